@@ -9,7 +9,7 @@ from avcore.arrays import Floats, Pictures, load_array
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
-from avcore.media import MediaInfo, PictureSource, probe, read_gray_video, read_speech
+from avcore.media import PictureSource, probe, read_gray_video, read_speech
 from avcore.notes import NoteKind, tell
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
@@ -58,7 +58,12 @@ def read_utterance(
     what `modalities` lack. Raises InputError, MediaError, NoSpeechError or NoFaceError.
     """
     info = probe(path)
-    _require_tracks(info, modalities, lip_path)
+    if AUDIO in modalities and not info.has_audio:
+        hint = f"use --modalities {VIDEO} to read the lips alone"
+        raise MediaError("it has no sound track", path=info.path, expected="sound", found="pictures only", hint=hint)
+    if VIDEO in modalities and lip_path is None and not info.has_video:
+        hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
+        raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
     is_looking = VIDEO in modalities and lip_path is None
     speech = read_speech(path) if info.has_audio and (AUDIO in modalities or is_looking) else None
     lips = None
@@ -104,15 +109,6 @@ def read_lip_video(path: str | Path) -> Pictures:
     if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
         tell(_LIP_RATE(rate=float(info.frame_rate), usual=FRAME_RATE), path)
     return read_gray_video(path)
-
-
-def _require_tracks(info: MediaInfo, modalities: frozenset[str], lip_path: str | Path | None) -> None:
-    if AUDIO in modalities and not info.has_audio:
-        hint = f"use --modalities {VIDEO} to read the lips alone"
-        raise MediaError("it has no sound track", path=info.path, expected="sound", found="pictures only", hint=hint)
-    if VIDEO in modalities and lip_path is None and not info.has_video:
-        hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
-        raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
 
 
 def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:

@@ -77,14 +77,10 @@ def _bars(values: Doubles) -> Iterator[str]:
         yield f'<rect x="{place * width:.1f}" y="{_HEIGHT - height:.1f}" width="{width - 1:.1f}" height="{height:.1f}">'
         yield f"<title>{told}</title></rect>"
     yield f'<line x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>'
-    yield from _ticks(edges)
-    yield "</svg>"
-
-
-def _ticks(edges: Sequence[float] | Doubles) -> Iterator[str]:
     for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")):
         at = edges[0] + share * (edges[-1] - edges[0])
         yield f'<text x="{share * _WIDTH:.0f}" y="{_HEIGHT + 17}" text-anchor="{anchor}">{at:.2f}</text>'
+    yield "</svg>"
 
 
 # Counts

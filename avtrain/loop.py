@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from avtrain.checkpoints import (
     restore_random_state,
     seed_everything,
 )
-from avtrain.config import Metrics, RunConfig, State, plain
+from avtrain.config import RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
@@ -266,7 +266,12 @@ class Trainer:
         restore_random_state(saved)
         metrics = of_first(self._accelerator, metrics)  # the same figure for all: they must save and stop together
         self._log.write("valid", self._at.step, metrics)
-        return self._is_best(metrics)
+        name = self._loop.best_metric
+        is_best = self._at.note(metrics.get(name, math.nan), self._loop.best_is_highest)
+        if self._is_stale():
+            best = "none" if self._at.best is None else f"{self._at.best:.4g} at step {self._at.best_step}"
+            LOG.info("stopping early: no better %s in %d validations; best %s", name, self._at.stale, best)
+        return is_best
 
     def _valid_batches(self, items: Any) -> Iterator[Any]:
         # The batches are those of one process, in turn: the figures are the same for any number of them.
@@ -276,14 +281,6 @@ class Trainer:
             self._bad.note(batch)
             if batch.content is not None:
                 yield move(batch.content, self._accelerator.device)
-
-    def _is_best(self, metrics: Metrics) -> bool:
-        name = self._loop.best_metric
-        is_best = self._at.note(metrics.get(name, math.nan), self._loop.best_is_highest)
-        if self._is_stale():
-            best = "none" if self._at.best is None else f"{self._at.best:.4g} at step {self._at.best_step}"
-            LOG.info("stopping early: no better %s in %d validations; best %s", name, self._at.stale, best)
-        return is_best
 
     def _is_stale(self) -> bool:
         return 0 < self._loop.patience <= self._at.stale
@@ -364,19 +361,17 @@ class Trainer:
         self._taken = [TakenBatches.from_state(row) for row in state["taken_batches"]]
         self._at = Position(**state["position"])
         self._saved_best = self._at.best_so_far
-        self._resume_process([state, *state.get("other_processes", ())], path)
-        if state["scaler"] and self._accelerator.scaler:
-            self._accelerator.scaler.load_state_dict(state["scaler"])
-        LOG.info("going on from %s at step %d", path, self._at.step)
-
-    def _resume_process(self, states: Sequence[State], path: Path) -> None:
-        """Go on with this process's own randomness and log window; one that the run did not have starts with fresh ones."""
+        # This process's own randomness and log window; one that the run did not have starts with fresh ones.
+        states = [state, *state.get("other_processes", ())]
         rank, number = self._accelerator.process_index, self._accelerator.num_processes
         if rank < len(states):
             self._window.restore(states[rank]["window"])
             restore_random_state(states[rank]["random"])
         if number != len(states):
             LOG.warning("%s is of %d processes, this run of %d: it goes on with other batches and masks", path, len(states), number)
+        if state["scaler"] and self._accelerator.scaler:
+            self._accelerator.scaler.load_state_dict(state["scaler"])
+        LOG.info("going on from %s at step %d", path, self._at.step)
 
     def _open_log(self, is_resumed: bool) -> RunLog:
         folder = Path(self._config.run_dir)

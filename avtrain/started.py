@@ -69,7 +69,23 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
             LOG.warning("going on with another setting: %s", change)
         LOG.info("the settings before are kept in %s", kept)
     write_text(path, as_yaml(config))
-    journal.append(run_dir / STARTS_FILE, [_about_start(processes)])
+    journal.append(
+        run_dir / STARTS_FILE,
+        [
+            {
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": shlex.join(sys.orig_argv),
+                "folder": str(Path.cwd()),
+                "processes": processes,
+                "pid": os.getpid(),
+                "machine": platform.node(),
+                **_commit(),
+                "netflips": _version(),
+                "torch": torch.__version__,
+                "python": sys.version.split()[0],
+            }
+        ],
+    )
 
 
 def changed_settings(run_dir: Path, config: Any) -> list[str]:
@@ -96,21 +112,6 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
     for key in node:
         flat |= _flat(node[key], f"{prefix}.{key}" if prefix else str(key))
     return flat
-
-
-def _about_start(processes: int) -> dict[str, Any]:
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(sys.orig_argv),
-        "folder": str(Path.cwd()),
-        "processes": processes,
-        "pid": os.getpid(),
-        "machine": platform.node(),
-        **_commit(),
-        "netflips": _version(),
-        "torch": torch.__version__,
-        "python": sys.version.split()[0],
-    }
 
 
 def _commit() -> dict[str, Any]:

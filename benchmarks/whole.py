@@ -32,23 +32,19 @@ def clip(seconds: float, folder: Path) -> Path:
     """Return a clip of a length (s) in a folder; it is made when it is not there."""
     path = folder / f"clip{seconds:g}.mp4"
     if not path.exists():
-        _write(path, seconds)
+        import cv2  # which chains do without
+
+        info, (samples, rate) = probe(DEMO), read_sound(DEMO)
+        size = round(info.width * HEIGHT / info.height), HEIGHT
+        shown = [np.asarray(cv2.resize(picture.rgb, size), np.uint8) for picture in read_pictures(DEMO)]
+        sound = np.resize(samples, (seconds_to_samples(seconds, rate), samples.shape[1]))  # numpy's resize repeats
+        with VideoWriter(path, *size, info.frame_rate, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
+            for number, rgb in zip(count(), cycle(shown), strict=False):
+                if (time := Fraction(number) / Fraction(info.frame_rate)) >= seconds:
+                    break
+                writer.write_picture(rgb, time)
+            writer.write_sound(sound)
     return path
-
-
-def _write(path: Path, seconds: float) -> None:
-    import cv2  # which chains do without
-
-    info, (samples, rate) = probe(DEMO), read_sound(DEMO)
-    size = round(info.width * HEIGHT / info.height), HEIGHT
-    shown = [np.asarray(cv2.resize(picture.rgb, size), np.uint8) for picture in read_pictures(DEMO)]
-    sound = np.resize(samples, (seconds_to_samples(seconds, rate), samples.shape[1]))  # numpy's resize repeats
-    with VideoWriter(path, *size, info.frame_rate, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
-        for number, rgb in zip(count(), cycle(shown), strict=False):
-            if (time := Fraction(number) / Fraction(info.frame_rate)) >= seconds:
-                break
-            writer.write_picture(rgb, time)
-        writer.write_sound(sound)
 
 
 _OFTEN_S = 5.0

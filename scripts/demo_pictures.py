@@ -104,7 +104,12 @@ def panel(title: str, samples: NDArray[np.float32]) -> Picture:
     picture = np.full((height + 2 * _MARGIN, width + 2 * _MARGIN, 3), _PAPER, dtype=np.uint8)
     body = picture[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
     cv2.putText(picture, title, (_MARGIN, _MARGIN + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
-    _draw_wave(body[_TITLE_HEIGHT : _TITLE_HEIGHT + _WAVE_HEIGHT], samples)
+    # The largest and smallest sample of each column; the loudest fills the height.
+    area = body[_TITLE_HEIGHT : _TITLE_HEIGHT + _WAVE_HEIGHT]
+    middle, reach = len(area) // 2, (len(area) // 2 - 2) / max(float(np.abs(samples).max(initial=0)), 1e-6)
+    for column, part in enumerate(np.array_split(samples, area.shape[1])):
+        top, bottom = (middle - round(float(edge) * reach) for edge in (part.max(initial=0), part.min(initial=0)))
+        area[top : bottom + 1, column] = _WAVE
     body[_TITLE_HEIGHT + _WAVE_HEIGHT :] = cv2.resize(
         spectrogram(samples), (width, _SPECTROGRAM_HEIGHT), interpolation=cv2.INTER_AREA
     )
@@ -113,14 +118,6 @@ def panel(title: str, samples: NDArray[np.float32]) -> Picture:
         picture[_MARGIN + height : _MARGIN + height + 4, at : at + 1] = _INK
         cv2.putText(picture, f"{tick:g} s", (at + 3, len(picture) - 2), cv2.FONT_HERSHEY_SIMPLEX, 0.32, _INK, 1, cv2.LINE_AA)
     return picture
-
-
-def _draw_wave(area: Picture, samples: NDArray[np.float32]) -> None:
-    """Draw the largest and smallest sample of each column; the loudest fills the height."""
-    middle, reach = len(area) // 2, (len(area) // 2 - 2) / max(float(np.abs(samples).max(initial=0)), 1e-6)
-    for column, part in enumerate(np.array_split(samples, area.shape[1])):
-        top, bottom = (middle - round(float(edge) * reach) for edge in (part.max(initial=0), part.min(initial=0)))
-        area[top : bottom + 1, column] = _WAVE
 
 
 def spectrogram(samples: NDArray[np.float32]) -> Picture:

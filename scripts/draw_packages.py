@@ -45,18 +45,19 @@ def graph() -> str:
         for column, name in enumerate(layer):
             boxes[name] = 20 + column * (width + 20), 10 + row * _ROW, width
     below = {name: imports(name) & set(boxes) for name in boxes}
-    lines = [_arrow(boxes[one], boxes[other]) for one in boxes for other in sorted(below[one]) if not _goes_by(one, other, below)]
+    # An arrow is left out where a package between them leads from one to the other.
+    lines = [
+        _arrow(boxes[one], boxes[other])
+        for one in boxes
+        for other in sorted(below[one])
+        if not any(other in below[between] for between in below[one])
+    ]
     shapes = [_box(name, *place) for name, place in boxes.items()]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif">'
     size = 'markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"'
     mark = f'<marker id="a" {size}><path d="M0 0L8 4L0 8z" fill="#667"/></marker>'
     back = f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
     return "\n".join([head, f"<defs>{mark}</defs>{back}", *lines, *shapes, "</svg>", ""])
-
-
-def _goes_by(one: str, other: str, below: dict[str, set[str]]) -> bool:
-    """Tell whether a package between them leads from one to the other; such arrows are left out."""
-    return any(other in below[between] for between in below[one])
 
 
 def _arrow(start: tuple[float, float, float], end: tuple[float, float, float]) -> str:

@@ -55,8 +55,21 @@ class TextSpeller:
         self._device = next(network.parameters()).device
         self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
         self.vocabulary = str(checkpoint.config.get("vocabulary") or "")
-        self.languages = _languages(checkpoint)
-        self.silence = _silence(checkpoint, network.config.num_units)
+        stated: Any = checkpoint.config.get("languages")
+        if not isinstance(stated, list) or not stated or not all(isinstance(one, str) for one in stated):
+            raise CheckpointError(
+                "the speller's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated
+            )
+        self.languages = tuple(stated)
+        unit = checkpoint.config.get("silence")
+        if unit is not None and (not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < network.config.num_units):
+            raise CheckpointError(
+                '"silence" is no unit of the speller',
+                path=checkpoint.path,
+                expected=f"0..{network.config.num_units - 1}",
+                found=unit,
+            )
+        self.silence = unit
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "cpu", precision: str = "float32") -> "TextSpeller":
@@ -132,19 +145,3 @@ def join(parts: list[Spelling], silence: int | None) -> Units:
     first = parts[0].units
     timed = None if first.durations is None else np.concatenate(durations)
     return Units(np.concatenate(ids), timed, first.language, first.vocabulary, is_merged=len(parts) == 1).merged()
-
-
-def _languages(checkpoint: Checkpoint) -> tuple[str, ...]:
-    stated: Any = checkpoint.config.get("languages")
-    if not isinstance(stated, list) or not stated or not all(isinstance(one, str) for one in stated):
-        raise CheckpointError("the speller's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated)
-    return tuple(stated)
-
-
-def _silence(checkpoint: Checkpoint, num_units: int) -> int | None:
-    unit = checkpoint.config.get("silence")
-    if unit is not None and (not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < num_units):
-        raise CheckpointError(
-            '"silence" is no unit of the speller', path=checkpoint.path, expected=f"0..{num_units - 1}", found=unit
-        )
-    return unit

@@ -19,11 +19,11 @@ from avcore.errors import CheckpointError
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
-from text2unit.model import SpellerConfig, read_speller_config
-from text2unit.speller import Network, TextSpeller, network_of
+from text2unit.model import read_speller_config
+from text2unit.speller import TextSpeller, network_of
 from text2unit.stage import SPELLER
 from text2unit.training.config import SpellerRunConfig, check_text_config
-from text2unit.training.corpus import TextCorpus, read_text_corpus
+from text2unit.training.corpus import read_text_corpus
 from text2unit.training.task import NETWORK, RUN_KIND, SpellerTask
 
 _ALIGNER = "aligner."
@@ -38,19 +38,15 @@ def make_task(config: SpellerRunConfig) -> SpellerTask:
     torch.manual_seed(config.loop.seed)
     network = network_of(sizes, with_aligner=True)
     if config.init:
-        _start_from(config.init, network, sizes, corpus)
+        # The aligner, which a checkpoint has not, starts anew.
+        checkpoint = read_checkpoint(config.init, SPELLER)
+        stored = read_speller_config(checkpoint.config, checkpoint.path)
+        if replace(stored, dropout=sizes.dropout) != sizes:
+            raise CheckpointError("the speller to start from has other sizes", path=config.init, expected=sizes, found=stored)
+        require_same_vocabulary(corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the speller {config.init}")
+        own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
+        load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
     return SpellerTask(config, corpus, network)
-
-
-def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: TextCorpus) -> None:
-    """Take a checkpoint's weights; the aligner, which it has not, starts anew."""
-    checkpoint = read_checkpoint(path, SPELLER)
-    stored = read_speller_config(checkpoint.config, checkpoint.path)
-    if replace(stored, dropout=sizes.dropout) != sizes:
-        raise CheckpointError("the speller to start from has other sizes", path=path, expected=sizes, found=stored)
-    require_same_vocabulary(corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the speller {path}")
-    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
-    load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

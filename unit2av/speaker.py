@@ -268,7 +268,23 @@ def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice
     if path.suffix.lower() == ".npy":
         return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
     if path.suffix.lower() == _SUFFIX:
-        return _read_stored(path)
+        content = load_arrays(path, "the stored voice")
+        if _VECTOR not in content:
+            raise InputError(
+                "this is no stored voice", path=path, expected=f"an array {_VECTOR}", found=", ".join(content) or "no arrays"
+            )
+        vector, stored = _as_vector(content[_VECTOR], path), content.get(_PITCH)
+        if stored is None:
+            return SpeakerVoice(vector)
+        is_pitch = stored.shape == (2,) and stored.dtype.kind in "fiu" and bool(np.isfinite(stored).all()) and stored[1] > 0
+        if not is_pitch:
+            raise InputError(
+                "this is no pitch of a voice",
+                path=path,
+                expected="the median and the spread of ln F0, above 0",
+                found=stored.tolist(),
+            )
+        return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])))
     if chosen_number(path) is None:  # else it is the video that is dubbed, too
         settle_track(path)
     probe(path)  # says that it ends early, which reading it does not
@@ -298,23 +314,6 @@ def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
     with atomic_output(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{_VECTOR: voice.vector}, **pitch)
     return path
-
-
-def _read_stored(path: Path) -> SpeakerVoice:
-    content = load_arrays(path, "the stored voice")
-    if _VECTOR not in content:
-        raise InputError(
-            "this is no stored voice", path=path, expected=f"an array {_VECTOR}", found=", ".join(content) or "no arrays"
-        )
-    vector, stored = _as_vector(content[_VECTOR], path), content.get(_PITCH)
-    if stored is None:
-        return SpeakerVoice(vector)
-    is_pitch = stored.shape == (2,) and stored.dtype.kind in "fiu" and bool(np.isfinite(stored).all()) and stored[1] > 0
-    if not is_pitch:
-        raise InputError(
-            "this is no pitch of a voice", path=path, expected="the median and the spread of ln F0, above 0", found=stored.tolist()
-        )
-    return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])))
 
 
 def _as_vector(vector: NDArray[Any], path: Path) -> Samples:

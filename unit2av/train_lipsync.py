@@ -74,7 +74,10 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
     out_path = require_name(out_path, _SUFFIXES)
     if quality_path is not None:
         require_name(quality_path, _SUFFIXES)
-    state = _read(Path(checkpoint))
+    path = Path(checkpoint)
+    about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
+    is_expert = isinstance(about, dict) and about.get("kind") == EXPERT_KIND
+    state = read_run(path, EXPERT_KIND if is_expert else KIND, _TRAINER)
     modules = state["modules"]
     if quality_path is not None and QUALITY not in modules:
         raise CheckpointError("no discriminator was trained in this run", path=Path(checkpoint), hint="leave --quality-path out")
@@ -88,12 +91,6 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
         _write(Path(quality_path), state, QUALITY)
         read_state_dict(quality_path, "quality discriminator", "binary_pred.0.weight")
     return out_path
-
-
-def _read(path: Path) -> State:
-    about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
-    is_expert = isinstance(about, dict) and about.get("kind") == EXPERT_KIND
-    return read_run(path, EXPERT_KIND if is_expert else KIND, _TRAINER)
 
 
 def _write(path: Path, state: State, module: str) -> None:

@@ -24,7 +24,7 @@ from avtrain.entry import export_parser, run_export, train_of
 from unit2av.stage import RENDERER, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig, check_edge_unit, check_voice_config
-from unit2av.voice.training.corpus import VoiceCorpus, pitch_tracks, read_voice_corpus
+from unit2av.voice.training.corpus import pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import RunCheckpoint, TrainedHarmonic, read_run_checkpoint, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
@@ -40,7 +40,10 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     check_voice_config(config)
     with bars() as progress:
         corpus = read_voice_corpus(config, progress)
-    config = _sized(config, corpus)
+    # Sizes of the data where the settings say 0.
+    model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
+    num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
+    config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
     check_edge_unit(config)
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
@@ -49,13 +52,6 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     with bars() as progress:
         tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress, config.data.pitch)
     return HarmonicTask(config, corpus, vocoder, tracks)
-
-
-def _sized(config: Unit2aConfig, corpus: VoiceCorpus) -> Unit2aConfig:
-    """Return the settings with sizes of the data where they say 0."""
-    model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
-    num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
-    return replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -292,7 +292,14 @@ def find_text(
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row].
     """
     if options.ctc_weight == 1:
-        return _by_ctc(log_probs, marks if options.suppress_marks else ())
+        suppressed = marks if options.suppress_marks else ()
+        allowed = [row for row in suppressed if row != 0]
+        masked = log_probs.clone()
+        masked[:, allowed] = -torch.inf
+        path = best_path(masked)
+        rows = path[path != END]
+        score = float(log_likelihoods(log_probs, [np.append(rows, END)])[0])
+        return Found(rows, None, score)
     if options.ctc_weight > 0:
         limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
         never = np.array([mark for mark in marks if mark != END] if options.suppress_marks else (), np.int64)
@@ -306,13 +313,3 @@ def find_text(
     best = finished[0]
     probabilities = np.exp(best.positional_scores[:-1].astype(np.float64))
     return Found(best.tokens[:-1], probabilities, float(best.positional_scores.sum()), best.is_cut)
-
-
-def _by_ctc(log_probs: Tensor, suppressed: Sequence[int]) -> Found:
-    allowed = [row for row in suppressed if row != 0]
-    masked = log_probs.clone()
-    masked[:, allowed] = -torch.inf
-    path = best_path(masked)
-    rows = path[path != END]
-    score = float(log_likelihoods(log_probs, [np.append(rows, END)])[0])
-    return Found(rows, None, score)

@@ -123,23 +123,17 @@ def translate_many(
     stream, done = iter(given), 0
     progress("translating", 0, total)
     while batch := list(islice(stream, _AT_ONCE)):
-        yield from _translate_batch(translator, batch, source, target, search)
+        read = [(one, _read(one, source)) for one in batch]
+        sequences = [units for _, units in read if isinstance(units, Units)]
+        translated: Iterator[Translation | NetflipsError]
+        try:
+            translated = iter(translator.translate_batch(sequences, source, target, search) if sequences else [])
+        except NetflipsError:  # one of them cannot be translated: which, shows alone
+            translated = (_translate(translator, units, source, target, search) for units in sequences)
+        for one, units in read:
+            yield one, next(translated) if isinstance(units, Units) else units
         done += len(batch)
         progress("translating", done, total)
-
-
-def _translate_batch(
-    translator: "UnitTranslator", batch: Sequence[TranslationRequest], source: str, target: str, search: "SearchConfig | None"
-) -> Iterator[Answered]:
-    read = [(one, _read(one, source)) for one in batch]
-    sequences = [units for _, units in read if isinstance(units, Units)]
-    translated: Iterator[Translation | NetflipsError]
-    try:
-        translated = iter(translator.translate_batch(sequences, source, target, search) if sequences else [])
-    except NetflipsError:  # one of them cannot be translated: which, shows alone
-        translated = (_translate(translator, units, source, target, search) for units in sequences)
-    for one, units in read:
-        yield one, next(translated) if isinstance(units, Units) else units
 
 
 def _translate(
@@ -308,7 +302,19 @@ def translate_files(options: TranslateOptions) -> int | None:
     path = checkpoint_or_bundle(options.utut_path, TRANSLATOR)
     if options.out is None or is_many(options.units):
         return _translate_many(path, options)
-    _translate_one(path, options.units[0], options.out, options)
+    given = options.units[0]
+    ids = read_unit_file(given)
+    source, target = _languages(path, options)
+    translator = _load(path, options)
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    with bars(options.quiet) as progress, units_of(given):
+        translation = translator.translate(Units(ids), source, target, search, progress)
+    write_unit_file(options.out, translation.units.ids)
+    found = truncation_note(translation), outside_note(translator.readings(translation.score, translation.weakest))
+    for note in (*found, None if len(translation.units) else _EMPTY()):
+        if note is not None:
+            tell(note, given)
+    LOG.info("%s: %s from %d, score %.4f", options.out, several(len(translation.units), "unit"), len(ids), translation.score)
     return None
 
 
@@ -326,21 +332,6 @@ def _load(path: Path, options: TranslateOptions) -> "UnitTranslator":
         from unit2unit.translator import UnitTranslator
 
     return UnitTranslator.from_checkpoint(path, options.device, options.precision, options.translator_unit_offset)
-
-
-def _translate_one(path: Path, given: Path, out: Path, options: TranslateOptions) -> None:
-    ids = read_unit_file(given)
-    source, target = _languages(path, options)
-    translator = _load(path, options)
-    search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    with bars(options.quiet) as progress, units_of(given):
-        translation = translator.translate(Units(ids), source, target, search, progress)
-    write_unit_file(out, translation.units.ids)
-    found = truncation_note(translation), outside_note(translator.readings(translation.score, translation.weakest))
-    for note in (*found, None if len(translation.units) else _EMPTY()):
-        if note is not None:
-            tell(note, given)
-    LOG.info("%s: %s from %d, score %.4f", out, several(len(translation.units), "unit"), len(ids), translation.score)
 
 
 def _languages(path: Path, options: TranslateOptions) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from av2unit.training.media import MediaReader, Pcm
 from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
-from avdata.corpus import Corpus, CorpusClip
+from avdata.corpus import Corpus
 from avtrain.data import BadItem, make_loader
 from avtrain.sampling import Key
 
@@ -61,20 +61,17 @@ class _Sources:
     def load(self, key: Key) -> Floats | _Media:
         clip = self._clips[key[1]]
         if self._config.kind == ENCODER:
-            return self._read(clip)
+            wanted = self._config.modalities
+            speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None
+            lips = self._media.lips(clip.lips) if clip.lips and "video" in wanted else None
+            if speech is None and lips is None:
+                raise InputError("the clip has nothing that the encoder is to be given", expected=" or ".join(wanted))
+            return _Media(speech, lips)
         if not clip.audio:
             raise InputError("the clip has no sound", hint="take features.kind=encoder for lips alone")
         samples = self._media.speech(clip.audio).astype(np.float64)
         compute = mfcc_features if self._config.kind == MFCC else filterbank_features
         return compute(samples, self._config.label_rate)
-
-    def _read(self, clip: CorpusClip) -> _Media:
-        wanted = self._config.modalities
-        speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None
-        lips = self._media.lips(clip.lips) if clip.lips and "video" in wanted else None
-        if speech is None and lips is None:
-            raise InputError("the clip has nothing that the encoder is to be given", expected=" or ".join(wanted))
-        return _Media(speech, lips)
 
 
 class FeatureStream:

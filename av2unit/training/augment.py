@@ -38,7 +38,10 @@ def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.r
     cut = turned[:, top : top + size, left : left + size]
     if rng.random() < config.flip_prob:
         cut = cut[:, :, ::-1]
-    return _relight(cut, config, rng)
+    if not config.brightness and not config.contrast:
+        return np.ascontiguousarray(cut)
+    gain = 1 + rng.uniform(-config.contrast, config.contrast)
+    return relight(cut, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
 
 def centre_lips(pictures: Pictures, size: int) -> Pictures:
@@ -52,13 +55,6 @@ def _turn(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -
         return pictures
     angle = float(rng.uniform(-config.rotate_deg, config.rotate_deg))
     return turn(pictures, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
-
-
-def _relight(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
-    if not config.brightness and not config.contrast:
-        return np.ascontiguousarray(pictures)
-    gain = 1 + rng.uniform(-config.contrast, config.contrast)
-    return relight(pictures, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:

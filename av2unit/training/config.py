@@ -226,20 +226,16 @@ def check_config(config: TrainConfig) -> None:
         )
     if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
         raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
-    _check_model(config.model)
-
-
-def _check_model(model: AvHubertConfig) -> None:
-    dim, heads, groups = model.encoder_embed_dim, model.encoder_attention_heads, model.conv_pos_groups
+    dim, heads, groups = config.model.encoder_embed_dim, config.model.encoder_attention_heads, config.model.conv_pos_groups
     if min(dim, heads, groups) < 1 or dim % heads or dim % groups:
         raise UsageError(
             "the model cannot be built",
             expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
             found=f"{dim}, {heads} and {groups}",
         )
-    if model.audio_feat_dim != NUM_MELS * model.stack_order_audio:
-        expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * model.stack_order_audio}"
-        raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=model.audio_feat_dim)
-    if min(model.final_dim, model.resnet_width, model.encoder_layers, model.conv_pos) < 1:
+    if config.model.audio_feat_dim != NUM_MELS * config.model.stack_order_audio:
+        expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * config.model.stack_order_audio}"
+        raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=config.model.audio_feat_dim)
+    if min(config.model.final_dim, config.model.resnet_width, config.model.encoder_layers, config.model.conv_pos) < 1:
         expected = "model.final_dim, resnet_width, encoder_layers and conv_pos of 1 or more"
         raise UsageError("the model cannot be built", expected=expected)

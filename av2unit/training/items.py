@@ -147,7 +147,20 @@ class ClipItems:
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
         rows = None if left_out == _SOUND else self._rows(clip, hop, None if lips is None else len(lips), rng)
-        targets = self._targets(index, clip, hop, max(len(part) for part in (lips, rows) if part is not None))
+        num_steps = max(len(part) for part in (lips, rows) if part is not None)
+        units = steps_at(self._labels.of(index), hop)
+        difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
+        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
+        if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):
+            raise InputError(
+                "labels and media differ in length",
+                path=clip.lips or clip.audio,
+                expected=f"{float(units_to_seconds(len(units))):.2f} s",
+                found=f"{float(frames_to_seconds(num_steps)):.2f} s",
+            )
+        steps = min(num_steps, units_to_frames(len(units)))
+        classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
+        targets = classes.reshape(steps, UNITS_PER_FRAME)
         start, stop = self._stretch(len(targets), rng)
         shown = None if lips is None or left_out == _LIPS else self._cut_lips(lips[start:stop], rng)
         nowhere = np.zeros(stop - start, dtype=np.bool_)
@@ -168,22 +181,6 @@ class ClipItems:
         if num_frames is not None:
             stacked = fit_length(stacked, num_frames)
         return normalise_rows(stacked) if model.normalize else stacked
-
-    def _targets(self, index: int, clip: CorpusClip, hop: int, num_steps: int) -> NDArray[np.int64]:
-        """Return the classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
-        units = steps_at(self._labels.of(index), hop)
-        difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
-        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
-        if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):
-            raise InputError(
-                "labels and media differ in length",
-                path=clip.lips or clip.audio,
-                expected=f"{float(units_to_seconds(len(units))):.2f} s",
-                found=f"{float(frames_to_seconds(num_steps)):.2f} s",
-            )
-        steps = min(num_steps, units_to_frames(len(units)))
-        classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
-        return classes.reshape(steps, UNITS_PER_FRAME)
 
     def _stretch(self, length: int, rng: np.random.Generator) -> tuple[int, int]:
         crop = self._recipe.data.crop_frames

@@ -63,7 +63,11 @@ def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence
     model = initialise(AvHubert(config))
     if init.checkpoint:
         _load(model, read_start(init.checkpoint), init, dictionaries, vocabulary)
-    _check_frozen(model, init.frozen)
+    parts = dict(model.named_modules())
+    unknown: list[Any] = [name for name in init.frozen if name not in parts or not name]
+    if unknown:
+        top = ", ".join(name for name in parts if name and "." not in name)
+        raise UsageError("init.frozen names no part of the model", expected=f"parts of {top}", found=unknown[0])
     return model
 
 
@@ -133,14 +137,6 @@ def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Te
 
 def _values(config: AvHubertConfig, names: Sequence[str]) -> str:
     return " ".join(f"model.{name}={getattr(config, name)}" for name in names)
-
-
-def _check_frozen(model: nn.Module, names: Sequence[str]) -> None:
-    parts = dict(model.named_modules())
-    unknown: list[Any] = [name for name in names if name not in parts or not name]
-    if unknown:
-        top = ", ".join(name for name in parts if name and "." not in name)
-        raise UsageError("init.frozen names no part of the model", expected=f"parts of {top}", found=unknown[0])
 
 
 @dataclass(frozen=True)

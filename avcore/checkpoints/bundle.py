@@ -138,14 +138,7 @@ def read_bundle(folder: str | Path) -> Bundle:
         known = about["format"], about["name"], about["domain"]
     except (KeyError, TypeError) as error:
         raise CheckpointError("this describes no bundle", path=path, expected="format, name, domain", found=error) from error
-    _check_objects(about, path)
-    if known[0] != FORMAT:
-        raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
-    return Bundle(Path(folder), about)
-
-
-def _check_objects(about: Mapping[str, Any], path: Path) -> None:
-    """Raise CheckpointError where what a bundle says of itself in more than a word has another form."""
+    # What a bundle says of itself in more than a word
     made, files, domain = (about.get(name) or {} for name in ("made", "files", "out_of_domain"))
     spent = made.get("seconds") or {} if isinstance(made, Mapping) else {}
     are_objects = all(isinstance(part, Mapping) for part in (made, files, domain, spent))
@@ -157,6 +150,9 @@ def _check_objects(about: Mapping[str, Any], path: Path) -> None:
     )
     if not are_rows or not all(isinstance(one, int | float | None) for one in numbers):
         raise CheckpointError("this describes no bundle", path=path, expected="made, files and out_of_domain as it was packed")
+    if known[0] != FORMAT:
+        raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
+    return Bundle(Path(folder), about)
 
 
 def bundle_of(checkpoint: Path) -> Bundle | None:

@@ -68,7 +68,19 @@ def sniff(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(_ZIP):
-        return _check_zip(path)
+        members = _members(path)
+        names = [member.filename for member in members]
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise CheckpointError("a TorchScript program is not read", path=path, expected="a checkpoint with a state dict")
+        if not any(name.endswith("/data.pkl") for name in names):
+            raise CheckpointError(
+                "this is no checkpoint",
+                path=path,
+                found=f"a zip archive with {', '.join(names[:3])}",
+                hint="unpack it and give the file inside",
+            )
+        _require_plain(path, members)
+        return Format.ZIP
     if head.startswith(b"\x80\x02"):
         return Format.OLD_PICKLE
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER:
@@ -141,22 +153,6 @@ def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
         )
     if sum(member.file_size for member in members) > path.stat().st_size:
         raise damaged(path, "contents that are larger than the file")
-
-
-def _check_zip(path: Path) -> Format:
-    members = _members(path)
-    names = [member.filename for member in members]
-    if any(name.endswith("/constants.pkl") for name in names):
-        raise CheckpointError("a TorchScript program is not read", path=path, expected="a checkpoint with a state dict")
-    if not any(name.endswith("/data.pkl") for name in names):
-        raise CheckpointError(
-            "this is no checkpoint",
-            path=path,
-            found=f"a zip archive with {', '.join(names[:3])}",
-            hint="unpack it and give the file inside",
-        )
-    _require_plain(path, members)
-    return Format.ZIP
 
 
 def _describe(head: bytes) -> tuple[str, str]:

@@ -255,19 +255,15 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
     Vectors of one person are less than `SAME_PERSON` apart (Euclidean). Contrast is taken out, brightness counts little.
     """
     lab = cv2.GaussianBlur(cv2.cvtColor(np.float32(mean_portrait / 255), cv2.COLOR_RGB2LAB), (0, 0), _BLUR)
-    weight = _weights()
+    # How much each pixel of a portrait counts: an ellipse around face and hair.
+    y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
+    weight = np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
     brightness = float(np.average(lab[..., 0], weights=weight))
     pattern = lab[..., 0] - brightness
     spread = max(float(np.sqrt(np.average(np.square(pattern), weights=weight))), _SMALLEST_SPREAD)
     shares = np.sqrt(weight / weight.sum())[..., None]
     planes = np.concatenate([pattern[..., None] / (spread * _PATTERN), lab[..., 1:] / _COLOUR], axis=-1) * shares
     return np.append(planes.ravel(), brightness / _BRIGHTNESS).astype(np.float32)
-
-
-def _weights() -> NDArray[np.float64]:
-    """Return how much each pixel of a portrait counts: an ellipse around face and hair, float64 [SIDE, SIDE]."""
-    y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
-    return np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
 
 
 MAX_SIDE = 384

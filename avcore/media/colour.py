@@ -232,18 +232,15 @@ def _rolled_off(light: Colours, colours: WideColours) -> Colours:
     if colours.peak <= WHITE:
         return np.minimum(light, 1.0)
     signal, room = light ** (1 / _GAMMA), 1 - _KNEE
-    bend = _bend(((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / room)
-    rolled = _KNEE + room * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / room) / bend
-    return np.minimum(np.where(signal <= _KNEE, signal, rolled), 1.0) ** _GAMMA
-
-
-def _bend(reach: float) -> float:
-    """Return the a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1."""
+    # The a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1.
+    reach = ((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / room
     low, high = 1e-6, 1e3
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if np.log1p(middle * reach) > middle else (low, middle)
-    return high
+    bend = high
+    rolled = _KNEE + room * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / room) / bend
+    return np.minimum(np.where(signal <= _KNEE, signal, rolled), 1.0) ** _GAMMA
 
 
 def _xyz(primaries: tuple[tuple[float, float], ...]) -> Colours:

@@ -270,7 +270,12 @@ def _looked_at(path: str | Path) -> MediaInfo:
         facts: dict[str, Any] = {"path": Path(path), "tags": tuple(container.metadata.items())}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
-            facts |= _describe_sound(audio)
+            context = audio.codec_context
+            facts |= {
+                "has_audio": True,
+                "audio_rate": int(context.sample_rate) if context else 0,
+                "audio_channels": int(context.channels) if context else 0,
+            }
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
         packets, view, shapes, onset = _scan(container, video, path)
         for stream in filter(None, (video, audio)):
@@ -305,15 +310,6 @@ def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
 def _heard(packets: _Packets, start: Fraction | None) -> Span | None:
     """Return when the sound begins and ends, as the container counts (s); None where none can be decoded."""
     return None if start is None or not packets.starts else (start, packets.end * packets.tick)
-
-
-def _describe_sound(stream: Any) -> dict[str, Any]:
-    context = stream.codec_context
-    return {
-        "has_audio": True,
-        "audio_rate": int(context.sample_rate) if context else 0,
-        "audio_channels": int(context.channels) if context else 0,
-    }
 
 
 def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fraction) -> dict[str, Any]:

@@ -113,7 +113,9 @@ class Shapes:
         """Take note of the next packet of the stream."""
         if not packet.size:
             return
-        begin = self._time(packet)
+        # As the container counts: raw streams state no times.
+        ticks, rate = packet_time(packet), self._stream.average_rate or self._stream.guessed_rate or FRAME_RATE
+        begin = Fraction(self._num_packets) / rate if ticks is None else Fraction(ticks * self._stream.time_base)
         self._end, self._num_packets = max(self._end, begin), self._num_packets + 1
         if not (self._codec and packet.is_keyframe):
             return
@@ -139,11 +141,6 @@ class Shapes:
         # A container may say another shape of pixels than the pictures do: it is believed until these change theirs.
         first = shapes[0].aspect
         return Changing.of(self._starts, [one._replace(aspect=stated) if one.aspect == first else one for one in shapes], self._end)
-
-    def _time(self, packet: Any) -> Fraction:
-        """Return when a packet is shown, as the container counts (s): raw streams state no times."""
-        ticks, rate = packet_time(packet), self._stream.average_rate or self._stream.guessed_rate or FRAME_RATE
-        return Fraction(self._num_packets) / rate if ticks is None else Fraction(ticks * self._stream.time_base)
 
     def _mark(self, packet: Any) -> bytes:
         """Return bytes that differ where the size of pictures does."""

@@ -156,7 +156,19 @@ class VideoWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_output(self.path, self._seal))
-            self._container = self._open(temporary, stack)
+            kind = _FORMATS[self.path.suffix.lower()]
+            container = av.open(
+                f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"}
+            )
+            if self.comment:
+                container.metadata["comment"] = self.comment
+            self._add_pictures(container)
+            if self.audio_rate is not None:
+                self._add_sound(container, self.audio_rate)
+            self._tracks: list[TrackWriter | CarriedTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
+            if self._carried is not None:
+                self._tracks.append(CarriedTracks(self._carried, container, kind, stack, not self._subtitles))
+            self._container = container
             self._stack = stack.pop_all()
         return self
 
@@ -166,7 +178,9 @@ class VideoWriter:
                 if error is not None:
                     raise error
                 self._finish()
-                self._end_subtitles()
+                with self._write_errors():
+                    for track in self._tracks:
+                        self._container.mux(list(track.due(None)))
             except BaseException:
                 # What the muxer says about a file that is thrown away does not matter.
                 with suppress(av.error.FFmpegError):
@@ -201,19 +215,6 @@ class VideoWriter:
         frame.sample_rate = self.audio_rate
         self._num_samples += planes.shape[1]
         self._encode_sound(self._resampler.resample(frame))
-
-    def _open(self, temporary: Path, stack: ExitStack) -> Any:
-        kind = _FORMATS[self.path.suffix.lower()]
-        container = av.open(f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"})
-        if self.comment:
-            container.metadata["comment"] = self.comment
-        self._add_pictures(container)
-        if self.audio_rate is not None:
-            self._add_sound(container, self.audio_rate)
-        self._tracks: list[TrackWriter | CarriedTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
-        if self._carried is not None:
-            self._tracks.append(CarriedTracks(self._carried, container, kind, stack, not self._subtitles))
-        return container
 
     def _add_pictures(self, container: Any) -> None:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
@@ -279,11 +280,6 @@ class VideoWriter:
     def _end_sound(self) -> None:
         self._encode_sound(self._resampler.resample(None))
         self._mux(_without_padding(self._audio.encode(None)))
-
-    def _end_subtitles(self) -> None:
-        with self._write_errors():
-            for track in self._tracks:
-                self._container.mux(list(track.due(None)))
 
     def _close(self) -> None:
         with self._write_errors():

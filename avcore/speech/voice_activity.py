@@ -196,7 +196,12 @@ class SpeechActivity:
     def regions(self, settings: SpeechSettings | None = None) -> list[Region]:
         """Return the stretches of speech, in order, none touching another."""
         settings = settings or SpeechSettings()
-        runs = _merged(_runs(self.probabilities, settings), settings.min_pause_s)
+        runs: list[tuple[int, int]] = []
+        for first, last in _runs(self.probabilities, settings):
+            if runs and _seconds(first - runs[-1][1]) < settings.min_pause_s:
+                runs[-1] = runs[-1][0], last
+            else:
+                runs.append((first, last))
         spoken = [(a, b) for a, b in runs if _seconds(b - a) >= settings.min_speech_s and not self._is_music(a, b, settings)]
         return self.padded([Region(_seconds(a), min(_seconds(b), self.seconds)) for a, b in spoken], settings.pad_s)
 
@@ -296,16 +301,6 @@ def _runs(probabilities: NDArray[np.float32], settings: SpeechSettings) -> list[
             runs.append((begun, step))
             begun = -1
     return runs if begun < 0 else [*runs, (begun, len(probabilities))]
-
-
-def _merged(runs: list[tuple[int, int]], min_pause_s: float) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for first, last in runs:
-        if merged and _seconds(first - merged[-1][1]) < min_pause_s:
-            merged[-1] = merged[-1][0], last
-        else:
-            merged.append((first, last))
-    return merged
 
 
 def _seconds(steps: int) -> float:

@@ -52,7 +52,10 @@ class LrsCorpus(ListedCorpus):
                 self.problems[source.name] = "another video is the same clip"
                 continue
             seen.add(name)
-            split = self._split(part, f"{speaker}/{source.stem}", listed)
+            # A list that names no set is not of the clips to pre-train on.
+            clip = f"{speaker}/{source.stem}"
+            named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
+            split = named if named or self.listed or part == MAIN else split_named(part)
             if split and (not self.sets or part in self.sets):
                 text = texts.get(source.name.rpartition(".")[0])
                 yield CorpusPiece(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
@@ -72,11 +75,6 @@ class LrsCorpus(ListedCorpus):
                 part = PRETRAIN if name == PRETRAIN else MAIN
                 found |= {f"{part}/{clip}": split for clip, split in read_split_lists([f"{name}={file}"]).items()}
         return found
-
-    def _split(self, part: str, clip: str, listed: Mapping[str, str]) -> str:
-        """Return the split of a clip, "" = it is in none. A list that names no set is not of the clips to pre-train on."""
-        named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
-        return named if named or self.listed or part == MAIN else split_named(part)
 
 
 def build_parser() -> Parser:

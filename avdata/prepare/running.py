@@ -75,7 +75,22 @@ class _Doer:
 
     def process(self, pieces: tuple[CorpusPiece]) -> list[CorpusPiece]:
         """Do one piece; returns its follow-ups."""
-        return _do(self._worker, pieces[0], self._journal)
+        # What goes wrong with a piece is recorded, unless results cannot be written at all.
+        piece = pieces[0]
+        try:
+            return list(self._worker.do(piece, self._journal))
+        except OutputError:
+            raise
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise OutputError("the results cannot be written", path=piece.key, found=error.strerror) from error
+            self._journal.add(_failure(piece, "unexpected", str(error)))
+        except NetflipsError as error:
+            self._journal.add(_failure(piece, type(error).__name__, str(error)))
+        except Exception as error:  # one strange file must not end the work of a night
+            LOG.debug("%s", piece.key, exc_info=True)
+            self._journal.add(_failure(piece, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
+        return []
 
 
 class _Plan:
@@ -129,24 +144,6 @@ class _Plan:
         is_new = piece.key not in self._known
         self._known.add(piece.key)
         return is_new
-
-
-def _do(worker: PieceWorker, piece: CorpusPiece, journal: Journal) -> list[CorpusPiece]:
-    """Do a piece; what goes wrong with it is recorded, unless results cannot be written at all."""
-    try:
-        return list(worker.do(piece, journal))
-    except OutputError:
-        raise
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise OutputError("the results cannot be written", path=piece.key, found=error.strerror) from error
-        journal.add(_failure(piece, "unexpected", str(error)))
-    except NetflipsError as error:
-        journal.add(_failure(piece, type(error).__name__, str(error)))
-    except Exception as error:  # one strange file must not end the work of a night
-        LOG.debug("%s", piece.key, exc_info=True)
-        journal.add(_failure(piece, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
-    return []
 
 
 def _failure(piece: CorpusPiece, reason: str, detail: str) -> PieceRecord:

@@ -360,13 +360,6 @@ def build_parser() -> Parser:
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
     parser.add_argument("--speaker", default="", metavar="NAME", help="who speaks in all (default: the folder a video lies in)")
     add_track_option(parser, "a video")
-    _add_cutting(parser)
-    add_clip_options(parser)
-    add_output_options(parser)
-    return parser
-
-
-def _add_cutting(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("cutting")
     lengths = {
         "--min-seconds": (_CUTS.min_s, "shortest clip"),
@@ -380,6 +373,9 @@ def _add_cutting(parser: argparse.ArgumentParser) -> None:
         "--exact-seconds", type=float, default=0.0, metavar="S", help="clips of exactly this length, for lip-to-speech"
     )
     how.add_argument("--whole-files", action="store_true", help="do not cut: each file is a clip, its text in a .txt beside it")
+    add_clip_options(parser)
+    add_output_options(parser)
+    return parser
 
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:

@@ -148,7 +148,12 @@ class Workplace:
         """
         with folder_lock(self.journal):
             self._check_settings(settings)
-            self._sweep()
+            # Clear what a killed run left half made.
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary.mkdir(parents=True)
+            if (self.journal / _RUNNING).exists():
+                LOG.info("%s: an earlier run was broken off; going on", self.out)
+                sweep(self.out, below=True)
             records = recover_journal(self.journal)
             if retry_failed:
                 records = without_failures(records)
@@ -212,14 +217,6 @@ class Workplace:
             )
         stated = {name: value for name, value in wanted.items() if value is not None}
         write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
-
-    def _sweep(self) -> None:
-        """Clear what a killed run left half made."""
-        shutil.rmtree(self.temporary, ignore_errors=True)
-        self.temporary.mkdir(parents=True)
-        if (self.journal / _RUNNING).exists():
-            LOG.info("%s: an earlier run was broken off; going on", self.out)
-            sweep(self.out, below=True)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

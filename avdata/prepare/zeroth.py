@@ -19,7 +19,7 @@ from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import CorpusRecording, RecordingWorker
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.sources import list_files
 from avdata.prepare.workplace import PrepareResult, Workplace
 
 _TRANSCRIPT = ".trans.txt"
@@ -53,26 +53,25 @@ class ZerothCorpus:
                 hint="unpack it first: tar xzf zeroth_korean.tar.gz",
             )
         for transcript in transcripts:
-            yield from self._of(transcript, sounds)
+            # Sounds with a sentence are removed from `sounds`.
+            for number, line in enumerate(transcript.read_text().splitlines(), 1):
+                name, _, written = normalize("NFC", line).strip().partition(" ")
+                if not name:
+                    continue
+                sound, text = sounds.pop(name, None), spoken_form(" ".join(written.split()))
+                if sound is None or not text:
+                    silent = NOTHING_SAID if written else "there is no text"
+                    what = silent if sound is not None else f"there is no {name}.flac"
+                    self.problems[f"{transcript.name}:{number}"] = what
+                    continue
+                speaker = name.split("_")[0]
+                split = next(
+                    (split for split in ("train", "test") for folder in transcript.folders if folder.startswith(split)), ""
+                )
+                extra = {"split": split} if split else {}
+                audio = f"audio/{split or 'all'}/{speaker}/{name}.wav"
+                yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
-
-    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[CorpusPiece]:
-        """Yield the sentences of a transcript; their sounds are removed from `sounds`."""
-        for number, line in enumerate(transcript.read_text().splitlines(), 1):
-            name, _, written = normalize("NFC", line).strip().partition(" ")
-            if not name:
-                continue
-            sound, text = sounds.pop(name, None), spoken_form(" ".join(written.split()))
-            if sound is None or not text:
-                silent = NOTHING_SAID if written else "there is no text"
-                what = silent if sound is not None else f"there is no {name}.flac"
-                self.problems[f"{transcript.name}:{number}"] = what
-                continue
-            speaker = name.split("_")[0]
-            split = next((split for split in ("train", "test") for folder in transcript.folders if folder.startswith(split)), "")
-            extra = {"split": split} if split else {}
-            audio = f"audio/{split or 'all'}/{speaker}/{name}.wav"
-            yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
 
     def worker(self, place: Workplace) -> RecordingWorker:
         """Return the worker that converts sounds."""

@@ -8,7 +8,7 @@ without running anything in them: an utterance `X.pt` = {"code": LongTensor [T] 
 import ast
 import os
 import pickle
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,14 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
     if not str(units_path):
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
     manifest = read_manifest(path, reading.root or None)
-    rows = _read_rows(units_path, {entry.id for entry in manifest.entries}, reading)
+    wanted = {entry.id for entry in manifest.entries}
+    rows: dict[str, tuple[Units, Vector | None]] = {}
+    for row in iter_units(units_path):
+        if row.id in rows:
+            raise InputError(f"the id {row.id!r} is there twice", path=units_path)
+        if row.id in wanted:
+            place = f"{units_path}: {row.id}"
+            rows[row.id] = timed_units(row, place, reading.frame_level, reading.first_unit), _voice(row.extra, place)
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"without recording or units in {units_path}"
     leave_out(lacking, "utterance", what, path, reading.allow_missing, "give data.units of the same recordings")
@@ -163,18 +170,6 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
         audio = manifest.path(entry, "audio")
         if entry.id in rows and audio is not None:
             yield VoiceClip(entry.id, audio, *rows[entry.id])
-
-
-def _read_rows(path: str | Path, wanted: Container[str], reading: ReadingRules) -> dict[str, tuple[Units, Vector | None]]:
-    """Return the units and voices by id. Raises InputError for an id that is there twice."""
-    found: dict[str, tuple[Units, Vector | None]] = {}
-    for row in iter_units(path):
-        if row.id in found:
-            raise InputError(f"the id {row.id!r} is there twice", path=path)
-        if row.id in wanted:
-            place = f"{path}: {row.id}"
-            found[row.id] = timed_units(row, place, reading.frame_level, reading.first_unit), _voice(row.extra, place)
-    return found
 
 
 def _voice(extra: Mapping[str, Any], place: str) -> Vector | None:

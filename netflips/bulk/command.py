@@ -115,17 +115,13 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     if summary.progress.done or summary.progress.failed:
         LOG.info("%s", summary.progress.table())
     LOG.info("results: %s", settings.out_dir)
-    return _report_failures(summary.failures, settings.out_dir)
-
-
-def _report_failures(failures: dict[str, str], out_dir: Path) -> int | None:
-    if not failures:
+    if not summary.failures:
         return None
-    LOG.error("%s set aside, see %s:", several(len(failures), "utterance"), out_dir / "failed.jsonl")
-    for name, reason in list(failures.items())[:_REASONS_SHOWN]:
+    LOG.error("%s set aside, see %s:", several(len(summary.failures), "utterance"), settings.out_dir / "failed.jsonl")
+    for name, reason in list(summary.failures.items())[:_REASONS_SHOWN]:
         LOG.error("  %s: %s", name, reason)
-    if len(failures) > _REASONS_SHOWN:
-        LOG.error("  and %d more", len(failures) - _REASONS_SHOWN)
+    if len(summary.failures) > _REASONS_SHOWN:
+        LOG.error("  and %d more", len(summary.failures) - _REASONS_SHOWN)
     return EXIT_FAILED
 
 

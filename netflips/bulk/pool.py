@@ -170,7 +170,7 @@ class RayPool(Pool[Item, Label]):
 
     def _top_up(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
         """Start reading while there is room."""
-        while self._num_parts() < self._most_parts():
+        while self._num_parts() < (self._size.workers * self._widest + (2 * self._size.readers if self._read is not None else 0)):
             if self._again:
                 self._submit(self._again.popleft())
                 continue
@@ -183,9 +183,6 @@ class RayPool(Pool[Item, Label]):
         """Parts that are being read, or read and not yet with a worker."""
         jobs = {id(job): job for job in (*self._reading.values(), *self._read_jobs)}
         return sum(len(job.task.parts) for job in jobs.values())
-
-    def _most_parts(self) -> int:
-        return self._size.workers * self._widest + (2 * self._size.readers if self._read is not None else 0)
 
     def _submit(self, job: _Job[Item, Label]) -> None:
         self._widest = max(self._widest, len(job.task.parts))

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from av2unit.sources import compare_lengths, read_lip_video
@@ -108,16 +107,11 @@ def _lips(
             pixel_aspect=pictures.info.pixel_aspect,
         )
         if settings.lips:
-            row |= _write_lips(settings.out_dir, source.id, face.lips, face.boxes)
+            lip_path, box_path = f"lips/{source.id}{LIP_ENDING}", f"lips/{source.id}{BOXES_ENDING}"
+            write_lip_video(settings.out_dir / lip_path, face.lips)
+            write_boxes(settings.out_dir / box_path, face.boxes)
+            row |= {"lips": lip_path, "boxes": box_path, "frames": len(face.lips)}
         return face.lips
-
-
-def _write_lips(out_dir: Path, name: str, lips: Pictures, boxes: Sequence[Any]) -> dict[str, Any]:
-    """Write lip crops and face boxes under their published endings; returns what the row says of them."""
-    lip_path, box_path = f"lips/{name}{LIP_ENDING}", f"lips/{name}{BOXES_ENDING}"
-    write_lip_video(out_dir / lip_path, lips)
-    write_boxes(out_dir / box_path, boxes)
-    return {"lips": lip_path, "boxes": box_path, "frames": len(lips)}
 
 
 class _Collector(logging.Handler):

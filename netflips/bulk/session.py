@@ -129,7 +129,9 @@ def _require_listening(address: str) -> None:
 def _started(num_readers: int) -> Iterator[dict[str, float]]:
     import ray
 
-    folder = _make_folder()
+    # A folder for Ray's sockets and logs, named after this process.
+    remove_stale_folders()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_temporary_folder()))
     try:
         _start(num_readers, folder)
         _OWN_FOLDER.append(folder)
@@ -197,12 +199,6 @@ def full_disk_of_own_ray() -> Path | None:
         if usage.used >= _FULL_SHARE * usage.total:
             return folder.parent
     return None
-
-
-def _make_folder() -> Path:
-    """Return a folder for Ray's sockets and logs, named after this process."""
-    remove_stale_folders()
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_temporary_folder()))
 
 
 def remove_stale_folders() -> None:

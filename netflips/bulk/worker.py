@@ -47,21 +47,18 @@ class ModelWorker:
         try:
             if self._settings.needs_encoder and models.encoder is not None:
                 self._extractor = load_unit_encoder(models.encoder, Running(models.device, models.precision))
-                self._warm_up(self._extractor)
+                # It lays its weights out when they are first used, which belongs to the start.
+                speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
+                if self._settings.sees:
+                    side = self._extractor.config.image_crop_size
+                    lips = np.zeros((FRAME_RATE, side, side), np.uint8)
+                self._extractor.extract(speech if self._settings.hears else None, lips)
             if self._settings.speaker:
                 self._speaker = load_speaker_encoder(models.speaker, Running(models.device))
         except NetflipsError as error:
             return str(error)
         self._is_loaded = True
         return ""
-
-    def _warm_up(self, extractor: "UnitExtractor") -> None:
-        """Run the encoder over one second: it lays its weights out when they are first used, which belongs to the start."""
-        speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
-        if self._settings.sees:
-            side = extractor.config.image_crop_size
-            lips = np.zeros((FRAME_RATE, side, side), np.uint8)
-        extractor.extract(speech if self._settings.hears else None, lips)
 
     def process(self, *parts: Sequence[Loaded | Rejected]) -> BatchResult:
         """Make the rows of a batch, and the files that belong to them; what a model refuses is rejected with the reason."""

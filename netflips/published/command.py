@@ -207,7 +207,10 @@ def _left(model: Model, wanted: Sequence[Wanted]) -> int:
 def _fetch(fetcher: Fetcher, model: Model, wanted: Sequence[Wanted]) -> Kept:
     with only_one(model.name) as folder:
         came = {one.name: fetcher.fetch(one, folder) for one in wanted}
-        _drop_others(folder, [one.name for one in wanted])
+        names = [one.name for one in wanted]
+        for path in folder.iterdir():
+            if path.name not in names:
+                path.unlink()
         try:
             _require_model(model, folder)
         except InputError:
@@ -215,12 +218,6 @@ def _fetch(fetcher: Fetcher, model: Model, wanted: Sequence[Wanted]) -> Kept:
             raise
         commits = {one.at: fetcher.commits[one.at] for one in model.sources if one.at in fetcher.commits}
         return note_down(model.name, folder, _note(model, sorted({place for place in came.values() if place}), commits))
-
-
-def _drop_others(folder: Path, names: Sequence[str]) -> None:
-    for path in folder.iterdir():
-        if path.name not in names:
-            path.unlink()
 
 
 def _require_model(model: Model, folder: Path) -> None:

@@ -63,7 +63,14 @@ def draw_corpus(
         name = f"drawn_{number:03d}"
         units = random_lip_units(generator, frames_to_units(frames))
         face = _Face.random(np.random.default_rng((seed, clips, number % faces)))
-        _write_clip(folder / f"{name}.mp4", folder / f"{name}.bbox.pkl", units, face, generator)
+        video = folder / f"{name}.mp4"
+        boxes = folder / f"{name}.bbox.pkl"
+        shapes = mouths(units)
+        centres = list(_path(generator, len(shapes)))
+        write_boxes(boxes, [face.box(centre) for centre in centres])
+        with VideoWriter(video, _SIDE, _SIDE, FRAME_RATE, crf=12, preset="veryfast") as writer:
+            for centre, (opening, width) in zip(centres, shapes, strict=True):
+                writer.write_picture(face.draw(centre, float(opening), float(width)))
         if has_sound:
             write_speech(folder / f"{name}.wav", sing(units, Singer.numbered(0), np.random.default_rng((seed, number))))
         audio, duration_s = f"{name}.wav" if has_sound else "", float(frames_to_seconds(frames))
@@ -141,15 +148,6 @@ def _ellipse(
     at = tuple(round((here + there) * fine) for here, there in zip(centre, place, strict=True))
     axes = tuple(round(length * fine) for length in half)
     cv2.ellipse(picture, at, axes, 0, 0, 360, colour, -1, cv2.LINE_AA, _FINE_BITS)
-
-
-def _write_clip(video: Path, boxes: Path, units: Units, face: _Face, generator: np.random.Generator) -> None:
-    shapes = mouths(units)
-    centres = list(_path(generator, len(shapes)))
-    write_boxes(boxes, [face.box(centre) for centre in centres])
-    with VideoWriter(video, _SIDE, _SIDE, FRAME_RATE, crf=12, preset="veryfast") as writer:
-        for centre, (opening, width) in zip(centres, shapes, strict=True):
-            writer.write_picture(face.draw(centre, float(opening), float(width)))
 
 
 def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, float]]:

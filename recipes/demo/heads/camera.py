@@ -40,7 +40,11 @@ class Camera:
         """corner: top and left of a part of the picture, whose pixels are meant then."""
         side = min(size)
         self.scale = pose.scale * side
-        self.turn = _rotation(pose)
+        yaw, pitch, roll = np.eye(3), np.eye(3), np.eye(3)
+        for matrix, (one, other), angle in ((yaw, (0, 2), pose.yaw), (pitch, (1, 2), pose.pitch), (roll, (0, 1), pose.roll)):
+            matrix[[one, other], [one, other]] = cos(angle)
+            matrix[one, other], matrix[other, one] = -sin(angle), sin(angle)
+        self.turn = floats(roll @ pitch @ yaw)
         middle = floats([size[1], size[0]]) / 2 + floats(pose.shift) * side
         joint = middle + floats([0, (float(_JOINT[1]) - _MIDDLE) * self.scale])
         self.joint = floats(joint - floats([corner[1], corner[0]]))
@@ -67,11 +71,3 @@ class Camera:
         step = self.scale * width / shape[1]
         left, top = float(self.joint[0]) - width / 2 * self.scale, float(self.joint[1]) - above * self.scale
         return floats([[step, 0, left], [0, step, top]])
-
-
-def _rotation(pose: Pose) -> Floats:
-    yaw, pitch, roll = np.eye(3), np.eye(3), np.eye(3)
-    for matrix, (one, other), angle in ((yaw, (0, 2), pose.yaw), (pitch, (1, 2), pose.pitch), (roll, (0, 1), pose.roll)):
-        matrix[[one, other], [one, other]] = cos(angle)
-        matrix[one, other], matrix[other, one] = -sin(angle), sin(angle)
-    return floats(roll @ pitch @ yaw)

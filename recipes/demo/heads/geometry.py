@@ -93,7 +93,7 @@ def neutral_mesh() -> Mesh:
     face, triangles = neutral_face()
     outline = face[list(OVAL)]
     rings = [_ring(outline, share) for share in _RINGS]
-    flat = face[:, :2] - (0, _flat_centre(face))
+    flat = face[:, :2] - (0, float(face[:, 1].max() + face[:, 1].min()) / 2)
     flat_outline = flat[list(OVAL)]
     flat_rings = [flat_outline * share for share in _UV_RINGS]
     first = np.array(OVAL)
@@ -105,10 +105,6 @@ def neutral_mesh() -> Mesh:
     uv = np.concatenate([flat, *flat_rings, np.zeros((len(inside), 2))]) / (2 * UV_REACH) + 0.5
     vertices = np.concatenate([face, *rings, inside])
     return Mesh(vertices.astype(np.float32), triangles, uv.astype(np.float32))
-
-
-def _flat_centre(face: NDArray[np.float64]) -> float:
-    return float(face[:, 1].max() + face[:, 1].min()) / 2
 
 
 def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:

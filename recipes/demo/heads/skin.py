@@ -183,7 +183,17 @@ def _below(index: int, down: float) -> tuple[float, float]:
 
 def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
     """Paint the hair that grows on the head over its skin: float32 [560, 560, 3]."""
-    strands = _strands(canvas, looks, rng)
+    # Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side.
+    fine = rng.random((6, 420), dtype=np.float32)
+    broad = rng.random((4, 60), dtype=np.float32)
+    sweep = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
+    across = (sweep / (2 * np.pi) + 0.5) % 1
+    along = np.clip((canvas.reach - 0.7) / 0.9, 0, 1)
+    layers = [
+        cv2.remap(grid, floats(across * (grid.shape[1] - 1)), floats(along * (grid.shape[0] - 1)), cv2.INTER_LINEAR)
+        for grid in (fine, broad)
+    ]
+    strands = floats(0.6 * layers[0] + 0.4 * layers[1])
     line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * _beside_parting(canvas, looks)
     end = 1.9 if looks.has_long_hair else _EAR
     away = np.clip((np.abs(canvas.angle) - (end - 0.45)) / 0.45, 0, 1)
@@ -211,20 +221,6 @@ def paint_long_hair(looks: Looks, rng: np.random.Generator) -> Floats:
     depth = 0.55 + 0.45 * np.clip(np.abs(x) * 1.4 - 0.35, 0, 1)
     colour = looks.hair * ((0.5 + 0.8 * bend) * depth)[..., None]
     return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
-
-
-def _strands(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
-    """Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side."""
-    fine = rng.random((6, 420), dtype=np.float32)
-    broad = rng.random((4, 60), dtype=np.float32)
-    sweep = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
-    across = (sweep / (2 * np.pi) + 0.5) % 1
-    along = np.clip((canvas.reach - 0.7) / 0.9, 0, 1)
-    layers = [
-        cv2.remap(grid, floats(across * (grid.shape[1] - 1)), floats(along * (grid.shape[0] - 1)), cv2.INTER_LINEAR)
-        for grid in (fine, broad)
-    ]
-    return floats(0.6 * layers[0] + 0.4 * layers[1])
 
 
 def _beside_parting(canvas: Canvas, looks: Looks) -> Floats:

@@ -140,21 +140,16 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
         if shot.is_face_kept:
-            lips = _keep_face(folder, shot)
+            pictures, landmarks = film(shot)
+            _write_pictures(folder / shot.video, pictures)
+            _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
+            write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+            lips = cut_lips(pictures, landmarks)
             row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
         else:
             lips = film_lips(shot)
         np.save(folder / shot.lips, lips, allow_pickle=False)
         yield row
-
-
-def _keep_face(folder: Path, shot: Shot) -> NDArray[np.uint8]:
-    """Write a shot's face videos and boxes; returns its lips."""
-    pictures, landmarks = film(shot)
-    _write_pictures(folder / shot.video, pictures)
-    _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
-    write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
-    return cut_lips(pictures, landmarks)
 
 
 def _write_pictures(path: Path, pictures: Sequence[Pixels]) -> None:

@@ -7,7 +7,7 @@ Until there is a unit encoder, the takes' labels are units too: --units data/lab
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avcore.command import LOG, Parser, add_quiet_options, run
@@ -51,7 +51,9 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
     it is of another length beside the take than what came before: one source must not have two translations of one length. Raises
     InputError for a take of a held-out sentence.
     """
-    sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
+    # The name of each take's sentence among the references.
+    sentences = {entry.id: entry.id.partition("_")[0] for entry in read_manifest(data / "source.jsonl").entries}
+    phones = Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
     others = read_units(data / "forms.jsonl") if (data / "forms.jsonl").is_file() else {}
@@ -81,11 +83,6 @@ def _work(options: argparse.Namespace) -> None:
     for side, output in enumerate(outputs):
         write_units(output, (pair[side] for pair in pairs))
     LOG.info("%d pairs of %d Korean sentences", len(pairs), len({tuple(korean.units.ids) for _, korean in pairs}))
-
-
-def _sentences(manifest: Path) -> Mapping[str, str]:
-    """Return the name of each take's sentence among the references."""
-    return {entry.id: entry.id.partition("_")[0] for entry in read_manifest(manifest).entries}
 
 
 if __name__ == "__main__":

@@ -154,14 +154,10 @@ def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
         with suppress(InputError):
             return open_training_checkpoint(path, init.language, settings_of(model))
         with suppress(InputError):
-            return _open_run(path, init.language)
+            run = read_run_checkpoint(path)
+            config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {init.language: 0}}
+            return RendererCheckpoint(Checkpoint(path, RENDERER, config, with_vocoder({}, init.language, run.tensors), ""))
         raise error
-
-
-def _open_run(path: Path, language: str) -> RendererCheckpoint:
-    run = read_run_checkpoint(path)
-    config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {language: 0}}
-    return RendererCheckpoint(Checkpoint(path, RENDERER, config, with_vocoder({}, language, run.tensors), ""))
 
 
 def _from_checkpoint(

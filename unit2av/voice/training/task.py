@@ -88,7 +88,13 @@ class Unit2aTask(Task):
             losses["length"] = length_loss(log_durations, runs)
         if self._discriminators is not None and engine.progress >= self._config.losses.adversarial_from:
             values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
-            losses |= self._opposed_losses(self._discriminators, sound, batch["samples"])
+            # The module itself, its weights held: they must not gather the vocoder's gradients.
+            self._discriminators.requires_grad_(False)
+            with torch.no_grad():
+                truth = self._discriminators(batch["samples"])
+            judged = self._discriminators(sound)
+            self._discriminators.requires_grad_(True)
+            losses |= {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
         weights = self._config.losses
         loss = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
         engine.update(_GENERATOR, loss)
@@ -116,15 +122,6 @@ class Unit2aTask(Task):
         engine.update(_DISCRIMINATORS, loss)
         return loss
 
-    def _opposed_losses(self, discriminators: Discriminators, sound: Tensor, real: Tensor) -> dict[str, Tensor]:
-        # The module itself, its weights held: they must not gather the vocoder's gradients.
-        discriminators.requires_grad_(False)
-        with torch.no_grad():
-            truth = discriminators(real)
-        judged = discriminators(sound)
-        discriminators.requires_grad_(True)
-        return {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
-
     # Validation
 
     def validate(self, batches: Iterator[SegmentBatch], engine: Engine) -> Metrics:
@@ -140,7 +137,11 @@ class Unit2aTask(Task):
                 made, row = self._measure(batch, number, length)
                 rows.append(row)
                 if shown < self._config.num_samples:
-                    self._show(batch, number, made, engine)
+                    name, real = batch["names"][number], batch["samples"][number, : len(made)]
+                    engine.log_sound(f"made/{name}", made.float().cpu().numpy(), SAMPLE_RATE)
+                    if not self._has_shown_truth:
+                        engine.log_sound(f"real/{name}", real.cpu().numpy(), SAMPLE_RATE)
+                    engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
                     shown += 1
         self._has_shown_truth = True
         rows = [row for share in engine.of_all(rows) for row in share]
@@ -175,13 +176,6 @@ class Unit2aTask(Task):
             self._own_errors[name] = unit_errors(self._judge, real, frames)
         found[_RECORDED] = self._own_errors[name]
         return {f"{whose}{part}": float(value) for whose, one in found.items() for part, value in one._asdict().items()}
-
-    def _show(self, batch: SegmentBatch, number: int, made: Tensor, engine: Engine) -> None:
-        name, real = batch["names"][number], batch["samples"][number, : len(made)]
-        engine.log_sound(f"made/{name}", made.float().cpu().numpy(), SAMPLE_RATE)
-        if not self._has_shown_truth:
-            engine.log_sound(f"real/{name}", real.cpu().numpy(), SAMPLE_RATE)
-        engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
 
 
 def _means(rows: Sequence[Metrics]) -> Metrics:
