@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant("avtrain.sampling", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
     Mutant("avtrain.optim", "(step + 1) / config.warmup_steps", "step / config.warmup_steps", f"{_PARTS}::test_schedules"),
     # the unit encoder: heads, masks, weights, noise
-    Mutant("av2unit.training.items", "return classes.reshape(steps, UNITS_PER_FRAME)",
-        "return classes.reshape(steps, UNITS_PER_FRAME)[:, ::-1]", _CLIPS),
+    Mutant("av2unit.training.items", "targets = classes.reshape(steps, UNITS_PER_FRAME)",
+        "targets = classes.reshape(steps, UNITS_PER_FRAME)[:, ::-1]", _CLIPS),
     Mutant("av2unit.training.items", "audio_mask | video_mask)", "audio_mask)", _CLIPS),
     Mutant("av2unit.training.items", "return _SOUND if is_sound else _LIPS", "return _LIPS if is_sound else _SOUND", _CLIPS),
     Mutant("av2unit.training.losses", "(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)",
@@ -72,7 +72,7 @@ MUTANTS = (
     Mutant("unit2av.voice.training.task",
         "discriminator_loss(_half(judged, slice(None, len(real))), _half(judged, slice(len(real), None)))",
         "discriminator_loss(_half(judged, slice(len(real), None)), _half(judged, slice(None, len(real))))", f"{_OPPOSED}[voice]"),
-    Mutant("unit2av.voice.training.task", "        discriminators.requires_grad_(False)\n", "",
+    Mutant("unit2av.voice.training.task", "            self._discriminators.requires_grad_(False)\n", "",
         "unit2av/test_train_unit2a.py::test_the_vocoders_update_leaves_nothing_in_the_discriminators"),
     # lips: pictures and units, opponents, colours, the sync loss
     Mutant("unit2av.lip_task", "real, made = engine", "made, real = engine",
