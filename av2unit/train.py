@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from av2unit.training.task import UnitEncoderTask
 
 
+LOG = logging.getLogger("netflips.train")
+STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""Number formats that an encoder can be stored in."""
+_TASK_SETTINGS = ("normalize", "stack_order_audio", "image_crop_size", "image_mean", "image_std")
+_FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
+
+
 def make_task(config: TrainConfig) -> "UnitEncoderTask":
     """Read everything that a run needs and check it."""
     # Loads accelerate and the media decoders, which --help and --print-config do without.
@@ -46,13 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     purpose = "Train the unit encoder by masked prediction. `export --help` tells how to export what was trained."
     others = {"export": partial(run, build_parser(), export)}
     return train_of(TrainConfig, make_task, "av2unit/train", "av2unit.train", purpose, argv, others)
-
-
-LOG = logging.getLogger("netflips.train")
-STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""Number formats that an encoder can be stored in."""
-_TASK_SETTINGS = ("normalize", "stack_order_audio", "image_crop_size", "image_mean", "image_std")
-_FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
 
 
 def build_parser() -> Parser:

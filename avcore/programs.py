@@ -24,6 +24,21 @@ from avcore.journal import file_digest
 from avcore.notes import shown
 
 _Result = TypeVar("_Result")
+_MOST_LINE = 1 << 20
+"""Bytes of a line that a program answers."""
+_BLOCK = 1 << 16
+_KEPT_WORDS = 4096
+"""Bytes of what a program says beside its answers that are kept, the last ones."""
+_MOST_WORDS = 200
+_START_S = 600.0
+"""In which a program that is started once gives its first answer: models load."""
+_SLOWER = 3.0
+"""How many times longer than before a start may take."""
+_PATIENCE_S = 3.0
+_LOOK_S = 0.2
+"""Between looks whether a program still runs: one that it began may hold its pipes open."""
+_DIGESTED = 16 << 20
+"""Bytes up to which a file that a command names is read to tell whether it changed; of a larger one its length counts."""
 
 
 class Deadline:
@@ -56,23 +71,6 @@ def within(limit_s: float, work: Callable[[], _Result]) -> _Result:
         return future.result(limit_s)
     except TimeoutError as error:
         raise TimeoutError(str(error) or f"no answer within {limit_s:g} s") from error
-
-
-_MOST_LINE = 1 << 20
-"""Bytes of a line that a program answers."""
-_BLOCK = 1 << 16
-_KEPT_WORDS = 4096
-"""Bytes of what a program says beside its answers that are kept, the last ones."""
-_MOST_WORDS = 200
-_START_S = 600.0
-"""In which a program that is started once gives its first answer: models load."""
-_SLOWER = 3.0
-"""How many times longer than before a start may take."""
-_PATIENCE_S = 3.0
-_LOOK_S = 0.2
-"""Between looks whether a program still runs: one that it began may hold its pipes open."""
-_DIGESTED = 16 << 20
-"""Bytes up to which a file that a command names is read to tell whether it changed; of a larger one its length counts."""
 
 
 def parse_command(text: str, flag: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from avdata.manifest import Entry, Manifest, read_manifest
 
 _TSV_COLUMNS = 5
 _MOST_DIGITS = 12
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,6 @@ def _audio_path(name: str, folder: Path) -> str:
     if not name or Path(name).is_absolute() or Path(name).exists() or not (folder / name).exists():
         return name
     return str(folder / name)
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,8 @@ from avtrain.checkpoints import BOARD_FOLDER, METRICS_FILE, WANDB_FILE
 from avtrain.config import Metrics
 from avtrain.task import Values
 
+LOG = logging.getLogger("netflips.train")
+
 
 @dataclass
 class Position:
@@ -74,9 +76,6 @@ class TrainResult:
     bad_items: dict[str, str]
     best: float | None
     stop_signal: int | None
-
-
-LOG = logging.getLogger("netflips.train")
 
 
 class LogWindow:

@@ -21,6 +21,13 @@ import numpy as np
 
 from avcore.files import write_text
 
+WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
+"""Seconds of media, or decoder steps."""
+_LONG_S = 30.0
+"""Longer clips are measured once, ours with the last precision only."""
+_LONGEST_BASELINE_S = {"lips": 20.0}
+"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
+
 
 class Ledger:
     """Points, by name, of one part. about: where and with what they are measured."""
@@ -39,14 +46,6 @@ class Ledger:
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Return all parts of a folder by name: {about, points}."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-
-
-WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
-"""Seconds of media, or decoder steps."""
-_LONG_S = 30.0
-"""Longer clips are measured once, ours with the last precision only."""
-_LONGEST_BASELINE_S = {"lips": 20.0}
-"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
 
 
 @dataclass(frozen=True)

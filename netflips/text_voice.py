@@ -24,8 +24,7 @@ from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
 from netflips.understanding import speller_measure, tell_verdict
 from text2unit.inference import given_script
-from text2unit.readings import read_readings
-from text2unit.script import SpokenScript
+from text2unit.script import SpokenScript, read_readings
 from text2unit.speller import join
 from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER

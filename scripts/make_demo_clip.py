@@ -14,8 +14,7 @@ from avcore.errors import UsageError
 from avcore.files import write_text
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.clip import between_pauses, write_talking_head
-from recipes.demo.heads.head import Head
+from recipes.demo.heads.head import Head, between_pauses, write_talking_head
 from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 

@@ -22,8 +22,7 @@ from avcore.units import normalise_language, write_unit_file
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note
-from text2unit.readings import as_pronounced
-from text2unit.script import SpokenScript, script_of
+from text2unit.script import SpokenScript, as_pronounced, script_of
 
 if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller

@@ -1,16 +1,22 @@
-"""A text as sentences to be said: each normalised, none too long for a model to take at once."""
+"""A text as sentences to be said: each normalised, none too long for a model to take at once.
+
+A user gives words with their reading in a text file of lines `word<TAB>reading` or `word, reading`.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from avcore.errors import InputError, LanguageError
+from avcore.texts import read_pairs
 from avcore.units import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_pictures
 from text2unit.english import read_english
+from text2unit.korean.particles import PAIR_OF, fitting
 from text2unit.korean.signs import require_readable, unreadable
-from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, written_out
+from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_as_said, written_out
 
 LANGUAGES = ("ko", "en")
 """Languages that have a text front end."""
@@ -21,6 +27,8 @@ _LETTERS_A_SYLLABLE = 3
 _ENDS = re.compile(r"(?<=[.?]) ")
 _PAUSES = re.compile(r"(?<=,) ")
 _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150-\u218b\u3400-\u9fff]")
+_PARTICLE = r"(은|는|이|가|을|를|과|와)(?![가-힣])|(으로|로)(?=[^가-힣]|$|서|써|는|도|만|부터)"
+_LATIN, _HANGUL = "A-Za-z0-9\u00c0-\u024f", "가-힣"
 
 
 @dataclass(frozen=True)
@@ -99,3 +107,47 @@ def _length(text: str) -> int:
 def ends_softly(sentence: str) -> bool:
     """Return whether a piece ends within a sentence, where the pause behind it is short."""
     return not sentence or sentence[-1] == PAUSE or sentence[-1] not in MARKS
+
+
+def read_readings(path: Path, language: str) -> dict[str, str]:
+    """Read how words are said, by the words in small letters. Raises what `read_pairs` raises, and InputError for a reading that
+    cannot be read aloud in the language."""
+    readings = read_pairs(path, "the file of readings", "word, reading", apart="\t,")
+    for word, reading in readings.items() if language in LANGUAGES else ():
+        try:
+            script_of(reading, language)
+        except InputError as error:
+            what = f"the reading of {word!r} cannot be said: {error.what}"
+            raise InputError(what, path=path, expected=error.expected, found=reading[:60], hint=error.hint) from error
+    return readings
+
+
+def as_pronounced(text: str, readings: Mapping[str, str]) -> str:
+    """Put readings in place of words, the longest first, and behind each the Korean particle that fits to it.
+
+    A word is found whatever the case of its letters. Latin ones stand alone; behind Hangul, particles may follow.
+    """
+    plain = normalize("NFC", text)
+    folded = plain.lower()
+    there = sorted((word for word in readings if word in folded), key=lambda word: (-len(word), word))
+    if not there:
+        return text
+    said = re.sub("|".join(map(_alone, there)), lambda found: readings[found[0].lower()], plain, flags=re.IGNORECASE)
+    for reading in dict.fromkeys(readings[word] for word in there):
+        said = with_fitting_particles(said, reading)
+    return said
+
+
+def _alone(word: str) -> str:
+    before = next((letters for letters in (_LATIN, _HANGUL) if re.match(f"[{letters}]", word)), "")
+    behind = _LATIN if re.search(f"[{_LATIN}]$", word) else ""
+    return f"{f'(?<![{before}])' if before else ''}{re.escape(word)}{f'(?![{behind}])' if behind else ''}"
+
+
+def with_fitting_particles(text: str, noun: str) -> str:
+    """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
+    try:
+        said = noun_as_said(noun)
+    except InputError:
+        return text
+    return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)

@@ -33,6 +33,15 @@ from unit2av.face.model import FACE_SIZE
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
 from unit2av.renderer import network_input, network_picture, to_pictures
 
+Example = TypeVar("Example")
+QUALITY, LOSSES = "quality", "losses"
+"""Parts of a run, beside the network that draws."""
+_LOOKS = (500, 2000, 10_000)
+"""Updates after which an expert is looked at."""
+_CHANCE = 0.68
+LOG = logging.getLogger("netflips.train")
+Batch = dict[str, Tensor]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LipCorpusConfig(CorpusConfig):
@@ -66,7 +75,6 @@ class FilmedClip:
 
 
 Clip = TypeVar("Clip", bound=FilmedClip)
-Example = TypeVar("Example")
 
 
 class ClipReading:
@@ -141,15 +149,6 @@ def stack(items: Sequence[Any]) -> dict[str, Tensor]:
     """Return a batch of examples: each part stacked, by its name, such as units int64 [batch, 20]."""
     parts = zip(*items, strict=True)
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
-
-
-QUALITY, LOSSES = "quality", "losses"
-"""Parts of a run, beside the network that draws."""
-_LOOKS = (500, 2000, 10_000)
-"""Updates after which an expert is looked at."""
-_CHANCE = 0.68
-LOG = logging.getLogger("netflips.train")
-Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)

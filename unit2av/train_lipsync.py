@@ -28,6 +28,9 @@ from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
 from unit2av.lipsync.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
 from unit2av.lipsync.wav2lip.training.task import EXPERT, EXPERT_KIND, GENERATOR, KIND, GeneratorTask, SoundExpertTask
 
+_TRAINER = "unit2av.train_lipsync"
+_SUFFIXES = (".pth", ".pt")
+
 
 def make_task(config: GeneratorConfig) -> GeneratorTask:
     """Read everything that a run of the generator needs and check it: clips, networks, sync expert.
@@ -59,10 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train_expert(argv: Sequence[str]) -> int:
     purpose = "Train the sync expert of Wav2Lip."
     return train_of(ExpertConfig, make_expert_task, "unit2av/lipsync_expert", "train_lipsync expert", purpose, argv)
-
-
-_TRAINER = "unit2av.train_lipsync"
-_SUFFIXES = (".pth", ".pt")
 
 
 def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: str | Path | None = None) -> Path:

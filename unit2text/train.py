@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from avtrain.task import Task
 
 
+_PREFIX = "model."
+_OUTPUT = "decoder.output_projection.weight"
+
+
 def make_task(config: ReaderTrainConfig) -> "Task":
     """Read everything that a run needs and check it."""
     from unit2text.training.task import LipTextTask, UnitTextTask
@@ -32,10 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     purpose = "Train a reader of units: units in, text out. `export --help` tells how to export what was trained."
     return train_of(ReaderTrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
-
-
-_PREFIX = "model."
-_OUTPUT = "decoder.output_projection.weight"
 
 
 def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:

@@ -23,6 +23,15 @@ from avcore.decoding.beam import Beam, Choice, Chosen, Live, SearchConfig, Searc
 from avcore.decoding.layers import Decoder, KeysValues
 
 Made = TypeVar("Made")
+_GROWTH_SHARE = 8
+"""A pool grows by one slot for this many that it has, at least by `_LEAST_GROWTH`."""
+_LEAST_GROWTH = 64
+_LEAST_GROWTH_ON_GPU = 512
+"""Each size needs a graph of its own."""
+_STEPS_AHEAD = 16
+"""Steps between two looks at what a device other than the CPU has found: a look waits for it. Fewer than so many are in vain."""
+_LIVE_SHARE = 0.5
+"""On a GPU sentences that are done go on in vain until no more than this share is not: fewer would need another graph."""
 
 
 def can_record(device: torch.device) -> bool:
@@ -46,17 +55,6 @@ class Recorded(Generic[Made]):
         """Do it; returns what the function returned, which the next replay changes."""
         self._graph.replay()
         return self._made
-
-
-_GROWTH_SHARE = 8
-"""A pool grows by one slot for this many that it has, at least by `_LEAST_GROWTH`."""
-_LEAST_GROWTH = 64
-_LEAST_GROWTH_ON_GPU = 512
-"""Each size needs a graph of its own."""
-_STEPS_AHEAD = 16
-"""Steps between two looks at what a device other than the CPU has found: a look waits for it. Fewer than so many are in vain."""
-_LIVE_SHARE = 0.5
-"""On a GPU sentences that are done go on in vain until no more than this share is not: fewer would need another graph."""
 
 
 class BeamPool:

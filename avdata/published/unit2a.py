@@ -34,6 +34,12 @@ _NUMPY = [
     *(type(np.dtype(name)) for name in ("float32", "float64", "int64", "int32")),
 ]
 """What a numpy array in a file names; building arrays runs no code of the file's."""
+Vector = NDArray[np.float32]
+_UNIT_FIELDS = ("cpc_km100", "vqvae256", "hubert", "codes")
+"""Names that the published form gives to units in the line itself."""
+_LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+UNITS_FIELD = "hubert"
+VOICE_FIELD = "speaker_embedding"
 
 
 @dataclass(frozen=True)
@@ -85,15 +91,6 @@ def _row(value: Any, key: str, path: str | Path) -> NDArray[Any]:
     if array.dtype.kind not in "iuf" or array.size != max(array.shape, default=1):
         raise InputError(f"'{key}' must be a row of numbers", path=path, found=f"{array.dtype} of shape {list(array.shape)}")
     return array.reshape(-1)
-
-
-Vector = NDArray[np.float32]
-
-_UNIT_FIELDS = ("cpc_km100", "vqvae256", "hubert", "codes")
-"""Names that the published form gives to units in the line itself."""
-_LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
-UNITS_FIELD = "hubert"
-VOICE_FIELD = "speaker_embedding"
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,23 @@ _FORMAT = "netflips-extract-1"
 WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 _DIGEST_DIGITS = 16
 _NO_FILE = -1
+LOG = logging.getLogger("netflips")
+CLOSED = "closed.jsonl"
+CLOSED_KEYS = ("shard", "plan", "left_out", "beside", "bytes", "sha256")
+_UNITS = "units/{}.unit"
+_BESIDE = {
+    "features": "features/{}.npy",
+    "speaker_path": "speakers/{}.npy",
+    "lips": f"lips/{{}}{LIP_ENDING}",
+    "boxes": f"lips/{{}}{BOXES_ENDING}",
+}
+"""Files below the output folder that a row tells of, by its field."""
+_LARGE = (_BESIDE["features"],)
+"""Those of them that are looked at by their size alone, unless all is asked for."""
+_MISSING = -1
+_SIZE_BITS = 32
+"""A size is noted above a checksum of so many bits."""
+_BLOCK = 1 << 20
 
 
 def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
@@ -166,26 +183,6 @@ def _size(path: Path | None) -> int:
         return _NO_FILE if path is None else path.stat().st_size
     except OSError:
         return _NO_FILE
-
-
-LOG = logging.getLogger("netflips")
-
-CLOSED = "closed.jsonl"
-CLOSED_KEYS = ("shard", "plan", "left_out", "beside", "bytes", "sha256")
-_UNITS = "units/{}.unit"
-_BESIDE = {
-    "features": "features/{}.npy",
-    "speaker_path": "speakers/{}.npy",
-    "lips": f"lips/{{}}{LIP_ENDING}",
-    "boxes": f"lips/{{}}{BOXES_ENDING}",
-}
-"""Files below the output folder that a row tells of, by its field."""
-_LARGE = (_BESIDE["features"],)
-"""Those of them that are looked at by their size alone, unless all is asked for."""
-_MISSING = -1
-_SIZE_BITS = 32
-"""A size is noted above a checksum of so many bits."""
-_BLOCK = 1 << 20
 
 
 class ShardFiles:

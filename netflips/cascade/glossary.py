@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from avcore.texts import read_pairs
-from text2unit.readings import with_fitting_particles
+from text2unit.script import with_fitting_particles
 
 
 @dataclass(frozen=True)

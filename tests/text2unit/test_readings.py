@@ -6,7 +6,7 @@ import pytest
 
 from avcore.errors import InputError
 from text2unit.inference import given_script
-from text2unit.readings import as_pronounced, read_readings
+from text2unit.script import as_pronounced, read_readings
 
 READINGS = {"netflips": "넷플립스", "aws": "아마존", "새봄로": "새봄노", "new york": "뉴욕", "york": "요크"}
 

@@ -43,6 +43,38 @@ _ALSO_LETTERS = ("IV", "VI", "XX", "XXX", "XI")
 _LISTED = re.compile(r"(?:표|그림|부록|사진|도표)\s?$")
 _AND = re.compile("(?<=[A-Z])&(?=[A-Z])")
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,}")
+_SIGNS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_HANJA = re.compile(f"[{_SIGNS}]+")
+GLOSS = re.compile(rf"(?<=[가-힣])\s?[(\[\uff08\u3014][{_SIGNS}\u00b7,\s]+[)\]\uff09\u3015]")
+"""Hanja in brackets behind the Hangul that they spell: 대한민국(大韓民國)."""
+_GLOSS_BEFORE_MORE = re.compile(rf"(?<=[가-힣])[(\uff08][{_SIGNS}]+[,;]\s?")
+_GLOSSED = re.compile(rf"([{_SIGNS}]+)[(\uff08]([가-힣]+)[)\uff09]")
+_ONSETS, _ONSET_STEP, _SOFT_VOWELS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", 588, (2, 3, 6, 7, 12, 17, 20)
+"""First consonants in Unicode's order, how many syllables each begins, and the vowels ㅑㅒㅕㅖㅛㅠㅣ."""
+_SURNAMES = {"金": "김", "李": "이", "林": "임", "柳": "유", "梁": "양", "盧": "노", "車": "차"}
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
+"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
+_VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
+SUPERSCRIPT = re.compile(r"(?<=[0-9A-Za-z)\]])(?=[⁺⁻]?[⁰¹²³⁴-⁹]+(?![⁰¹²³⁴-⁹⁺⁻])|ⁿ(?!ᵈ))")
+_OLD = re.compile("(?<=[\u1100-\u1112])[\u119e\u11a1]|(?<=[\u1161-\u1175가-힣])\u11f0")
+_TODAY = {"\u119e": "\u1161", "\u11a1": "\u1162", "\u11f0": "\u11bc"}
+"""Letters of old Hangul by those that are read for them today: ㆍ is ㅏ, ㆎ ㅐ, a final ㆁ ㅇ."""
+_COMPANY_BEFORE = re.compile(
+    r"(?<![가-힣A-Za-z0-9)])(?:[㈜㈔㈱]|\([주유사재株]\)(?=\s?[가-힣A-Za-z])(?!(?:은|는|이|가|을|를|에|도|의|와|로)(?:\s|$)))\s?"
+)
+_COMPANY_BEHIND = re.compile(r"[㈜㈱]|(?<=[가-힣A-Za-z0-9])\([주株]\)")
+_COMPANIES = {"주": "주식회사", "株": "주식회사", "유": "유한회사", "사": "사단법인", "재": "재단법인"}
+_CONJOINING = ("HANGUL CHOSEONG ", "HANGUL JUNGSEONG ", "HANGUL JONGSEONG ")
+_MOST_NAMED = 5
+_FORMS = str.maketrans(
+    {
+        "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
+        "\u2215": "/", "\u2032": "'", "\u2033": '"', "\u2018": "'", "\u2012": "-",
+        **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
+    }
+)  # fmt: skip
+"""Minus signs, dashes, slashes of fractions, tildes, quotes and middle dots in the form that the rules know."""
+_FORMED = frozenset(map(chr, _FORMS))
 
 
 def read_addresses(text: str) -> str:
@@ -122,17 +154,6 @@ def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.,](?=\d))(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)
 
 
-_SIGNS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_HANJA = re.compile(f"[{_SIGNS}]+")
-GLOSS = re.compile(rf"(?<=[가-힣])\s?[(\[\uff08\u3014][{_SIGNS}\u00b7,\s]+[)\]\uff09\u3015]")
-"""Hanja in brackets behind the Hangul that they spell: 대한민국(大韓民國)."""
-_GLOSS_BEFORE_MORE = re.compile(rf"(?<=[가-힣])[(\uff08][{_SIGNS}]+[,;]\s?")
-_GLOSSED = re.compile(rf"([{_SIGNS}]+)[(\uff08]([가-힣]+)[)\uff09]")
-_ONSETS, _ONSET_STEP, _SOFT_VOWELS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", 588, (2, 3, 6, 7, 12, 17, 20)
-"""First consonants in Unicode's order, how many syllables each begins, and the vowels ㅑㅒㅕㅖㅛㅠㅣ."""
-_SURNAMES = {"金": "김", "李": "이", "林": "임", "柳": "유", "梁": "양", "盧": "노", "車": "차"}
-
-
 def read_hanja(text: str) -> str:
     """Hanja in Hangul: in brackets behind the Hangul that they spell they are not said, elsewhere they are read."""
     if not _HANJA.search(text):
@@ -169,31 +190,6 @@ def _at_beginning(syllable: str) -> str:
     if _ONSETS[onset] == "ㄴ" and not is_soft:
         return syllable
     return chr(ord("가") + _ONSETS.index("ㅇ" if is_soft else "ㄴ") * _ONSET_STEP + rest)
-
-
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
-"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
-_VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
-SUPERSCRIPT = re.compile(r"(?<=[0-9A-Za-z)\]])(?=[⁺⁻]?[⁰¹²³⁴-⁹]+(?![⁰¹²³⁴-⁹⁺⁻])|ⁿ(?!ᵈ))")
-_OLD = re.compile("(?<=[\u1100-\u1112])[\u119e\u11a1]|(?<=[\u1161-\u1175가-힣])\u11f0")
-_TODAY = {"\u119e": "\u1161", "\u11a1": "\u1162", "\u11f0": "\u11bc"}
-"""Letters of old Hangul by those that are read for them today: ㆍ is ㅏ, ㆎ ㅐ, a final ㆁ ㅇ."""
-_COMPANY_BEFORE = re.compile(
-    r"(?<![가-힣A-Za-z0-9)])(?:[㈜㈔㈱]|\([주유사재株]\)(?=\s?[가-힣A-Za-z])(?!(?:은|는|이|가|을|를|에|도|의|와|로)(?:\s|$)))\s?"
-)
-_COMPANY_BEHIND = re.compile(r"[㈜㈱]|(?<=[가-힣A-Za-z0-9])\([주株]\)")
-_COMPANIES = {"주": "주식회사", "株": "주식회사", "유": "유한회사", "사": "사단법인", "재": "재단법인"}
-_CONJOINING = ("HANGUL CHOSEONG ", "HANGUL JUNGSEONG ", "HANGUL JONGSEONG ")
-_MOST_NAMED = 5
-_FORMS = str.maketrans(
-    {
-        "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
-        "\u2215": "/", "\u2032": "'", "\u2033": '"', "\u2018": "'", "\u2012": "-",
-        **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
-    }
-)  # fmt: skip
-"""Minus signs, dashes, slashes of fractions, tildes, quotes and middle dots in the form that the rules know."""
-_FORMED = frozenset(map(chr, _FORMS))
 
 
 def require_readable(text: str, path: str | Path | None = None) -> None:

@@ -22,6 +22,15 @@ from avcore.compute.convolutions import WeightNormConv1d, WeightNormUpsampling
 from avcore.errors import CheckpointError
 from avcore.timeline import SAMPLES_PER_UNIT
 
+SLOPE = 0.1
+_LAST_SLOPE = 0.01
+"""Before the last convolution the published model uses the default slope of LeakyReLU."""
+_DURATION_DROPOUT = 0.5
+_PUBLISHED_RATES = {11: 5, 8: 4, 4: 2}
+"""Kernel size -> stride of the published upsampling layers; the tensors themselves don't tell the stride."""
+_PUBLISHED_DILATIONS = (1, 3, 5)
+_DURATION_KERNEL = 3
+
 
 @dataclass(frozen=True)
 class VocoderConfig:
@@ -69,12 +78,6 @@ class VocoderConfig:
             padding = (kernel - rate) // 2
             first, last = math.ceil((first + padding - kernel + 1) / rate), (last + padding) // rate
         return max(-first, last) + self.pre_kernel // 2
-
-
-SLOPE = 0.1
-_LAST_SLOPE = 0.01
-"""Before the last convolution the published model uses the default slope of LeakyReLU."""
-_DURATION_DROPOUT = 0.5
 
 
 class ResidualBlock(nn.Module):
@@ -169,12 +172,6 @@ class UnitHifiGan(TimedUnits):
     def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
         """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
         return self.generate(self.condition(frame_ids, speaker))
-
-
-_PUBLISHED_RATES = {11: 5, 8: 4, 4: 2}
-"""Kernel size -> stride of the published upsampling layers; the tensors themselves don't tell the stride."""
-_PUBLISHED_DILATIONS = (1, 3, 5)
-_DURATION_KERNEL = 3
 
 
 def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> VocoderConfig:

@@ -73,6 +73,15 @@ _KEYS = ("id", "group", "dub")
 
 Line = dict[str, Any]
 """Of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
+MakeJob = CaseJob[int, Group]
+"""The clips of a number that are not made yet, one for each group."""
+LOG = logging.getLogger("netflips.evaluate")
+MEASURE = 9
+"""Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
+table."""
+_TITLE = "Exam of the demo's models"
+_SHORT = 12
+_ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speaker"}
 
 
 @dataclass(frozen=True)
@@ -83,10 +92,6 @@ class ExamPlace:
     folder: Path
     device: str = "cpu"
     precision: str = "float32"
-
-
-MakeJob = CaseJob[int, Group]
-"""The clips of a number that are not made yet, one for each group."""
 
 
 def made_lines(folder: Path) -> list[Line]:
@@ -250,16 +255,6 @@ class ExamMaker:
     def _write(self, item: PlannedClip, samples: Samples) -> Path:
         write_speech(item.stem.with_suffix(".wav"), samples)
         return item.stem.with_suffix(".wav")
-
-
-LOG = logging.getLogger("netflips.evaluate")
-
-MEASURE = 9
-"""Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
-table."""
-_TITLE = "Exam of the demo's models"
-_SHORT = 12
-_ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speaker"}
 
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:

@@ -26,6 +26,20 @@ _GREY, _BLACK = 128, 0
 
 SoundOf = Callable[[Samples, int], Samples]
 """Speech float32 [S] at 16 kHz as it arrives, float32 [T]; the same seed gives the same."""
+NOISE = "noise"
+LIPS = ("still", "unseen", "foreign", "late")
+"""Names of lips that do not belong to a sound: one picture held, as of a photo; a picture without a mouth, grey or black; the mouth
+of another head that says another sentence; the own mouth 400 ms late."""
+AUDIO, VIDEO, AUTO = "audio", "video", "auto"
+VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean speller", "English voice"
+"""What groups need that may not be here."""
+_DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
+_NATURAL = (
+    "cer", "cer_vosk", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference", "harmonicity_off", "slc_20",
+    "loudness_follows", "unit_sync_at_zero", "closures",
+)  # fmt: skip
+_BESIDE = (DUBBED, ITSELF, TRUTH)
+_ALL = 1 << 30
 
 
 def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | None = None) -> Samples:
@@ -43,7 +57,6 @@ def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
     return np.asarray(mix_in(speech.astype(np.float64) * _INT16, noise, snr_db) / _INT16, np.float32)
 
 
-NOISE = "noise"
 SOUNDS: Mapping[str, SoundOf] = {
     # as a microphone across the room hears it: echo of half a second, 3 dB below the voice
     "room": partial(through, channel=Degradation(reverb_s=0.5, direct_db=3.0), pink_db=10.0),
@@ -54,10 +67,6 @@ SOUNDS: Mapping[str, SoundOf] = {
     NOISE: noisy,
 }
 """Names of what happens to a sound."""
-
-LIPS = ("still", "unseen", "foreign", "late")
-"""Names of lips that do not belong to a sound: one picture held, as of a photo; a picture without a mouth, grey or black; the mouth
-of another head that says another sentence; the own mouth 400 ms late."""
 
 
 def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> Pictures:
@@ -76,9 +85,6 @@ def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> P
     return film_lips(shot)
 
 
-AUDIO, VIDEO, AUTO = "audio", "video", "auto"
-VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean speller", "English voice"
-"""What groups need that may not be here."""
 _CHANNELS = tuple(name for name in SOUNDS if name not in ("room", NOISE))
 
 
@@ -111,14 +117,6 @@ class Group:
         """What is measured of its clips."""
         return AskedFigures(self.figures, self.subjects)
 
-
-_DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
-_NATURAL = (
-    "cer", "cer_vosk", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference", "harmonicity_off", "slc_20",
-    "loudness_follows", "unit_sync_at_zero", "closures",
-)  # fmt: skip
-_BESIDE = (DUBBED, ITSELF, TRUTH)
-_ALL = 1 << 30
 
 GROUPS: tuple[Group, ...] = (
     Group(

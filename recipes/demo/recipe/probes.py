@@ -34,6 +34,10 @@ from unit2unit.translator import UnitTranslator
 _SEED = 17
 _TIMES = 2
 """How often each template with another word is filled."""
+ESPEAK, NATURAL = "espeak", "natural"
+_NOISY, _SNR_DB = 0.5, (5.0, 15.0)
+"""Share of the utterances with noise, and how loud the speech is beside it."""
+_BATCH = 8
 
 
 @cache
@@ -68,12 +72,6 @@ def _content() -> Mapping[str, Any]:
     content = parse_yaml(files(__package__).joinpath("one_word.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return {str(name): value for name, value in content.items()}
-
-
-ESPEAK, NATURAL = "espeak", "natural"
-_NOISY, _SNR_DB = 0.5, (5.0, 15.0)
-"""Share of the utterances with noise, and how loud the speech is beside it."""
-_BATCH = 8
 
 
 class ProbedScore(NamedTuple):

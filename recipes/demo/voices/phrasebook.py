@@ -26,6 +26,14 @@ _SEED = 49
 FORMS = ("short", "long")
 LEARNT, HELD_OUT = 28, 3
 """Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""
+_NUMBERS = {
+    "number": (1, 13), "minute": (2, 60), "few": (2, 11), "year": (1950, 2027), "month": (1, 13), "day": (1, 29),
+    "three": (101, 990), "four": (1000, 10000),
+}  # fmt: skip
+"""Slots that are numbers: from, and below."""
+_PRICES = 100, 990
+_HUNDRED = 100
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -143,16 +151,6 @@ def slots_of(template: str) -> list[str]:
 
 def _split(line: str) -> list[str]:
     return [part.strip() for part in line.split(" | ")]
-
-
-_NUMBERS = {
-    "number": (1, 13), "minute": (2, 60), "few": (2, 11), "year": (1950, 2027), "month": (1, 13), "day": (1, 29),
-    "three": (101, 990), "four": (1000, 10000),
-}  # fmt: skip
-"""Slots that are numbers: from, and below."""
-_PRICES = 100, 990
-_HUNDRED = 100
-_TRIES = 20
 
 
 def free_sentences(count: int, seed: int) -> list[str]:

@@ -23,7 +23,7 @@ from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from netflips.cascade.kokoro import PHONES as PHONES_OF_KOREAN
 from netflips.cascade.kokoro import NaturalVoice
-from recipes.demo.heads.clip import between_pauses
+from recipes.demo.heads.head import between_pauses
 from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
 from recipes.demo.material.make import run_in_chunks
