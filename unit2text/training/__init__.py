@@ -1,1 +1,1 @@
-"""Training of readers of units: configuration, corpus, items, losses, task, export."""
+"""Training of readers of units: configuration, corpus, items, losses, task."""

@@ -92,7 +92,7 @@ _CHANNELS = tuple(name for name in SOUNDS if name not in ("room", NOISE))
 class Group:
     """A part of the table.
 
-    name: as records and `--rows` call it. made: by which function of `making`. kind: of the source clips (`material.KINDS`), or of
+    name: as records and `--rows` call it. made: by which function of `demo`. kind: of the source clips (`material.KINDS`), or of
     what is drawn. figures: what is measured. goals: by figure. modalities: what units are taken from. sounds, lips: names of
     `conditions`, in turn, of what happens to the sound, and of lips in place of the own. needs: what may not be here. subjects:
     what is measured beside the outcome. most: clips at most. language: of the outcome.
