@@ -35,6 +35,10 @@ _FLOOR = 2.0
 _FLAT_SKIN, _ALL_AROUND, _DARK, _INSIDE = (0.08, 0.12), 0.95, -0.5, 0.25
 """Redness and lightness within which points around a mouth are plain skin, how many of them are, how dark a mouth is inside, and
 how many of its points show that."""
+_IN_LIGHT = 0.6
+"""How much darker than its lightest quarter skin may be: frames of glasses, hair and shadows on it are not compared with."""
+_MADE_UP, _SKIN_RED, _MOSTLY = 0.3, 0.12, 0.75
+"""Redness of lips from which they may be made up, in any red, and within which most points around them are skin then."""
 _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 """How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""
 _LIKE_SKIN, _LIGHT_COUNTS, _COLOURED = 0.09, 0.6, 0.06
@@ -53,7 +57,9 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
     """
     colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
-    lips, skin, around, inside = list(_LIPS), list(_SKIN), list(_AROUND), [*_LIPS, *_BETWEEN]
+    lips, around, inside = list(_LIPS), list(_AROUND), [*_LIPS, *_BETWEEN]
+    lit = float(np.percentile(light[list(_SKIN)], 75)) - _IN_LIGHT
+    skin = [point for point in _SKIN if light[point] >= lit]
     is_coloured = np.median(redness[skin]) > _COLOURED
     redder, yellower, lighter = (one - np.median(one[skin]) for one in (redness, yellowness, light))
     is_plain = (np.abs(redder[around]) < _FLAT_SKIN[0]) & (np.abs(lighter[around]) < _FLAT_SKIN[1])
@@ -64,7 +70,9 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
         return 1.0
     red, yellow, bright = redder[lips], yellower[lips], lighter[lips]
     pale = _PALE if np.median(redder[around]) >= _PALE else 0.0
-    is_other = (red < pale) | (red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE) | (bright < _DARKEST) | (bright > _LIGHTEST)
+    is_made_up = (red > _MADE_UP) & ((np.abs(redder[around]) < _SKIN_RED).mean() > _MOSTLY)
+    is_other = ((red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE)) & ~is_made_up
+    is_other |= (red < pale) | (bright < _DARKEST) | (bright > _LIGHTEST)
     if is_coloured:
         is_other |= red - _LIGHT_COUNTS * bright < _LIKE_SKIN
     return float(is_other.reshape(2, -1).mean(axis=1).max())

@@ -73,10 +73,13 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
                 yield scene
                 continue
             begins = before is None or not goes_on(before, scene)
-            cover, before = Cover(_EASE) if begins else cover, scene
+            before = scene
+            if begins:
+                cover, is_covered = Cover(_EASE), False
             if begins or number % _LOOKED_AT == 0:
                 mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
-                is_covered = mesh is not None and cover.step(covered(scene.rgb, mesh))
+                if mesh is not None:  # what hides a whole face from it is most likely what was before the mouth
+                    is_covered = cover.step(covered(scene.rgb, mesh))
             strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 
