@@ -340,5 +340,6 @@ def _answers(line: bytes | bytearray, request: Mapping[str, Any]) -> Iterator[di
     with suppress(ValueError, RecursionError):
         answer = json.loads(line)
         numbers = [str(one["number"]) for one in (answer, request) if isinstance(one, Mapping) and "number" in one]
-        if isinstance(answer, dict) and ("ok" in answer or "error" in answer) and len(set(numbers)) < 2:
+        is_same = len({number.removesuffix(".0") for number in numbers}) < 2
+        if isinstance(answer, dict) and ("ok" in answer or "error" in answer) and is_same:
             yield answer
