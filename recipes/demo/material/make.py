@@ -109,9 +109,6 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
     numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
     _write_references(folder, numbered, labels, phones, people, workers, progress)
-    _write_forms(
-        folder, _spread(chosen, max(round(len(chosen) * people.settings["korean"]["forms"]), 1)), phones, people, workers, progress
-    )
 
 
 def choose_shots(
@@ -250,20 +247,6 @@ def _write_references(
         units = labels[f"{take.id}_ko_0"] if row is None else phones.units(row["phonemes"], samples_to_units(row["samples"]), "ko")
         rows.append(UnitRow(take.id, phones.spoken(units), {"text": pair.korean, "translation": pair.english}))
     write_units(folder / "references.jsonl", rows)
-
-
-def _write_forms(
-    folder: Path, chosen: Sequence[tuple[int, SentencePair]], phones: Phones, people: Cast, workers: int, progress: Progress
-) -> None:
-    """Write the reference voice's units of the shorter and longer Korean of what is learnt, which the translator alone is shown."""
-    said = {f"s{number:04d}_{form}": (number, text) for number, pair in chosen for form, text in pair.forms}
-    takes = [
-        Take(name, number, "ko", text, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
-        for name, (number, text) in said.items()
-    ]
-    rows = run_in_chunks(takes, time_takes, folder, "forms", workers, progress)
-    units = ((row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), "ko")) for row in rows)
-    write_units(folder / "forms.jsonl", [UnitRow(name, phones.spoken(one), {"text": said[name][1]}) for name, one in units])
 
 
 def _of_the_clip(number: int) -> Iterator[tuple[int, SentencePair]]:

@@ -1,6 +1,6 @@
 """Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
 
-python -m recipes.demo.material.pairs --data data --units heard seen --out-dir pairs
+python -m recipes.demo.material.pairs --data data --units heard seen --text2unit text2unit.ko.safetensors --out-dir pairs
 
 Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
 """
@@ -8,16 +8,23 @@ Until there is a unit encoder, the takes' labels are units too: --units data/lab
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.contracts import Speller
 from avcore.errors import InputError
 from avcore.files import Input, check_files
+from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones
-from recipes.demo.voices.cast import held_out_english
-from recipes.demo.voices.phrasebook import FORMS
+from recipes.demo.voices.cast import held_out_english, training_pairs
+from text2unit.speller import TextSpeller
+from unit2unit.model import LENGTH_TAGS
 from unit2unit.training.corpus import length_tag
 
 
@@ -33,6 +40,13 @@ def build_parser() -> Parser:
         metavar="PATH",
         help="units of English takes: extracted, or labels",
     )
+    parser.add_argument(
+        "--text2unit",
+        type=Input("the text-to-unit model"),
+        required=True,
+        metavar="FILE",
+        help="says the shorter and the longer Korean, which nobody has recorded",
+    )
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
     add_quiet_options(parser)
     return parser
@@ -43,20 +57,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(build_parser(), _work, argv)
 
 
-def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
-    """Yield English units with the Korean reference units of the same sentence, under one id.
+def pair_rows(data: Path, sources: Sequence[Path], speller: Speller) -> Iterator[tuple[UnitRow, UnitRow]]:
+    """Yield English units with the Korean units of the same sentence, under one id: the reference voice's, then those of its
+    shorter and its longer form, as the text-to-unit model has them.
 
     Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
-    which nothing but silence was heard are left out too, and those that are not English. Shorter and longer Korean follows where
-    it is of another length beside the take than what came before: one source must not have two translations of one length. Raises
-    InputError for a take of a held-out sentence.
+    which nothing but silence was heard are left out too, and those that are not English. Durations are such that the natural Korean
+    is as long as its source: units do not tell at which pace they were said, so no length tag can be learnt from it. A form whose
+    tag would be the natural one's is left out. Raises InputError for a take of a held-out sentence.
     """
     # The name of each take's sentence among the references.
     sentences = {entry.id: entry.id.partition("_")[0] for entry in read_manifest(data / "source.jsonl").entries}
     phones = Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
-    others = read_units(data / "forms.jsonl") if (data / "forms.jsonl").is_file() else {}
+    forms = {pair.english: pair.forms for pair in training_pairs()}
+    said = cache(lambda text: phones.spoken(speller.units_of(text, "ko")))
     for source in sources:
         suffix = source.name.partition(".")[0]
         for row in iter_units(source):
@@ -65,20 +81,26 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
                 continue
             if english[sentence] in held_out_english():
                 raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
-            name = f"{row.id}_{suffix}"
-            yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
-            lengths = {length_tag(korean[sentence].num_steps / row.units.num_steps)}
-            for form in FORMS:
-                other = others.get(f"{sentence}_{form}")
-                if other is not None and (length := length_tag(other.num_steps / row.units.num_steps)) not in lengths:
-                    lengths.add(length)
-                    yield UnitRow(f"{name}_{form}", row.units, {}), UnitRow(f"{name}_{form}", other, {})
+            natural, name = korean[sentence], f"{row.id}_{suffix}"
+            heard = _in_time(row.units, natural.num_steps)
+            yield UnitRow(name, heard, {}), UnitRow(name, natural, {})
+            for form, text in forms[english[sentence]]:
+                ratio = len(said(text)) / len(natural)
+                if length_tag(ratio) != LENGTH_TAGS["even"]:
+                    other = _in_time(said(text), round(natural.num_steps * ratio))
+                    yield UnitRow(f"{name}_{form}", heard, {}), UnitRow(f"{name}_{form}", other, {})
+
+
+def _in_time(units: Units, num_steps: int) -> Units:
+    """Units that take so many steps in all, each about as many; one at least."""
+    edges = np.linspace(0, max(num_steps, len(units)), len(units) + 1).astype(np.int64)
+    return replace(units, durations=np.diff(edges))
 
 
 def _work(options: argparse.Namespace) -> None:
     outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
     check_files((), {"the units": options.units}, {"a file of pairs": outputs})
-    pairs = list(pair_rows(options.data, options.units))
+    pairs = list(pair_rows(options.data, options.units, TextSpeller.from_checkpoint(options.text2unit)))
     options.out_dir.mkdir(parents=True, exist_ok=True)
     for side, output in enumerate(outputs):
         write_units(output, (pair[side] for pair in pairs))

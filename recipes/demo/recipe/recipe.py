@@ -75,7 +75,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         """Pair up units of English takes, and train a translator of them."""
         pairs, prepared = folder / "pairs" / config, folder / "translation" / config
         return (
-            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
+            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--text2unit", speller, "--out-dir", pairs),
             module(
                 "unit2unit.utut_finetune.prepare_pairs",
                 "--source",
@@ -131,7 +131,6 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ),
             ("data",),
         ),
-        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data",)),
         Step(
             "vocoder",
             (
@@ -150,6 +149,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ),
             ("data",),
         ),
+        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data", "text2unit")),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
         Step("bandwidth", (module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE),), ("data",)),
         Step("voices", (module("recipes.demo.recipe.named_voices", folder / VOICES_FILE),)),

@@ -34,6 +34,8 @@ from recipes.demo.recipe.mouth_table import main
 from recipes.demo.voices.cast import FliteVoice, cast, held_out_english, held_out_pairs, training_pairs
 from recipes.demo.voices.phrasebook import free_sentences, held_out_free
 from unit2av.lipsync.mesh.table import MouthTable
+from unit2unit.model import LENGTH_TAGS
+from unit2unit.training.corpus import length_tag
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
 
@@ -190,10 +192,6 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert np.load(tmp_path / lips[0].lips).shape == (lips[0].frames, 96, 96)
     references = list(iter_units(tmp_path / "references.jsonl"))
     assert {row.extra["translation"] in held_out_english() for row in references} == {False, True}
-    learnt = [row.id for row in references if row.extra["translation"] not in held_out_english() and row.id[0] == "s"]
-    forms = {row.id: row.units.num_steps for row in iter_units(tmp_path / "forms.jsonl")}
-    assert all(forms[f"{name}_short"] < forms[f"{name}_long"] for name in learnt if f"{name}_short" in forms)
-    assert len(forms) == 2  # two of one of the two sentences
     wide = read_manifest(tmp_path / "wide.jsonl")
     assert wide.entries
     for entry in wide.entries:  # at the rate of whoever says it, which is 24 kHz of the true voices
@@ -223,17 +221,28 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     write_units(tmp_path / "references.jsonl", references)
     Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
-    ((english, korean),) = pair_rows(tmp_path, [tmp_path / "heard.jsonl"])
+    speller = _FormSpeller(dict(seen.forms))
+    (english, korean), *others = pair_rows(tmp_path, [tmp_path / "heard.jsonl"], speller)
     assert (english.id, korean.id) == ("s0000_en_0_heard",) * 2
     assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
-    forms = {"short": [5], "long": [5, 5, 5, 6]}
-    write_units(tmp_path / "forms.jsonl", [UnitRow(f"s0000_{name}", Units.from_frames(one), {}) for name, one in forms.items()])
-    write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 1, 2, 2]), {})])
-    found = {korean.id: korean.units.ids.tolist() for _, korean in pair_rows(tmp_path, [tmp_path / "heard.jsonl"])}
-    assert found == {"s0000_en_0_heard": [0, 9, 5], "s0000_en_0_heard_short": [5]}  # the other one is as long as the take too
+    assert english.units.num_steps == korean.units.num_steps == 4  # at whichever pace it was said
+    ((english, korean),) = others  # the long one is no longer than the natural one, whose tag it would have
+    assert (english.id, english.units.ids.tolist()) == ("s0000_en_0_heard_short", [1, 2])
+    assert (korean.units.ids.tolist(), korean.units.num_steps) == ([5], 1)
+    assert length_tag(korean.units.num_steps / english.units.num_steps) == LENGTH_TAGS["short"]
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
-        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))
+        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"], speller))
+
+
+class _FormSpeller:
+    """Knows a sentence's two other forms alone."""
+
+    def __init__(self, forms: dict[str, str]) -> None:
+        self._units = {forms["short"]: [9, 5], forms["long"]: [5, 6, 5]}
+
+    def units_of(self, text: str, language: str) -> Units:
+        return Units(np.array(self._units[text]), language=language)
 
 
 def test_pauses_shift_the_phonemes_with_the_sound() -> None:
