@@ -22,7 +22,8 @@ from avcore.errors import InputError
 from avcore.progress import Progress
 from netflips.bundles.describe import check_bundle, write_about
 from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, one_word_sentences, outside_sentences
-from recipes.demo.voices.cast import book_pairs, held_out_pairs, require_synthesisers
+from recipes.demo.voices.cast import held_out_pairs, require_synthesisers
+from recipes.demo.voices.phrasebook import phrasebook
 from unit2unit.stage import TRANSLATOR
 
 LOG = logging.getLogger("netflips")
@@ -66,8 +67,8 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
 
 
 def domain_sentences() -> list[str]:
-    """Return every English sentence of the phrasebook."""
-    return [pair.english for pair in book_pairs()]
+    """Return every English sentence of the phrasebook, those that nothing is made of too."""
+    return [pair.english for pair in phrasebook().all_pairs()]
 
 
 def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage, Domain]:
