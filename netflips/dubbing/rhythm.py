@@ -29,6 +29,8 @@ _MARK = re.compile(r"[,.;:!?…](?=\s+\S)")
 
 def measure_rates(script: Script, sound: Sound | None) -> Script:
     """Fill in how fast each speaker speaks, of whom nobody said it and the text of enough speech is known."""
+    # Of sound alone no rate is told: nuclei of syllables, counted as de Jong and Wempe (2009) do, are 0.70 to 1.0 of the syllables
+    # of 19 made voices, which spreads as far as the rates themselves.
     usual = USUAL.get(script.source)
     if sound is None or usual is None or not script.is_in_own_time:
         return script
