@@ -191,9 +191,9 @@ def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
 
 
 def test_surer_translations_are_heard_better() -> None:
-    shares = [of_translated((0.4, 0.3, 0.1), score).share for score in (-0.2, -0.05, -0.01)]
+    shares = [of_translated((0.4, 0.3, 0.1), score).share for score in (-0.2, -0.04, -0.01)]
     assert shares == pytest.approx([0.6, 0.7, 0.9])
-    assert [of_translated((0.65, 0.3, 0.1), score).grade for score in (-0.2, -0.05, -0.01)] == ["bad", "doubtful", "good"]
+    assert [of_translated((0.65, 0.3, 0.1), score).grade for score in (-0.2, -0.04, -0.01)] == ["bad", "doubtful", "good"]
     assert of_translated((), -0.2) == Understanding()
 
 
