@@ -216,7 +216,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("netflips.synthetic_pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
         ("avdata.prepare.common_voice", "--data-root km/audio --out-dir km --language en", "an input lies where"),
         ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("recipes.demo.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
+        ("recipes.demo.material.pairs", "--data . --units en.jsonl --text2unit v.npz --out-dir .", "overwrite the units"),
         ("avdata.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.video", "--data-root km --out-dir km/new", "inside the corpus"),

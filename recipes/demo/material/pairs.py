@@ -99,7 +99,7 @@ def _in_time(units: Units, num_steps: int) -> Units:
 
 def _work(options: argparse.Namespace) -> None:
     outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
-    check_files((), {"the units": options.units}, {"a file of pairs": outputs})
+    check_files((), {"the units": options.units, "the text-to-unit model": options.text2unit}, {"a file of pairs": outputs})
     pairs = list(pair_rows(options.data, options.units, TextSpeller.from_checkpoint(options.text2unit)))
     options.out_dir.mkdir(parents=True, exist_ok=True)
     for side, output in enumerate(outputs):
