@@ -1,6 +1,7 @@
 """What some runs of the shipped bundle write is what they wrote before (see `tests.golden`)."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ def test_a_run_leaves_the_marks_that_are_kept(name: str, material: dict[str, Pat
     assert not differences, "if that is meant: python -m tests.golden renew"
 
 
-@pytest.mark.parametrize(("name", "most"), [("clip", 5), ("film", 7)])
+@pytest.mark.parametrize(("name", "most"), [("clip", 6), ("film", 9)])
 def test_a_dub_with_both_reports_opens_its_input_a_few_times(
     name: str, most: int, material: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To look at it, to hear it, for faces, for pictures to draw on, for stills; a recording's sound again, to mix it, and where it
-    has two channels to see whether they cancel."""
+    """To look at it, to hear it, for faces, for pictures to draw on, for stills; a recording's sound again to see whether its two
+    channels cancel, to find what of the original voice is left in the mix, and to mix it; its pictures again to draw on each part."""
     opened, open_file = list[str](), av.open
+    looked_at_by_nobody = shutil.copy(material[name], tmp_path)
 
     def noted(file: str, *more: Any, **named: Any) -> Any:
         opened.append(file)
@@ -45,5 +47,5 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
     monkeypatch.setattr(av, "open", noted)
     own_time = ["--timing", "source"] if name == "film" else []
     reports = ["--report", str(tmp_path / "a.json"), "--report", str(tmp_path / "a.html"), "--quiet", "--cpu", *own_time]
-    assert cli.main(["dub", str(material[name]), "--out", str(tmp_path / "a.mp4"), "--lips", "units", *reports]) == 0
-    assert 0 < opened.count(f"file:{material[name]}") <= most
+    assert cli.main(["dub", looked_at_by_nobody, "--out", str(tmp_path / "a.mp4"), "--lips", "units", *reports]) == 0
+    assert 0 < opened.count(f"file:{looked_at_by_nobody}") <= most
