@@ -162,7 +162,7 @@ def _write(
     path: Path, pictures: Sequence[np.ndarray], rate: Fraction | int, samples: np.ndarray, hz: int = SAMPLE_RATE, channels: int = 1
 ) -> None:
     height, width = pictures[0].shape[:2]
-    with VideoWriter(path, width, height, rate, hz, channels, is_reproducible=True, preset="ultrafast") as writer:
+    with VideoWriter(path, width, height, rate, hz, channels, preset="ultrafast") as writer:
         for picture in pictures:
             writer.write_picture(picture)
         writer.write_sound(np.repeat(samples[:, None], channels, axis=1))

@@ -18,6 +18,7 @@ import av
 import cv2
 import numpy as np
 from av.packet import PacketSideData
+from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from avcore.errors import OutputError
@@ -42,6 +43,9 @@ _SILENCE_BLOCK = 1 << 16
 _USUAL_PIXELS = 4096 * 2304
 _FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
 """For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""
+_INSTRUCTIONS = {"x264-params": "asm=avx2"} if __cpu_features__.get("AVX512_SKX") else {}
+"""In x264's macroblock tree (release 165), code for AVX-512 reads memory that nobody wrote where the width is no multiple of 128:
+the same pictures made other files now and then. Its code for AVX2 does not, is as fast, and writes the same bytes elsewhere."""
 _MOST_AHEAD = 2
 """Pictures that x264 decodes before the one that is shown, at most: a B-frame that others refer to, and what it refers to."""
 
@@ -90,9 +94,8 @@ class VideoWriter:
     path: .mp4, .m4v, .mov or .mkv. width, height: of the pictures given; an odd side grows by one repeated row or column,
     because yuv420p has none (`grew` tells, `out_width` and `out_height` are what is written). frame_rate: Hz; also the
     length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
-    pixel_aspect: width to height of a pixel as shown. is_reproducible: the same pictures and sound always give the same
-    file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165). is_bt709: colours
-    are written in BT.709, else in what is usual for the size. carried: what goes over from another video. language: of the sound.
+    pixel_aspect: width to height of a pixel as shown. is_bt709: colours are written in BT.709, else in what is usual for the size.
+    carried: what goes over from another video. language: of the sound. The same pictures and sound always give the same file.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
@@ -112,7 +115,6 @@ class VideoWriter:
         crf: float = 18,
         preset: str = "medium",
         pixel_aspect: Fraction | int = 1,
-        is_reproducible: bool = False,
         subtitles: Sequence[SubtitleTrack] = (),
         is_bt709: bool = False,
         carried: CarriedOver | None = None,
@@ -129,7 +131,7 @@ class VideoWriter:
         if carried is not None:
             carried.say_what_is_left(_FORMATS[self.path.suffix.lower()], self.path.suffix)
         self._pixel_aspect = Fraction(pixel_aspect)
-        self._options = {"crf": f"{crf:g}", "preset": preset} | ({"mbtree": "0"} if is_reproducible else {})
+        self._options = {"crf": f"{crf:g}", "preset": preset} | _INSTRUCTIONS
         if width * height > _USUAL_PIXELS:
             self._options |= _FRUGAL
         numerator = self.frame_rate.numerator
@@ -377,6 +379,6 @@ def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> No
     if first is None:
         raise ValueError("there are no lip crops to write")
     height, width = first.shape
-    with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF, is_reproducible=True) as writer:
+    with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF) as writer:
         for frame in chain([first], iterator):
             writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))
