@@ -36,8 +36,8 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
     name: str, most: int, material: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To look at it, to hear it, for faces, for pictures to draw on, for stills; a recording's sound again to see whether its two
-    channels cancel, to find what of the original voice is left in the mix, and to mix it; its pictures again
-    where a part is drawn before the one ahead of it is read to its end."""
+    channels cancel, to find what of the original voice is left in the mix, and to mix it; its pictures again where
+    a part is drawn before the one ahead of it is read to its end."""
     opened, open_file = list[str](), av.open
     looked_at_by_nobody = shutil.copy(material[name], tmp_path)
 
