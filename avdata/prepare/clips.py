@@ -276,9 +276,7 @@ class ClipMaker:
             frame = Framing.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
         height, width = frame.size
         aspect = pixel_aspect_of(request.footage.video)
-        with VideoWriter(
-            path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect, is_reproducible=True
-        ) as writer:
+        with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect) as writer:
             writer.write_sound(speech)
             writer.write_picture(frame.cut(first.rgb))
             for picture in pictures:
