@@ -558,7 +558,7 @@ def evaluate_demo(
     given = locals()
     from netflips.evaluate.command import measure_demo
 
-    measure_demo(_asked(DemoEvaluation, given | {"what": "demo"}))
+    measure_demo(_asked(DemoEvaluation, given))
 
 
 def evaluate(*words: StrPath) -> int:

@@ -1,4 +1,4 @@
-"""Programs that dub, side by side on clips that may be given away.
+"""Programs that dub, side by side on clips that may be given away: `netflips evaluate bench`.
 
     BENCH/clips.jsonl            {"id", "source", "reference_text", "subtitles"?, "kind"?}; made where it is not there
     BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
@@ -8,26 +8,102 @@ NetfLips' own roads (`roads/*.yaml`) write such folders themselves; of other pro
 are BENCH/table.md, metrics.json, page.html, whose players play the files of BENCH, and listen.html, a blind comparison.
 """
 
+import itertools
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from os.path import relpath
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import numpy as np
 
 from avcore.command import LOG
 from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.files import write_text
-from avcore.journal import iter_rows
-from avcore.progress import Progress
+from avcore.files import require_place, write_text
+from avcore.journal import folder_lock, iter_rows
+from avcore.notes import aligned, print_text, several
+from avcore.progress import Progress, bars
+from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
+from netflips.checkout import from_checkout
+from netflips.evaluate.by_clip import ByClip
+from netflips.evaluate.cases import DUBBED, CaseFiles, check_media
+from netflips.evaluate.command import BenchOptions
+from netflips.evaluate.listen import Pair, write_page
+from netflips.evaluate.metric import DUBS, FigureKind, all_metrics
+from netflips.evaluate.metrics.text import OURS, CorpusScore
+from netflips.evaluate.page import rendered
+from netflips.evaluate.records import Record
+from netflips.evaluate.rows import Cell, Row, as_json, values_of, with_interval
+from netflips.evaluate.suite import measure, settings_of
+from netflips.subtitles.given import read_subtitles
+from netflips.version import __version__
 
 MANIFEST, CLIPS, SYSTEMS, ADAPTER = "clips.jsonl", "clips", "systems", "system.yaml"
 TABLE, METRICS, PAGE, LISTEN = "table.md", "metrics.json", "page.html", "listen.html"
+_MEASURED = "measured"
 _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
 _SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
+AREAS: Mapping[str, tuple[str, ...]] = {
+    "words": ("cer", "cer_vosk"),
+    "sound": ("dnsmos", "clicks"),
+    "voice": ("speaker", "f0_off"),
+    "time": ("slc_20", "speech_overlap", "silent_share", "pause"),
+    "lips": ("unit_sync_at_zero", "unit_sync_delay_ms", "closures", "lip_leak"),
+    "picture": ("sharpness", "outside_unchanged"),
+}
+"""What a standing is of: each area weighs alike, and within it each figure."""
+_RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
+"""Figures that should be near something: the nearer, the better."""
+_LEAST_CLIPS = 5
+"""Of fewer, a bootstrap takes chance for a difference."""
+_SAID = "what a program meant to say, not what is heard"
+_WRITTEN = FigureKind("subtitles_chrf", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
+_TITLE = "Dubs of English into Korean, side by side"
+_QUESTION = "Which of the two is the better Korean dub?"
+
+
+def compare_programs(options: BenchOptions) -> None:
+    """Make clips where there are none, dub them by the roads, and compare all that dubbed them. Raises NetflipsError."""
+    if options.number < 1 or options.pairs < 1:
+        raise UsageError("--number and --pairs must be 1 or more", found=f"{options.number} and {options.pairs}")
+    folder, known = options.folder, roads()
+    wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
+    if unknown := [one for one in wanted if one not in known]:
+        raise UsageError("there is no such road", expected=", ".join(known), found=unknown[0])
+    require_place(folder / TABLE)
+    with bars(options.quiet) as progress:
+        if not (folder / MANIFEST).is_file():
+            from_checkout("recipes.demo.evaluate.bench_clips").make_clips(folder, options.number, progress)
+        clips = read_clips(folder)
+        left = {name: why for name in wanted if (why := run_road(name, known[name], clips, folder, progress))}
+        for name, why in left.items():
+            LOG.warning("road %s is left out: %s", name, why)
+        systems = read_systems(folder, clips)
+        if not systems:
+            raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
+        cases = list[CaseFiles]()
+        for clip in clips:  # what is found in a source is kept for its dubs
+            for system in (one for one in systems if clip.id in one.dubs):
+                dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
+                report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
+                cases.append(CaseFiles(id_, dub, clip.source, None, clip.reference_text, "", "ko", report, system.folder))
+        check_media(cases, folder / MANIFEST)
+        settings = settings_of(options, cases, DUBS, "Bench")
+        settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
+        with folder_lock(folder / _MEASURED):
+            found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
+    table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
+    print_text(table.rstrip("\n"))
+    LOG.info("written: %s", folder / PAGE)
+
+
+# Clips, roads and systems
 
 
 @dataclass(frozen=True)
@@ -86,7 +162,6 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
     What fails of one clip is told and tried again next time.
     """
     import netflips
-    from netflips.version import __version__
 
     out, why = folder / SYSTEMS / name, ""
     for done, clip in enumerate(clips):
@@ -118,8 +193,6 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
 
 def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
     """Read what programs made of the clips. Raises InputError for a folder that does not say what it is of, or has no clip."""
-    from netflips.subtitles.given import read_subtitles
-
     found = list[System]()
     for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
         if not (place / ADAPTER).is_file():
@@ -138,3 +211,146 @@ def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
                 texts[name] = text
         found.append(System(place.name, about["name"] + version, about["how"], dubs, texts))
     return found
+
+
+# Standings, table and page
+
+
+@dataclass(frozen=True)
+class Standing:
+    """wins less losses over comparisons, -1 to 1: in all, and by area. worse_in, better_in: figures, by the other system."""
+
+    system: str
+    whole: float
+    areas: Mapping[str, float]
+    better_in: Mapping[str, Sequence[str]]
+    worse_in: Mapping[str, Sequence[str]]
+
+
+def standings(found: Collection[Record]) -> list[Standing]:
+    """Rank systems, the best first. found: records of dubs, whose ids are SYSTEM/CLIP."""
+    figures = [(metric.name, kind) for metric in all_metrics() for kind in metric.kinds.values()]
+    compared = [one for one in figures if any(one[1].name in names for names in AREAS.values())]
+    by = dict[tuple[str, str], list[Record]]()
+    for one in found:
+        system, _, clip = one.id.partition("/")
+        by.setdefault((system, one.measure), []).append(replace(one, id=clip))
+    systems, own = sorted({system for system, _ in by}), dict[tuple[str, str], ByClip]()
+    for system, (of, kind) in itertools.product(systems, compared):
+        by_clip = values_of(by.get((system, of), []), kind.name, kind)
+        if kind.name in _RIGHT:  # how near it is
+            by_clip = ByClip({clip: -abs(value - _RIGHT[kind.name]) for clip, value in by_clip.values.items()})
+        own[system, kind.name] = by_clip
+    rises = {kind.name for _, kind in compared if kind.better == "higher"} | _RIGHT.keys()
+
+    def outcome(system: str, other: str, name: str) -> int | None:
+        """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
+        both = own[system, name].compared(own[other, name])
+        if both is None or both[1].n < _LEAST_CLIPS:
+            return None
+        return (1 if (both[1].value < 0) == (name in rises) else -1) if both[1].is_significant else 0
+
+    told = list[Standing]()
+    for system in systems:
+        others = [one for one in systems if one != system]
+        met = {(other, name): outcome(system, other, name) for other in others for names in AREAS.values() for name in names}
+        areas = {area: _mean([met[other, name] for other in others for name in names]) for area, names in AREAS.items()}
+        known = {area: value for area, value in areas.items() if value is not None}
+        better, worse = (
+            {other: [name for (one, name), way in met.items() if one == other and way == sign] for other in others}
+            for sign in (1, -1)
+        )
+        told.append(Standing(system, _mean(list(known.values())) or 0.0, known, better, worse))
+    return sorted(told, key=lambda one: -one.whole)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def side_by_side(rows: Sequence[Row], systems: Sequence[str]) -> list[Row]:
+    """Return rows whose columns are systems. rows: a row a system and figure."""
+    found = dict[str, Row]()
+    for row in rows:
+        if row.group in systems and DUBBED in row.cells:
+            name = row.figure_name
+            before = found.get(name) or replace(row, name=name, group="", cells={})
+            found[name] = replace(before, cells={**before.cells, row.group: row.cells[DUBBED]})
+    return list(found.values())
+
+
+def with_count(figure: Figure | None) -> str:
+    """Return a figure with its interval, of how many clips."""
+    return with_interval(figure) + (f", n {figure.n}" if figure else "")
+
+
+def write_bench(
+    folder: Path,
+    clips: Sequence[BenchClip],
+    systems: Sequence[System],
+    found: Collection[Record],
+    rows: Sequence[Row],
+    facts: Mapping[str, str],
+    left: Mapping[str, str],
+    pairs: int,
+) -> str:
+    """Write the results into a folder; returns the table. left: roads that cannot run here, and why. pairs: to listen to."""
+    titles = {one.folder: one.name for one in systems}
+    table = [*side_by_side(rows, list(titles)), _of_subtitles(clips, systems)]
+    ranked = standings(found)
+    dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
+    dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
+    about = [*(f"{name}: {value}" for name, value in facts.items()), *dubbed]
+    measured = [row for row in table if any(row.figure_of(one) for one in titles)]
+    stand, figures = [["system", "standing", *AREAS]], [["figure", *titles.values()]]
+    for one in ranked:
+        areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
+        stand.append([titles[one.system], f"{one.whole:+.2f}", *areas])
+    figures += [[row.headline, *(with_count(row.figure_of(system)) for system in titles)] for row in measured]
+    head = [f"# {_TITLE}\n", *(f"- {line}" for line in about), ""]
+    text = "\n".join([*head, aligned(stand), aligned(figures)])
+    content = {
+        "facts": dict(facts), "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems}, "left": dict(left),
+        "standings": [vars(one) for one in ranked], "rows": as_json(table),
+    }  # fmt: skip
+    write_text(folder / TABLE, text)
+    write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    heard = dict[str, str]()
+    for record in found:
+        if (said := record.texts.get("heard")) and (record.measure == OURS.likeness[0] or record.id not in heard):
+            heard[record.id] = said
+    page = rendered(
+        "bench.html", _TITLE, "media-src 'self' file:", about=about, titles=titles, clips=clips, systems=systems, ranked=ranked,
+        rows=measured, areas=AREAS, heard=heard, with_count=with_count,
+        link=lambda path: quote(relpath(path, folder)),
+    )  # fmt: skip
+    write_text(folder / PAGE, page)
+    if len(systems) > 1:
+        write_page(folder / LISTEN, drawn_pairs(systems, pairs), _QUESTION)
+    return text
+
+
+def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
+    """How like the references what the programs wrote is, apart from how it is spoken."""
+    wanted, cells, signature = {one.id: one.reference_text for one in clips}, dict[str, Cell](), ""
+    for one in (one for one in systems if one.texts):
+        score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
+        if isinstance(score, CorpusScore):
+            cells[one.folder], signature = Cell(score.figure), score.signature
+    return Row(_WRITTEN.name, _WRITTEN.name, _WRITTEN, cells, signature)
+
+
+def drawn_pairs(systems: Sequence[System], number: int) -> list[Pair]:
+    """Draw clips of two systems each, all pairs of systems as often as one another, always the same."""
+    rng = np.random.default_rng(0)
+    both = list(itertools.combinations(systems, 2))
+    turns = [
+        [(name, first, second) for name in rng.permutation(sorted(first.dubs.keys() & second.dubs.keys()))]
+        for first, second in both
+    ]
+    mixed = [one for round_ in itertools.zip_longest(*turns) for one in round_ if one is not None][:number]
+    return [
+        Pair(str(name), (first.name, second.name), (first.dubs[name], second.dubs[name]), bool(rng.integers(2)))
+        for name, first, second in (mixed[place] for place in rng.permutation(len(mixed)))
+    ]

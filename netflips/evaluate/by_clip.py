@@ -6,23 +6,13 @@ evaluation"), so that clips that are hard for both do not hide a difference.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from avcore.arrays import Doubles
 from avcore.errors import InputError
-from avcore.statistics import (
-    DRAWS,
-    PERCENTILES,
-    Figure,
-    Statistic,
-    bootstrap,
-    drawn_clips,
-    rank_correlations,
-    ratios,
-    share,
-    sums_of,
-)
+from avcore.statistics import PERCENTILES, Figure, Statistic, bootstrap, drawn_clips, rank_correlations, ratios, share, sums_of
 
 _SIGNIFICANT = 0.05
 _LEAST_RANKS = 4
@@ -55,32 +45,50 @@ class Difference:
         return cls(value, float(low), float(high), (as_far + 1) / (len(drawn) + 1), n)
 
 
+OfSet = Literal["mean", "share", "rate", "rank"]
+"""What a set has: see `netflips.evaluate.metric.FigureKind`."""
+Parts = tuple[Sequence[float], Sequence[float] | None]
+"""What the figure of some clips is made of: their own values, or the sums that a rate is taken over."""
+
+
+def paired_bootstrap(first: Parts, second: Parts, statistic: Statistic = ratios) -> Difference:
+    """Compare two runs on the same clips, in the same order; statistic as `bootstrap` takes it.
+
+    Raises InputError for runs of different length or without a clip.
+    """
+    if len(first[0]) != len(second[0]):
+        raise InputError("the runs have different clips", expected=f"{len(first[0])} as in the first", found=len(second[0]))
+    (a, of_a), (b, of_b) = sums_of(*first), sums_of(*second)
+    value = float(statistic(b[None], of_b[None])[0] - statistic(a[None], of_a[None])[0])
+    if len(a) < 2:
+        return Difference(value, float("nan"), float("nan"), 1.0, len(a))
+    drawn = [statistic(b[rows], of_b[rows]) - statistic(a[rows], of_a[rows]) for rows in drawn_clips(len(a))]
+    return Difference.of(value, np.concatenate(drawn), len(a))
+
+
 @dataclass(frozen=True)
 class ByClip:
-    """values: of each clip that has the figure, by its id. sums: of a rate, what stands above and below the line, by id; {} = a set
-    has the mean. is_share: each value says yes or no, and a set's interval is Wilson's. is_rank: a set's figure is the rank
-    correlation of the two `sums`."""
+    """values: of each clip that has the figure, by its id. sums: of a rate or a rank, what is above and below the line, by id."""
 
     values: Mapping[str, float]
     sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    is_share: bool = False
-    is_rank: bool = False
+    of: OfSet = "mean"
 
     @property
     def figure(self) -> Figure | None:
         """That of the set; None without a clip, and of a rate where there is nothing to divide by."""
         if not self.values:
             return None
-        if self.is_share:
+        if self.of == "share":
             return share([bool(value) for value in self.values.values()])
         above, below = self._parts(self.values)
-        if self.is_rank and len(set(above)) * len(set(below or ())) < _LEAST_RANKS:
+        if self.of == "rank" and len(set(above)) * len(set(below or ())) < _LEAST_RANKS:
             return None
         return None if below is not None and not sum(below) else bootstrap(above, below, self._statistic)
 
     @property
     def _statistic(self) -> Statistic:
-        return rank_correlations if self.is_rank else ratios
+        return rank_correlations if self.of == "rank" else ratios
 
     def shared(self, other: "ByClip") -> list[str]:
         """Return the ids of the clips that both have."""
@@ -89,38 +97,14 @@ class ByClip:
     def compared(self, other: "ByClip") -> tuple[float, Difference] | None:
         """Return the figure over the clips that both have, and how far the other's is from it; None where there is none."""
         both = self.shared(other)
-        (above, below), (other_above, other_below) = self._parts(both), other._parts(both)
-        if not both or (below is not None and other_below is not None and not (sum(below) and sum(other_below))):
+        sides = self._parts(both), other._parts(both)
+        if not both or not all(below is None or sum(below) for _, below in sides):
             return None
-        parts = sums_of(above, below)
-        first = float(self._statistic(parts[0][None], parts[1][None])[0])
-        return first, paired_bootstrap(above, other_above, below, other_below, statistic=self._statistic)
+        above, below = sums_of(*sides[0])
+        return float(self._statistic(above[None], below[None])[0]), paired_bootstrap(*sides, self._statistic)
 
-    def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
-        """Return what the figure of some clips is made of: their own, or the sums that a rate is taken over."""
+    def _parts(self, ids: Iterable[str]) -> Parts:
+        chosen = list(ids)
         if not self.sums:
-            return [self.values[name] for name in ids], None
-        chosen = [self.sums[name] for name in ids]
-        return [above for above, _ in chosen], [below for _, below in chosen]
-
-
-def paired_bootstrap(
-    first: Sequence[float],
-    second: Sequence[float],
-    first_weights: Sequence[float] | None = None,
-    second_weights: Sequence[float] | None = None,
-    draws: int = DRAWS,
-    statistic: Statistic = ratios,
-) -> Difference:
-    """Compare two runs on the same clips, in the same order; weights and statistic as `bootstrap` takes them.
-
-    Raises InputError for runs of different length or without a clip.
-    """
-    if len(first) != len(second):
-        raise InputError("the runs have different clips", expected=f"{len(first)} as in the first", found=len(second))
-    (a, of_a), (b, of_b) = sums_of(first, first_weights), sums_of(second, second_weights)
-    value = float(statistic(b[None], of_b[None])[0] - statistic(a[None], of_a[None])[0])
-    if len(a) < 2:
-        return Difference(value, float("nan"), float("nan"), 1.0, len(a))
-    drawn = [statistic(b[rows], of_b[rows]) - statistic(a[rows], of_a[rows]) for rows in drawn_clips(len(a), draws)]
-    return Difference.of(value, np.concatenate(drawn), len(a))
+            return [self.values[name] for name in chosen], None
+        return [self.sums[name][0] for name in chosen], [self.sums[name][1] for name in chosen]

@@ -6,7 +6,7 @@ Everything is checked before any work, and all that is wrong of one kind is told
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,13 @@ from avcore.media import probe
 from avcore.notes import several
 from avcore.timeline import frames_to_seconds
 from avcore.units import normalise_language
-from netflips.evaluate.needs import REFERENCE, REFERENCE_TEXT, SOURCE
 
 DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
 """What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
 that is right. All but the first are baselines."""
-DUB = "dub"
-FILES = (SOURCE, DUB, REFERENCE, "report")
+FILES = ("source", "dub", "reference", "report")
 """Fields of a line that name files."""
-_FIELDS = ("id", *FILES, REFERENCE_TEXT, "speaker", "language", "group")
+_FIELDS = ("id", *FILES, "reference_text", "speaker", "language", "group")
 _NAMED = 20
 """Complaints of one kind that are named one by one."""
 _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
@@ -58,55 +56,48 @@ class CaseFiles:
         return {ITSELF: self.source, TRUTH: self.reference}.get(subject, self.dub)
 
 
-def read_cases(path: Path, needs: Iterable[str], language: str | None = None) -> tuple[CaseFiles, ...]:
+def read_cases(path: Path, needs: Iterable[str] = (), language: str | None = None) -> tuple[CaseFiles, ...]:
     """Read and check a manifest.
 
     needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. Raises InputError that
     names all lines of the first kind that is wrong: not of the form, doubled ids, mixed languages, missing files.
     """
-    found, wrong, places = list[CaseFiles](), list[str](), list[str]()
+    found, wrong, needed = dict[str, CaseFiles](), list[str](), {"id", "dub", *needs}
     for number, row in iter_rows(path):
         try:
-            case = _case(row, path.parent, {"id", DUB, *needs})
+            found[f"line {number}"] = _case(row, path.parent, needed)
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
-            continue
-        found.append(case)
-        places.append(f"line {number}")
     _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
     if not found:
         raise InputError("the manifest holds no cases", path=path, expected=_FORM)
-    return check_cases(found, path, language, places)
+    return check_cases(found, path, language)
 
 
-def check_cases(
-    cases: Sequence[CaseFiles], path: Path, language: str | None = None, places: Sequence[str] = ()
-) -> tuple[CaseFiles, ...]:
-    """Check cases against one another and the disk; returns them with their language. path: where they were read.
+def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None = None) -> tuple[CaseFiles, ...]:
+    """Check cases, by where each was read, against one another and the disk; returns them with their language.
 
-    places: where each was read, for messages; default: its id. Raises InputError as `read_cases` does.
+    path: where they were read. Raises InputError as `read_cases` does.
     """
-    placed = list(zip(places or [case.id for case in cases], cases, strict=True))
-    counts = Counter(case.id for case in cases)
-    doubled = [f"{place}: {case.id}" for place, case in placed if counts[case.id] > 1]
+    counts = Counter(case.id for case in cases.values())
+    doubled = [f"{place}: {case.id}" for place, case in cases.items() if counts[case.id] > 1]
     _refuse(doubled, path, ("", "ids stand there more than once"), "one line for each id")
     given = None if language is None else normalise_language(language)
-    named = [replace(case, language=normalise_language(case.language) if case.language else given or "") for case in cases]
     spoken: dict[str, str] = {}
-    for case in named:
-        before = spoken.setdefault(case.group, case.language) or case.language
-        if case.language and case.language != before:
-            hint = "a table has one language: divide the manifest, or name groups"
-            found = ", ".join(sorted((before, case.language)))
+    for case in cases.values():
+        own = normalise_language(case.language) if case.language else given or ""
+        before = spoken.setdefault(case.group, own) or own
+        if own and own != before:
+            hint, found = "a table has one language: divide the manifest, or name groups", ", ".join(sorted((before, own)))
             raise InputError("the languages of the dubs are mixed", path=path, expected="one", found=found, hint=hint)
         spoken[case.group] = before
     if given is not None and (other := sorted(set(spoken.values()) - {given})):
         raise InputError("the manifest is of another language", path=path, expected=given, found=other[0])
-    named_files = [(f"{place}: {field} {file}", file) for place, case in placed for field, file in case.files.items()]
+    named_files = [(f"{place}: {field} {file}", file) for place, case in cases.items() for field, file in case.files.items()]
     missing = [place for place, file in named_files if not file.is_file() or not file.stat().st_size]
     what = ("file is not there, or empty", "files are not there, or empty")
     _refuse(missing, path, what, "files that can be read", "check the paths")
-    return tuple(replace(case, language=spoken[case.group]) for case in named)
+    return tuple(replace(case, language=spoken[case.group]) for case in cases.values())
 
 
 def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
@@ -137,12 +128,11 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
     lacking = [name for name in _FIELDS if name in needs and name not in given]
-    lacking += [name for name in ("id", *FILES, REFERENCE_TEXT) if name in given and not given[name].strip()]
+    lacking += [name for name in ("id", *FILES, "reference_text") if name in given and not given[name].strip()]
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
-    files = {name: root / given.pop(name) for name in FILES if name in given}
-    text = " ".join(given.pop(REFERENCE_TEXT, "").split())
-    return CaseFiles(**{"dub": files.pop(DUB), "reference_text": text, **given, **files})
+    files = {name: root / given[name] for name in FILES if name in given}
+    return CaseFiles(**{**given, **files, "reference_text": " ".join(given.get("reference_text", "").split())})
 
 
 def _refuse(

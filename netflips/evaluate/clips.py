@@ -15,13 +15,13 @@ from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
+from avcore.faces.select import parse_face_choice
 from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
-from netflips.evaluate.face_clips import FaceClip, LeastFace, clips_of
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, REPORT, SOURCE
+from netflips.evaluate.lip_sync import FaceClip, LeastFace, clips_of
 
 _MOST_CLIPS = 8
 """Files that are kept in memory, with what was found in them."""
@@ -62,11 +62,9 @@ class Clip:
     @cached_property
     def face(self) -> SpeakerFace:
         """The face of the one who speaks. Raises NoFaceError."""
-        source = PictureSource(self.path)
+        source, choice = PictureSource(self.path), parse_face_choice(self._judges.options.face)
         speech = self.speech if self.info.has_audio else None
-        return find_faces(
-            source, self._judges.paths.face, speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect
-        )
+        return find_faces(source, choice, speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect)
 
     def faces(self) -> Sequence[Box | None]:
         """Return where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises
@@ -131,21 +129,26 @@ class UnderOtherSound:
         return getattr(self._said if name in _OF_SOUND else self._shown, name)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """What went in and what was expected, as metrics look at it; None where there is no such side.
+    """What went in and what was expected, as metrics look at it, which ask only for what they say that they need."""
 
-    language: that the outcome speaks, two letters. source: what it was made from. reference: what is right, speech or a video of
-    the same words. reference_text: what should be said. report: JSON of `netflips dub --report`.
-    """
-
-    language: str
-    source: Clip | None
-    reference: Clip | None
-    reference_text: str | None
-    report: Path | None
     files: CaseFiles
     clips: "Clips"
+
+    @property
+    def source(self) -> Clip:
+        """What it was made from."""
+        return self._side(self.files.source)
+
+    @property
+    def reference(self) -> Clip:
+        """What is right: speech or a video of the same words."""
+        return self._side(self.files.reference)
+
+    def _side(self, path: Path | None) -> Clip:
+        assert path is not None  # as needs say
+        return self.clips.clip(path, self.files.language)
 
     @property
     def other_voices(self) -> Sequence[Floats]:
@@ -158,8 +161,8 @@ class Case:
 
     def there(self, outcome: Clip) -> frozenset[str]:
         """Return what metrics may need of this case: its sides, and the models that there are."""
-        sides: dict[str, object] = {SOURCE: self.source, REFERENCE: self.reference, REFERENCE_TEXT: self.reference_text}
-        sides |= {REPORT: self.report, FACES: outcome.info.has_video, OTHERS: self.clips.others_of(self.files)}
+        sides = {name: getattr(self.files, name) for name in ("source", "reference", "reference_text", "report")}
+        sides |= {"faces": outcome.info.has_video, "others": self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
 
 
@@ -178,12 +181,6 @@ class Clips:
         while len(self._kept) > _MOST_CLIPS:
             self._kept.popitem(last=False)
         return found
-
-    def case(self, number: int) -> Case:
-        """Return a case by its number."""
-        files = self._cases[number]
-        source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
-        return Case(files.language, source, reference, files.reference_text or None, files.report, files, self)
 
     def outcome(self, number: int, subject: str = DUBBED) -> Clip | None:
         """Return what stands in the dub's place; None where the case has no such subject."""

@@ -1,38 +1,30 @@
-"""`netflips evaluate`: how good the demo's models are, in one table; the other actions measure one's own dubs and models."""
+"""`netflips evaluate`: its actions and their options. Libraries are loaded when the work of one begins."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle, read_bundle
 from avcore.errors import UsageError
-from avcore.flags import Command, CommonOptions, flag, positional
+from avcore.files import Input, Output
+from avcore.flags import Command, Commands, CommonOptions, QuietOptions, flag, out_flag, positional
 from avcore.loading import loading
 from netflips.checkout import from_checkout
 
-_OTHERS = {
-    "dubs": "netflips.evaluate.suite_command",
-    "speech": "netflips.evaluate.suite_command",
-    "dub": "netflips.evaluate.suite_command",
-    "compare": "netflips.evaluate.suite_command",
-    "listen": "netflips.evaluate.listen",
-    "bench": "netflips.evaluate.bench_command",
-    "units": "netflips.evaluate.units_command",
-    "translate": "netflips.evaluate.units_command",
-}
-"""Measures one's own models or videos, with options of its own."""
+_RECORDS = Input("the records", may_be_folder=True)
+_CLIPS = Input("a clip", may_be_folder=True)
+_UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the references", may_be_folder=True)
+_FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoEvaluation(CommonOptions):
-    """Measure models on unseen material, which is made as needed. A stopped run continues where it was. Needs espeak-ng
+    """Measure the demo's models on unseen material, which is made as needed. A stopped run continues where it was. Needs espeak-ng
     (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker."""
 
-    what: str = positional("what", choices=("demo", *_OTHERS))
-    """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
-    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units (see their --help)"""
     bundle: Path | None = flag(default=None, metavar="DIR")
     """folder of the models (default: those that come with NetfLips)"""
     out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")
@@ -55,18 +47,175 @@ class DemoEvaluation(CommonOptions):
     """the page to write into (default: recipes/demo/EXAM.md)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] in _OTHERS:
-        return int(import_module(_OTHERS[arguments[0]]).COMMANDS[arguments[0]].main(arguments[1:]))
-    return _COMMAND.main(arguments)
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions(CommonOptions):
+    """What is measured, and the models that listen and look. What only many clips need has no flag here."""
+
+    out_dir: Path | None = None
+    versa: Path | None = None
+    worst: int = 1
+    jobs: int = 1
+    metrics: str = flag(default="", metavar="A,B", group="measuring")
+    """only these, by name or preset (av2av, dub, demo); a name that is none lists them all"""
+    lang: str | None = flag(default=None, metavar="LANG")
+    """language of what was made (default: as the lines say, else ko)"""
+    face: str = flag(default="auto")
+    """whose face: auto (the largest that speaks), largest, or N-th from the left"""
+    recognizer: Path | None = flag(default=None, metavar="DIR", group="models that listen and look")
+    """Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make judges`
+    installs (default: judge-whisper where it is installed, else unit2text)"""
+    judge: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="NAME=PATH")
+    """an ONNX file, or a folder with one, that takes sound: mos (a score) or speaker (a vector); can be given again"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """text reader (default: the bundle's, where it has one)"""
+    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
+    """unit encoder (default: the bundle's)"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """encoder.pt (default: comes with NetfLips)"""
+    syncnet: Path | None = flag(default=None, file=Input("SyncNet"))
+    """syncnet_v2.model, as published, for LSE-C and LSE-D"""
+    least_pictures: int = flag(default=100)
+    """SyncNet looks at faces of more than N pictures (default: 100)"""
+    least_face: float = flag(default=100, metavar="PIXELS")
+    """and larger than this (default: 100)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyOptions(MeasureOptions):
+    """What is measured of many clips."""
+
+    cases: Path = positional("MANIFEST", file=Input("the manifest"))
+    """JSON lines of {"id", "dub", "source", "reference_text"?, "reference"?, "speaker"?, "language"?, "group"?, "report"?}"""
+    out_dir: Path | None = flag(default=Path("figures"), metavar="DIR")
+    """for records.jsonl, metrics.json, table.md and report.html (default: figures)"""
+    versa: Path | None = flag(default=None, metavar="DIR")
+    """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
+    worst: int = flag(default=10)
+    """clips that the page shows (default: 10)"""
+    jobs: int = flag(default=1, group="spreading the work")
+    """processes (default: 1)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DubsOptions(ManyOptions):
+    """Measure dubs against what they were made from. Beside the dubs stand the source itself, shuffled pairs (the sound of another
+    dub), and where references are given, those. Stopped, it goes on where it was; finished measures are taken again only where a
+    file or model changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechOptions(ManyOptions):
+    """Measure speech that says the same words in the same time as a recording: for silent lips, resynthesis. The reference of a
+    line is its `reference`, else its `source`. Beside it stands what netflips evaluate dubs has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneDubOptions(MeasureOptions):
+    """Measure one dub beside its source, without references; or any video alone, as with --metrics lse_c --syncnet FILE."""
+
+    dub: Path = positional("DUB", file=Input("the dub"))
+    """the dubbed video"""
+    source: Path | None = flag(default=None, file=Input("the source"), metavar="VIDEO")
+    """what it was made from (default: not known, and what compares with it is left out)"""
+    reference_text: str = flag(default="", metavar="TEXT")
+    """what it should say, where that is known"""
+    report: Path | None = flag(default=None, file=Input("the report"), metavar="JSON")
+    """of netflips dub --report, for time and memory"""
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """for records.jsonl, metrics.json, table.md and report.html (default: none is written)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(MeasureOptions):
+    """Compare programs that dub, on clips that may be given away: 24 are made where DIR has none (needs make voices). NetfLips
+    dubs them by its roads; what other programs made of them lies in DIR/systems/NAME, with a system.yaml that says how. Writes
+    one table with intervals, a page with players, and a page for blind listening. Stopped, it goes on where it was."""
+
+    folder: Path = positional("DIR")
+    """clips.jsonl and clips, systems, and the results"""
+    number: int = flag(default=24)
+    """clips that are made (default: 24)"""
+    roads: str | None = flag(default=None, metavar="A,B")
+    """NetfLips' roads: units, cascade, subtitles, kokoro; '' = none (default: all that can run here)"""
+    jobs: int = flag(default=1, group="spreading the work")
+    """processes that measure (default: 1)"""
+    pairs: int = flag(default=20)
+    """pairs of the page for listening (default: 20)"""
+    metrics: str = flag(default="bench", metavar="A,B", group="measuring")
+    """figures, by name or preset (default: bench)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(QuietOptions):
+    """Say what of two evaluations of the same clips differs significantly (paired bootstrap, p below 0.05). Of twenty figures that
+    do not differ, one will seem to."""
+
+    first: Path = positional("A", file=_RECORDS)
+    """folder that netflips evaluate wrote"""
+    second: Path = positional("B", file=_RECORDS)
+    """another, of the same clips"""
+    json: Path | None = flag(default=None, file=Output("--json"))
+    """write the figures as JSON too"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenOptions(QuietOptions):
+    """Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts what is
+    preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON."""
+
+    first: Path = positional("A", file=_CLIPS)
+    """folder of clips, or a manifest whose dubs are played"""
+    second: Path = positional("B", file=_CLIPS)
+    """the same clips by another system: the same names or ids"""
+    out: Path = out_flag("the page", default=Path("listen.html"))
+    """default: listen.html"""
+    number: int = flag(default=20)
+    """pairs, drawn from all (default: 20)"""
+    question: str = flag(default="Which of the two is better?", metavar="TEXT")
+    """what listeners are asked"""
+    seed: int = flag(default=0)
+    """of order and sides (default: 0)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenScores(QuietOptions):
+    """Where figures are written."""
+
+    rows: Path | None = flag(default=None, file=Output("--rows"))
+    """write figures and units of each utterance, as JSON lines"""
+    json: Path | None = flag(default=None, file=Output("--json"))
+    """write the table's figures as JSON"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitScoresOptions(WrittenScores):
+    """Score unit sequences against references. Repeats are merged on both sides first. Unit error rate: edits over units of the
+    references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
+    utterances."""
+
+    hypotheses: Path = flag(file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
+    references: Path = flag(file=_RIGHT, metavar="PATH")
+    """what is right: the same, with the same ids; one without a hypothesis counts as wrong"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationScoresOptions(CommonOptions, WrittenScores):
+    """Translate a test split and score the result against its references, as `netflips evaluate units` does."""
+
+    pairs: Path = flag(metavar="DIR")
+    """folder made by unit2unit.utut_finetune.prepare_pairs"""
+    split: str = flag(default="test", metavar="NAME")
+    """test, valid or train (default: test)"""
+    utut_path: Path | None = flag(default=None, file=Input("the translator"), group="translation")
+    """translator checkpoint (default: the bundle's)"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says)"""
+    max_target_units: int | None = flag(default=None)
+    """stop a translation at N units and marks"""
 
 
 def measure_demo(options: DemoEvaluation) -> None:
     """Measure a bundle. Raises NetflipsError."""
-    if options.what != "demo":
-        raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)
@@ -74,12 +223,38 @@ def measure_demo(options: DemoEvaluation) -> None:
         raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
     with loading():
         exam = from_checkout("recipes.demo.evaluate.demo")
-
     exam.evaluate_demo(bundle, options)
 
 
-_COMMAND = Command(DemoEvaluation, "netflips evaluate", measure_demo)
-build_parser = _COMMAND.parser
+def _later(module: str, work: str) -> Callable[[Any], int | None]:
+    """Return a work of `netflips.evaluate` whose module is loaded when it begins."""
+
+    def run(options: Any) -> int | None:
+        with loading():
+            function = getattr(import_module(f"netflips.evaluate.{module}"), work)
+        done: int | None = function(options)
+        return done
+
+    return run
+
+
+_ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int | None]]] = {
+    "demo": (DemoEvaluation, measure_demo),
+    "dubs": (DubsOptions, _later("suite", "measure_dubs")),
+    "speech": (SpeechOptions, _later("suite", "measure_speech")),
+    "dub": (OneDubOptions, _later("suite", "measure_one_dub")),
+    "compare": (CompareOptions, _later("compare", "compare_runs")),
+    "listen": (ListenOptions, _later("listen", "make_page")),
+    "bench": (BenchOptions, _later("bench", "compare_programs")),
+    "units": (UnitScoresOptions, _later("unit_scores", "score_units")),
+    "translate": (TranslationScoresOptions, _later("unit_scores", "score_translations")),
+}
+_COMMANDS = Commands(
+    "netflips evaluate",
+    "Measure the demo's models, one's own dubs, speech and test splits of units, or programs that dub, side by side.",
+    {name: Command(options, f"netflips evaluate {name}", work) for name, (options, work) in _ACTIONS.items()},
+)
+build_parser, main = _COMMANDS.parser, _COMMANDS.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,24 +1,26 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore.command import LOG
 from avcore.errors import InputError
-from avcore.notes import aligned, several
-from netflips.evaluate import records
+from avcore.files import write_text
+from avcore.notes import aligned, print_text, several
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
+from netflips.evaluate.command import CompareOptions
 from netflips.evaluate.metric import FigureKind, all_metrics
 from netflips.evaluate.metrics.text import RULES
-from netflips.evaluate.records import Record
-from netflips.evaluate.suite_rows import values_of
-from netflips.evaluate.tables import ARROWS, number
+from netflips.evaluate.records import RECORDS, Record, read_records
+from netflips.evaluate.rows import ARROWS, listeners, number, values_of
 
 _ROUND = 5
-_KOREAN, _HANGUL = "ko", re.compile("[가-힣]")
+_HANGUL = re.compile("[가-힣]")
 """A record does not say its language; only Korean has measures of its own."""
 
 
@@ -44,31 +46,13 @@ class Compared:
         return "second is better" if is_up == (self.kind.better == "higher") else "first is better"
 
 
-class RunFigure:
-    """A figure of a run. tried: ids of the clips that it was asked of; failed: of those that it failed on. texts: what was heard
-    and wanted, by id. heard_by: what listened."""
-
-    def __init__(self, name: str, kind: FigureKind, found: Collection[Record]) -> None:
-        self.kind, self.by_clip = kind, values_of(found, name, kind)
-        self.tried, self.failed = {one.id for one in found}, {one.id for one in found if one.failed}
-        self.texts = {one.id: (one.texts["heard"], one.texts["wanted"]) for one in found if {"heard", "wanted"} <= one.texts.keys()}
-        self.heard_by = ", ".join(sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts}))
-
-
-def read_run(folder: Path) -> tuple[set[str], dict[str, tuple[str, RunFigure]]]:
-    """Read what an evaluation kept in a folder: ids of the clips; figures by name, each with the measure that it is of.
-
-    Raises InputError where it is none.
-    """
-    found = [one for (_, subject, _), one in records.read_records(folder).items() if subject == DUBBED]
+def _dubs_of(folder: Path) -> list[Record]:
+    """Read what an evaluation kept of its dubs in a folder. Raises InputError where there is nothing."""
+    found = [one for (_, subject, _), one in read_records(folder).items() if subject == DUBBED]
     if not found:
         hint = "netflips evaluate dubs writes it"
-        raise InputError("there are no records of an evaluation", path=folder, expected=records.RECORDS, hint=hint)
-    figures = dict[str, tuple[str, RunFigure]]()
-    for metric in all_metrics():
-        own = [one for one in found if one.measure == metric.name]
-        figures |= {name: (metric.name, RunFigure(name, kind, own)) for name, kind in metric.kinds.items() if own}
-    return {one.id for one in found}, figures
+        raise InputError("there are no records of an evaluation", path=folder, expected=RECORDS, hint=hint)
+    return found
 
 
 def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
@@ -76,31 +60,36 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
 
     Raises InputError for a folder without records, or two without a clip in common.
     """
-    (clips, a), (other_clips, b) = read_run(first), read_run(second)
+    sides = _dubs_of(first), _dubs_of(second)
+    clips, other_clips = ({one.id for one in side} for side in sides)
     if not clips & other_clips:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     alone = ((first, clips - other_clips), (second, other_clips - clips))
-    notes = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids]
-    found = list[Compared]()
-    for name in (one for one in a if one in b):
-        (measure, own), (_, other) = a[name], b[name]
-        rules = RULES.get(measure)
-        failed = len((own.failed - other.failed) & other.tried), len((other.failed - own.failed) & own.tried)
-        if own.heard_by and other.heard_by and own.heard_by != other.heard_by:
-            notes.append(f"{measure}: heard by {own.heard_by} and by {other.heard_by}")
-        elif rules is not None and name == measure:
-            both = own.by_clip.shared(other.by_clip)
-            heard, again = ([side.texts[one][0] for one in both] for side in (own, other))
-            wanted = [own.texts[one][1] for one in both]
-            language = _KOREAN if any(_HANGUL.search(one) for one in wanted) else ""
-            compared = rules.compared(heard, again, wanted, language) if both else {}  # no means over clips
-            for one, (value, gap) in compared.items():
-                if one in a:
-                    found.append(Compared(one, a[one][1].kind, value, value + gap.value, gap, failed))
-        elif rules is None and (measured := own.by_clip.compared(other.by_clip)) is not None:
-            value, difference = measured
-            found.append(Compared(name, own.kind, value, value + difference.value, difference, failed))
-    return found, list(dict.fromkeys(notes))
+    notes, found = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids], list[Compared]()
+    for metric in all_metrics():
+        a, b = ([one for one in side if one.measure == metric.name] for side in sides)
+        if not a or not b:
+            continue
+        heard_by = listeners(a), listeners(b)
+        if all(heard_by) and heard_by[0] != heard_by[1]:
+            notes.append(f"{metric.name}: heard by {heard_by[0]} and by {heard_by[1]}")
+            continue
+        (lost, tried), (other_lost, other_tried) = (({one.id for one in of if one.failed}, {one.id for one in of}) for of in (a, b))
+        failed = len((lost - other_lost) & other_tried), len((other_lost - lost) & tried)
+        by_clip = {name: (values_of(a, name, kind), values_of(b, name, kind)) for name, kind in metric.kinds.items()}
+        if rules := RULES.get(metric.name):  # no means over clips
+            own, other = by_clip[metric.name]
+            first_texts, second_texts = ({one.id: one.texts for one in of} for of in (a, b))
+            texts = [(first_texts[name], second_texts[name]) for name in own.shared(other)]
+            wanted = [one["wanted"] for one, _ in texts]
+            heard, again = [one["heard"] for one, _ in texts], [one["heard"] for _, one in texts]
+            compared = rules.compared(heard, again, wanted, "ko" if any(map(_HANGUL.search, wanted)) else "") if texts else {}
+        else:
+            both = {name: own.compared(other) for name, (own, other) in by_clip.items()}
+            compared = {name: one for name, one in both.items() if one is not None}
+        for name, (value, gap) in compared.items():
+            found.append(Compared(name, metric.kinds[name], value, value + gap.value, gap, failed))
+    return found, notes
 
 
 def comparison_table(found: Sequence[Compared]) -> str:
@@ -123,7 +112,17 @@ def comparison_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str
         gap = one.difference
         ends = {"low": gap.low, "high": gap.high} if gap.n > 1 else {}
         numbers = {"first": one.first, "second": one.second, "difference": gap.value, "p": gap.p, **ends}
-        failed = {"failed_only_in_first": one.failed[0], "failed_only_in_second": one.failed[1]}
         rounded = {name: round(value, _ROUND) for name, value in numbers.items()}
+        failed = dict(zip(("failed_only_in_first", "failed_only_in_second"), one.failed, strict=True))
         rows.append({"figure": one.name, **rounded, "n": gap.n, "significant": gap.is_significant, **failed})
     return {"figures": rows, "notes": list(notes)}
+
+
+def compare_runs(options: CompareOptions) -> None:
+    """Compare two runs, and say how they differ. Raises NetflipsError."""
+    found, notes = compare(options.first, options.second)
+    if options.json is not None:
+        write_text(options.json, json.dumps(comparison_json(found, notes), indent=1) + "\n")
+    for note in notes:
+        LOG.warning("%s", note)
+    print_text(comparison_table(found).rstrip("\n"))

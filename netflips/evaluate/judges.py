@@ -1,38 +1,32 @@
-"""The models that an evaluation listens and looks with: read when they are first asked for, in each process of its own.
+"""What metrics may need beside an outcome, and the models among it, read when they are first asked for, in each process of its own.
 
-None of them is an outside judge of units: the unit encoder read the source for the dub, too. Whisper and Vosk are, of what is said.
+A need is a word: a side of a case, something in it, a model, `package:NAME`, or `judge:NAME`, a network of the user's own. None of
+the models is an outside judge of units: the unit encoder read the source for the dub, too. Whisper and Vosk are, of what is said.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Samples
+from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer, Transcript
-from avcore.errors import UsageError
-from avcore.faces.select import FaceChoice
+from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.files import require_file
 from avcore.journal import file_digest, key_of
+from avcore.texts import read_json
+from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.references import read_references
-from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.needs import (
-    EXTRACTOR,
-    PHRASEBOOK,
-    PUBLISHED,
-    READER,
-    RECOGNIZER,
-    SPEAKER,
-    SYNCNET,
-    VOSK,
-    judge_named,
-    user_judge,
-)
-from netflips.recognizers.outside import installed_folder, is_vosk, open_recognizer, recognizer_fingerprint
+from netflips.evaluate.command import MeasureOptions
+from netflips.evaluate.lip_sync import AS_PUBLISHED, LeastFace
+from netflips.recognizers.outside import installed_folder, is_vosk, open_recognizer, recognizer_fingerprint, recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
 from unit2text.stage import TEXT_READER
@@ -40,30 +34,39 @@ from unit2text.stage import TEXT_READER
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
 
+NEEDS = {
+    "source": "the source",
+    "reference": "reference speech",
+    "reference_text": "a reference text",
+    "report": "the dub's report (--report of netflips dub)",
+    "faces": "pictures with a face",
+    "others": "clips of other people",
+    "recognizer": "a recognizer",
+    "extractor": "a unit encoder",
+    "speaker": "a speaker encoder",
+    "syncnet": "SyncNet (--syncnet)",
+    "reader": "a text reader of units (--unit2text-path)",
+    "phrasebook": "all sentences that a bundle knows",
+    "vosk": "Vosk's Korean model (make judges)",
+    "published": "a Whisper (--recognizer, or make judges)",
+}
+"""As a reason names them."""
+_PACKAGE, _JUDGE = "package:", "judge:"
+_SETTINGS, _VECTORS = "preprocessor_config.json", "embeddings"
+"""Beside an exported network stands how its input is prepared; of its outputs this one is the voice vector."""
 
-@dataclass(frozen=True)
-class JudgePaths:
-    """Files of models; None = the bundle's, or none. recognizer: a folder of Whisper or Vosk. others: of `--judge`, by name. face:
-    whose face of several. watched: faces that SyncNet looks at. outside: the recognizer is Whisper base where `make judges` has
-    installed it and no other was given."""
 
-    recognizer: Path | None = None
-    unit2text: Path | None = None
-    av2unit: Path | None = None
-    speaker_encoder: Path | None = None
-    syncnet: Path | None = None
-    device: str = "cpu"
-    precision: str = "float32"
-    face: FaceChoice = "auto"
-    watched: LeastFace = AS_PUBLISHED
-    others: Mapping[str, Path] = field(default_factory=dict, hash=False)
-    outside: bool = False
+def in_words(need: str) -> str:
+    """Return a need as a reason names it."""
+    kind, _, name = need.partition(":")
+    if need in NEEDS:
+        return NEEDS[need]
+    return f"{name}, which is not installed" if kind == "package" else f"a model (--judge {name}=PATH)"
 
-    @property
-    def given(self) -> tuple[Path, ...]:
-        """All files and folders that were named."""
-        found = (*(getattr(self, one.name) for one in fields(self)), *self.others.values())
-        return tuple(one for one in found if isinstance(one, Path))
+
+def is_installed(need: str) -> bool:
+    """Say whether a need is a package that is there."""
+    return need.startswith(_PACKAGE) and find_spec(need.removeprefix(_PACKAGE)) is not None
 
 
 class UnitHearing:
@@ -93,113 +96,170 @@ class UnitHearing:
 class Judges:
     """The models of an evaluation. Those that metrics need are attributes of the needs' names; each raises CheckpointError."""
 
-    def __init__(self, paths: JudgePaths) -> None:
-        self.paths = paths
-        self._how = Running(paths.device, paths.precision)
-
-    @cached_property
-    def encoder_path(self) -> Path | None:
-        """The unit encoder's file, None where neither one was given nor a bundle is there."""
-        bundle = find_bundle()
-        return self.paths.av2unit or (None if bundle is None else bundle.checkpoint(UNIT_ENCODER))
+    def __init__(self, options: MeasureOptions) -> None:
+        self.options = options
+        self.watched = LeastFace(options.least_pictures, options.least_face)
+        self._how = Running(options.device, options.precision)
 
     @cached_property
     def bundle(self) -> Bundle | None:
-        """The bundle that the encoder is of."""
-        return None if self.encoder_path is None else bundle_of(self.encoder_path)
+        """The bundle that the unit encoder is of."""
+        encoder = self.files["extractor"]
+        return None if encoder is None else bundle_of(encoder)
 
     @cached_property
     def files(self) -> Mapping[str, Path | None]:
         """Files and folders of the models, by need; None = there is none, of the speaker encoder: that which comes along.
 
-        A recogniser is a folder; where the text reader reads units in its place, it is that.
+        A recogniser is a folder; where the text reader reads units in its place, it is that. Raises InputError for a folder that
+        is none.
         """
-        packed = None if self.bundle is None else self.bundle.checkpoint(TEXT_READER)
-        reader = self.paths.unit2text or (packed if packed is not None and packed.is_file() else None)
-        recognizer, references = self.paths.recognizer, None if self.bundle is None else self.bundle.references
-        if recognizer is None and self.paths.unit2text is None and self.paths.outside:
+        given, shipped = self.options, find_bundle()
+        encoder = given.av2unit_path or (None if shipped is None else shipped.checkpoint(UNIT_ENCODER))
+        bundle = None if encoder is None else bundle_of(encoder)
+        packed = None if bundle is None else bundle.checkpoint(TEXT_READER)
+        reader = given.unit2text_path or (packed if packed is not None and packed.is_file() else None)
+        recognizer = None if given.recognizer is None else recognizer_folder(given.recognizer)
+        if recognizer is None and given.unit2text_path is None:
             recognizer = installed_folder("judge-whisper")
+        references = None if bundle is None else bundle.references
+        judges = (one.partition("=") for one in given.judge)
         return {
-            RECOGNIZER: recognizer or reader,
-            PUBLISHED: None if recognizer is None or is_vosk(recognizer) else recognizer,
-            READER: reader,
-            PHRASEBOOK: references if references is not None and references.is_file() else None,
-            EXTRACTOR: self.encoder_path,
-            SPEAKER: self.paths.speaker_encoder,
-            SYNCNET: self.paths.syncnet,
-            VOSK: installed_folder("judge-vosk-ko") if self.paths.outside else None,
-            **{user_judge(name): path for name, path in self.paths.others.items()},
+            "recognizer": recognizer or reader,
+            "published": None if recognizer is None or is_vosk(recognizer) else recognizer,
+            "reader": reader,
+            "phrasebook": references if references is not None and references.is_file() else None,
+            "extractor": encoder,
+            "speaker": given.speaker_encoder_path,
+            "syncnet": given.syncnet,
+            "vosk": installed_folder("judge-vosk-ko"),
+            **{_JUDGE + name: Path(path) for name, _, path in judges},
         }
 
     @cached_property
     def there(self) -> frozenset[str]:
         """Which models there are, by the names of what metrics need."""
-        return frozenset(need for need, path in self.files.items() if path is not None or need == SPEAKER)
+        return frozenset(need for need, path in self.files.items() if path is not None or need == "speaker")
 
     def model(self, need: str) -> Any:
         """Return the model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
-        return getattr(self, need) if judge_named(need) is None else self.files[need]
+        return self.files[need] if need.startswith(_JUDGE) else getattr(self, need)
 
     def _file(self, need: str) -> Path:
         path = self.files[need]
-        assert path is not None  # as needs say
+        if path is None:
+            raise UsageError(f"there is no {need}", expected=in_words(need))
         return path
 
     @cached_property
     def extractor(self) -> Extractor:
         """The unit encoder. Raises UsageError without one."""
-        if self.encoder_path is None:
-            raise UsageError("there is no unit encoder", expected="--av2unit-path FILE, or a bundle")
-        return load_unit_encoder(self.encoder_path, self._how)
+        return load_unit_encoder(self._file("extractor"), self._how)
 
     @cached_property
     def speaker(self) -> Speaker:
         """The speaker encoder: that which was given, else resemblyzer's weights, which come along."""
-        return load_speaker_encoder(self.paths.speaker_encoder, self._how)
+        return load_speaker_encoder(self.options.speaker_encoder_path, self._how)
 
     @cached_property
     def reader(self) -> "UnitReader":
         """The text reader of units."""
-        return load_text_reader(self._file(READER), self._how)
+        return load_text_reader(self._file("reader"), self._how)
 
     @cached_property
     def phrasebook(self) -> tuple[str, ...]:
         """Texts of all sentences of the bundle."""
-        return tuple(one.text for one in read_references(self._file(PHRASEBOOK)))
+        return tuple(one.text for one in read_references(self._file("phrasebook")))
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:
         """SyncNet, and the faces that it looks at."""
         from unit2av.face.syncnet import load_syncnet
 
-        return load_syncnet(self._file(SYNCNET)), self.paths.watched
+        return load_syncnet(self._file("syncnet")), self.watched
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
         """Whisper or Vosk where there is a folder, else units read by `unit2text`. Raises UsageError without either."""
-        path = self.files[RECOGNIZER]
-        if path is None:
-            raise UsageError("there is no recognizer", expected="--recognizer FOLDER, or --unit2text-path FILE")
-        if path == self.files[READER]:
+        path = self._file("recognizer")
+        if path == self.files["reader"]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
-        return open_recognizer(path, self.paths.device)
+        return open_recognizer(path, self.options.device)
 
     @cached_property
     def published(self) -> SpeechRecognizer:
         """The same Whisper with the settings that papers use."""
-        return open_whisper(self._file(PUBLISHED), self.paths.device, is_published=True)
+        return open_whisper(self._file("published"), self.options.device, is_published=True)
 
     @cached_property
     def vosk(self) -> SpeechRecognizer:
         """Vosk's small Korean model: a second recogniser, of another kind than Whisper."""
-        return open_recognizer(self._file(VOSK))
+        return open_recognizer(self._file("vosk"))
 
     def identity(self, need: str) -> str:
         """Return a name made from what a model's files hold, for records; "" where there is none."""
         path = self.files.get(need)
-        if path is None or need not in self.there:
+        if path is None:
             return ""
         own = recognizer_fingerprint(path) if path.is_dir() else file_digest(path)
-        if need == SYNCNET and self.paths.watched != AS_PUBLISHED:
-            return key_of(own, self.paths.watched.pictures, self.paths.watched.side)
-        return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.files[READER] else own
+        if need == "syncnet" and self.watched != AS_PUBLISHED:
+            return key_of(own, self.watched.pictures, self.watched.side)
+        return key_of(own, self.identity("extractor")) if need == "recognizer" and path == self.files["reader"] else own
+
+
+@cache
+def onnx_file(path: Path) -> Path:
+    """Return the network of `--judge`: the file itself, or of a folder its only .onnx file or its only model.onnx, as Hugging
+    Face's optimum exports it.
+
+    Raises InputError for a path that is not there, and for a folder in which none or several may be meant.
+    """
+    if not path.is_dir():
+        return require_file(path, "the judge")
+    found = sorted(path.rglob("*.onnx"))
+    meant = [one for one in found if one.name == "model.onnx"] or found
+    if len(meant) != 1:
+        names = ", ".join(str(one.relative_to(path)) for one in found[:4]) or "none"
+        raise InputError("the judge's folder cannot be used", path=path, expected="one .onnx file, or one model.onnx", found=names)
+    return meant[0]
+
+
+def asked(path: Path, speech: Samples) -> Floats:
+    """Return what a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its embeddings, else its first output, as
+    float32 [N].
+
+    path: a file, or a folder as `onnx_file` takes it. Raises CheckpointError for a file that is no such network, InputError for
+    such a folder and for settings of another sample rate, UsageError where onnxruntime is not installed.
+    """
+    network, file = opened(onnx_file(path)), path / _SETTINGS
+    content = read_json(file, "the judge's settings") if file.is_file() else {}
+    if not isinstance(content, dict):
+        raise InputError("the judge's settings cannot be read", path=file, expected="an object")
+    if (rate := content.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
+        raise InputError("the judge takes sound of another rate", path=file, expected=f"{SAMPLE_RATE} Hz", found=rate)
+    if content.get("do_normalize") is True:  # to mean 0 and variance 1
+        speech = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
+    names = [one.name for one in network.get_outputs()]
+    wanted = _VECTORS if _VECTORS in names else names[0]
+    try:
+        answer = network.run([wanted], {network.get_inputs()[0].name: np.ascontiguousarray(speech[None], np.float32)})[0]
+        return np.asarray(answer, np.float32).ravel()
+    except Exception as error:  # onnxruntime's errors have no common class of their own
+        found = str(error).splitlines()[0]
+        raise CheckpointError("the judge does not take sound", path=path, expected="float32 [1, S]", found=found) from error
+
+
+@cache
+def opened(path: Path) -> Any:
+    """Return a session on one thread. Raises CheckpointError or UsageError."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        hint = 'pip install "netflips[judges]"'
+        raise UsageError("the judge needs onnxruntime", found="it is not installed", hint=hint) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise CheckpointError("this is no ONNX file", path=path, found=str(error).splitlines()[0]) from error

@@ -5,10 +5,15 @@ shifts; sound beyond the clip counts as vectors of zeros, and the last window is
 figures. The corrected one takes every window and only pairs that exist. LSE-D is the least mean distance over the shifts, LSE-C
 the median less the least: a constant delay costs neither, so the shift where they are nearest is always told beside them.
 Figures compare only with figures made in the same way on the same clips.
+
+Faces are cut out by the arithmetic of the pipeline published with SyncNet: followed, steadied, 224 pixels square with the face in
+the upper part. They are found by our detector in place of S3FD, and pictures are taken as they are decoded, not through JPEG.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,23 +23,26 @@ from torch import Tensor
 
 from av2unit.features import FFT_SIZE, HOP, NUM_MELS, PREEMPHASIS, mel_filters
 from av2unit.features import WINDOW as WINDOW_SAMPLES
-from avcore.arrays import Doubles, Pixels
-from avcore.errors import InputError
-from avcore.timeline import SAMPLES_PER_FRAME
+from avcore.arrays import Doubles, Pixels, Samples
+from avcore.errors import InputError, MediaError, NoFaceError
+from avcore.faces.find import follow_faces
+from avcore.faces.geometry import Box, overlap
+from avcore.media import PictureSource, read_speech
+from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds, seconds_to_samples
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
 
 MOST_SHIFT = 15
 """Pictures of 40 ms by which the sound is shifted either way."""
-_BATCH = 20
-_STEPS_PER_PICTURE = 4
-_LIFTER = 22
+_BATCH, _STEPS_PER_PICTURE, _LIFTER = 20, 4, 22
 _TINY = float(np.finfo(float).eps)
 _EPSILON = 1e-6
 """Added to each difference before its length is taken, as torch's pairwise distance does."""
+_LEAST_OVERLAP, _MOST_MISSING, _MEDIAN, _BORDER = 0.5, 25, 13, 110
+_SCALE = 0.4
+"""What is seen around a face, in its half sizes: so much to the sides, twice as much below."""
 
 
-@dataclass(frozen=True)
-class LipSync:
+class LipSync(NamedTuple):
     """What SyncNet says of a clip.
 
     confidence: LSE-C; distance: LSE-D; offset: pictures of 40 ms by which the sound comes too early, where they fit best (it is
@@ -80,7 +88,7 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
     """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
 
-    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`). sound: of
+    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `clips_of`). sound: of
     `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
     """
     most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
@@ -126,3 +134,101 @@ def _windows(pictures: Sequence[Pixels]) -> Tensor:
     """Windows of five of consecutive pictures uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
     stacked = torch.from_numpy(np.stack(pictures)).float().permute(3, 0, 1, 2)
     return stacked.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)
+
+
+# Faces of a video, as SyncNet wants them
+
+
+class LeastFace(NamedTuple):
+    """What a face is followed for: seen in more than so many pictures, and larger than so many pixels.
+
+    As published, a clip of 4 s or less gives none.
+    """
+
+    pictures: int = 100
+    side: float = 100.0
+
+
+AS_PUBLISHED = LeastFace()
+
+
+class FaceClip(NamedTuple):
+    """A face that was followed. pictures: uint8 [224, 224, 3] at 25 fps, decoded as taken; sound: float32 [S] at 16 kHz."""
+
+    pictures: Iterator[Pixels]
+    sound: Samples
+
+
+@dataclass(frozen=True)
+class WatchedFace:
+    """One face in pictures first .. first + n - 1. boxes: float64 [n, 4], filled in where the detector saw nothing."""
+
+    first: int
+    boxes: NDArray[np.float64]
+
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """Centre x, centre y and half the size, each a median over 13 pictures, with zeros beyond the ends: float64 [n, 3]."""
+        low, high = self.boxes[:, :2], self.boxes[:, 2:]
+        raw = np.concatenate([(low + high) / 2, (high - low).max(axis=1, keepdims=True) / 2], axis=1)
+        padded = np.pad(raw, ((_MEDIAN // 2, _MEDIAN // 2), (0, 0)))
+        return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=0), axis=-1), np.float64)
+
+
+def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]:
+    """Cut all faces out of a video that are seen long enough and large enough, shot by shot.
+
+    Raises MediaError for a video without sound, NoFaceError where there is no such face.
+    """
+    source = PictureSource(video)
+    if not source.info.has_audio:
+        raise MediaError("it has no sound track", path=video, expected="speech, to compare lips with")
+    speech = read_speech(video)
+    followed, shots, _ = follow_faces(source, total=len(source))
+    found: dict[int, list[list[Box]]] = {}
+    for one in followed:
+        boxes = found.setdefault(one.shot, [[] for _ in shots])
+        for number, frame in enumerate(one.frames, one.first):
+            if frame.is_found:
+                boxes[number].append(frame.box)
+    tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least)]
+    if not tracks:
+        expected = f"one larger than {least.side:.0f} pixels in more than {least.pictures} pictures"
+        raise NoFaceError("no face was seen long enough", path=video, expected=expected)
+    for track in tracks:
+        start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
+        pictures = (picture.rgb for picture in source.pictures(track.first, track.first + len(track.boxes)))
+        sound = speech[seconds_to_samples(start) : seconds_to_samples(end)]
+        yield FaceClip(face_crops(track, pictures), sound)
+
+
+def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED) -> list[WatchedFace]:
+    """Follow faces through the pictures of one shot. found: the boxes [4] (x1, y1, x2, y2) of each picture."""
+    left, tracks = [list(boxes) for boxes in found], list[WatchedFace]()
+    while (start := next((number for number, boxes in enumerate(left) if boxes), None)) is not None:
+        taken = {start: left[start].pop(0)}
+        for number in range(start + 1, len(left)):
+            if number - max(taken) > _MOST_MISSING:
+                break
+            last = taken[max(taken)]
+            here = next((place for place, box in enumerate(left[number]) if overlap(box, last) > _LEAST_OVERLAP), None)
+            if here is not None:
+                taken[number] = left[number].pop(here)
+        if len(taken) > least.pictures:
+            numbers, seen = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
+            every = np.arange(numbers[0], numbers[-1] + 1)  # straight lines where there is none
+            boxes = np.stack([np.interp(every, numbers, column) for column in seen.T], axis=1)
+            if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least.side:
+                tracks.append(WatchedFace(start, boxes))
+    return tracks
+
+
+def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+    """Cut the face of a track out of its pictures uint8 [h, w, 3], the first that of `track.first`: uint8 [224, 224, 3] each."""
+    for (x, y, half), picture in zip(track.squares, pictures, strict=False):
+        margin = int(half * (1 + 2 * _SCALE))
+        padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
+        down, across = y + margin, x + margin
+        rows = slice(int(down - half), int(down + half * (1 + 2 * _SCALE)))
+        columns = slice(int(across - half * (1 + _SCALE)), int(across + half * (1 + _SCALE)))
+        yield np.asarray(cv2.resize(padded[rows, columns], (SIDE, SIDE)), np.uint8)

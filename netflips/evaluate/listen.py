@@ -12,42 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
-from avcore.files import Input, atomic_output, keep_apart
-from avcore.flags import Command, QuietOptions, flag, out_flag, positional
-from avcore.loading import loading
+from avcore.files import atomic_output, keep_apart
 from avcore.notes import several
 from avcore.statistics import share
+from netflips.evaluate.cases import read_cases
+from netflips.evaluate.command import ListenOptions
+from netflips.evaluate.page import sound_data
+from netflips.report import words
 
 _ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
 """Videos that every browser plays; of others the sound is heard."""
 _MOST_BYTES = 12_000_000
 _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'"
-
-
-_CLIPS = Input("a clip", may_be_folder=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListenOptions(QuietOptions):
-    """Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts what is
-    preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON."""
-
-    first: Path = positional("A", file=_CLIPS)
-    """folder of clips, or a manifest whose dubs are played"""
-    second: Path = positional("B", file=_CLIPS)
-    """the same clips by another system: the same names or ids"""
-    out: Path = out_flag("the page", default=Path("listen.html"))
-    """default: listen.html"""
-    number: int = flag(default=20)
-    """pairs, drawn from all (default: 20)"""
-    question: str = flag(default="Which of the two is better?", metavar="TEXT")
-    """what listeners are asked"""
-    seed: int = flag(default=0)
-    """of order and sides (default: 0)"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +41,8 @@ class Pair:
     swapped: bool
 
 
-def _work(options: ListenOptions) -> None:
+def make_page(options: ListenOptions) -> None:
+    """Write the page that two folders or manifests are compared on. Raises NetflipsError."""
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
     sides = clips_to_hear(options.first), clips_to_hear(options.second)
@@ -81,27 +63,13 @@ def _work(options: ListenOptions) -> None:
 
 def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
     """Write the page that plays pairs, of any systems, in this order. Raises OutputError, MediaError."""
-    with loading():
-        from markupsafe import Markup
-
-        from netflips.report import words
-
     told = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
     about = json.dumps({"pairs": told, "intervals": intervals(len(pairs))}).replace("<", "\\u003c")  # nothing in it ends the script
     script = words.template_text("netflips.evaluate", "listen.js")
-    page = (
-        words.environment_of("netflips.evaluate")
-        .get_template("listen.html")
-        .stream(
-            policy=_POLICY.format(script=words.short_digest(script)),
-            question=question,
-            pairs=[one.files[::-1] if one.swapped else one.files for one in pairs],
-            is_shown=_is_shown,
-            data=_data,
-            about=Markup(about),
-            script=Markup(script),
-        )
-    )
+    page = words.environment_of("netflips.evaluate").get_template("listen.html").stream(
+        policy=_POLICY.format(script=words.short_digest(script)), question=question, is_shown=_is_shown, data=_data,
+        pairs=[one.files[::-1] if one.swapped else one.files for one in pairs], about=Markup(about), script=Markup(script),
+    )  # fmt: skip
     with atomic_output(out) as temporary:
         page.dump(str(temporary), encoding="utf-8")  # a clip at a time
 
@@ -116,9 +84,7 @@ def clips_to_hear(given: Path) -> dict[str, Path]:
         if not found:
             raise InputError("there are no clips in the folder", path=given, expected=f"files of {', '.join(_ENDINGS)}")
         return {re.sub(r"_[a-z]{2}$", "", stem): path for stem, path in found.items()}
-    from netflips.evaluate.cases import read_cases
-
-    return {case.id: case.dub for case in read_cases(given, ())}
+    return {case.id: case.dub for case in read_cases(given)}
 
 
 def intervals(most: int) -> list[list[tuple[float, float]]]:
@@ -135,10 +101,4 @@ def _data(path: Path) -> str:
     """Return a clip as a data URI: a video as it is, or the beginning of its sound."""
     if _is_shown(path):
         return f"data:{_PLAYED[path.suffix.lower()]};base64," + b64encode(path.read_bytes()).decode("ascii")
-    from netflips.evaluate.worst import sound_data
-
     return sound_data(path)
-
-
-COMMANDS = {"listen": Command(ListenOptions, "netflips evaluate listen", _work)}
-build_listen_parser = COMMANDS["listen"].parser

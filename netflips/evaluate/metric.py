@@ -15,9 +15,10 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.command import did_you_mean
-from avcore.errors import MediaError, NoSpeechError, UsageError
+from avcore.errors import NoSpeechError, UsageError
+from netflips.evaluate.by_clip import OfSet
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE, in_words, is_installed
+from netflips.evaluate.judges import in_words, is_installed
 
 Better = Literal["higher", "lower", "near"]
 """Which figure is better: more, less, or one near that of the recordings (of a ratio: near 1, of a difference: near 0)."""
@@ -33,29 +34,23 @@ class Missing:
 
 
 Measured = Mapping[str, float | Missing]
-"""Figures by name. Beside a rate stand the sums that it is made of, so that a set has the rate of its sums."""
+"""Figures by name. Beside a rate stand the sums that it is made of, NAME_above and NAME_below."""
 
 
-def rate(name: str, above: float, below: float, why: str, sums: tuple[str, str] | None = None) -> Measured:
-    """Return a rate with its sums, or `Missing` where there is nothing to divide by. sums: their names, as `Kind.sums` has them."""
-    above_name, below_name = sums or sums_of_rate(name)
+def rate(name: str, above: float, below: float, why: str) -> Measured:
+    """Return a rate with its sums, or `Missing` where there is nothing to divide by."""
     if not below:
         return {name: Missing(why)}
-    return {name: float(above / below), above_name: float(above), below_name: float(below)}
-
-
-def sums_of_rate(name: str) -> tuple[str, str]:
-    """Return the usual names of the sums of a rate: errors over length."""
-    return f"{name}_errors", f"{name}_length"
+    return {name: float(above / below), f"{name}_above": float(above), f"{name}_below": float(below)}
 
 
 @dataclass(frozen=True)
 class FigureKind:
     """What a figure is.
 
-    title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. sums:
-    figures over whose sums the rate of a set is taken, None = a set has the mean. is_share: of a clip it is 0 or 1, and a set's
-    interval is Wilson's. is_rank: a set's figure is the rank correlation (Spearman) of the figures that `sums` names.
+    title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. of:
+    what a set has: the mean of the clips' figures; of a share, each 0 or 1, with Wilson's interval; of a rate, the sums of all
+    NAME_above over those of NAME_below; of a rank, the correlation of these two (Spearman).
     """
 
     name: str
@@ -64,9 +59,7 @@ class FigureKind:
     source: str
     is_not: str
     unit: str = ""
-    sums: tuple[str, str] | None = None
-    is_share: bool = False
-    is_rank: bool = False
+    of: OfSet = "mean"
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ def metric(
     pictures are one clip's and whose sound another's; None = where it compares the sound with something, and no picture.
     of_baselines: whether of other subjects than the dub.
     """
-    compares = bool({SOURCE, REFERENCE, REFERENCE_TEXT, OTHERS} & set(needs)) and FACES not in needs
+    compares = bool({"source", "reference", "reference_text", "others"} & set(needs)) and "faces" not in needs
     is_paired = compares if of_pairs is None else of_pairs
     named = {kind.name: kind for kind in kinds}
     return lambda measure: Metric(measure, named, frozenset(needs), place, suits, is_paired, of_baselines)
@@ -181,13 +174,6 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
     found = {**dict.fromkeys(metric.figures, Missing("nothing was measured")), **metric.measure(case, outcome)}
     no_number = Missing("it is no finite number here")
     return {name: one if isinstance(one, Missing) or abs(one) < float("inf") else no_number for name, one in found.items()}
-
-
-def side(clip: Clip | None, what: str) -> Clip:
-    """Return a side that the metric's needs say is there. Raises MediaError where they were not looked at."""
-    if clip is None:
-        raise MediaError(f"the case has no {what}")
-    return clip
 
 
 def sound_of(clip: Clip) -> Samples:

@@ -1,30 +1,39 @@
-"""What was measured, a line a clip and measure: `records.jsonl`, which grows, and is believed for the same files and models."""
+"""What is measured, a line a clip and measure: `records.jsonl`, which grows, and is believed for the same files and models.
+
+One loop does the work of all evaluations: what is left of what is wanted is done case by case, and kept as soon as it is there. A
+case that workers die of is a record like any other.
+"""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from avcore import journal
-from avcore.pool import Pool
-from avcore.progress import Progress
-from netflips.evaluate.cases import DUBBED
-from netflips.evaluate.metric import Measured, Missing
-from netflips.evaluate.running import CaseJob, run_left
+from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputError
+from avcore.journal import file_digest, key_of
+from avcore.pool import Finished, Pool, PoolTask, ProcessPool
+from avcore.progress import Progress, silent
+from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
+from netflips.evaluate.clips import Case, Clips
+from netflips.evaluate.command import MeasureOptions
+from netflips.evaluate.judges import Judges
+from netflips.evaluate.metric import Measured, Metric, Missing, all_metrics, measured
 
 LOG = logging.getLogger("netflips")
-
 RECORDS = "records.jsonl"
 _KEYS = ("id", "subject", "measure", "key")
+_FORMAT = "4"
+"""Changes whenever figures of an older NetfLips must not be used any more."""
+_LISTENERS = ("recognizer", "published")
 
 Place = tuple[str, str, str]
 """Id, subject and measure of a record."""
-Task = tuple[str, str, str]
-"""Subject, measure and key of what is to be measured of a case."""
-MeasureJob = CaseJob[int, Task]
-"""What is not done yet of a case, by its number."""
+Job = tuple[int, tuple[Any, ...]]
+"""A case by its number, and what is to be done of it, in one worker, so that what is read of a case is read once."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class Record:
         """Read a record again. Raises TypeError or ValueError for what is none."""
         figures = {str(name): float(value) for name, value in dict(row.get("figures", {})).items()}
         missing, texts = ({str(k): str(v) for k, v in dict(row.get(name, {})).items()} for name in ("missing", "texts"))
-        place, measure = (str(row["id"]), str(row["subject"])), str(row["measure"])
-        return cls(*place, measure, str(row["key"]), figures, missing, str(row.get("failed", "")), texts)
+        id_, subject, measure, key = (str(row[name]) for name in _KEYS)
+        return cls(id_, subject, measure, key, figures, missing, str(row.get("failed", "")), texts)
 
 
 def add(folder: Path, records: Iterable[Record]) -> None:
@@ -90,16 +99,145 @@ def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]
     return found
 
 
-def completed(
-    ids: Sequence[str], keys: Mapping[Place, str], out_dir: Path, pool: Pool[MeasureJob, int], stage: str, progress: Progress
-) -> dict[Place, Record]:
-    """Measure what is not measured yet; returns all records that are asked for, in the order of `keys`.
+def run_left(
+    left: Mapping[int, Sequence[Any]],
+    total: int,
+    pool: Pool[Job, int],
+    lost: Callable[[Job, str], Sequence[Any]],
+    keep: Callable[[Sequence[Any]], None],
+    stage: str,
+    progress: Progress = silent,
+) -> Iterator[Sequence[Any]]:
+    """Do what is left of cases, a job for a case; yields what was found of each once it is kept.
 
-    ids: of the cases. keys: of all that is asked for. out_dir: where records are kept, a case at a time. pool: of workers that
-    measure (`netflips.evaluate.measuring.Measurer`). Raises NetflipsError for what concerns all cases; what is wrong with one is
+    total: cases, with those of which nothing is left. pool: starts only where anything is. lost: what is found of a job that
+    workers die of, with the reason. Raises NetflipsError for what concerns all cases.
+    """
+    done = total - len(left)
+    progress(stage, done, total)
+    if not left:
+        return
+    jobs = (PoolTask.of((case, tuple(tasks))) for case, tasks in left.items())
+    with pool, closing(pool.run(enumerate(jobs))) as outcomes:  # type: ignore[type-var]  # pools are generators
+        for number, outcome in enumerate(outcomes, done + 1):
+            found = outcome.result if isinstance(outcome, Finished) else lost(outcome.item, outcome.reason)
+            keep(found)
+            yield found
+            progress(stage, number, total)
+
+
+# What a suite measures
+
+
+@dataclass(frozen=True)
+class AskedFigures:
+    """What is measured of a group of cases. figures: by name. subjects: what stands in the dub's place, one after the other."""
+
+    figures: tuple[str, ...]
+    subjects: tuple[str, ...] = (DUBBED,)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that answer with one of the figures, in the order of tables."""
+        return tuple(one for one in all_metrics() if set(one.figures) & set(self.figures))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a suite measures. asked: by group of the cases. options: which models there are."""
+
+    cases: tuple[CaseFiles, ...]
+    asked: Mapping[str, AskedFigures]
+    options: MeasureOptions
+
+
+class Measurer:
+    """A worker that measures cases by the metrics that are asked for, with models of its own."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def process(self, *parts: Sequence[Job]) -> list[Record]:
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        return [one for part in parts for number, tasks in part for one in self._measure(number, tasks)]
+
+    @cached_property
+    def _clips(self) -> Clips:
+        """The clips, with models that could be read."""
+        judges, asked = Judges(self._work.options), self._work.asked
+        try:
+            needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
+            for need in set().union(*needs.values()):
+                judges.model(need)
+            for language in sorted({case.language for case in self._work.cases if needs[case.group].intersection(_LISTENERS)}):
+                if language and language not in judges.recognizer.languages:
+                    known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --metrics"
+                    what = f"{judges.recognizer.name} does not know the language"
+                    raise LanguageError(what, expected=known, found=language, hint=hint)
+        except NetflipsError as error:
+            raise CheckpointError(str(error)) from error
+        return Clips(self._work.cases, judges)
+
+    def _measure(self, number: int, tasks: Iterable[tuple[str, str, str]]) -> Iterator[Record]:
+        clips, metrics = self._clips, {one.name: one for one in all_metrics()}
+        case = Case(self._work.cases[number], clips)
+        for subject, measure, key in tasks:
+            place, metric, texts = (case.files.id, subject, measure), metrics[measure], dict[str, str]()
+            try:
+                outcome = clips.outcome(number, subject)
+                if outcome is None:
+                    yield Record(*place, key, missing=dict.fromkeys(metric.figures, "there is none"))
+                    continue
+                there = case.there(outcome)
+                found = measured(metric, case, outcome, there)
+                listener = next((need for need in _LISTENERS if need in metric.needs & there), None)
+                if "reference_text" in metric.needs and listener:
+                    heard = outcome.published_text if listener == "published" else outcome.text
+                    name = clips.judges.model(listener).name
+                    texts = {"heard": heard, "wanted": case.files.reference_text, "recognizer": name}
+                yield Record.of(place, key, found, texts)
+            except OutputError:
+                raise
+            except NetflipsError as error:
+                yield Record(*place, key, failed=str(error))
+
+
+def keys_of(work: Work) -> dict[Place, str]:
+    """Make a key for each measure of each subject of each case, in order: from the files, texts and models that it depends on."""
+    judges, digest_of = Judges(work.options), cache(file_digest)
+    clips = Clips(work.cases, judges)
+    models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in all_metrics()}
+
+    def digest(path: Path | None) -> str:
+        return "" if path is None else digest_of(path)
+
+    found: dict[Place, str] = {}
+    for number, case in enumerate(work.cases):
+        partner, asked = clips.partner(number), work.asked[case.group]
+        for subject in asked.subjects:
+            files = [case.standing(subject)]
+            files += [None if partner is None else partner.dub] if subject == SHUFFLED else []
+            made = [digest(path) for path in files]
+            for metric in asked.metrics:
+                if not (metric.is_paired if subject == SHUFFLED else metric.of_baselines or subject == DUBBED):
+                    continue
+                beside: list[Any] = ["" if metric.of_baselines else digest(case.report)]
+                beside += [digest(case.source) if {"source", "others"} & metric.needs else ""]
+                beside += [digest(case.reference) if "reference" in metric.needs else ""]
+                beside += [case.reference_text if "reference_text" in metric.needs else "", case.language]
+                beside += [[digest(path) for path in clips.others_of(case)] if "others" in metric.needs else []]
+                parts = (_FORMAT, metric.name, made, beside, models[metric.name], work.options.face)
+                found[case.id, subject, metric.name] = key_of(*parts)
+    return found
+
+
+def completed(work: Work, out_dir: Path, progress: Progress) -> dict[Place, Record]:
+    """Measure what is not measured yet; returns all records that are asked for, in order.
+
+    out_dir: where records are kept, a case at a time. Raises NetflipsError for what concerns all cases; what is wrong with one is
     its record.
     """
-    numbers = {name: number for number, name in enumerate(ids)}
+    keys, numbers = keys_of(work), {case.id: number for number, case in enumerate(work.cases)}
     kept = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if place in keys}
     known = {place: one for place, one in kept.items() if keys[place] == one.key}
     if len(known) < len(kept):
@@ -107,11 +245,16 @@ def completed(
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
 
-    def lost(job: MeasureJob, reason: str) -> list[Record]:
-        return [Record(ids[job.case], *task, failed=reason) for task in job.tasks]
+    def lost(job: Job, reason: str) -> list[Record]:
+        number, tasks = job
+        return [Record(work.cases[number].id, subject, measure, key, failed=reason) for subject, measure, key in tasks]
 
-    left = [(numbers[place[0]], (*place[1:], key)) for place, key in keys.items() if place not in known]
-    for found in run_left(left, len(ids), pool, lost, partial(add, out_dir), stage, progress):
+    left: dict[int, list[tuple[str, str, str]]] = {}
+    for place, key in keys.items():
+        if place not in known:
+            left.setdefault(numbers[place[0]], []).append((*place[1:], key))
+    pool = ProcessPool[Job, int](Measurer, (work,), work.options.jobs)
+    for found in run_left(left, len(numbers), pool, lost, partial(add, out_dir), "measure", progress):
         known |= {one.place: one for one in found}
         for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED):
             LOG.warning("%s: failed: %s", found[0].id, reason)

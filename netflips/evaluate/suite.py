@@ -2,38 +2,173 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from avcore.errors import InputError
-from avcore.files import write_text
+from avcore.command import LOG
+from avcore.errors import InputError, UsageError
+from avcore.files import keep_folder_apart, private_folder, require_place, write_text
 from avcore.journal import file_digest, folder_lock
-from avcore.media import read_speech, write_speech
-from avcore.notes import several
-from avcore.pool import ProcessPool
-from avcore.progress import Progress, silent, track
+from avcore.media import probe, read_speech, write_speech
+from avcore.media.opening import require_no_still
+from avcore.notes import print_text, several
+from avcore.progress import Progress, bars, silent, track
 from avcore.texts import read_text
-from netflips.evaluate import tables
+from avcore.units import normalise_language
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import DUBBED, TRUTH, CaseFiles
-from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
-from netflips.evaluate.metric import FigureKind
+from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles, check_cases, check_media, read_cases
+from netflips.evaluate.command import DubsOptions, MeasureOptions, OneDubOptions, SpeechOptions
+from netflips.evaluate.judges import Judges, onnx_file
+from netflips.evaluate.metric import DUBS, SPEECH, FigureKind, all_metrics, chosen
 from netflips.evaluate.metrics.text import SEAMLESS
-from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
-from netflips.evaluate.records import RECORDS, Place, Record, completed
-from netflips.evaluate.results import RESULTS, Told, write_evaluation
-from netflips.evaluate.suite_rows import Cell, Row, row_name, rows_of
-from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
+from netflips.evaluate.page import PAGE, RESULTS, Told, facts_text, worst_clip, worst_clips, write_evaluation
+from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Work, completed
+from netflips.evaluate.rows import Cell, Row, listeners, markdown, number, row_name, rows_of
 from netflips.version import __version__
 from unit2text.text import VERSION
 
-# A bridge to VERSA (Shi et al. 2024), whose hundred measures need packages of their own
-
+FILES = (RECORDS, *RESULTS)
+"""What a suite writes into its folder."""
 RESULT = "result.jsonl"
-_KEY_DIGITS, _SHOWN = 16, 80
+_DIGITS, _KEY_DIGITS, _SHOWN, _NAMED = 12, 16, 80, 20
 _FORM = 'a line a clip, {"key": ID, NAME: NUMBER, ...}, with an id of the manifest'
+
+
+@dataclass(frozen=True)
+class SuiteSettings:
+    """What is measured, with what, and what becomes of it.
+
+    title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. goals: by name
+    of the row. titles: of groups. facts: to be known beside those of every suite.
+    """
+
+    title: str
+    asked: Mapping[str, AskedFigures]
+    options: MeasureOptions
+    goals: Mapping[str, float] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def measure(
+    cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent
+) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
+    """Measure cases, keeping records in a folder where a stopped run goes on; returns them, rows, and what is to be known beside.
+
+    Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
+    """
+    asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
+    found = completed(Work(tuple(cases), asked, settings.options), out_dir, progress)
+    rows = rows_of(found, cases, asked, settings.goals, settings.titles)
+    return found, rows, {**settings.facts, **_facts(cases, asked, Judges(settings.options), rows, found.values())}
+
+
+def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
+    """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
+    with folder_lock(out_dir):
+        found, rows, facts = measure(cases, settings, out_dir, progress)
+        files = {case.id: case for case in cases}
+        of_clip: dict[str, list[Record]] = {name: [] for name in files}
+        for one in found.values():
+            of_clip[one.id] += [one] if one.subject == DUBBED else []
+        chosen = worst_clips(rows, list(files), settings.options.worst)
+        worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
+        failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
+        if settings.options.versa is not None:
+            write_for_versa(cases, settings.options.versa, progress)
+            rows += rows_of_versa(cases, settings.options.versa)
+        told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
+        write_evaluation(told, out_dir)
+    return told
+
+
+def _facts(
+    cases: Sequence[CaseFiles], asked: Mapping[str, AskedFigures], judges: Judges, rows: Sequence[Row], found: Iterable[Record]
+) -> dict[str, str]:
+    """Return what is to be known beside the figures."""
+    facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
+    if heard_by := listeners(found):
+        true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
+        said = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
+        errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
+        facts["recognizer"] = f"{heard_by}; its own {errors}"
+        has_published = any(row.figure_name.startswith(SEAMLESS.prefix) for row in rows)
+        as_whisper = "; those of ASR figures as Whisper's authors do" if has_published else ""
+        facts["texts compared"] = f"normalised as {VERSION}{as_whisper}"
+    elif "recognizer" not in judges.there:
+        facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
+    is_asked = any("extractor" in metric.needs for one in asked.values() for metric in one.metrics)
+    encoder = judges.files["extractor"]
+    if is_asked and "extractor" in judges.there and encoder is not None:
+        facts["unit encoder"] = f"{encoder.name} ({judges.identity('extractor')[:_DIGITS]})"
+    return facts | {"intervals": "95 %, of shares Wilson's, else bootstrap over clips", "made with": f"NetfLips {__version__}"}
+
+
+# `netflips evaluate dubs`, `speech` and `dub`
+
+
+def measure_dubs(options: DubsOptions) -> None:
+    """Measure the dubs of a manifest. Raises NetflipsError."""
+    _run(options, options.cases, read_cases(options.cases, ("source",), options.lang), DUBS, "Dubs")
+
+
+def measure_speech(options: SpeechOptions) -> None:
+    """Measure speech with the words and the time of a recording. Raises NetflipsError."""
+    cases = read_cases(options.cases, (), options.lang)
+    truths = [replace(case, reference=case.reference or case.source) for case in cases]
+    if lacking := [case.id for case in truths if case.reference is None]:
+        found = ", ".join(lacking[:_NAMED])
+        raise UsageError("some lines have nothing to compare with", expected="reference, or source", found=found)
+    _run(options, options.cases, truths, SPEECH, "Speech")
+
+
+def measure_one_dub(options: OneDubOptions) -> None:
+    """Measure a dub. Raises NetflipsError."""
+    name = options.dub.name
+    if options.source is not None:
+        require_no_still(probe(options.source).still, options.source)
+    text = " ".join(options.reference_text.split())
+    case = CaseFiles(name, options.dub, options.source, None, text, "", options.lang or "", options.report)
+    cases = check_cases({name: case}, options.dub)
+    if options.out_dir is not None:
+        _run(options, options.dub, cases, DUBS, name)
+        return
+    with private_folder() as folder:
+        _run(replace(options, out_dir=folder), options.dub, cases, DUBS, name, is_kept=False)
+
+
+def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], suite: str, title: str, is_kept: bool = True) -> None:
+    """Check everything, measure, and say the table. manifest: where the cases are from."""
+    cases = [replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases]
+    settings, folder = settings_of(options, cases, suite, title), options.out_dir or Path()
+    models = [path for path in Judges(options).files.values() if path is not None]
+    inputs = [manifest, *models, *(file for case in cases for file in case.files.values())]
+    keep_folder_apart(folder, FILES, (), inputs, "choose another --out-dir")
+    require_place(folder / RECORDS, "the records")
+    check_media(cases, manifest)
+    with bars(options.quiet) as progress:
+        told = run_suite(cases, settings, folder, progress)
+    print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
+    if is_kept:
+        LOG.info("written: %s", folder / PAGE)
+
+
+def settings_of(options: MeasureOptions, cases: Sequence[CaseFiles], suite: str, title: str) -> SuiteSettings:
+    """Return what options ask for. Raises UsageError, InputError."""
+    if options.jobs < 1 or options.worst < 0:
+        raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
+    has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
+    subjects = (DUBBED, *(name for name, is_there in has.items() if is_there))
+    known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
+    for one in options.judge:
+        name, is_there, path = one.partition("=")
+        if name not in known or not is_there:
+            raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
+        onnx_file(Path(path))
+    return SuiteSettings(title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, options)
+
+
+# A bridge to VERSA (Shi et al. 2024), whose hundred measures need packages of their own
 
 
 def write_for_versa(cases: Sequence[CaseFiles], folder: Path, progress: Progress) -> None:
@@ -70,20 +205,19 @@ def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
     if not path.is_file():
         return []
     by_key, found = {_key(case): case for case in cases}, dict[tuple[str, str], dict[str, float]]()
-    for number, text in enumerate(read_text(path, "the answers of VERSA").splitlines(), 1):
+    for place, text in enumerate(read_text(path, "the answers of VERSA").splitlines(), 1):
         try:
             line = json.loads(text)
         except ValueError:
             line = None
         if not isinstance(line, dict):
-            raise InputError(f"line {number} is no JSON object", path=path, expected=_FORM, found=text[:_SHOWN])
-        case = by_key.get(str(line.get("key")))
-        if case is None:
-            found_key = str(line.get("key", "no key"))[:_SHOWN]
-            raise InputError(f"line {number} is of no clip", path=path, expected=_FORM, found=found_key)
+            raise InputError(f"line {place} is no JSON object", path=path, expected=_FORM, found=text[:_SHOWN])
+        key = str(line.get("key", "no key"))
+        if key not in by_key:
+            raise InputError(f"line {place} is of no clip", path=path, expected=_FORM, found=key[:_SHOWN])
         for name, value in line.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
-                found.setdefault((case.group, name), {})[case.id] = float(value)
+                found.setdefault((by_key[key].group, name), {})[by_key[key].id] = float(value)
     rows = list[Row]()
     for (group, name), values in found.items():
         kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
@@ -92,91 +226,3 @@ def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
         cell = Cell(ByClip(values).figure, reasons=reasons, clips=values, tried=tried)
         rows.append(Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group))
     return rows
-
-
-# The suite
-
-FILES = (RECORDS, *RESULTS)
-"""What a suite writes into its folder."""
-_DIGITS = 12
-
-
-@dataclass(frozen=True)
-class SuiteSettings:
-    """What is measured, with what, and what becomes of it.
-
-    title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. jobs:
-    processes. worst: clips that the page shows. goals: by name of the row. titles: of groups. facts: to be known beside those
-    of every suite. versa: folder of what VERSA takes and answers.
-    """
-
-    title: str
-    asked: Mapping[str, AskedFigures]
-    judges: JudgePaths
-    jobs: int = 1
-    worst: int = NUMBER
-    goals: Mapping[str, float] = field(default_factory=dict)
-    titles: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, str] = field(default_factory=dict)
-    versa: Path | None = None
-
-
-def measure(
-    cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent
-) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
-    """Measure cases, keeping records in a folder where a stopped run goes on; returns them, rows, and what is to be known beside.
-
-    Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
-    """
-    judges = Judges(settings.judges)
-    asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
-    work = Work(tuple(cases), asked, settings.judges)
-    ids = [case.id for case in cases]
-    found = completed(ids, keys_of(work), out_dir, ProcessPool[Any, int](Measurer, (work,), settings.jobs), "measure", progress)
-    rows = rows_of(found, cases, asked, settings.goals, settings.titles)
-    return found, rows, {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
-
-
-def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
-    """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
-    with folder_lock(out_dir):
-        found, rows, facts = measure(cases, settings, out_dir, progress)
-        of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
-        for one in found.values():
-            of_clip[one.id] += [one] if one.subject == DUBBED else []
-        files = {case.id: case for case in cases}
-        chosen = worst_clips(rows, list(files), settings.worst)
-        worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
-        failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
-        if settings.versa is not None:
-            write_for_versa(cases, settings.versa, progress)
-            rows += rows_of_versa(cases, settings.versa)
-        told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
-        write_evaluation(told, out_dir)
-    return told
-
-
-def _facts(
-    cases: Sequence[CaseFiles], asked: Mapping[str, AskedFigures], judges: Judges, rows: Sequence[Row], found: Iterable[Record]
-) -> dict[str, str]:
-    """Return what is to be known beside the figures."""
-    facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
-    heard_by = sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts})
-    if heard_by:
-        of_texts = (row for row in rows if row.name.rpartition(".")[2] in ("cer", "wer"))
-        true = [(row.title, figure) for row in of_texts if (figure := row.figure_of(TRUTH)) is not None]
-        said = ", ".join(f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in true)
-        errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
-        facts["recognizer"] = f"{', '.join(heard_by)}; its own {errors}"
-        has_published = any(row.name.rpartition(".")[2].startswith(SEAMLESS.prefix) for row in rows)
-        facts["texts compared"] = f"normalised as {VERSION}" + (
-            "; those of ASR figures as Whisper's authors do" if has_published else ""
-        )
-    elif RECOGNIZER not in judges.there:
-        facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
-    is_asked = any(EXTRACTOR in metric.needs for one in asked.values() for metric in one.metrics)
-    if is_asked and EXTRACTOR in judges.there and judges.encoder_path is not None:
-        facts["unit encoder"] = f"{judges.encoder_path.name} ({judges.identity(EXTRACTOR)[:_DIGITS]})"
-    facts["intervals"] = "95 %, of shares Wilson's, else bootstrap over clips"
-    facts["made with"] = f"NetfLips {__version__}"
-    return facts

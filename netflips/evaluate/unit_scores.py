@@ -1,5 +1,9 @@
-"""How near translated units come to the references: unit error rate, BLEU and chrF over a whole test split."""
+"""How near translated units come to the references: unit error rate, BLEU and chrF over a whole test split.
 
+`netflips evaluate units` and `netflips evaluate translate`.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,17 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG
-from avcore.errors import InputError, UnitError, UsageError, pip_line
-from avcore.files import require_file
-from avcore.notes import aligned, several
+from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UnitError, UsageError, pip_line
+from avcore.files import require_file, write_text
+from avcore.journal import write_rows
+from avcore.notes import aligned, print_text, several
+from avcore.progress import bars
 from avcore.statistics import bootstrap
+from avcore.texts import read_json
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
+from netflips.evaluate.command import TranslationScoresOptions, UnitScoresOptions, WrittenScores
+from netflips.stages import load_translator
+from unit2unit.stage import TRANSLATOR
 
+Side = dict[str, Ids]
+"""Units by id, int64 [N] each; repeats may be there, and none at all."""
+_TABLES, _IDS, _NAMED, _ROUND = (".jsonl", ".parquet"), ".ids", 3, 4
 _FIRST_CHARACTER = 0xF0000
 """Of Unicode's private plane, in which each unit is one character for chrF."""
-_ROUND = 4
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,11 @@ class Pair:
     def of(cls, name: str, found: Ids, reference: Ids) -> "Pair":
         """A pair whose repeats are merged."""
         return cls(name, Units(found).merged().ids, Units(reference).merged().ids)
+
+    @property
+    def errors(self) -> int:
+        """Edits that make one of the other."""
+        return edit_distance(self.found, self.reference)
 
 
 @dataclass(frozen=True)
@@ -65,13 +84,13 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     words, characters = (
         ([form(pair.found) for pair in pairs], [[form(pair.reference) for pair in pairs]]) for form in (format_units, as_characters)
     )
-    lengths, errors = [len(pair.reference) for pair in pairs], [edit_distance(pair.found, pair.reference) for pair in pairs]
+    lengths, errors = [len(pair.reference) for pair in pairs], [pair.errors for pair in pairs]
     rate = bootstrap(errors, [max(length, 1) for length in lengths])
     return UnitScores(
         utterances=len(pairs),
         reference_units=sum(lengths),
         found_units=sum(len(pair.found) for pair in pairs),
-        exact=float(np.mean([np.array_equal(pair.found, pair.reference) for pair in pairs])),
+        exact=float(np.mean([not wrong for wrong in errors])),
         unit_error_rate=sum(errors) / max(1, sum(lengths)),
         unit_error_rate_interval={"low": rate.low, "high": rate.high} if len(pairs) > 1 else {},
         bleu=bleu.corpus_score(*words).score,
@@ -86,7 +105,7 @@ def score_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     return [
         {
             "id": pair.id,
-            "unit_error_rate": round(edit_distance(pair.found, pair.reference) / max(1, len(pair.reference)), _ROUND),
+            "unit_error_rate": round(pair.errors / max(1, len(pair.reference)), _ROUND),
             "bleu": round(bleu.sentence_score(format_units(pair.found), [format_units(pair.reference)]).score, _ROUND),
             "chrf": round(chrf.sentence_score(as_characters(pair.found), [as_characters(pair.reference)]).score, _ROUND),
             "found": pair.found.tolist(),
@@ -100,6 +119,7 @@ def score_table(scores: UnitScores, cut: int | None = None) -> str:
     """Return the figures as one table. cut: translations that reached the limit of length, None = nothing was translated."""
     ratio = scores.found_units / max(1, scores.reference_units)
     lines = [
+        ("figure", "value", "what it is"),
         ("utterances", f"{scores.utterances}", f"{scores.reference_units} reference units, {ratio:.3f} times as many found"),
         ("exact", f"{scores.exact:.3f}", "share that is right to the unit"),
         ("unit error rate", f"{scores.unit_error_rate:.3f}", "edits over units of the references (lower is better)"),
@@ -108,7 +128,7 @@ def score_table(scores: UnitScores, cut: int | None = None) -> str:
     ]
     if cut is not None:
         lines.append(("cut", f"{cut}", "translations that stopped at the limit of length"))
-    return aligned([("figure", "value", "what it is"), *lines]).rstrip("\n")
+    return aligned(lines).rstrip("\n")
 
 
 def as_characters(ids: Ids) -> str:
@@ -123,14 +143,6 @@ def _scorers(is_sentence: bool) -> tuple[Any, Any]:
 
     bleu = BLEU(tokenize="none", effective_order=is_sentence, force=True)
     return bleu, CHRF(char_order=6, word_order=0, beta=2, whitespace=False)
-
-
-_TABLES = (".jsonl", ".parquet")
-_IDS = ".ids"
-_NAMED = 3
-
-Side = dict[str, Ids]
-"""Units by id, int64 [N] each; repeats may be there, and none at all."""
 
 
 def read_side(path: Path) -> Side:
@@ -178,8 +190,7 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids]) -> list[Pair]
         raise InputError("no reference has a hypothesis", expected="the same ids on both sides", found=_some(missing))
     if missing:
         LOG.warning("%s without a hypothesis, counted as wrong: %s", several(len(missing), "reference"), _some(missing))
-    extra = [name for name in found if name not in references]
-    if extra:
+    if extra := [name for name in found if name not in references]:
         LOG.warning("%s without a reference, left out: %s", several(len(extra), "hypothesis", "hypotheses"), _some(extra))
     nothing = np.zeros(0, dtype=np.int64)
     return [Pair.of(name, found.get(name, nothing), reference) for name, reference in references.items()]
@@ -187,3 +198,55 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids]) -> list[Pair]
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def score_units(options: UnitScoresOptions) -> None:
+    """Score units against references. Raises NetflipsError."""
+    require_sacrebleu()
+    _tell(match(read_side(options.hypotheses), read_side(options.references)), options)
+
+
+def score_translations(options: TranslationScoresOptions) -> int | None:
+    """Translate a test split and score it; returns 1 where some of it failed. Raises NetflipsError."""
+    from unit2unit.inference import TranslationRequest, search_settings, translate_many
+
+    require_sacrebleu()
+    path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
+    about = require_file(options.pairs / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
+    try:
+        from_, to = map(str, read_json(about, "the report of the pairs")["languages"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("this does not say the languages of the pairs", path=about, found=error) from error
+    sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in (from_, to))
+    translator = load_translator(path, Running(options.device, options.precision, from_, to))
+    given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    found, cut = dict[str, Ids](), 0
+    with bars(options.quiet) as progress:
+        for one, translation in translate_many(translator, given, from_, to, search, progress, len(given)):
+            if isinstance(translation, NetflipsError):
+                LOG.error("%s: %s", one.id, translation)
+            else:
+                found[one.id] = translation.units.ids
+                cut += translation.truncated
+    if cut:
+        hint = "--max-target-units lets them go on"
+        LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
+    _tell(match(found, references), options, cut)
+    return EXIT_FAILED if len(found) < len(sources) else None
+
+
+def _tell(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
+    """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
+    scores = score(pairs)
+    ends = scores.unit_error_rate_interval
+    if options.rows is not None:
+        write_rows(options.rows, score_rows(pairs))
+    if options.json is not None:
+        content = {name: round(value, _ROUND) if isinstance(value, float) else value for name, value in vars(scores).items()}
+        content["unit_error_rate_interval"] = {end: round(value, _ROUND) for end, value in ends.items()}
+        content |= {} if cut is None else {"truncated": cut}
+        write_text(options.json, json.dumps(content, indent=1) + "\n")
+    print_text(score_table(scores, cut))
+    if ends:
+        print_text(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")

@@ -76,7 +76,7 @@ OPTIONS: dict[str, type] = {
     "evaluate_demo": DemoEvaluation,
 }
 LEFT_OUT = {  # of the published command; said by the name of the function; of development
-    "speak": {"checkpoint", "config", "input_file", "output_folder"}, "evaluate_demo": {"what", "write_docs", "docs"},
+    "speak": {"checkpoint", "config", "input_file", "output_folder"}, "evaluate_demo": {"write_docs", "docs"},
 }  # fmt: skip
 
 

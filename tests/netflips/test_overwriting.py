@@ -90,9 +90,7 @@ FOLDERS = {
 }
 """Options that name no file. What is written into a folder is compared by whoever knows the names (`test_names_that_are_made`)."""
 OF_THEIR_OWN = (
-    "netflips.evaluate.suite_command",
-    "netflips.evaluate.listen",
-    "netflips.evaluate.bench_command",
+    "netflips.evaluate.command",
     "netflips.serve.",
     "netflips.info",
     "unit2unit.training.prepare_",

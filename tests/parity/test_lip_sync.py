@@ -9,8 +9,16 @@ import pytest
 import torch
 
 from av2unit.features import to_int16_scale
-from netflips.evaluate.face_clips import LeastFace, face_crops, face_tracks
-from netflips.evaluate.lip_sync import LipSync, cepstra, judge_lip_sync, shifted_distances, sync_vectors
+from netflips.evaluate.lip_sync import (
+    LeastFace,
+    LipSync,
+    cepstra,
+    face_crops,
+    face_tracks,
+    judge_lip_sync,
+    shifted_distances,
+    sync_vectors,
+)
 from unit2av.face.syncnet import SyncNet, load_syncnet
 
 PARITY = Path(__file__).parent

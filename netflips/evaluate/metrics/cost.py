@@ -5,8 +5,7 @@ from pathlib import Path
 from avcore.errors import InputError
 from avcore.texts import read_json
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate, sums_of_rate
-from netflips.evaluate.needs import REPORT
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate
 from netflips.script.files import script_from
 from netflips.script.types import Script
 
@@ -18,20 +17,20 @@ _FITTING, _SQUEEZED = (0.9, 1.1), 0.8
 
 def _script(case: Case, outcome: Clip) -> Script:
     """Return what a report says of a dub. Raises InputError for one of another file."""
-    assert case.report is not None  # as needs say
-    content, dub = read_json(case.report, "the dub's report"), outcome.path.name
+    assert case.files.report is not None  # as needs say
+    content, dub = read_json(case.files.report, "the dub's report"), outcome.path.name
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
-    scripts = (script_from(one, case.report) for one in dubs)
+    scripts = (script_from(one, case.files.report) for one in dubs)
     found = next((one for one in scripts if Path(one.result.output).name == dub), None)
     if found is None:
-        raise InputError("the report does not tell of this dub", path=case.report, expected=dub)
+        raise InputError("the report does not tell of this dub", path=case.files.report, expected=dub)
     return found
 
 
 @metric(
     FigureKind("real_time", "seconds of work for a second", "lower", _BY, "compares only on one machine", "s"),
     FigureKind("peak_memory_mb", "peak memory of the dub", "lower", _BY, "of the whole process", "MB"),
-    needs={REPORT},
+    needs={"report"},
     place=90,
     suits=(DUBS,),
     of_baselines=False,
@@ -45,11 +44,9 @@ def cost(case: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    FigureKind("pace_fits", "utterances at 0.9 to 1.1 of their natural length", "higher", _BY, "not of the lips",
-        sums=sums_of_rate("pace_fits")),
-    FigureKind("pace_squeezed", "utterances below 0.8 of it, or cut", "lower", _BY, "not of the lips",
-        sums=sums_of_rate("pace_squeezed")),
-    needs={REPORT},
+    FigureKind("pace_fits", "utterances at 0.9 to 1.1 of their natural length", "higher", _BY, "not of the lips", of="rate"),
+    FigureKind("pace_squeezed", "utterances below 0.8 of it, or cut", "lower", _BY, "not of the lips", of="rate"),
+    needs={"report"},
     place=51,
     suits=(DUBS,),
     of_baselines=False,

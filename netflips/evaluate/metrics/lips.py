@@ -1,101 +1,170 @@
-"""What a viewer sees at once of drawn lips: that they move while nothing is said, stay open where b, m and p close them, or snap.
+"""Lips: whether they move while nothing is said, close for b, m and p, or snap, and whether they move with the sound.
 
 Openings are the face mesh's (the gap between the lips over the distance between the eyes' corners). When b, m and p are said is
 espeak-ng's time of them in the reference text, carried to the sound by dynamic time warping. What they are not: whether the rest
 of the mouth fits, which sync measures tell.
+`unit_sync` is what the unit encoder that made a dub says: it needs no weights but its own and shows delay, lost lips and wrong
+clips, but is no judge from outside. SyncNet's LSE-C and LSE-D (Prajwal et al. 2020), by the corrected and by the published
+protocol, judge from outside, but forgive a constant delay, which is told beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avcore.arrays import Floats
+from av2unit.features import to_int16_scale
+from av2unit.trust import rest_unit
+from avcore.arrays import Floats, Pixels
+from avcore.errors import NoFaceError
 from avcore.speech.voice_activity import find_speech
 from avcore.timeline import FRAME_RATE
+from avcore.units import Ids
+from avcore.units import unit_sync as shifted
 from netflips.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.lip_sync import FaceClip, cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate, sound_of
-from netflips.evaluate.needs import FACES, REFERENCE_TEXT, package
+from unit2av.face.syncnet import SyncNet
 
-_LEAK_SUMS, _CLOSURE_SUMS = ("lip_leak_pictures", "lip_leak_quiet"), ("closures_closed", "closures_said")
 _AROUND_S = 0.2
 """Before and after speech a mouth opens and closes for it."""
-_MOVES = 0.02
-"""Change of the opening from one picture to the next that is a movement, and no jitter of the mesh (0.005)."""
+_MOVES, _CLOSED = 0.02, 0.03
+"""Change of the opening from one picture to the next that is a movement, and no jitter of the mesh (0.005); a closed mouth."""
 _USUAL = 90
 """Percentile of changes of the opening that says how fast lips usually are."""
-_CLOSED = 0.03
 _REACH_S = 0.04
 """How far from where b, m or p is found the lips may close: one picture, and the error of finding it."""
 _LIPS = "bmp"
 """First letters of espeak-ng's names of sounds that close the lips: b, m, p, ph, pp, p-."""
+_EYES = "mesh openings, distances of the eyes' corners"
+_OWN_JUDGE = "no outside judge: one encoder reads sound and lips, and rendered lips were drawn for it"
+CORRECTED = ("lse_c", "lse_d", "lse_offset")
+PUBLISHED = tuple(f"{name}_published" for name in CORRECTED)
+_SYNCNET, _ALIKE = "SyncNet, Prajwal et al. 2020, pairs that exist only", "compares only with figures of the same way and clips"
+_AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the figures of short clips"
 
 
-def lip_leak(openings: Floats, spoken: Sequence[tuple[float, float]]) -> Measured:
-    """`lip_leak`: the share of pictures in which the mouth moves while nothing is said, with its sums.
-
-    openings: float [T], a picture each 1 / 25 s, NaN where the mouth is not seen. spoken: start and end of what is said, in
-    seconds.
-    """
-    times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
-    quiet = np.ones(len(openings), np.bool_)
-    for start, end in spoken:
-        quiet &= (times < start - _AROUND_S) | (times > end + _AROUND_S)
-    moves = np.abs(np.diff(openings, prepend=openings[:1]))
-    seen = quiet & np.isfinite(moves)
-    return rate("lip_leak", ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent", _LEAK_SUMS)
-
-
-def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
-    """`closures`: the share of b, m and p for which the lips close, with its sums. said: start and end of each, in seconds."""
-    times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
-    around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in said]
-    least = np.array([np.nanmin(part) for part in around if np.isfinite(part).any()])
-    return rate("closures", (least < _CLOSED).sum(), len(least), "no b, m or p is seen", _CLOSURE_SUMS)
-
-
-def speed(openings: Floats) -> Measured:
-    """`lip_speed` and `lip_snap`: the 90th percentile and the largest change of the opening from one picture to the next."""
-    changes = np.abs(np.diff(openings))
-    seen = changes[np.isfinite(changes)]
-    if not len(seen):
-        return dict.fromkeys(("lip_speed", "lip_snap"), Missing("no mouth is seen"))
-    return {"lip_speed": float(np.percentile(seen, _USUAL)), "lip_snap": float(seen.max())}
+def _times(openings: Floats) -> NDArray[np.float64]:
+    return (np.arange(len(openings)) + 0.5) / FRAME_RATE
 
 
 @metric(
     FigureKind(
         "lip_leak", "lips that move in silence (LipLeak)", "lower", "mesh openings, share of silent pictures",
-        "a breath or a smile counts", sums=_LEAK_SUMS,
+        "a breath or a smile counts", of="rate",
     ),
-    needs={FACES}, place=63, suits=(DUBS,), of_pairs=True,
+    needs={"faces"}, place=63, suits=(DUBS,), of_pairs=True,
 )  # fmt: skip
-def _leak(_: Case, outcome: Clip) -> Measured:
-    return lip_leak(outcome.openings(), [(one.start_s, one.end_s) for one in find_speech(outcome.speech)])
+def lip_leak(_: Case, outcome: Clip) -> Measured:
+    """Return the share of pictures in which the mouth moves while nothing is said."""
+    openings = outcome.openings()
+    times, quiet = _times(openings), np.ones(len(openings), np.bool_)
+    for one in find_speech(outcome.speech):
+        quiet &= (times < one.start_s - _AROUND_S) | (times > one.end_s + _AROUND_S)
+    moves = np.abs(np.diff(openings, prepend=openings[:1]))
+    seen = quiet & np.isfinite(moves)
+    return rate("lip_leak", ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent")
 
 
 @metric(
     FigureKind(
         "closures", "b, m and p with closed lips", "higher", "mesh openings at espeak-ng's times, aligned",
-        "words that are said otherwise than written are looked for elsewhere", sums=_CLOSURE_SUMS,
+        "words that are said otherwise than written are looked for elsewhere", of="rate",
     ),
-    needs={FACES, REFERENCE_TEXT, package("espeakng_loader")}, place=64, suits=(DUBS,), of_pairs=True,
+    needs={"faces", "reference_text", "package:espeakng_loader"}, place=64, suits=(DUBS,), of_pairs=True,
 )  # fmt: skip
-def _closures(case: Case, outcome: Clip) -> Measured:
-    found = phonemes_in(sound_of(outcome), case.reference_text or "", case.language)
-    return closures(outcome.openings(), [(start, end) for name, start, end in found if name[0] in _LIPS])
+def closures(case: Case, outcome: Clip) -> Measured:
+    """Return the share of b, m and p for which the lips close."""
+    said = phonemes_in(sound_of(outcome), case.files.reference_text, case.files.language)
+    openings = outcome.openings()
+    times, spans = _times(openings), [(start, end) for name, start, end in said if name[0] in _LIPS]
+    around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in spans]
+    least = np.array([np.nanmin(part) for part in around if np.isfinite(part).any()])
+    return rate("closures", (least < _CLOSED).sum(), len(least), "no b, m or p is seen")
 
 
 @metric(
     FigureKind(
-        "lip_speed", "change of the opening in 40 ms, 90 % below", "near", "mesh openings, distances of the eyes' corners",
+        "lip_speed", "change of the opening in 40 ms, 90 % below", "near", _EYES,
         "a real person's: 0.02 to 0.04; the row of the source tells this one's",
     ),
     FigureKind(
-        "lip_snap", "largest change of the opening in 40 ms", "near", "mesh openings, distances of the eyes' corners",
+        "lip_snap", "largest change of the opening in 40 ms", "near", _EYES,
         "a real person's: 0.04 to 0.08; a picture that the mesh reads wrong counts",
     ),
-    needs={FACES}, place=65, suits=(DUBS,), of_pairs=False,
+    needs={"faces"}, place=65, suits=(DUBS,), of_pairs=False,
 )  # fmt: skip
-def _speed(_: Case, outcome: Clip) -> Measured:
-    return speed(outcome.openings())
+def speed(_: Case, outcome: Clip) -> Measured:
+    """Return the 90th percentile and the largest change of the opening from one picture to the next."""
+    changes = np.abs(np.diff(outcome.openings()))
+    seen = changes[np.isfinite(changes)]
+    if not len(seen):
+        return dict.fromkeys(speed.figures, Missing("no mouth is seen"))
+    return {"lip_speed": float(np.percentile(seen, _USUAL)), "lip_snap": float(seen.max())}
+
+
+@metric(
+    FigureKind("unit_sync", "unit sync", "higher", "units of lips and of sound: best shift less median", _OWN_JUDGE),
+    FigureKind(
+        "unit_sync_delay_ms", "delay of the sound by units", "near", "the shift at which units agree most", _OWN_JUDGE, "ms"
+    ),
+    FigureKind("unit_sync_at_zero", "units that agree", "higher", "share of steps without a shift", _OWN_JUDGE),
+    needs={"extractor", "faces"},
+    place=60,
+    suits=(DUBS,),
+    of_pairs=True,
+)
+def sync(_: Case, outcome: Clip) -> Measured:
+    """Lips and sound of a clip, each alone."""
+    heard = outcome.heard.frames()
+    return sync_by_units(heard, outcome.seen.frames(), rest_unit(heard, outcome.speech))
+
+
+def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
+    """Return how far lips and sound agree and at which delay of the sound (ms, negative = early); units int64 [steps] of 20 ms.
+
+    silence: the unit of silence, None = not known.
+    """
+    found = shifted(heard, seen, silence)
+    if found is None:
+        return dict.fromkeys(sync.figures, Missing("less than 0.2 s of it is said"))
+    return {"unit_sync": found.confidence, "unit_sync_delay_ms": 1000 * found.delay_s, "unit_sync_at_zero": found.at_zero}
+
+
+@metric(
+    FigureKind("lse_c", "LSE-C", "higher", _SYNCNET, _ALIKE),
+    FigureKind("lse_d", "LSE-D", "lower", _SYNCNET, _ALIKE),
+    FigureKind("lse_offset", "offset by SyncNet", "near", _SYNCNET, _ALIKE, "pictures"),
+    FigureKind("lse_c_published", "LSE-C, as published", "higher", _AS_PUBLISHED, _ZEROS),
+    FigureKind("lse_d_published", "LSE-D, as published", "lower", _AS_PUBLISHED, _ZEROS),
+    FigureKind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "pictures"),
+    needs={"syncnet"},
+    place=61,
+    suits=(DUBS,),
+    of_pairs=False,
+)
+def lse(case: Case, outcome: Clip) -> Measured:
+    """Return the means over all faces that were followed in a video. Raises NoFaceError where there is none."""
+    network, watched = case.model("syncnet")
+    return sync_of_faces(network, outcome.face_clips(watched))
+
+
+def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
+    """Return LSE of faces, by both protocols: the mean. Raises NoFaceError where there is none."""
+    found = [sync_by_syncnet(network, clip.pictures, clip.sound) for clip in clips]
+    if not found:
+        raise NoFaceError("no face was seen long enough for SyncNet")
+    return {name: float(np.mean([one[name] for one in found])) for name in CORRECTED + PUBLISHED}
+
+
+def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
+    """Return LSE of one face, by both protocols. pictures: as `sync_vectors` takes them; sound: float32 [S] at 16 kHz.
+
+    Offsets in pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
+    """
+    vectors, found = sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), dict[str, float]()
+    for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
+        told = judge_lip_sync(*vectors, len(sound), is_published)
+        found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))
+    return found

@@ -14,8 +14,7 @@ from avcore.errors import NoFaceError
 from avcore.faces.crop import crop_face, visible_part
 from avcore.faces.geometry import Box
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, side
-from netflips.evaluate.needs import FACES, SOURCE
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
 CLOSE = 8
@@ -76,12 +75,12 @@ _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little e
 @metric(
     FigureKind("outside_unchanged", "unchanged outside the face", "higher", "brightness within 8 of 255", _WRITTEN_ANEW),
     FigureKind("sharpness", "face: sharpness over the source's", "near", "variance of the Laplacian", "noise counts as sharpness"),
-    needs={SOURCE, FACES},
+    needs={"source", "faces"},
     place=71,
     suits=(DUBS,),
 )
 def _beside(case: Case, outcome: Clip) -> Measured:
-    source = side(case.source, "source")
+    source = case.source
     return beside_source(outcome.pictures(), source.pictures(), source.faces())
 
 
@@ -89,9 +88,9 @@ _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
 
 
 @metric(
-    FigureKind("face_found", "clips with a face", "higher", _BY, _IS_NOT, is_share=True),
+    FigureKind("face_found", "clips with a face", "higher", _BY, _IS_NOT, of="share"),
     FigureKind("face_share", "pictures with a face", "higher", _BY, _IS_NOT),
-    needs={FACES},
+    needs={"faces"},
     place=80,
     suits=(DUBS,),
 )

@@ -11,11 +11,10 @@ import numpy as np
 
 from avcore.arrays import Floats
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
-from netflips.evaluate.needs import OTHERS, REFERENCE, SOURCE, SPEAKER, user_judge
-from netflips.evaluate.onnx_judges import asked
+from netflips.evaluate.judges import asked
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, sound_of
 
-_OUTSIDE = user_judge("speaker")
+_ENCODER, _ALIKE = "vectors of the speaker encoder", "all voices are alike: read it beside that to others"
 
 
 def cosine(left: Floats, right: Floats) -> float | Missing:
@@ -26,47 +25,42 @@ def cosine(left: Floats, right: Floats) -> float | Missing:
     return float(np.dot(np.asarray(left, np.float64), np.asarray(right, np.float64))) / lengths
 
 
-_ENCODER, _ALIKE = "vectors of the speaker encoder", "all voices are alike: read it beside that to others"
-
-
 @metric(
     FigureKind("speaker", "speaker: cosine to source less others", "higher", _ENCODER, "not naturalness"),
     FigureKind("speaker_others", "speaker: cosine to others", "lower", _ENCODER, _ALIKE),
-    needs={SOURCE, SPEAKER, OTHERS},
+    needs={"source", "speaker", "others"},
     place=30,
 )
 def _among_others(case: Case, outcome: Clip) -> Measured:
     """Return the cosine to the source less the mean of those to others, and that mean."""
-    own, to_others = _to_source(case, outcome), [cosine(outcome.voice, other) for other in case.other_voices]
+    own, to_others = cosine(outcome.voice, case.source.voice), [cosine(outcome.voice, other) for other in case.other_voices]
     known = [one for one in to_others if not isinstance(one, Missing)]
     usual = float(np.mean(known)) if known else Missing("there is no other voice to compare with")
     lost = next((one for one in (own, usual) if isinstance(one, Missing)), None)
     return {"speaker": lost or float(own) - float(usual), "speaker_others": usual}  # type: ignore[arg-type]
 
 
-@metric(FigureKind("speaker_cosine", "speaker: cosine to source", "higher", _ENCODER, _ALIKE), needs={SOURCE, SPEAKER}, place=31)
+@metric(
+    FigureKind("speaker_cosine", "speaker: cosine to source", "higher", _ENCODER, _ALIKE), needs={"source", "speaker"}, place=31
+)
 def _alone(case: Case, outcome: Clip) -> Measured:
-    return {"speaker_cosine": _to_source(case, outcome)}
+    return {"speaker_cosine": cosine(outcome.voice, case.source.voice)}
 
 
 @metric(
     FigureKind("speaker_reference", "speaker: cosine to the reference's voice", "near", _ENCODER, _ALIKE),
-    needs={REFERENCE, SPEAKER},
+    needs={"reference", "speaker"},
     place=32,
 )
 def _reference(case: Case, outcome: Clip) -> Measured:
-    return {"speaker_reference": cosine(outcome.voice, side(case.reference, "reference").voice)}
+    return {"speaker_reference": cosine(outcome.voice, case.reference.voice)}
 
 
 @metric(
     FigureKind("speaker_outside", "speaker: cosine to source, by --judge", "higher", "vectors of the ONNX file", _ALIKE),
-    needs={SOURCE, _OUTSIDE},
+    needs={"source", "judge:speaker"},
     place=33,
 )
 def _outside(case: Case, outcome: Clip) -> Measured:
-    made, own = (asked(case.model(_OUTSIDE), sound_of(clip)) for clip in (outcome, side(case.source, "source")))
+    made, own = (asked(case.model("judge:speaker"), sound_of(clip)) for clip in (outcome, case.source))
     return {"speaker_outside": cosine(made, own)}
-
-
-def _to_source(case: Case, outcome: Clip) -> float | Missing:
-    return cosine(outcome.voice, side(case.source, "source").voice)

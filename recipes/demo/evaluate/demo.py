@@ -28,20 +28,17 @@ from avcore.notes import print_text, several
 from avcore.pool import ProcessPool, WorkersFailError
 from avcore.progress import Progress, bars
 from avcore.timeline import seconds_to_samples
-from avcore.units import Units
 from netflips.bundles.describe import file_facts, note
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade import kokoro
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.command import DemoEvaluation
-from netflips.evaluate.judges import JudgePaths
-from netflips.evaluate.results import PAGE, RESULTS, TABLE, metrics_json
-from netflips.evaluate.running import CaseJob, run_left
+from netflips.evaluate.command import DemoEvaluation, MeasureOptions
+from netflips.evaluate.page import PAGE, RESULTS, TABLE, metrics_json
+from netflips.evaluate.records import Job, run_left
+from netflips.evaluate.rows import markdown, row_name
 from netflips.evaluate.suite import SuiteSettings, run_suite
-from netflips.evaluate.suite_rows import row_name
-from netflips.evaluate.tables import markdown
 from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
@@ -52,14 +49,13 @@ from recipes.demo.evaluate.material import (
     MEANINGS,
     ClipPlan,
     EvaluationSettings,
-    Kind,
     drawn_sentence,
     plan_clip,
     synthesised_speech,
     write_clip,
 )
 from recipes.demo.voices.cast import cast, require_synthesisers
-from recipes.demo.voices.phrasebook import SentencePair, held_out_free
+from recipes.demo.voices.phrasebook import held_out_free
 from text2unit.stage import SPELLER
 from unit2av.speaker import voice_of
 from unit2av.stage import RENDERER, open_renderer_checkpoint
@@ -73,8 +69,6 @@ _KEYS = ("id", "group", "dub")
 
 Line = dict[str, Any]
 """Of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
-MakeJob = CaseJob[int, Group]
-"""The clips of a number that are not made yet, one for each group."""
 LOG = logging.getLogger("netflips.evaluate")
 MEASURE = 9
 """Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
@@ -106,32 +100,30 @@ def make_clips(
     journal.repair(place.folder / MANIFEST, *_KEYS)
     known = {line["id"]: line for line in made_lines(place.folder)}
     wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
-    pool = ProcessPool[MakeJob, int](ExamMaker, (place, settings), processes)
-    keep = partial(journal.append, place.folder / MANIFEST)
-    left, total = [(number, group) for number, group in wanted if id_of(group, number) not in known], len(dict(wanted))
-    for lines in run_left(left, total, pool, _lost, keep, "making clips", progress):
+    left: dict[int, list[Group]] = {}
+    for number, group in wanted:
+        if group.clip(number) not in known:
+            left.setdefault(number, []).append(group)
+    pool, keep = ProcessPool[Job, int](ExamMaker, (place, settings), processes), partial(journal.append, place.folder / MANIFEST)
+    for lines in run_left(left, len(dict(wanted)), pool, _lost, keep, "making clips", progress):
         known |= {line["id"]: line for line in lines}
-    return [known[id_of(group, number)] for number, group in wanted]
+    return [known[group.clip(number)] for number, group in wanted]
 
 
-def id_of(group: Group, number: int) -> str:
-    """Return what a clip is called."""
-    return f"{group.name}/{number}"
-
-
-def _lost(job: MakeJob, reason: str) -> NoReturn:
-    """Return what a worker dies of says nothing of a bundle: it is no line."""
-    raise WorkersFailError("some clips cannot be made", found=f"number {job.case}: {reason}")
+def _lost(job: Job, reason: str) -> NoReturn:
+    """What a worker dies of says nothing of a bundle: it is no line."""
+    raise WorkersFailError("some clips cannot be made", found=f"number {job[0]}: {reason}")
 
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """A clip that is to be made. stem: of its files, without the ending. plan: of its source."""
+    """A clip that is to be made. stem: of its files, without the ending. plan: of its source. text: what should be said."""
 
     group: Group
     number: int
     stem: Path
     plan: ClipPlan
+    text: str
 
 
 class ExamMaker:
@@ -154,18 +146,23 @@ class ExamMaker:
         models = self.models
         return UnitVocoder.from_checkpoint(models.paths.unit2av, "en", models.how.device, models.how.precision)
 
-    def process(self, *parts: Iterable[MakeJob]) -> list[Line]:
-        """Make clips; one line for each."""
-        return [self.make(group, job.case) for part in parts for job in part for group in job.tasks]
+    def process(self, *parts: Iterable[Job]) -> list[Line]:
+        """Make the clips of a number that are not made yet, one for each group; one line for each."""
+        return [self.make(group, number) for part in parts for number, groups in part for group in groups]
 
     def make(self, group: Group, number: int) -> Line:
         """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
         kind: Any = group.kind if group.made != "said" else "held_out"
-        item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
-        line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
-        line["reference_text"] = self._text(item)
+        plan = plan_clip(kind, number, self._settings)
+        text = plan.text if group.language == "en" or group.made == "unchanged" else plan.pair.korean
+        if group.made == "said":
+            free = held_out_free()
+            own = drawn_sentence(group.kind, number, self._settings).korean
+            text = free[number % len(free)] if group.kind == "free" else own
+        item = PlannedClip(group, number, stem, plan, text)
+        line: Line = {"id": group.clip(number), "group": group.name, "language": group.language, "reference_text": text}
         try:
             line |= getattr(self, f"_{group.made}")(item)  # one of the methods below
         except NetflipsError as error:
@@ -173,24 +170,22 @@ class ExamMaker:
         files = {name: str(path.relative_to(self._place.folder)) for name, path in line.items() if isinstance(path, Path)}
         return line | files
 
-    def _text(self, item: PlannedClip) -> str:
-        """Return what should be said."""
-        if item.group.made == "said":
-            free = held_out_free()
-            return free[item.number % len(free)] if item.group.kind == "free" else self._pair(item).korean
-        return item.plan.text if item.group.language == "en" or item.group.made == "unchanged" else item.plan.pair.korean
-
-    def _pair(self, item: PlannedClip) -> SentencePair:
-        return drawn_sentence(item.group.kind, item.number, self._settings)
-
     def _source(self, item: PlannedClip) -> Path:
         """Return the source clip of a kind and number, which several groups may share."""
-        kind: Kind = item.group.kind  # type: ignore[assignment]  # as groups of clips name them
-        path = self._place.folder / _CLIPS / f"source_{kind}" / f"{item.number}.mp4"
+        path = self._place.folder / _CLIPS / f"source_{item.group.kind}" / f"{item.number}.mp4"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_clip(path, item.plan, self._settings.side)
         return path
+
+    def _teacher(self, item: PlannedClip, text: str) -> Path:
+        path = item.stem.with_name(f"{item.number}_teacher.wav")
+        write_speech(path, synthesised_speech(text, cast().reference("ko")))
+        return path
+
+    def _write(self, item: PlannedClip, samples: Samples) -> Path:
+        write_speech(item.stem.with_suffix(".wav"), samples)
+        return item.stem.with_suffix(".wav")
 
     def _dubbed(self, item: PlannedClip) -> Line:
         """As `netflips dub` does it, to a video, beside the Korean teacher's own recording."""
@@ -198,14 +193,9 @@ class ExamMaker:
         dub(source, out, self.models, DubOptions(timing="free"))
         return {"source": source, "dub": out, "reference": self._teacher(item, item.plan.pair.korean)}
 
-    def _teacher(self, item: PlannedClip, text: str) -> Path:
-        path = item.stem.with_name(f"{item.number}_teacher.wav")
-        write_speech(path, synthesised_speech(text, cast().reference("ko")))
-        return path
-
     def _heard(self, item: PlannedClip) -> Line:
         """Dubbed to sound alone, of a sound or with lips that were changed."""
-        source, group = self._source(item), item.group
+        source, group, models = self._source(item), item.group, self.models
         speech = read_speech(source)
         lips = None if group.modalities == AUDIO else lips_of_video(source, speech=speech)
         if group.sounds:
@@ -213,24 +203,19 @@ class ExamMaker:
         if group.lips and lips is not None:
             other = drawn_sentence("held_out", item.number + 1, self._settings)
             lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
-        extractor = self.models.extractor
         if group.modalities == AUTO:
-            units = trust.trusted_units(extractor, speech, lips, extractor.agreement).extraction.units
+            units = trust.trusted_units(models.extractor, speech, lips, models.extractor.agreement).extraction.units
         else:
-            units = extractor.extract(None if group.modalities == VIDEO else speech, lips)
-        return {"source": source, "dub": self._write(item, self._translated(units, speech))}
-
-    def _translated(self, units: Units, speech: Samples) -> Samples:
-        """Return the translation of English units, said in a speaker's voice."""
-        found = self.models.translator.translate(replace(units, language="en"), "en", "ko")
-        return self.models.vocoder.synthesize(found.units, voice_of(speech, self.models.speaker_encoder)).samples
+            units = models.extractor.extract(None if group.modalities == VIDEO else speech, lips)
+        found = models.translator.translate(replace(units, language="en"), "en", "ko").units
+        said = models.vocoder.synthesize(found, voice_of(speech, models.speaker_encoder)).samples
+        return {"source": source, "dub": self._write(item, said)}
 
     def _said(self, item: PlannedClip) -> Line:
         """Text in the default voice of `netflips say`."""
-        text, vocoder = self._text(item), self.models.vocoder
-        units = self.models.other(SPELLER, "ko").units_of(text, "ko")
-        said = vocoder.synthesize(units, speaker_voice(self.models, None)).samples
-        return {"dub": self._write(item, said), "reference": self._teacher(item, text)}
+        units = self.models.other(SPELLER, "ko").units_of(item.text, "ko")
+        said = self.models.vocoder.synthesize(units, speaker_voice(self.models, None)).samples
+        return {"dub": self._write(item, said), "reference": self._teacher(item, item.text)}
 
     def _resynthesised(self, item: PlannedClip) -> Line:
         """Recorded speech from its own units, in its own voice: the clip's in English, the teacher's in Korean."""
@@ -252,10 +237,6 @@ class ExamMaker:
         """Return the clip itself, to be read."""
         return {"dub": self._source(item)}
 
-    def _write(self, item: PlannedClip, samples: Samples) -> Path:
-        write_speech(item.stem.with_suffix(".wav"), samples)
-        return item.stem.with_suffix(".wav")
-
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
@@ -265,7 +246,9 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
         require_page(options.docs)
     checksum = bundle_checksum(bundle)
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
-    _check_places(bundle, options, folder)
+    require_place(folder / TABLE)
+    models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
+    keep_apart({"a result": [folder / name for name in (*RESULTS, MANIFEST)]}, {"a file of the bundle": models})
     groups, absent = available(groups, bundle)
     for name, reason in absent.items():
         LOG.warning("%s is not measured: %s", name, reason)
@@ -281,10 +264,14 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
         figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
         if figure is not None:
             note_untouched(options.docs, checksum, figure)
+    table = markdown(told.rows).rstrip("\n")
     if options.write_docs:
-        write_table(options.docs, markdown(told.rows).rstrip("\n"), checksum, _command(options))
+        given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
+        rows = [f"--rows {options.rows}"] if options.rows else []
+        command = " ".join(["netflips evaluate demo", f"--number {options.number}", *rows, *given])
+        write_table(options.docs, table, checksum, command)
         note(bundle.folder, metrics=content)
-    print_text(markdown(told.rows).rstrip("\n"))
+    print_text(table)
     LOG.info("written: %s", folder / PAGE)
 
 
@@ -323,10 +310,10 @@ def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dic
 def cases_of(lines: Sequence[Line], folder: Path) -> list[CaseFiles]:
     """Return the cases of the lines of a manifest."""
     files = ("source", "dub", "reference")
-    given = (
-        {name: folder / value if name in files else value for name, value in line.items() if name != "failed"} for line in lines
-    )
-    return [CaseFiles(**one) for one in given]
+    return [
+        CaseFiles(**{name: folder / value if name in files else value for name, value in line.items() if name != "failed"})
+        for line in lines
+    ]
 
 
 def bundle_checksum(bundle: Bundle) -> str:
@@ -342,23 +329,12 @@ def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lin
     facts["names of clips"] = f"group and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}"
     if failed:
         facts["not to be dubbed"] = f"{several(len(failed), 'clip')}, which say nothing in the table: {', '.join(failed[:20])}"
-    judges = JudgePaths(av2unit=bundle.checkpoint(UNIT_ENCODER), device=options.device, precision=options.precision, outside=True)
+    judged = MeasureOptions(
+        av2unit_path=bundle.checkpoint(UNIT_ENCODER), device=options.device, precision=options.precision,
+        jobs=options.jobs, worst=options.worst,
+    )  # fmt: skip
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     return SuiteSettings(
-        _TITLE, {group.name: group.asked for group in groups}, judges, jobs=options.jobs, worst=options.worst, goals=goals,
+        _TITLE, {group.name: group.asked for group in groups}, judged, goals=goals,
         titles={group.name: group.title for group in groups}, facts=facts,
     )  # fmt: skip
-
-
-def _check_places(bundle: Bundle, options: DemoEvaluation, folder: Path) -> None:
-    require_place(folder / TABLE)
-    results = [folder / name for name in (*RESULTS, MANIFEST)]
-    models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
-    keep_apart({"a result": results}, {"a file of the bundle": models})
-
-
-def _command(options: DemoEvaluation) -> str:
-    """Return what measures the same rows again."""
-    given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
-    rows = [f"--rows {options.rows}"] if options.rows else []
-    return " ".join(["netflips evaluate demo", f"--number {options.number}", *rows, *given])

@@ -7,14 +7,12 @@ which the one that fits is taken. A translation is right if a form of its senten
 phrasebook as the text-to-unit model has them.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avcore.command import Parser, add_quiet_options, run
+from avcore.flags import Command, QuietOptions, flag
 from avcore.notes import json_text, print_text
 from avcore.progress import bars, track
 from avcore.timeline import samples_to_seconds, units_to_seconds
@@ -31,6 +29,14 @@ from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.stage import SPELLER
 from unit2unit.model import LENGTH_TAGS
 from unit2unit.translator import UnitTranslator
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthsOptions(QuietOptions):
+    """Measure how translations in one length and in three fit."""
+
+    number: int = flag(default=60)
+    """sentences (default: 60)"""
 
 
 def known_forms(models: Models) -> list[tuple[str, Ids]]:
@@ -51,39 +57,26 @@ def measure(models: Models, number: int, lengths: tuple[str, ...]) -> dict[str, 
         for index in track(range(number), "translate", progress, number):
             plan = plan_clip("natural", index, EvaluationSettings())
             speech = synthesised_speech(plan.text, plan.voice)
-            heard = replace(models.extractor.extract(speech), language="en")
-            made = translator.translate(heard, "en", "ko")
-            wordings = list[tuple[Wording, Ids]]()
-            for one in (made, *made.others):
-                spoken = models.vocoder.predict_durations(one.units)
-                wordings.append((Wording("", seconds=float(units_to_seconds(spoken.num_steps))), one.units.ids))
-            slot_s = float(samples_to_seconds(len(speech)))
-            best = best_wording([wording for wording, _ in wordings], slot_s, easy_room(slot_s, 0.0))
-            fits.append(best.fits(slot_s, slot_s))
-            said = next(ids for wording, ids in wordings if wording is best)
+            made = translator.translate(replace(models.extractor.extract(speech), language="en"), "en", "ko")
+            units = [made.units, *(other.units for other in made.others)]
+            steps = [models.vocoder.predict_durations(one).num_steps for one in units]
+            wordings, slot_s = [Wording("", seconds=float(units_to_seconds(one))) for one in steps], samples_to_seconds(len(speech))
+            best = best_wording(wordings, float(slot_s), easy_room(float(slot_s), 0.0))
+            fits.append(best.fits(float(slot_s), float(slot_s)))
+            said = next(one.ids for wording, one in zip(wordings, units, strict=True) if wording is best)
             distances = edit_distances(said, [ids for _, ids in forms])
             rights.append(forms[int(np.argmin(distances))][0] == plan.text)
     return {f"pace {PACE[0]:g} to {PACE[1]:g}": float(np.mean(fits)), "right": float(np.mean(rights))}
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="lengths", description="Measure how translations in one length and in three fit.")
-    parser.add_argument("--number", type=int, default=60, help="sentences (default: 60)")
-    add_quiet_options(parser)
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: LengthsOptions) -> None:
     models = load_models(bundle_paths(), "en", "ko", RunOptions())
     for lengths in (("even",), tuple(LENGTH_TAGS)):
         print_text(json_text({"lengths": list(lengths), **measure(models, options.number, lengths)}))
 
+
+_COMMAND = Command(LengthsOptions, "lengths", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,23 +7,22 @@ second utterance: its longest word left out or said five times, in one of four a
 close, the original as the background. What is told of the others is a false alarm.
 """
 
-import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.contracts import SpeakerVoice
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.media import VideoWriter, write_speech
-from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
 from netflips.bundles.paths import bundle_paths
@@ -33,32 +32,32 @@ from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.script.files import write_script
 from netflips.script.types import Fault, Script, SpeakerOf, TimeSpan, Utterance, WrittenText
+from recipes.demo.evaluate.material import synthesised_speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
-from recipes.demo.voices.cast import cast, held_out_pairs, say
+from recipes.demo.voices.cast import cast, held_out_pairs
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.lipsync.mesh.table import MouthTable
 
-FOUND_AS: Final[dict[str, frozenset[Fault]]] = {
-    "nothing": frozenset(),
-    "missing word": frozenset({"missing", "misheard", "unheard"}),
-    "loop": frozenset({"repeated", "missing", "misheard", "unheard", "hurried"}),
-    "wrong voice": frozenset({"voice"}),
-    "open lips": frozenset({"open_lips"}),
-    "original left in": frozenset({"leak"}),
+
+class Planted(NamedTuple):
+    """What is planted. found_as: faults of a check that count as having found it. places: in which utterances, from 0."""
+
+    found_as: frozenset[Fault]
+    places: Collection[int]
+
+
+PLANTED: Final = {
+    "nothing": Planted(frozenset(), ()),
+    "missing word": Planted(frozenset({"missing", "misheard", "unheard"}), range(1, 8, 2)),
+    # five words do not fit the time of one
+    "loop": Planted(frozenset({"repeated", "missing", "misheard", "unheard", "hurried"}), range(1, 8, 2)),
+    "wrong voice": Planted(frozenset({"voice"}), (2, 5)),  # one of each speaker's four
+    "open lips": Planted(frozenset({"open_lips"}), range(8)),
+    "original left in": Planted(frozenset({"leak"}), range(8)),
 }
-"""What is planted, and which faults of a check count as having found it: five words do not fit the time of one."""
-_PLACES: Final = {
-    "nothing": (),
-    "missing word": range(1, 8, 2),
-    "loop": range(1, 8, 2),
-    "wrong voice": (2, 5),
-    "open lips": range(8),
-    "original left in": range(8),
-}
-"""In which utterances, from 0; another voice in one of each speaker's four."""
 _SENTENCES, _PAUSE_S, _LEAST_LETTERS = 8, 1.2, 12
 _HEIGHT, _WIDTH = 240, 320
 
@@ -79,8 +78,7 @@ def make_talk(folder: Path, seed: int) -> Talk:
     long = [one for one in pairs if sum(map(str.isalnum, one.korean)) >= _LEAST_LETTERS]
     voices, parts, utterances = (cast().unheard_natural(rng), cast().unheard_voice("en", rng)), [_quiet()], list[Utterance]()
     for number, place in enumerate(rng.choice(len(long), _SENTENCES, replace=False).tolist()):
-        spoken = say(long[place].english, voices[number % 2])
-        sound = resample(spoken.samples, spoken.rate, SAMPLE_RATE)
+        sound = synthesised_speech(long[place].english, voices[number % 2])
         start = float(samples_to_seconds(sum(map(len, parts))))
         end, who = start + float(samples_to_seconds(len(sound))), f"speaker {number % 2 + 1}"
         utterances.append(Utterance(number + 1, TimeSpan(start, end), who, target=WrittenText(long[place].korean)))
@@ -119,7 +117,7 @@ class OtherVoices:
         number = self._said.setdefault(units.ids.tobytes(), len(self._said))
         others = [one for one in self._before if not np.array_equal(one.vector, speaker.vector)]
         self._before.append(speaker)
-        return self._vocoder.iter_synthesize(units, others[-1] if number in _PLACES["wrong voice"] else speaker)  # type: ignore[no-any-return]
+        return self._vocoder.iter_synthesize(units, others[-1] if number in PLANTED["wrong voice"].places else speaker)  # type: ignore[no-any-return]
 
 
 def planted_text(text: str, fault: str) -> str:
@@ -138,25 +136,14 @@ def planted_words(models: Models, fault: str) -> Iterator[None]:
 
     def units_of(text: str, language: str) -> Units:
         number = said.setdefault(text, len(said))
-        return own(planted_text(text, fault) if number in _PLACES[fault] else text, language)  # type: ignore[no-any-return]
+        return own(planted_text(text, fault) if number in PLANTED[fault].places else text, language)  # type: ignore[no-any-return]
 
     with patch.object(speller, "units_of", units_of):
         yield
 
 
-@dataclass(frozen=True)
-class Count:
-    """planted, found: faults; others, alarms: utterances without one, and what is told of them. seconds: of the dubs."""
-
-    planted: int = 0
-    found: int = 0
-    others: int = 0
-    alarms: int = 0
-    seconds: float = 0.0
-
-
-def count_talk(models: Models, talk: Talk, folder: Path, fault: str, check: str) -> Count:
-    """Dub a recording with a fault, and count what is told of it or repaired."""
+def dubbed(models: Models, talk: Talk, folder: Path, fault: str, check: str) -> tuple[list[tuple[bool, bool]], float]:
+    """Dub a recording with a fault; returns whether each utterance has it and was told of or repaired, and the dub's seconds."""
     folder.mkdir(parents=True)
     lips, background = LipSyncChoice("mesh"), None
     if fault == "open lips":
@@ -176,47 +163,46 @@ def count_talk(models: Models, talk: Talk, folder: Path, fault: str, check: str)
         script = dub(talk.video, folder / "dub.mp4", models, DubOptions(timing="source", **asked))
     seconds, rows = time.perf_counter() - begun, list[tuple[bool, bool]]()
     for place, one in enumerate(script.told):
-        is_planted = place in _PLACES[fault]
+        is_planted = place in PLANTED[fault].places
         if fault == "open lips" and all(told.closed is None for told in one.tries):
             continue  # it has no b, m or p
         faults = {name for told in one.tries for name in told.faults}
-        rows.append((is_planted, bool(faults & FOUND_AS[fault]) if is_planted else bool(faults)))
+        rows.append((is_planted, bool(faults & PLANTED[fault].found_as if is_planted else faults)))
         if is_planted != rows[-1][1]:
             LOG.info("%s, %s, utterance %d: %s", fault, folder, one.number, one.tries)
-    planted, others = [found for is_planted, found in rows if is_planted], [found for is_planted, found in rows if not is_planted]
-    return Count(len(planted), sum(planted), len(others), sum(others), seconds)
+    return rows, seconds
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="planted", description="Measure whether a dub that checks itself finds what is planted in it.")
-    parser.add_argument("folder", type=Path, help="an empty folder for recordings and dubs")
-    parser.add_argument("--talks", type=int, default=4, help=f"recordings of {_SENTENCES} utterances (default: 4)")
-    parser.add_argument("--faults", nargs="+", choices=FOUND_AS, default=list(FOUND_AS), help="what is planted (default: all)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class PlantedOptions(QuietOptions):
+    """Measure whether a dub that checks itself finds what is planted in it."""
+
+    folder: Path = positional("FOLDER")
+    """an empty folder for recordings and dubs"""
+    talks: int = flag(default=4)
+    """recordings of 8 utterances (default: 4)"""
+    faults: tuple[str, ...] = flag(default=tuple(PLANTED), choices=PLANTED)
+    """what is planted (default: all)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: PlantedOptions) -> None:
     models, talks = load_models(bundle_paths(), "en", "ko", RunOptions("cpu")), []
     for number in range(options.talks):
         (options.folder / str(number)).mkdir(parents=True)
         talks.append(make_talk(options.folder / str(number), number))
     for fault in options.faults:
-        counts = [count_talk(models, talk, talk.video.parent / fault, fault, "repair") for talk in talks]
-        total = Count(*(sum(getattr(one, name) for one in counts) for name in Count.__dataclass_fields__))
-        LOG.info(
-            "%s: %d of %d told or repaired; %d of %d others told", fault, total.found, total.planted, total.alarms, total.others
-        )
+        made = [dubbed(models, talk, talk.video.parent / fault, fault, "repair") for talk in talks]
+        rows, seconds = [row for found, _ in made for row in found], sum(took for _, took in made)
+        planted, others = ([found for is_planted, found in rows if is_planted == which] for which in (True, False))
+        counts = sum(planted), len(planted), sum(others), len(others)
+        LOG.info("%s: %d of %d told or repaired; %d of %d others told", fault, *counts)
         if fault == "nothing":
-            plain = sum(count_talk(models, talk, talk.video.parent / "off", fault, "off").seconds for talk in talks)
-            LOG.info("time: %.1f s, %.1f s without a check: %.2f times", total.seconds, plain, total.seconds / plain)
+            plain = sum(dubbed(models, talk, talk.video.parent / "off", fault, "off")[1] for talk in talks)
+            LOG.info("time: %.1f s, %.1f s without a check: %.2f times", seconds, plain, seconds / plain)
 
+
+_COMMAND = Command(PlantedOptions, "planted", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,12 +8,11 @@ noise, is dubbed over units. Whisper base (`make judges`) hears all of it. Recor
 The tables of `netflips.understanding` are from here; a verdict is judged on sentences that its own tables were not measured on.
 """
 
-import argparse
 import sys
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -24,15 +23,15 @@ from scipy.stats import spearmanr
 
 from av2unit.trust import TrustedUnits
 from avcore import journal
-from avcore.arrays import Samples
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.contracts import Transcript
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.notes import aligned
 from avcore.progress import Progress, bars, track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, espeak_speech
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
 from netflips.dubbing.ears import compared
@@ -85,20 +84,16 @@ class SpokenTexts:
     @cached_property
     def ways(self) -> Mapping[str, Callable[[str], Units]]:
         """What makes units of a text, by name."""
-        speller = self.models.other(SPELLER, "ko")
+        speller, gongitsune = self.models.other(SPELLER, "ko"), NaturalVoice((("jf_gongitsune", 1.0),), 0.9, language="ko")
 
-        def of_sound(samples: Samples, rate: int) -> Units:
-            return self.models.extractor.extract(resample(samples, rate, SAMPLE_RATE), None)
+        def of_speech(said: TimedSpeech) -> Units:
+            return self.models.extractor.extract(resample(said.samples, said.rate, SAMPLE_RATE), None)
 
-        def kokoro(text: str) -> Units:
-            said = natural_speech(text, NaturalVoice((("jf_gongitsune", 1.0),), 0.9, language="ko"))
-            return of_sound(said.samples, said.rate)
-
-        def espeak(text: str) -> Units:
-            said = espeak_speech(text, EspeakVoice("ko"))
-            return of_sound(said.samples, said.rate)
-
-        return {_SPELLER: lambda text: speller.units_of(text, "ko"), "Kokoro-82M": kokoro, "espeak-ng": espeak}
+        return {
+            _SPELLER: lambda text: speller.units_of(text, "ko"),
+            "Kokoro-82M": lambda text: of_speech(natural_speech(text, gongitsune)),
+            "espeak-ng": lambda text: of_speech(espeak_speech(text, EspeakVoice("ko"))),
+        }
 
     def record(self, way: str, text: str, units: Units, factor: float, **more: Any) -> Row:
         """Speak units at a share of their natural length, and hear them."""
@@ -187,7 +182,8 @@ def predicted(row: Row, tables: Tables) -> Understanding:
 
 
 class Judged(NamedTuple):
-    """A record's verdict before it is spoken, and what is known after: the share of its letters that is heard, and its faults."""
+    """A record's verdict before it is spoken, and what is known after: the share of its letters that is heard, and the faults that
+    a dub that checks itself finds in it."""
 
     way: str
     verdict: Understanding
@@ -201,15 +197,11 @@ def judged(rows: Sequence[Row]) -> list[Judged]:
     found = []
     for part in range(_FOLDS):
         tables = tables_of([row for row in rows if part_of[row["text"]] != part])
-        own = [row for row in rows if part_of[row["text"]] == part]
-        found += [Judged(row["way"], predicted(row, tables), 1 - _wrong([row]), _faults(row)) for row in own]
+        for row in (one for one in rows if part_of[one["text"]] == part):
+            heard = Transcript(row["heard"], "ko")
+            faults = compared(heard, row["text"], "ko", seconds_to_samples(row["seconds"]))[1]
+            found.append(Judged(row["way"], predicted(row, tables), 1 - _wrong([row]), frozenset(faults)))
     return found
-
-
-def _faults(row: Row) -> frozenset[Fault]:
-    """Return what a dub that checks itself finds in what was heard."""
-    heard = Transcript(row["heard"], "ko")
-    return frozenset(compared(heard, row["text"], "ko", seconds_to_samples(row["seconds"]))[1])
 
 
 def as_told(rows: Sequence[Row]) -> Iterator[str]:
@@ -245,30 +237,28 @@ def _wrong(rows: Sequence[Row]) -> float:
     return sum(errors for errors, _ in counts) / max(sum(length for _, length in counts), 1)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="spoken", description="Measure how what is spoken is understood, and whether the verdict says so.")
-    parser.add_argument("folder", type=Path, help="where the records are kept")
-    parser.add_argument("--count", type=int, default=100, help="texts of each way (default: 100)")
-    parser.add_argument(
-        "--ways", nargs="+", default=[_SPELLER, "Kokoro-82M", _UNITS, "espeak-ng"], help="what speaks (default: all)"
-    )
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class SpokenOptions(QuietOptions):
+    """Measure how what is spoken is understood, and whether the verdict says so."""
+
+    folder: Path = positional("FOLDER")
+    """where the records are kept"""
+    count: int = flag(default=100)
+    """texts of each way (default: 100)"""
+    ways: tuple[str, ...] = flag(default=(_SPELLER, "Kokoro-82M", _UNITS, "espeak-ng"))
+    """what speaks (default: all)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: SpokenOptions) -> None:
     speaking = SpokenTexts()
     with bars(options.quiet) as progress:
         rows = take_records(speaking, options.folder, options.count, options.ways, progress)
     for line in as_told(rows):
         LOG.info("%s", line)
 
+
+_COMMAND = Command(SpokenOptions, "spoken", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -70,12 +70,18 @@ class MadeClip:
 
 @dataclass(frozen=True, eq=False)
 class MadeCase:
+    """Stands in for a case, and for its files."""
+
     language: str = "ko"
-    source: MadeClip | None = field(default_factory=MadeClip)
-    reference: MadeClip | None = field(default_factory=MadeClip)
-    reference_text: str | None = "물 한 잔 주세요"
+    source: MadeClip = field(default_factory=MadeClip)
+    reference: MadeClip = field(default_factory=MadeClip)
+    reference_text: str = "물 한 잔 주세요"
     report: Path | None = None
     other_voices: tuple[np.ndarray, ...] = (np.array([0, 1, 0], np.float32), np.array([0.6, 0.8, 0], np.float32))
+
+    @property
+    def files(self) -> "MadeCase":
+        return self
 
     def model(self, need: str) -> None:
         raise AssertionError(need)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, read_speech, write_speech
-from netflips.evaluate.bench import read_systems, roads
-from netflips.evaluate.bench_page import AREAS, drawn_pairs, standings
+from netflips.evaluate.bench import AREAS, System, drawn_pairs, read_clips, read_systems, roads, standings
 from netflips.evaluate.command import main
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.records import Record
@@ -49,9 +48,8 @@ def records_of(system: str, damage: Damage | None) -> list[Record]:
 def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
     damage, area = WORSE[name]
     found = [*records_of("own", None), *records_of(name, damage)]
-    by_id = {one.id: one.id.split("/") for one in found}
-    assert len(by_id) == 2 * COUNT
-    best, worst = standings(found, {id_: one[0] for id_, one in by_id.items()}, {id_: one[1] for id_, one in by_id.items()})
+    assert len({one.id for one in found}) == 2 * COUNT
+    best, worst = standings(found)
     assert (best.system, worst.system) == ("own", name)
     assert best.whole > 0 > worst.whole
     assert best.areas[area] == -worst.areas[area] > 0
@@ -129,8 +127,6 @@ def test_a_folder_of_dubs_becomes_a_table_a_page_and_a_blind_page(bench: Path, m
 
 
 def test_pairs_to_hear_are_of_all_systems_alike(bench: Path) -> None:
-    from netflips.evaluate.bench import System
-
     systems = [System(name, name, "", {f"c{number}": bench / name for number in range(9)}, {}) for name in "abc"]
     pairs = drawn_pairs(systems, 12)
     counts = [sum(set(one.names) == set(both) for one in pairs) for both in ("ab", "ac", "bc")]
@@ -164,7 +160,5 @@ def test_an_unknown_road_is_told_with_those_there_are(bench: Path, capsys: pytes
 
 
 def test_a_road_that_is_not_finished_is_no_system(bench: Path) -> None:
-    from netflips.evaluate.bench import read_clips
-
     (bench / "systems" / "long" / "system.yaml").unlink()
     assert [one.folder for one in read_systems(bench, read_clips(bench))] == ["fitting"]

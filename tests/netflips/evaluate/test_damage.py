@@ -23,12 +23,10 @@ from avcore.statistics import Figure, bootstrap, rank_correlations
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
-from netflips.evaluate.face_clips import AS_PUBLISHED, FaceClip, LeastFace
-from netflips.evaluate.lip_sync import cepstra
+from netflips.evaluate.lip_sync import AS_PUBLISHED, FaceClip, LeastFace, cepstra
 from netflips.evaluate.metric import DUBS, SPEECH, Measured, Metric, Missing, all_metrics, measured
-from netflips.evaluate.metrics import quality
+from netflips.evaluate.metrics import sound
 from netflips.evaluate.metrics import speaker as outside_speaker
-from netflips.evaluate.needs import PHRASEBOOK, READER, SYNCNET, VOSK, user_judge
 from recipes.demo.evaluate.documents import replace_part
 from tests.avcore.made_speech import babble
 from tests.netflips.evaluate.made import MadeCase, MadeClip, in_white_noise
@@ -105,8 +103,8 @@ class Knowing:
 class JudgedCase(MadeCase):
     def model(self, need: str) -> Any:
         """Return a stand-in; of `--judge` none, for `own_judge` needs no path."""
-        models = {SYNCNET: (Loudness(), AS_PUBLISHED), PHRASEBOOK: [f"{text} {text}" for text in TEXTS]}
-        return Knowing(cast(Spoken, self.source)) if need in (VOSK, READER) else models.get(need)
+        models = {"syncnet": (Loudness(), AS_PUBLISHED), "phrasebook": [f"{text} {text}" for text in TEXTS]}
+        return Knowing(cast(Spoken, self.source)) if need in ("vosk", "reader") else models.get(need)
 
 
 @cache
@@ -272,7 +270,7 @@ def own_judge(_: None, speech: np.ndarray) -> np.ndarray:
     return np.concatenate([[10 * np.log10(np.quantile(steps, 0.9) / (np.quantile(steps, 0.1) + 1e-9))], bands - bands.mean()])
 
 
-_THERE = ALL | {user_judge("mos"), user_judge("speaker"), SYNCNET, VOSK, READER, PHRASEBOOK}
+_THERE = ALL | {"judge:mos", "judge:speaker", "syncnet", "vosk", "reader", "phrasebook"}
 
 
 def metric_of(name: str) -> Metric:
@@ -284,7 +282,7 @@ def of_clips(name: str, damage: Damage | None) -> list[Measured]:
     """What the metric of a name says of all clips."""
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quality, "asked", own_judge)
+        patch.setattr(sound, "asked", own_judge)
         patch.setattr(outside_speaker, "asked", lambda _, speech: own_judge(None, speech)[1:])
         for own in map(clip, range(COUNT)):
             case = JudgedCase(source=own, reference=own, reference_text=own.text)
@@ -295,8 +293,9 @@ def of_clips(name: str, damage: Damage | None) -> list[Measured]:
 def figure(name: str, damage: Damage | None) -> Figure:
     kind, found = metric_of(name).kinds[name], of_clips(metric_of(name).name, damage)
     values = [value for one in found if not isinstance(value := one[name], Missing)]
-    if kind.is_rank and kind.sums is not None:
-        sums = [[one[side] for one in found if not isinstance(one.get(side, Missing("")), Missing)] for side in kind.sums]
+    if kind.of == "rank":
+        sides = f"{name}_above", f"{name}_below"
+        sums = [[one[side] for one in found if not isinstance(one.get(side, Missing("")), Missing)] for side in sides]
         return bootstrap(sums[0], sums[1], rank_correlations)  # type: ignore[arg-type]
     return bootstrap(values)
 

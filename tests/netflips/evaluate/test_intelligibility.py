@@ -7,8 +7,8 @@ import pytest
 from pystoi import stoi
 
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.metrics import intelligibility as module
-from netflips.evaluate.metrics.intelligibility import FIGURES, intelligibility
+from netflips.evaluate.metrics import sound as module
+from netflips.evaluate.metrics.sound import INTELLIGIBILITY, intelligibility
 from tests.avcore.made_speech import babble
 from tests.netflips.evaluate.made import in_white_noise, values
 
@@ -33,7 +33,7 @@ def test_what_is_out_of_step_silent_or_too_short_is_no_zero() -> None:
         (np.zeros(0, np.float32), "0.00 s"),
     ):
         lost = intelligibility(made, SPEECH)
-        assert set(lost) == set(FIGURES)
+        assert set(lost) == set(INTELLIGIBILITY)
         assert all(isinstance(one, Missing) and why in one.reason for one in lost.values())
     short = intelligibility(SPEECH[: _S // 5], SPEECH[: _S // 5])
     assert isinstance(short["stoi"], Missing)

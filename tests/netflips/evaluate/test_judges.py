@@ -14,10 +14,8 @@ from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.journal import file_digest
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units, require_language
-from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
-from netflips.evaluate.needs import SYNCNET, user_judge
-from netflips.evaluate.onnx_judges import asked, onnx_file
+from netflips.evaluate.command import MeasureOptions
+from netflips.evaluate.judges import Judges, UnitHearing, asked, onnx_file
 from tests.avcore.made_speech import talk
 from tests.netflips.evaluate.made import made_network
 
@@ -68,9 +66,12 @@ def test_other_languages_and_other_readers_are_refused() -> None:
 
 def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) -> None:
     """Those of other faces are measured again; the published ones keep the key that they have."""
-    plain = JudgePaths(syncnet=parity_dir / "syncnet_v2_tiny.model")
-    keys = [Judges(replace(plain, watched=one)).identity(SYNCNET) for one in (AS_PUBLISHED, LeastFace(20), LeastFace(20, 40))]
-    assert keys[0] == Judges(plain).identity(SYNCNET) == file_digest(parity_dir / "syncnet_v2_tiny.model")
+    plain = MeasureOptions(syncnet=parity_dir / "syncnet_v2_tiny.model")
+    keys = [
+        Judges(replace(plain, **one)).identity("syncnet")
+        for one in ({}, {"least_pictures": 20}, {"least_pictures": 20, "least_face": 40})
+    ]
+    assert keys[0] == file_digest(parity_dir / "syncnet_v2_tiny.model")
     assert len(set(keys)) == 3
 
 
@@ -78,23 +79,23 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
 def test_an_onnx_file_or_a_folder_with_one_is_a_judge(tmp_path: Path) -> None:
     """It takes sound float32 [1, S] and answers with a number or a vector; of several outputs the embeddings are meant."""
     made_network(tmp_path / "judge.onnx", [("ReduceMax", "x", "y", {"axes": [1], "keepdims": 0})], "y")
-    judges = Judges(JudgePaths(others={"mos": tmp_path / "judge.onnx"}))
-    assert user_judge("mos") in judges.there
-    assert judges.identity(user_judge("mos")) == file_digest(tmp_path / "judge.onnx")
+    judges = Judges(MeasureOptions(judge=(f"mos={tmp_path / 'judge.onnx'}",)))
+    assert "judge:mos" in judges.there
+    assert judges.identity("judge:mos") == file_digest(tmp_path / "judge.onnx")
     sound = np.array([0.1, 0.75, 0.5], np.float32)
-    assert asked(judges.model(user_judge("mos")), sound).tolist() == [0.75]
+    assert asked(judges.model("judge:mos"), sound).tolist() == [0.75]
     folder = tmp_path / "wavlm"
     (folder / "onnx").mkdir(parents=True)
     nodes = [("ReduceMax", "x", "logits", {"axes": [1]}), ("Identity", "x", "embeddings", {})]
     made_network(folder / "onnx" / "model.onnx", nodes, "logits", "embeddings")
     (folder / "onnx" / "model_quantized.onnx").write_bytes(b"another")
     assert asked(folder, sound).tolist() == sound.tolist()
-    before = Judges(JudgePaths(others={"speaker": folder})).identity(user_judge("speaker"))
+    before = Judges(MeasureOptions(judge=(f"speaker={folder}",))).identity("judge:speaker")
     scaled = tmp_path / "scaled"
     shutil.copytree(folder, scaled)
     (scaled / "preprocessor_config.json").write_text('{"do_normalize": true, "sampling_rate": 16000}')
     assert asked(scaled, sound) == pytest.approx((sound - sound.mean()) / sound.std(), abs=1e-4)
-    assert Judges(JudgePaths(others={"speaker": scaled})).identity(user_judge("speaker")) != before
+    assert Judges(MeasureOptions(judge=(f"speaker={scaled}",))).identity("judge:speaker") != before
 
 
 @pytest.mark.parametrize(

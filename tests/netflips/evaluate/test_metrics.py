@@ -15,25 +15,14 @@ from avcore.contracts import Transcript
 from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
+from netflips.evaluate.judges import in_words
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
-from netflips.evaluate.metrics.text import _by_text, _errors_by_vosk
+from netflips.evaluate.metrics.text import by_letters, by_vosk
 from netflips.evaluate.metrics.units import unit_errors_of
-from netflips.evaluate.needs import (
-    EXTRACTOR,
-    FACES,
-    OTHERS,
-    PUBLISHED,
-    RECOGNIZER,
-    REFERENCE,
-    REFERENCE_TEXT,
-    SOURCE,
-    SPEAKER,
-    in_words,
-)
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
-ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, PUBLISHED, EXTRACTOR, SPEAKER})
+ALL = frozenset({"source", "reference", "reference_text", "faces", "others", "recognizer", "published", "extractor", "speaker"})
 
 
 def all_of(case: MadeCase, outcome: Clip | None = None, there: frozenset[str] = ALL) -> Measured:
@@ -77,7 +66,7 @@ def test_a_copy_of_the_source_is_right_in_all_there_is() -> None:
 
 
 def test_what_is_not_there_is_said_and_what_cannot_be_read_too() -> None:
-    alone = all_of(MadeCase(source=None, reference=None, reference_text=None), None, frozenset())
+    alone = all_of(MadeCase(), None, frozenset())
     assert alone["wer"] == Missing("needs a recognizer, a reference text")
     assert alone["stoi"] == Missing("needs reference speech")
     assert isinstance(alone["harmonicity_db"], float)
@@ -151,7 +140,7 @@ def test_errors_that_were_made_are_counted_and_repeats_are_not() -> None:
     assert values(unit_errors_of(found, reference))["unit_error_rate"] == 0
     found[30:33] = 99
     wrong = values(unit_errors_of(found, reference))
-    assert (wrong["unit_error_rate"], wrong["unit_error_rate_errors"], wrong["unit_error_rate_length"]) == (0.05, 1, 20)
+    assert (wrong["unit_error_rate"], wrong["unit_error_rate_above"], wrong["unit_error_rate_below"]) == (0.05, 1, 20)
     assert isinstance(unit_errors_of(found, np.zeros(0, np.int64))["unit_error_rate"], Missing)
 
 
@@ -220,13 +209,13 @@ class WithSentences(MadeCase):
     ],
 )
 def test_the_right_sentence_is_the_nearest_by_letters(heard: str, is_right: bool) -> None:
-    assert _by_text.measure(WithSentences(), MadeClip(text=heard)) == {"right": float(is_right)}
+    assert by_letters.measure(WithSentences(), MadeClip(text=heard)) == {"right": float(is_right)}
 
 
 def test_with_no_other_sentence_silence_is_wrong() -> None:
     case = WithSentences(known=("물 한 잔 주세요",))
-    assert _by_text.measure(case, MadeClip(text="")) == {"right": 0.0}
-    assert _by_text.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}
+    assert by_letters.measure(case, MadeClip(text="")) == {"right": 0.0}
+    assert by_letters.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}
 
 
 class SecondRecogniser:
@@ -244,7 +233,5 @@ class SecondRecogniser:
 @pytest.mark.parametrize(("heard", "rate"), [("물 한 잔 주세요", 0.0), ("물 한 잔 마셔요", 1 / 3), ("", 1.0)])
 def test_a_second_recogniser_counts_its_own_errors(heard: str, rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MadeCase, "model", lambda case, need: SecondRecogniser(heard))
-    assert values(_errors_by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
-    assert _errors_by_vosk.measure(MadeCase(language="en"), MadeClip()) == {
-        "cer_vosk": Missing("the second recogniser hears Korean only")
-    }
+    assert values(by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
+    assert by_vosk.measure(MadeCase(language="en"), MadeClip()) == {"cer_vosk": Missing("the second recogniser hears Korean only")}

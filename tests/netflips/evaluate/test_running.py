@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from avcore.pool import Finished, Lost, Pool, PoolTask
-from netflips.evaluate.running import CaseJob, run_left
+from netflips.evaluate.records import Job, run_left
 
 
 class Squares(Pool[Any, int]):
@@ -24,16 +24,16 @@ class Squares(Pool[Any, int]):
     def run(self, tasks: Iterable[tuple[int, PoolTask[Any]]]) -> Iterator[Finished[Any, int] | Lost[Any, int]]:
         for number, task in tasks:
             ((job,),) = task.parts
-            yield Lost(number, job, "it died") if job.case == 2 else Finished(number, task, [one**2 for one in job.tasks])
+            yield Lost(number, job, "it died") if job[0] == 2 else Finished(number, task, [one**2 for one in job[1]])
 
 
-def lost(job: CaseJob[int, int], reason: str) -> Sequence[Any]:
-    return [reason for _ in job.tasks]
+def lost(job: Job, reason: str) -> Sequence[Any]:
+    return [reason for _ in job[1]]
 
 
 def test_what_is_left_is_done_case_by_case_and_kept_before_the_next_one_begins() -> None:
     kept, told = list[Any](), list[tuple[int, int]]()
-    left = [(3, 10), (1, 10), (3, 20), (3, 10)]
+    left = {3: [10, 20], 1: [10]}
     run = run_left(left, 3, Squares(), lost, kept.extend, "square", lambda _, done, total: told.append((done, total)))
     assert next(run) == [100, 400]
     assert kept == [100, 400]
@@ -43,10 +43,10 @@ def test_what_is_left_is_done_case_by_case_and_kept_before_the_next_one_begins()
 
 
 def test_a_case_that_workers_die_of_is_kept_too_or_ends_the_run() -> None:
-    def refuse(job: CaseJob[int, int], reason: str) -> Sequence[Any]:
+    def refuse(job: Job, reason: str) -> Sequence[Any]:
         raise ValueError(reason)
 
-    kept, wanted = list[Any](), [(1, 2), (2, 4), (3, 5)]
+    kept, wanted = list[Any](), {1: [2], 2: [4], 3: [5]}
     assert list(run_left(wanted, 3, Squares(), lost, kept.extend, "square")) == [[4], ["it died"], [25]]
     assert kept == [4, "it died", 25]
     kept.clear()
@@ -57,5 +57,5 @@ def test_a_case_that_workers_die_of_is_kept_too_or_ends_the_run() -> None:
 
 def test_nothing_starts_where_nothing_is_left() -> None:
     pool = Squares()
-    assert list(run_left([], 1, pool, lost, list[Any]().extend, "square")) == []
+    assert list(run_left({}, 1, pool, lost, list[Any]().extend, "square")) == []
     assert not pool.is_started

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from avcore.contracts import Transcript
-from avcore.errors import NoSpeechError
+from avcore.errors import CheckpointError, NoSpeechError
 from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE as RATE
-from netflips.evaluate import measuring, records
+from netflips.evaluate import records
 from netflips.evaluate.cases import read_cases
-from netflips.evaluate.command import main
+from netflips.evaluate.command import MeasureOptions, main
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.records import AskedFigures, Measurer, Work
 from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
@@ -50,7 +50,7 @@ def by_pitch(monkeypatch: pytest.MonkeyPatch) -> type[ByPitch]:
     """Recognizes tones in place of speech; there are no other models."""
     ByPitch.heard = 0
     monkeypatch.setattr(Judges, "recognizer", ByPitch())
-    monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
+    monkeypatch.setattr(Judges, "there", frozenset({"recognizer"}))
     monkeypatch.setattr(Judges, "identity", lambda self, need: need)
     return ByPitch
 
@@ -149,7 +149,7 @@ def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_pa
 
 
 def test_clips_without_a_face_count_as_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Judges, "there", frozenset({EXTRACTOR}))
+    monkeypatch.setattr(Judges, "there", frozenset({"extractor"}))
     for name in ("a.mp4", "a_ko.mp4"):
         write_clip(tmp_path / name, tone(200, 0.4), 10)
     (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "a_ko.mp4"}\n')
@@ -180,9 +180,9 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
 def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     """What makes it travels packed, as the pool sends it, and its records come back."""
     cases = read_cases(write_tones(tmp_path), ("source",))
-    work = measuring.Work(cases, {"": measuring.AskedFigures(("duration_ratio",))}, measuring.JudgePaths())
-    make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
-    job = records.MeasureJob(2, (("dub", "duration_ratio", "key"),))
+    work = Work(cases, {"": AskedFigures(("duration_ratio",))}, MeasureOptions())
+    make = pickle.loads(pickle.dumps(partial(Measurer, work)))
+    job = (2, (("dub", "duration_ratio", "key"),))
     (found,) = pickle.loads(pickle.dumps(make().process((job,))))
     assert (found.id, found.key, found.figures["duration_ratio"]) == ("t2", "key", 1.05)
 
@@ -202,6 +202,7 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
         raise NoSpeechError("it cannot be opened")
 
     monkeypatch.setattr(Judges, "recognizer", property(none))
-    monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
-    work = measuring.Work((), {"": measuring.AskedFigures(("wer",))}, measuring.JudgePaths())
-    assert measuring.Measurer(work).load() == "it cannot be opened"
+    monkeypatch.setattr(Judges, "there", frozenset({"recognizer"}))
+    work = Work((), {"": AskedFigures(("wer",))}, MeasureOptions())
+    with pytest.raises(CheckpointError, match="it cannot be opened"):
+        Measurer(work).process(((0, ()),))

@@ -10,8 +10,7 @@ from avcore.errors import NoFaceError
 from avcore.units import unit_sync
 from netflips.evaluate.lip_sync import cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces
-from netflips.evaluate.metrics.units import sync, sync_by_units
+from netflips.evaluate.metrics.lips import CORRECTED, PUBLISHED, sync, sync_by_syncnet, sync_by_units, sync_of_faces
 from tests.netflips.evaluate.made import values
 from unit2av.face.syncnet import load_syncnet
 

@@ -16,15 +16,15 @@ FOUND = ["오늘은 날씨가 나쁩니다", "내일 학교에 갑니다", "물 
 
 def test_errors_are_those_that_were_made() -> None:
     found = values(OURS.errors_of("one two too four!", "One two three four."))
-    assert (found["wer"], found["wer_errors"], found["wer_length"]) == (0.25, 1, 4)
+    assert (found["wer"], found["wer_above"], found["wer_below"]) == (0.25, 1, 4)
     assert found["cer"] == pytest.approx(4 / 15)  # "too" for "three": two letters others, two too few
     assert values(OURS.errors_of("", "one two")) == {
         "wer": 1,
-        "wer_errors": 2,
-        "wer_length": 2,
+        "wer_above": 2,
+        "wer_below": 2,
         "cer": 1,
-        "cer_errors": 6,
-        "cer_length": 6,
+        "cer_above": 6,
+        "cer_below": 6,
     }
     assert isinstance(OURS.errors_of("one", " .")["wer"], Missing)
 

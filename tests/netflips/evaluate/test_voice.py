@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.speech.figures import count_clicks
-from netflips.evaluate.metrics.voice import harmonicity_db, noise_floor_db, periodic_heights
+from netflips.evaluate.metrics.sound import harmonicity_db, noise_floor_db, periodic_heights
 
 _S = 16_000
 _RNG = np.random.default_rng(0)

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
-from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.needs import RECOGNIZER
 from netflips.recognizers import outside
 from netflips.recognizers.outside import INSTALLED, join_parts, recognizer_fingerprint, recognizer_folder
 
@@ -55,10 +53,10 @@ def test_parts_are_joined_in_their_order(tmp_path: Path, monkeypatch: pytest.Mon
 def test_another_model_of_the_same_size_is_another(tmp_path: Path) -> None:
     for name in ("model.bin", "tokenizer.json", "README.md"):
         (tmp_path / name).write_bytes(b"as it was")
-    found = [Judges(JudgePaths(tmp_path)).identity(RECOGNIZER)]
+    found = [recognizer_fingerprint(tmp_path)]
     for name in ("model.bin", "tokenizer.json"):
         (tmp_path / name).write_bytes(b"another 1")
-        found.append(Judges(JudgePaths(tmp_path)).identity(RECOGNIZER))
+        found.append(recognizer_fingerprint(tmp_path))
     assert len(set(found)) == 3
     (tmp_path / "README.md").write_bytes(b"of no matter")
-    assert Judges(JudgePaths(tmp_path)).identity(RECOGNIZER) == found[-1]
+    assert recognizer_fingerprint(tmp_path) == found[-1]

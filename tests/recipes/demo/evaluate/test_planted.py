@@ -7,7 +7,7 @@ import numpy as np
 
 from avcore.contracts import SpeakerVoice
 from avcore.units import Units
-from recipes.demo.evaluate.planted import FOUND_AS, OtherVoices, planted_text, planted_words
+from recipes.demo.evaluate.planted import PLANTED, OtherVoices, planted_text, planted_words
 
 
 def test_the_longest_word_is_left_out_or_said_again() -> None:
@@ -33,4 +33,4 @@ def test_one_of_each_speaker_s_four_is_said_in_the_other_voice() -> None:
         list(planted.iter_synthesize(Units(np.array([number]), np.array([5]), "ko"), voices[number % 2]))
     assert said == [0, 1, 1, 1, 0, 0, 0, 1]
     assert planted.language == "ko"
-    assert "voice" in FOUND_AS["wrong voice"]
+    assert "voice" in PLANTED["wrong voice"].found_as

@@ -1,31 +1,45 @@
-"""The clips to look at first, as the page shows them: stills of source and dub, sounds, what was heard and should have been."""
+"""What an evaluation leaves behind: metrics.json, table.md and report.html, with the clips to look at first.
+
+The page is one HTML file that needs nothing beside it, to read and hear on any screen without a network. `templates/suite.html` is
+what it looks like; its colours and letters are those of the report of a dub.
+"""
 
 import io
+import json
 import math
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+from markupsafe import Markup
 
 from avcore.errors import NetflipsError
+from avcore.files import write_text
 from avcore.media import iter_speech_blocks, pictures_at, probe
+from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from netflips.evaluate import rows as tables
 from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH, CaseFiles
 from netflips.evaluate.records import Record
-from netflips.evaluate.suite_rows import Row
-from netflips.evaluate.tables import number
+from netflips.evaluate.rows import SUBJECT_TITLES, Row, as_json, number
+from netflips.report import words
 from netflips.report.material import still
 
-NUMBER = 10
-_STILLS = 3
-_STILL_BYTES = 14_000
-_MOST_SOUND_S = 12.0
-_WORST_FIGURES = 6
+METRICS, TABLE, PAGE = RESULTS = "metrics.json", "table.md", "report.html"
+_POLICY = "default-src 'none'; style-src '{style}'; {sources}; base-uri 'none'; form-action 'none'"
+_STILLS, _STILL_BYTES, _MOST_SOUND_S, _WORST_FIGURES = 3, 14_000, 12.0, 6
+MEANINGS = {
+    "dub": "What was made, clip by clip.",
+    "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
+    "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
+    "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
+}
+"""What the columns of the table are."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,60 @@ class WorstClip:
     notes: Sequence[str]
 
 
-def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
+@dataclass(frozen=True)
+class Told:
+    """What was found. facts: of the run, by name. failures: clips and why nothing, or not all, could be measured of them."""
+
+    title: str
+    facts: Mapping[str, str]
+    rows: Sequence[Row]
+    worst: Sequence[WorstClip]
+    failures: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def write_evaluation(told: Told, out_dir: Path) -> None:
+    """Write figures, tables and page, each whole or not at all. Raises OutputError."""
+    write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
+    write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}")
+    write_text(out_dir / PAGE, page(told))
+
+
+def metrics_json(told: Told) -> dict[str, Any]:
+    """Return all figures as a JSON object."""
+    failures = {name: list(reasons) for name, reasons in told.failures.items()}
+    return {"title": told.title, "facts": dict(told.facts), "rows": as_json(told.rows), "failures": failures}
+
+
+def facts_text(told: Told) -> str:
+    """Return what is to be known beside the figures, a line each."""
+    failed = {"failed": f"{several(len(told.failures), 'clip')}, told beside each figure"} if told.failures else {}
+    return "".join(f"- {name}: {value}\n" for name, value in {**told.facts, **failed}.items())
+
+
+def page(told: Told) -> str:
+    """Return the page as HTML."""
+    goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
+    titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(told.rows)}
+    return rendered(
+        "suite.html", told.title, "img-src data:; media-src data:", told=told, tables=tables,
+        subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
+        goals=goals if any(goals.values()) else {}, has_notes=any(row.notes for row in told.rows),
+    )  # fmt: skip
+
+
+def rendered(template: str, title: str, sources: str, **values: Any) -> str:
+    """Return a page of the evaluation in the report's colours and letters. sources: where its pictures and sounds may come from."""
+    sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
+    style = "\n".join(words.template_text(package, name) for package, name in sheets)
+    policy = _POLICY.format(style=words.short_digest(style), sources=sources)
+    page = words.environment_of("netflips.evaluate").get_template(template)
+    return page.render(title=title, policy=policy, style=Markup(style), words=words, **values)  # our own files
+
+
+# The clips to look at first
+
+
+def worst_clips(rows: Sequence[Row], ids: Sequence[str], most: int) -> list[tuple[str, dict[str, float]]]:
     """Return the clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
 
     Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
@@ -61,7 +128,7 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tu
         if order and order[0] < order[-1]:
             for name, value in badness.items():
                 behind[name][row.name] = bisect_left(order, value) / len(order)
-    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
+    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:most]]
 
 
 def _near_of(row: Row) -> float:

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from netflips.evaluate import tables
 from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.measuring import AskedFigures
-from netflips.evaluate.records import Record
-from netflips.evaluate.results import Told, page
-from netflips.evaluate.suite_rows import Row, as_json, rows_of
-from netflips.evaluate.worst import WorstClip, worst_clips
+from netflips.evaluate.page import Told, WorstClip, page, worst_clips
+from netflips.evaluate.records import AskedFigures, Record
+from netflips.evaluate.rows import Row, as_json, lines_of, markdown, rows_of
 
 IDS = [f"c{number}" for number in range(8)]
 
@@ -35,8 +32,8 @@ def _sync(values: dict[str, float], subject: str = "dub") -> list[Record]:
 
 def test_a_rate_is_of_the_sums_and_a_mean_of_the_clips() -> None:
     found = _found(
-        Record("a", "dub", "wer", "", {"wer": 1.0, "wer_errors": 1.0, "wer_length": 1.0}),
-        Record("b", "dub", "wer", "", {"wer": 0.0, "wer_errors": 0.0, "wer_length": 9.0}),
+        Record("a", "dub", "wer", "", {"wer": 1.0, "wer_above": 1.0, "wer_below": 1.0}),
+        Record("b", "dub", "wer", "", {"wer": 0.0, "wer_above": 0.0, "wer_below": 9.0}),
         *_sync({"a": 0.2, "b": 0.4}),
     )
     rows = {row.name: row for row in _rows(found, "wer", "unit_sync")}
@@ -59,7 +56,7 @@ def test_what_failed_and_what_is_missing_stand_beside_the_figure() -> None:
     assert (line["value"], line["failed"], "low" in line) == (0.2, 1, False)  # a single clip has no interval
     (lost,) = _rows(_found(missing), "unit_sync")
     assert "value" not in as_json([lost])[0]
-    assert tables.markdown([lost]).splitlines()[2].endswith("| not measured: needs a unit encoder |")
+    assert markdown([lost]).splitlines()[2].endswith("| not measured: needs a unit encoder |")
 
 
 def test_the_clips_to_look_at_are_those_that_are_worst_in_most() -> None:
@@ -78,7 +75,7 @@ def test_figures_that_all_lack_for_one_reason_share_a_line() -> None:
     names = ("lse_c", "lse_d", "lse_offset")
     lost = Record("a", "dub", "lse_c", "", missing=dict.fromkeys(names, "needs SyncNet (--syncnet)"))
     rows = _rows(_found(*_sync({"a": 0.2}), lost), "unit_sync", *names)
-    assert [title for title, _ in tables.lines_of(rows)] == ["unit sync ↑", "LSE-C ↑ and 2 more"]
+    assert [title for title, _ in lines_of(rows)] == ["unit sync ↑", "LSE-C ↑ and 2 more"]
 
 
 @pytest.fixture
@@ -92,7 +89,7 @@ def rows() -> list[Row]:
 
 
 def test_tables_have_the_baselines_and_the_interval(rows: list[Row]) -> None:
-    lines = tables.markdown(rows).splitlines()
+    lines = markdown(rows).splitlines()
     assert re.split(r"\s*\|\s*", lines[0].strip("| ")) == [
         "figure",
         "dub [95 % interval]",
@@ -131,7 +128,7 @@ def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
     found = {(name, "dub", "right"): Record(name, "dub", "right", "", {"right": value}) for name, value in values.items()}
     rows = _rows(found, "right", goals={"a.right": 0.9, "c.right": 0.5})
     assert [(row.name, row.is_met) for row in rows] == [("a.right", False), ("c.right", True)]
-    head, _, first, second = tables.markdown(rows).splitlines()
+    head, _, first, second = markdown(rows).splitlines()
     assert head.endswith("| n | goal |")
     assert first.startswith("| a     | right sentence recognised")
     assert (first.split("|")[-2], second.split("|")[-2]) == (" ≥ 0.90, missed ", " ≥ 0.50, met ")

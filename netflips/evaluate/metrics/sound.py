@@ -1,0 +1,224 @@
+"""How speech sounds, at 16 kHz: to networks that learnt it from listeners, as a wave alone, and beside the true recording.
+
+DNSMOS P.835 (Reddy et al. 2021) comes in the package speechmos. `--judge mos=PATH` names an ONNX file, or a folder with one, that
+takes sound float32 [1, S] and answers with a score: NISQA, UTMOS or KOMOS exported so.
+Harmonicity after Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
+sampled sound" (1993): a stretch whose autocorrelation has a peak of height r has r parts of harmonics to 1 - r parts of noise.
+Most figures of the wave are to be read beside those of recordings: a whisper has no pitch and is no fault.
+STOI: Taal et al. 2011; ESTOI: Jensen & Taal 2016, both by pystoi (it resamples to 10 kHz as published). PESQ: ITU-T P.862.2, wide
+band, by the package pesq, which a C compiler must build. They are for resynthesis and speech for silent lips, not for dubs, whose
+words and times are others; both sounds must be in step.
+"""
+
+import math
+import warnings
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.trust import quiet_units, rest_unit
+from avcore.arrays import Samples
+from avcore.speech.figures import count_clicks
+from avcore.speech.pitch import measure_pitch, periodicity
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds, seconds_to_samples
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.judges import asked, opened
+from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, sound_of
+
+_WINDOW_S = 9.01
+"""What DNSMOS listens to at once; shorter speech is repeated."""
+_OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
+"""From the network's third output to the mean opinion score of the overall quality, as its authors fitted it."""
+_WINDOW, _HOP = 800, 160
+_LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
+_LOUD = 0.25
+"""Share of the loudest stretch's root mean square above which a stretch counts: vowels and what is as loud."""
+_MOST = 0.999
+_QUIET_AROUND = 2
+"""Steps of 20 ms to each side of a pause that belong to the speech around it."""
+_LEAST_LEVEL, _OCTAVE = 1e-6, 12.0
+INTELLIGIBILITY = ("stoi", "estoi", "pesq_wide")
+_MOST_OFF = 0.05
+"""Share of the recording's length by which the other may be longer or shorter: then both are cut to the shorter one."""
+
+
+def dnsmos(speech: Samples) -> float:
+    """DNSMOS P.835 overall of float32 [S] at 16 kHz, 1 to 5: the mean over windows of 9 s, a second apart."""
+    network = opened(Path(str(resources.files("speechmos"))) / "dnsmos_models" / "sig_bak_ovr.onnx")
+    window = seconds_to_samples(_WINDOW_S)
+    long = np.tile(speech, -(-window // len(speech)))
+    starts = range(0, len(long) - window + 1, SAMPLE_RATE)
+    scores = [network.run(None, {"input_1": long[None, start : start + window].astype(np.float32)})[0][0] for start in starts]
+    return float(np.mean([_OVERALL(score[2]) for score in scores]))
+
+
+@metric(
+    FigureKind("dnsmos", "sound quality by DNSMOS (1 to 5)", "higher", "Reddy et al. 2021, P.835 overall", "not what is said"),
+    needs={"package:speechmos", "package:onnxruntime"},
+    place=20,
+)
+def _dnsmos(_: Case, outcome: Clip) -> Measured:
+    return {"dnsmos": dnsmos(sound_of(outcome))}
+
+
+@metric(
+    FigureKind("mos", "mean opinion score by --judge", "higher", "the network of the ONNX file", "no listeners"),
+    needs={"judge:mos"},
+    place=21,
+)
+def _of_file(case: Case, outcome: Clip) -> Measured:
+    return {"mos": float(asked(case.model("judge:mos"), sound_of(outcome))[0])}
+
+
+def periodic_heights(samples: Samples) -> NDArray[np.float64]:
+    """Height of the autocorrelation's highest peak between 65 and 400 Hz in each loud stretch: float64 of shape [n], 0 to 0.999."""
+    if len(samples) < _WINDOW:
+        return np.zeros(0)
+    stretches = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _WINDOW)[::_HOP]
+    levels = np.sqrt(np.square(stretches).mean(1))
+    loud = stretches[(levels >= _LOUD * levels.max()) & (levels > 0)]
+    if not len(loud):
+        return np.zeros(0)
+    found = periodicity(loud)
+    finer = found.shape[1] // _WINDOW
+    shortest, longest = (int(SAMPLE_RATE * finer / hz) for hz in (_HIGHEST_HZ, _LOWEST_HZ))
+    return np.asarray(np.clip(found[:, shortest:longest].max(1), 0, _MOST))
+
+
+def harmonicity_db(heights: NDArray[np.float64]) -> float:
+    """Return the median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all. heights: r, float64 of shape [n]."""
+    if not len(heights):
+        return -30.0
+    r = np.clip(heights, 1e-3, _MOST)
+    return float(np.median(10 * np.log10(r / (1 - r))))
+
+
+def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:
+    """Level in pauses relative to the loudest step of 20 ms, in dB; None where there is no pause of 100 ms or more.
+
+    is_silence: bool of shape [T], of each 20 ms, what the speech was made from or is known to say.
+    """
+    steps = min(len(is_silence), len(samples) // SAMPLES_PER_UNIT)
+    if not steps:
+        return None
+    power = np.square(samples[: steps * SAMPLES_PER_UNIT].astype(np.float64)).reshape(steps, -1).mean(1)
+    near_speech = np.convolve(~is_silence[:steps], np.ones(2 * _QUIET_AROUND + 1), "same") > 0
+    if near_speech.all() or power.max() <= 0:
+        return None
+    floor = float(np.median(power[~near_speech]))  # not the mean: where a pause begins is known to a step or two only
+    return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
+
+
+def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
+    """Return which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most
+    often is loud as often: in a sentence without a pause that is a stop, and no silence."""
+    frames = clip.heard.frames()
+    quiet, rest = quiet_units(frames, clip.speech), rest_unit(frames, clip.speech)
+    if rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum():
+        return np.zeros(len(frames), np.bool_)
+    return np.asarray(frames == rest)
+
+
+_LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings", "Boersma 1993"
+
+
+@metric(
+    FigureKind("harmonicity_db", "harmonicity", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED, "dB"),
+    FigureKind(
+        "clicks", "clicks a minute", "lower", "bends of the wave far beyond those around", "plosives may be counted", "1/min"
+    ),
+    place=22,
+)
+def _voice(_: Case, outcome: Clip) -> Measured:
+    samples = sound_of(outcome)
+    minutes = float(samples_to_seconds(len(samples))) / 60
+    return {"harmonicity_db": harmonicity_db(periodic_heights(samples)), "clicks": count_clicks(samples) / minutes}
+
+
+@metric(
+    FigureKind("harmonicity_off", "harmonicity less the source's", "near", _BOERSMA, "languages sound different", "dB"),
+    FigureKind("f0_off", "median pitch off the source's", "lower", _BOERSMA, "not its melody", "semitones"),
+    needs={"source"},
+    place=23,
+)
+def _beside_source(case: Case, outcome: Clip) -> Measured:
+    """An octave is the distance of sound that has no pitch."""
+    made, own = sound_of(outcome), sound_of(case.source)
+    pitch, true = measure_pitch(made), measure_pitch(own)
+    off = _OCTAVE * abs(math.log2(pitch.hz / true.hz)) if pitch is not None and true is not None else _OCTAVE
+    return {
+        "harmonicity_off": harmonicity_db(periodic_heights(made)) - harmonicity_db(periodic_heights(own)),
+        "f0_off": Missing("the source has no pitch") if true is None else off,
+    }
+
+
+@metric(
+    FigureKind(
+        "floor_db", "noise between words", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts", "dB"
+    ),
+    needs={"extractor"},
+    place=24,
+)
+def _pauses(_: Case, outcome: Clip) -> Measured:
+    floor = noise_floor_db(sound_of(outcome), quiet_steps(outcome))
+    return {"floor_db": Missing("it has no pause of 0.1 s") if floor is None else floor}
+
+
+_NOT_DUBS = "for the same words in the same time only, not for dubs"
+
+
+@metric(
+    FigureKind("stoi", "STOI", "higher", "Taal et al. 2011, pystoi", _NOT_DUBS),
+    FigureKind("estoi", "ESTOI", "higher", "Jensen & Taal 2016, pystoi", _NOT_DUBS),
+    FigureKind("pesq_wide", "PESQ, wide band", "higher", "ITU-T P.862.2 at 16 kHz, pesq", _NOT_DUBS),
+    needs={"reference"},
+    place=40,
+    suits=(SPEECH,),
+)
+def _intelligibility(case: Case, outcome: Clip) -> Measured:
+    return intelligibility(outcome.speech, case.reference.speech)
+
+
+def intelligibility(made: Samples, recorded: Samples) -> Measured:
+    """STOI and ESTOI (-1 to 1, 1 = as the recording) and PESQ (1 to 4.5) of speech, float32 [S] at 16 kHz each."""
+    if not len(recorded) or abs(len(made) - len(recorded)) > _MOST_OFF * len(recorded):
+        seconds = [float(samples_to_seconds(len(one))) for one in (made, recorded)]
+        why = f"not in step with the reference: {seconds[0]:.2f} s beside {seconds[1]:.2f} s"
+        return dict.fromkeys(INTELLIGIBILITY, Missing(why))
+    length = min(len(made), len(recorded))
+    made, recorded = made[:length], recorded[:length]
+    if not np.any(made) or not np.any(recorded):
+        return dict.fromkeys(INTELLIGIBILITY, Missing("there is only silence"))
+    stoi, estoi = (_stoi(made, recorded, is_extended) for is_extended in (False, True))
+    return {"stoi": stoi, "estoi": estoi, "pesq_wide": _pesq(made, recorded)}
+
+
+def _stoi(made: Samples, recorded: Samples, is_extended: bool) -> float | Missing:
+    if find_spec("pystoi") is None:
+        return Missing("needs pystoi, which is not installed")
+    from pystoi import stoi
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # it answers 1e-5 where there is too little speech, and warns
+        try:
+            return float(stoi(recorded.astype(np.float64), made.astype(np.float64), SAMPLE_RATE, extended=is_extended))
+        except (RuntimeWarning, ValueError):
+            return Missing("less than 0.4 s of it is speech")
+
+
+def _pesq(made: Samples, recorded: Samples) -> float | Missing:
+    if find_spec("pesq") is None:
+        return Missing("needs pesq, which is not installed (a C compiler builds it)")
+    import pesq
+
+    errors: Any = pesq.PesqError
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            return float(pesq.pesq(SAMPLE_RATE, recorded, made, "wb"))
+        except errors as error:
+            return Missing(f"pesq finds no utterance: {error}" if str(error) else "pesq finds no utterance")
