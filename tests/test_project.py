@@ -27,9 +27,8 @@ def test_requirements_agree_with_the_project() -> None:
 
 def test_the_lock_pins_everything_that_is_asked_for() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    beside = [
-        line for name in ("voices", "judges", "docs") for line in (ROOT / f"requirements-{name}.lock").read_text().splitlines()
-    ]
+    locks = (ROOT / f"requirements-{name}.lock" for name in ("voices", "judges", "docs"))
+    beside = [line for lock in locks for line in lock.read_text().splitlines()]
     assert all("==" in line for line in (*lines, *beside) if line and not line.startswith("#"))
     compiled = {"pesq"}  # there is no wheel of it: a fresh machine may have no compiler
     asked = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
@@ -70,14 +69,11 @@ def _shape(name: str) -> list[str]:
     return [f"{match.lastgroup} {match[0]}" for match in matches if match is not None]
 
 
-def test_both_readmes_have_the_same_sections_tables_and_pictures() -> None:
-    english, korean = map(_shape, READMES)
-    assert english == korean
-
-
-def test_both_readmes_have_the_same_commands_and_code() -> None:
-    english, korean = map(_blocks, READMES)
-    assert english == korean
+def test_both_readmes_have_the_same_sections_pictures_and_commands_and_say_early_what_is_published() -> None:
+    for part in (_shape, _blocks):
+        english, korean = map(part, READMES)
+        assert english == korean
+    assert all("utut_sts_ft.pt" in _readme(name)[:4500] for name in READMES)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +83,6 @@ def test_both_readmes_name_the_same_flags_files_and_places(pattern: str) -> None
     """Flags, files in code, and where links lead (but for the other language's page and headings)."""
     english, korean = (set(re.findall(pattern, _readme(name))) for name in READMES)
     assert english == korean
-
-
-def test_both_readmes_say_early_which_translator_is_published() -> None:
-    assert all("utut_sts_ft.pt" in _readme(name)[:4500] for name in READMES)
 
 
 def _tracked() -> list[Path]:
@@ -131,12 +123,8 @@ def test_every_flag_that_a_page_names_is_one() -> None:
 
 @pytest.mark.parametrize("pattern", [r"/home/\w+/", r"/root/", r"except:", r"weights_only=False", r"(?<![.\w])eval\("])
 def test_what_never_goes_in(pattern: str) -> None:
-    found = [
-        str(path.relative_to(ROOT))
-        for path in _tracked()
-        if path.suffix == ".py" and "tests" not in path.parts and re.search(pattern, path.read_text())
-    ]
-    assert found == []
+    code = (path for path in _tracked() if path.suffix == ".py" and "tests" not in path.parts)
+    assert [str(path.relative_to(ROOT)) for path in code if re.search(pattern, path.read_text())] == []
 
 
 def test_shipped_models_tell_of_nobodys_folders() -> None:

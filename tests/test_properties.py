@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from avcore import journal, timeline
 from avcore.errors import UnitError, UsageError
 from avcore.texts import parse_json, parse_yaml
-from avcore.units import Units, edit_distance, edit_distances, format_units, parse_units, read_unit_file, write_unit_file
+from avcore.units import (
+    Units,
+    edit_distance,
+    edit_distances,
+    error_rate,
+    format_units,
+    parse_units,
+    read_unit_file,
+    write_unit_file,
+)
 from avdata.splits import SplitPlan, divide_speakers
 from avtrain.config import BatchConfig
 from avtrain.sampling import LengthBatches
@@ -77,6 +86,7 @@ def test_distances_are_those_of_the_definition(found: list[int], references: lis
     one, others = np.array(found, dtype=np.int64), [np.array(reference, dtype=np.int64) for reference in references]
     expected = [_by_definition(found, reference) for reference in references]
     assert edit_distances(one, others).tolist() == expected == [edit_distance(one, other) for other in others]
+    assert error_rate([]) == 0.0
 
 
 @given(st.integers(0, 10**6), RATES, st.fractions(0, Fraction(999, 1000)))
@@ -174,15 +184,12 @@ def test_a_byte_of_a_sealed_journal_that_became_another_makes_no_other_row(tmp_p
     assert len(found) >= len(ROWS) - 2
 
 
-CONTENTS = st.dictionaries(
-    st.from_regex(r"\A[a-d]_[0-9]{1,3}\Z"), st.lists(st.sampled_from([b"1", b"2", b"3", b"4", b"5"]), max_size=2)
-)
+_DIGITS = st.lists(st.sampled_from([b"1", b"2", b"3", b"4", b"5"]), max_size=2)
+CONTENTS = st.dictionaries(st.from_regex(r"\A[a-d]_[0-9]{1,3}\Z"), _DIGITS)
 
 
 @given(CONTENTS, st.integers(0, 3), st.integers(0, 3), st.integers(0, 9), st.sampled_from(["", "^[a-d]"]))
-def test_no_content_and_no_group_is_in_two_splits(
-    contents: dict[str, list[bytes]], valid: int, test: int, seed: int, group: str
-) -> None:
+def test_nothing_is_in_two_splits(contents: dict[str, list[bytes]], valid: int, test: int, seed: int, group: str) -> None:
     try:
         splits = divide_speakers(contents, SplitPlan(valid, test, seed, group))
     except UsageError:
@@ -197,13 +204,10 @@ def test_no_content_and_no_group_is_in_two_splits(
     assert len(splits["test"]) <= test
 
 
-@given(
-    st.lists(st.integers(1, 50), min_size=1, max_size=60),
-    st.integers(1, 9),
-    st.integers(1, 4),
-    st.integers(0, 5),
-    st.integers(1, 8),
-)
+COUNTS = st.integers(1, 9), st.integers(1, 4), st.integers(0, 5), st.integers(1, 8)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), *COUNTS)
 def test_batches_of_all_processes_are_a_partition_wherever_they_begin(
     lengths: list[int], size: int, world: int, epoch: int, bucket: int
 ) -> None:

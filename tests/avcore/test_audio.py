@@ -24,35 +24,26 @@ def test_resampling_keeps_the_sound(rate: int, new_rate: int) -> None:
     assert np.abs(resampled[inner] - sine(new_rate, 2.0, 900)[: len(resampled)][inner]).max() < 1e-3
 
 
-def test_resampling_removes_what_does_not_fit() -> None:
+def test_resampling_removes_what_does_not_fit_and_keeps_channels_apart_and_levels() -> None:
     assert level_dbfs(resample(sine(48000, 1.0, 12_000), 48000, 16000)[800:-800]) < -60
-
-
-def test_resampling_keeps_channels_apart() -> None:
     stereo = np.stack([sine(48000), np.zeros(48000, np.float32)], axis=1)
     resampled = resample(stereo, 48000, 16000)
     assert resampled.shape == (16000, 2)
     assert np.abs(resampled[:, 1]).max() == 0
     assert len(resample(np.zeros(0, np.float32), 48000, 16000)) == 0
-
-
-def test_levels() -> None:
     assert level_dbfs(sine()) == pytest.approx(-3.01, abs=0.01)
     assert level_dbfs(sine(amplitude=0.1)) == pytest.approx(-23.01, abs=0.01)
     assert level_dbfs(np.zeros(100, np.float32)) == -np.inf
     assert level_dbfs(np.zeros(0, np.float32)) == -np.inf
 
 
-def test_loudness_follows_the_standard() -> None:
+def test_loudness_follows_the_standard_and_loudness_is_matched_without_clipping() -> None:
     # BS.1770: a full-scale 997 Hz sine in one channel is -3.01 LUFS.
     assert loudness_lufs(sine(48000, 2.0, 997), 48000) == pytest.approx(-3.01, abs=0.05)
     assert loudness_lufs(np.stack([sine(48000, 2.0, 997)] * 2, axis=1), 48000) == pytest.approx(0.0, abs=0.05)
     assert loudness_lufs(np.zeros(16000, np.float32)) == -np.inf
     assert loudness_lufs(np.zeros(0, np.float32)) == -np.inf
     assert loudness_lufs(sine(48000, 0.1, 997), 48000) == pytest.approx(-3.01, abs=0.3)
-
-
-def test_loudness_is_matched_without_clipping() -> None:
     quiet, loud = sine(amplitude=0.05), sine(amplitude=0.4, hertz=1500)
     assert loudness_lufs(match_loudness(quiet, loud)) == pytest.approx(loudness_lufs(loud), abs=0.1)
     assert loudness_lufs(match_loudness(loud, quiet)) == pytest.approx(loudness_lufs(quiet), abs=0.1)
@@ -94,15 +85,12 @@ def test_a_glide_is_followed_where_it_is(start: float, end: float) -> None:
     assert semitones(track[5:-5], at_values(hz)[5:-5]).max() < 0.3
 
 
-def test_noise_and_silence_have_no_pitch() -> None:
+def test_noise_and_silence_have_no_pitch_and_voice_between_pauses_is_found_where_it_is() -> None:
     rng = np.random.default_rng(0)
     assert (pitch_track(rng.normal(size=16_000) * 0.1) > 0).mean() < 0.05
     assert not pitch_track(np.zeros(16_000, np.float32)).any()
     assert measure_pitch(np.zeros(16_000, np.float32)) is None
     assert len(pitch_track(np.zeros(79))) == 0
-
-
-def test_voice_between_pauses_is_found_where_it_is() -> None:
     sound = np.concatenate([np.zeros(4000), voice(np.full(8000, 150.0)), np.zeros(4000)])
     voiced = pitch_track(sound) > 0
     assert not voiced[:45].any()
@@ -128,7 +116,6 @@ def test_long_speech_is_tracked_in_blocks_as_a_whole() -> None:
 def test_the_pitch_of_a_speaker() -> None:
     hz = np.exp(math.log(150) + 0.15 * np.sin(np.arange(32_000) * (2 * np.pi * 4 / 32_000)))
     found = measure_pitch(voice(hz))
-    assert found is not None
     assert found.hz == pytest.approx(150, rel=0.02)
     assert found.spread == pytest.approx(0.15 / math.sqrt(2), rel=0.1)
 
@@ -142,7 +129,6 @@ def test_jumps_are_left_out_and_gaps_filled() -> None:
     assert np.exp(logs[[0, 3, 5, 6]]) == pytest.approx(expected, rel=1e-4)
     assert voiced.sum() == 24
     found = pitch_of(track)
-    assert found is not None
     assert found.hz == pytest.approx(110)
     assert found.spread == pytest.approx(np.log([100, 100, 110, 130] + [110] * 20).std(), rel=1e-4)
     assert pitch_of(np.zeros(100, np.float32)) is None

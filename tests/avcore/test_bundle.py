@@ -107,15 +107,9 @@ def test_the_installation_says_it_in_its_metadata(tmp_path: Path, monkeypatch: p
     assert installed._house.__wrapped__().SHIPPED == "here"
 
 
-def test_the_ground_floor_alone_has_no_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ground_floor_has_no_stages_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(installed, "_house", lambda: None)
     assert installed.stages() == ()
     assert installed.shipped_bundle() is None
-
-
-def test_a_command_of_a_folder_that_is_not_installed_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(installed, "_house", lambda: None)
     assert main(["info", "none.pt"]) == 2
     assert "NetfLips is not installed; run `pip install --no-deps -e .` in its folder" in capsys.readouterr().err

@@ -179,7 +179,7 @@ def test_tracks_are_read_again_as_they_were_written(tmp_path: Path, ending: str)
     assert texts(path, 1) == [(0.2, 1.9, "안녕하세요?")]
 
 
-def test_pictures_and_sound_are_those_of_a_video_without_tracks(tmp_path: Path) -> None:
+def test_pictures_and_sound_are_those_of_a_video_without_tracks_and_a_track_may_be_empty(tmp_path: Path) -> None:
     plain, other = with_tracks(tmp_path / "plain.mp4", ()), with_tracks(tmp_path / "other.mp4", (IN_ENGLISH, IN_KOREAN))
 
     def packets(path: Path) -> list[tuple[str, int | None, bytes]]:
@@ -189,7 +189,4 @@ def test_pictures_and_sound_are_those_of_a_video_without_tracks(tmp_path: Path) 
 
     assert sorted(packets(other)) == sorted(packets(plain))
     assert probe(other).duration_s == probe(plain).duration_s
-
-
-def test_a_track_without_texts_is_no_trouble(tmp_path: Path) -> None:
     assert texts(with_tracks(tmp_path / "x.mp4", (SubtitleTrack("ko", []),)), 0) == []

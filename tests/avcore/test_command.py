@@ -103,7 +103,6 @@ sys.exit(run(Parser("thing"), work, []))
 def test_sigterm_ends_a_command_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LONG_COMMAND, str(tmp_path / "o.txt")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     assert len(list(tmp_path.iterdir())) == 1
     time.sleep(0.05)

@@ -49,19 +49,16 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path: Path, error
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_bare_name_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_text("units.txt", "1 2")
-    assert (tmp_path / "units.txt").read_text() == "1 2"
-
-
-def test_written_files_have_the_usual_permissions_or_those_that_they_had(tmp_path: Path) -> None:
+def test_written_files_have_the_usual_permissions_or_those_they_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
     (tmp_path / "b").chmod(0o600)
     write_text(tmp_path / "b", "still private")
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
+    monkeypatch.chdir(tmp_path)
+    write_text("units.txt", "1 2")
+    assert (tmp_path / "units.txt").read_text() == "1 2"
 
 
 def test_inputs_are_checked(tmp_path: Path) -> None:
@@ -71,6 +68,7 @@ def test_inputs_are_checked(tmp_path: Path) -> None:
         (tmp_path / "none", "not there"),
         (tmp_path / "empty", "empty"),
         (Path("https://example.com/talk.mp4"), "nothing is downloaded"),
+        ("C:\\data\\clip.wav", "path of Windows; write / between folders"),
     ):
         with pytest.raises(InputError, match=complaint):
             require_file(path, "the input")
@@ -117,23 +115,17 @@ def test_an_input_is_known_by_every_name(voice: Path, tmp_path: Path, way: str) 
         keep_apart({"the report": [other]}, {"the map": None, "the voice": voice})
 
 
-def test_an_output_that_is_not_there_yet_is_compared_by_name(tmp_path: Path) -> None:
+def test_outputs_are_compared_by_name_and_both_files_of_a_checkpoint_count(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="the report and the dub are one file"):
         keep_apart({"the dub": tmp_path / "x.mp4", "the report": tmp_path / "." / "x.mp4"}, {})
     with pytest.raises(OutputError, match="would overwrite"):
         keep_apart({"the dub": tmp_path / "x.mp4"}, {"the video": tmp_path / "x.mp4"})
-
-
-def test_both_files_of_a_checkpoint_count(tmp_path: Path) -> None:
     for name in ("m.safetensors", "m.json"):
         (tmp_path / name).write_text("x")
     with pytest.raises(OutputError, match=r"m\.json: the report would overwrite the model"):
         keep_apart({"the report": tmp_path / "m.json"}, {"the model": tmp_path / "m.safetensors"})
     with pytest.raises(OutputError, match=r"n\.json: the output would overwrite the settings"):
         keep_apart({"the output": tmp_path / "n.safetensors"}, {"the settings": tmp_path / "n.json"})
-
-
-def test_inputs_whose_outputs_would_be_one_file_are_named(tmp_path: Path) -> None:
     require_own_names([(Path("a/x.mp4"), tmp_path / "x.srt"), (Path("b/y.mp4"), tmp_path / "y.srt")])
     with pytest.raises(UsageError, match=r"a/x\.mp4 and b/x\.mp4 would be written under one name; found .*x\.srt"):
         require_own_names([(Path("a/x.mp4"), tmp_path / "x.srt"), (Path("b/x.mp4"), tmp_path / "." / "x.srt")])
@@ -147,11 +139,6 @@ def test_a_name_in_the_other_form_of_unicode_is_told(tmp_path: Path, there: str,
     with pytest.raises(InputError) as caught:
         require_file(tmp_path / normalize(asked, name), "the sound")
     assert (f"is in {form}, Unicode's other form" if form else "check the path") in str(caught.value)
-
-
-def test_a_path_of_windows_is_told() -> None:
-    with pytest.raises(InputError, match="path of Windows; write / between folders"):
-        require_file("C:\\data\\clip.wav", "the sound")
 
 
 def test_what_differs_is_let_through_and_nothing_is_made(voice: Path, tmp_path: Path) -> None:
@@ -189,7 +176,6 @@ def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that is writing o.mp4, until it is given a line."""
     command = [sys.executable, "-c", WRITER, str(tmp_path / "o.mp4")]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     assert process.stdout.readline().startswith(".o.netflips-")
     yield process
     process.kill()

@@ -99,12 +99,9 @@ def fail_in(folder: Path, *names: str) -> None:
         raise RuntimeError
 
 
-def test_a_run_that_fails_before_it_wrote_anything_leaves_no_folder(tmp_path: Path) -> None:
+def test_a_run_that_fails_leaves_no_folder_but_what_was_there_or_was_written(tmp_path: Path) -> None:
     fail_in(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_was_there_or_was_written_stays(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     fail_in(tmp_path / "own" / "made")
     assert [one.name for one in tmp_path.rglob("*")] == ["own"]

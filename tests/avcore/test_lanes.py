@@ -51,15 +51,12 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
     assert not [one for one in threading.enumerate() if one.name == "lane"]
 
 
-def test_each_item_is_done_once_and_what_comes_of_it_stands_in_its_place() -> None:
+def test_each_item_is_done_once_and_what_comes_of_it_stands_in_its_place_and_one_item_has_all_cores() -> None:
     told: list[int] = []
     found = each_in_lanes(range(20), lambda item: (item, torch.get_num_threads()), 2, told.append)
     assert found == [(item, 2) for item in range(20)]
     assert told == sorted(told)
     assert each_in_lanes([], str, 2) == []
-
-
-def test_one_item_has_all_cores() -> None:
     assert each_in_lanes([1], lambda _: torch.get_num_threads(), 2) == [4]
 
 
@@ -69,7 +66,6 @@ def test_lanes_are_for_processors() -> None:
 
 
 def settled(count: list[int]) -> int:
-    """The length of a list once it has stopped growing."""
     before = -1
     while before != len(count):
         before = len(count)
@@ -77,14 +73,11 @@ def settled(count: list[int]) -> int:
     return before
 
 
-def test_all_items_come_in_order_and_the_thread_ends() -> None:
+def test_all_items_come_in_order_and_the_thread_ends_and_no_more_are_made_than_there_is_room_for() -> None:
     running = threading.active_count()
     assert list(ahead(iter(range(100)), 3)) == list(range(100))
     assert list(ahead([], 3)) == []
     assert threading.active_count() == running
-
-
-def test_no_more_are_made_than_there_is_room_for() -> None:
     made: list[int] = []
 
     def items() -> Iterator[int]:

@@ -44,9 +44,8 @@ def coded(light: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
     shown = light * WHITE / 1000
     luminance = shown @ np.array([0.2627, 0.6780, 0.0593])
     scene = shown * luminance[:, None] ** (1 / 1.2 - 1)
-    return np.where(
-        scene <= 1 / 12, np.sqrt(3 * scene), 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
-    )
+    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
 
 
 def write_hdr(
@@ -66,12 +65,8 @@ def write_hdr(
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = SIDE * len(signals), SIDE, form
         context = stream.codec_context
-        context.color_trc, context.color_primaries, context.colorspace, context.color_range = (
-            TRANSFERS[kind],
-            primaries,
-            9,
-            colour_range,
-        )
+        context.color_trc, context.color_primaries = TRANSFERS[kind], primaries
+        context.colorspace, context.color_range = 9, colour_range
         for _ in range(5):
             frame = av.VideoFrame(stream.width, stream.height, form)
             for number, (plane, level) in enumerate(zip(frame.planes, levels, strict=True)):
@@ -105,9 +100,7 @@ def squares(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
         ("BT.2020", PLAIN, FULL, 9, 4),
     ],
 )
-def test_sdr_that_was_put_into_hdr_comes_back(
-    tmp_path: Path, kind: str, form: str, colour_range: int, primaries: int, slack: int
-) -> None:
+def test_sdr_put_into_hdr_comes_back(tmp_path: Path, kind: str, form: str, colour_range: int, primaries: int, slack: int) -> None:
     video = write_hdr(tmp_path / "a.mkv", coded(light_of(SDR), kind), kind, form, colour_range, primaries)
     for picture in (*read_pictures(video), *PictureSource(video)):
         assert np.abs(squares(picture.rgb) - SDR).max() <= slack
@@ -164,12 +157,10 @@ def fields(top_first: bool) -> list[NDArray[np.uint8]]:
         rgb[20:76, left : left + 30] = 200
         return rgb
 
-    woven = []
+    woven, lines = [], slice(0 if top_first else 1, None, 2)
     for number in range(12):
         picture = bar(number + 0.5)
-        picture[slice(0, None, 2) if top_first else slice(1, None, 2)] = bar(number)[
-            slice(0, None, 2) if top_first else slice(1, None, 2)
-        ]
+        picture[lines] = bar(number)[lines]
         woven.append(picture)
     return woven
 
@@ -193,11 +184,8 @@ def flagged(pictures: Sequence[NDArray[np.uint8]], mode: str) -> Iterator[Any]:
 
 def write_fields(path: Path, pictures: Sequence[NDArray[np.uint8]], mode: str, codec: str = "mpeg2video", rate: int = 30) -> Path:
     with av.open(str(path), "w") as container:
-        options = (
-            {"flags": "+ildct+ilme", "qscale": "2", "global_quality": "236"}
-            if codec == "mpeg2video"
-            else {"x264-params": f"{mode}=1"}
-        )
+        mpeg2, x264 = {"flags": "+ildct+ilme", "qscale": "2", "global_quality": "236"}, {"x264-params": f"{mode}=1"}
+        options = mpeg2 if codec == "mpeg2video" else x264
         stream = container.add_stream(codec, rate=rate, options=options)
         height, width, _ = pictures[0].shape
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv422p"
@@ -246,10 +234,8 @@ def test_progressive_pictures_that_are_sent_as_fields_are_left_as_they_are(tmp_p
         assert all(frame.interlaced_frame for frame in frames)
         stored = [frame.to_ndarray(format="yuv422p") for frame in frames]
     assert probe(video).treatment == AS_STORED
-    assert all(
-        np.array_equal(picture._frame.decoded.to_ndarray(format="yuv422p"), one)
-        for picture, one in zip(read_stored(video), stored, strict=True)
-    )
+    for picture, one in zip(read_stored(video), stored, strict=True):
+        assert np.array_equal(picture._frame.decoded.to_ndarray(format="yuv422p"), one)
 
 
 def test_plain_pictures_go_through_no_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

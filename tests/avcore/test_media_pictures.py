@@ -131,10 +131,15 @@ def test_edit_lists_hide_what_they_hide(tmp_path: Path) -> None:
     assert [picture.time for picture in read_pictures(path)] == at_constant_rate(Fraction(25), 45)
 
 
-def test_pictures_may_not_be_drawn_on(tmp_path: Path) -> None:
+def test_pictures_may_not_be_drawn_on_and_sound_alone_has_none(tmp_path: Path) -> None:
     picture = next(read_pictures(Film().write(tmp_path / "a.mp4")))
     with pytest.raises(ValueError, match="read-only"):
         picture.rgb[0, 0] = 0
+    path = Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a")
+    with pytest.raises(MediaError, match=r"no video track.*sound only"):
+        next(read_pictures(path))
+    with pytest.raises(InputError, match="not there"):
+        next(read_pictures(tmp_path / "missing.mp4"))
 
 
 def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -148,14 +153,6 @@ def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptu
     assert shown_number(pictures[-1].rgb) == 99
     assert pictures[-1].time == Fraction(99, 25)
     assert "damaged video packets were skipped" in caplog.text
-
-
-def test_sound_alone_has_no_pictures(tmp_path: Path) -> None:
-    path = Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a")
-    with pytest.raises(MediaError, match=r"no video track.*sound only"):
-        next(read_pictures(path))
-    with pytest.raises(InputError, match="not there"):
-        next(read_pictures(tmp_path / "missing.mp4"))
 
 
 SIZE = 64

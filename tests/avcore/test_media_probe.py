@@ -24,26 +24,12 @@ def film(tmp_path: Path) -> Path:
 
 def test_everything_is_told(film: Path) -> None:
     assert replace(probe(film), tags=()) == MediaInfo(
-        path=film,
-        has_video=True,
-        has_audio=True,
-        width=128,
-        height=96,
-        frame_rate=Fraction(25),
-        duration_s=Fraction(4),
-        num_frames=100,
-        audio_rate=16000,
-        audio_channels=1,
-        longest_picture_s=Fraction(1, 25),
-        tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),),
-        track=1,
-        picture_tracks=(PictureTrack(1, "", "", "h264", 128, 96, is_default=True),),
-        picture_track=1,
-        usual_picture_s=Fraction(1, 25),
-        clock=FileClock(Fraction(0), Fraction(0)),
-        picture_s=(Fraction(0), Fraction(4)),
-        sound_s=(Fraction(0), Fraction(4)),
-    )
+        path=film, has_video=True, has_audio=True, width=128, height=96, frame_rate=Fraction(25), duration_s=Fraction(4),
+        num_frames=100, audio_rate=16000, audio_channels=1, longest_picture_s=Fraction(1, 25), usual_picture_s=Fraction(1, 25),
+        tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),), track=1,
+        picture_tracks=(PictureTrack(1, "", "", "h264", 128, 96, is_default=True),), picture_track=1,
+        clock=FileClock(Fraction(0), Fraction(0)), picture_s=(Fraction(0), Fraction(4)), sound_s=(Fraction(0), Fraction(4)),
+    )  # fmt: skip
 
 
 def test_sound_files(tmp_path: Path) -> None:
@@ -104,14 +90,6 @@ def test_names(film: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         film.parent.chmod(stat.S_IRWXU)
 
 
-def _make_missing(path: Path, film: Path) -> None:
-    pass
-
-
-def _make_folder(path: Path, film: Path) -> None:
-    path.mkdir()
-
-
 def _make_unfinished(path: Path, film: Path) -> None:
     path.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
 
@@ -140,8 +118,8 @@ def _with(content: bytes) -> Any:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (_make_missing, InputError, "not there"),
-        (_make_folder, InputError, "must be a file; found a folder"),
+        (lambda path, film: None, InputError, "not there"),
+        (lambda path, film: path.mkdir(), InputError, "must be a file; found a folder"),
         (_with(b""), InputError, "is empty; found 0 bytes"),
         (_with("Das ist kein Film, sondern Prosa: für und wider.\n".encode() * 200), MediaError, "found a text file"),
         (_with(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), MediaError, "found a text file"),

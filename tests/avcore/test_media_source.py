@@ -31,6 +31,8 @@ def test_length_is_what_iterating_gives(tmp_path: Path, name: str, rate: Fractio
     assert len(source) / 25 == pytest.approx(float(47 / rate), abs=0.04)
     assert [picture.index for picture in pictures] == list(range(len(pictures)))
     assert [shown_number(picture.rgb) for picture in source] == [shown_number(picture.rgb) for picture in pictures]
+    with pytest.raises(MediaError, match="no video track"):
+        PictureSource(Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a"))
 
 
 def test_a_part_is_a_slice_of_the_whole(tmp_path: Path) -> None:
@@ -87,11 +89,6 @@ def test_little_is_held(tmp_path: Path) -> None:
     assert most <= 10  # of 120: a stretch of 8 and what is on its way
 
 
-def test_a_source_needs_pictures(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no video track"):
-        PictureSource(Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a"))
-
-
 def test_a_file_is_looked_at_once_until_it_changes(tmp_path: Path) -> None:
     path, looked = tmp_path / "a", list[str]()
 
@@ -140,7 +137,6 @@ def noise(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def stored(path: Path, **settings: object) -> StoredPicture:
-    """The only picture of a film."""
     film = Film(times=(Fraction(0),), **settings)  # type: ignore[arg-type]
     film.pictures = [noise(*film.size)]
     return next(read_stored(film.write(path)))

@@ -69,7 +69,7 @@ class Weights:
     """Something heavy."""
 
 
-def test_what_is_put_away_is_loaded_when_it_is_needed() -> None:
+def test_what_is_put_away_is_loaded_when_it_is_needed_and_what_nobody_can_make_again_stays() -> None:
     made: list[Weights] = []
 
     def load() -> Weights:
@@ -84,9 +84,6 @@ def test_what_is_put_away_is_loaded_when_it_is_needed() -> None:
     gc.collect()
     assert gone() is None
     assert held.value is held.value
-
-
-def test_what_nobody_can_make_again_stays() -> None:
     only = Weights()
     held = Reloadable(only, None)
     held.put_away()

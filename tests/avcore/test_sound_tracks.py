@@ -60,13 +60,7 @@ def hum() -> Samples:
 @pytest.mark.parametrize(
     ("tracks", "default", "asked", "number", "note"),
     [
-        (
-            [(hum(), "eng", "Desktop"), (TALK, "kor", "Mic")],
-            0,
-            None,
-            2,
-            "sound track 2 (kor, Mic) is heard, since nobody speaks in 1",
-        ),
+        ([(hum(), "eng", "Desktop"), (TALK, "kor", "Mic")], 0, None, 2, "track 2 (kor, Mic) is heard, since nobody speaks in 1"),
         ([(TALK, "eng", ""), (-TALK, "kor", "")], 1, None, 2, ""),
         ([(TALK, "eng", ""), (-TALK, "kor", "")], 0, "2", 2, ""),
         ([(TALK, "eng", ""), (-TALK, "kor", "")], 0, "ko", 2, ""),

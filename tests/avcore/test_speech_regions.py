@@ -92,7 +92,6 @@ def test_speech_with_music_under_it_stays_speech(speech: np.ndarray) -> None:
 def test_the_network_is_that_of_the_package(speech: np.ndarray) -> None:
     """The packaged TorchScript model, asked step by step as its authors do, gives the same numbers."""
     package = find_spec("silero_vad")
-    assert package is not None
     theirs = torch.jit.load(Path(package.origin or "").parent / "data" / "silero_vad.jit")
     steps = torch.from_numpy(speech[: len(speech) // STEP_SAMPLES * STEP_SAMPLES]).reshape(-1, STEP_SAMPLES)
     with torch.no_grad():
@@ -126,21 +125,18 @@ def test_memory_does_not_grow_with_the_sound() -> None:
     assert peak(8) < peak(2) + 2**20
 
 
-def test_short_pauses_are_bridged_and_short_sounds_left_out() -> None:
+def test_short_pauses_are_bridged_short_sounds_left_out_and_pauses_padded_by_half() -> None:
     activity = made_up([(1, 2), (2.2, 3), (4, 4.1), (6, 7)], 8)
     found = activity.regions(SpeechSettings(pad_s=0))
     assert np.round(found, 1).tolist() == [[1.0, 3.0], [6.0, 7.0]]
     assert len(activity.regions(SpeechSettings(pad_s=0, min_pause_s=0.1))) == 3
-
-
-def test_padding_takes_no_more_than_half_a_pause() -> None:
     activity = made_up([(0.05, 1), (1.4, 2)], 2.02)
     first, second = activity.padded([Region(0.05, 1.0), Region(1.4, 2.0)], 0.5)
     assert first == pytest.approx((0.0, 1.2))
     assert second == pytest.approx((1.2, activity.seconds))
 
 
-def test_cuts_are_at_pauses(activity: SpeechActivity) -> None:
+def test_cuts_are_at_pauses_and_what_is_too_short_is_named(activity: SpeechActivity) -> None:
     cuts = cut_at_pauses(activity, CutSettings(min_s=1.0, max_s=5.0, max_pause_s=1.0))
     assert len(cuts.pieces) == 2
     for piece in cuts.pieces:
@@ -149,9 +145,6 @@ def test_cuts_are_at_pauses(activity: SpeechActivity) -> None:
     assert joined.start_s == pytest.approx(0.8, abs=0.25)
     assert joined.end_s == pytest.approx(5.5, abs=0.25)
     assert alone.start_s == pytest.approx(6.3, abs=0.25)
-
-
-def test_what_is_too_short_is_named(activity: SpeechActivity) -> None:
     cuts = cut_at_pauses(activity, CutSettings(min_s=1.5, max_s=3.0))
     assert len(cuts.pieces) == 2
     assert len(cuts.too_short) == 1
@@ -179,16 +172,13 @@ def test_pieces_never_overlap_and_keep_to_their_length(max_s: float) -> None:
     assert all(0.5 <= piece.seconds <= max_s + 1e-9 for piece in cuts.pieces)
 
 
-def test_exact_pieces() -> None:
+def test_exact_pieces_stay_inside_the_sound() -> None:
     activity = made_up([(1, 8.5), (12, 14), (18, 18.6), (20, 20.9)], 21)
     cuts = cut_exactly(activity, 3.0, CutSettings(max_pause_s=0.5))
     assert all(piece.seconds == pytest.approx(3.0) for piece in cuts.pieces)
     starts = [piece.start_s for piece in cuts.pieces]
     assert starts == pytest.approx([1.0, 4.0, 11.5], abs=0.1)
     assert len(cuts.too_short) == 2
-
-
-def test_an_exact_piece_stays_inside_the_sound() -> None:
     cuts = cut_exactly(made_up([(0.1, 2.8)], 3.0), 2.97, CutSettings())
     assert cuts.pieces[0].start_s >= 0
     assert cuts.pieces[0].end_s <= 3.0

@@ -117,9 +117,11 @@ def test_yaml_that_no_config_holds(text: str, words: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_numbers_are_told_as_ranges() -> None:
+def test_numbers_are_told_as_ranges_and_one_is_not_several() -> None:
     assert ranges([]) == ""
     assert ranges([7, 3, 1, 2, 10, 11, 2]) == "1-3, 7, 10-11"
+    assert [several(count, "clip") for count in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert [several(count, "entry", "entries") for count in (1, 3)] == ["1 entry", "3 entries"]
 
 
 def test_what_is_not_drawn_is_escaped_and_letters_stay() -> None:
@@ -155,29 +157,19 @@ def test_lines_that_are_handed_over_stay_lines_and_numbers_are_written_as_asked(
     assert PlainFormatter("%(message)s").format(record) == told
 
 
-def test_results_are_escaped_and_a_closed_stdout_is_no_error(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_are_escaped_and_closing_is_no_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     print_text("comment: \x1b[31m\tx\ny")
     assert capsys.readouterr().out == "comment: \\x1b[31m\tx\ny\n"
     monkeypatch.setattr(sys, "stdout", None)
     print_text("nobody hears this")
 
 
-def test_json_keeps_letters_and_names_that_are_not_utf8() -> None:
+def test_json_keeps_letters_and_names_that_are_not_utf8_and_a_number_that_is_none_is_null_in_json() -> None:
     text = json_text({"input": "안녕\udcff.mp4"})
     assert "안녕" in text
     text.encode("utf-8")
     assert json.load(io.StringIO(text)) == {"input": "안녕\udcff.mp4"}
     with pytest.raises(InputError, match=r"not UTF-8; found b\\udcff"):
         require_utf8(["a", "b\udcff"], "a video")
-
-
-def test_a_number_that_is_none_is_null_in_json() -> None:
     content = {"score": float("nan"), "rows": [(1.5, float("inf")), {"low": -float("inf")}], "text": "NaN"}
     assert json.loads(json_text(content)) == {"score": None, "rows": [[1.5, None], {"low": None}], "text": "NaN"}
-
-
-def test_one_is_not_several() -> None:
-    assert [several(count, "clip") for count in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
-    assert [several(count, "entry", "entries") for count in (1, 3)] == ["1 entry", "3 entries"]

@@ -13,7 +13,6 @@ from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, 
 from avcore.units import (
     UTUT_LANGUAGES,
     Units,
-    error_rate,
     fingerprint,
     from_reference_codes,
     language_tag,
@@ -35,27 +34,21 @@ def test_an_empty_sequence_is_allowed(empty: object) -> None:
     assert len(Units(empty).merged()) == 0  # type: ignore[arg-type]
 
 
-def test_merging_without_durations_leaves_them_unknown() -> None:
+def test_merging_leaves_unknown_durations_unknown_and_comes_before_negatives_go() -> None:
     units = Units(np.array([7, 7, 3])).merged()
     assert units.ids.tolist() == [7, 3]
     assert units.durations is None
     with pytest.raises(UnitError, match="durations"):
         units.frames()
-
-
-def test_reference_codes_merge_before_negatives_go_and_stay_apart() -> None:
     units = from_reference_codes([7, 7, -1, 7, -2, -2, 4])
     assert units.ids.tolist() == [7, 7, 4]
     assert units.merged().ids.tolist() == [7, 7, 4]
 
 
-def test_a_negative_unit_names_its_position() -> None:
+def test_a_unit_out_of_range_is_named_with_its_position() -> None:
     with pytest.raises(UnitRangeError, match="position 2") as caught:
         Units(np.array([1, 2, -3]))
     assert (caught.value.unit, caught.value.position) == (-3, 2)
-
-
-def test_a_unit_beyond_the_vocabulary_names_position_and_bounds() -> None:
     units = Units(np.array([999, 1000]))
     assert units.check_range(1001) is units
     with pytest.raises(UnitRangeError, match=r"position 1 .*0\.\.999.*1000"):
@@ -70,11 +63,8 @@ def test_what_is_no_unit_sequence_is_refused(ids: list, durations: list | None) 
         Units(np.array(ids), None if durations is None else np.array(durations))
 
 
-def test_units_can_come_from_a_tensor_or_a_list() -> None:
+def test_units_come_from_tensors_or_lists_and_equality_looks_at_everything() -> None:
     assert Units(torch.tensor([3, 4])) == Units([3, 4]) == Units(np.array([3, 4], dtype=np.int32))  # type: ignore[arg-type]
-
-
-def test_equality_looks_at_everything() -> None:
     units = Units([1, 2], [1, 1], "ko", "v")  # type: ignore[arg-type]
     assert units == Units([1, 2], [1, 1], "ko", "v")  # type: ignore[arg-type]
     assert units != Units([1, 2], [1, 2], "ko", "v")  # type: ignore[arg-type]
@@ -112,17 +102,9 @@ def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pyte
     assert "first of 2 lines" in caplog.text
 
 
-def test_nothing_against_nothing() -> None:
-    assert error_rate([]) == 0.0
-
-
-@pytest.mark.parametrize("name", ["ko", "KO", "kor", " [ko] "])
-def test_language_names_mean_the_same(name: str) -> None:
-    assert normalise_language(name) == "ko"
-    assert language_tag(name) == "[ko]"
-
-
-def test_there_are_nineteen_published_languages() -> None:
+def test_language_names_mean_the_same_and_nineteen_are_published() -> None:
+    for name in ("ko", "KO", "kor", " [ko] "):
+        assert (normalise_language(name), language_tag(name)) == ("ko", "[ko]")
     assert len(set(UTUT_LANGUAGES)) == 19
     assert UTUT_LANGUAGES[:5] == ("en", "es", "fr", "it", "pt")
 
@@ -147,13 +129,10 @@ def test_only_two_known_and_different_vocabularies_are_refused() -> None:
         require_same_vocabulary("a", "b", "the model")
 
 
-@pytest.mark.parametrize(("written", "meant"), [("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")])
-def test_a_country_or_a_name_in_place_of_a_language_is_understood(written: str, meant: str) -> None:
-    with pytest.raises(LanguageError, match=f"did you mean {meant}"):
-        require_language(written, ("en", "ko"), "the translator")
-
-
-def test_nothing_is_guessed_where_nothing_is_near() -> None:
+def test_a_country_or_a_name_in_place_of_a_language_is_understood_and_nothing_guessed() -> None:
+    for written, meant in (("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")):
+        with pytest.raises(LanguageError, match=f"did you mean {meant}"):
+            require_language(written, ("en", "ko"), "the translator")
     with pytest.raises(LanguageError, match="found xx; add it"):
         require_language("xx", ("en", "ko"), "the translator", "add it")
     assert meant_language("kr", ("en", "fr")) is None

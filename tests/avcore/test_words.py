@@ -110,17 +110,6 @@ def test_the_language_is_asked_for_or_the_locale_s(
     assert user_language() == language
 
 
-def test_each_kind_of_note_has_a_code_of_its_own() -> None:
-    made = [
-        str(node.args[0].value)
-        for tree in _trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NoteKind" and isinstance(node.args[0], ast.Constant)
-    ]
-    assert len(made) > 50
-    assert sorted(made) == sorted(set(made))
-
-
 def test_a_hint_is_korean_as_a_whole_or_stays_english() -> None:
     """The entry of a flag alone takes no other words."""
     no_voice = InputError("no speech was found in it", hint="give another voice with --voice x.wav")

@@ -17,7 +17,6 @@ def babble(tmp_path_factory: pytest.TempPathFactory) -> BabbleCorpus:
 
 @pytest.fixture(scope="session")
 def trained(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the debug config, by the command."""
     run_dir = tmp_path_factory.mktemp("trained")
     assert main(words(babble, run_dir)) == 0
     return run_dir
@@ -25,7 +24,6 @@ def trained(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def trained_aligned(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the debug config of an aligned network, by the command."""
     run_dir = tmp_path_factory.mktemp("aligned")
     assert main(words(babble, run_dir, config="aligned_debug")) == 0
     return run_dir

@@ -33,18 +33,15 @@ def test_the_best_of_all_paths_is_found(steps: int, letters: int) -> None:
     assert _score(log_probs, found) == pytest.approx(best, abs=1e-5)
 
 
-def test_too_few_steps_are_an_error() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
-        best_durations(np.zeros((1, 2, 3), np.float32), np.array([2]), np.array([3]))
-
-
-def test_a_batch_is_aligned_row_by_row() -> None:
+def test_a_batch_is_aligned_row_by_row_and_too_few_steps_are_an_error() -> None:
     alignment = torch.randn(2, 6, 4)
     found = durations_of(alignment, torch.tensor([6, 4]), torch.tensor([4, 2]))
     assert found.sum(1).tolist() == [6, 4]
     assert found[1, 2:].tolist() == [0, 0]
     alone = durations_of(alignment[1:, :4, :2], torch.tensor([4]), torch.tensor([2]))
     assert found[1, :2].tolist() == alone[0].tolist()
+    with pytest.raises(ValueError, match="do not fit"):
+        best_durations(np.zeros((1, 2, 3), np.float32), np.array([2]), np.array([3]))
 
 
 def test_the_prior_is_a_beta_binomial() -> None:

@@ -10,9 +10,6 @@ from text2unit.script import MOST_SYLLABLES, ends_softly, script_of, shorten
 def test_text_is_cut_at_the_ends_of_sentences_and_lines() -> None:
     script = script_of("3시에 만나요. 어디에서요?\n\n역 앞에서\n…\n네! 3.5km예요.")
     assert script.sentences == ("세 시에 만나요.", "어디에서요?", "역 앞에서", "네.", "삼 점 오 킬로미터예요.")
-
-
-def test_a_line_of_hanja_or_of_other_signs_that_are_read_is_said() -> None:
     assert script_of("갑니다.\n美·中\n½\nⅢ\n…").sentences == ("갑니다.", "미, 중", "이분의 일", "삼")
 
 
@@ -24,14 +21,11 @@ def test_a_long_sentence_is_cut_at_commas_and_then_between_words() -> None:
     assert [ends_softly(piece) for piece in pieces] == [True, True, True, False]
 
 
-def test_ten_thousand_syllables_are_said_in_pieces() -> None:
+def test_ten_thousand_syllables_are_said_in_pieces_and_refused_without_a_blank() -> None:
     script = script_of("가나다라 " * 2500)
     assert len(script.sentences) >= 50
     assert all(sum("가" <= sign <= "힣" for sign in one) <= MOST_SYLLABLES for one in script.sentences)
     assert sum(one.count("가") for one in script.sentences) == 2500
-
-
-def test_ten_thousand_syllables_without_a_blank_are_refused() -> None:
     with pytest.raises(InputError, match=r"too long to be said; expected 200 syllables at most; found 10000"):
         script_of("가" * 10_000)
 

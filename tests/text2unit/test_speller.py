@@ -36,15 +36,12 @@ def test_a_speller_reads_what_is_written_or_how_it_is_pronounced_as_its_checkpoi
     assert plain.units_of("굳이").ids.tolist() != plain.units_of("구지").ids.tolist()
 
 
-def test_the_languages_of_the_checkpoint_are_the_languages(speller: Path) -> None:
+def test_the_languages_of_the_checkpoint_are_the_languages_and_low_precision_says_nearly_the_same(speller: Path) -> None:
     loaded = TextSpeller.from_checkpoint(speller)
     assert loaded.languages == ("ko",)
     assert loaded.units_of("가나다", "kor") == loaded.units_of("가나다", "KO")
     with pytest.raises(LanguageError, match="one of ko"):
         loaded.units_of("hello", "en")
-
-
-def test_low_precision_says_nearly_the_same(speller: Path) -> None:
     text = "가나다라 마바사."
     low, high = (TextSpeller.from_checkpoint(speller, precision=name).units_of(text) for name in ("bfloat16", "float32"))
     assert low.ids.tolist() == high.ids.tolist()
@@ -63,9 +60,7 @@ def test_low_precision_says_nearly_the_same(speller: Path) -> None:
         ({"model": {"pronounced": "yes"}}, "pronounced"),
     ],
 )
-def test_a_changed_configuration_is_one_clear_error(
-    speller: Path, tmp_path: Path, change: dict[str, object], complaint: str
-) -> None:
+def test_a_changed_configuration_is_one_error(speller: Path, tmp_path: Path, change: dict[str, object], complaint: str) -> None:
     for path in (speller, speller.with_suffix(".json")):
         shutil.copy(path, tmp_path / path.name)
     beside = tmp_path / speller.with_suffix(".json").name
@@ -77,19 +72,16 @@ def test_a_changed_configuration_is_one_clear_error(
         TextSpeller.from_checkpoint(tmp_path / speller.name)
 
 
-def test_a_checkpoint_of_another_stage_says_what_it_is(parity_dir: Path, speller: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no speller checkpoint.*renderer.*--unit2av-path"):
-        TextSpeller.from_checkpoint(parity_dir / "unit2av_renderer.pt")
-    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*a speller.*--text2unit-path"):
-        read_checkpoint(speller, RENDERER)
-
-
-def test_a_missing_tensor_is_named(speller: Path, tmp_path: Path) -> None:
+def test_a_missing_tensor_is_named_and_a_checkpoint_of_another_stage(speller: Path, tmp_path: Path, parity_dir: Path) -> None:
     stored = read_checkpoint(speller, SPELLER)
     tensors = {name: tensor for name, tensor in stored.tensors.items() if name != "classes.bias"}
     path = write_checkpoint(tmp_path / "x.safetensors", SPELLER, stored.config, tensors)
     with pytest.raises(NetflipsError, match=r"1 missing: classes\.bias"):
         TextSpeller.from_checkpoint(path)
+    with pytest.raises(CheckpointError, match=r"no speller checkpoint.*renderer.*--unit2av-path"):
+        TextSpeller.from_checkpoint(parity_dir / "unit2av_renderer.pt")
+    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*a speller.*--text2unit-path"):
+        read_checkpoint(speller, RENDERER)
 
 
 def test_the_command_writes_units(speller: Path, tmp_path: Path) -> None:

@@ -108,7 +108,6 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
     write_rows(tmp_path / "twice.jsonl", rows + [{**row, "id": f"{row['id']}_again"} for row in rows])
     task = make_task(config_of(babble, tmp_path, f"data.train={tmp_path / 'twice.jsonl'}", "data.units=", "data.hold_out=5"))
     held = task.valid
-    assert held is not None
     assert len(held) == 10
     texts = {held.load((0, index)).text for index in range(10)}
     assert not texts & {task.train.load((0, index)).text for index in range(len(task.train))}

@@ -56,7 +56,6 @@ def test_letters_of_the_past_are_kept_as_the_decoder_saw_them(beam: int) -> None
     log_probs = model.ctc_log_probs(3 * encoded)[0]
     start, weight = SIZES.starts[0], 0.3
     found = search_together(model, encoded, log_probs, (start, END), beam, weight, np.array([3, start]), (4, 12))
-    assert found is not None
     assert len(found.rows) >= 4
     text = torch.tensor([[start, *found.rows.tolist()]])
     scores = torch.log_softmax(model.logits(EncodedUnits(encoded, None), text)[0].double(), dim=-1).numpy()
@@ -81,6 +80,5 @@ def test_a_wide_search_finds_the_best_of_all_texts() -> None:
         by_decoder = float(said[range(len(text) + 1), [*text, END]].sum())
         scores.append((1 - weight) * by_decoder + weight * float(log_likelihoods(log_probs, [np.array([*text, END])])[0]))
     found = search_together(model, encoded, log_probs, (start, END), len(texts), weight, np.array(never), (0, 2))
-    assert found is not None
     assert found.rows.tolist() == texts[int(np.argmax(scores))]
     assert found.score == pytest.approx(max(scores), abs=1e-4)

@@ -31,20 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(folder: Path, run: str, parity_dir: Path, *more: str) -> int:
     files = parity_dir / "unit2text"
-    settings = (
-        "data.lips=true",
-        f"data.train={folder / 'clips.jsonl'}",
-        "data.hold_out=1",
-        f"init.checkpoint={files / 'unit_pretrained.pt'}",
-        f"init.av_hubert={files / 'mavhubert.pt'}",
-        f"run_dir={folder / run}",
-        "batch.batch_size=3",
-        "loop.validate_every=2",
-        "loop.save_every=2",
-        "loop.log_every=1",
-        "optim.lr=1e-3",
-        "optim.warmup_steps=0",
-    )
+    data = ("data.lips=true", f"data.train={folder / 'clips.jsonl'}", "data.hold_out=1", f"run_dir={folder / run}")
+    init = (f"init.checkpoint={files / 'unit_pretrained.pt'}", f"init.av_hubert={files / 'mavhubert.pt'}")
+    steps = ("batch.batch_size=3", *(f"loop.{name}" for name in ("validate_every=2", "save_every=2", "log_every=1")))
+    settings = (*data, *init, *steps, "optim.lr=1e-3", "optim.warmup_steps=0")
     return main(["--config", "unit2text/train_debug", *settings, *more])
 
 
@@ -70,7 +60,6 @@ def test_what_is_exported_reads_lips(folder: Path, parity_dir: Path) -> None:
     assert main(["export", "--checkpoint", str(folder / "out" / "checkpoints" / "last.pt"), "--out-path", str(path)]) == 0
     reader = UnitReader.from_checkpoint(path)
     assert (reader.takes, reader.languages) == ("lips", ("en", "it", "fr", "es", "pt"))
-    assert reader.config.lips is not None
     assert reader.config.lips.encoder.encoder_attention_heads == 4
     found = reader.read(np.load(folder / "0.npy"), "fr")
     assert found.language == "fr"

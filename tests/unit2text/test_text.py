@@ -32,13 +32,10 @@ def test_letters_there_and_back(text: str) -> None:
     assert vocabulary.decode(vocabulary.encode(text).tolist()) == unicodedata.normalize("NFC", text)
 
 
-def test_korean_is_read_in_jamo_and_lone_ones_are_left_out() -> None:
+def test_korean_is_read_in_jamo_and_a_letter_that_was_never_seen_is_unknown() -> None:
     assert len(letters_of_text("국")) == 3
     assert composed("우채ᅦ국") == "우채국"
     assert composed("  a   b ") == "a b"
-
-
-def test_a_letter_that_was_never_seen_is_unknown() -> None:
     assert letters("ab").encode("axb").tolist() == [4, 3, 5]
 
 
@@ -65,14 +62,11 @@ def test_the_best_path_and_when_its_rows_were_said() -> None:
     assert all(one.probability > 0.9 for one in spans)
 
 
-def test_a_text_without_room_shares_the_time() -> None:
+def test_a_text_without_room_shares_the_time_and_a_mark_that_ctc_never_says_takes_none() -> None:
     spans = align(log_probs([4, 5]), np.array([4, 4, 5]))
     assert [one.first for one in spans] == sorted(one.first for one in spans)
     assert spans[-1].last == 2
     assert align(log_probs([4]), np.zeros(0, np.int64)) == []
-
-
-def test_a_mark_that_ctc_never_says_takes_no_time() -> None:
     spans = align(log_probs([0, 4, 4, 0, 5]), np.array([0, 4, 0, 5]))
     assert [(one.first, one.last) for one in spans] == [(0, 0), (1, 3), (3, 3), (4, 5)]
 

@@ -113,15 +113,8 @@ def test_two_streams_then_one_that_goes_on(folder: Path, reader_file: Path) -> N
 
 def test_figures_of_a_manifest(reader_file: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "figures.json"
-    words = [
-        str(folder / "texts.jsonl"),
-        "--units",
-        str(folder / "units.jsonl"),
-        "--unit2text-path",
-        str(reader_file),
-        "--out",
-        str(out),
-    ]
+    files = {"--units": folder / "units.jsonl", "--unit2text-path": reader_file, "--out": out}
+    words = [str(folder / "texts.jsonl"), *(str(one) for pair in files.items() for one in pair)]
     assert evaluate.main([*words, "--quiet"]) == 0
     content = json.loads(out.read_text())
     assert content["normalisation"] == "netflips-text-1"
@@ -154,9 +147,7 @@ def _corpus(manifest: Path, folder: Path, **settings: Any) -> ReaderCorpus:
 
 
 def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
-    corpus = read_reader_corpus(
-        ReaderDataConfig(train=str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0
-    )
+    corpus = _corpus(folder / "texts.jsonl", folder, hold_out=5)
     assert len(corpus.valid) >= 5
     assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
 
@@ -166,9 +157,7 @@ def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -
     mixed = [row | {"language": "ko" if number % 5 == 0 else "en"} for number, row in enumerate(rows)]
     manifest = tmp_path / "mixed.jsonl"
     manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
-    corpus = read_reader_corpus(
-        ReaderDataConfig(train=str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0
-    )
+    corpus = _corpus(manifest, folder, hold_out=5, balance=True)
     english, korean = ([one.id for one in corpus.train if one.language == language] for language in ("en", "ko"))
     assert len(set(english)) == len(english)
     assert len(korean) > 2 * len(set(korean)) > 0
@@ -179,7 +168,6 @@ def test_noise() -> None:
     random, noise = np.random.default_rng(0), ReaderNoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
     units = Units(np.arange(200) % 10, np.full(200, 10))
     changed = with_noise(units, noise, 10, random)
-    assert changed.durations is not None
     assert 120 < len(changed) < 240
     assert changed.durations.min() >= 1
     assert changed.ids.max() < 10
@@ -192,9 +180,7 @@ def test_noise() -> None:
 
 def test_sentences_in_a_row(folder: Path) -> None:
     """As many of one language as fit, one behind another, with pauses between; the same each time for the same number."""
-    corpus = read_reader_corpus(
-        ReaderDataConfig(train=str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0
-    )
+    corpus = _corpus(folder / "texts.jsonl", folder, hold_out=2)
     text, starts = text_vocabulary(corpus)
     in_a_row = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
     single, several = (
@@ -211,12 +197,11 @@ def test_sentences_in_a_row(folder: Path) -> None:
     assert several.load((1, 3)).rows.tolist() != row.rows.tolist()
 
 
-@pytest.mark.parametrize(("progress", "hidden"), [(0.05, 0), (0.4, 5), (0.8, 10)])
-def test_units_of_the_sound_fade_out(progress: float, hidden: int) -> None:
+def test_units_of_the_sound_fade_out() -> None:
     sound = torch.full((2, 12), 9)
     sound[:, 10:] = 0
-    faded = fade(sound, progress)
-    assert ((faded == 0).sum(1) - 2).tolist() == [hidden, hidden]
+    for progress, hidden in ((0.05, 0), (0.4, 5), (0.8, 10)):
+        assert ((fade(sound, progress) == 0).sum(1) - 2).tolist() == [hidden, hidden]
     assert int((sound == 0).sum()) == 4
 
 

@@ -22,9 +22,12 @@ def covered(windows: list[Window], num_steps: int) -> None:
     assert all(one.last - one.first <= 500 for one in windows)
 
 
-def test_short_input_is_one_window() -> None:
+def test_short_input_is_one_window_and_without_a_pause_windows_overlap() -> None:
     assert plan_windows(500, 50, [], SETTINGS) == [Window(0, 500)]
     assert plan_windows(0, 50, [], SETTINGS) == [Window(0, 0)]
+    windows = plan_windows(1200, 50, [], SETTINGS)
+    covered(windows, 1200)
+    assert [(one.first, one.last) for one in windows] == [(0, 500), (400, 900), (800, 1200)]
 
 
 def test_cuts_lie_in_the_longest_pause_that_a_window_may_end_at() -> None:
@@ -32,12 +35,6 @@ def test_cuts_lie_in_the_longest_pause_that_a_window_may_end_at() -> None:
     windows = plan_windows(800, 50, pauses, SETTINGS)
     covered(windows, 800)
     assert windows == [Window(0, 365), Window(365, 800)]
-
-
-def test_without_a_pause_windows_overlap() -> None:
-    windows = plan_windows(1200, 50, [], SETTINGS)
-    covered(windows, 1200)
-    assert [(one.first, one.last) for one in windows] == [(0, 500), (400, 900), (800, 1200)]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -49,7 +46,6 @@ def test_any_input_is_covered_once(seed: int) -> None:
 
 
 def heard(*words: tuple[str, float, float], by: Window) -> list[Word]:
-    """Words as a window tells them, of times of the whole."""
     begin = by.first / 50
     return [Word(text, start - begin, end - begin, 1.0) for text, start, end in words]
 
@@ -78,12 +74,9 @@ def test_without_such_a_word_nothing_is_said_twice_or_left_out() -> None:
     assert joined(before, [("seum", 8.0, 8.6), ("closes", 9.0, 9.4)]) == "near the museum closes"
 
 
-def test_the_same_word_said_again_is_not_taken_for_one() -> None:
+def test_words_said_again_stay_and_a_window_that_heard_nothing_takes_nothing_away() -> None:
     before = [("very", 8.2, 8.5), ("very", 9.2, 9.5)]
     assert joined(before, [("very", 8.2, 8.5), ("very", 9.2, 9.5), ("well", 10.2, 10.5)]) == "very very well"
-
-
-def test_a_window_that_heard_nothing_takes_nothing_away() -> None:
     assert joined([("near", 7.2, 7.5), ("it", 8.6, 8.9)], []) == "near it"
     assert joined([], [("near", 8.6, 8.9), ("it", 10.6, 10.9)]) == "near it"
 
@@ -95,12 +88,9 @@ def test_times_never_go_back() -> None:
     assert edges == sorted(edges)
 
 
-def test_a_unit_that_lasts_is_a_pause() -> None:
+def test_a_unit_that_lasts_is_a_pause_and_lengths_must_go_together() -> None:
     units = Units(np.array([3, 0, 5, 0, 7]), np.array([10, 5, 10, 20, 10]))
     assert pauses_of(units) == [(0.5, 0.9)]
-
-
-def test_lengths_that_do_not_go_together() -> None:
     with pytest.raises(UsageError, match="2 x overlap <= shortest <= longest"):
         WindowSettings(longest_s=2.0)
 

@@ -35,7 +35,6 @@ def units_of(text: str, generator: np.random.Generator) -> tuple[list[int], list
 
 
 def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") -> tuple[Path, Path]:
-    """A manifest with texts, and units of the same ids."""
     generator = np.random.default_rng(seed)
     manifest, units = folder / "texts.jsonl", folder / "units.jsonl"
     with manifest.open("w", encoding="utf-8") as texts, units.open("w", encoding="utf-8") as rows:
@@ -48,21 +47,15 @@ def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") 
 
 
 def write_reader(path: Path, corpus: ReaderCorpus, seed: int = 0) -> Path:
-    """A reader with random weights for a corpus."""
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(seed)
     model = UnitText(reader_config(SMALL, corpus, len(text.symbols), starts))
+    model_config = {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False}
     config = {
-        "takes": "units",
-        "symbols": list(text.symbols),
-        "spelling": "letters",
-        "starts": starts,
-        "vocabulary": corpus.vocabulary,
-        "model": {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False},
-        "search": {"beam": 3},
-        "ctc_weight": 1.0,
+        "takes": "units", "symbols": list(text.symbols), "spelling": "letters", "starts": starts, "search": {"beam": 3},
+        "vocabulary": corpus.vocabulary, "model": model_config, "ctc_weight": 1.0,
         "suppress_marks": True,  # with random weights CTC writes most
-    }
+    }  # fmt: skip
     return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))
 
 

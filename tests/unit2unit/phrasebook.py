@@ -44,7 +44,6 @@ def write_folders(root: Path, count: int = 120) -> dict[str, Path]:
         for name, ids in units.items():
             (root / language / f"{name}.txt").write_text(" ".join(map(str, ids)))
     return {language: root / language for language in LANGUAGES}
-    return {language: root / language for language in LANGUAGES}
 
 
 def prepare_stage(root: Path, stage: str, count: int, *more: str) -> Path:

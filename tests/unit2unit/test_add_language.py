@@ -22,7 +22,7 @@ from unit2unit.utut_finetune.add_language import add_language, main
 _TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 
 
-def test_korean_stands_where_the_reference_layout_has_it(parity_dir: Path, tmp_path: Path) -> None:
+def test_korean_is_added_as_in_the_reference_layout_and_other_languages_stay(parity_dir: Path, tmp_path: Path) -> None:
     assert main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.pt")]) == 0
     extended = read_checkpoint(tmp_path / "ko.pt", TRANSLATOR)
     expected = np.load(parity_dir / "expected.npz")["ko.surgery_embed"]
@@ -34,11 +34,7 @@ def test_korean_stands_where_the_reference_layout_has_it(parity_dir: Path, tmp_p
         assert torch.equal(extended.tensors[name], original.tensors[name]), name
     assert extended.config["task"]["langs"] == original.config["task"]["langs"] + ",ko"
     assert extended.config["generation"] == original.config["generation"]
-
-
-def test_other_languages_translate_as_before_but_for_the_new_rows_share(parity_dir: Path, tmp_path: Path) -> None:
-    """The new row is one more choice in the softmax and nothing else: the logits of the old rows are the same numbers."""
-    main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.pt")])
+    # The new row is one more choice in the softmax and nothing else: the logits of the old rows are the same numbers.
     inputs = np.load(parity_dir / "inputs.npz")
     source, before = (torch.from_numpy(inputs[name])[None] for name in ("src_tokens0", "prev_output_tokens0"))
     lengths = torch.tensor([source.shape[1]])
@@ -62,9 +58,10 @@ def test_inference_takes_the_new_language(parity_dir: Path, tmp_path: Path) -> N
     assert len(translator.translate(units, "en", "ja").tokens) > 0
 
 
-def test_a_language_that_is_there_is_refused(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_added_is_refused(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(parity_dir / "utut_ko.pt"), str(tmp_path / "again.pt")]) == 2
     assert "the language is there already" in capsys.readouterr().err
+    assert main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.safetensors")]) == 2
     assert not list(tmp_path.iterdir())
 
 
@@ -89,10 +86,6 @@ def test_the_quantizer_is_kept(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "more.pt", TRANSLATOR).config["vocabulary"] == "sha256:0123456789abcdef"
 
 
-def test_only_pt_files_are_written(parity_dir: Path, tmp_path: Path) -> None:
-    assert main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.safetensors")]) == 2
-
-
 def _moved(checkpoint: Checkpoint, by: float) -> Checkpoint:
     """The checkpoint with the same number added to all weights."""
     tensors = {name: tensor + by if tensor.is_floating_point() else tensor for name, tensor in checkpoint.tensors.items()}
@@ -103,12 +96,8 @@ def test_the_mean_of_weights_is_written_so_that_all_commands_read_it(parity_dir:
     first = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     for name, by in (("a.pt", 0.5), ("b.pt", -0.2)):
         write_fairseq(_moved(first, by), tmp_path / name)
-    assert (
-        average_main(
-            [str(parity_dir / "utut.pt"), str(tmp_path / "a.pt"), str(tmp_path / "b.pt"), "--out", str(tmp_path / "mean.pt")]
-        )
-        == 0
-    )
+    given = [str(path) for path in (parity_dir / "utut.pt", tmp_path / "a.pt", tmp_path / "b.pt")]
+    assert average_main([*given, "--out", str(tmp_path / "mean.pt")]) == 0
     mean = read_checkpoint(tmp_path / "mean.pt", TRANSLATOR)
     assert mean.tensors.keys() == first.tensors.keys()
     for name, tensor in first.tensors.items():

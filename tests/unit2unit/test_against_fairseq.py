@@ -101,9 +101,7 @@ def assert_same(found: list[Hypothesis], wanted: list[dict[str, Any]]) -> None:
     ],
 )
 @torch.inference_mode()
-def test_same_logits_and_same_hypotheses(
-    seed: int, dim: int, num_heads: int, num_units: int, length: int, settings: SearchConfig
-) -> None:
+def test_same_logits_same_texts(seed: int, dim: int, num_heads: int, num_units: int, length: int, settings: SearchConfig) -> None:
     theirs, options = bart(seed, dim, num_heads, num_units)
     model = ours(theirs, options)
     vocabulary, generator = model.config.vocabulary, np.random.default_rng(seed)

@@ -28,9 +28,15 @@ def translator(path: Path) -> UnitTranslator:
     return UnitTranslator.from_checkpoint(path)
 
 
-def test_languages_and_settings_come_from_the_file(translator: UnitTranslator) -> None:
+def test_languages_and_settings_come_from_the_file_and_units_without_durations_from_the_search(translator: UnitTranslator) -> None:
     assert translator.languages == ("en", "fr", "ko")
     assert translator.default_search == SearchConfig(beam=4, max_len_b=12)
+    found = translator.translate(UNITS, "en", "kor")
+    names = [token - 4 for token in found.tokens if 4 <= token < 34]
+    assert found.units == Units(np.array(names), None, "ko")
+    assert not found.units.is_merged
+    assert len(found.hypotheses) == 4
+    assert found.score == pytest.approx(float(found.positional_scores.sum()) / len(found.tokens), abs=1e-5)
 
 
 def test_units_are_merged_at_the_door(translator: UnitTranslator) -> None:
@@ -40,15 +46,6 @@ def test_units_are_merged_at_the_door(translator: UnitTranslator) -> None:
         found = translator.translate(units)
         assert found.tokens.tolist() == wanted.tokens.tolist()
         assert found.score == wanted.score
-
-
-def test_units_come_as_they_are_without_durations(translator: UnitTranslator) -> None:
-    found = translator.translate(UNITS, "en", "kor")
-    names = [token - 4 for token in found.tokens if 4 <= token < 34]
-    assert found.units == Units(np.array(names), None, "ko")
-    assert not found.units.is_merged
-    assert len(found.hypotheses) == 4
-    assert found.score == pytest.approx(float(found.positional_scores.sum()) / len(found.tokens), abs=1e-5)
 
 
 @pytest.mark.parametrize("target", ["en", "fr", "ko"])
@@ -84,11 +81,8 @@ def test_truncation_is_told(parity_dir: Path) -> None:
     assert not ends_there.truncated
 
 
-def test_no_units_are_a_defined_input(translator: UnitTranslator) -> None:
+def test_no_units_are_a_defined_input_and_output(translator: UnitTranslator, tmp_path: Path) -> None:
     assert translator.translate(Units(np.zeros(0, dtype=np.int64))).tokens[-1] == 36
-
-
-def test_no_units_are_a_defined_output(tmp_path: Path) -> None:
     model = tiny_model()
     with torch.no_grad():
         # The decoder's last norm gives the row of <s> whatever it is given, so that <s> is the best token at every step.
@@ -111,7 +105,7 @@ def test_korean_on_the_published_file_names_the_way_to_it(parity_dir: Path) -> N
     assert "add_language" not in str(caught.value)
 
 
-def test_unit_offset_is_added_before_and_taken_off_after(path: Path, translator: UnitTranslator) -> None:
+def test_unit_offset_is_added_and_taken_off_and_may_be_stored(path: Path, translator: UnitTranslator, tmp_path: Path) -> None:
     shifted = UnitTranslator.from_checkpoint(path, unit_offset=2)
     plain = translator.translate(Units(np.array([5, 9, 12])))
     moved = shifted.translate(Units(np.array([3, 7, 10])))
@@ -119,13 +113,10 @@ def test_unit_offset_is_added_before_and_taken_off_after(path: Path, translator:
     assert moved.units.ids.tolist() == [unit - 2 for unit in plain.units.ids if unit >= 2]
     with pytest.raises(UnitRangeError, match=r"position 1 .*expected 0..27; found 28"):
         shifted.translate(Units(np.array([0, 28])))
-
-
-def test_unit_offset_may_be_stored_with_the_model(tmp_path: Path) -> None:
-    path = write_tiny(tmp_path / "shifted.safetensors", seed=5, unit_offset=2)
+    stored = write_tiny(tmp_path / "shifted.safetensors", seed=5, unit_offset=2)
     with pytest.raises(UnitRangeError):
-        UnitTranslator.from_checkpoint(path).translate(Units(np.array([28])))
-    UnitTranslator.from_checkpoint(path, unit_offset=0).translate(Units(np.array([28])))
+        UnitTranslator.from_checkpoint(stored).translate(Units(np.array([28])))
+    UnitTranslator.from_checkpoint(stored, unit_offset=0).translate(Units(np.array([28])))
 
 
 def test_units_of_another_quantizer_are_refused(tmp_path: Path) -> None:
@@ -136,18 +127,15 @@ def test_units_of_another_quantizer_are_refused(tmp_path: Path) -> None:
         translator.translate(replace(UNITS, vocabulary="sha256:0b"))
 
 
-def test_a_limit_below_the_least_length_is_refused(translator: UnitTranslator) -> None:
-    with pytest.raises(UsageError, match="below its least length"):
-        translator.translate(UNITS, search=SearchConfig(min_len=9, max_len_b=3))
-
-
 @torch.inference_mode()
-def test_the_widest_beam_works_and_wider_ones_are_refused(translator: UnitTranslator) -> None:
+def test_limits_of_a_search(translator: UnitTranslator) -> None:
     widest = SearchConfig(beam=36, min_len=0, max_len_b=2)
     for found in translator.translate_batch([UNITS, Units(np.array([8]))], search=widest):
         assert len(found.hypotheses) == len({tuple(one.tokens) for one in found.hypotheses})
     with pytest.raises(UsageError, match="36 at most; found 37"):
         translator.translate(UNITS, search=replace(widest, beam=37))
+    with pytest.raises(UsageError, match="below its least length"):
+        translator.translate(UNITS, search=SearchConfig(min_len=9, max_len_b=3))
 
 
 def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
@@ -159,12 +147,9 @@ def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
         UnitTranslator.from_checkpoint(path).translate(UNITS)
 
 
-def test_bfloat16_stays_close(path: Path, translator: UnitTranslator) -> None:
+def test_bfloat16_stays_close_and_float16_on_a_cpu_is_refused(path: Path, translator: UnitTranslator) -> None:
     rough = UnitTranslator.from_checkpoint(path, precision="bfloat16").translate(UNITS)
     assert rough.score == pytest.approx(translator.translate(UNITS).score, rel=0.1)
-
-
-def test_float16_on_a_cpu_is_refused(path: Path) -> None:
     with pytest.raises(UsageError, match="float16"):
         UnitTranslator.from_checkpoint(path, precision="float16")
 
@@ -180,11 +165,11 @@ def test_cuda_agrees_with_the_cpu(path: Path, translator: UnitTranslator, precis
 
 
 def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
-    seen: list[tuple[str, int, int | None]] = []
-    translator.translate(UNITS, progress=lambda *report: seen.append(report))
-    assert seen[0] == ("translate", 0, 13)
-    assert seen[-1] == ("translate", 13, 13)
-    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    for count, total in ((1, 13), (9, 39)):
+        seen: list[tuple[str, int, int | None]] = []
+        translator.translate_batch([UNITS] * count, progress=lambda *report, seen=seen: seen.append(report))
+        assert (seen[0], seen[-1]) == (("translate", 0, total), ("translate", total, total))
+        assert seen == sorted(seen)
 
 
 def test_long_searches_are_not_run_side_by_side() -> None:
@@ -212,10 +197,3 @@ def test_searches_in_lanes_give_what_one_after_another_gives(translator: UnitTra
     for one, other in zip(found, wanted, strict=True):
         assert one.tokens.tolist() == other.tokens.tolist()
         assert one.score == pytest.approx(other.score, abs=1e-5)
-
-
-def test_progress_of_a_batch_runs_once_to_its_end(translator: UnitTranslator) -> None:
-    seen: list[tuple[int, int | None]] = []
-    translator.translate_batch([UNITS] * 9, progress=lambda _, done, total: seen.append((done, total)))
-    assert (seen[0], seen[-1]) == ((0, 39), (39, 39))
-    assert seen == sorted(seen)

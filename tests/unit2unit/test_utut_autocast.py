@@ -48,7 +48,7 @@ def _products(model: Any) -> list[torch.dtype]:
     return seen
 
 
-def test_products_are_bfloat16_and_weights_float32(parts: tuple[Any, Any, Any, Any]) -> None:
+def test_products_are_bfloat16_weights_float32_and_the_loss_nearly_that_of_float32(parts: tuple[Any, Any, Any, Any]) -> None:
     task, model, criterion, batch = parts
     seen = _products(model)
     loss, _, _ = task.train_step(sample=batch, model=model, criterion=criterion, optimizer=_Optimizer(), update_num=0)
@@ -56,10 +56,6 @@ def test_products_are_bfloat16_and_weights_float32(parts: tuple[Any, Any, Any, A
     assert seen[:2] == [torch.bfloat16] * 2  # what follows is the search that validation counts BLEU of
     assert loss.dtype == torch.float32
     assert {(one.dtype, one.grad.dtype) for one in model.parameters() if one.grad is not None} == {(torch.float32, torch.float32)}
-
-
-def test_its_loss_and_gradients_are_nearly_those_of_float32(parts: tuple[Any, Any, Any, Any]) -> None:
-    task, model, criterion, batch = parts
     results = []
     for name in ("bfloat16", "none"):
         task.autocast = name

@@ -3,8 +3,10 @@
 import builtins
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,17 +33,9 @@ from unit2unit.utut_finetune.add_language import main as add_language
 
 _SHA, _OTHER = "sha256:0123456789abcdef", "sha256:fedcba9876543210"
 _SIZES = [
-    f"fairseq.model.{name}={size}"
-    for name, size in {
-        "encoder_embed_dim": 24,
-        "decoder_embed_dim": 24,
-        "encoder_attention_heads": 3,
-        "decoder_attention_heads": 3,
-        "encoder_layers": 2,
-        "decoder_layers": 3,
-        "encoder_ffn_embed_dim": 40,
-        "decoder_ffn_embed_dim": 56,
-    }.items()
+    f"fairseq.model.{side}_{name}={size}"
+    for side, sizes in (("encoder", (24, 3, 2, 40)), ("decoder", (24, 3, 3, 56)))
+    for name, size in zip(("embed_dim", "attention_heads", "layers", "ffn_embed_dim"), sizes, strict=True)
 ]
 """Of the translators in tests.unit2unit.tiny."""
 
@@ -62,40 +56,32 @@ def _translator(folder: Path, num_units: int = NUM_UNITS, languages: tuple[str, 
     return folder / "start.pt"
 
 
-Command = Callable[..., tuple[int, str]]
+Tell = Callable[..., str]
 
 
 @pytest.fixture
-def tell(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a trainer's checks; returns the exit code and what it said. Nothing may be left behind by an error."""
+def tell(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Run a trainer's checks, which end with an exit code; returns what it said. Nothing may be left behind by an error."""
 
-    def run(*settings: str, folder: str = "pairs", main: Callable[[list[str]], int] = finetune) -> tuple[int, str]:
+    def run(*settings: str, code: int = 0, folder: str = "pairs", main: Callable[[list[str]], int] = finetune) -> str:
         name = "finetune" if main is finetune else "pretrain"
         given = [f"data_dir={data / folder / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
-        code = main(["--config", f"unit2unit/{name}_debug", *given])
+        assert main(["--config", f"unit2unit/{name}_debug", *given]) == code
         assert not (tmp_path / "run").exists()
-        return code, capsys.readouterr().err
+        return capsys.readouterr().err
 
     return run
 
 
 @pytest.fixture
-def refused(tell: Command) -> Callable[..., str]:
-    """Run a trainer's checks, which must find an error; returns what it said."""
-
-    def run(*settings: str, **more: Any) -> str:
-        code, told = tell(*settings, **more)
-        assert code == 2
-        return told
-
-    return run
+def refused(tell: Tell) -> Tell:
+    return partial(tell, code=2)
 
 
-def test_a_run_that_fits_passes(tell: Command, tmp_path: Path) -> None:
+def test_a_run_that_fits_passes(tell: Tell, tmp_path: Path) -> None:
     start = _translator(tmp_path)
     for main, folder in ((finetune, "pairs"), (pretrain, "tables")):
-        code, told = tell(f"init={start}", *_SIZES, main=main, folder=folder)
-        assert code == 0
+        told = tell(f"init={start}", *_SIZES, main=main, folder=folder)
         assert told.endswith("the run can start\n")
         assert ("validation: loss on 2 of 2 pairs, BLEU over units on 2 of them\n" in told) == (folder == "pairs")
 
@@ -118,33 +104,25 @@ _LANGS = "fairseq.task.langs=[en,es,ko]"
     ],
 )
 def test_what_does_not_fit_together_is_named(
-    refused: Callable[..., str], tmp_path: Path, start: dict[str, Any] | None, settings: list[str], words: list[str]
+    refused: Tell, tmp_path: Path, start: dict[str, Any] | None, settings: list[str], words: list[str]
 ) -> None:
     init = [] if start is None else [f"init={_translator(tmp_path, **start)}"]
     told = refused(*init, *settings)
     assert [word for word in words if word not in told] == []
 
 
-@pytest.mark.parametrize(
-    ("main", "folder", "settings", "word"),
-    [
-        (finetune, "tables", [], "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin"),
-        (pretrain, "pairs", [], "no dict.txt"),
-        (pretrain, "tables", ["fairseq.task.langs=[en,ko]"], "no tag in langs"),
-    ],
-)
-def test_data_of_the_other_training(
-    refused: Callable[..., str], main: Command, folder: str, settings: list[str], word: str
-) -> None:
-    assert word in refused(*settings, main=main, folder=folder)
+def test_data_of_the_other_training(refused: Tell) -> None:
+    assert "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin" in refused(folder="tables")
+    assert "no dict.txt" in refused(main=pretrain)
+    assert "no tag in langs" in refused("fairseq.task.langs=[en,ko]", main=pretrain, folder="tables")
 
 
-@pytest.mark.parametrize(("main", "folder"), [(finetune, "pairs"), (pretrain, "tables")])
-def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Path, main: Command, folder: str) -> None:
+def test_sizes_and_languages_are_those_of_the_start(tell: Tell, tmp_path: Path) -> None:
     start = _translator(tmp_path, languages=("es", "ko", "pl", "en"))
-    code, told = tell(f"init={start}", main=main, folder=folder)
-    assert (code, told.splitlines()[-1]) == (0, "the run can start")
-    assert f"{start}: 2 + 3 layers of width 24, languages es,ko,pl,en: taken from it" in told
+    for main, folder in ((finetune, "pairs"), (pretrain, "tables")):
+        told = tell(f"init={start}", main=main, folder=folder)
+        assert told.splitlines()[-1] == "the run can start"
+        assert f"{start}: 2 + 3 layers of width 24, languages es,ko,pl,en: taken from it" in told
     run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", f"init={start}"])
     followed = follow_start(run, read_translator_start(run), frozenset())
     config = fairseq_config(check_device(followed))
@@ -153,28 +131,24 @@ def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Pat
     assert (config.model.decoder_ffn_embed_dim, config.model.encoder_attention_heads) == (56, 3)
 
 
-def test_units_of_another_quantizer_are_taken_when_asked_for(tell: Command, tmp_path: Path) -> None:
-    code, told = tell(f"init={_translator(tmp_path, vocabulary=_OTHER)}", *_SIZES, "allow_other_vocabulary=true")
-    assert code == 0
+def test_units_of_another_quantizer_are_taken_when_asked_for(tell: Tell, tmp_path: Path) -> None:
+    told = tell(f"init={_translator(tmp_path, vocabulary=_OTHER)}", *_SIZES, "allow_other_vocabulary=true")
     assert "training all the same" in told
 
 
-def test_half_precision_and_several_processes_need_a_gpu(tell: Command) -> None:
-    if torch.cuda.is_available():
-        assert tell("fairseq.common.fp16=true", "fairseq.common.cpu=false")[0] == 0
-        return
-    code, told = tell("fairseq.common.fp16=true", "fairseq.common.cpu=false")
-    assert code == 0
-    assert "half precision (fp16) needs a GPU: training in float32 on the CPU" in told
-    assert tell("fairseq.distributed_training.distributed_world_size=2")[0] == 2
-    assert tell("fairseq.common.bf16=true")[0] == 2
+def test_half_precision_and_several_processes_need_a_gpu(tell: Tell) -> None:
+    told = tell("fairseq.common.fp16=true", "fairseq.common.cpu=false")
+    if not torch.cuda.is_available():
+        assert "half precision (fp16) needs a GPU: training in float32 on the CPU" in told
+        tell("fairseq.distributed_training.distributed_world_size=2", code=2)
+        tell("fairseq.common.bf16=true", code=2)
 
 
-def test_a_start_that_fairseq_cannot_read(tell: Command, refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_start_that_fairseq_cannot_read(tell: Tell, refused: Tell, tmp_path: Path) -> None:
     own = write_tiny(tmp_path / "own.safetensors", 0, tiny_config(NUM_UNITS, languages=("en", "es", "ko")))
     assert "OUT.pt --language" in refused(f"init={own}", *_SIZES)
     assert add_language([str(own), str(tmp_path / "as.pt"), "--language"]) == 0
-    assert tell(f"init={tmp_path / 'as.pt'}", *_SIZES)[0] == 0
+    tell(f"init={tmp_path / 'as.pt'}", *_SIZES)
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no more")
     refused(f"init={tmp_path / 'broken.pt'}")
     refused(f"init={tmp_path / 'none.pt'}")
@@ -204,11 +178,11 @@ _NO_WANDB = pytest.mark.skipif(find_spec("wandb") is not None, reason="Weights &
         ("resume=maybe", "resume"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(refused: Callable[..., str], settings: str, word: str) -> None:
+def test_settings_that_do_not_fit_are_refused(refused: Tell, settings: str, word: str) -> None:
     assert word in refused(*settings.split())
 
 
-def test_options_work_in_fairseqs_own_sections(tell: Command) -> None:
+def test_options_work_in_fairseqs_own_sections(tell: Tell) -> None:
     def settled(*settings: str) -> TrainingRun:
         run = read_config(TrainingRun, "unit2unit/finetune_debug", ["data_dir=d", "run_dir=r", *settings])
         return in_one_section(run, stated_settings(settings))
@@ -216,7 +190,7 @@ def test_options_work_in_fairseqs_own_sections(tell: Command) -> None:
     run = settled("fairseq.optimization.max_update=7", "fairseq.lr_scheduler.warmup_updates=3", "fairseq.model.dropout=0.2")
     assert (run.option("max_update"), run.option("warmup_updates"), run.option("dropout")) == (7, 3, 0.2)
     assert settled("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
-    assert tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")[0] == 0
+    tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")
     assert finetune(["--config", "unit2unit/finetune_debug"]) == 2
 
 
@@ -236,7 +210,7 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     assert "choose another run_dir" in told
 
 
-def test_missing_unit_files_and_bad_ones(data: Path, refused: Callable[..., str]) -> None:
+def test_missing_unit_files_and_bad_ones(data: Path, refused: Tell) -> None:
     tables = data / "tables" / "data"
     gone, dictionary = sorted((tables / "units" / "ko").iterdir())[5], tables / "dict.txt"
     content = gone.read_text()
@@ -297,7 +271,7 @@ def test_the_published_settings_are_the_published_ones() -> None:
     assert len(run.option("langs")) == 19
 
 
-def test_a_missing_fairseq_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_training_needs_fairseq_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     original = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:
@@ -308,11 +282,6 @@ def test_a_missing_fairseq_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError, match="make fairseq"):
         require_fairseq()
-
-
-def test_inference_needs_no_fairseq() -> None:
-    import subprocess
-
     code = "import sys; sys.modules['fairseq'] = None; import unit2unit.inference, unit2unit.utut_finetune.add_language"
     subprocess.run([sys.executable, "-c", code], check=True)
 

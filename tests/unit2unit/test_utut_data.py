@@ -136,24 +136,22 @@ def test_lengths_out_of_range_are_counted_and_languages_overridden(tmp_path: Pat
     assert [(one.source.language, one.target.language) for one in samples] == [("es", "es"), ("en", "ko")]
 
 
-def test_what_is_wrong_with_tables_is_named(tmp_path: Path) -> None:
-    _table(tmp_path / "a", "en/ko", ["x\t5\ty\tmany"])
-    with pytest.raises(InputError, match=r"ko\.tsv:2.*'many'"):
-        read_samples(tmp_path / "a", "train")
-    _table(tmp_path / "e", "en/ko", ["x\t5"])
-    with pytest.raises(InputError, match=r"ko\.tsv:2: a unit file is not named"):
-        read_samples(tmp_path / "e", "train")
-    _table(tmp_path / "b", "en/ko", ["x\t5"], "src_unit_path\tsrc_n_units")
-    with pytest.raises(InputError, match=r"lacks columns.*tgt_unit_path, tgt_n_units"):
-        read_samples(tmp_path / "b", "train")
-    _table(tmp_path / "c", "ko", ["x\t5\ty\t5"])
-    with pytest.raises(InputError, match="x/en/ko"):
-        read_samples(tmp_path / "c", "train")
-    _table(tmp_path / "d", "en/ko", [])
-    with pytest.raises(InputError, match="holds no samples"):
-        read_samples(tmp_path / "d", "train")
+@pytest.mark.parametrize(
+    ("pair", "rows", "header", "words"),
+    [
+        ("en/ko", ["x\t5\ty\tmany"], _HEADER, r"ko\.tsv:2.*'many'"),
+        ("en/ko", ["x\t5"], _HEADER, r"ko\.tsv:2: a unit file is not named"),
+        ("en/ko", ["x\t5"], "src_unit_path\tsrc_n_units", r"lacks columns.*tgt_unit_path, tgt_n_units"),
+        ("ko", ["x\t5\ty\t5"], _HEADER, "x/en/ko"),
+        ("en/ko", [], _HEADER, "holds no samples"),
+    ],
+)
+def test_what_is_wrong_with_tables_is_named(tmp_path: Path, pair: str, rows: list[str], header: str, words: str) -> None:
+    _table(tmp_path, pair, rows, header)
+    with pytest.raises(InputError, match=words):
+        read_samples(tmp_path, "train")
     with pytest.raises(InputError, match="list of language pairs"):
-        read_samples(tmp_path / "d", "valid")
+        read_samples(tmp_path, "valid")
 
 
 def test_unit_files_may_be_saved_tensors(tmp_path: Path) -> None:

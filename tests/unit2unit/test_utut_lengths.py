@@ -95,7 +95,6 @@ def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
     for index, sample in enumerate(samples):
         form = Path(sample.source.path).stem.partition("_")[0] if sample.pair == "en/ko" else "even"
         item = tagged[index]
-        assert item is not None
         if sample.pair != "ko/en":
             assert int(item["source"][0]) == LENGTH_TAGS[form]
         assert int(item["target"][0]) == int(plain[index]["source"][0]) == LENGTH_TAGS["even"]

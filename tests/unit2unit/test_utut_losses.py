@@ -40,27 +40,27 @@ def _loss(criterion: Any, model: Any, sample: dict[str, Any]) -> tuple[float, fl
     return float(loss), float(log["nll_loss"])
 
 
-def test_label_smoothed_loss_is_the_references(setting: Any) -> None:
+def test_losses_are_the_references(setting: Any) -> None:
     model, task, sample, expected = setting
-    loss, nll = _loss(LabelSmoothedCrossEntropyCriterion(task, False, 0.2), model, sample)
-    assert loss == pytest.approx(float(expected["loss.label_smoothed"]), rel=1e-5)
-    assert nll == pytest.approx(float(expected["loss.nll"]), rel=1e-5)
+    smoothed, focal = (LabelSmoothedCrossEntropyCriterion, ()), (FocalLabelSmoothedCrossEntropyCriterion, (2.0,))
+    for name, (criterion, more) in (("label_smoothed", smoothed), ("focal_gamma2", focal)):
+        loss, nll = _loss(criterion(task, False, 0.2, *more), model, sample)
+        assert loss == pytest.approx(float(expected[f"loss.{name}"]), rel=1e-5)
+        assert nll == pytest.approx(float(expected["loss.nll"]), rel=1e-5)
 
 
-def test_focal_loss_is_the_references(setting: Any) -> None:
-    model, task, sample, expected = setting
-    loss, nll = _loss(FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 2.0), model, sample)
-    assert loss == pytest.approx(float(expected["loss.focal_gamma2"]), rel=1e-5)
-    assert nll == pytest.approx(float(expected["loss.nll"]), rel=1e-5)
-
-
-def test_padding_counts_nothing(setting: Any) -> None:
+def test_padding_counts_nothing_and_the_loss_of_each_token_is_given_when_asked(setting: Any) -> None:
     model, task, sample, _ = setting
     criterion = FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 2.0)
     wider = {**sample, "net_input": dict(sample["net_input"])}
     for where, name in ((wider, "target"), (wider["net_input"], "prev_output_tokens")):
         where[name] = torch.nn.functional.pad(where[name], (0, 9), value=1)
     assert _loss(criterion, model, wider) == pytest.approx(_loss(criterion, model, sample), rel=1e-5)
+    with torch.no_grad():
+        each, _, _ = criterion(model, sample, reduce=False)
+        total, _, _ = criterion(model, sample)
+    assert each.shape == (sample["target"].numel(), 1)
+    assert float(each.sum()) == pytest.approx(float(total))
 
 
 def test_focal_weight_is_a_constant_for_the_gradient() -> None:
@@ -82,16 +82,6 @@ def test_focal_weight_is_a_constant_for_the_gradient() -> None:
     (found,) = torch.autograd.grad(loss.sum(), logits)
     assert float(loss.sum()) == pytest.approx(float(expected))
     torch.testing.assert_close(found, wanted)
-
-
-def test_loss_of_each_token_is_given_when_asked(setting: Any) -> None:
-    model, task, sample, _ = setting
-    criterion = FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 2.0)
-    with torch.no_grad():
-        each, _, _ = criterion(model, sample, reduce=False)
-        total, _, _ = criterion(model, sample)
-    assert each.shape == (sample["target"].numel(), 1)
-    assert float(each.sum()) == pytest.approx(float(total))
 
 
 @pytest.mark.parametrize(("found", "bleu"), [([4, 5, 5, 6, 7, 8], 100), ([12, 13, 14, 15, 16], 0)])
@@ -158,9 +148,6 @@ def test_matrices_of_layers_learn_by_muon_and_the_rest_by_adam() -> None:
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
     assert all(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
-
-
-def test_a_network_whose_layers_are_not_marked_is_refused() -> None:
     with pytest.raises(UsageError, match="fp16"):
         AdamMuon(_CONFIG, _network().parameters())
 
@@ -185,7 +172,7 @@ def _mixed(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None, Tens
     return out.detach(), weights, x.grad
 
 
-def test_a_training_model_attends_by_plain_products_with_the_same_result() -> None:
+def test_only_a_training_model_attends_by_plain_products_and_with_the_same_result() -> None:
     x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
     fused, no_weights, fused_gradient = _mixed(_attention().train(), x)
     plain, weights, plain_gradient = _mixed(attend_plainly(_attention()).train(), x)
@@ -193,10 +180,6 @@ def test_a_training_model_attends_by_plain_products_with_the_same_result() -> No
     assert weights is not None
     torch.testing.assert_close(plain, fused)
     torch.testing.assert_close(plain_gradient, fused_gradient)
-
-
-def test_a_model_that_does_not_train_attends_as_it_did() -> None:
-    x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
     assert _mixed(attend_plainly(_attention()).eval(), x)[1] is None
 
 
@@ -226,13 +209,8 @@ class _Clock:
         return schedule
 
 
-@pytest.fixture
-def clock() -> _Clock:
-    """A trainer's."""
-    return _Clock()
-
-
-def test_without_minutes_it_is_fairseqs(clock: _Clock) -> None:
+def test_without_minutes_it_is_fairseqs() -> None:
+    clock = _Clock()
     ours, theirs = clock.schedule(decay_minutes=0.0), _schedule(PolynomialDecayLRSchedule)
     for update in range(130):
         clock.trained += 100
@@ -240,23 +218,18 @@ def test_without_minutes_it_is_fairseqs(clock: _Clock) -> None:
     assert TimedDecayConfig().decay_minutes == 0
 
 
-def test_it_follows_the_clock_where_updates_are_slow(clock: _Clock) -> None:
+def test_it_follows_the_clock_where_updates_are_slow_and_the_updates_where_they_are_fast() -> None:
+    clock = _Clock()
     schedule = clock.schedule(decay_minutes=10.0)
     assert schedule.step_update(5) == pytest.approx(0.5), "warm-up is by updates"
     clock.trained = 300
     assert schedule.step_update(11) == pytest.approx(0.5, abs=0.01), "half of the time is over"
     clock.trained = 600
     assert schedule.step_update(12) == 0
-
-
-def test_it_follows_the_updates_where_they_are_fast(clock: _Clock) -> None:
     schedule = clock.schedule(decay_minutes=10.0)
     clock.trained = 1
     assert schedule.step_update(55) == pytest.approx(0.5)
     assert schedule.step_update(100) == 0
-
-
-def test_it_goes_on_from_another_schedules_state(clock: _Clock) -> None:
-    schedule = clock.schedule(decay_minutes=10.0)
+    schedule = _Clock().schedule(decay_minutes=10.0)  # goes on from the state of another
     schedule.load_state_dict(_schedule(PolynomialDecayLRSchedule).state_dict())
     assert schedule.step_update(55) == pytest.approx(0.5)

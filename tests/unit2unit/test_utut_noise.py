@@ -24,6 +24,7 @@ _LONG = _VOCABULARY.source_tokens(np.arange(20_000) % 400, "en")
 _OTHER = _VOCABULARY.source_tokens(np.arange(400, 500), "en")
 """Units that the long source lacks: whatever is wrong can be told from what is right."""
 _FIRST_OTHER = 404
+_KINDS = ("substitute", "delete", "insert")
 
 
 def _noisy(noise: UnitNoise, tokens: np.ndarray = _LONG, seed: int = 0) -> np.ndarray:
@@ -34,25 +35,16 @@ def _is_wrong(tokens: np.ndarray) -> np.ndarray:
     return (tokens >= _FIRST_OTHER) & (tokens < 4 + _UNITS)
 
 
-def test_substitutes_take_the_place_of_units() -> None:
-    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_substitute=0.1))
-    assert _is_wrong(noisy).mean() == pytest.approx(0.1, abs=0.01)
-    assert len(_LONG) - len(noisy) < 20, "but for two equal wrong units side by side"
-    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
-
-
-def test_deletions_shorten_a_source() -> None:
-    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_delete=0.1))
-    assert len(noisy) / len(_LONG) == pytest.approx(0.9, abs=0.01)
-    assert not _is_wrong(noisy).any()
-    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
-
-
-def test_insertions_leave_every_unit_in_its_order() -> None:
-    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_insert=0.1))
-    assert _is_wrong(noisy).sum() / len(_LONG) == pytest.approx(0.1, abs=0.01)
-    assert np.array_equal(noisy[~_is_wrong(noisy)], _LONG)
-    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
+def test_substitutes_take_the_place_of_units_deletions_shorten_and_insertions_keep_the_order() -> None:
+    substituted, shorter, longer = (_noisy(UnitNoise(noisy_sources=1.0, **{f"noise_{one}": 0.1})) for one in _KINDS)
+    assert _is_wrong(substituted).mean() == pytest.approx(0.1, abs=0.01)
+    assert len(_LONG) - len(substituted) < 20, "but for two equal wrong units side by side"
+    assert len(shorter) / len(_LONG) == pytest.approx(0.9, abs=0.01)
+    assert not _is_wrong(shorter).any()
+    assert _is_wrong(longer).sum() / len(_LONG) == pytest.approx(0.1, abs=0.01)
+    assert np.array_equal(longer[~_is_wrong(longer)], _LONG)
+    for noisy in (substituted, shorter, longer):
+        assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
 
 
 def test_all_kinds_together_and_repeats_merged() -> None:
@@ -62,14 +54,11 @@ def test_all_kinds_together_and_repeats_merged() -> None:
     assert set(noisy.tolist()) == set(few.tolist())
 
 
-def test_the_share_of_noisy_sources() -> None:
+def test_the_share_of_noisy_sources_none_of_which_is_empty() -> None:
     noise = UnitNoise(noisy_sources=0.3, noise_substitute=0.5)
     short = _LONG[:50]
     changed = [not np.array_equal(_noisy(noise, short, seed), short) for seed in range(2000)]
     assert np.mean(changed) == pytest.approx(0.3, abs=0.03)
-
-
-def test_a_source_is_never_empty() -> None:
     short = _VOCABULARY.source_tokens(np.array([7]), "en")
     assert np.array_equal(_noisy(UnitNoise(noisy_sources=1.0, noise_delete=1.0), short), short)
 
@@ -92,18 +81,15 @@ def test_two_sequences_become_one_with_the_marks_of_its_ends() -> None:
     assert np.array_equal(join_tokens(marks, first, _UNITS), marks)
 
 
-@pytest.mark.parametrize("shares", [{"noisy_sources": 1.5}, {"noise_decoder": -0.1}, {"noise_delete": 0.6, "noise_insert": 0.6}])
-def test_what_is_no_share_is_refused(shares: dict[str, float]) -> None:
-    with pytest.raises(UsageError):
-        UnitNoise(**shares)
-
-
 def test_without_mistakes_there_is_no_noise() -> None:
     assert not UnitNoise.of({}).is_any
     assert not UnitNoise(noisy_sources=1.0).is_any
     assert not UnitNoise(noise_delete=0.1).is_any
     assert UnitNoise.of({"noise_decoder": "0.1"}).is_any
     assert UnitNoise(joined_pairs=0.1).is_any
+    for no_share in ({"noisy_sources": 1.5}, {"noise_decoder": -0.1}, {"noise_delete": 0.6, "noise_insert": 0.6}):
+        with pytest.raises(UsageError):
+            UnitNoise(**no_share)
 
 
 @pytest.fixture(scope="module")
@@ -125,17 +111,13 @@ def _sources(dataset: Any, epoch: int) -> list[list[int]]:
     return [dataset[index]["source"].tolist() for index in range(len(dataset))]
 
 
-def test_noise_depends_on_epoch_and_sample_alone(task: Any) -> None:
-    train = task.dataset("train")
+def test_noise_depends_on_epoch_and_sample_alone_and_spares_targets_and_validation(task: Any) -> None:
+    train, valid = task.dataset("train"), task.dataset("valid")
     first, second = _sources(train, 1), _sources(train, 2)
     assert np.mean([one != other for one, other in zip(first, second, strict=True)]) > 0.8
     assert first == _sources(train, 1)
     train.set_epoch(2)
     assert train[5]["source"].tolist() == second[5], "whatever was read before it"
-
-
-def test_only_sources_and_decoder_inputs_of_training_are_noisy(task: Any) -> None:
-    train, valid = task.dataset("train"), task.dataset("valid")
     train.set_epoch(1)
     pairs = train.dataset
     assert all(train[index]["target"].tolist() == pairs[index]["target"].tolist() for index in range(len(train)))
@@ -200,24 +182,17 @@ def _noise(**changes: float) -> SpanNoise:
     return SpanNoise(mask=_MASK, num_rows=_ROWS, **settings)
 
 
-@pytest.mark.parametrize("budget", [1, 7, 60, 500])
-def test_span_lengths_use_up_the_budget(budget: int) -> None:
+def test_span_lengths_are_poisson_and_use_up_the_budget() -> None:
     random = np.random.default_rng(0)
-    for _ in range(200):
+    for budget in (1, 7, 60, 500) * 200:
         lengths = span_lengths(budget, 10.0, random)
         assert lengths.sum() == budget
         assert lengths.min() >= 1
-
-
-def test_span_lengths_are_poisson() -> None:
     lengths = np.concatenate([span_lengths(5000, 10.0, np.random.default_rng(seed))[:-1] for seed in range(100)])
     assert len(lengths) > 45_000
     assert lengths.mean() == pytest.approx(10.0, abs=0.05)
     assert lengths.var() == pytest.approx(10.0, abs=0.3)
-
-
-def test_no_budget_is_no_spans() -> None:
-    assert len(span_lengths(0, 10.0, np.random.default_rng(0))) == 0
+    assert len(span_lengths(0, 10.0, random)) == 0
 
 
 def test_ends_and_length_stay() -> None:
@@ -231,17 +206,13 @@ def test_ends_and_length_stay() -> None:
         assert np.array_equal(tokens, _sequence(num_units)), "the original was written to"
 
 
-def test_hidden_share_is_the_budget_less_what_overlaps_and_what_the_tag_cuts() -> None:
+def test_the_hidden_share_is_the_budget_less_what_overlaps_and_the_tag_cuts_and_any_position_may_be_hidden() -> None:
     random = np.random.default_rng(0)
     tokens = _sequence(300)
     hidden = [np.mean(_noise(random_share=0.0).apply(tokens, random)[1:-1] == _MASK) for _ in range(2000)]
     # Spans fall independently, so nearly 1 - exp(-0.3) = 0.259 is covered (less at the end, where spans are cut).
     assert np.mean(hidden) == pytest.approx(0.259, abs=0.01)
     assert max(hidden) <= 0.3 + 1 / 301
-
-
-def test_every_inner_position_can_be_hidden_also_the_end_of_units() -> None:
-    random = np.random.default_rng(0)
     tokens = _sequence(20)
     noisy = np.stack([_noise(random_share=0.0).apply(tokens, random) for _ in range(2000)])
     assert (noisy[:, 1:-1] == _MASK).any(axis=0).all()

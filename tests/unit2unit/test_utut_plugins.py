@@ -33,12 +33,13 @@ from unit2unit.training.task import TRANSLATION, UnitTranslationTask
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 
 
-def test_published_keys_come_back(parity_dir: Path) -> None:
+def test_published_keys_come_back_and_the_published_task_is_ours(parity_dir: Path) -> None:
     model, _ = load_published(parity_dir / "utut.pt")
     published = torch.load(parity_dir / "utut.pt", weights_only=False)["model"]  # our own fixture
     written = model.state_dict()
     assert written.keys() == published.keys()
     assert {name: tensor.shape for name, tensor in written.items()} == {name: tensor.shape for name, tensor in published.items()}
+    assert TASK_REGISTRY[TRANSLATION] is UnitTranslationTask
 
 
 def test_published_size_has_515_tensors_and_353_767_424_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,10 +81,6 @@ def test_search_of_the_repaired_task_gives_neither_other_tags_nor_masks(parity_d
     assert float(best["score"]) == pytest.approx(float(expected[f"ko.{run}.nbest_scores"][0]), abs=1e-4)
 
 
-def test_the_published_task_name_is_ours() -> None:
-    assert TASK_REGISTRY[TRANSLATION] is UnitTranslationTask
-
-
 def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
     prepare_stage(tmp_path, "finetune", 60, "--valid", "5", "--test", "5")
     train = (
@@ -118,9 +115,6 @@ def test_a_copy_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint_best.pt", "checkpoint_last.pt"]
     assert copy_whole(str(new), str(old), overwrite=True) == str(old)
     assert old.read_text() == "new and longer"
-
-
-def test_fairseq_copies_with_it() -> None:
     repair_fairseq()
     assert PathManager.copy is copy_whole
 
@@ -151,32 +145,28 @@ def test_new_weights_get_the_deviation_asked_for() -> None:
     assert (model.encoder.layer_norm.weight == 1).all()
 
 
-@pytest.mark.parametrize(("is_another_run", "expected"), [(True, 0), (False, 700)])
-def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_another_run_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(trainer: SimpleNamespace, *_: object, **__: object) -> str:
         trainer._previous_training_time = 700
         return "state"
 
     monkeypatch.setattr(fairseq_fixes, "_released_loading", load)
-    trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None)
-    assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
-    assert trainer._previous_training_time == expected
+    for is_another_run, expected in ((True, 0), (False, 700)):
+        trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None)
+        assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
+        assert trainer._previous_training_time == expected
 
 
-@pytest.mark.parametrize(("processes", "expected"), [(1, 760), (2, 700)])
-def test_the_rates_of_several_processes_begin_with_the_checkpoints_time(
-    processes: int, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rates_of_processes_begin_with_the_checkpoints_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """One was a minute in starting, another less: rates by their own clocks would make of one step two."""
     monkeypatch.setattr(fairseq_fixes, "_released_loading", lambda *_, **__: "state")
     schedule = TimedPolynomialDecay.__new__(TimedPolynomialDecay)
-    trainer = SimpleNamespace(
-        _previous_training_time=700, _cumulative_training_time=None, data_parallel_world_size=processes, lr_scheduler=schedule
-    )
-    trainer._local_cumulative_training_time = lambda: 760
+    trainer = SimpleNamespace(_previous_training_time=700, lr_scheduler=schedule, _local_cumulative_training_time=lambda: 760)
     trainer.cumulative_training_time = partial(Trainer.cumulative_training_time, trainer)
-    fairseq_fixes.load_for_this_run(trainer, "x.pt")
-    assert schedule._trained() == expected
+    for processes, expected in ((1, 760), (2, 700)):
+        trainer.data_parallel_world_size, trainer._cumulative_training_time = processes, None
+        fairseq_fixes.load_for_this_run(trainer, "x.pt")
+        assert schedule._trained() == expected
 
 
 class _Numbers(Dataset[int]):

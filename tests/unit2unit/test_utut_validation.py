@@ -122,7 +122,7 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
     assert part_of(30, 0, 2).tolist() == part_of(30, 30, 2).tolist() == list(range(30))
 
 
-def test_a_translator_that_says_one_unit_over_and_over_is_noticed_and_cut_translations_are_counted(
+def test_a_collapsed_translator_is_noticed_and_cut_translations_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     vocabulary, counts = TranslatorVocabulary(20, ("en", "ko")), Translations()
@@ -274,15 +274,14 @@ def test_an_update_that_processes_cannot_share_is_refused(asked: int, processes:
         divide_update(asked, processes, 1024, 5376, **stated)
 
 
-def test_a_validation_has_larger_batches_than_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_batch_and_a_larger_one_in_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(memory, "has_gpu", lambda run: True)
     for gib, tokens in ((16, 8192), (80, 8192), (8, 1024)):
         monkeypatch.setattr(memory, "device_bytes", lambda has_cuda, gib=gib: gib * GIB)
         assert follow_memory(_run()).option("max_tokens_valid") == tokens
     assert follow_memory(_run(max_tokens_valid=100)).option("max_tokens_valid") == 100
-
-
-def test_the_published_batch_is_asked_for_where_memory_allows() -> None:
     assert (_run().option("max_tokens"), _run().option("update_freq"), _run().update_tokens) == (AUTO, AUTO, 1024)
     pretraining = read_config(TrainingRun, "unit2unit/pretrain", ["data_dir=d", "run_dir=r"])
     assert pretraining.update_tokens == 1024 * 8 * 7

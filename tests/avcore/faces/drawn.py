@@ -37,5 +37,4 @@ def clip(actors: Sequence[Actor], num_frames: int, size: tuple[int, int] = (256,
 
 
 def opening(actor: Actor, frame: int) -> float:
-    """How far an actor's mouth is open."""
     return 0.4 - 0.4 * float(np.cos(2 * np.pi * actor.rate * float(frames_to_seconds(frame))))

@@ -60,7 +60,7 @@ def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
         assert evidence[is_right] > evidence[not is_right]
 
 
-def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
+def test_pictures_without_the_face_have_no_box_and_the_nearest_lips_and_lips_show_the_mouth_moving() -> None:
     actor = Actor(4, frames=range(10, 30))
     face = find_faces(clip([actor], 45))
     assert [frame for frame, box in enumerate(face.boxes) if box is None] == [*range(10), *range(30, 45)]
@@ -70,9 +70,6 @@ def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
     np.testing.assert_array_equal(face.lips[44], face.lips[29])
     np.testing.assert_array_equal(face.lips_between(12, 20), face.lips[12:20])
     assert len(np.unique(face.lips[10:30].reshape(20, -1), axis=0)) == 20
-
-
-def test_lips_show_the_mouth_moving() -> None:
     actor = Actor(6)
     face = find_faces(clip([actor], 40))
     measured = [frame.opening for frame in face.frames if frame is not None]
@@ -119,15 +116,12 @@ def test_no_face_names_the_way_out(num_pictures: int) -> None:
         find_faces(pictures, source="talk.mp4")
 
 
-def test_a_face_number_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(NoFaceError, match="no face number 3"):
-        find_faces(clip([Actor(8)], 5), face=3)
-
-
-def test_one_picture_is_enough() -> None:
+def test_one_picture_is_enough_and_a_face_number_that_is_not_there_an_error() -> None:
     face = find_faces(clip([Actor(9)], 1))
     assert face.num_found == 1
     assert face.lips.shape == (1, 96, 96)
+    with pytest.raises(NoFaceError, match="no face number 3"):
+        find_faces(clip([Actor(8)], 5), face=3)
 
 
 @pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2)])
@@ -170,13 +164,10 @@ def uneven(tmp_path: Path) -> PictureSource:
     return PictureSource(tmp_path / "uneven.mp4")
 
 
-def test_rows_for_the_pictures_shown_are_taken_as_they_are(tmp_path: Path, uneven: PictureSource) -> None:
+def test_rows_are_for_the_pictures_shown_or_for_those_stored(tmp_path: Path, uneven: PictureSource) -> None:
     write_boxes(tmp_path / "x.bbox.pkl", [None, *rows(len(uneven))[1:]])
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [None, *range(1, len(uneven))]
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl", "nearest"))[:2] == [1, 1]
-
-
-def test_rows_for_the_pictures_stored_go_by_what_is_on_screen(tmp_path: Path, uneven: PictureSource) -> None:
     write_boxes(tmp_path / "x.bbox.pkl", rows(12))
     assert len(uneven) == 17
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [0, 1, 2, *[3] * 7, 4, 5, 6, 7, 8, 9, 11]

@@ -141,12 +141,9 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
     assert tracker.finish() == []
 
 
-def test_small_window_is_cut_as_it_is() -> None:
+def test_a_window_is_cut_as_it_is_black_beyond_the_picture_and_averaged_down_where_it_is_large() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(picture), picture[5:45, 10:50])
-
-
-def test_window_is_black_beyond_the_picture() -> None:
     picture = np.full((60, 80, 3), 200, dtype=np.uint8)
     view = CropWindow(-10, 40, 40).cut(picture)
     assert view.shape == (40, 40, 3)
@@ -154,14 +151,12 @@ def test_window_is_black_beyond_the_picture() -> None:
     assert (view[20:] == 0).all()
     assert (view[:, :10] == 0).all()
     assert not CropWindow(500, 500, 30).cut(picture).any()  # beside it
-
-
-def test_large_window_is_averaged_down() -> None:
     picture = np.zeros((1000, 1000, 3), dtype=np.uint8)
     picture[::2] = 200
     view = CropWindow(0, 0, 2 * MAX_SIDE).cut(picture)
     assert view.shape == (MAX_SIDE, MAX_SIDE, 3)
     assert (view == 100).all()
+    assert CropWindow.around(np.float32([10, 20, 30, 60]), 2.0) == CropWindow(-20, 0, 80)
 
 
 @pytest.mark.parametrize("side", [100, 3 * MAX_SIDE])
@@ -173,10 +168,6 @@ def test_positions_come_back(side: int) -> None:
     np.testing.assert_allclose(window.from_picture(there - 0.5) + 0.5, inside, atol=1e-3)
     np.testing.assert_allclose(there[0], inside[0] * window.scale + (37, -12), atol=1e-3)
     np.testing.assert_allclose(window.from_picture(np.float32([[37 + half_pixels, -12 + half_pixels]])), [[0, 0]], atol=1e-4)
-
-
-def test_window_lies_around_its_box() -> None:
-    assert CropWindow.around(np.float32([10, 20, 30, 60]), 2.0) == CropWindow(-20, 0, 80)
 
 
 def test_wrong_rows_are_refused() -> None:
