@@ -1,6 +1,6 @@
 """Programs that dub, side by side on clips that may be given away: `netflips evaluate bench`.
 
-    BENCH/clips.jsonl            {"id", "source", "reference_text", "subtitles"?, "kind"?}; made where it is not there
+    BENCH/clips.jsonl            {"id", "source", "reference_text", "other_texts"?, "subtitles"?, "kind"?}; made if need be
     BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
     BENCH/systems/NAME/system.yaml   name, how: what the program is, and how it was run
 
@@ -31,7 +31,7 @@ from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import DUBBED, CaseFiles, check_media
+from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, nearest
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import DUBS, FigureKind, all_metrics
@@ -92,7 +92,9 @@ def compare_programs(options: BenchOptions) -> None:
             for system in (one for one in systems if clip.id in one.dubs):
                 dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
                 report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
-                cases.append(CaseFiles(id_, dub, clip.source, None, clip.reference_text, "", "ko", report, system.folder))
+                cases.append(
+                    CaseFiles(id_, dub, clip.source, None, clip.reference_text, "", "ko", report, system.folder, clip.other_texts)
+                )
         check_media(cases, folder / MANIFEST)
         settings = settings_of(options, cases, DUBS, "Bench")
         settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
@@ -108,13 +110,15 @@ def compare_programs(options: BenchOptions) -> None:
 
 @dataclass(frozen=True)
 class BenchClip:
-    """A line of the manifest. subtitles: of what a dub should say, with times; None = there are none. kind: what is hard in it."""
+    """A line of the manifest. other_texts: how else what it says may be said. subtitles: of what a dub should say, with times;
+    None = there are none. kind: what is hard in it."""
 
     id: str
     source: Path
     reference_text: str
     subtitles: Path | None = None
     kind: str = ""
+    other_texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,9 @@ def read_clips(folder: Path) -> list[BenchClip]:
         if lacking:
             raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
         given = row.get("subtitles")
+        others = tuple(map(str, row.get("other_texts", ())))
         clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], folder / given if given else None,
-                         str(row.get("kind", "")))  # fmt: skip
+                         str(row.get("kind", "")), others)  # fmt: skip
         if clip.id in found or Path(clip.id).name != clip.id:
             raise InputError(f"line {number}: ids name files, each once", path=path, expected="a plain name", found=clip.id)
         if absent := [one for one in (clip.source, clip.subtitles) if one is not None and not one.is_file()]:
@@ -333,9 +338,11 @@ def write_bench(
 
 def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
     """How like the references what the programs wrote is, apart from how it is spoken."""
-    wanted, cells, signature = {one.id: one.reference_text for one in clips}, dict[str, Cell](), ""
+    wanted, cells, signature = {one.id: (one.reference_text, *one.other_texts) for one in clips}, dict[str, Cell](), ""
     for one in (one for one in systems if one.texts):
-        score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
+        score = OURS.of_corpus(list(one.texts.values()), [nearest(wanted[name], text) for name, text in one.texts.items()], "ko")[
+            "chrf_words"
+        ]
         if isinstance(score, CorpusScore):
             cells[one.folder], signature = Cell(score.figure), score.signature
     return Row(_WRITTEN.name, _WRITTEN.name, _WRITTEN, cells, signature)

@@ -17,13 +17,15 @@ from avcore.media import probe
 from avcore.notes import several
 from avcore.timeline import frames_to_seconds
 from avcore.units import normalise_language
+from unit2text.text import character_errors, normalise_for_reading
 
 DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
 """What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
 that is right. All but the first are baselines."""
 FILES = ("source", "dub", "reference", "report")
 """Fields of a line that name files."""
-_FIELDS = ("id", *FILES, "reference_text", "speaker", "language", "group")
+_OTHERS = "other_texts"
+_FIELDS = ("id", *FILES, "reference_text", _OTHERS, "speaker", "language", "group")
 _NAMED = 20
 """Complaints of one kind that are named one by one."""
 _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
@@ -32,8 +34,9 @@ _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
 @dataclass(frozen=True)
 class CaseFiles:
     """A line of a manifest. dub: what was made; source: what from; reference: right speech, or a video of it; report: JSON of
-    `netflips dub --report`; None = there is none. reference_text: what should be said, "" = not known. language: of the dub, two
-    letters. speaker: whose voice it should be, "" = not said. group: the part of the table that it is in, "" = there are none."""
+    `netflips dub --report`; None = there is none. reference_text: what should be said, "" = not known; other_texts: how else it
+    may be said. language: of the dub, two letters. speaker: whose voice it should be, "" = not said. group: the part of the table
+    that it is in, "" = there are none."""
 
     id: str
     dub: Path
@@ -44,6 +47,7 @@ class CaseFiles:
     language: str = ""
     report: Path | None = None
     group: str = ""
+    other_texts: tuple[str, ...] = ()
 
     @property
     def files(self) -> dict[str, Path]:
@@ -51,9 +55,26 @@ class CaseFiles:
         found = {name: getattr(self, name) for name in FILES}
         return {name: path for name, path in found.items() if path is not None}
 
+    def wanted(self, found: str) -> str:
+        """Return the right text that a found one is compared with: of several the nearest, by the share of wrong characters."""
+        return nearest((self.reference_text, *self.other_texts), found)
+
     def standing(self, subject: str) -> Path | None:
         """Return the file whose pictures stand in the dub's place; None where there is none."""
         return {ITSELF: self.source, TRUTH: self.reference}.get(subject, self.dub)
+
+
+def nearest(texts: Sequence[str], found: str) -> str:
+    """Return the text with the smallest share of characters that a found one has otherwise; of equals the first."""
+    if len(texts) == 1:
+        return texts[0]
+    given = normalise_for_reading(found)
+
+    def share(text: str) -> float:
+        wrong, length = character_errors(normalise_for_reading(text), given)
+        return wrong / max(length, 1)
+
+    return min(texts, key=share)
 
 
 def read_cases(path: Path, needs: Iterable[str] = (), language: str | None = None) -> tuple[CaseFiles, ...]:
@@ -125,6 +146,9 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
     given = {name: value for name, value in row.items() if value is not None}
+    others = given.pop(_OTHERS, [])
+    if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
+        raise ValueError(f"{_OTHERS} is no list of texts")
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
     lacking = [name for name in _FIELDS if name in needs and name not in given]
@@ -132,7 +156,8 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
     files = {name: root / given[name] for name in FILES if name in given}
-    return CaseFiles(**{**given, **files, "reference_text": " ".join(given.get("reference_text", "").split())})
+    texts = [" ".join(text.split()) for text in (given.pop("reference_text", ""), *others)]
+    return CaseFiles(**{**given, **files}, reference_text=texts[0], other_texts=tuple(texts[1:]))
 
 
 def _refuse(

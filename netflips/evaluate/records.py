@@ -194,7 +194,7 @@ class Measurer:
                 if "reference_text" in metric.needs and listener:
                     heard = outcome.published_text if listener == "published" else outcome.text
                     name = clips.judges.model(listener).name
-                    texts = {"heard": heard, "wanted": case.files.reference_text, "recognizer": name}
+                    texts = {"heard": heard, "wanted": case.files.wanted(heard), "recognizer": name}
                 yield Record.of(place, key, found, texts)
             except OutputError:
                 raise
@@ -224,7 +224,7 @@ def keys_of(work: Work) -> dict[Place, str]:
                 beside: list[Any] = ["" if metric.of_baselines else digest(case.report)]
                 beside += [digest(case.source) if {"source", "others"} & metric.needs else ""]
                 beside += [digest(case.reference) if "reference" in metric.needs else ""]
-                beside += [case.reference_text if "reference_text" in metric.needs else "", case.language]
+                beside += [[case.reference_text, *case.other_texts] if "reference_text" in metric.needs else "", case.language]
                 beside += [[digest(path) for path in clips.others_of(case)] if "others" in metric.needs else []]
                 parts = (_FORMAT, metric.name, made, beside, models[metric.name], work.options.face)
                 found[case.id, subject, metric.name] = key_of(*parts)

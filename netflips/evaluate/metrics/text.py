@@ -183,11 +183,13 @@ def _metrics_of(
 
     @metric(*map(kind, ("wer", "cer")), needs={*needs, "reference_text", "package:jiwer"}, place=places[0], **how)
     def errors(case: Case, outcome: Clip) -> Measured:
-        return rules.errors_of(heard(outcome), case.files.reference_text, case.files.language)
+        found = heard(outcome)
+        return rules.errors_of(found, case.files.wanted(found), case.files.language)
 
     @metric(*map(kind, (*_CHRF, *rules.bleu)), needs={*needs, "reference_text", "package:sacrebleu"}, place=places[1], **how)
     def likeness(case: Case, outcome: Clip) -> Measured:
-        return rules.likeness_of(heard(outcome), case.files.reference_text, case.files.language)
+        found = heard(outcome)
+        return rules.likeness_of(found, case.files.wanted(found), case.files.language)
 
     return errors, likeness
 
@@ -209,8 +211,9 @@ def by_vosk(case: Case, outcome: Clip) -> Measured:
     """Return the errors of a second recogniser."""
     if case.files.language not in case.model("vosk").languages:
         return {"cer_vosk": Missing("the second recogniser hears Korean only")}
-    found = normalise_for_reading(case.model("vosk").hear(outcome.speech).text)
-    return rate("cer_vosk", *character_errors(normalise_for_reading(case.files.reference_text), found), _EMPTY)
+    found = case.model("vosk").hear(outcome.speech).text
+    wanted = normalise_for_reading(case.files.wanted(found))
+    return rate("cer_vosk", *character_errors(wanted, normalise_for_reading(found)), _EMPTY)
 
 
 @metric(
@@ -222,7 +225,7 @@ def by_vosk(case: Case, outcome: Clip) -> Measured:
 )  # fmt: skip
 def by_letters(case: Case, outcome: Clip) -> Measured:
     """Say whether the right sentence is nearest, alone; it is one of them also where the bundle does not have it."""
-    heard, wanted = _letters(outcome.text), _letters(case.files.reference_text)
+    heard, wanted = _letters(outcome.text), _letters(case.files.wanted(outcome.text))
     known = [wanted, *(one for one in map(_letters, case.model("phrasebook")) if not np.array_equal(one, wanted))]
     lengths = np.array([len(one) for one in known])
     distances = edit_distances(heard, known) / np.maximum(np.maximum(lengths, len(heard)), 1)

@@ -37,6 +37,8 @@ B: Line = {"id": "b", "source": "b.mp4", "dub": "b_ko.mp4", "reference": "b.wav"
 def test_lines_become_cases(write: Write, tmp_path: Path) -> None:
     first, second = read_cases(write(A, B), ("source",))
     assert first == CaseFiles("a", tmp_path / "a_ko.mp4", tmp_path / "a.mp4", None, "그 끝", "", "ko")
+    (several,) = read_cases(write({**A, "other_texts": ["저  끝", "끝"]}), ())
+    assert [several.wanted(found) for found in ("저끝!", "그", "끝")] == ["저 끝", "그 끝", "끝"]
     assert (second.reference, second.speaker, second.language) == (tmp_path / "b.wav", "ann", "ko")
 
 
@@ -51,6 +53,7 @@ def test_lines_become_cases(write: Write, tmp_path: Path) -> None:
         (({"id": "a", "dub": "a_ko.mp4"},), "line 1: it has no source"),
         (({**A, "sauce": "a.mp4"},), "line 1: it has sauce, which is none of"),
         (({**A, "speaker": 3},), "line 1: speaker is no text"),
+        (({**A, "other_texts": "끝"},), "line 1: other_texts is no list of texts"),
         ((), "cases.jsonl"),
     ],
 )
