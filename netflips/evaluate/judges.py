@@ -15,7 +15,7 @@ import numpy as np
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Samples
-from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
+from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer, Transcript
 from avcore.errors import CheckpointError, InputError, UsageError
@@ -100,12 +100,6 @@ class Judges:
         self.options = options
         self.watched = LeastFace(options.least_pictures, options.least_face)
         self._how = Running(options.device, options.precision)
-
-    @cached_property
-    def bundle(self) -> Bundle | None:
-        """The bundle that the unit encoder is of."""
-        encoder = self.files["extractor"]
-        return None if encoder is None else bundle_of(encoder)
 
     @cached_property
     def files(self) -> Mapping[str, Path | None]:

@@ -113,16 +113,6 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
 
 
-def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
-    """Return which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most
-    often is loud as often: in a sentence without a pause that is a stop, and no silence."""
-    frames = clip.heard.frames()
-    quiet, rest = quiet_units(frames, clip.speech), rest_unit(frames, clip.speech)
-    if rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum():
-        return np.zeros(len(frames), np.bool_)
-    return np.asarray(frames == rest)
-
-
 _LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings", "Boersma 1993"
 
 
@@ -164,7 +154,11 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
     place=24,
 )
 def _pauses(_: Case, outcome: Clip) -> Measured:
-    floor = noise_floor_db(sound_of(outcome), quiet_steps(outcome))
+    """Pauses are steps of the unit that is quiet most often; where it is loud as often, it is a stop, and no silence."""
+    samples, frames = sound_of(outcome), outcome.heard.frames()
+    quiet, rest = quiet_units(frames, samples), rest_unit(frames, samples)
+    is_stop = rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum()
+    floor = None if is_stop else noise_floor_db(samples, np.asarray(frames == rest))
     return {"floor_db": Missing("it has no pause of 0.1 s") if floor is None else floor}
 
 

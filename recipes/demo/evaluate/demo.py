@@ -36,7 +36,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import DemoEvaluation, MeasureOptions
 from netflips.evaluate.page import PAGE, RESULTS, TABLE, metrics_json
-from netflips.evaluate.records import Job, run_left
+from netflips.evaluate.records import AskedFigures, Job, run_left
 from netflips.evaluate.rows import markdown, row_name
 from netflips.evaluate.suite import SuiteSettings, run_suite
 from netflips.lip_speech import speak_lips
@@ -335,6 +335,6 @@ def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lin
     )  # fmt: skip
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     return SuiteSettings(
-        _TITLE, {group.name: group.asked for group in groups}, judged, goals=goals,
+        _TITLE, {group.name: AskedFigures(group.figures, group.subjects) for group in groups}, judged, goals=goals,
         titles={group.name: group.title for group in groups}, facts=facts,
     )  # fmt: skip

@@ -15,7 +15,6 @@ from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix_in, p
 from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH
-from netflips.evaluate.records import AskedFigures
 from recipes.demo.material.drawn import Shot, film_lips
 from recipes.demo.voices.cast import cast, say
 from recipes.demo.voices.phrasebook import SentencePair
@@ -115,11 +114,6 @@ class Group:
     def clip(self, number: int) -> str:
         """Return what a clip of its is called."""
         return f"{self.name}/{number}"
-
-    @property
-    def asked(self) -> AskedFigures:
-        """What is measured of its clips."""
-        return AskedFigures(self.figures, self.subjects)
 
 
 GROUPS: tuple[Group, ...] = (

@@ -17,7 +17,6 @@ from avcore.errors import UsageError
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from avdata.prepare.espeak import TimedSpeech
 from netflips.aligned import carried_phonemes
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
@@ -72,27 +71,24 @@ class ClipPlan:
         """What is said."""
         return self.pair.english if self.language == "en" else self.pair.korean
 
-    def poses(self, num_frames: int) -> list[Pose]:
-        """Return how the head is held in each picture."""
-        return motion(self.seed, num_frames, self.around)
-
 
 def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
     rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
     language = "ko" if kind == "korean" else "en"
-    voice = _unheard_voice(kind, language, rng)
+    if kind == "speaker":
+        voice = cast().unheard_speaker
+    else:
+        voice = cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
-    around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
+    if is_new:
+        yaw, pitch, roll = (float(rng.uniform(*reach)) * (1 if rng.random() < 0.5 else -1) for reach in (_TURNS, _BENDS, _TILTS))
+        around = Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))
+    else:
+        around = Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
     return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
-
-
-def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice:
-    if kind == "speaker":
-        return cast().unheard_speaker
-    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
 
 
 def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
@@ -115,14 +111,19 @@ def _in_turn(is_known: bool, seed: int) -> tuple[SentencePair, ...]:
 
 
 def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
-    """Write the clip, 25 fps and 16 kHz, `side` pixels square."""
-    speech = _timed(plan)
+    """Write the clip, 25 fps and 16 kHz, `side` pixels square.
+
+    A synthesiser that does not tell when it says which phoneme is given the reference voice's.
+    """
+    speech = say(plan.text, plan.voice)
+    sound = resample(speech.samples, speech.rate, SAMPLE_RATE)
+    phonemes = speech.phonemes or carried_phonemes(say(plan.text, cast().reference(plan.language)), sound)
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
-    openings, widths = mouth_track(speech.phonemes, num_frames, plan.language)
-    head = head_of(plan.head)
+    openings, widths = mouth_track(phonemes, num_frames, plan.language)
+    head, poses = head_of(plan.head), motion(plan.seed, num_frames, plan.around)
     with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
-        writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
-        for pose, opening, width in zip(plan.poses(num_frames), openings, widths, strict=True):
+        writer.write_sound(sound)
+        for pose, opening, width in zip(poses, openings, widths, strict=True):
             writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), side))
 
 
@@ -136,18 +137,3 @@ def synthesised_speech(text: str, voice: Voice) -> Samples:
     """Return a sentence in a voice, float32 [S] at 16 kHz."""
     speech = say(text, voice)
     return resample(speech.samples, speech.rate, SAMPLE_RATE)
-
-
-def _timed(plan: ClipPlan) -> TimedSpeech:
-    """Say the sentence. A synthesiser that does not tell when it says which phoneme is given the reference voice's."""
-    speech = say(plan.text, plan.voice)
-    if speech.phonemes:
-        return speech
-    reference = say(plan.text, cast().reference(plan.language))
-    own = resample(speech.samples, speech.rate, SAMPLE_RATE)
-    return TimedSpeech(speech.samples, speech.rate, carried_phonemes(reference, own))
-
-
-def _unseen_pose(rng: np.random.Generator) -> Pose:
-    yaw, pitch, roll = (float(rng.uniform(*reach)) * (1 if rng.random() < 0.5 else -1) for reach in (_TURNS, _BENDS, _TILTS))
-    return Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))
