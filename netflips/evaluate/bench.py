@@ -1,6 +1,6 @@
 """Programs that dub, side by side on clips that may be given away: `netflips evaluate bench`.
 
-    BENCH/clips.jsonl            {"id", "source", "reference_text", "other_texts"?, "subtitles"?, "kind"?}; made if need be
+    BENCH/clips.jsonl            {"id", "source", "reference_text", "other_texts"?, "subtitles"?}; made if need be
     BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
     BENCH/systems/NAME/system.yaml   name, how: what the program is, and how it was run
 
@@ -111,13 +111,12 @@ def compare_programs(options: BenchOptions) -> None:
 @dataclass(frozen=True)
 class BenchClip:
     """A line of the manifest. other_texts: how else what it says may be said. subtitles: of what a dub should say, with times;
-    None = there are none. kind: what is hard in it."""
+    None = there are none."""
 
     id: str
     source: Path
     reference_text: str
     subtitles: Path | None = None
-    kind: str = ""
     other_texts: tuple[str, ...] = ()
 
 
@@ -142,8 +141,8 @@ def read_clips(folder: Path) -> list[BenchClip]:
             raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
         given = row.get("subtitles")
         others = tuple(map(str, row.get("other_texts", ())))
-        clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], folder / given if given else None,
-                         str(row.get("kind", "")), others)  # fmt: skip
+        subtitles = folder / given if given else None
+        clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], subtitles, others)
         if clip.id in found or Path(clip.id).name != clip.id:
             raise InputError(f"line {number}: ids name files, each once", path=path, expected="a plain name", found=clip.id)
         if absent := [one for one in (clip.source, clip.subtitles) if one is not None and not one.is_file()]:
@@ -223,13 +222,12 @@ def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
 
 @dataclass(frozen=True)
 class Standing:
-    """wins less losses over comparisons, -1 to 1: in all, and by area. worse_in, better_in: figures, by the other system."""
+    """wins less losses over comparisons, -1 to 1: in all, and by area. better_in: figures, by the other system."""
 
     system: str
     whole: float
     areas: Mapping[str, float]
     better_in: Mapping[str, Sequence[str]]
-    worse_in: Mapping[str, Sequence[str]]
 
 
 def standings(found: Collection[Record]) -> list[Standing]:
@@ -261,11 +259,8 @@ def standings(found: Collection[Record]) -> list[Standing]:
         met = {(other, name): outcome(system, other, name) for other in others for names in AREAS.values() for name in names}
         areas = {area: _mean([met[other, name] for other in others for name in names]) for area, names in AREAS.items()}
         known = {area: value for area, value in areas.items() if value is not None}
-        better, worse = (
-            {other: [name for (one, name), way in met.items() if one == other and way == sign] for other in others}
-            for sign in (1, -1)
-        )
-        told.append(Standing(system, _mean(list(known.values())) or 0.0, known, better, worse))
+        better = {other: [name for (one, name), way in met.items() if (one, way) == (other, 1)] for other in others}
+        told.append(Standing(system, _mean(list(known.values())) or 0.0, known, better))
     return sorted(told, key=lambda one: -one.whole)
 
 

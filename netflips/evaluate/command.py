@@ -154,8 +154,6 @@ class CompareOptions(QuietOptions):
     """folder that netflips evaluate wrote"""
     second: Path = positional("B", file=_RECORDS)
     """another, of the same clips"""
-    json: Path | None = flag(default=None, file=Output("--json"))
-    """write the figures as JSON too"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,12 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avcore.command import LOG
 from avcore.errors import InputError
-from avcore.files import write_text
 from avcore.notes import aligned, print_text, several
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
@@ -19,7 +16,6 @@ from netflips.evaluate.metrics.text import RULES
 from netflips.evaluate.records import RECORDS, Record, read_records
 from netflips.evaluate.rows import ARROWS, listeners, number, values_of
 
-_ROUND = 5
 _HANGUL = re.compile("[가-힣]")
 """A record does not say its language; only Korean has measures of its own."""
 
@@ -105,24 +101,9 @@ def comparison_table(found: Sequence[Compared]) -> str:
     return aligned(lines)
 
 
-def comparison_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:
-    """Return the comparison as a JSON object."""
-    rows = list[dict[str, Any]]()
-    for one in found:
-        gap = one.difference
-        ends = {"low": gap.low, "high": gap.high} if gap.n > 1 else {}
-        numbers = {"first": one.first, "second": one.second, "difference": gap.value, "p": gap.p, **ends}
-        rounded = {name: round(value, _ROUND) for name, value in numbers.items()}
-        failed = dict(zip(("failed_only_in_first", "failed_only_in_second"), one.failed, strict=True))
-        rows.append({"figure": one.name, **rounded, "n": gap.n, "significant": gap.is_significant, **failed})
-    return {"figures": rows, "notes": list(notes)}
-
-
 def compare_runs(options: CompareOptions) -> None:
     """Compare two runs, and say how they differ. Raises NetflipsError."""
     found, notes = compare(options.first, options.second)
-    if options.json is not None:
-        write_text(options.json, json.dumps(comparison_json(found, notes), indent=1) + "\n")
     for note in notes:
         LOG.warning("%s", note)
     print_text(comparison_table(found).rstrip("\n"))

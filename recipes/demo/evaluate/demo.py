@@ -47,8 +47,9 @@ from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, 
 from recipes.demo.evaluate.groups import AUDIO, AUTO, ENGLISH, FLITE, GROUPS, SOUNDS, SPELLED, VIDEO, VOICES, Group, lips_of_kind
 from recipes.demo.evaluate.material import (
     MEANINGS,
+    SEED,
+    SIDE,
     ClipPlan,
-    EvaluationSettings,
     drawn_sentence,
     plan_clip,
     synthesised_speech,
@@ -80,12 +81,14 @@ _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speake
 
 @dataclass(frozen=True)
 class ExamPlace:
-    """bundle: folder of the models. folder: of the exam, with its manifest. device, precision: what the models run on."""
+    """bundle: folder of the models. folder: of the exam, with its manifest. device, precision: what the models run on. side: of the
+    pictures, in pixels."""
 
     bundle: Path
     folder: Path
     device: str = "cpu"
     precision: str = "float32"
+    side: int = SIDE
 
 
 def made_lines(folder: Path) -> list[Line]:
@@ -93,18 +96,16 @@ def made_lines(folder: Path) -> list[Line]:
     return list(journal.read(folder / MANIFEST, *_KEYS))
 
 
-def make_clips(
-    place: ExamPlace, settings: EvaluationSettings, groups: Sequence[Group], processes: int, progress: Progress
-) -> list[Line]:
+def make_clips(place: ExamPlace, number: int, groups: Sequence[Group], processes: int, progress: Progress) -> list[Line]:
     """Make what is not made yet of groups; returns their lines of the manifest. Raises NetflipsError for what concerns all."""
     journal.repair(place.folder / MANIFEST, *_KEYS)
     known = {line["id"]: line for line in made_lines(place.folder)}
-    wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
+    wanted = [(one, group) for group in groups for one in range(min(number, group.most))]
     left: dict[int, list[Group]] = {}
     for number, group in wanted:
         if group.clip(number) not in known:
             left.setdefault(number, []).append(group)
-    pool, keep = ProcessPool[Job, int](ExamMaker, (place, settings), processes), partial(journal.append, place.folder / MANIFEST)
+    pool, keep = ProcessPool[Job, int](ExamMaker, (place,), processes), partial(journal.append, place.folder / MANIFEST)
     for lines in run_left(left, len(dict(wanted)), pool, _lost, keep, "making clips", progress):
         known |= {line["id"]: line for line in lines}
     return [known[group.clip(number)] for number, group in wanted]
@@ -129,8 +130,8 @@ class PlannedClip:
 class ExamMaker:
     """A worker: makes clips with a bundle's models."""
 
-    def __init__(self, place: ExamPlace, settings: EvaluationSettings) -> None:
-        self._place, self._settings = place, settings
+    def __init__(self, place: ExamPlace) -> None:
+        self._place = place
 
     @cached_property
     def models(self) -> Models:
@@ -155,11 +156,11 @@ class ExamMaker:
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
         kind: Any = group.kind if group.made != "said" else "held_out"
-        plan = plan_clip(kind, number, self._settings)
+        plan = plan_clip(kind, number)
         text = plan.text if group.language == "en" or group.made == "unchanged" else plan.pair.korean
         if group.made == "said":
             free = held_out_free()
-            own = drawn_sentence(group.kind, number, self._settings).korean
+            own = drawn_sentence(group.kind, number).korean
             text = free[number % len(free)] if group.kind == "free" else own
         item = PlannedClip(group, number, stem, plan, text)
         line: Line = {"id": group.clip(number), "group": group.name, "language": group.language, "reference_text": text}
@@ -175,7 +176,7 @@ class ExamMaker:
         path = self._place.folder / _CLIPS / f"source_{item.group.kind}" / f"{item.number}.mp4"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_clip(path, item.plan, self._settings.side)
+            write_clip(path, item.plan, self._place.side)
         return path
 
     def _teacher(self, item: PlannedClip, text: str) -> Path:
@@ -201,7 +202,7 @@ class ExamMaker:
         if group.sounds:
             speech = SOUNDS[group.sounds[item.number % len(group.sounds)]](speech, item.number)
         if group.lips and lips is not None:
-            other = drawn_sentence("held_out", item.number + 1, self._settings)
+            other = drawn_sentence("held_out", item.number + 1)
             lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
         if group.modalities == AUTO:
             units = trust.trusted_units(models.extractor, speech, lips, models.extractor.agreement).extraction.units
@@ -240,12 +241,13 @@ class ExamMaker:
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
-    settings = EvaluationSettings(number=options.number)
+    if options.number < 1:
+        raise UsageError("--number must be 1 or more", found=options.number)
     groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
     checksum = bundle_checksum(bundle)
-    folder = options.out_dir / f"{checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
+    folder = options.out_dir / f"{checksum[:_SHORT]}-seed{SEED}-v{MEASURE}"
     require_place(folder / TABLE)
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     keep_apart({"a result": [folder / name for name in (*RESULTS, MANIFEST)]}, {"a file of the bundle": models})
@@ -257,7 +259,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     require_synthesisers(with_flite=any(FLITE in group.needs for group in groups), with_natural=True)
     place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
-        lines = make_clips(place, settings, groups, options.jobs, progress)
+        lines = make_clips(place, options.number, groups, options.jobs, progress)
         told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines), folder, progress)
     content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
     if options.with_untouched_speaker and not is_untouched_noted(options.docs, checksum):

@@ -23,7 +23,7 @@ from netflips.dubbing.wordings import Wording, best_wording
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.script.types import PACE
-from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, synthesised_speech
+from recipes.demo.evaluate.material import plan_clip, synthesised_speech
 from recipes.demo.voices.cast import held_out_pairs
 from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.stage import SPELLER
@@ -55,7 +55,7 @@ def measure(models: Models, number: int, lengths: tuple[str, ...]) -> dict[str, 
     forms, fits, rights = known_forms(models), list[bool](), list[bool]()
     with bars(False) as progress:
         for index in track(range(number), "translate", progress, number):
-            plan = plan_clip("natural", index, EvaluationSettings())
+            plan = plan_clip("natural", index)
             speech = synthesised_speech(plan.text, plan.voice)
             made = translator.translate(replace(models.extractor.extract(speech), language="en"), "en", "ko")
             units = [made.units, *(other.units for other in made.others)]

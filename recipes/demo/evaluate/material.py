@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.errors import UsageError
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
@@ -35,24 +34,13 @@ MEANINGS: Mapping[Kind, str] = {
 }
 """What clips are of. Voices are never those of the training."""
 KINDS: tuple[Kind, ...] = tuple(MEANINGS)
+SEED, SIDE = 20, 256
+"""Of all that is drawn by lot; of the pictures, in pixels."""
 
 _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
 """Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
 width of the face as a share of the picture's side (below the training's)."""
 _USUAL_SIZES = 0.5, 0.7
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """number: clips of a group. seed: of all that is drawn by lot. side: of the pictures, in pixels."""
-
-    number: int = 200
-    seed: int = 20
-    side: int = 256
-
-    def __post_init__(self) -> None:
-        if self.number < 1:
-            raise UsageError("--number must be 1 or more", found=self.number)
 
 
 @dataclass(frozen=True)
@@ -72,9 +60,9 @@ class ClipPlan:
         return self.pair.english if self.language == "en" else self.pair.korean
 
 
-def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
-    """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
-    rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
+def plan_clip(kind: Kind, index: int) -> ClipPlan:
+    """Plan clip number `index` of a kind; the same numbers plan the same clip."""
+    rng = np.random.default_rng([SEED, KINDS.index(kind), index])
     language = "ko" if kind == "korean" else "en"
     if kind == "speaker":
         voice = cast().unheard_speaker
@@ -88,20 +76,20 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
         around = Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))
     else:
         around = Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
-    return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
+    return ClipPlan(drawn_sentence(kind, index), voice, head, seed, around, language)
 
 
-def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
+def drawn_sentence(kind: str, index: int) -> SentencePair:
     """Return the sentence of a clip: one of each template in turn, in a drawn order, so that all templates weigh alike."""
-    pairs = _in_turn(kind == "seen", settings.seed)
+    pairs = _in_turn(kind == "seen")
     return pairs[index % len(pairs)]
 
 
 @cache
-def _in_turn(is_known: bool, seed: int) -> tuple[SentencePair, ...]:
+def _in_turn(is_known: bool) -> tuple[SentencePair, ...]:
     """Sentences in rounds over the templates, of those that have one left."""
     pairs = training_pairs() if is_known else held_out_pairs()
-    rng = np.random.default_rng([seed, 100])
+    rng = np.random.default_rng([SEED, 100])
     by_template: dict[int, list[SentencePair]] = {}
     for number in rng.permutation(len(pairs)):
         pair = pairs[int(number)]
@@ -110,7 +98,7 @@ def _in_turn(is_known: bool, seed: int) -> tuple[SentencePair, ...]:
     return tuple(pair for one in rounds for pair in one if pair is not None)
 
 
-def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
+def write_clip(path: Path, plan: ClipPlan, side: int = SIDE) -> None:
     """Write the clip, 25 fps and 16 kHz, `side` pixels square.
 
     A synthesiser that does not tell when it says which phoneme is given the reference voice's.

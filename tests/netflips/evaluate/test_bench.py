@@ -53,7 +53,7 @@ def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
     assert (best.system, worst.system) == ("own", name)
     assert best.whole > 0 > worst.whole
     assert best.areas[area] == -worst.areas[area] > 0
-    assert set(best.better_in[name]) == set(worst.worse_in["own"])
+    assert set(best.better_in[name]) & set(AREAS[area])
 
 
 def test_planted_sounds_are_damaged_as_they_say() -> None:

@@ -3,7 +3,6 @@
 Intervals over clips and two runs compared: beside scipy's bootstrap, and where the answer is known.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +40,14 @@ def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED,
 
 def test_what_differs_is_significant_and_what_does_not_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b", shift=0.1)
-    out = tmp_path / "both.json"
-    assert main(["compare", str(first), str(second), "--json", str(out)]) == 0
-    found = {one["figure"]: one for one in json.loads(out.read_text())["figures"]}
+    found = {one.name: one.difference for one in compare(first, second)[0]}
     sync = found["unit_sync"]
-    assert sync["difference"] == pytest.approx(0.1)
-    assert sync["significant"]
-    assert 0 < sync["low"] <= sync["difference"] <= sync["high"]
-    assert not found["duration_ratio"]["significant"]
-    assert found["duration_ratio"]["p"] == pytest.approx(1.0)
+    assert sync.value == pytest.approx(0.1)
+    assert sync.is_significant
+    assert 0 < sync.low <= sync.value <= sync.high
+    assert not found["duration_ratio"].is_significant
+    assert found["duration_ratio"].p == pytest.approx(1.0)
+    assert main(["compare", str(first), str(second)]) == 0
     shown = capsys.readouterr().out
     assert "second is better" in next(line for line in shown.splitlines() if line.startswith("| unit sync"))
     assert "no significant difference" in next(line for line in shown.splitlines() if line.startswith("| length over"))

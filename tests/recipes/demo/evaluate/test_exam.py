@@ -15,9 +15,8 @@ from recipes.demo.evaluate import demo, material
 from recipes.demo.evaluate import demo as making
 from recipes.demo.evaluate.demo import ExamMaker, ExamPlace, made_lines
 from recipes.demo.evaluate.groups import GROUPS, Group
-from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, write_clip
+from recipes.demo.evaluate.material import plan_clip, write_clip
 
-SETTINGS = EvaluationSettings(number=1, side=128)
 BY_NAME = {group.name: group for group in GROUPS}
 
 
@@ -28,7 +27,7 @@ def no_outside_recognizer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(bundle: Bundle, folder: Path, *groups: Group, number: int = 0) -> list[making.Line]:
-    maker = ExamMaker(ExamPlace(bundle.folder, folder), SETTINGS)
+    maker = ExamMaker(ExamPlace(bundle.folder, folder, side=128))
     return [maker.make(group, number) for group in groups]
 
 
@@ -42,7 +41,6 @@ def page(tmp_path: Path) -> Path:
 def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
     notes: list[dict] = []
     monkeypatch.setattr(demo, "note", lambda folder, metrics: notes.append(metrics))
     docs = page(tmp_path)
@@ -84,7 +82,7 @@ def test_what_comes_out_does_not_depend_on_what_is_expected(
 
 
 def test_a_clip_that_cannot_be_dubbed_is_silence_and_named(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
+    away = replace(plan_clip("held_out", 0).around, shift=(3.0, 0.0))
     monkeypatch.setattr(making, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=away), side))
     (line,) = make(bundle, tmp_path, BY_NAME["video_only"])
     assert "no face" in line["failed"]
