@@ -173,7 +173,8 @@ class Commands:
         commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, one in self.parts.items():
             words = inspect.cleandoc(one.options.__doc__ or "")
-            _fill(commands.add_parser(name, help=" ".join(words.split()).rstrip("."), description=words), one.options)
+            help = " ".join(words.split()).rstrip(".").replace("%", "%%")
+            _fill(commands.add_parser(name, help=help, description=words), one.options)
         return parser
 
     def main(self, argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from functools import partial
 from pathlib import Path
 
@@ -206,3 +207,12 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
     work = Work((), {"": AskedFigures(("wer",))}, MeasureOptions())
     with pytest.raises(CheckpointError, match="it cannot be opened"):
         Measurer(work).process(((0, ()),))
+
+
+def test_the_help_names_all_actions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    actions = ("demo", "dubs", "speech", "dub", "compare", "listen", "bench", "units", "translate")
+    assert [name for name in actions if not re.search(rf"^    {name}\s", shown, re.MULTILINE)] == []
+    assert "with a 95 % interval" in " ".join(shown.split())
