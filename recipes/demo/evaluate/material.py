@@ -64,9 +64,8 @@ def plan_clip(kind: Kind, index: int) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers plan the same clip."""
     rng = np.random.default_rng([SEED, KINDS.index(kind), index])
     language = "ko" if kind == "korean" else "en"
-    if kind == "speaker":
-        voice = cast().unheard_speaker
-    else:
+    voice: Voice = cast().unheard_speaker
+    if kind != "speaker":
         voice = cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
