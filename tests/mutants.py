@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
         f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]"),
     Mutant("avtrain.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
-        f"{_LOOP}best_is_the_best_validation"),
+        f"{_LOOP}the_newest_numbered_checkpoints_stay_and_the_best"),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
     Mutant("avtrain.sampling", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
     Mutant("avtrain.sampling", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
@@ -110,8 +110,6 @@ MUTANTS = (
 def changed(module: str, old: str, new: str) -> None:
     """Import a module as if its source had another text in place of an old one."""
     spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
     source = Path(spec.origin).read_text(encoding="utf-8")
     assert old in source, f"{module}: the text is not there: {old}"
     loaded = importlib.util.module_from_spec(spec)

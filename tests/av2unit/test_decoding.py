@@ -41,33 +41,20 @@ def test_a_class_of_minus_infinity_is_never_chosen(method: str) -> None:
     assert chosen.dtype == np.int64
 
 
-def test_viterbi_works_on_logits_as_on_log_probabilities() -> None:
+def test_viterbi_works_on_logits_as_on_log_probabilities_and_on_no_steps() -> None:
     scores = log_probs(100, 8, 3)
     shifted = scores + np.random.default_rng(0).normal(0, 30, (100, 1)).astype(np.float32)
     np.testing.assert_array_equal(decode(shifted, Decoding(VITERBI, 1.0)), viterbi(scores, 1.0))
-
-
-def test_no_steps_give_no_classes() -> None:
     assert len(viterbi(np.zeros((0, 4), dtype=np.float32), 1)) == 0
 
 
-def test_the_setting_is_read_from_a_configuration() -> None:
+def test_the_setting_is_read_from_a_configuration_and_an_unusable_one_refused() -> None:
     assert Decoding.from_config(None) == Decoding(ARGMAX, 0)
     assert Decoding.from_config({"method": "viterbi", "duration_penalty": 2}) == Decoding(VITERBI, 2.0)
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        {"method": "beam"},
-        {"method": "viterbi", "duration_penalty": -1},
-        {"duration_penalty": "1"},
-        {"duration_penalty": float("nan")},
-    ],
-)
-def test_an_unusable_setting_is_refused(stored: dict[str, object]) -> None:
-    with pytest.raises(CheckpointError, match="expected"):
-        Decoding.from_config(stored)
+    penalties = [{"duration_penalty": penalty} for penalty in (-1, "1", float("nan"))]
+    for stored in ({"method": "beam"}, *penalties):
+        with pytest.raises(CheckpointError, match="expected"):
+            Decoding.from_config(stored)
 
 
 SILENCE, NUM_UNITS = 9, 10
@@ -96,20 +83,16 @@ def test_what_is_known_is_kept_once_and_without_silence() -> None:
         KnownSentences.of([np.array([9, 9])], SILENCE)
 
 
-@pytest.mark.parametrize(
-    "ids",
-    [(1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)],
-    ids=["plain", "pauses", "other", "again", "slurred"],
-)
-def test_a_known_sentence_loses_nothing(ids: tuple[int, ...]) -> None:
-    assert likeness(*ids) == pytest.approx(0, abs=1e-6)
+def test_a_known_sentence_loses_nothing() -> None:
+    """Plain, with pauses, another, its words again, and slurred."""
+    for ids in ((1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)):
+        assert likeness(*ids) == pytest.approx(0, abs=1e-6)
 
 
 def test_one_odd_word_is_found_where_it_is_said() -> None:
     odd = likeness(1, 2, 8, 0, 4)
     assert np.flatnonzero(odd < -1).tolist() == list(range(12, 24))
     stretch = weakest_stretch(odd, 10)
-    assert stretch is not None
     assert 12 <= stretch.start < stretch.stop <= 24
     # The mean over a long sentence hides it: an unclear voice has a lower one and is no less like a sentence.
     unclear = said(1, 2, 3, 4, sure=3.0)
@@ -117,15 +100,12 @@ def test_one_odd_word_is_found_where_it_is_said() -> None:
     assert KNOWN.likeness(unclear, UNITS).mean() > odd.mean() / 4
 
 
-def test_the_nearest_is_chosen_as_if_all_were_tried() -> None:
+def test_the_nearest_is_chosen_as_if_all_were_tried_also_of_very_short_sounds() -> None:
     rng = np.random.default_rng(5)
     for seed in range(5):
         steps = said(*rng.integers(0, 9, 5), steps=4, sure=2.0, seed=seed)
         alone = [KnownSentences((ids,), SILENCE).likeness(steps, UNITS).sum() for ids in KNOWN.sentences]
         assert KNOWN.likeness(steps, UNITS).sum() == pytest.approx(max(alone), abs=1.1)  # what is left out has a price
-
-
-def test_very_short_sounds_and_sentences() -> None:
     assert KNOWN.likeness(said(), UNITS).shape == (0,)
     assert KNOWN.likeness(said(1, steps=1), UNITS).shape == (1,)
     single = KnownSentences((np.array([3]),), SILENCE)
@@ -133,26 +113,13 @@ def test_very_short_sounds_and_sentences() -> None:
     assert single.likeness(said(3, 4), UNITS)[6:].max() < -1
 
 
-def test_they_come_back_from_a_configuration() -> None:
+def test_they_come_back_from_a_configuration_and_damaged_ones_are_one_error() -> None:
     again = KnownSentences.from_config({KEY: KNOWN.to_config()}, Path("x"), UNITS)
-    assert again is not None
     assert [ids.tolist() for ids in again.sentences] == [ids.tolist() for ids in KNOWN.sentences]
     assert again.silence == SILENCE
     assert KnownSentences.from_config({}, Path("x"), UNITS) is None
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        [],
-        {"units": ["1 2"]},
-        {"units": [], "silence": 9},
-        {"units": ["1 x"], "silence": 9},
-        {"units": ["1 2", ""], "silence": 9},
-        {"units": ["1 77"], "silence": 9},
-        {"units": ["1 2"], "silence": 77},
-    ],
-)
-def test_damaged_ones_are_one_error(stored: object) -> None:
-    with pytest.raises(CheckpointError, match="known sentences"):
-        KnownSentences.from_config({KEY: stored}, Path("x"), UNITS)
+    units = ([], ["1 x"], ["1 2", ""], ["1 77"])
+    silent = [{"units": one, "silence": 9} for one in units]
+    for stored in ([], {"units": ["1 2"]}, {"units": ["1 2"], "silence": 77}, *silent):
+        with pytest.raises(CheckpointError, match="known sentences"):
+            KnownSentences.from_config({KEY: stored}, Path("x"), UNITS)

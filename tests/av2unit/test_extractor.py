@@ -28,7 +28,7 @@ def with_config(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
     return replace(checkpoint, config={**checkpoint.config, **changes})
 
 
-def test_units_come_50_a_second(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_units_come_50_a_second_also_of_one_picture_or_sample(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     assert extractor.extract(lips=lips).num_steps == 2 * 57
     assert extractor.extract(speech=speech).num_steps == 2 * 58
     both = extractor.extract(speech, lips)
@@ -37,9 +37,6 @@ def test_units_come_50_a_second(extractor: UnitExtractor, speech: Floats, lips: 
     assert both.is_merged
     assert both.ids.max() < 1000
     assert both.vocabulary == extractor.vocabulary != ""
-
-
-def test_a_single_picture_and_a_single_sample_are_enough(extractor: UnitExtractor, lips: Pictures) -> None:
     assert extractor.extract(lips=lips[:1]).num_steps == 2
     assert extractor.extract(speech=np.zeros(1, dtype=np.float32)).num_steps == 2
     assert extractor.extract(np.zeros(1, dtype=np.float32), lips[:3]).num_steps == 6
@@ -154,7 +151,6 @@ def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats
     units, confidence = found
     assert units == extractor.extract(speech, lips)
     assert confidence == found.confidence < 0
-    assert found.weakest is not None
     assert found.weakest.score < confidence
     assert 0 <= found.weakest.start < found.weakest.stop <= units.num_steps
     assert found.nearest is None  # a published encoder names no sentences
@@ -167,7 +163,9 @@ def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pi
     assert seen == [("lip pictures", done, 2) for done in range(3)] + [("encoder layers", done, 2) for done in range(3)]
 
 
-def test_nothing_to_extract_from_is_an_error(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+def test_what_cannot_be_used_is_refused(
+    extractor: UnitExtractor, speech: Floats, lips: Pictures, encoder_path: Path, parity_dir: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="speech, lips or both"):
         extractor.extract()
     with pytest.raises(InputError):
@@ -176,6 +174,12 @@ def test_nothing_to_extract_from_is_an_error(extractor: UnitExtractor, speech: F
         extractor.extract(speech[:0], lips)
     with pytest.raises(ValueError, match="found 1 and 2"):
         extractor.extract_batch([speech, speech], [lips])
+    with pytest.raises(CheckpointError, match="unit translator"):
+        UnitExtractor.from_checkpoint(parity_dir / "utut.pt")
+    with pytest.raises(InputError, match="not there"):
+        UnitExtractor.from_checkpoint(tmp_path / "none.pt")
+    with pytest.raises(UsageError, match="float16"):
+        UnitExtractor.from_checkpoint(encoder_path, precision="float16")
 
 
 def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> None:
@@ -202,15 +206,6 @@ def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> Non
             load_avhubert(with_config(encoder_checkpoint, model=model | {name: value}))
     with pytest.raises(CheckpointError, match="dictionaries cannot be read"):
         load_avhubert(with_config(encoder_checkpoint, dictionaries=[first, [1, 2]]))
-
-
-def test_wrong_files_and_devices_are_refused(encoder_path: Path, parity_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="unit translator"):
-        UnitExtractor.from_checkpoint(parity_dir / "utut.pt")
-    with pytest.raises(InputError, match="not there"):
-        UnitExtractor.from_checkpoint(tmp_path / "none.pt")
-    with pytest.raises(UsageError, match="float16"):
-        UnitExtractor.from_checkpoint(encoder_path, precision="float16")
 
 
 @pytest.mark.gpu

@@ -119,8 +119,8 @@ def test_a_stored_sample_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
 # Fit and apply
 
 
-def test_separable_sounds_are_found_again(corpus: Path, model: Path, tmp_path: Path) -> None:
-    assert _apply(corpus, model, tmp_path) == 0
+def test_separable_sounds_are_found_again_in_files_that_training_reads(corpus: Path, model: Path, tmp_path: Path) -> None:
+    assert _apply(corpus, model, tmp_path, "language=ko") == 0
     found, made = read_units(tmp_path / "train.units.jsonl"), read_units(corpus / "train.units.jsonl")
     assert found.keys() == made.keys()
     pairs = [(found[name].frames(), made[name].frames()) for name in made]
@@ -135,19 +135,14 @@ def test_separable_sounds_are_found_again(corpus: Path, model: Path, tmp_path: P
     assert report["counts"] == np.bincount(np.concatenate([pair[0] for pair in pairs]), minlength=NUM_UNITS).tolist()
     assert report["inertia"] == pytest.approx(quantizer.inertia, rel=1e-3)  # all frames were in the sample
     assert quantizer.report["frames"] == report["labels"]
-
-
-def test_label_files_are_those_that_training_reads(corpus: Path, model: Path, tmp_path: Path) -> None:
-    assert _apply(corpus, model, tmp_path, "language=ko") == 0
-    units = read_units(tmp_path / "train.units.jsonl")
     lines = {name: (tmp_path / f"train.{name}").read_text().splitlines() for name in ("km", "even.km", "odd.km")}
     ids = [json.loads(line)["id"] for line in (corpus / "train.jsonl").read_text().splitlines()]
     for number, name in enumerate(ids):
         labels = [int(token) for token in lines["km"][number].split()]
-        assert units[name].frames().tolist() == labels
+        assert found[name].frames().tolist() == labels
         assert [int(token) for token in lines["even.km"][number].split()] == labels[0::2]
         assert [int(token) for token in lines["odd.km"][number].split()] == labels[1::2]
-        assert units[name].language == "ko"
+        assert found[name].language == "ko"
     assert [line.split()[0] for line in (tmp_path / "dict.km.txt").read_text().splitlines()] == list(map(str, range(NUM_UNITS)))
 
 

@@ -13,16 +13,9 @@ from avcore.compute.attention import attend
 from avcore.compute.inference import ready_for_inference
 
 TINY = AvHubertConfig(
-    encoder_layers=2,
-    encoder_embed_dim=32,
-    encoder_ffn_embed_dim=48,
-    encoder_attention_heads=4,
-    conv_pos=16,
-    conv_pos_groups=4,
-    final_dim=12,
-    resnet_width=4,
-    num_classes=(14, 14),
-)
+    encoder_layers=2, encoder_embed_dim=32, encoder_ffn_embed_dim=48, encoder_attention_heads=4, conv_pos=16, conv_pos_groups=4,
+    final_dim=12, resnet_width=4, num_classes=(14, 14),
+)  # fmt: skip
 
 
 def randomise_norms(module: nn.Module) -> None:

@@ -64,26 +64,22 @@ def test_warped_frequencies_keep_the_ends_and_move_formants() -> None:
     assert peaks[0] > peaks[1] > peaks[2]
 
 
-def test_augmented_sound_is_plain_sound_when_nothing_is_asked_for() -> None:
+def test_sound_is_plain_when_nothing_is_asked_for_and_a_colour_is_the_same_over_a_clip() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
-    rng = np.random.default_rng(1)
-    assert np.array_equal(augmented_filterbank(samples, PUBLISHED.augment, rng), log_filterbank(samples))
-    tilted = augmented_filterbank(samples, replace(PUBLISHED.augment, tilt=2.0), rng) - log_filterbank(samples)
+    plain, rng = log_filterbank(samples), np.random.default_rng(1)
+    assert np.array_equal(augmented_filterbank(samples, PUBLISHED.augment, rng), plain)
+    tilted = augmented_filterbank(samples, replace(PUBLISHED.augment, tilt=2.0), rng) - plain
     assert np.allclose(tilted, tilted[0], atol=1e-5)
     assert np.allclose(np.diff(tilted[0], n=2), 0, atol=1e-5)
-
-
-def test_a_colour_is_the_same_over_a_clip_and_another_in_the_next() -> None:
-    samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
-    rng, config = np.random.default_rng(1), replace(PUBLISHED.augment, colour=1.0)
-    first, second = (augmented_filterbank(samples, config, rng) - log_filterbank(samples) for _ in range(2))
+    config = replace(PUBLISHED.augment, colour=1.0)
+    first, second = (augmented_filterbank(samples, config, rng) - plain for _ in range(2))
     assert np.allclose(first, first[0], atol=1e-5)
     assert 0.2 < np.abs(first[0]).max() <= 4
     assert abs(first[0].mean()) < 0.05  # waves alone: nothing louder
     assert np.abs(first[0] - second[0]).max() > 0.2
 
 
-def test_smeared_spectra_are_smoother_and_as_loud() -> None:
+def test_smeared_spectra_are_smoother_and_as_loud_and_hidden_bands_say_nothing_and_the_others_stay() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(16000))
     plain = log_filterbank(samples)
     rng, config = np.random.default_rng(1), replace(PUBLISHED.augment, smear_prob=1.0)
@@ -91,9 +87,6 @@ def test_smeared_spectra_are_smoother_and_as_loud() -> None:
         rough = [np.abs(np.diff(rows, axis=axis)).mean() for axis in (0, 1) for rows in (smeared, plain)]
         assert min(rough[0] / rough[1], rough[2] / rough[3]) < 0.9
         assert smeared.mean() == pytest.approx(plain.mean(), abs=0.1)
-
-
-def test_hidden_bands_say_nothing_and_the_others_stay() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
     plain, rng = log_filterbank(samples), np.random.default_rng(1)
     widths = []
@@ -107,7 +100,7 @@ def test_hidden_bands_say_nothing_and_the_others_stay() -> None:
     assert set(widths) == set(range(5))
 
 
-def test_another_pace_moves_what_is_heard_and_shown_alike_and_keeps_the_pitch() -> None:
+def test_another_pace_moves_what_is_heard_and_shown_alike_is_as_often_slower_and_keeps_the_pitch() -> None:
     samples = np.concatenate([np.zeros(8000), np.round(8000 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000))])
     shown = np.repeat([0, 1], 25)
     plain = log_filterbank(samples)
@@ -119,9 +112,6 @@ def test_another_pace_moves_what_is_heard_and_shown_alike_and_keeps_the_pitch() 
         assert begins == pytest.approx(0.5, abs=0.03)
         assert np.argmax(seen) / len(seen) == pytest.approx(0.5, abs=0.03)
         assert rows[-20:-5].mean(axis=0).argmax() == plain[-20:-5].mean(axis=0).argmax()
-
-
-def test_paces_are_as_often_slower_as_faster_and_none_without_asking() -> None:
     rng = np.random.default_rng(0)
     hops = [draw_hop(replace(PUBLISHED.augment, pace=0.25), rng) for _ in range(400)]
     assert {min(hops), max(hops)} <= {*range(128, 132), *range(196, 201)}
@@ -172,21 +162,17 @@ def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
     assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(samples**2)), rel=0.01)
     late = _words()
     late[: RATE // 2] = 0
-    assert (
-        np.abs(pass_through(late, Degradation(reverb_s=0.6), np.random.default_rng(0))[: RATE // 2 - 1]).max() <= 1
-    )  # nothing comes before
+    heard = pass_through(late, Degradation(reverb_s=0.6), np.random.default_rng(0))
+    assert np.abs(heard[: RATE // 2 - 1]).max() <= 1  # nothing comes before
 
 
-def test_a_telephone_takes_the_low_and_the_high() -> None:
+def test_a_telephone_takes_the_low_and_the_high_and_clipping_what_is_above_a_share_of_the_peak() -> None:
     rng = np.random.default_rng(1)
     noise = np.round(3000 * rng.standard_normal(RATE))
     heard = pass_through(noise, Degradation(band=(300.0, 3400.0)), rng)
     assert _power(heard, 500, 3000) == pytest.approx(_power(noise, 500, 3000), rel=0.15)
     assert _power(heard, 20, 120) < 0.02 * _power(noise, 20, 120)
     assert _power(heard, 6000, 7900) < 0.02 * _power(noise, 6000, 7900)
-
-
-def test_clipping_stops_at_a_share_of_the_peak() -> None:
     samples = _words()
     heard = pass_through(samples, Degradation(ceiling=0.25), np.random.default_rng(0))
     assert np.abs(heard).max() == pytest.approx(0.25 * np.abs(samples).max(), abs=1)
@@ -211,20 +197,9 @@ def test_channels_are_drawn_as_often_as_asked_for() -> None:
     assert 0.4 < np.mean([channel.reverb_s > 0 for channel in drawn]) < 0.6
     assert {channel.band for channel in drawn} == set(BANDS.values())
     assert {channel.codec for channel in drawn} == {""}
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        MicrophoneConfig(room_prob=2),
-        MicrophoneConfig(reverb_s=(0.5, 0.1)),
-        MicrophoneConfig(codecs=("g729",)),
-        MicrophoneConfig(bands=()),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(config: MicrophoneConfig) -> None:
-    with pytest.raises(UsageError, match="microphone"):
-        check_microphone(config)
+    for wrong in ({"room_prob": 2}, {"reverb_s": (0.5, 0.1)}, {"codecs": ("g729",)}, {"bands": ()}):
+        with pytest.raises(UsageError, match="microphone"):
+            check_microphone(MicrophoneConfig(**wrong))
 
 
 class _Reader:
@@ -274,17 +249,13 @@ def test_as_many_steps_are_hidden_as_chance_says(length: int, prob: float, span:
     assert np.mean(starts) == pytest.approx(prob * length / span, abs=0.05)
 
 
-def test_spans_lie_anywhere_inside() -> None:
+def test_spans_lie_anywhere_inside_and_never_hide_a_short_clip_wholly() -> None:
     rng = np.random.default_rng(0)
     starts = np.concatenate([draw_spans(30, 0.4, 6, 2, rng)[0] for _ in range(4000)])
     counts = np.bincount(starts, minlength=25)
     assert len(counts) == 25  # 0..24, so that 24 + 6 = 30
     assert counts.min() > 0.8 * counts.mean()
     assert counts.max() < 1.2 * counts.mean()
-
-
-def test_a_short_clip_is_never_hidden_wholly() -> None:
-    rng = np.random.default_rng(0)
     for length in range(2, 12):
         starts, span = draw_spans(length, 0.3, 10, 1, rng)
         assert 1 <= span <= max(1, length // 2)

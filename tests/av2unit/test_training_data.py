@@ -59,13 +59,7 @@ def test_a_plain_clip_is_what_inference_sees(corpus: Path) -> None:
 
 
 def test_the_same_key_gives_the_same_item_and_others_differ(corpus: Path) -> None:
-    options = (
-        "noise.noise_prob=1",
-        f"noise.noise_wav={corpus}/noise",
-        "augment.warp=0.1",
-        "augment.rotate_deg=5",
-        "masking.modality_dropout=0",
-    )
+    options = ("noise.noise_prob=1", f"noise.noise_wav={corpus}/noise", "augment.warp=0.1", "augment.rotate_deg=5", PLAIN[1])
     items, again = _items(corpus, *options), _items(corpus, *options)
     for left, right in zip(_item(items, 2), _item(again, 2), strict=True):
         assert np.array_equal(left, right)
@@ -110,7 +104,6 @@ def test_sound_that_is_left_out_is_not_read_and_its_hidden_spans_count_all_the_s
 
 def test_validation_hides_spans_beside_the_whole_clip_and_changes_nothing_else(corpus: Path) -> None:
     valid = task_of(corpus, "augment.brightness=0.5", "noise.noise_prob=1", f"noise.noise_wav={corpus}/noise").prepared.valid
-    assert valid is not None
     pair = valid.load((0, 0))
     assert isinstance(pair, ValidationPair)
     assert pair.hidden.mask.any()
@@ -136,9 +129,10 @@ def few(tmp_path: Path) -> Path:
 
 def test_clips_whose_labels_are_too_long_or_missing_are_left_out_by_name(few: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = list(iter_units(few / "train.units.jsonl"))
-    longer = Units(
-        rows[1].units.ids, rows[1].units.durations + np.eye(1, len(rows[1].units), dtype=np.int64)[0] * 5, "en", VOCABULARY
-    )
+    first = np.eye(1, len(rows[1].units), dtype=np.int64)[0]
+    nearly, longer = (Units(rows[1].units.ids, rows[1].units.durations + more * first, "en", VOCABULARY) for more in (4, 5))
+    write_units(few / "train.units.jsonl", [rows[0], UnitRow(rows[1].id, nearly, {}), *rows[2:]])
+    assert len(task_of(few).prepared.train) == 6, "below a tenth of a second"
     write_units(few / "train.units.jsonl", [rows[0], UnitRow(rows[1].id, longer, {}), *rows[3:]])
     with caplog.at_level(logging.WARNING):
         task = task_of(few)
@@ -148,15 +142,6 @@ def test_clips_whose_labels_are_too_long_or_missing_are_left_out_by_name(few: Pa
     assert len(task.prepared.train) == 4
     task.write_left_out()
     assert [json.loads(line)["id"] for line in (few / "none" / "left_out.jsonl").read_text().splitlines()] == ["clip001", "clip002"]
-
-
-def test_a_difference_below_a_tenth_of_a_second_is_accepted(few: Path) -> None:
-    rows = list(iter_units(few / "train.units.jsonl"))
-    longer = Units(
-        rows[1].units.ids, rows[1].units.durations + np.eye(1, len(rows[1].units), dtype=np.int64)[0] * 4, "en", VOCABULARY
-    )
-    write_units(few / "train.units.jsonl", [rows[0], UnitRow(rows[1].id, longer, {}), *rows[2:]])
-    assert len(task_of(few).prepared.train) == 6
 
 
 def test_missing_files_are_reported_and_too_many_stop_the_run(few: Path) -> None:
@@ -217,17 +202,7 @@ def test_validation_labels_of_another_quantizer_are_refused(few: Path) -> None:
     assert task_of(few, "data.allow_other_vocabulary=true").prepared.vocabulary == VOCABULARY
 
 
-def test_label_files_must_have_a_line_for_each_clip(few: Path) -> None:
-    manifest = read_corpus(few / "train.tsv")
-    even, odd = few / "train.even.km", few / "train.odd.km"
-    even.write_text(even.read_text() + "1 2 3\n")
-    with pytest.raises(InputError, match="different numbers of lines"):
-        read_labels([str(even), str(odd)], manifest, 50)
-    with pytest.raises(InputError, match="expected 6 lines; found 7"):
-        read_labels([str(even)], manifest, 25)
-
-
-def test_one_label_file_at_either_rate(few: Path) -> None:
+def test_label_files_have_either_rate_and_a_line_for_each_clip(few: Path) -> None:
     manifest, even, odd = read_corpus(few / "train.tsv"), few / "train.even.km", few / "train.odd.km"
     both = read_labels([str(even), str(odd)], manifest, 50)
     merged = few / "train.km"
@@ -235,6 +210,11 @@ def test_one_label_file_at_either_rate(few: Path) -> None:
     assert np.array_equal(read_labels([str(merged)], manifest, 50).values, both.values)
     slow = read_labels([str(even)], manifest, 25)
     assert np.array_equal(slow.of(2), np.repeat(both.of(2)[::2], 2))
+    even.write_text(even.read_text() + "1 2 3\n")
+    with pytest.raises(InputError, match="different numbers of lines"):
+        read_labels([str(even), str(odd)], manifest, 50)
+    with pytest.raises(InputError, match="expected 6 lines; found 7"):
+        read_labels([str(even)], manifest, 25)
 
 
 def test_dictionaries_number_the_classes_and_must_agree(few: Path) -> None:
@@ -251,15 +231,6 @@ def test_dictionaries_number_the_classes_and_must_agree(few: Path) -> None:
         read_dictionaries([str(few / "dict.b.txt")], labels, 0)
 
 
-def test_a_manifest_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.tsv").write_text("/root\nid\tvideo\taudio\tx\t3\n")
-    with pytest.raises(InputError, match="line 2 is no clip"):
-        read_corpus(tmp_path / "a.tsv")
-    (tmp_path / "a.jsonl").write_text('{"id": "a", "audio": "a.wav", "repeat": -1}\n')
-    with pytest.raises(InputError, match="cannot be repeated"):
-        read_corpus(tmp_path / "a.jsonl")
-
-
 def test_rare_classes_weigh_more_when_asked_to(few: Path) -> None:
     assert task_of(few).prepared.class_weights is None
     prepared = task_of(few, "loss.class_balance=0.5").prepared
@@ -270,13 +241,18 @@ def test_rare_classes_weigh_more_when_asked_to(few: Path) -> None:
     assert weights[1] / weights[0] == pytest.approx((counts[0] / counts[1]) ** 0.5, rel=1e-5)
 
 
-def test_an_entry_may_be_repeated(few: Path) -> None:
+def test_an_entry_may_be_repeated_and_a_manifest_that_is_none_is_named(few: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (few / "train.jsonl").read_text().splitlines()]
-    (few / "train.jsonl").write_text(
-        "".join(json.dumps(row | ({"repeat": 3} if place == 1 else {})) + "\n" for place, row in enumerate(rows))
-    )
+    rows[1]["repeat"] = 3
+    (few / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     items = _items(few)
     assert [items.name(index) for index in range(len(items))].count(rows[1]["id"]) == 3
+    (tmp_path / "a.tsv").write_text("/root\nid\tvideo\taudio\tx\t3\n")
+    with pytest.raises(InputError, match="line 2 is no clip"):
+        read_corpus(tmp_path / "a.tsv")
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "audio": "a.wav", "repeat": -1}\n')
+    with pytest.raises(InputError, match="cannot be repeated"):
+        read_corpus(tmp_path / "a.jsonl")
 
 
 def test_media_in_memory_are_the_same_and_the_limit_holds(few: Path) -> None:

@@ -149,7 +149,7 @@ def _dictionaries(count: int) -> list[list[str]]:
     return [["<s>", "<pad>", "</s>", "<unk>", *map(str, range(count))]] * 2
 
 
-def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoint: Checkpoint) -> None:
+def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoint: Checkpoint, parity_dir: Path) -> None:
     config = _settings(encoder_checkpoint, 54)
     model = build_model(config, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "sha256:any")
     for name, tensor in model.state_dict().items():
@@ -157,6 +157,11 @@ def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoi
             assert tensor.shape == (108, config.final_dim)
         else:
             assert torch.equal(tensor, encoder_checkpoint.tensors[name]), name
+    other = replace(config, encoder_embed_dim=128, encoder_layers=5)
+    with pytest.raises(CheckpointError, match=r"expected model.encoder_layers=2 model.encoder_embed_dim=64"):
+        build_model(other, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "")
+    with pytest.raises(CheckpointError):
+        read_start(parity_dir / "utut.pt")
 
 
 def test_the_projection_of_one_head_is_repeated_for_two(encoder_checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -166,10 +171,8 @@ def test_the_projection_of_one_head_is_repeated_for_two(encoder_checkpoint: Chec
     for name in ("final_proj.weight", "final_proj.bias"):
         single[name] = single[name][:width].clone()
     single["label_embs_concat"] = torch.rand(104, width)
-    cfg = {
-        "task": encoder_checkpoint.config["task"] | {"_name": "av_hubert_pretraining"},
-        "model": encoder_checkpoint.config["model"],
-    }
+    task, own = {"_name": "av_hubert_pretraining"}, encoder_checkpoint.config
+    cfg = {"task": own["task"] | task, "model": own["model"]}
     path = tmp_path / "english.pt"
     torch.save({"args": None, "cfg": cfg, "model": single, "task_state": {}}, path)
     model = build_model(config, InitConfig(checkpoint=str(path), heads="new"), _dictionaries(50), "")
@@ -193,14 +196,3 @@ def test_heads_are_kept_for_the_same_units_only(encoder_checkpoint: Checkpoint, 
         build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:other")
     with pytest.raises(CheckpointError, match="other units"):
         build_model(replace(config, num_classes=(44, 44)), InitConfig(checkpoint=str(path), heads="keep"), _dictionaries(40), "")
-
-
-def test_a_model_of_another_size_than_the_checkpoint_is_an_error_that_says_what_to_set(encoder_checkpoint: Checkpoint) -> None:
-    config = replace(_settings(encoder_checkpoint, 54), encoder_embed_dim=128, encoder_layers=5)
-    with pytest.raises(CheckpointError, match=r"expected model.encoder_layers=2 model.encoder_embed_dim=64"):
-        build_model(config, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "")
-
-
-def test_another_file_is_no_start(parity_dir: Path) -> None:
-    with pytest.raises(CheckpointError):
-        read_start(parity_dir / "utut.pt")

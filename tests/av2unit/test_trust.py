@@ -48,23 +48,16 @@ def test_noise_is_what_leaves_nothing_quiet() -> None:
     assert not is_noisy(SOUND[:10])
 
 
-def test_silence_is_no_agreement() -> None:
+def test_silence_is_no_agreement_lips_may_be_early_or_late_and_what_one_has_more_is_left_out() -> None:
     heard = said(1, 2, 3)
     assert agreement(heard, heard, SILENCE) == 1.0
     assert agreement(heard, np.full(len(heard), SILENCE), SILENCE) == 0.0
     assert agreement(np.full(9, SILENCE), np.full(9, SILENCE), SILENCE) == 1.0
     assert agreement(heard, said(1, 2, 4), SILENCE) == pytest.approx(10 / 15)
-
-
-def test_lips_may_be_a_picture_early_or_late() -> None:
     heard = said(1, 2, 3, 4)
     for shift in (-2, -1, 1, 2):
         assert agreement(heard, np.roll(heard, shift), SILENCE) > 0.85
     assert agreement(heard, np.roll(heard, 10), SILENCE) < 0.2
-
-
-def test_what_one_has_more_is_left_out() -> None:
-    heard = said(1, 2, 3)
     assert agreement(heard, heard[:20], SILENCE) == 1.0
 
 
@@ -115,7 +108,7 @@ def test_nothing_is_decided_without_a_bound_or_with_one_of_them() -> None:
     assert trusted_units(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
 
 
-def test_a_bound_lies_between_own_lips_and_foreign_ones() -> None:
+def test_a_bound_lies_between_own_lips_and_foreign_ones_and_a_damaged_one_is_told() -> None:
     rng = np.random.default_rng(0)
     clips = [(heard, heard) for heard in (said(*rng.integers(8, 40, 12)) for _ in range(20))]
     bound = find_bound(clips, SILENCE)
@@ -126,9 +119,6 @@ def test_a_bound_lies_between_own_lips_and_foreign_ones() -> None:
         find_bound([(clips[place][0], clips[place - 1][1]) for place in range(20)], SILENCE)
     with pytest.raises(InputError, match="too few clips"):
         find_bound(clips[:3], SILENCE)
-
-
-def test_a_damaged_bound_is_told() -> None:
     with pytest.raises(CheckpointError, match="its agreement cannot be read"):
         Bound.from_config({"agreement": {"least": "high"}}, Path("x"))
     assert Bound.from_config({}, Path("x")) is None

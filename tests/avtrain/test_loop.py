@@ -167,14 +167,10 @@ def test_processes_stay_together_when_one_loses_a_batch_and_the_clock_ends_the_r
     assert len({line["step"] for line in lines}) == lines[-1]["step"] > 10
 
 
-def test_only_the_newest_numbered_checkpoints_stay(tmp_path: Path) -> None:
-    _train(toy_config(str(tmp_path), keep=2))
+def test_the_newest_numbered_checkpoints_stay_and_the_best(tmp_path: Path) -> None:
+    result = _train(toy_config(str(tmp_path), keep=2))
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ["best.pt", "last.pt", "step_00000030.pt", "step_00000040.pt"]
-
-
-def test_best_is_the_best_validation(tmp_path: Path) -> None:
-    result = _train(toy_config(str(tmp_path)))
     assert result.best == min(history(result, "valid").values())
     best = read_state(tmp_path / "checkpoints" / "best.pt")
     assert best["position"]["best"] == result.best
@@ -201,9 +197,8 @@ def test_all_items_are_validated_and_an_epoch_needs_a_batch(tmp_path: Path) -> N
     Trainer(task, replace(config, batch=BatchConfig(batch_size=8, drop_last=True))).train()
     assert sum(seen) == len(task.valid)
     with pytest.raises(InputError, match="too few items for a batch"):
-        Trainer(
-            ToyTask(config), replace(config, batch=BatchConfig(batch_size=80, drop_last=True), run_dir=str(tmp_path / "b"))
-        ).train()
+        large = replace(config, batch=BatchConfig(batch_size=80, drop_last=True), run_dir=str(tmp_path / "b"))
+        Trainer(ToyTask(config), large).train()
 
 
 def test_a_run_keeps_its_config_and_the_time_it_waited(tmp_path: Path) -> None:

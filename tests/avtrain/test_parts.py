@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hydra.core.config_store import ConfigStore
 
 from avcore.bounds import Size
 from avcore.errors import UsageError
@@ -31,16 +32,13 @@ def test_epochs_differ_and_repeat_for_the_same_seed() -> None:
     assert batches.epoch_batches(0) != LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=2).epoch_batches(0)
 
 
-def test_buckets_waste_less_than_chance() -> None:
+def test_buckets_waste_less_than_chance_and_the_sum_of_padded_lengths_is_bounded() -> None:
     def waste(bucket: int) -> float:
         batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8, bucket=bucket), seed=1).epoch_batches(0)
         padded = sum(max(LENGTHS[i] for i in batch) * len(batch) for batch in batches)
         return 1 - sum(LENGTHS) / padded
 
     assert waste(50) < 0.3 * waste(1)
-
-
-def test_the_sum_of_padded_lengths_is_bounded() -> None:
     batches = LengthBatches(LENGTHS, BatchConfig(batch_size=0, max_length_sum=300), seed=1).epoch_batches(0)
     assert all(len(batch) * max(LENGTHS[i] for i in batch) <= 300 for batch in batches)
     assert sorted(index for batch in batches for index in batch) == list(range(203))
@@ -226,9 +224,15 @@ def test_a_setting_may_be_a_korean_name(tmp_path: Path, name: str) -> None:
     assert read_config(ToyRun, "group/debug", [f"name={name}"], _write(tmp_path, "width: 1\n")).name == name.strip('"')
 
 
-def test_a_missing_config_lists_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="group/debug"):
-        read_config(ToyRun, "none", [], _write(tmp_path, "width: 1\n"))
+def test_a_setting_may_be_called_like_another_librarys_group(tmp_path: Path) -> None:
+    store = ConfigStore.instance()
+    store.store(group="name", name="foreign", node={"x": 1})
+    (tmp_path / "debug.yaml").write_text("width: 1\n")
+    try:
+        assert read_config(ToyRun, "debug", ["name=mine"], tmp_path).name == "mine"
+        assert "name" in store.repo
+    finally:
+        del store.repo["name"]
 
 
 def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -239,6 +243,8 @@ def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.Captu
     assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--print-config"]) == 0
     assert "width: 4" in capfd.readouterr().out
     assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2
+    with pytest.raises(UsageError, match="group/debug"):
+        read_config(ToyRun, "none", [], _write(tmp_path, "width: 1\n"))
 
 
 @pytest.mark.parametrize(("name", "parent"), [("unit2av/voice", "unit2a_debug"), ("lab/voice", "/unit2av/unit2a_debug@_global_")])

@@ -54,16 +54,13 @@ def _losses(run_dir: Path) -> list[float]:
     return [line["loss"] for line in lines]
 
 
-def test_means_are_over_all_windows() -> None:
+def test_means_are_over_all_windows_and_every_process_has_a_seed_of_its_own() -> None:
     windows = [LogWindow(), LogWindow()]
     windows[0].add({"loss": 1.0})
     windows[0].add({"loss": torch.tensor(2.0)})
     windows[1].add({"loss": 6.0, "seldom": 5.0})
     assert means_of([window.take() for window in windows]) == {"loss": 3.0, "seldom": 5.0}
     assert means_of([window.take() for window in windows]) == {}
-
-
-def test_every_process_has_a_seed_of_its_own() -> None:
     assert seed_of(1337, 0) == 1337
     assert len({seed_of(seed, rank) for seed in (1, 2) for rank in range(8)}) == 16
 

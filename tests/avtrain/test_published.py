@@ -48,7 +48,6 @@ PUBLISHED = [schema for schema in GIVEN if hasattr(schema, "PUBLISHED")]
 
 
 def without_default(schema: type[Any], place: str = "") -> Iterator[str]:
-    """The settings that have no default."""
     kinds = get_type_hints(schema)
     for one in dataclasses.fields(schema):
         if dataclasses.is_dataclass(kinds[one.name]) and kinds[one.name] not in SHARED:

@@ -31,19 +31,12 @@ def _train(config: ToyConfig) -> TrainResult:
 def _damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     middle = len(content) // 2
-    damaged = {
-        "empty": b"",
-        "cut": content[:middle],
-        "hole": content[:middle] + bytes(200) + content[middle + 200 :],
-        "text": b"{}",
-    }
-    path.write_bytes(damaged[how])
+    holed = content[:middle] + bytes(200) + content[middle + 200 :]
+    path.write_bytes({"empty": b"", "cut": content[:middle], "hole": holed, "text": b"{}"}[how])
 
 
 @pytest.mark.parametrize("how", ["empty", "cut", "hole", "text"])
-def test_a_damaged_last_checkpoint_gives_way_to_the_newest_whole_one(
-    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_last_checkpoint_gives_way_to_a_whole_one(tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
     config = toy_config(str(tmp_path), max_steps=25)
     _train(config)
     folder = tmp_path / "checkpoints"

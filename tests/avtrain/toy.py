@@ -27,7 +27,6 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def measured(run_dir: Path, kind: str = "train") -> list[dict[str, Any]]:
-    """The lines of a run's measurements."""
     lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == kind]
 
@@ -173,7 +172,6 @@ class OneStep:
 
 
 def batch_of(task: Task, indices: Sequence[int]) -> Any:
-    """A training batch of given items."""
     return task.collate([task.train.load((0, index)) for index in indices])
 
 

@@ -44,7 +44,6 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
 
 @pytest.fixture(scope="session")
 def trained(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the vocoder's debug config at its own sizes, by the command."""
     run_dir = tmp_path_factory.mktemp("trained")
     data = [f"data.train={tones.manifest}", f"data.units={tones.units}", f"run_dir={run_dir}", "edge_unit=auto"]
     loop = ["loop.max_steps=60", "loop.log_every=5", "loop.validate_every=30"]

@@ -25,20 +25,16 @@ def overrides(corpus: DrawnCorpus, crops: Path, run_dir: Path, **settings: Any) 
 
 
 def sync_config(corpus: DrawnCorpus, crops: Path, run_dir: Path, **settings: Any) -> SyncTrainConfig:
-    """The debug config of the sync expert."""
     return read_config(SyncTrainConfig, "unit2av/sync_debug", overrides(corpus, crops, run_dir, **settings))
 
 
 def face_config(corpus: DrawnCorpus, crops: Path, run_dir: Path, **settings: Any) -> Unit2vConfig:
-    """The debug config of the face renderer."""
     return read_config(Unit2vConfig, "unit2av/unit2v_debug", overrides(corpus, crops, run_dir, **settings))
 
 
 def train_sync(config: SyncTrainConfig) -> TrainResult:
-    """Train a sync expert."""
     return Trainer(make_sync_task(config), config).train()
 
 
 def train_face(config: Unit2vConfig) -> TrainResult:
-    """Train a face renderer."""
     return Trainer(make_face_task(config), config).train()

@@ -23,7 +23,6 @@ SIDE = 200
 
 @cache
 def table() -> MouthTable:
-    """Four units: closed, half open, wide open, round."""
     wanted = np.array([[0, 0, 0], [0.5, 0, 0], [1.0, 0.2, 0], [0.3, -0.9, 0]])
     rng = np.random.default_rng(0)
     examples = Examples(len(wanted))
@@ -34,7 +33,6 @@ def table() -> MouthTable:
 
 
 def open_mouth(num_units: int = 1000) -> MouthTable:
-    """A table that opens the mouth whatever is said."""
     shift, axes = np.zeros((5, num_units, 3), np.float32), np.eye(3, dtype=np.float32)[None]
     return MouthTable(shift, np.array([0.8, 0, 0], np.float32), axes)
 

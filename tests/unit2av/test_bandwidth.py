@@ -32,7 +32,6 @@ def made_speech(seed: int, seconds: float = 3.0) -> Samples:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings at 24 kHz."""
     folder = tmp_path_factory.mktemp("wide")
     for seed in range(14):
         write_speech(folder / f"{seed}.wav", made_speech(seed), _S)
@@ -43,7 +42,6 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def extender(manifest: Path) -> BandExtender:
-    """What was learnt of them by the command."""
     out = manifest.parent / "bandwidth.npz"
     assert main([str(manifest), "--out-path", str(out), "--quiet"]) == 0
     return BandExtender.load(out)

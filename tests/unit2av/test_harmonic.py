@@ -52,7 +52,7 @@ def random_units(count: int, seed: int = 0) -> Units:
     return Units(ids, np.random.default_rng(seed).integers(2, 9, count))
 
 
-def test_long_speech_in_pieces_is_the_whole(vocoder: UnitVocoder) -> None:
+def test_long_speech_in_pieces_is_the_whole_and_no_more_than_a_piece_and_its_halo_is_made_at_once(vocoder: UnitVocoder) -> None:
     units = random_units(120)
     whole = next(vocoder.iter_synthesize(units, VOICE, piece_steps=units.num_steps))
     assert len(whole) == 320 * units.num_steps
@@ -60,27 +60,22 @@ def test_long_speech_in_pieces_is_the_whole(vocoder: UnitVocoder) -> None:
     for steps in (1, 33, 250):
         joined = np.concatenate(list(vocoder.iter_synthesize(units, VOICE, piece_steps=steps)))
         np.testing.assert_allclose(joined, whole, atol=2e-5)
-
-
-def test_no_more_than_a_piece_and_its_halo_is_made_at_once(vocoder: UnitVocoder) -> None:
-    steps: list[int] = []
-    hook = vocoder.network.source.register_forward_pre_hook(lambda _, arguments: steps.append(arguments[0].shape[2]))
+    made: list[int] = []
+    hook = vocoder.network.source.register_forward_pre_hook(lambda _, arguments: made.append(arguments[0].shape[2]))
     with hook:
         vocoder.synthesize(random_units(400), VOICE)
-    assert len(steps) > 4
-    assert max(steps) <= 250 + 2 * TINY.halo
+    assert len(made) > 4
+    assert max(made) <= 250 + 2 * TINY.halo
 
 
 def test_a_speakers_pitch_moves_the_voice_and_nothing_else(vocoder: UnitVocoder) -> None:
     units, found = random_units(60), []
     for hz in (80.0, 150.0, 260.0):
         pitch = measure_pitch(vocoder.synthesize(units, VOICE, pitch=Pitch(math.log(hz), 0.1)).samples)
-        assert pitch is not None
         found.append(pitch.hz)
     assert 12 * abs(math.log2(found[1] / found[0] * 80 / 150)) < 0.5
     assert 12 * abs(math.log2(found[2] / found[1] * 150 / 260)) < 0.5
     usual = measure_pitch(vocoder.synthesize(units, VOICE).samples)
-    assert usual is not None
     assert 12 * abs(math.log2(usual.hz / found[1] * 150 / 140)) < 0.5
     wide, narrow = (pitch_track(vocoder.synthesize(units, VOICE, pitch=Pitch(5.0, s)).samples) for s in (0.2, 0.05))
     assert np.log(wide[wide > 0]).std() > 1.5 * np.log(narrow[narrow > 0]).std()
@@ -152,14 +147,11 @@ def test_what_has_no_voice_is_made_of_noise(vocoder: UnitVocoder) -> None:
     assert as_loud == pytest.approx(loud, rel=0.15)
 
 
-def test_doubt_keeps_the_voice() -> None:
+def test_doubt_keeps_the_voice_and_peaks_are_bent_not_cut() -> None:
     voiced = voiced_of(torch.tensor([3.0, 0.0, -0.5, -4.0, -4.0]))
     assert voiced.shape == (20,)
     assert (voiced[:10] > 0.9).all()
     assert (voiced[-4:] < 0.01).all()
-
-
-def test_peaks_are_bent_not_cut() -> None:
     sound = torch.tensor([0.0, 0.3, -0.84, 0.9, -1.3, 5.0])
     made = limited(sound)
     torch.testing.assert_close(made[:3], sound[:3])
@@ -168,7 +160,7 @@ def test_peaks_are_bent_not_cut() -> None:
     assert -1 < float(made[4]) < -0.95
 
 
-def test_sizes_are_read_from_tensors_and_settings() -> None:
+def test_sizes_are_read_from_tensors_and_settings_and_none_may_lack(tmp_path: Path) -> None:
     tensors = random_harmonic().state_dict()
     assert is_harmonic(tensors)
     assert harmonic_config(tensors, source_settings(TINY), Path("x")) == TINY
@@ -178,10 +170,7 @@ def test_sizes_are_read_from_tensors_and_settings() -> None:
             harmonic_config(lacking, {}, Path("x"))
     with pytest.raises(CheckpointError, match="cannot be read"):
         harmonic_config(tensors, {"source": {"fft": "many"}}, Path("x"))
-
-
-def test_an_incomplete_or_overfull_file_is_refused(tmp_path: Path) -> None:
-    tensors = {f"audio.ko.{name}": tensor for name, tensor in random_harmonic().state_dict().items()}
+    tensors = {f"audio.ko.{name}": tensor for name, tensor in tensors.items()}
     for changed in ({**tensors, "audio.ko.source.more": torch.zeros(3)}, dict(list(tensors.items())[1:])):
         path = write_checkpoint(tmp_path / "x.safetensors", RENDERER, {}, changed)
         with pytest.raises(CheckpointError):
@@ -248,14 +237,11 @@ def test_f0_is_followed_on_a_glide_without_clicks() -> None:
     assert abs(int(peaks.sum()) - float(turns)) <= 2
 
 
-def test_phase_is_exact_after_an_hour() -> None:
+def test_phase_is_exact_after_an_hour_and_in_a_piece() -> None:
     frames = 3600 * 200
     f0 = torch.full((frames + 1,), 123.456, dtype=torch.float64)
     last = turns_at_edges(f0)[-1]
     assert abs((last - (123.456 * 3600) % 1.0 + 0.5) % 1.0 - 0.5) < 1e-5
-
-
-def test_samples_of_a_piece_are_those_of_the_whole() -> None:
     f0 = to_edges(torch.rand(300, dtype=torch.float64) * 100 + 100)
     turns = turns_at_edges(f0)
     whole = pulse_train(*at_samples(f0, turns), 7600.0)

@@ -43,13 +43,10 @@ def test_units_are_said_as_the_reference_says_them(files: dict[str, str], parity
     assert np.abs(np.round(samples(files) * 32768) - expected).max() <= 1
 
 
-def test_ids_that_are_frames_keep_their_durations(files: dict[str, str]) -> None:
+def test_ids_that_are_frames_keep_their_durations_and_speech_may_be_slower(files: dict[str, str]) -> None:
     count = len(Path(files["--in-unit-path"]).read_text().split())
     assert run(files, "--no-durations") == 0
     assert len(samples(files)) == 320 * count
-
-
-def test_slower(files: dict[str, str]) -> None:
     assert run(files) == 0
     normal = len(samples(files))
     assert run(files, "--speed", "0.5") == 0
@@ -141,16 +138,14 @@ def test_the_published_command(published: dict[str, str], parity_dir: Path, tmp_
     assert np.abs(np.round(spoken * 32768) - expected).max() <= 1
 
 
-def test_the_published_command_writes_below_the_working_folder(
-    published: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_published_command_writes_in_place(published: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     del published["--output_folder"], published["--config"]
     assert run(published) == 0
     assert (tmp_path / "output" / "unit2a" / "talk_00500000step.wav").is_file()
 
 
-def test_the_published_configuration_is_obeyed(published: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_published_configuration_is_obeyed_half_not(published: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
     config = json.loads(Path(published["--config"]).read_text())
     write(published["--config"], json.dumps({**config, "upsample_rates": [5, 4, 4, 2, 4]}))
     assert run(published) == 2
@@ -159,9 +154,6 @@ def test_the_published_configuration_is_obeyed(published: dict[str, str], capfd:
         write(published["--config"], content)
         assert run(published) == 2
         assert "config.json" in capfd.readouterr().err
-
-
-def test_half_of_the_published_flags_is_not_enough(published: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
     del published["--input_file"]
     assert run(published) == 2
     assert "missing: --input_file" in capfd.readouterr().err

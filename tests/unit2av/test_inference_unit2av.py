@@ -139,43 +139,34 @@ def test_a_voice_can_be_given_for_a_silent_video(folder: Path, parity_dir: Path,
         ("5 <unk> 7", "token 1"),
         ("", "unit file"),
         ("-1 -1", "no units"),
+        ([BOX] * 7, "20 rows"),
+        ([None] * 20, "no face box"),
+        ("boxes", "cannot be read"),
+        ([[0.0] * 4] * 20, "no face box"),
     ],
-    ids=["range", "not a number", "empty", "nothing left"],
 )
-def test_bad_units_are_one_clear_error(
-    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], units: str, named: str
+def test_bad_units_and_boxes_are_one_clear_error(
+    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], units: object, named: str
 ) -> None:
-    (folder / "units.txt").write_text(units)
-    assert named in refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "en"))
-
-
-@pytest.mark.parametrize(
-    ("rows", "named"),
-    [([BOX] * 7, "20 rows"), ([None] * 20, "no face box"), ("boxes", "cannot be read"), ([[0.0] * 4] * 20, "no face box")],
-    ids=["another video", "no face", "no list", "zero boxes"],
-)
-def test_bad_boxes_are_one_clear_error(
-    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], rows: object, named: str
-) -> None:
-    (folder / "talk.bbox.pkl").write_bytes(pickle.dumps(rows))
-    complaint = refused(capsys, folder, arguments(folder, parity_dir))
+    is_boxes = units == "boxes" or not isinstance(units, str)
+    if is_boxes:
+        write_rows(folder, units)
+    else:
+        (folder / "units.txt").write_text(units)
+    complaint = refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "en"))
     assert named in complaint
-    assert "talk.bbox.pkl" in complaint
-
-
-def test_a_video_without_a_face_says_what_to_do(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    complaint = refused(capsys, folder, arguments(folder, parity_dir, boxes=False))
-    assert "no face" in complaint
-    assert "--in-bbox-path" in complaint
+    assert ("talk.bbox.pkl" in complaint) == is_boxes
 
 
 def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    complaint = refused(capsys, folder, arguments(folder, parity_dir, boxes=False))
+    assert "no face" in complaint
+    assert "--in-bbox-path" in complaint
     here = str(folder / "talk.mp4")
     assert "would overwrite" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", here])
     assert "no language 'de'" in refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "de"))
-    assert "--unit2av-path" in refused(
-        capsys, folder, [*arguments(folder, parity_dir), "--unit2av-path", str(parity_dir / "utut.pt")]
-    )
+    other = ["--unit2av-path", str(parity_dir / "utut.pt")]
+    assert "--unit2av-path" in refused(capsys, folder, [*arguments(folder, parity_dir), *other])
     assert "cannot be written" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", str(folder / "x.gif")])
     assert "--face" in refused(capsys, folder, arguments(folder, parity_dir, "--face", "none", boxes=False))
     assert PictureSource(here).info.num_frames == 20

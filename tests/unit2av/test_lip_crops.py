@@ -21,7 +21,6 @@ from unit2av.lip_crops import CropCache, CropSource, fill_cache, footage_of, mai
 
 @pytest.fixture
 def footage(drawn: DrawnCorpus, tmp_path: Path) -> CropSource:
-    """A clip of its own, to be changed."""
     for name in ("drawn_000.mp4", "drawn_000.bbox.pkl"):
         shutil.copy(drawn.manifest.parent / name, tmp_path / name)
     return CropSource("a/clip", tmp_path / "drawn_000.mp4", tmp_path / "drawn_000.bbox.pkl")
@@ -49,27 +48,21 @@ def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: CropSource, t
     assert not np.array_equal(faces[0], faces[1])
 
 
-def test_pictures_without_a_face_are_black_and_marked(footage: CropSource, tmp_path: Path) -> None:
+def test_pictures_without_a_face_are_black_and_marked_and_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
     boxes = read_boxes(footage.boxes)
     boxes[3:5] = [None, None]
     write_boxes(footage.boxes, boxes)
-    faces = CropCache(tmp_path / "crops").faces(footage)
+    cache = CropCache(tmp_path / "crops")
+    faces = cache.faces(footage)
     assert np.flatnonzero(~faces.is_seen).tolist() == [3, 4]
     assert not faces.pictures[3:5].any()
     assert faces.pictures[5].any()
-
-
-def test_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
-    cache = CropCache(tmp_path / "crops")
-    cache.faces(footage)
     os.utime(footage.video, (1, 1))
     cache.faces(footage)
     assert len(list((tmp_path / "crops").glob("*.seen.npy"))) == 2
 
 
-def test_a_clip_that_failed_is_not_decoded_again_until_it_changes(
-    footage: CropSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clip_that_failed_is_left_until_it_changes(footage: CropSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = read_boxes(footage.boxes)
     write_boxes(footage.boxes, boxes[:-7])
     cache = CropCache(tmp_path / "crops")
@@ -84,15 +77,7 @@ def test_a_clip_that_failed_is_not_decoded_again_until_it_changes(
     assert not [path for path in (tmp_path / "crops").iterdir() if path.name.startswith(".")]
 
 
-def test_missing_boxes_say_how_to_make_them(footage: CropSource, tmp_path: Path) -> None:
-    footage.boxes.unlink()
-    with pytest.raises(InputError, match="prepare video"):
-        CropCache(tmp_path / "crops").faces(footage)
-
-
-def test_a_manifest_is_cut_beforehand_and_failures_are_named(
-    drawn: DrawnCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_manifest_is_cut_and_failures_are_named(drawn: DrawnCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "corpus"
     shutil.copytree(drawn.manifest.parent, root)
     (root / "drawn_001.mp4").write_bytes(b"no video")
@@ -108,12 +93,13 @@ def test_a_manifest_is_cut_beforehand_and_failures_are_named(
     assert set(fill_cache(manifest, cache)) == {"drawn_001", "drawn_002"}
 
 
-def test_boxes_stand_beside_the_video_unless_named(drawn: DrawnCorpus) -> None:
+def test_boxes_stand_beside_the_video_unless_named(drawn: DrawnCorpus, footage: CropSource, tmp_path: Path) -> None:
     manifest = read_manifest(drawn.manifest)
     entry = manifest.entries[0]
     named = footage_of(manifest, entry)
     beside = footage_of(manifest, type(entry)(entry.id, video=entry.video))
-    assert named is not None
-    assert beside is not None
     assert named.boxes == beside.boxes
     assert footage_of(manifest, type(entry)(entry.id)) is None
+    footage.boxes.unlink()
+    with pytest.raises(InputError, match="prepare video"):
+        CropCache(tmp_path / "crops").faces(footage)

@@ -50,14 +50,11 @@ def test_each_picture_stands_with_its_two_units(clip: LipClip, pictures: int, is
     assert len(starts) > 20
 
 
-def test_reference_pictures_come_from_elsewhere_in_the_clip(clip: LipClip) -> None:
+def test_references_come_from_elsewhere_in_the_clip_or_are_the_target_when_asked(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0)
     for epoch in range(40):
         example = source.load((epoch, 0))
         assert not set(colours(example.reference)) & set(colours(example.target))
-
-
-def test_some_references_are_the_target_when_asked(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0, same_reference=0.5)
     same = sum(np.array_equal(example.reference, example.target) for example in (source.load((epoch, 0)) for epoch in range(60)))
     assert 15 < same < 45
@@ -148,9 +145,8 @@ def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
     assert len(source) == 5
     assert len({source.name(index) for index in range(5)}) == 5
     for index in range(5):
-        assert f"{int(source.load((0, index)).units[0]) // (2 * FRAMES)}" == source.name(index), (
-            "an item is of the clip that it names"
-        )
+        number = int(source.load((0, index)).units[0]) // (2 * FRAMES)
+        assert f"{number}" == source.name(index), "an item is of the clip that it names"
 
 
 # What is checked before the first step
@@ -182,6 +178,8 @@ def test_held_out_clips_are_not_trained_on(drawn: DrawnCorpus) -> None:
     clips.check_range(NUM_UNITS)
     with pytest.raises(UnitRangeError, match="drawn_"):
         clips.check_range(NUM_UNITS - 1)
+    with pytest.raises(UsageError, match=r"data\.hold_out below 20, the number of clips"):
+        read_clips(_config(drawn, hold_out=20), 20, 0)
 
 
 def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
@@ -208,7 +206,6 @@ def test_reference_videos_are_found_by_the_manifest_and_missing_ones_named(own: 
     clips = read_clips(_config(own), 20, 0)
     found = {clip.id: clip for clip in (*clips.train, *clips.valid)}
     first, second = found[entries[0].id], found[entries[1].id]
-    assert first.reference is not None
     assert (first.reference.video, first.reference.boxes) == (second.footage.video, first.footage.boxes)
     assert second.reference is None
     write_manifest(own.manifest, [replace(entries[0], reference="gone.mp4"), *entries[1:]])
@@ -224,15 +221,12 @@ def test_a_manifest_that_knows_the_length_is_checked_against_the_units(own: Draw
         read_clips(_config(own), 20, 0)
 
 
-def test_units_of_two_quantizers_are_refused(own: DrawnCorpus) -> None:
+def test_units_of_two_quantizers_are_refused_and_unknown_ones_told(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
     units = read_units(own.units)
     _rewrite_units(own, drawn_001=replace(units["drawn_001"], vocabulary="sha256:other"))
     with pytest.raises(VocabularyError, match="mixed"):
         read_clips(_config(own), 20, 0)
-
-
-def test_unknown_quantizers_are_taken_with_a_warning_or_stated(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
-    _rewrite_units(own, **{name: replace(one, vocabulary="") for name, one in read_units(own.units).items()})
+    _rewrite_units(own, **{name: replace(one, vocabulary="") for name, one in units.items()})
     assert read_clips(_config(own), 20, 0).vocabulary == ""
     assert sum("data.units_vocabulary" in record.message for record in caplog.records) == 1
     assert read_clips(_config(own, units_vocabulary="sha256:x"), 20, 0).vocabulary == "sha256:x"
@@ -248,11 +242,6 @@ def test_units_without_durations_and_raw_classes(own: DrawnCorpus) -> None:
     clips.check_range(NUM_UNITS)
     for clip in clips.train:
         assert np.array_equal(clip.units.frames(), units[clip.id].frames())
-
-
-def test_too_few_clips_to_hold_some_out(drawn: DrawnCorpus) -> None:
-    with pytest.raises(UsageError, match=r"data\.hold_out below 20, the number of clips"):
-        read_clips(_config(drawn, hold_out=20), 20, 0)
 
 
 def test_boxes_may_be_missing_in_a_few_pictures(own: DrawnCorpus, tmp_path: Path) -> None:
@@ -281,15 +270,12 @@ def middle(face: np.ndarray) -> np.ndarray:
     return np.argwhere(face[..., 0] > 140).mean(axis=0)[::-1]
 
 
-def test_all_faces_are_changed_alike(faces: np.ndarray) -> None:
+def test_all_faces_are_changed_alike_and_none_when_nothing_is_asked_for(faces: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     made = [augment_faces(faces, EVERYTHING, rng) for _ in range(8)]
     assert all(one.shape == faces.shape and one.dtype == np.uint8 for one in made)
     assert all(np.array_equal(one[0], one[1]) for one in made)
     assert len({one.tobytes() for one in made}) == 8
-
-
-def test_nothing_is_changed_when_nothing_is_asked_for(faces: np.ndarray) -> None:
     assert augment_faces(faces, FaceAugmentConfig(), np.random.default_rng(0)) is faces
 
 

@@ -91,10 +91,8 @@ def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> No
 
 
 def test_the_amount_is_the_speaker_s_own() -> None:
-    loud = acquaint(
-        [fit_pose(one.mesh).to_head(one.mesh) for one in filmed([MouthShape(abs(np.sin(k / 3)), 0) for k in range(80)])]
-    )
-    still = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([MouthShape(0.0, 0.0)] * 80)])
+    mouths = [MouthShape(abs(np.sin(k / 3)), 0) for k in range(80)], [MouthShape(0.0, 0.0)] * 80
+    loud, still = (acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed(each)]) for each in mouths)
     assert loud.amount > still.amount
 
 
@@ -161,14 +159,9 @@ def test_a_still_mouth_does_not_tremble() -> None:
 def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a picture."""
     poses = motion(901, 30, Pose(scale=0.62))
-    scenes = [
-        Scene(
-            draw(head(), pose, MouthShape(0.3 + 0.3 * float(np.sin(k / 2)), 0.0), SIDE),
-            hull(mesh_of(pose, MouthShape())),
-            Fraction(k, 25),
-        )
-        for k, pose in enumerate(poses)
-    ]
+    mouths = [MouthShape(0.3 + 0.3 * float(np.sin(k / 2)), 0.0) for k in range(30)]
+    pictures = [draw(head(), pose, mouth, SIDE) for pose, mouth in zip(poses, mouths, strict=True)]
+    scenes = [Scene(pictures[k], hull(mesh_of(pose, MouthShape())), Fraction(k, 25)) for k, pose in enumerate(poses)]
     lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
     monkeypatch.setattr(
         "unit2av.lipsync.mesh.lip_sync.move_pixels",
@@ -208,20 +201,29 @@ def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
     assert abs(bright - dull) < 1
 
 
+LIP = np.array([190, 110, 105])
+
+
+def painted(opening: float) -> tuple[np.ndarray, np.ndarray]:
+    """The places of landmarks, and a picture of skin with lips of one colour there."""
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64)[:, :2]
+    picture = np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
+    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
+    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], LIP.tolist())
+    return mesh, picture
+
+
 def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> None:
     """White of teeth and dark of the corners beside the line are mended; the skin and the rest of the lips are not."""
-    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)[:, :2]
-    lip, picture = np.array([190, 110, 105]), np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
-    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
-    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], lip.tolist())
+    mesh, picture = painted(0.0)
     clean = picture.copy()
     x, y = mesh[list(INNER_UPPER)].round().astype(int).T
     white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[1] - 2, y[1]), slice(x[1] - 2, x[1] + 3))
     picture[white], picture[dark] = 240, 25
     join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 1.0)
     for part in (white, dark):
-        assert 0.6 * lip.sum() < picture[part].sum(axis=-1, dtype=int).mean() < 1.2 * lip.sum()
-    assert picture[y[4], x[4]].sum(dtype=int) < 0.8 * lip.sum()  # the line itself
+        assert 0.6 * LIP.sum() < picture[part].sum(axis=-1, dtype=int).mean() < 1.2 * LIP.sum()
+    assert picture[y[4], x[4]].sum(dtype=int) < 0.8 * LIP.sum()  # the line itself
     away = np.ones((SIDE, SIDE), bool)
     away[y.min() - 12 : y.max() + 12] = False
     np.testing.assert_array_equal(picture[away], clean[away])
@@ -229,10 +231,7 @@ def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> Non
 
 @pytest.mark.parametrize("opening", [0.2, 0.7])
 def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_else(opening: float) -> None:
-    mesh = mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64)[:, :2]
-    lip, picture = np.array([190, 110, 105]), np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
-    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
-    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], lip.tolist())
+    mesh, picture = painted(opening)
     clean = picture.copy()
     corners = mesh[list(MOUTH_CORNERS)].round().astype(int)
     specks = [(slice(y - 2, y + 1), slice(x - 1, x + 2)) for x, y in corners]
@@ -240,7 +239,7 @@ def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_els
         picture[speck] = 25
     join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 0.0)
     for speck in specks:
-        assert picture[speck].sum(axis=-1, dtype=int).mean() > 0.6 * lip.sum()
+        assert picture[speck].sum(axis=-1, dtype=int).mean() > 0.6 * LIP.sum()
         picture[speck] = clean[speck]
     assert (np.abs(picture.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
 
@@ -329,23 +328,15 @@ def smiling(width: float, least: float = 0.0) -> Teeth | None:
     return find_teeth(picture, mesh, pose.to_head(mesh), pose, least)
 
 
-def test_a_few_teeth_lend_their_colour_and_a_row_is_shown() -> None:
+def test_teeth_lend_their_colour_a_row_is_shown_and_a_mouth_too_small_for_better_ones_not_looked_at() -> None:
     row, few = smiling(0.3), smiling(0.09)
-    assert row is not None
-    assert few is not None
     assert row.is_row
     assert not few.is_row
     for teeth in (row, few):
         np.testing.assert_allclose(teeth.colour, [215, 205, 190], atol=6)
-
-
-def test_a_mouth_too_small_to_show_better_teeth_is_not_looked_at() -> None:
-    found = smiling(0.3)
-    assert found is not None
-    again = smiling(0.3, 0.99 * found.score)
-    assert again is not None
-    np.testing.assert_array_equal(again.patch, found.patch)
-    assert smiling(0.3, 10 * found.score) is None
+    again = smiling(0.3, 0.99 * row.score)
+    np.testing.assert_array_equal(again.patch, row.patch)
+    assert smiling(0.3, 10 * row.score) is None
 
 
 def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners() -> None:

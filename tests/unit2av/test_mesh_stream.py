@@ -126,15 +126,8 @@ def test_pictures_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -
     """A cut, another face and a picture without a face begin anew; a picture in which the mesh finds none does not."""
     film = filmed(talk(8))
     far = film[4].box + 300
-    scenes = [
-        film[0],
-        film[1],
-        replace(film[2], shot=1),
-        replace(film[3], shot=1, box=None),
-        *film[4:6],
-        replace(film[6], box=far),
-        film[7],
-    ]
+    cut, empty = replace(film[2], shot=1), replace(film[3], shot=1, box=None)
+    scenes = [*film[:2], cut, empty, *film[4:6], replace(film[6], box=far), film[7]]
 
     class Blind:
         def find(self, picture: np.ndarray, box: np.ndarray) -> None:

@@ -108,9 +108,6 @@ def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
             MouthTable.load(tmp_path / f"{name}.npz")
     with pytest.raises(InputError, match="not there"):
         MouthTable.load(tmp_path / "gone.npz")
-
-
-def test_too_little_material_is_refused() -> None:
     with pytest.raises(InputError, match="too little"):
         learn_table(Examples(4), VOCABULARY)
 

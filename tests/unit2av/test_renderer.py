@@ -22,13 +22,9 @@ from unit2av.rendering import Shown, SoundFeed, Talk, drawn, faces_by_index, num
 from unit2av.stage import RENDERER
 
 SIZE = FaceModelSize(
-    num_units=50,
-    unit_width=24,
-    feed_forward=40,
-    encoder_widths=(4, 4, 6, 8, 10, 12, 16),
-    decoder_widths=(14, 16, 12, 10, 8, 8, 6),
-    output_width=5,
-)
+    num_units=50, unit_width=24, feed_forward=40, encoder_widths=(4, 4, 6, 8, 10, 12, 16),
+    decoder_widths=(14, 16, 12, 10, 8, 8, 6), output_width=5,
+)  # fmt: skip
 
 
 def random_model(size: FaceModelSize = SIZE) -> FaceModel:
@@ -110,18 +106,15 @@ def test_the_number_of_units_comes_from_the_table(tmp_path: Path, rows: int) -> 
         renderer.codes(Units.from_frames([3, rows]))
 
 
-@pytest.mark.parametrize(("steps", "codes"), [(0, 0), (1, 10), (20, 10), (21, 20), (75, 40)])
-def test_one_code_for_each_40_ms_in_whole_windows(renderer: LipRenderer, steps: int, codes: int) -> None:
-    assert renderer.codes(Units.from_frames([7] * steps)).shape == (codes, 24)
+def test_one_code_for_each_40_ms_in_whole_windows(renderer: LipRenderer) -> None:
+    for steps, codes in ((0, 0), (1, 10), (20, 10), (21, 20), (75, 40)):
+        assert renderer.codes(Units.from_frames([7] * steps)).shape == (codes, 24)
 
 
-def test_the_last_unit_fills_the_last_window(renderer: LipRenderer) -> None:
+def test_the_last_unit_fills_the_last_window_anyhow(renderer: LipRenderer, units: Units, monkeypatch: pytest.MonkeyPatch) -> None:
     short, long = Units.from_frames([1, 2, 3]), Units.from_frames([1, 2] + [3] * 18)
     torch.testing.assert_close(renderer.codes(short), renderer.codes(long), atol=0, rtol=0)
     assert pad_to_windows(np.array([4, 5])).tolist() == [[4] + [5] * 19]
-
-
-def test_windows_in_batches_equal_the_whole(renderer: LipRenderer, units: Units, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = renderer.codes(units)
     monkeypatch.setattr("unit2av.renderer.BATCH_WINDOWS", 1)
     torch.testing.assert_close(renderer.codes(units), whole, atol=1e-5, rtol=0)
@@ -146,19 +139,14 @@ def test_drawing_in_chunks_equals_the_whole(units: Units, faces: list[np.ndarray
     torch.testing.assert_close(torch.cat(across_windows), whole, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 20, 100])
-def test_the_batch_changes_nothing_and_bounds_what_is_yielded(
-    renderer: LipRenderer, units: Units, faces: list[np.ndarray], batch_size: int
-) -> None:
-    batches = list(renderer.render(units, faces, batch_size=batch_size))
-    assert max(len(batch) for batch in batches) == min(batch_size, 43)
-    whole, chunked = rendered(renderer.render(units, faces, batch_size=43)), np.concatenate(batches)
-    assert chunked.shape == (43, 96, 96, 3)
-    assert chunked.dtype == np.uint8
-    assert np.abs(chunked.astype(int) - whole).max() <= 1
-
-
-def test_batches_are_of_one_picture_or_more(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+def test_the_batch_changes_nothing_and_bounds_what_is_yielded(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    whole = rendered(renderer.render(units, faces, batch_size=43))
+    for batch_size in (1, 7, 20, 100):
+        batches = list(renderer.render(units, faces, batch_size=batch_size))
+        assert max(len(batch) for batch in batches) == min(batch_size, 43)
+        chunked = np.concatenate(batches)
+        assert (chunked.shape, chunked.dtype) == ((43, 96, 96, 3), np.uint8)
+        assert np.abs(chunked.astype(int) - whole).max() <= 1
     with pytest.raises(ValueError, match="1 or more, not 0"):
         list(renderer.render(units, faces, batch_size=0))
 
@@ -351,16 +339,13 @@ def test_scenes_are_read_a_batch_ahead_and_no_further(pictures: np.ndarray) -> N
     for number in range(1, 7):
         next(stream)
         assert read == (number + 1) // 2 * 2
-
-
-def test_no_units_is_an_error(pictures: np.ndarray) -> None:
     with pytest.raises(UnitError, match="no units"):
         next(talking_pictures(WhiteFaces(), Units.from_frames([]), scenes(pictures, [BOX] * 6)))
 
 
-@pytest.mark.parametrize(("steps", "pictures"), [(1, 1), (2, 1), (3, 1), (45, 22), (60, 30)])
-def test_as_published_an_odd_last_unit_has_no_picture(steps: int, pictures: int) -> None:
-    assert num_pictures_for(Units.from_frames([1] * steps)) == pictures
+def test_as_published_an_odd_last_unit_has_no_picture() -> None:
+    for steps, count in ((1, 1), (2, 1), (3, 1), (45, 22), (60, 30)):
+        assert num_pictures_for(Units.from_frames([1] * steps)) == count
 
 
 def test_footage_is_played_to_and_fro_with_its_boxes(pictures: np.ndarray) -> None:
@@ -376,7 +361,7 @@ def test_footage_is_played_to_and_fro_with_its_boxes(pictures: np.ndarray) -> No
     assert [one.time for one in seen] == [one.time for one in shown]
 
 
-def test_sound_goes_with_the_pictures_and_is_written_whole() -> None:
+def test_sound_goes_with_the_pictures_whole_and_one_that_ends_early_does_not_stop_them() -> None:
     samples = np.arange(16000 * 2, dtype=np.float32)
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed(np.split(samples, 8)))
@@ -384,9 +369,6 @@ def test_sound_goes_with_the_pictures_and_is_written_whole() -> None:
     assert len(notes.pictures) == 40
     assert min(notes.lead) >= 0
     assert max(notes.lead) <= 0.25
-
-
-def test_sound_that_ends_early_does_not_stop_the_pictures() -> None:
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed([np.zeros(100, dtype=np.float32)]))
     assert len(notes.pictures) == 40

@@ -52,9 +52,7 @@ def clip(encoder: UnitExtractor, tmp_path_factory: pytest.TempPathFactory) -> Li
     return LipClip(CropSource("clip", _CLIP, boxes, steady=6), encoder.extract(speech=read_speech(_CLIP)), 25)
 
 
-def test_a_mouth_that_says_its_units_is_told_from_one_that_says_others(
-    encoder: UnitExtractor, clip: LipClip, tmp_path: Path
-) -> None:
+def test_a_mouth_that_says_its_units_is_told_from_others(encoder: UnitExtractor, clip: LipClip, tmp_path: Path) -> None:
     own, foreign = (LipReader(encoder, [clip], tmp_path, shift).measure(Copyist()) for shift in (0.0, 0.5))  # type: ignore[arg-type]
     assert own["recorded_unit_sync"] == foreign["recorded_unit_sync"] > 0.5
     assert own["unit_sync"] > own["recorded_unit_sync"] - 0.2

@@ -119,9 +119,8 @@ def test_the_expert_judges_in_evaluation_mode_and_does_not_drift(heard: DrawnCor
     expected = -losses.in_step(drawn, batch)[0].log().mean()
     assert values["sync"].item() == pytest.approx(expected.item(), abs=1e-4)
     assert values["loss"].item() == pytest.approx(0.99 * values["l1"].item() + 0.01 * values["sync"].item())
-    assert torch.allclose(
-        losses.in_step(drawn[:5], {"sound": batch["sound"][:1]})[0], losses.in_step(drawn, batch)[0][:1], atol=1e-5
-    )
+    alone = losses.in_step(drawn[:5], {"sound": batch["sound"][:1]})[0]
+    assert torch.allclose(alone, losses.in_step(drawn, batch)[0][:1], atol=1e-5)
     for name, tensor in load_expert(str(EXPERT)).state_dict().items():
         assert torch.equal(losses.expert.state_dict()[name], tensor), name
 
@@ -164,11 +163,9 @@ def test_the_expert_learns_and_its_export_is_a_published_file(heard: DrawnCorpus
 
 
 def test_published_files_are_gone_on_from(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    published_files = {
-        "init__checkpoint": PARITY / "wav2lip_tiny.pth",
-        "init__quality_checkpoint": PARITY / "visual_quality_disc_tiny.pth",
-    }
-    task = make_task(config(heard, crops, tmp_path, "lipsync_hq_debug", **published_files))
+    judge = PARITY / "visual_quality_disc_tiny.pth"
+    begun = {"init__checkpoint": PARITY / "wav2lip_tiny.pth", "init__quality_checkpoint": judge}
+    task = make_task(config(heard, crops, tmp_path, "lipsync_hq_debug", **begun))
     start = {name: tensor.clone() for name, tensor in task.parts[GENERATOR].state_dict().items()}
     stored = load_wav2lip(PARITY / "wav2lip_tiny.pth").state_dict()
     assert all(torch.equal(start[name], stored[name]) for name in stored)

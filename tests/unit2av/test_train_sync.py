@@ -47,14 +47,11 @@ def test_the_expert_tells_aligned_from_shifted(sync_run: Path) -> None:
     assert train[-1] < 0.7 * train[0]
 
 
-def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: DrawnCorpus) -> None:
+def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: DrawnCorpus, tmp_path: Path) -> None:
     expert, vocabulary = load_sync_expert(sync_run / "checkpoints" / "best.pt")
     assert vocabulary == make_task(sync_config(drawn, sync_run / "crops", sync_run)).about["vocabulary"] != ""
     assert not any(weight.requires_grad for weight in expert.parameters())
     assert expert.config == SyncConfig(8, 5, 32, (8, 16, 32, 32), 32)
-
-
-def test_another_file_is_no_expert(tmp_path: Path) -> None:
     torch.save({"about": {"kind": "unit vocoder"}}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match="a unit vocoder's"):
         load_sync_expert(tmp_path / "other.pt")

@@ -29,13 +29,10 @@ from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.vocoder import UnitHifiGan
 
 
-def test_held_out_songs_are_said_better(trained: Path) -> None:
+def test_held_out_songs_are_said_better_and_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
     for name in ("mel", "duration_error_s", "length_error"):
         values = history(trained, "valid", name)
         assert values[60] < values[30], name
-
-
-def test_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log = EventAccumulator(str(trained / "tensorboard"), {"audio": 0, "images": 0})
@@ -104,14 +101,8 @@ def test_discriminators_start_when_they_are_told_to(tones: TonesCorpus, tmp_path
 
 
 def test_bfloat16_and_accumulation(tones: TonesCorpus, tmp_path: Path) -> None:
-    more = (
-        "loop.max_steps=3",
-        "loop.precision=bf16",
-        "loop.accumulate=2",
-        "generator_optim.clip_norm=5",
-        "discriminator_optim.clip_norm=5",
-    )
-    assert main(words(tones, tmp_path, *more)) == 0
+    clipped = [f"{part}_optim.clip_norm=5" for part in ("generator", "discriminator")]
+    assert main(words(tones, tmp_path, "loop.max_steps=3", "loop.precision=bf16", "loop.accumulate=2", *clipped)) == 0
     assert all(np.isfinite(value) for value in history(tmp_path).values())
     assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["batch"] == 6 - 5
 
@@ -166,9 +157,8 @@ def test_mistakes_are_found_before_the_first_step(
 
 
 def test_training_starts_from_a_language_of_a_published_checkpoint(tones: TonesCorpus, tmp_path: Path, parity_dir: Path) -> None:
-    config = config_of(
-        tones, tmp_path, f"init.checkpoint={parity_dir / 'unit2av_renderer.pt'}", "init.language=ko", "model.num_units=1030"
-    )
+    start = f"init.checkpoint={parity_dir / 'unit2av_renderer.pt'}"
+    config = config_of(tones, tmp_path, start, "init.language=ko", "model.num_units=1030")
     network = start_vocoder(config.model, config.init, "", 256, seed=0)
     source = read_checkpoint(config.init.checkpoint, RENDERER).section("audio.ko")
     assert network.state_dict().keys() == source.keys()
@@ -195,9 +185,7 @@ def test_training_starts_from_other_training_checkpoints(trained: Path, tones: T
     assert history(tmp_path / "run", "train", "mel")[1] < 0.7 * history(trained, "train", "mel")[5]
 
 
-def test_a_checkpoint_of_other_units_is_refused(
-    trained: Path, tones: TonesCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_other_units_are_refused(trained: Path, tones: TonesCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     units = tmp_path / "units.jsonl"
     units.write_text(tones.units.read_text().replace(VOCABULARY, "sha256:another"))
     best = trained / "checkpoints" / "best.pt"
@@ -215,13 +203,10 @@ class Deaf:
         return Units([3, 3], np.array([len(speech) // 320, 1]))
 
 
-def test_a_unit_encoder_tells_how_much_of_what_is_said_is_heard(
-    tones: TonesCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_unit_encoder_tells_how_much_is_heard(tones: TonesCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unit2av.voice.training.task.load_judge", lambda *_: Deaf())
     task = make_task(config_of(tones, tmp_path, "unit_encoder=named.pt"))
     items = task.valid
-    assert items is not None
     batch = task.collate([items.load((0, index)) for index in range(2)])
     said = [Units.from_frames(row[:length].numpy()).ids for row, length in zip(batch["frames"], batch["num_frames"], strict=True)]
     right = sum(3 in ids for ids in said)  # of each, the one unit that is heard where it is said at all
@@ -292,9 +277,6 @@ def test_the_edge_unit_goes_with_the_voice(trained: Path, tmp_path: Path, capfd:
     assert main([*words, str(tmp_path / "none.safetensors"), "--edge-unit", "20"]) == 2
     assert "expected 0..19" in capfd.readouterr().err
     assert not (tmp_path / "none.safetensors").exists()
-
-
-def test_an_export_goes_into_a_renderer_only(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     best, out = str(trained / "checkpoints" / "best.pt"), tmp_path / "x.safetensors"
     assert main(["export", "--checkpoint", best, "--out-path", str(out), "--into", best]) == 2
     assert "no renderer checkpoint" in capfd.readouterr().err

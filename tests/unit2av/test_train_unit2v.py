@@ -26,12 +26,8 @@ from unit2av.train_sync import make_task as make_sync_task
 from unit2av.train_unit2v import make_task
 
 QUICK = {
-    "loop__log_every": 1,
-    "loop__num_workers": 0,
-    "batch__batch_size": 4,
-    "data__max_valid_windows": 2,
-    "model__norm_windows": 4,
-}
+    "loop__log_every": 1, "loop__num_workers": 0, "batch__batch_size": 4, "data__max_valid_windows": 2, "model__norm_windows": 4,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +122,7 @@ def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path:
     assert all(torch.equal(value, stored[name]) for name, value in renewed.items() if name != "unit_embed.weight")
 
 
-def test_a_renderer_gains_a_unit_context_that_changes_nothing_at_first(
-    drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path
-) -> None:
+def test_a_renderer_gains_a_unit_context_without_a_change(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
     def started(checkpoint: Path, context: int, name: str) -> FaceModel:
         config = face_config(drawn, crops, tmp_path / name, init__checkpoint=checkpoint, model__unit_context=context)
         face = make_task(config).parts[FACE]
@@ -145,9 +139,7 @@ def test_a_renderer_gains_a_unit_context_that_changes_nothing_at_first(
     assert started(stored, 0, "kept").size.unit_context == 2
 
 
-def test_units_must_be_those_of_renderer_and_expert(
-    drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path, expert: Path
-) -> None:
+def test_units_are_those_of_both_models(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path, expert: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text(drawn.units.read_text().replace(VOCABULARY, "sha256:other"))
     settings = {"data__units": other, "pictures": 5}
@@ -163,23 +155,12 @@ def test_units_must_be_those_of_renderer_and_expert(
 @pytest.mark.parametrize(
     "change",
     [
-        {"pictures": 11},
-        {"losses__quality": 0.98},
-        {"losses__mouth_weight": 0.5},
-        {"mouth__bottom": 97},
-        {"same_reference": 1.5},
-        {"losses__moved_weight": -1.0},
-        {"model__unit_context": 10},
-        {"model__unit_context": -1},
-        {"augment__scale": 1.5},
-        {"augment__shift": -1.0},
-        {"reference_choices": 0},
-        {"quality_width": 0},
-        {"model__width_divisor": 0},
-        {"data__max_valid_windows": 0},
-        {"data__hold_out": 0},
+        {"pictures": 11}, {"losses__quality": 0.98}, {"losses__mouth_weight": 0.5}, {"mouth__bottom": 97}, {"same_reference": 1.5},
+        {"losses__moved_weight": -1.0}, {"model__unit_context": 10}, {"model__unit_context": -1}, {"augment__scale": 1.5},
+        {"augment__shift": -1.0}, {"reference_choices": 0}, {"quality_width": 0}, {"model__width_divisor": 0},
+        {"data__max_valid_windows": 0}, {"data__hold_out": 0},
     ],
-)
+)  # fmt: skip
 def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, tmp_path: Path, change: dict) -> None:
     with pytest.raises(UsageError):
         make_task(face_config(drawn, crops, tmp_path, **change))

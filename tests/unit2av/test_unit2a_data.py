@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,13 @@ def test_the_published_form_gives_the_same_corpus(songs: TonesCorpus, tmp_path: 
     assert read_voice_corpus(settings(songs, tmp_path)).vocabulary == VOCABULARY
 
 
-def test_units_may_stand_in_the_published_line(songs: TonesCorpus, tmp_path: Path) -> None:
+def test_units_may_stand_in_the_published_line_and_nothing_in_it_is_run(songs: TonesCorpus, tmp_path: Path) -> None:
     audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
     (found,) = read_utterances(path, "", ReadingRules())
     assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
-
-
-def test_nothing_in_a_published_line_is_run(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    path = tmp_path / "train.txt"
     path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
     with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
         read_utterances(path, "", ReadingRules())
@@ -85,7 +82,6 @@ def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complai
 
 
 def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
-    """The units with each row changed."""
     rows = [change(number, json.loads(line)) for number, line in enumerate(corpus.units.read_text().splitlines())]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows if row))
     return str(path)
@@ -117,9 +113,7 @@ def test_units_are_checked_before_the_first_step(songs: TonesCorpus, tmp_path: P
     assert len(broken(lambda number, row: row if number else None, allow_missing=True).train) == 7
 
 
-def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
-    songs: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_units_of_an_unknown_quantizer_are_warned_of(songs: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
     assert read_voice_corpus(settings(songs, tmp_path, units=units)).vocabulary == ""
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
@@ -130,14 +124,11 @@ def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_missing_recordings_are_named(songs: TonesCorpus, tmp_path: Path) -> None:
+def test_missing_recordings_are_named_and_held_out_utterances_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"8 recordings missing; found tones_0000 \(.* and 3 more; set data.root"):
         read_voice_corpus(settings(songs, tmp_path, root=str(tmp_path)))
     with pytest.raises(InputError, match="needs units"):
         read_voice_corpus(settings(songs, tmp_path, units=""))
-
-
-def test_held_out_utterances_are_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
     corpus = read_voice_corpus(settings(songs, tmp_path, hold_out=3))
     train, valid = ({one.id for one in part} for part in (corpus.train, corpus.valid))
     assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
@@ -203,9 +194,7 @@ def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir
     np.testing.assert_array_equal(shared.train[0].voice, first.train[0].voice)
 
 
-def test_a_recording_without_a_voice_is_left_out_by_name(
-    tmp_path: Path, parity_dir: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_recordings_without_a_voice_are_left_out(tmp_path: Path, parity_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = sing_corpus(tmp_path / "tones", utterances=2, steps=40)
     write_speech(tmp_path / "tones" / "wav" / "tones_0001.wav", np.zeros(16_000, np.float32))
     units = rewrite(corpus, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
@@ -253,15 +242,14 @@ def test_settings_that_cannot_work(override: str) -> None:
 CODES = [5, 5, 7]
 
 
-@pytest.mark.parametrize(
-    "code", [torch.tensor(CODES), torch.tensor([CODES]), torch.tensor(CODES, dtype=torch.int32), np.array(CODES)]
-)
-@pytest.mark.parametrize("voice", [torch.ones(4), torch.ones(1, 1, 4), np.ones(4), np.ones((1, 4), np.float32)])
-def test_codes_and_voice_in_every_shape(tmp_path: Path, code: object, voice: object) -> None:
-    torch.save({"code": code, "spkr": voice}, tmp_path / "x.pt")
-    item = read_unit_item(tmp_path / "x.pt")
-    assert (item.codes.dtype, item.codes.tolist()) == (np.int64, CODES)
-    assert (item.speaker.dtype, item.speaker.shape) == (np.float32, (4,))
+def test_codes_and_voice_in_every_shape(tmp_path: Path) -> None:
+    codes = torch.tensor(CODES), torch.tensor([CODES]), torch.tensor(CODES, dtype=torch.int32), np.array(CODES)
+    voices = torch.ones(4), torch.ones(1, 1, 4), np.ones(4), np.ones((1, 4), np.float32)
+    for code, voice in product(codes, voices):
+        torch.save({"code": code, "spkr": voice}, tmp_path / "x.pt")
+        item = read_unit_item(tmp_path / "x.pt")
+        assert (item.codes.dtype, item.codes.tolist()) == (np.int64, CODES)
+        assert (item.speaker.dtype, item.speaker.shape) == (np.float32, (4,))
 
 
 @pytest.mark.parametrize(
@@ -291,20 +279,17 @@ class Villain:
         return os.mkdir, (self.folder,)
 
 
-def test_nothing_in_the_file_is_run(tmp_path: Path) -> None:
+def test_nothing_in_the_file_is_run_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     torch.save({"code": Villain(trace), "spkr": torch.ones(4), "generator": Villain(trace)}, tmp_path / "x.pt")
     for read in (read_unit_item, read_generator):
         with pytest.raises(InputError, match="cannot be read"):
             read(tmp_path / "x.pt")
     assert not trace.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"not a torch file", b"PK\x03\x04 cut short"])
-def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(InputError, match=r"x\.pt"):
-        read_unit_item(tmp_path / "x.pt")
+    for content in (b"", b"not a torch file", b"PK\x03\x04 cut short"):
+        (tmp_path / "x.pt").write_bytes(content)
+        with pytest.raises(InputError, match=r"x\.pt"):
+            read_unit_item(tmp_path / "x.pt")
 
 
 def test_a_generator_is_a_state_dict(tmp_path: Path) -> None:

@@ -18,17 +18,9 @@ from unit2av.voice.vocoder import VocoderConfig, vocoder_config
 
 HERE = Path("renderer.pt")
 OTHER = replace(
-    SMALL,
-    num_units=1024,
-    unit_dim=24,
-    channels=96,
-    duration_dim=20,
-    pre_kernel=5,
-    upsample_rates=(8, 5, 4, 2),
-    upsample_kernels=(16, 11, 8, 4),
-    resblock_kernels=(3, 5),
-    resblock_dilations=((1, 2), (2, 6)),
-)
+    SMALL, num_units=1024, unit_dim=24, channels=96, duration_dim=20, pre_kernel=5, upsample_rates=(8, 5, 4, 2),
+    upsample_kernels=(16, 11, 8, 4), resblock_kernels=(3, 5), resblock_dilations=((1, 2), (2, 6)),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("config", [SMALL, replace(SMALL, num_units=1024, unit_dim=24, channels=96, duration_dim=20)])
@@ -177,20 +169,14 @@ def test_hardly_any_training_never_gives_the_wrong_offset() -> None:
             assert not estimate.is_decided or estimate.offset == offset
 
 
-def test_rows_that_contradict_one_another_are_undecided() -> None:
+def test_rows_that_contradict_one_another_one_odd_row_and_damaged_ones_are_undecided() -> None:
     """Neither units 0..3 nor 1000..1003 were used: that fits no offset, however odd the rest of the table is."""
     weights = table(4, change=1.0)
     weights[1000:1004] = DECAY * torch.randn(4, 128)
     assert not estimate_unit_offset(weights).is_decided
-
-
-def test_one_odd_row_decides_nothing() -> None:
     weights = table(None)
     weights[2] *= 100
     assert not estimate_unit_offset(weights).is_decided
-
-
-def test_damaged_rows_are_undecided() -> None:
     weights = table(4, change=1.0)
     weights[17] = float("nan")
     assert not estimate_unit_offset(weights).is_decided
@@ -208,6 +194,9 @@ def test_what_is_asked_for_comes_before_what_is_stored_and_what_is_seen() -> Non
     assert resolve_unit_offset("auto", "ko", shifted, {}) == 4
     assert resolve_unit_offset("auto", "ko", shifted, {"ko": 2, "en": 3}) == 2
     assert resolve_unit_offset(0, "ko", shifted, {"ko": 2}) == 0
+    for setting in (-1, 1024, True, "four", 1.5):
+        with pytest.raises(UsageError, match=r"0\.\.1023"):
+            resolve_unit_offset(setting, "ko", shifted, {})
 
 
 def test_only_an_undecided_table_warns_and_only_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -219,9 +208,3 @@ def test_only_an_undecided_table_warns_and_only_once(caplog: pytest.LogCaptureFi
         assert resolve_unit_offset("auto", "ko", table(None), {}) == 0
     assert len(caplog.messages) == 1
     assert "--vocoder-unit-offset 4" in caplog.messages[0]
-
-
-@pytest.mark.parametrize("setting", [-1, 1024, True, "four", 1.5])
-def test_other_settings_are_refused(setting: int) -> None:
-    with pytest.raises(UsageError, match=r"0\.\.1023"):
-        resolve_unit_offset(setting, "ko", table(None), {})

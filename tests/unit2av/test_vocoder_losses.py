@@ -31,14 +31,10 @@ def judgement(*scores: float) -> Judgement:
     return Judgement(score, [score * 10, score])
 
 
-def test_least_squares() -> None:
+def test_adversarial_losses_are_least_squares_and_feature_matching_a_sum_of_means() -> None:
     real, made = [judgement(1.0, 0.5), judgement(0.0)], [judgement(0.5, 0.0), judgement(1.0)]
     assert discriminator_loss(real, made).item() == pytest.approx((0 + 0.25) / 2 + (0.25 + 0) / 2 + 1 + 1)
     assert adversarial_loss(made).item() == pytest.approx((0.25 + 1) / 2 + 0)
-
-
-def test_feature_matching_is_a_sum_of_means() -> None:
-    real, made = [judgement(1.0, 0.5), judgement(0.0)], [judgement(0.5, 0.0), judgement(1.0)]
     assert feature_loss(real, made).item() == pytest.approx((5 + 0.5) + (10 + 1))
 
 
@@ -51,22 +47,18 @@ def test_runs_that_the_segment_cuts_are_dropped_where_others_are_left(frames: li
     assert (runs.ids.tolist(), runs.durations.tolist()) == (ids, lengths)
 
 
-def test_the_duration_loss_ignores_what_fills_up() -> None:
+def test_the_duration_loss_ignores_what_fills_up_and_the_length_loss_looks_at_the_sum() -> None:
     runs = stack_runs([whole_runs(np.array([1, 2, 2, 1, 1, 3])), whole_runs(np.array([5, 5]))])
     assert runs.is_run.tolist() == [[True, True], [True, False]]
     predicted = torch.tensor([[0.0, 1.0], [2.0, 99.0]])
     truth = torch.log(torch.tensor([3.0, 3.0, 3.0]))
     assert duration_loss(predicted, runs).item() == pytest.approx(((torch.tensor([0.0, 1.0, 2.0]) - truth) ** 2).mean().item())
-
-
-def test_the_length_loss_looks_at_the_sum_of_all_durations() -> None:
-    runs = stack_runs([whole_runs(np.array([1, 2, 2, 1, 1, 3])), whole_runs(np.array([5, 5]))])
     steps = torch.tensor([[1.0, 2.0], [3.0, 99.0]])
     assert length_loss(torch.log(steps + 1), runs).item() == pytest.approx(0, abs=1e-10), "2 + 2 + 2 steps are 1 + 2 + 3"
     assert length_loss(torch.log(2 * steps + 1), runs).item() == pytest.approx(1)
 
 
-def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence() -> None:
+def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence_as_the_mel_is() -> None:
     loss, sound = StftLoss((256, 512)), torch.randn(2, 2048) * 0.1
     assert loss(sound, sound).item() == 0
     near, far = loss(sound * 0.9, sound).item(), loss(sound * 0.5, sound).item()
@@ -75,10 +67,7 @@ def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence() -> None:
     loss(silent, sound).backward()
     assert torch.isfinite(silent.grad).all()
     assert loss.state_dict() == {}
-
-
-def test_gradients_of_the_mel_are_finite_for_silence() -> None:
-    silent = torch.zeros(1, 2048, requires_grad=True)
+    silent = torch.zeros(1, 2048, requires_grad=True)  # anew, without a gradient
     LogMel(PUBLISHED.mel)(silent).sum().backward()
     assert torch.isfinite(silent.grad).all()
 

@@ -10,17 +10,9 @@ from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 
 PUBLISHED = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=none", "data.train=none"])
 TINY = (
-    "model.channels=32",
-    "model.unit_dim=12",
-    "data.segment_units=8",
-    "batch.batch_size=4",
-    "loop.log_every=1",
-    "loop.save_every=5",
-    "loop.validate_every=6",
-    "loop.num_workers=0",
-    "data.valid_units_at_most=40",
-    "num_samples=1",
-)
+    "model.channels=32", "model.unit_dim=12", "data.segment_units=8", "batch.batch_size=4", "loop.log_every=1", "loop.save_every=5",
+    "loop.validate_every=6", "loop.num_workers=0", "data.valid_units_at_most=40", "num_samples=1",
+)  # fmt: skip
 
 
 def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aConfig:

@@ -11,19 +11,10 @@ from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
 
 SMALL = VocoderConfig(
-    num_units=1000,
-    unit_dim=6,
-    speaker_dim=9,
-    speaker_width=5,
-    duration_dim=7,
-    channels=32,
-    pre_kernel=7,
-    post_kernel=7,
-    upsample_rates=(5, 4, 4, 2, 2),
-    upsample_kernels=(11, 8, 8, 4, 4),
-    resblock_kernels=(3, 7, 11),
+    num_units=1000, unit_dim=6, speaker_dim=9, speaker_width=5, duration_dim=7, channels=32, pre_kernel=7, post_kernel=7,
+    upsample_rates=(5, 4, 4, 2, 2), upsample_kernels=(11, 8, 8, 4, 4), resblock_kernels=(3, 7, 11),
     resblock_dilations=((1, 3, 5),) * 3,
-)
+)  # fmt: skip
 
 
 def random_vocoder(config: VocoderConfig = SMALL, seed: int = 0) -> UnitHifiGan:
@@ -41,7 +32,6 @@ def random_vocoder(config: VocoderConfig = SMALL, seed: int = 0) -> UnitHifiGan:
 
 
 def save_renderer(path: Path, **vocoders: dict[str, Tensor]) -> Path:
-    """Write vocoders by language in the published layout."""
     content: dict[str, Any] = {"audio": vocoders}
     torch.save(content, path)
     return path

@@ -33,35 +33,27 @@ def _row(name: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    rows = [
-        _row(
-            f"가{number}",
-            speaker=f"s{number % 3}",
-            language="ko",
-            split="train" if number < 6 else "valid",
-            text=f"문장 {number // 2}",
-        )
-        for number in range(9)
-    ]
-    return _write(tmp_path / "corpus", rows)
+    def row(number: int, split: str) -> dict[str, Any]:
+        return _row(f"가{number}", speaker=f"s{number % 3}", language="ko", split=split, text=f"문장 {number // 2}")
+
+    return _write(tmp_path / "corpus", [row(number, "train" if number < 6 else "valid") for number in range(9)])
 
 
-def test_a_good_manifest(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_manifest_and_none_at_all(manifest: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert netflips(["manifest", "validate", str(manifest), "--deep"]) == 0
     assert "9 entries, 0 problems" in capsys.readouterr().err
+    (tmp_path / "x.jsonl").write_text("no json\n")
+    assert main(["validate", str(tmp_path / "x.jsonl")]) == 2
+    assert main(["stats", str(tmp_path / "none.jsonl")]) == 2
+    assert "line 1 is no JSON" in capsys.readouterr().err
 
 
 def test_all_problems_are_named_with_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = _write(tmp_path, [_row("a"), _row("b"), _row("c")])
     (tmp_path / "audio" / "b.wav").unlink()
     with path.open("a", encoding="utf-8") as file:
-        for row in (
-            _row("a"),
-            {"audio": "x.wav"},
-            {"id": "d", "audio": "/abs.wav"},
-            {"id": "e"},
-            _row("f", audio="audio/c.wav", frames=99),
-        ):
+        other = _row("f", audio="audio/c.wav", frames=99)
+        for row in (_row("a"), {"audio": "x.wav"}, {"id": "d", "audio": "/abs.wav"}, {"id": "e"}, other):
             file.write(json.dumps(row) + "\n")
     assert main(["validate", str(path)]) == 1
     said = capsys.readouterr().err
@@ -88,14 +80,7 @@ def test_a_deep_look_decodes_everything(tmp_path: Path) -> None:
     assert "8000 Hz and 1 channel and not 16000 Hz and 1" in problems[2]
 
 
-def test_no_manifest_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x.jsonl").write_text("no json\n")
-    assert main(["validate", str(tmp_path / "x.jsonl")]) == 2
-    assert main(["stats", str(tmp_path / "none.jsonl")]) == 2
-    assert "line 1 is no JSON" in capsys.readouterr().err
-
-
-def test_counts(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_counts_also_of_quality_and_of_other_lengths(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats", str(manifest), "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
     assert counts["entries"] == 9
@@ -106,6 +91,10 @@ def test_counts(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert counts["by split"]["train"]["entries"] == 6
     assert main(["stats", str(manifest)]) == 0
     assert "by language:\n  ko: entries 9" in capsys.readouterr().out
+    entries = [Entry("a", frames=50, extra={"quality": {"sync": 0.2}}), Entry("b", samples=48000, extra={"quality": {"sync": 0.6}})]
+    counts = count(entries)
+    assert counts["seconds"] == {"least": 2.0, "median": 2.5, "most": 3.0}
+    assert counts["quality"]["sync"]["median"] == 0.4
 
 
 def test_lengths_and_their_ratios_are_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,14 +116,7 @@ def test_lengths_and_their_ratios_are_a_page(tmp_path: Path, capsys: pytest.Capt
     assert main(["stats", english, "--pairs-with", korean]) == 2
 
 
-def test_counts_of_quality_and_of_other_lengths() -> None:
-    entries = [Entry("a", frames=50, extra={"quality": {"sync": 0.2}}), Entry("b", samples=48000, extra={"quality": {"sync": 0.6}})]
-    counts = count(entries)
-    assert counts["seconds"] == {"least": 2.0, "median": 2.5, "most": 3.0}
-    assert counts["quality"]["sync"]["median"] == 0.4
-
-
-def test_split_by_a_field_in_another_folder(manifest: Path, tmp_path: Path) -> None:
+def test_split_by_a_field_or_at_random(manifest: Path, tmp_path: Path) -> None:
     """Paths still lead to the same files."""
     out = tmp_path / "lists" / "deep"
     assert main(["split", str(manifest), "--by", "split", "--out-dir", str(out), "--quiet"]) == 0
@@ -142,10 +124,7 @@ def test_split_by_a_field_in_another_folder(manifest: Path, tmp_path: Path) -> N
     assert len(read_manifest(out / "train.jsonl")) == 6
     assert check_manifest(out / "valid.jsonl", is_deep=True).problems == []
     assert read_manifest(out / "valid.jsonl").entries[0].audio == "../../corpus/audio/가6.wav"
-
-
-def test_split_at_random_with_speakers_and_texts_apart(manifest: Path, tmp_path: Path) -> None:
-    out = tmp_path / "lists"
+    out = tmp_path / "random"
     assert main(["split", str(manifest), "--valid", "0.4", "--apart", "speaker", "--out-dir", str(out), "--quiet"]) == 0
     train, valid = (read_manifest(out / f"{name}.jsonl").entries for name in ("train", "valid"))
     assert (len(train), len(valid)) == (6, 3)
@@ -155,21 +134,18 @@ def test_split_at_random_with_speakers_and_texts_apart(manifest: Path, tmp_path:
     assert (again / "valid.jsonl").read_bytes() == (out / "valid.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ([], "say how to divide"),
-        (["--by", "split", "--valid", "0.1"], "say how to divide"),
-        (["--by", "colour"], "cannot be sorted by colour"),
-        (["--valid", "0.1", "--apart", "language"], "would be empty"),
-    ],
-)
-def test_divisions_that_cannot_be(manifest: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["split", str(manifest), *options]) == 2
-    assert words in capsys.readouterr().err
+def test_divisions_that_cannot_be(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, words in (
+        ("", "say how to divide"),
+        ("--by split --valid 0.1", "say how to divide"),
+        ("--by colour", "cannot be sorted by colour"),
+        ("--valid 0.1 --apart language", "would be empty"),
+    ):
+        assert main(["split", str(manifest), *options.split()]) == 2
+        assert words in capsys.readouterr().err
 
 
-def test_merge_from_several_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_merge_from_several_folders_keeps_every_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = _write(tmp_path / "one", [_row("a"), _row("b")])
     other = _write(tmp_path / "other", [_row("a")])
     out = tmp_path / "all" / "manifest.jsonl"
@@ -179,14 +155,10 @@ def test_merge_from_several_folders(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["merge", str(one), str(other), "-o", str(out), "--prefix"]) == 0
     assert [entry.id for entry in read_manifest(out).entries] == ["one/a", "one/b", "other/a"]
     assert check_manifest(out, is_deep=True).problems == []
-
-
-def test_every_path_leads_to_the_same_file_from_another_folder(tmp_path: Path) -> None:
-    one = _write(tmp_path / "one", [_row("a") | {name: f"{name}/a" for name in PATH_FIELDS}])
-    out = tmp_path / "all" / "manifest.jsonl"
-    assert main(["merge", str(one), "-o", str(out)]) == 0
+    named = _write(tmp_path / "named", [_row("a") | {name: f"{name}/a" for name in PATH_FIELDS}])
+    assert main(["merge", str(named), "-o", str(out)]) == 0
     (entry,) = read_manifest(out).entries
-    assert [getattr(entry, name) for name in PATH_FIELDS] == [f"../one/{name}/a" for name in PATH_FIELDS]
+    assert [getattr(entry, name) for name in PATH_FIELDS] == [f"../named/{name}/a" for name in PATH_FIELDS]
 
 
 def test_a_root_of_its_own(manifest: Path, tmp_path: Path) -> None:

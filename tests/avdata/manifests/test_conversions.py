@@ -155,13 +155,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, complaint: str) -> Non
         read_manifest(tmp_path / "m.jsonl")
 
 
-def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "m.jsonl").write_text("\n\n")
-    with pytest.raises(InputError, match="no entries"):
-        read_manifest(tmp_path / "m.jsonl")
-
-
-def test_units_survive_the_round_trip(tmp_path: Path) -> None:
+def test_units_survive_the_round_trip_and_a_folder_of_unit_files_is_frames_by_id(tmp_path: Path) -> None:
     rows = [
         UnitRow("a", Units.from_frames([1, 1, 2], "ko", "sha256:1"), {"speaker_embedding": [0.5, 0.5]}),
         UnitRow("b", Units([4, 4]), {}),  # type: ignore[arg-type]
@@ -171,32 +165,27 @@ def test_units_survive_the_round_trip(tmp_path: Path) -> None:
     assert [row.id for row in found] == ["a", "b"]
     assert [row.units for row in found] == [row.units for row in rows]
     assert found[0].extra == {"speaker_embedding": [0.5, 0.5]}
+    folder = tmp_path / "folder"
+    (folder / "ko").mkdir(parents=True)
+    (folder / "ko" / "x.unit").write_text("5 5 6")
+    (folder / "y.txt").write_text("7\n")
+    (folder / "notes.md").write_text("not units")
+    assert read_units(folder) == {"ko/x": Units.from_frames([5, 5, 6]), "y": Units.from_frames([7])}
 
 
-def test_a_folder_of_unit_files_is_frames_by_id(tmp_path: Path) -> None:
-    (tmp_path / "ko").mkdir()
-    (tmp_path / "ko" / "x.unit").write_text("5 5 6")
-    (tmp_path / "y.txt").write_text("7\n")
-    (tmp_path / "notes.md").write_text("not units")
-    assert read_units(tmp_path) == {"ko/x": Units.from_frames([5, 5, 6]), "y": Units.from_frames([7])}
-
-
-@pytest.mark.parametrize("line", ['{"id": "a"}', '{"id": "a", "units": ["x"]}', '{"id": "a", "units": [1], "durations": [1, 2]}'])
-def test_a_wrong_row_of_units_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "u.jsonl").write_text(line + "\n")
-    with pytest.raises(UnitError, match=r"u\.jsonl:1"):
-        read_units(tmp_path / "u.jsonl")
-
-
-def test_no_units_and_doubled_ids_are_refused(tmp_path: Path) -> None:
+def test_wrong_tables_of_units_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no units"):
         read_units(tmp_path)
     (tmp_path / "u.jsonl").write_text('{"id": "a", "units": [1]}\n' * 2)
     with pytest.raises(InputError, match="twice"):
         read_units(tmp_path / "u.jsonl")
-
-
-def test_a_table_with_paths_of_windows_is_refused(tmp_path: Path) -> None:
+    for line in ('{"id": "a"}', '{"id": "a", "units": ["x"]}', '{"id": "a", "units": [1], "durations": [1, 2]}'):
+        (tmp_path / "u.jsonl").write_text(line + "\n")
+        with pytest.raises(UnitError, match=r"u\.jsonl:1"):
+            read_units(tmp_path / "u.jsonl")
+    (tmp_path / "m.jsonl").write_text("\n\n")
+    with pytest.raises(InputError, match="no entries"):
+        read_manifest(tmp_path / "m.jsonl")
     (tmp_path / "t.tsv").write_text("C:\\data\nx\tvideo\\x.mp4\taudio\\x.wav\t10\t6400\n")
     with pytest.raises(InputError, match=r"t\.tsv: the table has paths of Windows.*found audio\\x\.wav"):
         list(read_tsv(tmp_path / "t.tsv", tmp_path))

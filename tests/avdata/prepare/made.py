@@ -25,7 +25,6 @@ SIZE = (224, 224)
 
 @cache
 def sound_bytes(seconds: float, seed: int = 0, rate: int = SAMPLE_RATE, kind: str = "WAV") -> bytes:
-    """A sound file of babble."""
     content = io.BytesIO()
     speech = babble(seconds, seed)
     if rate != SAMPLE_RATE:
@@ -55,7 +54,6 @@ class _RawInfo(zipfile.ZipInfo):
 
 
 def write_tar(path: Path, files: Mapping[str, bytes]) -> Path:
-    """A tar archive."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
@@ -79,7 +77,6 @@ def split_file(path: Path, count: int, by_offset: bool = False) -> list[Path]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -48,7 +48,7 @@ def prepared(video: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_sentences_become_clips(prepared: Path) -> None:
+def test_sentences_become_clips_with_sound_and_lips_that_belong_together(prepared: Path) -> None:
     manifest = read_manifest(prepared / "manifest.jsonl")
     assert [entry.id for entry in manifest.entries] == [f"E220/{NAME}_001", f"E220/{NAME}_002"]
     first, second = manifest.entries
@@ -60,12 +60,12 @@ def test_sentences_become_clips(prepared: Path) -> None:
     assert second.extra["start_s"] == 2.24  # half of the pause before
     assert first.frames == 55
     assert check_manifest(prepared / "manifest.jsonl", is_deep=True).problems == []
-
-
-def test_boxes_are_used_in_their_real_order(prepared: Path) -> None:
-    entry = read_manifest(prepared / "manifest.jsonl").entries[0]
-    assert entry.extra["box_order"] == "yxyx"
-    assert entry.extra["quality"]["face_share"] == 1.0
+    assert first.extra["box_order"] == "yxyx"
+    assert first.extra["quality"]["face_share"] == 1.0
+    for entry in manifest.entries:
+        assert read_gray_video(manifest.path(entry, "lips") or "").shape == (entry.frames, 96, 96)
+        assert len(read_speech(manifest.path(entry, "audio") or "")) == entry.frames * 640
+        assert entry.extra["quality"]["sync"] > 0.4
 
 
 def test_the_labelled_boxes_lie_on_the_drawn_face(video: bytes, tmp_path: Path) -> None:
@@ -90,14 +90,6 @@ def test_no_frames_are_blended(prepared: Path, video: bytes, tmp_path: Path) -> 
     top, left = min(errors, key=lambda at: errors[at])
     for one, other in zip(shown[::7], source[::7], strict=True):
         assert np.abs(other[top : top + height, left : left + width].astype(int) - one).mean() < 3
-
-
-def test_sound_and_lips_belong_together(prepared: Path) -> None:
-    manifest = read_manifest(prepared / "manifest.jsonl")
-    for entry in manifest.entries:
-        assert read_gray_video(manifest.path(entry, "lips") or "").shape == (entry.frames, 96, 96)
-        assert len(read_speech(manifest.path(entry, "audio") or "")) == entry.frames * 640
-        assert entry.extra["quality"]["sync"] > 0.4
 
 
 def test_boxes_named_as_they_are_work_too(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,16 +138,16 @@ def _read(tmp_path: Path, content: bytes) -> Any:
 
 
 def test_labels_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no JSON"):
-        _read(tmp_path, b"{")
-    with pytest.raises(InputError, match=r"found sentences\[0\]\.a = 1|sentences = a list of 1"):
-        _read(tmp_path, b'{"sentences": [{"a": 1}]}')
-    with pytest.raises(InputError, match="sentence 1 of the label cannot be used"):
-        _read(tmp_path, b'{"Sentence_info": [{"ID": 1}]}')
-    with pytest.raises(InputError, match="ends before it begins"):
-        _read(tmp_path, b'{"Sentence_info": [{"ID": 1, "sentence_text": "a", "start_time": 2, "end_time": 1}]}')
-    with pytest.raises(InputError, match="face boxes of the label"):
-        _read(tmp_path, lip_label(NAME, [[1, 2, 3]]))
+    early = b'{"Sentence_info": [{"ID": 1, "sentence_text": "a", "start_time": 2, "end_time": 1}]}'
+    for content, words in (
+        (b"{", "no JSON"),
+        (b'{"sentences": [{"a": 1}]}', r"found sentences\[0\]\.a = 1|sentences = a list of 1"),
+        (b'{"Sentence_info": [{"ID": 1}]}', "sentence 1 of the label cannot be used"),
+        (early, "ends before it begins"),
+        (lip_label(NAME, [[1, 2, 3]]), "face boxes of the label"),
+    ):
+        with pytest.raises(InputError, match=words):
+            _read(tmp_path, content)
 
 
 def test_labels_with_little_in_them(tmp_path: Path) -> None:

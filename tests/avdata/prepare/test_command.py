@@ -47,9 +47,7 @@ def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pyte
         ("zeroth", "readme.md", ["not the layout of Zeroth", "readme.md", "tar xzf zeroth_korean.tar.gz"]),
     ],
 )
-def test_another_layout_is_one_line(
-    name: str, file: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_layouts_are_told(name: str, file: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x" / file).parent.mkdir(parents=True)
     (tmp_path / "x" / file).write_text("{}")
     assert cli.main(["prepare", name, "--data-root", str(tmp_path / "x"), "--out-dir", str(tmp_path / "out"), "--quiet"]) == 2
@@ -90,19 +88,16 @@ def test_what_fleurs_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "tar xzf en_us/audio/train.tar.gz" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("more", "expected"), [((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])])
-def test_common_voice(more: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
+def test_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_common_voice(tmp_path / "en")
-    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en", *more) == 1
-    assert [row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")] == ["there is no clip en_9"]
-    entries = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
-    assert [one.extra["split"] for one in entries] == expected
-    assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
-    assert len({one.speaker for one in entries}) == len(entries)
-
-
-def test_another_table_is_no_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = write_common_voice(tmp_path / "en")
+    for more, expected in (((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])):
+        out = tmp_path / f"out{len(more)}"
+        assert _prepared(common_voice.main, root, out, "--language", "en", *more) == 1
+        assert [row["reason"] for row in read_rows(out / "failed.jsonl")] == ["there is no clip en_9"]
+        entries = read_manifest(out / "manifest.jsonl").entries
+        assert [one.extra["split"] for one in entries] == expected
+        assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
+        assert len({one.speaker for one in entries}) == len(entries)
     (root / "train.tsv").write_text("path\ttext\n")
-    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en") == 2
+    assert _prepared(common_voice.main, root, tmp_path / "none", "--language", "en") == 2
     assert "expected client_id, path, sentence" in capsys.readouterr().err

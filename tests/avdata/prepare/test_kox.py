@@ -113,20 +113,6 @@ def test_the_voice_must_not_change_on_the_way(tmp_path: Path, capsys: pytest.Cap
     assert "begun with other settings" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
-        ("tts {text}", "needs {out}"),
-        ("tts --out {out}", "needs {out}, and {text}"),
-        ("no-such-program {text} {out}", "is not there"),
-        ("tts '{text} {out}", "cannot be read"),
-    ],
-)
-def test_templates_that_cannot_work(template: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        Synthesis(template).check()
-
-
 def test_what_is_filled_in_is_not_looked_at_again(tmp_path: Path) -> None:
     """Text may hold anything, and no shell reads it."""
     text = "{out} $(touch x); 'quoted' \"twice\" {text}"
@@ -135,6 +121,14 @@ def test_what_is_filled_in_is_not_looked_at_again(tmp_path: Path) -> None:
     out = Synthesis(template).speak(text, tmp_path / "ref.wav", tmp_path, "name", "A01")
     assert out.read_text() == text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["name.tts.wav"]
+    for template, words in (
+        ("tts {text}", "needs {out}"),
+        ("tts --out {out}", "needs {out}, and {text}"),
+        ("no-such-program {text} {out}", "is not there"),
+        ("tts '{text} {out}", "cannot be read"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Synthesis(template).check()
 
 
 def test_an_unknown_layout_shows_the_first_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,12 +141,11 @@ def test_an_unknown_layout_shows_the_first_file(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "out" / "ko.jsonl").exists()
 
 
-def test_a_layout_of_ones_own(tmp_path: Path) -> None:
+def test_a_layout_of_ones_own_whose_wrong_key_is_named(tmp_path: Path) -> None:
     label = {"script": [{"file": f"{name}.wav", "src": {"text": "한국어"}, "tgt": "English", "id": 7} for name in NAMES[:3]]}
     layout = tmp_path / "mine.yaml"
-    layout.write_text(
-        "utterances: [script]\nsound: [file]\ntext: [src.text]\ntranslation: [tgt]\nspeaker: [id]\nenglish_ending: _en\n"
-    )
+    places = "utterances: [script]\nsound: [file]\ntext: [src.text]\ntranslation: [tgt]\nspeaker: [id]\n"
+    layout.write_text(f"{places}english_ending: _en\n")
     root = write_kox(tmp_path / "kox", {"labels.json": json.dumps(label, ensure_ascii=False).encode()})
     assert _prepare(root, tmp_path / "out", "--layout", str(layout)) == 1  # the fourth recording has no label
     entries = read_manifest(tmp_path / "out" / "ko.jsonl").entries
@@ -160,9 +153,6 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
         (name, "한국어", "English", "7") for name in NAMES[:3]
     ]
     assert "it has no label" in read_rows(tmp_path / "out" / "failed.jsonl")[0]["reason"]
-
-
-def test_a_wrong_key_in_a_layout_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("texts: [ko]\n")
     with pytest.raises(UsageError, match="texts"):
         read_layout(tmp_path / "mine.yaml")

@@ -83,12 +83,8 @@ def test_real_english_is_paired_and_only_what_is_missing_is_synthesised(tmp_path
 def test_english_of_other_names_never_passes_for_korean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Labels on both sides, other names: no English sound in ko.jsonl, and what has no partner is said."""
     others = [f"d_007_{number:04d}" for number in range(3)]
-    archives = {
-        "TS_ko_1": _sounds(KOREAN_S),
-        "TL_ko_1": _labels(),
-        "TS_en_1": _sounds(ENGLISH_S, others),
-        "TL_en_1": _labels(others),
-    }
+    archives = {"TS_ko_1": _sounds(KOREAN_S), "TL_ko_1": _labels()}
+    archives |= {"TS_en_1": _sounds(ENGLISH_S, others), "TL_en_1": _labels(others)}
     assert _prepare(_tree(tmp_path / "x", archives), tmp_path / "out") == 0
     assert [entry.id for entry in _manifest(tmp_path / "out", "ko").entries] == NAMES
     assert not (tmp_path / "out" / "en.jsonl").exists()
@@ -202,9 +198,8 @@ def test_what_is_said_is_what_is_synthesised(tmp_path: Path) -> None:
     label = _labels(NAMES[:1], en="It is (70%)/(seventy percent).", ko="(70%)/(칠십 퍼센트)입니다")
     root = _tree(tmp_path / "x", {"TS1": _sounds(KOREAN_S, NAMES[:1]), "TL1": label})
     copy = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
-    assert (
-        _prepare(root, tmp_path / "out", "--synthesise-with", f"{sys.executable} -c '{copy}' {{reference}} {{out}} {{text}}") == 0
-    )
+    template = f"{sys.executable} -c '{copy}' {{reference}} {{out}} {{text}}"
+    assert _prepare(root, tmp_path / "out", "--synthesise-with", template) == 0
     entry = _manifest(tmp_path / "out", "en").entries[0]
     assert (entry.text, entry.translation) == ("It is seventy percent.", "칠십 퍼센트입니다")
 
@@ -230,6 +225,10 @@ def test_lengths_tell_a_wrong_language(share: float, is_warned: bool, tmp_path: 
 
 
 def test_lengths_that_follow_no_text_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [Entry(str(n), "x.wav", duration_s=1 + n % 7, text="가" * (10 + n % 3), translation="la " * 9) for n in range(120)]
+    write_manifest(tmp_path / "ko.jsonl", entries)
+    check_lengths(tmp_path, {("ko", entry.id): "TS1.zip" for entry in entries})
+    assert caplog.text == ""
     generator = np.random.default_rng(1)
     entries = [
         Entry(str(n), "x.wav", duration_s=generator.uniform(1, 9), text="가" * int(generator.integers(5, 40))) for n in range(120)
@@ -237,13 +236,6 @@ def test_lengths_that_follow_no_text_are_said(tmp_path: Path, caplog: pytest.Log
     write_manifest(tmp_path / "ko.jsonl", entries)
     check_lengths(tmp_path, {("ko", entry.id): "TS1.zip" for entry in entries})
     assert "do not last as their text would" in caplog.text
-
-
-def test_texts_of_one_length_say_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    entries = [Entry(str(n), "x.wav", duration_s=1 + n % 7, text="가" * (10 + n % 3), translation="la " * 9) for n in range(120)]
-    write_manifest(tmp_path / "ko.jsonl", entries)
-    check_lengths(tmp_path, {("ko", entry.id): "TS1.zip" for entry in entries})
-    assert caplog.text == ""
 
 
 def test_the_check_of_lengths_is_part_of_the_preparation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

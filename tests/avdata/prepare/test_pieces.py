@@ -48,14 +48,7 @@ def _done(folder: Path) -> list[str]:
     return sorted(path.name.split("-")[1] for path in folder.glob("did-*"))
 
 
-def test_follow_ups_are_done_and_their_parent_is_finished(tmp_path: Path) -> None:
-    records = _run(tmp_path, [CorpusPiece("a", 2), CorpusPiece("b", "leaf")])
-    assert {key: record.status for key, record in records.items()} == {"a/0": "kept", "a/1": "kept", "a": "done", "b": "kept"}
-    assert (tmp_path / "finished-a").exists()
-    assert not (tmp_path / "finished-b").exists()
-
-
-def test_follow_ups_come_before_new_tasks(tmp_path: Path) -> None:
+def test_follow_ups_come_before_new_tasks_and_finish_their_parent(tmp_path: Path) -> None:
     order: list[str] = []
     steps: list[tuple[int, int | None]] = []
 
@@ -70,6 +63,11 @@ def test_follow_ups_come_before_new_tasks(tmp_path: Path) -> None:
     run_pieces([CorpusPiece("a", 2), CorpusPiece("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
     assert order == ["a", "a/0", "a/1", "b", "b/0"]
     assert steps[-1] == (5, 5)
+    (tmp_path / "again").mkdir()
+    records = _run(tmp_path / "again", [CorpusPiece("a", 2), CorpusPiece("b", "leaf")])
+    assert {key: record.status for key, record in records.items()} == {"a/0": "kept", "a/1": "kept", "a": "done", "b": "kept"}
+    assert (tmp_path / "again" / "finished-a").exists()
+    assert not (tmp_path / "again" / "finished-b").exists()
 
 
 def test_what_is_known_is_not_done_again(tmp_path: Path) -> None:
@@ -95,12 +93,8 @@ def test_a_full_disk_ends_the_run(tmp_path: Path, work: str, words: str) -> None
 
 
 def test_several_processes_and_one_that_dies(tmp_path: Path) -> None:
-    pieces = [
-        CorpusPiece("a", 3),
-        CorpusPiece("dead", "die"),
-        *(CorpusPiece(f"leaf{number}", "leaf") for number in range(6)),
-        CorpusPiece("bad", "bad"),
-    ]
+    leaves = [CorpusPiece(f"leaf{number}", "leaf") for number in range(6)]
+    pieces = [CorpusPiece("a", 3), CorpusPiece("dead", "die"), *leaves, CorpusPiece("bad", "bad")]
     records = _run(tmp_path, pieces, workers=2)
     assert records["dead"].status == "failed"
     assert "died" in records["dead"].detail

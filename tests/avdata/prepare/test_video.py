@@ -60,7 +60,7 @@ def prepared(talk_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
-def test_clips_are_cut_at_the_pause(prepared: Path) -> None:
+def test_clips_are_cut_at_the_pause_into_parts_of_equal_length_and_measured(prepared: Path) -> None:
     manifest = read_manifest(prepared / "manifest.jsonl")
     assert [entry.id for entry in manifest.entries] == ["화자A/발표_0001", "화자A/발표_0002"]
     first, second = manifest.entries
@@ -69,11 +69,12 @@ def test_clips_are_cut_at_the_pause(prepared: Path) -> None:
     assert first.extra["start_s"] == pytest.approx(0.3, abs=0.25)
     assert second.extra["start_s"] == pytest.approx(3.1, abs=0.3)
     assert first.duration_s == pytest.approx(2.1, abs=0.4)
-
-
-def test_all_parts_of_a_clip_are_equally_long(prepared: Path) -> None:
+    quality = first.extra["quality"]
+    assert quality["face_share"] == 1.0
+    assert quality["sync"] > 0.4
+    assert quality["lip_jump"] < 0.6
+    assert quality["sharpness"] > 10
     assert check_manifest(prepared / "manifest.jsonl", is_deep=True).problems == []
-    manifest = read_manifest(prepared / "manifest.jsonl")
     for entry in manifest.entries:
         paths = {what: manifest.path(entry, what) for what in ("audio", "video", "lips", "boxes")}
         assert len(read_speech(paths["audio"] or "")) == entry.frames * 640 == entry.samples
@@ -104,15 +105,7 @@ def test_the_clip_shows_the_source_at_its_time(prepared: Path, talk_video: Path)
     np.testing.assert_allclose(read_speech(manifest.path(entry, "audio") or "")[: len(sound)], sound, atol=1e-4)
 
 
-def test_quality_figures_stand_in_the_manifest(prepared: Path) -> None:
-    quality = read_manifest(prepared / "manifest.jsonl").entries[0].extra["quality"]
-    assert quality["face_share"] == 1.0
-    assert quality["sync"] > 0.4
-    assert quality["lip_jump"] < 0.6
-    assert quality["sharpness"] > 10
-
-
-def test_rejected_clips_are_listed_with_their_reason(prepared: Path) -> None:
+def test_what_is_rejected_or_bad_is_listed_with_its_reason_and_shown(prepared: Path) -> None:
     rejected = {row["id"]: row for row in read_rows(prepared / "rejected.jsonl")}
     assert rejected["화자B/room_0001"]["reason"] == "no face"
     assert rejected["화자B/blur_0001"]["reason"] == "sharpness"
@@ -120,12 +113,15 @@ def test_rejected_clips_are_listed_with_their_reason(prepared: Path) -> None:
     assert rejected["화자B/mute"]["reason"] == "no speech"
     assert not list(prepared.rglob("*blur_0001.wav"))
     assert not list(prepared.rglob("*blur_0001.mp4"))
-
-
-def test_bad_files_are_set_aside_by_name(prepared: Path) -> None:
     failed = {row["id"]: row["reason"] for row in read_rows(prepared / "failed.jsonl")}
     assert set(failed) == {"화자B/damaged"}
     assert "cut short" in failed["화자B/damaged"]
+    assert sorted(path.name for path in (prepared / "samples").iterdir()) == ["kept", "no face", "sharpness"]
+    sheet = cv2.imread(str(prepared / "contact_sheet.png"))
+    assert sheet.shape[0] > 3 * 192
+    assert sheet.std() > 20
+    assert sorted(path.name for path in (prepared / ".work").iterdir()) == [".lock", "journal.jsonl", "settings.json"]
+    assert [path for path in prepared.rglob(".*") if path.name not in (".work", ".lock")] == []
 
 
 def test_a_name_that_is_not_utf8_is_no_fault_of_the_run(tmp_path: Path) -> None:
@@ -135,18 +131,6 @@ def test_a_name_that_is_not_utf8_is_no_fault_of_the_run(tmp_path: Path) -> None:
     for _ in range(2):
         assert _prepare(tmp_path / "v", tmp_path / "o") == 1
         assert [row["id"] for row in read_rows(tmp_path / "o" / "failed.jsonl")] == ["%FF%FE", "한글"]
-
-
-def test_the_contact_sheet_shows_kept_and_rejected_ones(prepared: Path) -> None:
-    assert sorted(path.name for path in (prepared / "samples").iterdir()) == ["kept", "no face", "sharpness"]
-    sheet = cv2.imread(str(prepared / "contact_sheet.png"))
-    assert sheet.shape[0] > 3 * 192
-    assert sheet.std() > 20
-
-
-def test_no_temporary_file_stays(prepared: Path) -> None:
-    assert sorted(path.name for path in (prepared / ".work").iterdir()) == [".lock", "journal.jsonl", "settings.json"]
-    assert [path for path in prepared.rglob(".*") if path.name not in (".work", ".lock")] == []
 
 
 def test_finished_clips_are_kept_when_the_work_goes_on(prepared: Path, talk_video: Path, tmp_path: Path) -> None:
@@ -209,19 +193,14 @@ def test_another_rate_is_taken_by_presentation_time(tmp_path: Path) -> None:
     assert len(read_gray_video(out / entry.lips)) == 42
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--min-seconds", "5", "--max-seconds", "6"), "twice --min-seconds"),
-        (("--exact-seconds", "0.01"), "at least one picture"),
-        (("--workers", "0"), "--workers must be 1 or more"),
-    ],
-)
-def test_options_that_make_no_sense(
-    options: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--data-root", str(tmp_path), "--out-dir", str(tmp_path / "out"), *options]) == 2
-    assert words in capsys.readouterr().err
+def test_options_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, words in (
+        ("--min-seconds 5 --max-seconds 6", "twice --min-seconds"),
+        ("--exact-seconds 0.01", "at least one picture"),
+        ("--workers 0", "--workers must be 1 or more"),
+    ):
+        assert main(["--data-root", str(tmp_path), "--out-dir", str(tmp_path / "out"), *options.split()]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_speech_without_a_picture_of_its_time_is_no_clip(talk_video: Path, tmp_path: Path) -> None:

@@ -83,7 +83,6 @@ def test_another_process_in_the_folder_is_told(corpus: Path, tmp_path: Path, cap
     code = f"import fcntl, time; file = open({str(tmp_path / '.work' / '.lock')!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
     other = subprocess.Popen([sys.executable, "-c", code + "print('held', flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
     try:
-        assert other.stdout is not None
         other.stdout.readline()
         assert _prepare(corpus, tmp_path) == 2
         assert "another run" in capsys.readouterr().err

@@ -27,9 +27,8 @@ def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path
         names = [f"{speaker}_003_{number:04d}" for number in range(per_speaker)]
         for number, name in enumerate(names):
             (folder / f"{name}.flac").write_bytes(sound_bytes(seconds, number % 5, kind="FLAC"))
-        (folder / f"{speaker}_003.trans.txt").write_text(
-            "".join(f"{name} 한국어 문장 {name}\n" for name in names), encoding="utf-8"
-        )
+        lines = "".join(f"{name} 한국어 문장 {name}\n" for name in names)
+        (folder / f"{speaker}_003.trans.txt").write_text(lines, encoding="utf-8")
     (root / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n106|x|f|003|train_data_01\n")
     return root
 
@@ -38,9 +37,7 @@ def write_fleurs(root: Path, seconds: float = 0.3) -> Path:
     """Two languages of FLEURS, recordings of some seconds; the Korean sound to test on is in an archive."""
     for folder, read in _FLEURS_READ.items():
         for split in ("train", "dev", "test"):
-            names = [
-                (sentence, f"{folder}{split}{sentence}{number}.wav") for sentence, count in read.items() for number in range(count)
-            ]
+            names = [(one, f"{folder}{split}{one}{number}.wav") for one, count in read.items() for number in range(count)]
             rows = [f"{one}\t{name}\t{folder} sentence  {one}.\tsentence {one}\ts e n\t4800\tFEMALE\n" for one, name in names]
             audio = root / folder / "audio"
             audio.mkdir(parents=True, exist_ok=True)
@@ -94,14 +91,8 @@ def write_table(path: Path, rows: Mapping[str, str]) -> None:
 
 def kox_label(number: int, **more: object) -> bytes:
     """A label as AIHub's translation corpora have them."""
-    row = {
-        "sn": number,
-        "ko": f"한국어  문장 {number}",
-        "en": f"English sentence {number}",
-        "domain": "여행",
-        "speaker": {"id": "A01"},
-    }
-    return json.dumps({**row, **more}, ensure_ascii=False).encode()
+    row = {"sn": number, "ko": f"한국어  문장 {number}", "en": f"English sentence {number}"}
+    return json.dumps({**row, "domain": "여행", "speaker": {"id": "A01"}, **more}, ensure_ascii=False).encode()
 
 
 def write_kox(
