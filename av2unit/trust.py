@@ -23,7 +23,6 @@ from avcore.contracts import Extraction, Extractor
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
 from avcore.notes import Note, NoteKind, Say, Values, sentence
-from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Ids, format_units, is_said, parse_units
@@ -375,9 +374,7 @@ class TrustedUnits:
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
 
 
-def trusted_units(
-    extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
-) -> TrustedUnits:
+def trusted_units(extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None) -> TrustedUnits:
     """Take units from sound and lips where they belong together, else from the more reliable one.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
@@ -386,13 +383,11 @@ def trusted_units(
     `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
-        return TrustedUnits(
-            extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH
-        )
-    heard, seen = extractor.extract_scored(speech, None, progress), extractor.extract_scored(None, lips, progress)
+        return TrustedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
+    heard, seen = extractor.extract_scored(speech, None), extractor.extract_scored(None, lips)
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
-        return TrustedUnits(extractor.extract_scored(speech, lips, progress), BOTH, BELONG.code, share, bound.own)
+        return TrustedUnits(extractor.extract_scored(speech, lips), BOTH, BELONG.code, share, bound.own)
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
     if least is not None and seen.confidence < least and _moves(lips) and _says_as_much(heard, seen, bound.silence):
         return TrustedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)

@@ -88,10 +88,10 @@ def read_spoken_texts(
     return kept
 
 
-def read_seen_texts(manifest: str | Path, reading: TextReading | None = None, root: str | Path | None = None) -> list[SeenText]:
+def read_seen_texts(manifest: str | Path, reading: TextReading | None = None) -> list[SeenText]:
     """Read a manifest whose entries have lips, in its order. Raises InputError naming those without text, language or a file."""
     reading = reading or TextReading()
-    read = read_manifest(manifest, root)
+    read = read_manifest(manifest)
     kept: list[SeenText] = []
     lacking: list[str] = []
     for entry in read.entries:

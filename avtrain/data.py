@@ -79,11 +79,7 @@ class Collate:
 
 
 def make_loader(
-    source: ItemSource[Any],
-    collate: Callable[[list[Any]], Any],
-    batches: Iterable[list[Key]],
-    num_workers: int,
-    pin_memory: bool = False,
+    source: ItemSource[Any], collate: Callable[[list[Any]], Any], batches: Iterable[list[Key]], num_workers: int
 ) -> DataLoader[Any]:
     """Return a loader over the batches, to be read within `reading`.
 
@@ -95,7 +91,6 @@ def make_loader(
         batch_sampler=batches,
         collate_fn=Collate(collate),
         num_workers=num_workers,
-        pin_memory=pin_memory,
         prefetch_factor=4 if num_workers else None,
         worker_init_fn=_prepare_worker,
         generator=torch.Generator(),  # its own: a loader must not draw from the stream that dropout uses

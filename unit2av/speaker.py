@@ -52,10 +52,6 @@ _FEWEST_AUDIBLE = seconds_to_samples(0.25)
 _MEL_BLOCK = 6000
 """Mel frames computed at once (a minute)."""
 
-VAD_WINDOW = seconds_to_samples(0.030)
-_VAD_AVERAGE = 8
-_VAD_REACH = 3
-
 
 def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float, min_hz: float = 0.0) -> Tensor:
     """Triangular filters from min_hz to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
@@ -134,26 +130,6 @@ def power_mel(samples: Samples, mels: int = 40) -> Samples:
         )
         parts.append((filters @ spectrum.abs().square()).T)
     return np.ascontiguousarray(torch.cat(parts).numpy())
-
-
-def trim_by_flags(samples: Samples, is_voiced: NDArray[np.bool_]) -> Samples:
-    """Keep the voiced parts of float32 samples of shape [S], as the published front end does when it has a voice activity detector.
-
-    is_voiced: bool of shape [S // 480], a detector's flag for each 30 ms. The flags are smoothed (5 of 8 neighbours) and widened by
-    3 windows to both sides; the tail that fills no window is dropped. Raises InputError for another number of flags.
-    """
-    windows = len(samples) // VAD_WINDOW
-    flags = np.asarray(is_voiced, dtype=bool)
-    if flags.shape != (windows,):
-        raise InputError("one flag for each 30 ms is needed", expected=windows, found=list(flags.shape))
-    if not windows:
-        return samples[:0]
-    before = (_VAD_AVERAGE - 1) // 2
-    counts = np.convolve(np.pad(flags.astype(int), (before, _VAD_AVERAGE - 1 - before)), np.ones(_VAD_AVERAGE, int), "valid")
-    # A mean of exactly one half rounds to even, to 0: half of the neighbours is not enough.
-    smooth = counts > _VAD_AVERAGE // 2
-    widened = np.convolve(np.pad(smooth.astype(int), _VAD_REACH), np.ones(2 * _VAD_REACH + 1, int), "valid") > 0
-    return samples[: windows * VAD_WINDOW][np.repeat(widened, VAD_WINDOW)]
 
 
 def _dbfs(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ Speech Representation". Module names are those of the published state dicts, so 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -220,6 +220,6 @@ def load_reader(checkpoint: Checkpoint, config: ReaderConfig) -> TextReader:
     return model.eval()
 
 
-def stored_tensors(model: TextReader) -> dict[str, Tensor]:
-    """The state dict as it is stored: the shared table, float of shape [rows, dim], once."""
-    return {name: tensor for name, tensor in model.state_dict().items() if name != _OUTPUT}
+def stored_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A reader's state dict as it is stored: the shared table, float of shape [rows, dim], once."""
+    return {name: tensor for name, tensor in state.items() if name != _OUTPUT}

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 _PREFIX = "model."
-_OUTPUT = "decoder.output_projection.weight"
 
 
 def make_task(config: ReaderTrainConfig) -> "Task":
@@ -44,12 +43,12 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
     eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
     UsageError for another suffix than ours.
     """
+    from unit2text.model import stored_tensors
     from unit2text.training.task import NETWORK, RUN_KIND
 
     out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "unit2text.train")
-    stored = {name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()}
-    tensors = {name: tensor for name, tensor in stored.items() if name != _OUTPUT}
+    tensors = stored_tensors({name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()})
     config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
     return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unit2av.speaker import SpeakerEncoder, normalise_volume, padding_for, partial_windows, power_mel, trim_by_flags
+from unit2av.speaker import SpeakerEncoder, normalise_volume, padding_for, partial_windows, power_mel
 
 PARITY = Path(__file__).parent
 EXPECTED = np.load(PARITY / "unit2av_expected.npz")
@@ -53,11 +53,3 @@ def test_embedding() -> None:
 
 def test_embedding_of_a_clip_shorter_than_a_window() -> None:
     np.testing.assert_allclose(encoder().embed(speech()[:8000]), EXPECTED["spk_embed_short"], atol=1e-6)
-
-
-def test_voice_activity_flags_trim_as_published() -> None:
-    trimmed = trim_by_flags(normalise_volume(speech()), EXPECTED["spk_vad_flags"])
-    assert len(trimmed) == EXPECTED["spk_trimmed_len"][0]
-    np.testing.assert_allclose(trimmed[:960], EXPECTED["spk_trimmed_head"], atol=1e-6)
-    mean = encoder().embed_windows(mel_of(trimmed), partial_windows(len(trimmed))).mean(axis=0)
-    np.testing.assert_allclose(mean / np.linalg.norm(mean), EXPECTED["spk_embed_vad"], atol=1e-6)

@@ -19,7 +19,6 @@ from unit2av.speaker import (
     power_mel,
     read_voice,
     require_sound,
-    trim_by_flags,
     write_voice,
 )
 
@@ -48,35 +47,17 @@ def test_quiet_speech_has_the_voice_of_loud_speech(encoder: SpeakerEncoder) -> N
     np.testing.assert_allclose(encoder.embed(noise(2, 0.004)), encoder.embed(noise(2, 0.01)), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "speech",
-    [
-        silence(0),
-        silence(5),
-        noise(0.2),
-        noise(0.49),
-        np.concatenate([silence(4), noise(0.2), silence(4)]),
-        np.concatenate([silence(4), noise(0.4), silence(4)]),
-        noise(5, 1e-5),
-        noise(5, 1e-4),
-        np.concatenate([noise(4, 1e-4), noise(0.2), noise(4, 1e-4)]),
-    ],
-    ids=["nothing", "silence", "0.2 s", "0.49 s", "0.2 s in silence", "0.4 s in silence", "dither", "hum", "0.2 s in hum"],
-)
-def test_too_little_sound_has_no_voice(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
-    with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--voice"):
-        encoder.embed(speech)
-
-
-@pytest.mark.parametrize("speech", [noise(0.5), np.concatenate([silence(9), noise(0.55)]), noise(1, 0.003)])
-def test_half_a_second_of_sound_is_enough(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
-    assert np.isfinite(encoder.embed(speech)).all()
-
-
-@pytest.mark.parametrize("bad", [np.full(16_000, np.nan, np.float32), noise(1).reshape(2, -1)])
-def test_what_is_no_row_of_numbers_is_refused(bad: np.ndarray) -> None:
-    with pytest.raises(InputError):
-        require_sound(bad)
+def test_half_a_second_of_sound_has_a_voice_and_less_has_none(encoder: SpeakerEncoder) -> None:
+    hum = [np.concatenate([silence(4), noise(seconds), silence(4)]) for seconds in (0.2, 0.4)]
+    hum += [noise(5, 1e-5), noise(5, 1e-4), np.concatenate([noise(4, 1e-4), noise(0.2), noise(4, 1e-4)])]
+    for speech in (silence(0), silence(5), noise(0.2), noise(0.49), *hum):
+        with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--voice"):
+            encoder.embed(speech)
+    for speech in (noise(0.5), np.concatenate([silence(9), noise(0.55)]), noise(1, 0.003)):
+        assert np.isfinite(encoder.embed(speech)).all()
+    for bad in (np.full(16_000, np.nan, np.float32), noise(1).reshape(2, -1)):
+        with pytest.raises(InputError):
+            require_sound(bad)
 
 
 def test_volume_is_raised_only() -> None:
@@ -85,35 +66,23 @@ def test_volume_is_raised_only() -> None:
     np.testing.assert_array_equal(normalise_volume(loud), loud)
 
 
-def test_a_long_mel_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mel_in_blocks_and_windows_in_batches_are_the_same(monkeypatch: pytest.MonkeyPatch, encoder: SpeakerEncoder) -> None:
     speech = noise(4)
     whole = power_mel(speech)
     assert whole.shape == (401, 40)
     monkeypatch.setattr("unit2av.speaker._MEL_BLOCK", 37)
     np.testing.assert_allclose(power_mel(speech), whole, atol=1e-7)
-
-
-def test_many_windows_in_batches_are_the_same(encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = noise(12)
-    whole = encoder.embed(speech)
+    whole = encoder.embed(speech)  # in one batch
     monkeypatch.setattr(speaker, "_BATCH", 3)
     np.testing.assert_allclose(encoder.embed(speech), whole, atol=1e-6)
 
 
-def test_flags_must_fit_and_nothing_gives_nothing() -> None:
-    assert len(trim_by_flags(noise(0.01), np.zeros(0, bool))) == 0
-    with pytest.raises(InputError, match="expected 33; found"):
-        trim_by_flags(noise(1), np.zeros(34, bool))
-
-
-def test_sizes_come_from_the_tensors(tmp_path: Path) -> None:
+def test_sizes_come_from_the_tensors_all_of_which_are_needed(tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = tmp_path / "other.pt"
     torch.save({"model_state": SpeakerNetwork(40, 12, 2, 192).state_dict()}, path)
     assert SpeakerEncoder.from_checkpoint(path).embed(noise(1)).shape == (192,)
-
-
-def test_an_incomplete_encoder_is_refused(tmp_path: Path) -> None:
     state = SpeakerNetwork(40, 12, 2, 19).state_dict()
     for lost in ("linear.weight", "lstm.bias_hh_l1"):
         torch.save({"model_state": {key: value for key, value in state.items() if key != lost}}, tmp_path / "cut.pt")
@@ -143,20 +112,16 @@ def test_a_recording_is_embedded(parity_dir: Path, tmp_path: Path) -> None:
         read_voice(tmp_path / "silence.wav", lambda: encoder)
 
 
-@pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 8)])
-def test_a_vector_is_taken_as_it_is(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    np.save(tmp_path / "voice.npy", np.arange(8.0).reshape(shape))
-    voice = read_voice(tmp_path / "voice.npy", no_encoder)
-    assert (voice.vector.dtype, voice.vector.tolist(), voice.pitch) == (np.float32, list(range(8)), None)
-
-
-@pytest.mark.parametrize(
-    "vector", [np.ones((2, 4)), np.array([1.0, np.nan]), np.array(["a"]), np.zeros(0), np.full(8, 1e38), np.array([1.0, np.inf])]
-)
-def test_other_arrays_are_refused(tmp_path: Path, vector: np.ndarray) -> None:
-    np.save(tmp_path / "voice.npy", vector)
-    with pytest.raises(InputError, match=r"voice\.npy: this is no speaker vector"):
-        read_voice(tmp_path / "voice.npy", no_encoder)
+def test_a_vector_is_taken_as_it_is_and_other_arrays_are_refused(tmp_path: Path) -> None:
+    for shape in ((8,), (1, 8), (1, 1, 8)):
+        np.save(tmp_path / "voice.npy", np.arange(8.0).reshape(shape))
+        voice = read_voice(tmp_path / "voice.npy", no_encoder)
+        assert (voice.vector.dtype, voice.vector.tolist(), voice.pitch) == (np.float32, list(range(8)), None)
+    odd = ([1.0, np.nan], [1.0, np.inf], ["a"])
+    for vector in (np.ones((2, 4)), np.zeros(0), np.full(8, 1e38), *map(np.array, odd)):
+        np.save(tmp_path / "voice.npy", vector)
+        with pytest.raises(InputError, match=r"voice\.npy: this is no speaker vector"):
+            read_voice(tmp_path / "voice.npy", no_encoder)
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
@@ -208,5 +173,4 @@ def test_the_command_measures_pitch(parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "voice.npz"
     assert main(["--in-path", str(tmp_path / "voice.wav"), "--out-path", str(out), "--speaker-encoder-path", encoder]) == 0
     voice = read_voice(out, no_encoder)
-    assert voice.pitch is not None
     assert voice.pitch.hz == pytest.approx(140, rel=0.01)

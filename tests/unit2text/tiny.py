@@ -56,7 +56,7 @@ def write_reader(path: Path, corpus: ReaderCorpus, seed: int = 0) -> Path:
         "vocabulary": corpus.vocabulary, "model": model_config, "ctc_weight": 1.0,
         "suppress_marks": True,  # with random weights CTC writes most
     }  # fmt: skip
-    return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))
+    return write_checkpoint(path, TEXT_READER, config, stored_tensors(model.state_dict()))
 
 
 def write_random_reader(path: Path, vocabulary: str = "", languages: tuple[str, ...] = ("en", "ko")) -> Path:
