@@ -6,7 +6,7 @@ python -m tests.netflips.evaluate.test_damage     # measure again, and write the
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,14 +124,8 @@ def clip(number: int) -> Spoken:
 
 
 Damage = Callable[[Spoken], Spoken]
-
-
-def noisy(one: Spoken) -> Spoken:
-    return replace(one, samples=in_white_noise(one.samples, 5.0))
-
-
-def hissing(one: Spoken) -> Spoken:
-    return replace(one, samples=in_white_noise(one.samples, 30.0))
+another_voice: Damage = partial(replace, voice=np.array([0, 1, 0], np.float32))
+late_lips: Damage = partial(replace, lips_late=12)
 
 
 def hoarse(one: Spoken) -> Spoken:
@@ -152,43 +146,10 @@ def higher(one: Spoken) -> Spoken:
     return replace(one, samples=np.resize(faster, len(one.samples)).astype(np.float32))
 
 
-def flat(one: Spoken) -> Spoken:
-    """Syllables all as loud, of one pitch."""
-    return replace(one, samples=babble(len(one.samples) / SAMPLE_RATE))
-
-
 def half(one: Spoken) -> Spoken:
     """The second sentence is missing."""
     samples = one.samples[: len(one.samples) // 2]
     return replace(one, samples=samples, clean=samples, text=one.text[: len(one.text) // 2])
-
-
-def wrong_words(one: Spoken) -> Spoken:
-    return replace(one, text="전혀 다른 말을 합니다")
-
-
-def another_voice(one: Spoken) -> Spoken:
-    return replace(one, voice=np.array([0, 1, 0], np.float32))
-
-
-def late_lips(one: Spoken) -> Spoken:
-    return replace(one, lips_late=12)
-
-
-def other_lips(one: Spoken) -> Spoken:
-    return replace(one, lips_backwards=True)
-
-
-def open_lips(one: Spoken) -> Spoken:
-    return replace(one, mouth=np.maximum(one.mouth, 0.1))
-
-
-def restless_lips(one: Spoken) -> Spoken:
-    return replace(one, mouth=one.mouth + 0.1 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
-
-
-def snapping_lips(one: Spoken) -> Spoken:
-    return replace(one, mouth=0.6 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
 
 
 def elsewhere(one: Spoken) -> Spoken:
@@ -217,42 +178,52 @@ def blurred(one: Spoken) -> Spoken:
     return replace(one, shown=[cv2.GaussianBlur(picture, (0, 0), 4) for picture in one.shown])
 
 
-def covered(one: Spoken) -> Spoken:
-    return replace(one, has_face=False)
+def _every_second(one: Spoken) -> np.ndarray:
+    """Of the pictures: float32 [T]."""
+    return (np.arange(len(one.mouth)) % 2).astype(np.float32)
 
 
-HEARD: Mapping[Damage, tuple[str, ...]] = {
-    hissing: ("floor_db",),
-    noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi", "mos"),
-    hoarse: ("harmonicity_db", "harmonicity_off"),
-    clicking: ("clicks",),
-    higher: ("f0_off", "speaker_outside"),
-    flat: ("loudness_follows", "pitch_follows"),
-    half: ("wer", "cer", "cer_vosk", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
-        "silent_share"),
-    wrong_words: ("wer", "cer", "right", "chrf", "chrf_words", "bleu_char", "bleu_13a", "asr_chrf", "asr_chrf_words",
-        "asr_bleu_13a", "asr_bleu_char"),
-    elsewhere: ("pause", "speech_overlap"),
-    at_its_own_pace: ("rate",),
-    left_in: ("leak",),
-    another_voice: ("speaker", "speaker_cosine", "speaker_others", "speaker_reference"),
-    late_lips: ("unit_sync_delay_ms", "unit_sync_at_zero", "lse_offset", "lse_offset_published", "closures"),
-    other_lips: ("unit_sync", "lse_c", "lse_d", "lse_c_published", "lse_d_published", "read_lips"),
-    open_lips: ("closures",),
-    restless_lips: ("lip_leak",),
-    snapping_lips: ("lip_speed", "lip_snap"),
-    blurred: ("sharpness", "outside_unchanged"),
-    covered: ("face_found", "face_share"),
+HEARD: Mapping[str, tuple[Damage, tuple[str, ...]]] = {
+    "noise at 30 dB": (lambda one: replace(one, samples=in_white_noise(one.samples, 30.0)), ("floor_db",)),
+    "noise at 5 dB": (
+        lambda one: replace(one, samples=in_white_noise(one.samples, 5.0)), ("harmonicity_db", "dnsmos", "stoi", "estoi", "mos"),
+    ),
+    "hoarse voice": (hoarse, ("harmonicity_db", "harmonicity_off")),
+    "clicks": (clicking, ("clicks",)),
+    "another pitch": (higher, ("f0_off", "speaker_outside")),
+    "flat delivery": (  # syllables all as loud, of one pitch
+        lambda one: replace(one, samples=babble(len(one.samples) / SAMPLE_RATE)), ("loudness_follows", "pitch_follows"),
+    ),
+    "a missing sentence": (
+        half,
+        ("wer", "cer", "cer_vosk", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
+         "silent_share"),
+    ),
+    "wrong words": (
+        partial(replace, text="전혀 다른 말을 합니다"),
+        ("wer", "cer", "right", "chrf", "chrf_words", "bleu_char", "bleu_13a", "asr_chrf", "asr_chrf_words", "asr_bleu_13a",
+         "asr_bleu_char"),
+    ),
+    "another pause": (elsewhere, ("pause", "speech_overlap")),
+    "another pace": (at_its_own_pace, ("rate",)),
+    "the original 20 dB under other speech": (left_in, ("leak",)),
+    "another voice": (another_voice, ("speaker", "speaker_cosine", "speaker_others", "speaker_reference")),
+    "lips 240 ms late": (
+        late_lips, ("unit_sync_delay_ms", "unit_sync_at_zero", "lse_offset", "lse_offset_published", "closures"),
+    ),
+    "lips of other speech": (
+        partial(replace, lips_backwards=True),
+        ("unit_sync", "lse_c", "lse_d", "lse_c_published", "lse_d_published", "read_lips"),
+    ),
+    "open closures": (lambda one: replace(one, mouth=np.maximum(one.mouth, 0.1)), ("closures",)),
+    "moving lips in silence": (lambda one: replace(one, mouth=one.mouth + 0.1 * _every_second(one)), ("lip_leak",)),
+    "lips that snap": (lambda one: replace(one, mouth=0.6 * _every_second(one)), ("lip_speed", "lip_snap")),
+    "blur": (blurred, ("sharpness", "outside_unchanged")),
+    "a covered face": (partial(replace, has_face=False), ("face_found", "face_share")),
 }  # fmt: skip
+"""Damage in words, what does it, and the figures that it moves."""
 BEFORE: Mapping[Damage, Damage] = {left_in: backwards}
 """What stands before damage where an undamaged clip, which is its own source, says nothing."""
-IN_WORDS: Mapping[Damage, str] = {
-    hissing: "noise at 30 dB", noisy: "noise at 5 dB", hoarse: "hoarse voice", clicking: "clicks", higher: "another pitch",
-    flat: "flat delivery", half: "a missing sentence", wrong_words: "wrong words", another_voice: "another voice",
-    elsewhere: "another pause", at_its_own_pace: "another pace", left_in: "the original 20 dB under other speech",
-    late_lips: "lips 240 ms late", other_lips: "lips of other speech", open_lips: "open closures",
-    restless_lips: "moving lips in silence", snapping_lips: "lips that snap", blurred: "blur", covered: "a covered face",
-}  # fmt: skip
 UNMOVED = {
     **dict.fromkeys(("real_time", "peak_memory_mb", "pace_fits", "pace_squeezed"), "a report, not a judgement"),
     "pesq_wide": "as stoi, where pesq is installed",
@@ -306,9 +277,10 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 
 
 @pytest.mark.parametrize(
-    ("damage", "name"), [pytest.param(damage, name, marks=_marks(name)) for damage, names in HEARD.items() for name in names]
+    ("words", "name"), [pytest.param(words, name, marks=_marks(name)) for words, (_, names) in HEARD.items() for name in names]
 )
-def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: str) -> None:
+def test_damage_moves_a_figure_by_more_than_its_interval(words: str, name: str) -> None:
+    damage = HEARD[words][0]
     if name == "dnsmos":
         pytest.importorskip("speechmos")
     plain, moved = (figure(name, one) for one in (BEFORE.get(damage), damage))
@@ -320,7 +292,7 @@ def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: s
 
 
 def test_every_figure_is_shown_to_hear() -> None:
-    shown = {name for names in HEARD.values() for name in names} | UNMOVED.keys()
+    shown = {name for _, names in HEARD.values() for name in names} | UNMOVED.keys()
     assert shown == {name for metric in all_metrics() for name in metric.figures}
     assert {suite for metric in all_metrics() for suite in metric.suits} == {DUBS, SPEECH}
 
@@ -328,9 +300,9 @@ def test_every_figure_is_shown_to_hear() -> None:
 def table() -> str:
     """Return what each damage does to figures: means of the clips before and after it."""
     rows = ["| damage | figures before and after it |", "| --- | --- |"]
-    for damage, names in HEARD.items():
+    for words, (damage, names) in HEARD.items():
         moved = [f"`{name}` {figure(name, BEFORE.get(damage)).value:.3g} to {figure(name, damage).value:.3g}" for name in names]
-        rows.append(f"| {IN_WORDS[damage]} | {', '.join(moved)} |")
+        rows.append(f"| {words} | {', '.join(moved)} |")
     return "\n".join(rows)
 
 
@@ -341,7 +313,7 @@ def test_the_page_has_every_figure_and_the_damage_that_moves_it() -> None:
     assert named == {name for metric in all_metrics() for name in metric.figures}
     rows = page.partition(f"<!-- {PART}: begin -->")[2].partition(f"<!-- {PART}: end -->")[0].strip().splitlines()[2:]
     told = {line.split("|")[1].strip(): tuple(re.findall(r"`(\w+)`", line)) for line in rows}
-    assert told == {IN_WORDS[damage]: names for damage, names in HEARD.items()}
+    assert told == {words: names for words, (_, names) in HEARD.items()}
 
 
 if __name__ == "__main__":
