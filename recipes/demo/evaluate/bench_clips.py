@@ -22,6 +22,8 @@ from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from avdata.prepare.espeak import Phoneme
 from netflips.evaluate.bench import CLIPS, MANIFEST
+from netflips.subtitles.cues import Cue
+from netflips.subtitles.formats import srt_text
 from recipes.demo.evaluate.material import head_of
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
@@ -60,7 +62,9 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
         name = f"{kind}_{number + 1}"
         if name not in known:
             turns = _make(folder / CLIPS / f"{name}.mp4", kind, number)
-            write_text(folder / CLIPS / f"{name}.ko.srt", "\n".join(_cues(turns)))
+            write_text(
+                folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(one.start_s, one.end_s, (one.pair.korean,)) for one in turns)
+            )
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
             line |= {"text": " ".join(one.pair.english for one in turns)}
             journal.append(path, [line | _texts([one.pair for one in turns])])
@@ -148,10 +152,3 @@ def _pictures(kind: str, turns: Sequence[Turn], num_frames: int, number: int) ->
             yield np.concatenate([shown(0, 0), shown(1, 1)], axis=1)
         else:
             yield shown(0, int(kind == "cut" and frame > cut))
-
-
-def _cues(turns: Sequence[Turn]) -> Iterator[str]:
-    """Yield the cues of SubRip."""
-    for number, turn in enumerate(turns, 1):
-        times = (f"{int(at // 60):02}:{at % 60:06.3f}".replace(".", ",") for at in (turn.start_s, turn.end_s))
-        yield f"{number}\n00:{' --> 00:'.join(times)}\n{turn.pair.korean}\n"
