@@ -142,7 +142,8 @@ class Judges:
     def _file(self, need: str) -> Path:
         path = self.files[need]
         if path is None:
-            raise UsageError(f"there is no {need}", expected=in_words(need))
+            hint = "give --recognizer, --unit2text-path or --av2unit-path"
+            raise UsageError("a model is not there", expected=in_words(need), hint=hint)
         return path
 
     @cached_property
