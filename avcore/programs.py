@@ -35,6 +35,8 @@ _START_S = 600.0
 _SLOWER = 3.0
 """How many times longer than before a start may take."""
 _PATIENCE_S = 3.0
+_SETTLE_S = 0.1
+"""In which what more a program says than it is asked comes."""
 _LOOK_S = 0.2
 """Between looks whether a program still runs: one that it began may hold its pipes open."""
 _DIGESTED = 16 << 20
@@ -213,12 +215,14 @@ class _Process:
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(deadline.left_s)
 
-    def pass_over(self) -> None:
-        """Forget what it printed until now."""
+    def pass_over(self, limit_s: float) -> bool:
+        """Forget what it printed until now, or prints within a time. Returns whether it printed anything."""
         for _ in range(_MOST_LINE // _BLOCK):  # what a pipe can hold; it may print without an end
-            if not self._exchange(0.0):
+            if not self._exchange(limit_s):
                 break
+        has_printed = bool(self.printed)
         self.printed.clear()
+        return has_printed
 
     def _exchange(self, limit_s: float) -> bool:
         """Write and read once what can be at once, or within a time. Returns whether anything could."""
@@ -267,8 +271,8 @@ class LineProgram:
     """A program that is started when it is asked first, and answers each line of JSON with one.
 
     A request is an object; an answer is an object with `"ok": true` and what was asked for, or with `"error": "why"`. Other lines
-    that it prints are passed over, and so are those that came before the request, and those with a `"number"` of another one. A
-    program that ends, or takes too long, is started again for the next request.
+    that it prints are passed over, and so are those that came before the request, those with a `"number"` of another one, and
+    those without where the last one had it. A program that ends, or takes too long, is started again for the next request.
     """
 
     def __init__(self, words: Sequence[str], limit_s: float, what: str, start_s: float = _START_S) -> None:
@@ -276,7 +280,7 @@ class LineProgram:
         self._words, self._limit_s, self._what = tuple(words), limit_s, what
         self._start_s = max(limit_s, start_s)
         self._process: _Process | None = None
-        self._is_warm = False
+        self._is_warm = self._is_numbered = self._says_more = False
 
     def ask(self, request: Mapping[str, Any], *, is_ok_enough: bool = True) -> dict[str, Any]:
         """Return the answer to a request. Raises InputError where there is none, or it says that it failed.
@@ -284,26 +288,29 @@ class LineProgram:
         is_ok_enough: whether `{"ok": true}` alone is an answer; else it says that the program is ready.
         """
         if self._process is None:
-            self._process, self._is_warm = _Process(self._words, self._what, _MOST_LINE), False
+            self._process = _Process(self._words, self._what, _MOST_LINE)
+            self._is_warm = self._is_numbered = self._says_more = False
         process, limit_s = self._process, self._limit_s if self._is_warm else self._start_s
         found: list[dict[str, Any]] = []
 
         def is_answered() -> bool:
             while not found and (end := process.printed.find(b"\n") + 1):
                 said = [*_answers(process.printed[:end], request)]
+                said = [one for one in said if not self._is_numbered or "number" in one or "error" in one]
                 found.extend(one for one in said if is_ok_enough or one != {"ok": True})
                 del process.printed[:end]
             return bool(found) or process.is_mute
 
         deadline = Deadline(limit_s)
-        process.pass_over()
+        self._says_more = process.pass_over(_SETTLE_S if self._says_more else 0.0) and self._says_more
         process.give(json.dumps(request, ensure_ascii=False).encode() + b"\n")
         process.wait(deadline, is_answered)
         if not found:
             self._fail(process, limit_s, is_late=not deadline.left_s)
         if not self._is_warm:  # it will not take much longer when it has to be started again
             self._start_s = max(self._limit_s, min(self._start_s, _SLOWER * (limit_s - deadline.left_s)))
-        self._is_warm = True
+            self._says_more = "number" not in found[0]  # whether it says more than it is asked is found out once
+        self._is_warm, self._is_numbered = True, self._is_numbered or "number" in found[0]
         if found[0].get("ok") is not True:
             why = shown(str(found[0].get("error", "neither ok nor error")))[:_MOST_WORDS]
             raise InputError(f"{self._what} failed", path=self._words[0], found=why)

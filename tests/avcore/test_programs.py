@@ -160,18 +160,41 @@ def test_of_what_a_program_says_without_an_end_only_its_last_words_are_kept(stre
 
 
 def test_answers_belong_to_their_requests() -> None:
-    twice = """
-import json, sys
+    numbered = """
+import json, sys, time
 for line in sys.stdin:
     asked = json.loads(line)
     print(json.dumps({"ok": True, "number": -1, "text": "another's"}), flush=True)
     echoed = {"number": (str, int, float)[asked["number"] % 3](asked["number"])}  # as 1.0 come numbers back from other languages
-    print(json.dumps({"ok": True, "text": asked["text"], **echoed}) + "\\n" + '{"ok": true, "text": "again"}', flush=True)
+    print(json.dumps({"ok": True, "text": asked["text"], **echoed}), flush=True)
+    time.sleep(0.2)
+    print('{"ok": true, "text": "again"}', flush=True)  # when the next request is written
 """
-    program = LineProgram([sys.executable, "-S", "-c", twice], 5.0, WHAT)
-    for number, text in enumerate("abc"):
-        assert program.ask({"text": text, "number": number})["text"] == text
-        time.sleep(0.05)  # its second answer is there before the next request
+    bare = """
+import json, sys, time
+for line in sys.stdin:
+    print(json.dumps({"ok": True, "text": json.loads(line)["text"]}), flush=True)
+    time.sleep(0.02)
+    print('{"ok": true, "text": "again"}', flush=True)
+"""
+    for code in (numbered, bare):
+        program = LineProgram([sys.executable, "-S", "-c", code], 5.0, WHAT)
+        for number, text in enumerate("abcd"):
+            assert program.ask({"text": text, "number": number})["text"] == text
+        program.close()
+
+
+def test_a_numbered_program_may_fail_without_a_number() -> None:
+    code = """
+import json, sys
+for line in sys.stdin:
+    number = json.loads(line)["number"]
+    print(json.dumps({"error": "no voice"} if number else {"ok": True, "number": number}), flush=True)
+"""
+    program = LineProgram([sys.executable, "-S", "-c", code], 5.0, WHAT)
+    program.ask({"number": 0})
+    with pytest.raises(InputError, match="no voice"):
+        program.ask({"number": 1})
     program.close()
 
 
