@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -126,13 +127,13 @@ def _is_own_page(headers: Headers, host: str) -> bool:
 
 
 def _parts(address: str) -> SplitResult:
-    """Return the parts of an address; empty ones where it is none."""
+    """Return the parts of an address; empty ones where it is none, or names a user."""
     try:
         parts = urlsplit(address)
-        _ = parts.hostname  # raises too
     except ValueError:
         return SplitResult("", "", "", "", "")
-    return parts
+    is_host = re.fullmatch(r"(\[[^][@]*\]|[^][@:]*)(:\d*)?", parts.netloc)
+    return parts if is_host else SplitResult("", "", "", "", "")
 
 
 def _is_visitor(text: str) -> bool:
