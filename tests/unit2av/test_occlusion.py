@@ -14,6 +14,7 @@ from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.unit2av.mouth_samples import filmed, said, table, talk
 from unit2av.lipsync import Scene
+from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.mesh.shape import NUM_FACE
 from unit2av.lipsync.occlusion import COVERED_FROM, Cover, covered
@@ -37,20 +38,20 @@ def face(seed: int) -> tuple[Pixels, NDArray[np.float32]]:
 
 
 def before_mouth(
-    picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float], across: float = 0.24, along: float = 0.2
+    picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float], across: float = 0.24, along: float = 0.2, fall: float = 0.2
 ) -> Pixels:
-    """An ellipse before the mouth, shaded a little; sizes in widths of the face."""
+    """An ellipse before the mouth, darker towards its edge by `fall`; sizes in widths of the face."""
     width, (x, y) = float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
     rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
     away = np.hypot((columns - x) / (across * width), (rows - y) / (along * width))
-    shade = 1.08 - 0.2 * away[..., None] ** 2
+    shade = np.maximum(1.08 - fall * away[..., None] ** 2, 0)
     share = cv2.GaussianBlur((away < 1).astype(np.float32), (0, 0), 1.0)[..., None]
     return np.asarray(np.clip(picture * (1 - share) + np.array(colour) * shade * share, 0, 255), np.uint8)
 
 
-def bearded(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+def bearded(picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float] = (40, 30, 26)) -> Pixels:
     """Dark hair all around the lips, moustache and chin."""
-    grown = before_mouth(picture, mesh, (40, 30, 26), 0.3, 0.26)
+    grown = before_mouth(picture, mesh, colour, 0.3, 0.26)
     lips = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(lips, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
     share = cv2.GaussianBlur(lips.astype(np.float32) / 255, (0, 0), 0.7)[..., None]
@@ -112,6 +113,7 @@ SEEN: dict[str, Change] = {
     "without colours": lambda picture, mesh: cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
     "far away": lambda picture, mesh: cv2.resize(cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA), (SIDE, SIDE)),
     "with a beard": bearded,
+    "with a brown beard": lambda picture, mesh: bearded(picture, mesh, (85, 55, 38)),
     "as a cartoon": cartoon,
     "with lipstick": made_up,
     "with glasses": spectacled,
@@ -131,6 +133,9 @@ HIDING: dict[str, Change] = {
     "a blue one": lambda picture, mesh: before_mouth(picture, mesh, (50, 80, 190)),
     "a violet one": lambda picture, mesh: before_mouth(picture, mesh, (110, 50, 140)),
     "an orange one": lambda picture, mesh: before_mouth(picture, mesh, (235, 120, 40)),
+    "a golden one": lambda picture, mesh: before_mouth(picture, mesh, (190, 150, 80), fall=0.8),
+    "a wooden one": lambda picture, mesh: before_mouth(picture, mesh, (140, 95, 60), fall=0.8),
+    "a copper cup": lambda picture, mesh: before_mouth(picture, mesh, (190, 120, 85), 0.26, 0.3, 0.8),
     "a cup": lambda picture, mesh: before_mouth(picture, mesh, (235, 235, 230), 0.26, 0.3),
     "a hand": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh), 0.3, 0.24),
     "blue glass": veiled((50, 80, 190)),
@@ -198,6 +203,16 @@ def test_what_is_before_a_mouth_stays_there_while_the_mesh_finds_no_face(shown: 
     scenes = film(range(60))[:24]
     scenes[1:] = [Scene(np.full_like(scene.rgb, 60), scene.box, scene.time) for scene in scenes[1:]]
     assert all(picture is scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True))
+
+
+def test_a_palm_that_hides_a_face_from_the_mesh_at_once_is_left_alone() -> None:
+    for scene in film(range(0))[:4]:
+        assert scene.mesh is not None
+        assert scene.box is not None
+        hidden = before_mouth(scene.rgb, scene.mesh, skin(scene.rgb, scene.mesh), 0.8, 0.8)
+        with MeshFinder() as finder:
+            assert finder.find(hidden, scene.box) is None
+        assert patches_drawn([Scene(hidden, scene.box, scene.time)])[0] is hidden
 
 
 def test_one_that_comes_for_a_while_is_left_alone_then(shown: Shown) -> None:

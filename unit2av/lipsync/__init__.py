@@ -16,7 +16,7 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
 
-RENDERING = 11
+RENDERING = 12
 """Counts up whenever a mouth draws the same otherwise, so that pictures kept from before are made anew."""
 
 

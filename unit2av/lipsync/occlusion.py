@@ -2,9 +2,10 @@
 
 Lips are redder than the skin of cheeks and forehead, and darker, in any light and on any face: a point of the lips that is neither
 is no lip; the lip of which less is seen counts. Where lips and what is around them are of one redness and nearly one lightness,
-there is no mouth either: so hands are found, and what is brown. What takes the redness from lips and skin alike is half
-transparent; black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a cartoon.
-Beards are not compared with anything. A picture without colours tells less.
+there is no mouth either: so hands are found. Wood, leather, gold and other brown or rosy things are as red as lips: a lip that is
+no redder than what is just around it, and yellower or bluer than the skin, is none. What takes the redness from lips and skin alike
+is half transparent; black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a
+cartoon. Beards are not compared with anything. A picture without colours tells less.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,16 @@ _LIPS = (
     *(77, 90, 180, 85, 16, 315, 404, 320, 307, 96, 89, 179, 86, 15, 316, 403, 319, 325),
 )
 _BETWEEN = (80, 81, 82, 13, 312, 311, 310, 88, 178, 87, 14, 317, 402, 318)
-_AROUND = (164, 167, 165, 92, 186, 57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287, 410, 322, 391, 393)
+_AROUND = (
+    *(164, 167, 165, 92, 186, 57, 410, 322, 391, 393),
+    *(43, 106, 182, 83, 18, 313, 406, 335, 273, 287),
+)
 _SKIN = (
     *(50, 280, 101, 330, 118, 347, 117, 346, 36, 266, 100, 329, 119, 348, 120, 349, 6, 197, 195, 5, 51, 281),
     *(9, 8, 107, 336, 66, 296, 69, 299, 151, 108, 337, 10),
 )
-"""Points of the mesh in the middle of the upper and the lower lip, as many, at their inner edges, just around them, and on cheeks,
-nose and forehead."""
+"""Points of the mesh in the middle of the upper and the lower lip, two rows of nine each, at their inner edges, just around either,
+and on cheeks, nose and forehead."""
 _FLOOR = 2.0
 """Levels that are added to a colour before its logarithm: in the dark it is mostly noise."""
 _FLAT_SKIN, _ALL_AROUND, _DARK, _INSIDE = (0.08, 0.12), 0.95, -0.5, 0.25
@@ -44,16 +48,19 @@ _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 _LIKE_SKIN, _LIGHT_COUNTS, _COLOURED = 0.09, 0.6, 0.06
 """Redness below which a point as light as skin is skin, how much lightness counts beside it (pale lips in light are nearly skin),
 and how red skin is at least where colours tell anything."""
+_REDDER, _BLUE, _YELLOW = 0.05, -0.15, 0.1
+"""How much redder than what is around it a lip is, and how blue and how yellow beside the skin it may be where it is not."""
 _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
 """Within which redness and lightness a mouth and what is around it differ where there is none, and lightness without colours."""
 COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
 """Shares of the lips that are not to be seen: a mouth is covered from the first on, until less than the second are."""
 
 
-def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
+def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> float:
     """Return the share of one of a face's lips that looks like something else, 0 to 1.
 
-    picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels.
+    picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels. is_guess: whether these are only about there: then it
+    is 1 where all is as skin, as under a palm, else 0.
     """
     colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
@@ -66,8 +73,9 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
     if is_plain.mean() >= _ALL_AROUND and (lighter[inside] < _DARK).mean() >= _INSIDE:
         return 0.0
     most_red, most_light = (float(np.ptp(np.percentile(one[[*inside, *around]], (10, 90)))) for one in (redness, light))
-    if most_light < _FLAT or (is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT):
-        return 1.0
+    is_bare = bool(is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT)
+    if is_guess or is_bare or most_light < _FLAT:
+        return float(is_bare or not is_guess)
     red, yellow, bright = redder[lips], yellower[lips], lighter[lips]
     pale = _PALE if np.median(redder[around]) >= _PALE else 0.0
     is_made_up = (red > _MADE_UP) & ((np.abs(redder[around]) < _SKIN_RED).mean() > _MOSTLY)
@@ -75,6 +83,9 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
     is_other |= (red < pale) | (bright < _DARKEST) | (bright > _LIGHTEST)
     if is_coloured:
         is_other |= red - _LIGHT_COUNTS * bright < _LIKE_SKIN
+        reds, hues = (one.reshape(2, 2, -1)[..., 1:-1].mean(axis=(1, 2)) for one in (red, yellow))  # corners are half skin
+        is_none = (reds - redder[around].reshape(2, -1).mean(axis=1) < _REDDER) & ((hues < _BLUE) | (hues > _YELLOW))
+        is_other |= is_none.repeat(len(lips) // 2)
     return float(is_other.reshape(2, -1).mean(axis=1).max())
 
 

@@ -24,6 +24,7 @@ from avcore.units import Units
 from unit2av.face.model import FACE_SIZE
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
+from unit2av.lipsync.mesh.shape import neutral_in
 from unit2av.lipsync.occlusion import Cover, covered
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
 from unit2av.renderer import (
@@ -78,8 +79,10 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
                 cover, is_covered = Cover(_EASE), False
             if begins or number % _LOOKED_AT == 0:
                 mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
-                if mesh is not None:  # what hides a whole face from it is most likely what was before the mouth
+                if mesh is not None:
                     is_covered = cover.step(covered(scene.rgb, mesh))
+                elif begins:  # later, what hides a whole face from the mesh is most likely what was before the mouth
+                    is_covered = cover.step(covered(scene.rgb, neutral_in(scene.box), is_guess=True))
             strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 

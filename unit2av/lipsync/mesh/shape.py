@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.geometry import Landmarks
+from avcore.faces.geometry import Box, Landmarks
 
 Points = NDArray[np.float64]
 
@@ -70,6 +70,14 @@ def neutral_face() -> NeutralFace:
     """Load the neutral face."""
     with np.load(NEUTRAL_FILE, allow_pickle=False) as stored:
         return NeutralFace(stored["vertices"].astype(np.float64), stored["triangles"].astype(np.int64))
+
+
+def neutral_in(box: Box) -> Points:
+    """Return the neutral face as large as a box [4]: about where a face is that the mesh does not find, float64 [468, 3]."""
+    points = neutral_face().points.copy()
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    points[:, :2] = box[:2] + (points[:, :2] - low) / (high - low) * (box[2:] - box[:2])
+    return points
 
 
 @cache
