@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from avcore.compute.threads import on_all_cores
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, is_seen: Tensor | None, dropout: float = 0.0) -> Tensor:
     """Compute what torch's `scaled_dot_product_attention` does.
@@ -32,11 +34,12 @@ def attend_in_search(
     if is_plain or (query.requires_grad and torch.is_grad_enabled()):
         if mask is not None and mask.is_floating_point():
             mask = mask.to(query.dtype)
-        return functional.scaled_dot_product_attention(query, key, value, mask, dropout, is_causal)
+        return on_all_cores(functional.scaled_dot_product_attention, query, key, value, mask, dropout, is_causal)
     heads = query.shape[:2]
     scaled = query * query.shape[-1] ** -0.5
-    scores = torch.bmm(scaled.flatten(0, 1), key.flatten(0, 1).transpose(1, 2)).float().view(*heads, query.shape[2], -1)
+    products = on_all_cores(torch.bmm, scaled.flatten(0, 1), key.flatten(0, 1).transpose(1, 2))
+    scores = products.float().view(*heads, query.shape[2], -1)
     if mask is not None:
         scores = scores.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else scores.add_(mask)
     weights = torch.softmax(scores, dim=-1).to(query.dtype)
-    return torch.bmm(weights.flatten(0, 1), value.flatten(0, 1)).view(query.shape)
+    return on_all_cores(torch.bmm, weights.flatten(0, 1), value.flatten(0, 1)).view(query.shape)

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute.threads import each_in_lanes
+from avcore.compute.threads import each_in_lanes, on_all_cores
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
@@ -131,9 +131,8 @@ class PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
         self._lay_out_once()
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
-        )
+        given: tuple[object, ...] = x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
+        out: Tensor = on_all_cores(torch.ops.mkldnn._linear_pointwise, *given)
         return out.to(x.dtype)
 
     @property
@@ -282,7 +281,7 @@ class EightBitLinear(PackedLinear):
         """
         self._lay_out_once()
         codes, steps = self._rounded(x.reshape(-1, x.shape[-1]).float())
-        sums = _product(codes, self._weight, self._steps, self._zeros, self._start)
+        sums = on_all_cores(_product, codes, self._weight, self._steps, self._zeros, self._start)
         out = sums.mul_(steps).add_(cast(Tensor, self._bias))
         if self._activation == "gelu":
             torch.ops.aten.gelu_(out)
@@ -359,6 +358,7 @@ class FbgemmLinear(PackedLinear):
 
     _packed: Any
     _sums: Tensor
+    _range: Tensor
 
     def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
         """lowest: see `EightBitLinear`."""
@@ -371,10 +371,8 @@ class FbgemmLinear(PackedLinear):
         rows = x.reshape(-1, x.shape[-1])
         rows = rows if self._lowest is None else rows - self._lowest
         sizes = (rows.abs() if self._lowest is None else rows).amax(1, keepdim=True).clamp_min_(_TINY)
-        given = rows.new_zeros(len(rows) + 1, rows.shape[1])
-        torch.mul(rows, sizes.reciprocal(), out=given[1:])
-        given[0, 0], given[0, 1] = 1, -1 if self._lowest is None else 0
-        out: Tensor = torch.ops.quantized.linear_dynamic(given, self._packed, True)[1:].mul_(sizes)
+        given = torch.cat([self._range, rows * sizes.reciprocal()])
+        out: Tensor = on_all_cores(torch.ops.quantized.linear_dynamic, given, self._packed, True)[1:].mul_(sizes)
         if self._bias is not None:
             out += self._bias
         return (torch.ops.aten.gelu_(out) if self._activation == "gelu" else out).view(*x.shape[:-1], -1)
@@ -384,6 +382,7 @@ class FbgemmLinear(PackedLinear):
         steps = weight.abs().amax(1).clamp_min_(_TINY).div_(_MOST_SIGNED)
         codes = torch.quantize_per_channel(weight, steps.double(), torch.zeros(len(weight), dtype=torch.int64), 0, torch.qint8)
         self._packed, self._sums = torch.ops.quantized.linear_prepack(codes, None), codes.dequantize().sum(1)
+        self._range = F.pad(torch.tensor([[1.0, -1 if self._lowest is None else 0]]), (0, weight.shape[1] - 2))
         self._put(torch.empty(0), plain)
 
     def _kept_bias(self, plain: PlainLinear) -> Tensor | None:

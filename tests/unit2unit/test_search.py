@@ -159,6 +159,19 @@ def test_a_search_as_on_a_gpu_finds_the_same(limits: tuple[int, int], least: int
     assert all(len(one) == 4 for one in wanted)
 
 
+def test_a_search_on_several_cores_finds_the_same() -> None:
+    model, source, rules = tiny_model(3), np.array([0, 5, 9, 12, 2, 34]), [SearchRules(34, (0,), 90)]
+    found, before = list[list[list[int]]](), torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            found.append([one.tokens.tolist() for one in search_beams(model, [source], SearchConfig(beam=4, min_len=88), rules)[0]])
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
 def sources(generator: np.random.Generator, *lengths: int) -> list[np.ndarray]:
     return [np.concatenate([[0], generator.integers(4, 34, length), [2, 34]]) for length in lengths]
 
