@@ -6,9 +6,11 @@ Workers on a cluster stand in folders of their own: paths are made such that the
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -149,21 +151,45 @@ def _start(num_readers: int, folder: Path) -> None:
 
     for left in reversed(range(_TRIES)):
         try:
-            ray.init(
-                address="local",
-                num_cpus=num_readers,
-                include_dashboard=False,
-                object_store_memory=_STORE_BYTES,
-                logging_level="error",
-                log_to_driver=False,
-                configure_logging=False,
-                _temp_dir=str(folder),
-            )
+            with _signals_wait():
+                ray.init(
+                    address="local",
+                    num_cpus=num_readers,
+                    include_dashboard=False,
+                    object_store_memory=_STORE_BYTES,
+                    logging_level="error",
+                    log_to_driver=False,
+                    configure_logging=False,
+                    _temp_dir=str(folder),
+                )
             return
         except Exception as error:  # Ray raises bare ones
             ray.shutdown()
             if not left:
                 raise RayStartError("Ray cannot be started", found=str(error).splitlines()[0], hint="try again") from error
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM wait until the block ends: half of a Ray ends the process by signal 11, or waits for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = list[int]()
+
+    def keep(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    before = {number: signal.signal(number, keep) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
 
 
 def _settle_environment(is_own: bool) -> None:

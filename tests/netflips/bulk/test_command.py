@@ -6,6 +6,7 @@ killed.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -137,3 +138,18 @@ def test_the_secret_is_ours_alone_and_the_users_choice_stands(monkeypatch: pytes
     os.environ["RAY_AUTH_MODE"] = "disabled"
     session._settle_environment(is_own=True)
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
+
+
+def test_ctrl_c_waits_until_ray_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = list[int]()
+
+    def init(**_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        started.append(1)
+
+    monkeypatch.setattr("ray.init", init)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        session._start(1, tmp_path)
+    assert started
+    assert signal.getsignal(signal.SIGINT) is before
