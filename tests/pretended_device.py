@@ -91,9 +91,8 @@ class PretendedDevice(HeldMemory):
             with self:
                 return func.decompose(*args, **kwargs)
         is_copied = func.overloadpacket in COPIES  # else a number of the CPU goes along with the call
-        given = [
-            leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) and (leaf.dim() or is_copied)
-        ]
+        real = (leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor))
+        given = [leaf for leaf in real if leaf.dim() or is_copied]
         if func is aten._local_scalar_dense.default:
             self._wait("scalar")
             return True if args[0].dtype == torch.bool else 3 if not args[0].is_floating_point() else 0.5
@@ -114,10 +113,9 @@ class PretendedDevice(HeldMemory):
         return made
 
     def _wait(self, kind: str) -> None:
-        ours = [
-            frame for frame in traceback.extract_stack() if ".venv" not in frame.filename and "test_device" not in frame.filename
-        ]
-        place = next((one for one in reversed(ours) if "site-packages" not in one.filename), None)
+        others = ".venv", "test_device", "site-packages"
+        ours = (one for one in reversed(traceback.extract_stack()) if not any(name in one.filename for name in others))
+        place = next(ours, None)
         self.waits[f"{kind}: {place and f'{place.filename}:{place.lineno} {place.line}'}"] += 1
 
 

@@ -15,19 +15,9 @@ ABOUT = {
 
 
 def runs(stage: str, who: str, amount: float, seconds: list[float]) -> dict[str, dict]:
-    return {
-        f"{who}, {amount:g}, round {turn}": {
-            "stage": stage,
-            "who": who,
-            "is_ours": who.startswith("ours"),
-            "amount": amount,
-            "cpu_s": one,
-            "wall_s": one,
-            "peak_mib": 100 * turn,
-            "agreement": "",
-        }
-        for turn, one in enumerate(seconds, 1)
-    }
+    same = {"stage": stage, "who": who, "is_ours": who.startswith("ours"), "amount": amount, "agreement": ""}
+    measured = ({"cpu_s": one, "wall_s": one, "peak_mib": 100 * turn} for turn, one in enumerate(seconds, 1))
+    return {f"{who}, {amount:g}, round {turn}": same | one for turn, one in enumerate(measured, 1)}
 
 
 def part(points: dict) -> dict:

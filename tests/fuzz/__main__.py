@@ -31,7 +31,6 @@ class Fuzzer:
         self._accepted = 0
 
     def try_case(self, case: Case) -> tuple[str, Outcome]:
-        """Run and judge a case."""
         outcome = run_case(case)
         verdict = judge(case, outcome)
         if verdict == ACCEPTED and case.is_telling and is_silent(case, outcome, self._good(case.target)):
@@ -51,7 +50,6 @@ class Fuzzer:
 
 
 def main() -> int:
-    """Run; returns the exit code."""
     parser = argparse.ArgumentParser(prog="tests.fuzz", description="Try damaged and hostile inputs.")
     parser.add_argument("--seed", type=int, default=0, help="what all cases follow from")
     parser.add_argument("--cases", type=int, default=10**9, help="stop after so many")

@@ -77,9 +77,8 @@ def _speak(path: Path) -> object:
 
 def _get(path: Path) -> object:
     fetch.PAUSES_S, fetch._TIMEOUT_S, fetch._LONGEST_PAUSE_S = (0.0, 0.0, 0.0), LIMIT_S, 0.1
-    model = Model(
-        "m", "--recognizer", "a model", "en", Licence("", "", ""), (ModelFile("model.bin"),), (Origin("hub", "a/b"),), 1.0
-    )
+    files, origins = (ModelFile("model.bin"),), (Origin("hub", "a/b"),)
+    model = Model("m", "--recognizer", "a model", "en", Licence("", "", ""), files, origins, 1.0)
     fetcher = fetch.Fetcher({"hub": _serve(path.read_bytes())}, silent)
     Path("got").mkdir()
     return [fetcher.fetch(one, Path("got")) for one in fetcher.wanted(model, {})]
@@ -103,7 +102,6 @@ KINDS: Mapping[str, Callable[[Path], object]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read one file; returns the exit code."""
     parser = Parser(prog="asked")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("path", type=Path)

@@ -35,7 +35,6 @@ class Target:
 
     @property
     def damaged(self) -> str:
-        """The name of the damaged file in the case's folder."""
         return self.name or self.source
 
 
@@ -54,19 +53,8 @@ class Case:
     words: str = ""
 
 
-def _units(path: str, encoder: str = f"{GOOD}/{ENCODER}", modalities: str = "audio") -> tuple[str, ...]:
-    return (
-        "units",
-        "--in-vid-path",
-        path,
-        "--out-unit-path",
-        "o.txt",
-        "--av2unit-path",
-        encoder,
-        "--modalities",
-        modalities,
-        *_QUIET,
-    )
+def _units(path: str, encoder: str = f"{GOOD}/{ENCODER}") -> tuple[str, ...]:
+    return ("units", "--in-vid-path", path, "--out-unit-path", "o.txt", "--av2unit-path", encoder, "--modalities", "audio", *_QUIET)
 
 
 def _translate(path: str, translator: str = f"{GOOD}/{TRANSLATOR}") -> tuple[str, ...]:
@@ -84,7 +72,6 @@ def _speak(units: str, voice: str, voices: str = f"{GOOD}/{VOICES}", speaker: st
 
 
 def dub(video: str, *more: str) -> tuple[str, ...]:
-    """A dub with the good checkpoints."""
     return (
         "dub", "--in-vid-path", video, "--out-vid-path", "o.mp4", "--report", "o.json", "--src-lang", "en", "--tgt-lang", "ko",
         "--av2unit-path", f"{GOOD}/{ENCODER}", "--utut-path", f"{GOOD}/{TRANSLATOR}", "--unit2av-path", f"{GOOD}/{VOICES}",
@@ -140,75 +127,30 @@ def _texts() -> Iterator[Target]:
     told = dub(_MP4, *_SOURCE, "--script-in", "subtitles.srt")
     yield Target("text: subtitles", "subtitles.srt", told, TEXT, outputs=_DUBBED, weight=8)
     manifest = ("manifest.jsonl", "x.wav")
-    yield Target(
-        "text: manifest",
-        "manifest.jsonl",
-        ("manifest", "validate", "manifest.jsonl", "--quiet"),
-        JSON,
-        manifest[1:],
-        (),
-        14,
-        (0, 1, 2),
-    )
+    validate = ("manifest", "validate", "manifest.jsonl", "--quiet")
+    yield Target("text: manifest", "manifest.jsonl", validate, JSON, manifest[1:], (), 14, (0, 1, 2))
     yield Target("text: manifest", "manifest.jsonl", ("manifest", "stats", "manifest.jsonl"), JSON, manifest[1:], (), 8)
     to_unit2a = ("manifest", "to-unit2a", "manifest.jsonl", "--units", "units.jsonl", "-o", "o.txt", "--quiet")
     yield Target("text: manifest", "manifest.jsonl", to_unit2a, JSON, ("x.wav", "units.jsonl"), ("o.txt", "o_units"), 10)
     yield Target("text: unit rows", "units.jsonl", to_unit2a, JSON, manifest, ("o.txt", "o_units"), 14)
-    prepare = (
-        "unit2unit.utut_pretrain.prepare",
-        "--units",
-        "en=units.jsonl",
-        f"ko={GOOD}/units_ko.jsonl",
-        "--out",
-        "o",
-        "--valid",
-        "1",
-        "--test",
-        "1",
-        "--quiet",
-    )
+    prepare = ("unit2unit.utut_pretrain.prepare", "--units", "en=units.jsonl", f"ko={GOOD}/units_ko.jsonl", "--out", "o")
+    prepare += ("--valid", "1", "--test", "1", "--quiet")
     yield Target("text: unit rows", "units.jsonl", prepare, JSON, (), ("o",), 14)
     for command in (to_unit2a, prepare):
         words = tuple(word.replace("units.jsonl", "units.parquet") for word in command)
         yield Target("parquet", "units.parquet", words, BYTES, manifest, ("o", "o.txt", "o_units"), 4)
-    yield Target(
-        "text: published",
-        "train.txt",
-        ("manifest", "from-unit2a", "train.txt", "-o", "o.jsonl", "--quiet"),
-        TEXT,
-        ("x.wav",),
-        ("o.jsonl",),
-        10,
-    )
-    train = (
-        "av2unit.train",
-        "--config",
-        "av2unit/train_debug",
-        "data.train=train.tsv",
-        "data.train_labels=[train.km]",
-        "data.label_rate=50",
-        "data.dictionaries=[dict.km.txt]",
-        "run_dir=o",
-        "check_only=true",
-        "--quiet",
-    )
+    published = ("manifest", "from-unit2a", "train.txt", "-o", "o.jsonl", "--quiet")
+    yield Target("text: published", "train.txt", published, TEXT, ("x.wav",), ("o.jsonl",), 10)
+    train = ("av2unit.train", "--config", "av2unit/train_debug", "data.train=train.tsv", "data.train_labels=[train.km]")
+    train += ("data.label_rate=50", "data.dictionaries=[dict.km.txt]", "run_dir=o", "check_only=true", "--quiet")
     beside = ("train.tsv", "train.km", "dict.km.txt")
     for name in beside:
         others = tuple(one for one in beside if one != name)
         yield Target("text: labels", name, train, TEXT, others, ("o",), 6)
     layout = ("avdata.prepare.kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
     yield Target("text: yaml", "kox.yaml", layout, TEXT, (), ("o",), 12)
-    shown = (
-        "av2unit.train",
-        "--config",
-        "train_debug",
-        "--config-dir",
-        ".",
-        "--print-config",
-        "run_dir=o",
-        "data.train=x",
-        "data.train_labels=[y]",
-    )
+    shown = ("av2unit.train", "--config", "train_debug", "--config-dir", ".", "--print-config", "run_dir=o", "data.train=x")
+    shown += ("data.train_labels=[y]",)
     yield Target("text: yaml", "train_debug.yaml", shown, TEXT, (), (), 12)
 
 
@@ -241,7 +183,6 @@ TARGETS: tuple[Target, ...] = (*_media(), *_checkpoints(), *_texts(), *_others()
 
 
 def good_case(number: int, good: Path) -> Case:
-    """A target with nothing damaged."""
     return _case(number, good, "good", (good / TARGETS[number].source).read_bytes())
 
 

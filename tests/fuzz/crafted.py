@@ -36,7 +36,6 @@ class _Calls:
 
 
 def cases(good: Path) -> Iterator[Case]:
-    """All of them."""
     yield from _zips(good)
     yield from _pickles(good)
     yield from _settings(good)
@@ -64,29 +63,17 @@ def _zips(good: Path) -> Iterator[Case]:
     old = _old_form(good / SPEAKER)
     third, most = len(old) // 3, len(old) * 2 // 3
     yield _given(good, SPEAKER, old, "torch's old form", "it has no checksums", 0, command="speak")
-    yield _given(
-        good, SPEAKER, old[:third] + bytes(8192) + old[third + 8192 :], "the same with a hole", "a hole of", command="speak"
-    )
+    torn = old[:third] + bytes(8192) + old[third + 8192 :]
+    yield _given(good, SPEAKER, torn, "the same with a hole", "a hole of", command="speak")
     yield _given(good, SPEAKER, old[:most], "the same, cut", "truncated", command="speak")
     for share in (3, 2):
         place = len(content) // share
-        yield _given(
-            good,
-            ENCODER,
-            content[:place] + bytes(8192) + content[place + 8192 :],
-            f"a hole at 1/{share}",
-            "other bytes than were stored",
-        )
-    yield _given(
-        good, ENCODER, _zip(_PICKLE_2 + b"(" + b"}" * 20_000_000 + b"l.", zipfile.ZIP_DEFLATED), "packed settings", "is packed"
-    )
-    yield _given(
-        good,
-        ENCODER,
-        _zip(_PICKLE_2 + b"(" + b"}" * 10_000_000 + b"l."),
-        "settings of 10 MB",
-        "settings in the checkpoint are too large",
-    )
+        torn = content[:place] + bytes(8192) + content[place + 8192 :]
+        yield _given(good, ENCODER, torn, f"a hole at 1/{share}", "other bytes than were stored")
+    packed = _zip(_PICKLE_2 + b"(" + b"}" * 20_000_000 + b"l.", zipfile.ZIP_DEFLATED)
+    yield _given(good, ENCODER, packed, "packed settings", "is packed")
+    large = _zip(_PICKLE_2 + b"(" + b"}" * 10_000_000 + b"l.")
+    yield _given(good, ENCODER, large, "settings of 10 MB", "settings in the checkpoint are too large")
     yield _given(good, ENCODER, _larger(_zip(_PICKLE_2 + b"}.")), "a member larger than the file", "")
     yield _given(good, ENCODER, content[: len(content) * 2 // 3], "cut", "truncated")
     yield _given(good, ENCODER, _zip(_doubling()), "lists that stand in lists, ten times each", "this is no unit encoder")
@@ -106,18 +93,10 @@ def _pickles(good: Path) -> Iterator[Case]:
 def _settings(good: Path) -> Iterator[Case]:
     stored = json.loads((good / OWN[ENCODER].replace(".safetensors", ".json")).read_bytes())
     sizes = {
-        "encoder_layers": 10**12,
-        "encoder_embed_dim": 10**12,
-        "encoder_ffn_embed_dim": -1,
-        "encoder_attention_heads": 0,
-        "conv_pos": "128",
-        "conv_pos_groups": [1],
-        "final_dim": 1e300,
-        "audio_feat_dim": True,
-        "logit_temp": 0,
-        "dropout": "0.1",
-        "untie_final_proj": 1,
-    }
+        "encoder_layers": 10**12, "encoder_embed_dim": 10**12, "encoder_ffn_embed_dim": -1, "encoder_attention_heads": 0,
+        "conv_pos": "128", "conv_pos_groups": [1], "final_dim": 1e300, "audio_feat_dim": True, "logit_temp": 0,
+        "dropout": "0.1", "untie_final_proj": 1,
+    }  # fmt: skip
     for name, value in sizes.items():
         changed = {**stored, "config": {**stored["config"], "model": {**stored["config"]["model"], name: value}}}
         yield _given(good, "encoder.json", json.dumps(changed).encode(), f"{name}: {value}", f"setting {name}", command="units")
@@ -137,9 +116,8 @@ def _settings(good: Path) -> Iterator[Case]:
     stored = json.loads((good / "translator.json").read_bytes())
     for name, value in {"beam": "20", "max_len_b": 10**12, "temperature": 0, "lenpen": [1]}.items():
         changed = {**stored, "config": {**stored["config"], "generation": {**stored["config"]["generation"], name: value}}}
-        yield _given(
-            good, "translator.json", json.dumps(changed).encode(), f"{name}: {value}", f"setting {name}", command="translate"
-        )
+        said = f"{name}: {value}", f"setting {name}"
+        yield _given(good, "translator.json", json.dumps(changed).encode(), *said, command="translate")
 
 
 # Texts
@@ -147,14 +125,8 @@ def _settings(good: Path) -> Iterator[Case]:
 
 def _documents(good: Path) -> Iterator[Case]:
     """JSON that nobody writes by accident, wherever JSON is read whole."""
-    commands = {
-        "encoder.json": "units",
-        "translator.json": "",
-        "voices.json": "",
-        "bundle/bundle.json": "",
-        "script.json": "",
-    }
-    for source, command in commands.items():
+    for source in ("encoder.json", "translator.json", "voices.json", "bundle/bundle.json", "script.json"):
+        command = "units" if source == "encoder.json" else ""
         yield _given(good, source, DEEP, "lists 100,000 deep", "nested more than", command=command)
         yield _given(good, source, b'{"a":' * 100_000, "objects 100,000 deep", "nested more than", command=command)
         yield _given(good, source, b"[" + HUGE + b"]", "a number of 5,000 digits", "beyond 64 bits", command=command)
@@ -173,34 +145,20 @@ def _documents(good: Path) -> Iterator[Case]:
 def _lines(good: Path) -> Iterator[Case]:
     """What is read a line at a time: the line is named."""
     yield _given(good, "units.txt", b"\n" * 20, "blank lines", "found blank lines", command="translate")
-    yield _given(
-        good,
-        "units.txt",
-        b" ".join(b"%d" % (n % 1000) for n in range(100_000)),
-        "100,000 units",
-        "too many units",
-        command="translate",
-    )
+    many = b" ".join(b"%d" % (n % 1000) for n in range(100_000))
+    yield _given(good, "units.txt", many, "100,000 units", "too many units", command="translate")
     yield _given(good, "units.txt", HUGE, "a unit of 5,000 digits", "token 0 is not a unit", command="translate")
     row = {"id": "a", "audio": "x.wav", "duration_s": 1.0, "text": "x"}
+    none, entry = "line 1 is no JSON; found a letter that is none", "line 1 is no manifest entry; found"
     manifests = {
         "Latin-1": (b'{"id": "a"}\n{"id": "\xe9"}\n', "line 2 "),
         "a list 100,000 deep": (b'{"id": "a"}\n' + DEEP, "line 2 is no JSON; found nested more than"),
-        "a number of 5,000 digits": (
-            b'{"id": "a", "frames": ' + HUGE + b"}\n",
-            "line 1 is no JSON; found a whole number beyond",
-        ),
+        "a number of 5,000 digits": (b'{"id": "a", "frames": ' + HUGE + b"}\n", "line 1 is no JSON; found a whole number beyond"),
         "1e400": (b'{"id": "a", "duration_s": 1e400}\n', "line 1 is no JSON; found a number that is too large"),
-        "NUL in an id": (json.dumps(row | {"id": "a\0b"}).encode(), "line 1 is no JSON; found a letter that is none"),
-        "half a letter in a path": (
-            json.dumps(row | {"audio": "\ud800.wav"}).encode(),
-            "line 1 is no JSON; found a letter that is none",
-        ),
-        "an id of 5,000 letters": (json.dumps(row | {"id": LONG}).encode(), "line 1 is no manifest entry; found id is longer"),
-        "a path of 5,000 letters": (
-            json.dumps(row | {"audio": LONG}).encode(),
-            "line 1 is no manifest entry; found audio is longer",
-        ),
+        "NUL in an id": (json.dumps(row | {"id": "a\0b"}).encode(), none),
+        "half a letter in a path": (json.dumps(row | {"audio": "\ud800.wav"}).encode(), none),
+        "an id of 5,000 letters": (json.dumps(row | {"id": LONG}).encode(), f"{entry} id is longer"),
+        "a path of 5,000 letters": (json.dumps(row | {"audio": LONG}).encode(), f"{entry} audio is longer"),
     }
     for name, (content, words) in manifests.items():
         yield _given(good, "manifest.jsonl", content, name, words, command="stats")
@@ -248,9 +206,8 @@ def _yaml(good: Path) -> Iterator[Case]:
     }
     for name, content in contents.items():
         yield _given(good, "kox.yaml", content, name, "kox")
-        yield _given(
-            good, "train_debug.yaml", content.replace(b"text", b"data").replace(b"english_ending", b"run_dir"), name, "train_debug"
-        )
+        other = content.replace(b"text", b"data").replace(b"english_ending", b"run_dir")
+        yield _given(good, "train_debug.yaml", other, name, "train_debug")
 
 
 def _zip(pickled: bytes, how: int = zipfile.ZIP_STORED) -> bytes:

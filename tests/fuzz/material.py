@@ -44,7 +44,6 @@ _PICTURES, _RATE, _WIDTH, _HEIGHT = 25, 25, 240, 180
 
 
 def make(folder: Path) -> None:
-    """Write everything into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _checkpoints(folder)
     _media(folder)
@@ -99,16 +98,8 @@ def _encode(path: Path, video: str | None, audio: str, pictures: list[np.ndarray
 def _texts(folder: Path) -> None:
     units = [zlib.crc32(bytes([number])) % 1000 for number in range(40)]
     (folder / "units.txt").write_text(" ".join(map(str, units)) + "\n")
-    rows = [
-        {
-            "id": f"a/{number}",
-            "units": units[number : number + 20],
-            "durations": [2] * 20,
-            "language": "en",
-            "vocabulary": "sha256:0",
-        }
-        for number in range(6)
-    ]
+    same = {"durations": [2] * 20, "language": "en", "vocabulary": "sha256:0"}
+    rows = [{"id": f"a/{number}", "units": units[number : number + 20]} | same for number in range(6)]
     write_lines(folder / "units.jsonl", rows)
     parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "units.parquet")
     write_lines(folder / "units_ko.jsonl", [row | {"language": "ko"} for row in rows])
@@ -125,9 +116,7 @@ def _texts(folder: Path) -> None:
     (folder / "train.tsv").write_text("/\n" + "".join(f"a{n}\t\t{folder}/x.wav\t25\t16000\n" for n in range(4)))
     (folder / "train.km").write_text("".join(" ".join(map(str, units[:50] + units[:10])) + "\n" for _ in range(4)))
     (folder / "dict.km.txt").write_text("".join(f"{unit} 1\n" for unit in range(1000)))
-    (folder / "train.txt").write_text(
-        "".join(f"{{'audio': 'x.wav', 'hubert': '{' '.join(map(str, units[:20]))}'}}\n" for _ in "ab")
-    )
+    (folder / "train.txt").write_text(f"{{'audio': 'x.wav', 'hubert': '{' '.join(map(str, units[:20]))}'}}\n" * 2)
     for name in ("data/kox.yaml", "av2unit/train_debug.yaml"):
         shutil.copyfile(ROOT / "configs" / name, folder / Path(name).name)
 
@@ -154,7 +143,6 @@ def _asked(folder: Path) -> None:
     (folder / "host.http").write_bytes(HOST)
     shutil.copyfile(folder / "x.wav", folder / "speech.wav")
     signing = Signing.of(MarkFlags(sign=True))
-    assert signing is not None
     facts = {"may_be_sold": "no", "consent": [{"who": "A. Kim", "agreed_to": "x"}], "models": [{"part": "face", "file": "x.pt"}]}
     for ending in (".mp4", ".mkv"):
         signing.seal((), facts, folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
@@ -162,11 +150,9 @@ def _asked(folder: Path) -> None:
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
-    """Write JSON lines."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def main(argv: list[str]) -> int:
-    """Make everything in the folder that is named."""
     make(Path(argv[0]))
     return 0

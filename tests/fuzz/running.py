@@ -79,12 +79,10 @@ def _write(case: Case, folder: Path) -> set[str]:
     for name, content in case.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            path.write_bytes(content)
+        if isinstance(content, Path) and content.stat().st_dev == folder.parent.stat().st_dev:
+            os.link(content, path)
         else:
-            os.link(content, path) if content.stat().st_dev == folder.parent.stat().st_dev else path.write_bytes(
-                content.read_bytes()
-            )
+            path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
     folder.mkdir(exist_ok=True)
     return set(_all(folder))
 
@@ -102,11 +100,8 @@ def _run(case: Case, folder: Path) -> None:
             os.dup2(os.open(folder / "out", os.O_WRONLY | os.O_CREAT), 1)
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESSES, _MOST_ADDRESSES))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-        sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(0),
-            os.fdopen(1, "w"),
-            os.fdopen(2, "w", errors="backslashreplace", buffering=1),
-        )
+        sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
+        sys.stderr = os.fdopen(2, "w", errors="backslashreplace", buffering=1)
         code = _call(case.command)
         sys.stdout.flush()
     except SystemExit as end:

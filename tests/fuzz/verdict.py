@@ -9,11 +9,9 @@ from tests.fuzz.running import MOST_BYTES, Outcome
 ACCEPTED, CLEAN = "accepted", "clean"
 FAULTS = ("unexpected", "lines", "crash", "hang", "memory", "leftovers", "silent", "unequal")
 COLUMNS = ("tried", CLEAN, ACCEPTED, *FAULTS)
-_MADE = (".mp4", ".txt", ".wav", ".json")
 
 
 def judge(case: Case, outcome: Outcome) -> str:
-    """One of ACCEPTED, CLEAN and FAULTS."""
     if outcome.hung:
         return "hang"
     if outcome.peak > MOST_BYTES:
@@ -61,7 +59,6 @@ class Table:
             self.faults.append(f"{verdict}: {case.kind}: {case.name}: {facts}{left}: {last[0][:300]}")
 
     def text(self) -> str:
-        """The table, and the faults below it."""
         total: Counter[str] = sum(self.rows.values(), Counter())
         lines = [f"| kind | {' | '.join(COLUMNS)} |", f"| --- |{' --- |' * len(COLUMNS)}"]
         for kind, row in [*sorted(self.rows.items()), ("all", total)]:

@@ -35,13 +35,13 @@ class BoundFigure:
         return f"{self.name}: {self.value:.4g} (bound {sign} {self.bound:g}){'' if self.holds else ' NOT KEPT'}"
 
 
-def of_translator(path: Path, language: str, target: str, beam: int, steps: int, precision: str = LOW) -> list[BoundFigure]:
+def of_translator(path: Path, language: str, target: str, beam: int, steps: int) -> list[BoundFigure]:
     """Teacher forcing on what float32 finds, and what the other finds scored in float32."""
     from avcore.decoding.beam import SearchConfig
     from unit2unit.inference import UnitTranslator
 
     units, search = material.units(4.5), SearchConfig(beam=beam, max_len_b=steps)
-    translators = [UnitTranslator.from_checkpoint(path, precision=name) for name in ("float32", precision)]
+    translators = [UnitTranslator.from_checkpoint(path, precision=name) for name in ("float32", LOW)]
     found = [translator.translate(units, language, target, search) for translator in translators]
     exact, low = (translator.model for translator in translators)
     rows = exact.config.vocabulary.source_tokens(units.merged().ids, language)
@@ -49,32 +49,31 @@ def of_translator(path: Path, language: str, target: str, beam: int, steps: int,
     rescored = _mean_score(_log_probabilities(exact, rows, found[1].tokens), found[1].tokens)
     best = _mean_score(truth, found[0].tokens)
     other = _log_probabilities(low, rows, found[0].tokens)
+    alike = float((truth.argmax(1) == other.argmax(1)).float().mean())
     return [
-        BoundFigure(
-            "unit2unit: the same likeliest token (share)", float((truth.argmax(1) == other.argmax(1)).float().mean()), 0.99, True
-        ),
+        BoundFigure("unit2unit: the same likeliest token (share)", alike, 0.99, True),
         BoundFigure("unit2unit: error of a log-probability (mean)", float((truth - other).abs().mean()), 0.05),
         BoundFigure("unit2unit: its hypothesis scored in float32, worse by (share)", (best - rescored) / abs(best), 0.01),
     ]
 
 
-def of_vocoder(path: Path, language: str, seconds: float = 2.0, precision: str = LOW) -> list[BoundFigure]:
+def of_vocoder(path: Path, language: str, seconds: float = 2.0) -> list[BoundFigure]:
     """Log-spectral distance of the waveforms."""
     from unit2av.inference_unit2a import UnitVocoder
 
     sounds = []
-    for name in ("float32", precision):
+    for name in ("float32", LOW):
         vocoder = UnitVocoder.from_checkpoint(path, language, precision=name)
         sounds.append(vocoder.synthesize(material.units(seconds), material.voice(vocoder.speaker_dim)).samples)
     return [BoundFigure("vocoder: log-spectral distance (dB)", log_spectral_distance(*sounds), 0.35)]
 
 
-def of_renderer(path: Path, seconds: float = 1.0, precision: str = LOW) -> list[BoundFigure]:
+def of_renderer(path: Path, seconds: float = 1.0) -> list[BoundFigure]:
     """Peak signal to noise of the pictures."""
     from unit2av.renderer import LipRenderer
 
     drawn = []
-    for name in ("float32", precision):
+    for name in ("float32", LOW):
         renderer = LipRenderer.from_checkpoint(path, precision=name)
         drawn.append(np.concatenate(list(renderer.render(material.units(seconds), material.faces(seconds)))).astype(np.float64))
     noise = np.square(drawn[0] - drawn[1]).mean()
@@ -82,22 +81,17 @@ def of_renderer(path: Path, seconds: float = 1.0, precision: str = LOW) -> list[
 
 
 def of_extractor(
-    path: Path,
-    speech: Sequence[NDArray[np.float32]],
-    lips: Sequence[NDArray[np.uint8]] | None = None,
-    precision: str = LOW,
-    bound: float = 0.995,
-    what: str = "",
+    path: Path, speech: Sequence[NDArray[np.float32]], lips: Sequence[NDArray[np.uint8]] | None = None, bound: float = 0.995
 ) -> list[BoundFigure]:
-    """The same units on utterances float32 [S], with lips uint8 [T, 96, 96] or without. what: they are, for the name."""
+    """The same units on utterances float32 [S], with lips uint8 [T, 96, 96] or without."""
     from av2unit.inference import UnitExtractor
 
     frames = []
-    for name in ("float32", precision):
+    for name in ("float32", LOW):
         extractor = UnitExtractor.from_checkpoint(path, precision=name)
         clips = lips or [None] * len(speech)
         frames.append(np.concatenate([extractor.extract(*pair).frames() for pair in zip(speech, clips, strict=True)]))
-    return [BoundFigure(f"av2unit: the same units{what} (share)", float((frames[0] == frames[1]).mean()), bound, True)]
+    return [BoundFigure("av2unit: the same units (share)", float((frames[0] == frames[1]).mean()), bound, True)]
 
 
 def log_spectral_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

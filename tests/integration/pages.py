@@ -163,7 +163,6 @@ def check_environment(words: list[str]) -> None:
 
 
 def check_pinned(words: list[str]) -> None:
-    """The program comes with a package of the lock."""
     assert f"\n{words[0]}==" in (ROOT / "requirements.lock").read_text()
 
 
@@ -173,7 +172,6 @@ def _runnable(name: str) -> str:
 
 
 def check_help(words: list[str]) -> None:
-    """A command's flags stand in its own help."""
     program = words[0].removeprefix(".venv/bin/")
     arguments = [*_subcommands(words[3 if program == "python" else 1 :]), "--help"]
     module = "netflips.cli" if program == "netflips" else _runnable(words[2])

@@ -94,9 +94,7 @@ FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
-    Form(
-        r"manifest from-(tsv|pairs)", "folders of a published form that are not here; their own tests read them", check=check_help
-    ),
+    Form(r"manifest from-(tsv|pairs)", "folders of a published form; their own tests read them", check=check_help),
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
     Form(
@@ -123,11 +121,7 @@ FORMS = (
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
     Form(r"inference_unit2a .*unit2av-path unit_av_renderer_ko", "no units of this name are here", check=check_help),
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
-    Form(
-        r"av2unit.kmeans|av2unit.train (--config|run_dir)",
-        "hours, of corpora and checkpoints that are not here",
-        check=check_settings,
-    ),
+    Form(r"av2unit.kmeans|av2unit.train (--config|run_dir)", "hours, of corpora that are not here", check=check_settings),
     Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
     Form(r"text2unit.train --config text2unit/aligned", "days on a GPU", check=check_settings),
     Form(r"netflips say .*runs/say_kss", "of a run of days", check=check_help),
@@ -203,7 +197,6 @@ def _write_torn(path: Path) -> None:
 
 
 def _yaml_of(page: Path) -> str:
-    """The first block of yaml of a page."""
     return page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
 
 

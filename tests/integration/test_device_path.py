@@ -66,10 +66,9 @@ def text_reader(name: str, precision: str) -> dict[str, Callable[[int], Any]]:
     reader = UnitReader.from_checkpoint(PARITY / "unit2text" / f"{name}.pt", CUDA, precision)
     said = lips if reader.takes == "lips" else lambda size: LipUnits(np.arange(size), np.arange(size))
     search = SearchConfig(beam=4, max_len_a=1, max_len_b=0)
-    read = {
-        weight: partial(reader.read, language=reader.languages[0], options=ReadOptions(search, weight)) for weight in (0.0, 1.0)
-    }
-    return {"decoder": lambda size: read[0.0](said(size)), "ctc": lambda size: read[1.0](said(size))}
+    read = partial(reader.read, language=reader.languages[0])
+    decoder, ctc = (ReadOptions(search, weight) for weight in (0.0, 1.0))
+    return {"decoder": lambda size: read(said(size), options=decoder), "ctc": lambda size: read(said(size), options=ctc)}
 
 
 def joint_reader(precision: str) -> dict[str, Callable[[int], Any]]:

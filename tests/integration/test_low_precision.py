@@ -78,14 +78,11 @@ def test_units_of_the_demo_bundle_on_speech(seen: bool) -> None:
     assert_kept(bounds.of_extractor(SHIPPED / ENCODER_STAGE.file, spoken, lips))
 
 
-def test_a_figure_says_whether_it_keeps_its_bound() -> None:
+def test_a_figure_says_whether_it_keeps_its_bound_and_a_louder_sound_is_as_far_as_its_gain() -> None:
     assert bounds.BoundFigure("x", 0.2, 0.35).holds
     assert not bounds.BoundFigure("x", 0.4, 0.35).holds
     assert bounds.BoundFigure("x", 46, 45, True).holds
     assert "NOT KEPT" in str(bounds.BoundFigure("x", 44, 45, True))
-
-
-def test_log_spectral_distance_of_a_louder_sound_is_its_gain() -> None:
     sound = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     assert bounds.log_spectral_distance(sound, sound) == 0
     assert bounds.log_spectral_distance(sound, 2 * sound) == pytest.approx(6.02, abs=0.05)

@@ -30,11 +30,7 @@ FORMS = (
     Form(r"netflips evaluate (dubs|speech|dub|compare|listen|bench) ", "dubs that are not here; own tests do", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
-    Form(
-        r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path",
-        "random models never stop by themselves",
-        more=SEARCH,
-    ),
+    Form(r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=SEARCH),
     Form(r"netflips avatar ", "a recogniser's folder, and a speller, which a bundle may lack", check=check_help),
     Form(
         r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"

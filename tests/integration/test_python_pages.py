@@ -61,20 +61,10 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
 
 
 OPTIONS: dict[str, type] = {
-    "dub": DubCommand,
-    "lipsync": LipsyncOptions,
-    "portrait": PortraitOptions,
-    "avatar": AvatarOptions,
-    "say": SayOptions,
-    "transcribe": TranscribeOptions,
-    "lip2speech": LipSpeechOptions,
-    "render": RenderCommand,
-    "analyse": UnitsOptions,
-    "translate": TranslateOptions,
-    "extract": ExtractOptions,
-    "speak": SpeakOptions,
-    "evaluate_demo": DemoEvaluation,
-}
+    "dub": DubCommand, "lipsync": LipsyncOptions, "portrait": PortraitOptions, "avatar": AvatarOptions, "say": SayOptions,
+    "transcribe": TranscribeOptions, "lip2speech": LipSpeechOptions, "render": RenderCommand, "analyse": UnitsOptions,
+    "translate": TranslateOptions, "extract": ExtractOptions, "speak": SpeakOptions, "evaluate_demo": DemoEvaluation,
+}  # fmt: skip
 LEFT_OUT = {  # of the published command; said by the name of the function; of development
     "speak": {"checkpoint", "config", "input_file", "output_folder"}, "evaluate_demo": {"write_docs", "docs"},
 }  # fmt: skip

@@ -71,9 +71,7 @@ def test_its_files_are_those_that_it_names() -> None:
         ("", "My younger sister gave me this map.", []),
     ],
 )
-def test_a_translation_that_says_another_word_than_was_heard_is_found(
-    heard: str, said: str, expected: list[tuple[str, str]]
-) -> None:
+def test_a_translation_that_says_another_word_than_heard_is_found(heard: str, said: str, expected: list[tuple[str, str]]) -> None:
     book = KnownPhrases(read_references(SHIPPED / "references.jsonl"))
     (translated,) = (one.units for one in book.references if one.translation == said)
     assert book.other_words(heard, translated) == expected
@@ -136,9 +134,7 @@ def test_what_it_says_is_heard_again_and_half_of_the_units_do_not_do_as_well(
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.28])
-def test_two_sentences_without_a_pause_between_are_both_read(
-    pause_s: float, models: Models, speech: np.ndarray, tmp_path: Path
-) -> None:
+def test_two_sentences_without_a_pause_are_both_read(pause_s: float, models: Models, speech: np.ndarray, tmp_path: Path) -> None:
     """Said by the bundle itself; the reader has learnt single sentences only."""
     speller, voice = load_speller(SHIPPED / "speller.ko.safetensors", Running()), voice_of(speech, models.speaker_encoder)
     sentences = "열한 시에 기차역 앞에서 만나요.", "월요일 저녁에 볶음밥을 먹었어요."
@@ -164,28 +160,14 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
     own_time = ["--timing", "source", "--script-in", str(tmp_path / "whole.json"), "--pace", "1", "1.1", "--hold-picture"]
     for name, more in (("clip", []), ("recording", [*own_time, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
-        words = [
-            "dub",
-            str(CLIP),
-            "-o",
-            str(out),
-            "--report",
-            str(report),
-            "--lips",
-            "units",
-            "--cpu",
-            "--precision",
-            "float32",
-            "-q",
-        ]
-        assert cli.main([*words, *more]) == 0
+        words = ["dub", str(CLIP), "-o", str(out), "--report", str(report), "--lips", "units", "--cpu", "--precision", "float32"]
+        assert cli.main([*words, "-q", *more]) == 0
         script = json.loads(report.read_text())
         (made[name],), sound[name] = script["utterances"], read_speech(out)
         assert script["understood"] == made[name]["understood"]
     clip, recording = made["clip"], made["recording"]
-    assert {name: clip[name] for name in ("heard", "target", "understood", "place")} == {
-        name: recording[name] for name in ("heard", "target", "understood", "place")
-    }
+    for name in ("heard", "target", "understood", "place"):
+        assert clip[name] == recording[name]
     assert clip["seen"]["quality"] == recording["seen"]["quality"]
     assert clip["drawn"]["drawn"] == clip["drawn"]["pictures"] == 64
     inside = slice(640, len(sound["clip"]) - 640)  # a recording's speech comes in and goes out
@@ -198,6 +180,5 @@ def test_a_photograph_that_talks_is_dubbed_in_every_picture(models: Models, tmp_
     netflips.portrait(CLIP.with_name("portrait.jpg"), tmp_path / "talk.mp4", speech=CLIP, quiet=True)
     script = dub(tmp_path / "talk.mp4", tmp_path / "dub.mp4", models, DubOptions(modalities="audio"))
     (drawn,) = (one.drawn for one in script.utterances)
-    assert drawn is not None
     assert drawn.drawn >= 0.95 * drawn.pictures
     assert "hidden" not in drawn.left

@@ -82,9 +82,7 @@ _LIBRARIES = ("avcore.loading", "avcore.errors", "numpy", "torch", "torch.nn.fun
         ("-m av2unit.train", "torch", _INTERRUPTED),
     ],
 )
-def test_a_signal_while_modules_are_imported_is_one_line(
-    tmp_path: Path, start: str, at: str, ended: tuple[signal.Signals, int, str]
-) -> None:
+def test_a_signal_while_importing_is_one_line(tmp_path: Path, start: str, at: str, ended: tuple[signal.Signals, int, str]) -> None:
     number, *how = ended
     (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at, "SIGNAL": str(int(number))}

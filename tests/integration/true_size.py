@@ -60,7 +60,6 @@ def _read(_: ExtractSettings, sources: Sequence[Source]) -> list[Loaded]:
 
 
 def corpus(pairs: int) -> Manifest:
-    """Both sides of so many pairs."""
     lengths = json.loads(SHAPE.read_text(encoding="utf-8"))["lengths"]
     chosen = np.random.default_rng(0).integers(0, len(lengths["en"]), pairs)
     entries = [
@@ -72,7 +71,6 @@ def corpus(pairs: int) -> Manifest:
 
 
 def num_closed(out: Path) -> int:
-    """Return how many shards are whole."""
     return len(list(out.glob("shards/*.jsonl")))
 
 
@@ -97,14 +95,10 @@ def run(out: Path, encoder: Path, pairs: int, shard_size: int, lose_at: int) -> 
         summary = extraction.extract(manifest, settings, ExtractModels(encoder), Spread(address=cluster.address), is_quiet=True)
         losing.join()
         figures = {
-            "utterances": len(manifest),
-            "hours": round(sum(entry.duration_s for entry in manifest.entries) / 3600),
-            "before": summary.num_before,
-            "failed": len(summary.failures),
-            "machines_left": len(cluster.worker_nodes),
-            "seconds": round(time.monotonic() - begin),
-            "driver_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-        }
+            "utterances": len(manifest), "hours": round(sum(entry.duration_s for entry in manifest.entries) / 3600),
+            "before": summary.num_before, "failed": len(summary.failures), "machines_left": len(cluster.worker_nodes),
+            "seconds": round(time.monotonic() - begin), "driver_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        }  # fmt: skip
         print(json.dumps(figures))
     finally:
         cluster.shutdown()

@@ -30,20 +30,17 @@ def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.n
     return np.stack([columns * 255 // width, rows * 255 // height, (rows + columns + 5 * index) % 256], axis=-1).astype(np.uint8)
 
 
-def write_clip(
-    path: Path, speech: np.ndarray | None, num_pictures: int = 50, rate: int = 25, width: int = WIDTH, height: int = HEIGHT
-) -> Path:
+def write_clip(path: Path, speech: np.ndarray | None, num_pictures: int = 50) -> Path:
     """Write a clip without a face; speech: float32 [S] at 16 kHz or None for no sound track."""
-    with VideoWriter(path, width, height, rate, None if speech is None else SAMPLE_RATE, preset="ultrafast") as writer:
+    with VideoWriter(path, WIDTH, HEIGHT, 25, None if speech is None else SAMPLE_RATE, preset="ultrafast") as writer:
         for index in range(num_pictures):
-            writer.write_picture(moving_picture(index, width, height))
+            writer.write_picture(moving_picture(index))
         if speech is not None:
             writer.write_sound(speech)
     return path
 
 
 def model_flags(paths: ModelPaths) -> list[str]:
-    """The flags of a command that give the three models."""
     return ["--av2unit-path", str(paths.av2unit), "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av)]
 
 
@@ -61,7 +58,6 @@ def paths(parity_dir: Path) -> ModelPaths:
 
 @pytest.fixture(scope="session")
 def models(paths: ModelPaths) -> Models:
-    """All models, English to Korean."""
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))
 
 

@@ -68,7 +68,6 @@ class Reader(HTMLParser):
         self.text += data if not self.open or self.open[-1] not in ("style", "script") else ""
 
     def values(self, attribute: str) -> list[str]:
-        """All values of an attribute."""
         return [value for _, attributes in self.elements if (value := attributes.get(attribute)) is not None]
 
     def anchors(self) -> set[str]:
@@ -108,24 +107,16 @@ def utterance(number: int, start: float, end: float, **changes: Any) -> Utteranc
     fit = TimeFit(TimeSpan(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
     fit = replace(fit, **{name: changes.pop(name) for name in TIMES & changes.keys()})
     heard = HeardUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
-    plain = {
-        "heard": heard,
-        "target": TranslatedUnits(score=-1.25),
-        "fit": fit,
-        "drawn": DrawnPictures(25, 25),
-        "seen": SeenFaces(),
-    }
-    return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", **plain, **changes})
+    plain = {"heard": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnPictures(25, 25)}
+    return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", "seen": SeenFaces(), **plain, **changes})
 
 
 def left_alone(number: int, start: float, end: float, reason: str) -> Utterance:
-    """An utterance that stays as it is."""
     note = Note("left_alone", {"reason": reason, "is_told": True})
     return utterance(number, start, end, fit=None, drawn=DrawnPictures(25), notes=(note,))
 
 
 def read(text: str, confidence: float) -> Text:
-    """A text that was read off units."""
     return Text(text, by="reader", words=(Word(text, 0.0, 0.0, confidence),))
 
 
@@ -149,7 +140,6 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
 
 
 def with_settings(script: Script, options: DubOptions) -> Script:
-    """The same as if it had been made with some options."""
     return replace(script, made=replace(script.result, settings=options.asked))
 
 
@@ -194,14 +184,9 @@ def told_recording(source: Path, output: Path) -> Script:
     held = {"spoken_s": 1.1, "overrun_s": 0.1, "held_s": 0.1, "slot": Slot(0.9, 0.1)}
     longer = utterance(6, 5.0, 5.9, target=WrittenText("안녕히 가세요"), **held)
     media = Media(str(source), duration_s=6.0, frame_rate=25.0, audio_rate=16000, audio_channels=1)
-    script = replace(
-        script,
-        media=media,
-        speakers=(SpeakerOf("speaker 1", pitch_hz=118.0),),
-        utterances=(*script.utterances, full, longer),
-        understood=bad,
-        made=replace(script.result, models=USUAL, duration_s=6.0),
-    )
+    speakers, made = (SpeakerOf("speaker 1", pitch_hz=118.0),), replace(script.result, models=USUAL, duration_s=6.0)
+    utterances = (*script.utterances, full, longer)
+    script = replace(script, media=media, speakers=speakers, utterances=utterances, understood=bad, made=made)
     for number, confidence in ((1, -0.5), (2, -0.3), (5, -0.5)):
         script = outside(script, number, confidence, 6)
     return with_settings(script, DubOptions(beam=7, label="<i>label</i>"))

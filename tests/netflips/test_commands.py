@@ -21,28 +21,19 @@ def flags(paths: ModelPaths) -> list[str]:
 
 
 def test_one_video_with_report_and_label(clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = tmp_path / "report.json"
-    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--report", str(report), "--burn-label"]
-    assert dub_command.main([*arguments, *flags]) == 0
+    report, files = tmp_path / "report.json", ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4")]
+    assert dub_command.main([*files, "--report", str(report), "--burn-label", *flags]) == 0
     assert f"written: {tmp_path / 'x.mp4'}" in capsys.readouterr().err
     assert json.loads(report.read_text())["target"] == "ko"
     assert cli.main(["info", str(tmp_path / "x.mp4")]) == 0
     assert f"comment: synthetic: NetfLips {__version__}, en->ko" in capsys.readouterr().out
-
-
-def test_quiet_prints_nothing_when_all_is_well(
-    clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--quiet", "--vocoder-unit-offset", "0"]
-    assert dub_command.main([*arguments, *flags]) == 0
-    written = capsys.readouterr()
+    assert dub_command.main([*files, "--quiet", "--vocoder-unit-offset", "0", *flags]) == 0
+    written = capsys.readouterr()  # nothing where all is well
     assert written.out == ""
     assert [line for line in written.err.splitlines() if "warning" not in line] == []
 
 
-def test_a_failed_input_is_named_and_the_others_go_on(
-    speech: np.ndarray, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_ends_no_other(speech: np.ndarray, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "입력 videos"
     folder.mkdir()
     for name in ("a.mp4", "c.mov"):
@@ -59,14 +50,11 @@ def test_a_failed_input_is_named_and_the_others_go_on(
     assert list(content["failures"]) == [str(folder / "b.mp4")]
 
 
-def test_netflips_hands_over_to_its_commands(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_netflips_hands_over_to_info(clip: Path, capsys: pytest.CaptureFixture[str], paths: ModelPaths, tmp_path: Path) -> None:
     assert cli.main(["--version"]) == cli.main(["info", str(clip)]) == 0
     shown = capsys.readouterr().out
     assert __version__ in shown
     assert "picture: 160x120, 25.000 fps, 50 pictures" in shown
-
-
-def test_info_tells_what_a_checkpoint_is(paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert info.main([str(paths.utut)]) == 0
     shown = capsys.readouterr().out
     assert "unit translator" in shown

@@ -42,21 +42,10 @@ def test_a_published_command_line_is_read(name: str) -> None:
     assert given["device"] == "cpu"
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("--hold-pictrue", "--hold-picture"),
-        ("--language", "--to"),
-        ("--output_dir", "--out-dir"),
-        ("--speaker", "--voice"),
-        ("--gpu", "--device"),
-    ],
-)
-def test_did_you_mean_proposes_what_does_that(given: str, meant: str) -> None:
-    assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {meant}?"
-
-
-def test_every_option_is_explained_in_a_sentence() -> None:
+def test_did_you_mean_proposes_what_does_that_and_every_option_is_explained() -> None:
+    meant = {"--hold-pictrue": "--hold-picture", "--language": "--to", "--output_dir": "--out-dir", "--speaker": "--voice"}
+    for given, name in (meant | {"--gpu": "--device"}).items():
+        assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {name}?"
     for name in PARTS:
         for action in parser_of(name)._actions:
             assert action.help, (name, action.dest)

@@ -60,21 +60,24 @@ def arguments(talk: Path, voice: Path, out: Path, parity: Path, *more: str) -> l
     return [str(talk), "--speech", str(voice), "--out-vid-path", str(out), "--cpu", "--quiet", *models, *more]
 
 
+def _files(table: Path, parity: Path, mouth: str) -> list[str]:
+    own = {"wav2lip": ["--wav2lip-path", str(parity / "wav2lip_tiny.pth")], "mesh": ["--mouth-table", str(table)]}
+    return own.get(mouth, [])
+
+
 @pytest.mark.parametrize("mouth", ["units", "wav2lip", "mesh"])
 def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, mouth: str
 ) -> None:
-    out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
-    files["mesh"] = ["--mouth-table", str(table)]
+    out, files = tmp_path / "out.mp4", _files(table, parity_dir, mouth)
     reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
-    assert main(arguments(talk, voice, out, parity_dir, "--lips", mouth, *reports, *files.get(mouth, ()))) == 0
+    assert main(arguments(talk, voice, out, parity_dir, "--lips", mouth, *reports, *files)) == 0
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
     assert script_from(json.loads(json.dumps(script_json(script)))) == script
     (one,) = script.told
     assert (script.schedule, script.result.lips, script.result.pictures) == ("to_and_fro", mouth, 2 * RATE)
     assert isinstance(one.target, SpokenSound)
     assert (one.target.file, one.target.keep_sound) == (str(voice), True)
-    assert one.fit is not None
     assert one.fit.output == TimeSpan(0, 2)
     assert one.drawn == DrawnPictures(2 * RATE, 2 * RATE)
     page = (tmp_path / "out.html").read_text()
@@ -104,9 +107,8 @@ def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
     with VideoWriter(tmp_path / "cut.mp4", SIDE, 116, 25, crf=8) as writer:
         for picture in pictures:
             writer.write_picture(picture)
-    out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
-    files["mesh"] = ["--mouth-table", str(table)]
-    more = ("--fit", "video", "--lips", mouth, "--report", str(tmp_path / "out.json"), *files.get(mouth, ()))
+    out = tmp_path / "out.mp4"
+    more = "--fit", "video", "--lips", mouth, "--report", str(tmp_path / "out.json"), *_files(table, parity_dir, mouth)
     assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
     assert "the mouth is cut off by the edge of the picture in 7 of 10 pictures" in capsys.readouterr().err
     told = json.loads((tmp_path / "out.json").read_text())
@@ -206,7 +208,6 @@ def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     assert 14.4 < borders[1] < 15.6
     assert 28.4 < borders[2] < 29.4
     quiet = quiet_moments(heard)
-    assert quiet is not None
     assert quiet[round(15.0 * 25)]
     assert quiet[:8].all()
     assert quiet.mean() < 0.3

@@ -1,6 +1,7 @@
 """`netflips portrait`: a still picture that talks, on drawn heads."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -64,9 +65,7 @@ def arguments(folder: Path, picture: str, out: Path, parity: Path, *more: str) -
     return [*files, "--mouth-table", str(folder / "mouth.npz"), "--cpu", "--quiet", *models, *more]
 
 
-def test_a_portrait_says_that_it_was_made_to_talk(
-    folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_portrait_says_that_it_was_made(folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("c2pa")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     consent, out = tmp_path / "consent.yaml", tmp_path / "out.mkv"
@@ -168,7 +167,6 @@ def test_the_background_stands_still_behind_a_head_that_moves() -> None:
     still = read_still(path)
     mesh, _ = find_face(still, None, path)
     layers = layers_of(still, mesh)
-    assert layers is not None
     head, mixed = StillHead(still, mesh, layers), StillHead(still, mesh)
     assert np.abs(head.moved(HeadMove(yaw=1e-9))[0].astype(int) - still).mean() < 0.5
     move = HeadMove(yaw=0.2, roll=0.05)
@@ -182,9 +180,6 @@ def test_the_background_stands_still_behind_a_head_that_moves() -> None:
     face = layers.cover[int(mesh[1, 1]), int(mesh[1, 0])]
     assert face == 255
     assert np.abs(layers.ground.astype(int) - still)[layers.cover == 255].mean() > 20  # nobody is left in it
-
-
-def test_who_cannot_be_told_from_the_background_moves_with_it() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
     points = np.random.default_rng(1).uniform(60, 140, (468, 3)).astype(np.float32)
     assert layers_of(noise, points) is None
@@ -215,32 +210,29 @@ def test_a_turned_head_is_where_its_mesh_says(folder: Path) -> None:
     assert still[eye].std() > 1.5 * closed[eye].std()  # skin in place of iris and white
 
 
-@pytest.mark.parametrize("kind", ["exif", "alpha", "cmyk", "sixteen", "sixteen colours", "float", "grey"])
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned to the left
+    return exif
+
+
+KINDS: dict[str, tuple[str, Callable[[Image.Image, str], object]]] = {
+    "exif": ("jpg", lambda one, to: one.transpose(Image.Transpose.ROTATE_90).save(to, quality=95, exif=_turned())),
+    "alpha": ("png", lambda one, to: Image.merge("RGBA", (*one.split(), Image.new("L", one.size, 255))).save(to)),
+    "cmyk": ("jpg", lambda one, to: one.convert("CMYK").save(to, quality=95)),
+    "sixteen": ("png", lambda one, to: cv2.imwrite(to, np.asarray(one.convert("L")).astype(np.uint16) * 257)),
+    "sixteen colours": ("tif", lambda one, to: cv2.imwrite(to, np.asarray(one)[..., ::-1].astype(np.uint16) * 257)),
+    "float": ("tif", lambda one, to: Image.fromarray(np.asarray(one.convert("L")).astype(np.float32) / 255).save(to)),
+    "grey": ("png", lambda one, to: one.convert("L").save(to)),
+}
+"""How each kind of picture is called and written."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path: Path, kind: str) -> None:
-    truth = Image.open(folder / "face.png")
-    if kind == "exif":
-        exif = Image.Exif()
-        exif[0x0112] = 6  # stored turned to the left
-        path = tmp_path / "turned.jpg"
-        truth.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, exif=exif)
-    elif kind == "alpha":
-        path = tmp_path / "alpha.png"
-        Image.merge("RGBA", (*truth.split(), Image.new("L", truth.size, 255))).save(path)
-    elif kind == "cmyk":
-        path = tmp_path / "cmyk.jpg"
-        truth.convert("CMYK").save(path, quality=95)
-    elif kind == "sixteen":
-        path = tmp_path / "sixteen.png"
-        cv2.imwrite(str(path), np.asarray(truth.convert("L")).astype(np.uint16) * 257)
-    elif kind == "sixteen colours":
-        path = tmp_path / "sixteen.tif"
-        cv2.imwrite(str(path), np.asarray(truth)[..., ::-1].astype(np.uint16) * 257)
-    elif kind == "float":
-        path = tmp_path / "float.tif"
-        Image.fromarray(np.asarray(truth.convert("L")).astype(np.float32) / 255).save(path)
-    else:
-        path = tmp_path / "grey.png"
-        truth.convert("L").save(path)
+    truth, (suffix, write) = Image.open(folder / "face.png"), KINDS[kind]
+    path = tmp_path / f"x.{suffix}"
+    write(truth, str(path))
     read = read_still(path)
     wanted = np.asarray(truth.convert("L").convert("RGB") if kind in ("sixteen", "grey", "float") else truth)
     assert read.shape == wanted.shape
@@ -278,15 +270,14 @@ def test_the_head_nods_and_the_brows_rise_with_stressed_syllables_and_not_in_sil
         levels[place : place + 5] = -2.0 if place % 30 == 10 else -4.0
     moved = [movements(seed, 250, 0.6, False, levels) for seed in range(8)]
     plain = [movements(seed, 250, 0.6, False) for seed in range(8)]
-    nods = np.array(
-        [[one.pitch - other.pitch for one, other in zip(*pair, strict=True)] for pair in zip(moved, plain, strict=True)]
-    )
+    pitches, usual = (np.array([[one.pitch for one in moves] for moves in found]) for found in (moved, plain))
+    nods = pitches - usual
     brows = np.array([[one.brows for one in moves] for moves in moved])
     assert nods.min() >= 0
     assert 0.01 < nods.max() < 0.05  # radians
     assert nods[:, 165:].max() == brows[:, 165:].max() == 0
     assert 0 < brows.max() <= 1
-    correlation = np.mean([np.corrcoef(np.array([one.pitch for one in moves])[:150], levels[:150])[0, 1] for moves in moved])
+    correlation = np.mean([np.corrcoef(row[:150], levels[:150])[0, 1] for row in pitches])
     assert 0.1 < correlation < 0.6
     assert movements(3, 50, 0.6, False)[20].brows == 0
 

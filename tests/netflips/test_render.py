@@ -27,7 +27,6 @@ def test_a_report_tells_the_units_and_the_pictures(tmp_path: Path, parity_dir: P
     (one,) = script.told
     assert isinstance(one.target, UnitsGiven)
     assert (one.target.units.ids, one.target.units.durations, one.target.by) == ((5, 17), (60, 40), "file")
-    assert one.fit is not None
     # The pictures 0 to 19, 18 to 1 and 0 to 11 are shown; the first ten have a face.
     assert (one.fit.units, one.fit.output.end_s, one.drawn) == (2, 2.0, DrawnPictures(50, 29, {"no_face": 21}))
     made, written = script.result, probe(tmp_path / "out" / "dubbed.mp4")
@@ -48,5 +47,4 @@ def test_pictures_that_begin_after_the_sound_are_drawn(tmp_path: Path, parity_di
     assert main(["render", *argv]) == 0
     (one,) = script_from(json.loads(told.read_text())).told
     assert one.drawn == DrawnPictures(10, 10)
-    assert one.seen is not None
     assert [track.is_chosen for track in one.seen.tracks] == [True]

@@ -46,11 +46,8 @@ def test_the_page_appears_whole_or_not_at_all(told: page.ToldDub, tmp_path: Path
 
 
 def test_data_and_page_are_written_after_each_input(told: page.ToldDub, files: tuple[Path, Path], tmp_path: Path) -> None:
-    paths, jobs = (
-        [tmp_path / "x.HTML", tmp_path / "x.json", tmp_path / "y.json"],
-        [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")],
-    )
-    run = ReportFiles(paths, jobs)
+    paths = [tmp_path / name for name in ("x.HTML", "x.json", "y.json")]
+    run = ReportFiles(paths, [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")])
     run.add(told.script)
     run.write()
     assert "d1-u1" not in paths[0].read_text(encoding="utf-8")

@@ -56,7 +56,6 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(speller: Path, voice: Path, parity_dir: Path) -> list[str]:
-    """What every call needs."""
     renderer = parity_dir / "unit2av_renderer.pt"
     return ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
 
@@ -76,9 +75,7 @@ def test_speech_and_units_are_written(models: list[str], speller: Path, parity_d
     assert np.abs(samples).max() > 0
 
 
-def test_text_from_a_file_as_an_argument_and_from_standard_input(
-    models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_from_a_file_an_argument_and_stdin(models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "첫 문장입니다.\n둘째 문장입니다.\n"
     (tmp_path / "text.txt").write_text("\ufeff" + text, encoding="utf-8")
     found = []
@@ -90,9 +87,13 @@ def test_text_from_a_file_as_an_argument_and_from_standard_input(
     assert found[0]
 
 
-def test_units_alone_need_no_voice(speller: Path, tmp_path: Path) -> None:
-    assert main(["안녕", "--units-path", str(tmp_path / "x.txt"), "--text2unit-path", str(speller), "--cpu"]) == 0
+def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--text2unit-path", str(speller), "--cpu"]
+    assert main(["안녕", "--units-path", str(tmp_path / "x.txt"), *given]) == 0
     assert (tmp_path / "x.txt").read_text()
+    assert main(["안녕하세요", "--out", str(tmp_path / "x.wav"), *given]) == 0
+    assert f"the voice is {netflips_load().voices[0]}, as no --voice is given" in capsys.readouterr().err
+    assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
 
 
 def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[str], parity_dir: Path, tmp_path: Path) -> None:
@@ -108,9 +109,7 @@ def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[st
     assert power[frequencies > 8200].sum() > 0.01 * power.sum()
 
 
-def test_voices_beside_the_renderer_are_chosen_by_name(
-    models: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_voices_are_chosen_by_name(models: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, renderer = np.random.default_rng(3), tmp_path / "renderer.pt"
     shutil.copy(parity_dir / "unit2av_renderer.pt", renderer)
     vectors = {name: rng.standard_normal(256).astype(np.float32) / 16 for name in ("man", "woman-1")}
@@ -126,10 +125,8 @@ def test_voices_beside_the_renderer_are_chosen_by_name(
     np.testing.assert_array_equal(said[""], said["man"])
     np.testing.assert_array_equal(said["woman-1"], said[str(tmp_path / "woman.npy")])  # which this vocoder gives no pitch
     assert not np.array_equal(said["man"], said["woman-1"])
-    for asked, told in (
-        ("woman", "there is no voice of this name; expected man, woman-1, or a file; found woman"),
-        ("woman.wav", "the voice is not there"),
-    ):
+    unknown = "there is no voice of this name; expected man, woman-1, or a file; found woman"
+    for asked, told in (("woman", unknown), ("woman.wav", "the voice is not there")):
         assert main(["안녕하세요", "--out", str(tmp_path / "y.wav"), *bare, "--voice", asked]) == 2
         assert told in capsys.readouterr().err
         assert not (tmp_path / "y.wav").exists()
@@ -147,12 +144,6 @@ def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Pat
         assert lengths[1] > 1.4 * lengths[0]
 
 
-def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["안녕하세요", "--out", str(tmp_path / "x.wav"), "--text2unit-path", str(speller), "--cpu"]) == 0
-    assert f"the voice is {netflips_load().voices[0]}, as no --voice is given" in capsys.readouterr().err
-    assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
-
-
 def test_every_form_of_hangul_says_the_same(models: list[str], tmp_path: Path) -> None:
     text = "버스 정류장이 어디에 있어요?"
     apart = unicodedata.normalize("NFD", text)
@@ -164,13 +155,10 @@ def test_every_form_of_hangul_says_the_same(models: list[str], tmp_path: Path) -
     assert len(found) == 1
 
 
-def test_ten_thousand_syllables_with_blanks_are_said(models: list[str], tmp_path: Path) -> None:
+def test_long_texts_are_said_and_unknown_words_told(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "long.txt").write_text("가나다라마 " * 2000, encoding="utf-8")
     assert main(["--text-path", str(tmp_path / "long.txt"), "--units-path", str(tmp_path / "x.txt"), *models]) == 0
     assert len(read_unit_file(tmp_path / "x.txt")) > 50
-
-
-def test_unknown_words_are_told(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["Zaphod 씨", "--units-path", str(tmp_path / "x.txt"), *models]) == 0
     assert "spelt letter by letter: Zaphod" in capsys.readouterr().err
 
@@ -180,9 +168,8 @@ def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pyt
     for unseen in ("정부는 내년 예산안을 국회에 제출했습니다.", "인공지능 기술이 빠르게 발전하고 있습니다.", "Hello, KTX!"):
         assert main([unseen, *out, "--strict"]) == 0
         told = capsys.readouterr().err
-        assert re.search(
-            r"the text: understood: about [78]\d % \(doubtful: some of it will not be understood\)$", told, re.MULTILINE
-        ), told
+        verdict = r"the text: understood: about [78]\d % \(doubtful: some of it will not be understood\)$"
+        assert re.search(verdict, told, re.MULTILINE), told
         assert "warning" not in told
     (tmp_path / "x.txt").unlink()
     assert main(["Zaphod Beeblebrox 씨", *out, "--strict"]) == 3

@@ -76,17 +76,8 @@ def _made(corpus: Path, out: str, *more: str, translator: str = "") -> int:
     voices = [f"{sys.executable} {corpus}/voice.py {pitch} {corpus}/heard {{text_file}} {{out}} {{id}}" for pitch in (0.05, 0.09)]
     spoken = [word for voice in voices for word in ("--speak-with", voice)]
     translated = ["--translate-with", translator or f"{sys.executable} {corpus}/translate.py"]
-    given = [
-        "--manifest",
-        str(corpus / "manifest.jsonl"),
-        "--out-dir",
-        str(corpus / out),
-        "--target",
-        "ko",
-        "--workers",
-        "1",
-        "--quiet",
-    ]
+    given = ["--manifest", str(corpus / "manifest.jsonl"), "--out-dir", str(corpus / out)]
+    given += ["--target", "ko", "--workers", "1", "--quiet"]
     return main(["prepare", "pairs", *given, *translated, *spoken, *more])
 
 

@@ -27,15 +27,11 @@ assert main([str(paths.utut)]) == 0
 load_models(paths, "en", "ko", RunOptions(device="cpu"))
 """
 
+_OF_UNITS = "unit2av.train_unit2a unit2av.train_unit2v unit2av.train_sync unit2text.train text2unit.train"
 TRAINERS = {
-    "av2unit.train": ["data.train=x", "run_dir=x"],
     "av2unit.kmeans": ["fit", "manifest=x", "model=x"],
-    "unit2av.train_unit2a": ["data.train=x", "data.units=x", "run_dir=x"],
-    "unit2av.train_unit2v": ["data.train=x", "data.units=x", "run_dir=x"],
-    "unit2av.train_sync": ["data.train=x", "data.units=x", "run_dir=x"],
-    "unit2av.train_lipsync": ["data.train=x", "run_dir=x"],
-    "unit2text.train": ["data.train=x", "data.units=x", "run_dir=x"],
-    "text2unit.train": ["data.train=x", "data.units=x", "run_dir=x"],
+    **{name: ["data.train=x", "run_dir=x"] for name in ("av2unit.train", "unit2av.train_lipsync")},
+    **{name: ["data.train=x", "data.units=x", "run_dir=x"] for name in _OF_UNITS.split()},
     "unit2unit.utut_pretrain.pretrain": ["run_dir=x", "data_dir=x"],
     "unit2unit.utut_finetune.finetune": ["run_dir=x", "data_dir=x"],
 }

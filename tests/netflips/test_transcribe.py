@@ -25,15 +25,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(reader: Path, parity_dir: Path, *more: object) -> list[str]:
-    return [
-        *map(str, more),
-        "--unit2text-path",
-        str(reader),
-        "--av2unit-path",
-        str(parity_dir / "mavhubert.pt"),
-        "--quiet",
-        "--cpu",
-    ]
+    models = ["--unit2text-path", str(reader), "--av2unit-path", str(parity_dir / "mavhubert.pt")]
+    return [*map(str, more), *models, "--quiet", "--cpu"]
 
 
 def test_json_has_words_in_order_inside_the_sound(reader: Path, sound: Path, parity_dir: Path, tmp_path: Path) -> None:

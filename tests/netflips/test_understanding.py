@@ -165,17 +165,11 @@ def test_what_is_spoken_is_judged_by_measured_errors_its_words_and_its_time() ->
     assert unknown.understanding("가나다라") == Understanding()
 
 
-def test_a_short_text_is_heard_whole_or_not_at_all() -> None:
+def test_a_short_text_is_heard_whole_or_not_at_all_and_latin_letters_have_a_measure() -> None:
     speaker = SpeakerMeasure("it", "Whisper", (0.8,), 0.2)
-    assert [speaker.understanding(text).grade for text in ("정말 고마워요.", "정말 많이 고마워요, 여러분.", "KTX")] == [
-        "doubtful",
-        "bad",
-        "bad",
-    ]
+    grades = {"정말 고마워요.": "doubtful", "정말 많이 고마워요, 여러분.": "bad", "KTX": "bad"}
+    assert {text: speaker.understanding(text).grade for text in grades} == grades
     assert speaker.understanding("zaphod 가", ["zaphod"]).grade == "bad"
-
-
-def test_texts_of_latin_letters_and_signs_alone_have_a_measure_of_their_own() -> None:
     measured = SpeakerMeasure("x", "y", (0.2,), 0.2, signs=0.55)
     assert [measured.understanding(text).share for text in ("KTX", "3.5%", "KTX를")] == pytest.approx([0.45, 0.45, 0.8])
     assert replace(measured, signs=None).understanding("KTX").share == pytest.approx(0.8)
@@ -200,26 +194,25 @@ def test_surer_translations_are_heard_better() -> None:
 def test_a_program_is_measured_without_what_squeezing_cost() -> None:
     text, half = "가나다라마바사아자차", "가나다라마카카카카카"
     found = measure_speaker("it", "Whisper", [(text, half, 2.0, 2.0)])
-    assert found is not None
     assert (found.wrong, found.second) == ((0.5,), 0.2)
     squeezed = measure_speaker("it", "Whisper", [(text, half, 1.0, 2.0)])
-    assert squeezed is not None
     assert squeezed.wrong[0] < 0.1
     assert measure_speaker("it", "Whisper", []) is None
 
 
-def test_it_is_told_in_both_languages() -> None:
+def test_words_that_differ_and_what_is_told_in_both_languages() -> None:
     one = Understanding("bad", 0.274, ("outside", "cut"))
     assert one.words().startswith("understood: about 27 % (bad: the result most likely means nothing); it is hardly anything")
     assert one.words("ko").startswith("이해한 정도: 약 27 % (나쁨")
     assert Understanding("doubtful", 0.9999).share_words() == "about 99 %"
     assert "all of it (good)" in GOOD.words()
     assert Understanding().words() == "these models do not say what they know"
+    assert other_words("Can you speak Korean?", "can you speak German.") == [("korean", "german")]
+    assert other_words("The same here.", "the same, here") == []
 
 
-@pytest.mark.parametrize(
-    ("ids", "expected"),
-    [
+def test_a_stretch_that_is_repeated() -> None:
+    for ids, expected in (
         ([], False),
         (list(range(40)), False),
         ([1, 2, 3, 4, 5] * 2, False),  # a word that is doubled
@@ -228,12 +221,5 @@ def test_it_is_told_in_both_languages() -> None:
         ([*range(16), *range(16)], True),
         ([*range(15), *range(15)], False),
         ([*range(16), 50, *range(16)], False),  # something is between
-    ],
-)
-def test_a_stretch_that_is_repeated(ids: list[int], expected: bool) -> None:
-    assert repeats_a_stretch(np.array(ids, dtype=np.int64)) is expected
-
-
-def test_words_that_differ() -> None:
-    assert other_words("Can you speak Korean?", "can you speak German.") == [("korean", "german")]
-    assert other_words("The same here.", "the same, here") == []
+    ):
+        assert repeats_a_stretch(np.array(ids, dtype=np.int64)) is expected

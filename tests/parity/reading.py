@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.contracts import Hypothesis
 from avcore.units import PAD
 from unit2text.config import ReaderConfig
-from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
+from unit2text.model import EncodedUnits, TextReader, load_reader
 from unit2text.reader import LipUnits, UnitReader
 from unit2text.stage import TEXT_READER
 
@@ -25,7 +25,6 @@ EXPECTED, INPUTS = MANIFEST["arrays"]["expected.npz"], MANIFEST["arrays"]["input
 RUNS: dict[str, dict[str, Any]] = MANIFEST["runs"]
 CLIPS = {clip["name"]: clip for clip in MANIFEST["clips"]}
 PAIRS = {"ft.pair": ("clip0", "clip3"), "ft.pair_short_first": ("clip3", "clip0")}
-BLOCKS = ["pos_conv", "after_first_norm"]
 ACTIVATION = 1e-4
 
 
@@ -54,11 +53,8 @@ def number_of(using: TextReader, *clips: str) -> Tensor:
 
 
 def pictures(clip: str) -> Tensor:
-    lips = model("finetuned").config.lips
-    assert lips is not None
-    return torch.from_numpy(
-        lip_features(arrays("inputs.npz")[f"{clip}.gray"], lips.image_crop_size, lips.image_mean, lips.image_std)
-    )
+    lips, gray = model("finetuned").config.lips, arrays("inputs.npz")[f"{clip}.gray"]
+    return torch.from_numpy(lip_features(gray, lips.image_crop_size, lips.image_mean, lips.image_std))
 
 
 def said_units(number: int, with_sound: bool) -> LipUnits:
@@ -68,7 +64,6 @@ def said_units(number: int, with_sound: bool) -> LipUnits:
 
 def encode_units(numbers: list[int], with_sound: bool) -> EncodedUnits:
     using = model("unit_pretrained")
-    assert isinstance(using, UnitText)
     said = [said_units(number, with_sound) for number in numbers]
     lips = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(one.lips) for one in said], batch_first=True)
     sound = None
@@ -81,7 +76,6 @@ def encode_units(numbers: list[int], with_sound: bool) -> EncodedUnits:
 
 def encode_clips(*clips: str) -> EncodedUnits:
     using = model("finetuned")
-    assert isinstance(using, LipText)
     return using.encode([pictures(clip) for clip in clips], number_of(using, *clips))
 
 

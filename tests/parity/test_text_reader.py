@@ -31,7 +31,7 @@ from tests.parity.reading import (
     said_units,
     score_tolerance,
 )
-from unit2text.model import EncodedUnits, LipText, TextReader
+from unit2text.model import EncodedUnits, TextReader
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
 from unit2text.text import TextVocabulary, word_errors
@@ -45,7 +45,6 @@ class TestLips:
     @pytest.mark.parametrize("clip", [name for name in CLIPS if f"ft.{name}.avhubert_out" in EXPECTED])
     def test_features_and_heads(self, clip: str) -> None:
         using = model("finetuned")
-        assert isinstance(using, LipText)
         seen = list[Tensor]()
         resnet = using.encoder.w2v_model.feature_extractor_video.resnet  # type: ignore[union-attr]
         hook = resnet.register_forward_hook(lambda _, __, out: seen.append(out))  # type: ignore[union-attr, operator]
@@ -65,7 +64,6 @@ class TestLips:
     @pytest.mark.parametrize("tag", PAIRS)
     def test_padded_pair(self, tag: str) -> None:
         using, encoded = model("finetuned"), encode_clips(*PAIRS[tag])
-        assert isinstance(using, LipText)
         assert_near(using.features([pictures(clip) for clip in PAIRS[tag]]), f"{tag}.avhubert_out", encoded.is_real)
         check_heads("finetuned", tag, encoded)
 
@@ -153,7 +151,6 @@ class TestLosses:
         using, encoded = model("finetuned"), encode_clips(*PAIRS[tag])
         self.check(tag, using, encoded)
         right = expected(f"{tag}.ctc_lengths_right").tolist()
-        assert encoded.is_real is not None
         assert encoded.is_real.sum(1).tolist() == right
         prefix, target = (torch.from_numpy(expected(f"{tag}.{name}")) for name in ("prefix", "target"))
         losses = joint_loss(using.logits(encoded, prefix), target, using.ctc_log_probs(encoded.features), torch.tensor(right))
@@ -195,9 +192,8 @@ class TestText:
         rows = text.encode(case["text"])
         assert [*rows.tolist(), 2] == expected(f"text.{number}.ids").tolist()
         assert text.decode(rows.tolist()) == case["decoded"]
-        assert [text.symbols[row] for row, piece in zip(rows.tolist(), case["pieces"], strict=True) if row != 3] == [
-            piece for row, piece in zip(rows.tolist(), case["pieces"], strict=True) if row != 3
-        ]
+        known = [(text.symbols[row], piece) for row, piece in zip(rows.tolist(), case["pieces"], strict=True) if row != 3]
+        assert all(symbol == piece for symbol, piece in known)
 
     def test_symbols_come_from_the_checkpoint(self) -> None:
         lines = (PARITY / "dict.wrd.txt").read_text(encoding="utf-8").splitlines()

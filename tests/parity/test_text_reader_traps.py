@@ -25,7 +25,7 @@ from tests.parity.reading import (
     said_units,
 )
 from unit2text.config import ReaderConfig
-from unit2text.model import TextReader, UnitText, load_reader
+from unit2text.model import TextReader, load_reader
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
@@ -46,7 +46,6 @@ class TestTraps:
         assert not using.config.encoder.norm_first
         swapped = self.other("unit_pretrained", encoder=replace(using.config.encoder, norm_first=True))
         units = torch.from_numpy(said_units(0, False).lips)[None]
-        assert isinstance(swapped, UnitText)
         features = swapped.encode(units, None, number_of(using, "clip0"), [units.shape[1]]).features
         assert float((features - torch.from_numpy(expected("pt.units0_lip_only.encoder_out"))).abs().max()) > 0.01
 
@@ -55,20 +54,14 @@ class TestTraps:
         config = model("finetuned").config
         assert (config.decoder.activation, config.scale) == (torch.nn.ReLU, 1.0)
         wrong = {"activation": {"decoder": replace(config.decoder, activation=torch.nn.GELU)}, "scale": {"scale": config.dim**0.5}}
-        logits = self.other("finetuned", **wrong[changed]).logits(
-            encode_clips("clip0"), torch.from_numpy(expected("ft.clip0.prefix"))
-        )
+        prefix = torch.from_numpy(expected("ft.clip0.prefix"))
+        logits = self.other("finetuned", **wrong[changed]).logits(encode_clips("clip0"), prefix)
         assert float((logits - torch.from_numpy(expected("ft.clip0.decoder_logits"))).abs().max()) > 0.01
 
     def test_start_tokens_are_numbers_whatever_their_symbols_are_called(self) -> None:
         config = model("finetuned").config
-        assert dict(zip(config.languages, config.starts, strict=True)) == {
-            "en": 1000,
-            "it": 1001,
-            "fr": 1002,
-            "es": 1003,
-            "pt": 1004,
-        }
+        starts = {"en": 1000, "it": 1001, "fr": 1002, "es": 1003, "pt": 1004}
+        assert dict(zip(config.languages, config.starts, strict=True)) == starts
         for clip, stored in CLIPS.items():
             if f"ft.{clip}.prefix" in EXPECTED:
                 assert expected(f"ft.{clip}.prefix")[0, 0] == config.start(stored["language"])
@@ -128,7 +121,6 @@ class TestTraps:
         with pytest.raises(CheckpointError, match="does not say how many heads"):
             ReaderConfig.from_checkpoint(alone)
         given = ReaderConfig.from_checkpoint(alone, PARITY / "mavhubert.pt")
-        assert given.lips is not None
         assert given.lips.encoder.encoder_attention_heads == heads
 
     def test_our_own_form_reads_the_same(self, tmp_path: Path) -> None:
@@ -145,9 +137,8 @@ def test_conversion_of_the_two_files_of_pre_training() -> None:
     config, tensors = join_pretrained(units, lips)
     published = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
     assert tensors.keys() == published.tensors.keys()
-    assert {name: tensor.shape for name, tensor in tensors.items()} == {
-        name: tensor.shape for name, tensor in published.tensors.items()
-    }
+    ours, theirs = ({name: tensor.shape for name, tensor in found.items()} for found in (tensors, published.tensors))
+    assert ours == theirs
     fresh = set(MANIFEST["conversion_fresh_keys"])
     from_units = {id(tensor) for tensor in units.tensors.values()}
     from_lips = {id(tensor) for tensor in lips.tensors.values()}

@@ -59,20 +59,16 @@ def expert() -> SyncNetColor:
 
 @cache
 def discriminator() -> QualityDiscriminator:
-    return read_state_dict(PARITY / "visual_quality_disc_tiny.pth", "discriminator", "binary_pred.0.weight").into(
-        QualityDiscriminator.sized_as
-    )
+    stored = read_state_dict(PARITY / "visual_quality_disc_tiny.pth", "discriminator", "binary_pred.0.weight")
+    return stored.into(QualityDiscriminator.sized_as)
 
 
 # Sound
 
 
-def test_the_mel_matches() -> None:
+def test_the_mel_matches_and_the_ends_are_reflected_and_not_zero() -> None:
     require_close(mel_of(SOUND), "mel")
     require_close(filterbank(), "mel_basis")
-
-
-def test_the_ends_are_reflected_and_not_zero() -> None:
     ends = mel_of(SOUND)[:, [0, 1, 2, -3, -2, -1]]
     assert np.abs(ends - TRUTH["mel_zero_padded_ends"]).max() > 0.5
 
@@ -126,13 +122,14 @@ def statistics(values: Tensor) -> Tensor:
     return torch.stack([values.mean(), values.std(correction=0), values.abs().max()])
 
 
+def training_crops() -> np.ndarray:
+    boxes = INPUTS["train_crop_boxes"].astype(np.float32)
+    return np.stack([crop_face(picture, box) for picture, box in zip(INPUTS["frames_bgr"], boxes, strict=True)])
+
+
 def training_faces(target: int, reference: int) -> tuple[Tensor, Tensor]:
     """Network input float [6, 5, 96, 96] and truth [3, 5, 96, 96] of windows that begin with two pictures."""
-    crops = [
-        crop_face(picture, box.astype(np.float32))
-        for picture, box in zip(INPUTS["frames_bgr"], INPUTS["train_crop_boxes"], strict=True)
-    ]
-    stacked = torch.from_numpy(np.stack(crops)).flip(-1)  # as RGB
+    stacked = torch.from_numpy(training_crops()).flip(-1)  # as RGB
     given = network_input(stacked[target : target + 5], stacked[reference : reference + 5])
     truth = stacked[target : target + 5].flip(-1).permute(3, 0, 1, 2).float() / 255
     return given.transpose(0, 1), truth
@@ -168,9 +165,7 @@ def losses_of_task(quality: float, sync: float) -> dict[str, Tensor]:
     task = GeneratorTask(config, SoundClips((), ()), model(), discriminator() if quality else None, expert())
     if sync:
         task.parts[LOSSES].notice(0.0)
-    boxes = INPUTS["train_crop_boxes"].astype(np.float32)
-    crops = [crop_face(picture, box) for picture, box in zip(INPUTS["frames_bgr"], boxes, strict=True)]
-    rgb, mel = torch.from_numpy(np.stack(crops)).flip(-1), mel_of(SOUND)
+    rgb, mel = torch.from_numpy(training_crops()).flip(-1), mel_of(SOUND)
     sounds = [chunks_at(mel, [(first + k) / 25 for k in range(5)]) for first in (3, 1)]
     batch = {
         "target": torch.stack([rgb[first : first + 5] for first in (3, 1)]),
@@ -211,11 +206,7 @@ def test_losses_of_training_match() -> None:
 def test_the_expert_matches() -> None:
     # Two clips by the same windows of pictures, the second one's picture and sound apart.
     halves, mels = [], [torch.from_numpy(TRUTH[f"expert_{name}_mel"]) for name in ("pos", "neg")]
-    crops = [
-        crop_face(picture, box.astype(np.float32))
-        for picture, box in zip(INPUTS["frames_bgr"], INPUTS["train_crop_boxes"], strict=True)
-    ]
-    lower = np.stack(crops)[:, 48:].transpose(0, 3, 1, 2)
+    lower = training_crops()[:, 48:].transpose(0, 3, 1, 2)
     for name in ("pos", "neg"):
         blue = TRUTH[f"expert_{name}_x_u8"]
         first = next(k for k in range(len(lower) - 4) if np.array_equal(lower[k : k + 5, 0], blue))

@@ -140,11 +140,9 @@ class Contract:
         if not self.has_export:
             out.write_bytes(checkpoint.read_bytes())
             return 0
-        source = (
-            ["--run-dir", checkpoint.parents[1], "--checkpoint", checkpoint.name]
-            if self.module == "av2unit.train"
-            else ["--checkpoint", checkpoint]
-        )
+        is_encoder = self.module == "av2unit.train"
+        run = ["--run-dir", checkpoint.parents[1]] if is_encoder else []
+        source = [*run, "--checkpoint", checkpoint.name if is_encoder else checkpoint]
         return int(importlib.import_module(self.module).main(["export", *map(str, source), "--out-path", str(out)]))
 
     def task(self, *more: str) -> Task:

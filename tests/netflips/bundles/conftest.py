@@ -21,17 +21,9 @@ ABOUT: dict[str, Any] = {
 def write_references(path: Path, vocabulary: str = "") -> Path:
     """Reference units of three sentences."""
     rng = np.random.default_rng(0)
-    write_units(
-        path,
-        [
-            UnitRow(
-                f"s{n}",
-                Units(rng.integers(0, 75, 9), None, "ko", vocabulary),
-                {"text": f"문장 {n}", "translation": f"Sentence {n}"},
-            )
-            for n in range(3)
-        ],
-    )
+    units = (Units(rng.integers(0, 75, 9), None, "ko", vocabulary) for _ in range(3))
+    told = ({"text": f"문장 {n}", "translation": f"Sentence {n}"} for n in range(3))
+    write_units(path, [UnitRow(f"s{n}", *row) for n, row in enumerate(zip(units, told, strict=True))])
     return path
 
 

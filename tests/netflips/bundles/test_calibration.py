@@ -73,7 +73,6 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
     assert all(words in lines for words in ("warned outside", "warned one word", "at its weakest", "for likeness"))
     assert UnitTranslator.from_checkpoint(folder / "translator.safetensors").domain is not None
     encoder = UnitExtractor.from_checkpoint(folder / "unit_encoder.safetensors")
-    assert encoder.known is not None
     assert 1 <= len(encoder.known.sentences) <= 2
     assert encoder.extract_scored(np.zeros(SAMPLE_RATE // 2, np.float32)).nearest is not None
 
@@ -103,13 +102,8 @@ def test_warnings_are_counted_once_an_utterance() -> None:
     names = [one.name for one in READINGS]
     assert told["warned_outside"]["share"] == 0.75
     assert [told["warned_outside"][name] for name in names] == [0.25, 0.25, 0.5, 0.25, 0.5]
-    assert told["warned_one_word"] | {"by_voice": {}} == {
-        "samples": 2,
-        "share": 0.5,
-        "by_voice": {},
-        **dict.fromkeys(names, 0.0),
-        "unit_likeness": 0.5,
-    }
+    expected = {"samples": 2, "share": 0.5, "by_voice": {}, **dict.fromkeys(names, 0.0), "unit_likeness": 0.5}
+    assert told["warned_one_word"] | {"by_voice": {}} == expected
 
 
 def test_what_comes_out_as_another_sentence_is_not_right(packed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +126,8 @@ def test_the_likeness_gets_most_of_the_share() -> None:
 
 def test_voices_of_the_bounds_are_neither_trainings_nor_the_evaluations() -> None:
     rng = np.random.default_rng(0)
-    held_out = {name for voice in cast().settings["held_out"]["natural"] for name in voice} - set(
-        cast().settings["natural"]["styles"]
-    )
+    settings = cast().settings
+    held_out = {name for voice in settings["held_out"]["natural"] for name in voice} - set(settings["natural"]["styles"])
     for _ in range(20):
         voice = cast().unusual_natural(rng)
         assert len(voice.styles) == 3  # training has one or two
@@ -142,16 +135,12 @@ def test_voices_of_the_bounds_are_neither_trainings_nor_the_evaluations() -> Non
         assert not held_out & {name for name, _ in voice.styles}
 
 
-def test_what_is_called_outside_is_in_no_phrasebook() -> None:
-    sentences = outside_sentences()
-    assert len(set(sentences)) == len(sentences) == 60
-    assert not {pair.english for pair in phrasebook().all_pairs()} & set(sentences)
-
-
-def test_one_word_is_unknown_in_its_place() -> None:
-    sentences = one_word_sentences()
-    assert len(set(sentences)) == len(sentences) >= 150
-    assert not {pair.english for pair in phrasebook().all_pairs()} & set(sentences)
+def test_what_is_called_outside_and_single_words_are_in_no_phrasebook() -> None:
+    assert len(outside_sentences()) == 60
+    assert len(one_word_sentences()) >= 150
+    for sentences in (outside_sentences(), one_word_sentences()):
+        assert len(set(sentences)) == len(sentences)
+        assert not {pair.english for pair in phrasebook().all_pairs()} & set(sentences)
     known = {english for pairs in phrasebook().slots.values() for english, _ in pairs}
     for slot, words in unknown_words().items():
         assert slot in phrasebook().slots

@@ -30,7 +30,6 @@ from unit2unit.stage import TRANSLATOR
 
 @pytest.fixture
 def own(packed: Bundle, tmp_path: Path) -> Path:
-    """A copy that may be changed."""
     return Path(shutil.copytree(packed.folder, tmp_path / "own"))
 
 
@@ -54,34 +53,28 @@ def test_its_models_load_and_share_the_quantizer_of_the_original(packed: Bundle,
     assert (packed_units == units).mean() > 0.95
 
 
-def test_folders_of_the_machine_that_trained_it_stay_behind(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
+def test_folders_of_the_machine_stay_behind_and_parts_as_they_are(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     source = read_checkpoint(paths.utut, TRANSLATOR)
     model = {**source.config["model"], "save_dir": "/data/me/run", "user_dir": "C:\\me", "arch": "a/b"}
     translator = write_checkpoint(tmp_path / "x", TRANSLATOR, {**source.config, "model": model}, source.tensors)
-    bundle = pack_bundle(paths.av2unit, translator, paths.unit2av, references, ABOUT, tmp_path / "bundle")
+    kept = {UNIT_ENCODER: torch.float16, TRANSLATOR: torch.float16, RENDERER: None}
+    bundle = pack_bundle(paths.av2unit, translator, paths.unit2av, references, ABOUT, tmp_path / "bundle", kept)
     stored = read_checkpoint(bundle.checkpoint(TRANSLATOR), TRANSLATOR).config["model"]
     assert stored["arch"] == "a/b"
     assert not {"save_dir", "user_dir"} & stored.keys()
-
-
-def test_parts_can_be_left_as_they_are(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
-    kept = {UNIT_ENCODER: torch.float16, TRANSLATOR: torch.float16, RENDERER: None}
-    bundle = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", kept)
     tensors = read_checkpoint(bundle.checkpoint(RENDERER), RENDERER).tensors
     assert torch.float16 not in {tensor.dtype for tensor in tensors.values()}
 
 
 def test_eight_bits_make_it_smaller_and_hear_the_same(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     small = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", torch.int8)
-    sizes = [
-        sum(bundle.checkpoint(kind).stat().st_size for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)) for bundle in (small, packed)
-    ]
-    assert sizes[0] < 0.65 * sizes[1]
+    kinds = UNIT_ENCODER, TRANSLATOR, RENDERER
+    size, usual = (sum(bundle.checkpoint(kind).stat().st_size for kind in kinds) for bundle in (small, packed))
+    assert size < 0.65 * usual
     speech = np.random.default_rng(0).standard_normal(32000).astype(np.float32) / 10
-    heard = [
-        UnitExtractor.from_checkpoint(path).extract(speech).frames() for path in (small.checkpoint(UNIT_ENCODER), paths.av2unit)
-    ]
-    assert (heard[0] == heard[1]).mean() > 0.9
+    files = small.checkpoint(UNIT_ENCODER), paths.av2unit
+    heard, wanted = (UnitExtractor.from_checkpoint(path).extract(speech).frames() for path in files)
+    assert (heard == wanted).mean() > 0.9
 
 
 def test_models_of_other_units_are_refused(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
@@ -97,19 +90,17 @@ def test_models_of_other_units_are_refused(paths: ModelPaths, references: Path, 
     assert not (tmp_path / "bundle").exists()
 
 
-def test_what_is_too_heavy_leaves_the_old_bundle(
-    own: Path, paths: ModelPaths, references: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_too_heavy_leaves_the_old(own: Path, paths: ModelPaths, references: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pack, "MOST_BYTES", 2**20)
     with pytest.raises(OutputError, match=r"weighs too much; expected 1 MiB; found unit_encoder\.safetensors"):
         pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, own)
+    with pytest.raises(UsageError, match=r"domain, made\.configs, made\.commit, made\.seconds"):
+        pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, {"made": {"seed": 1}}, own)
     check_bundle(own)
     assert sorted(path.name for path in own.parent.iterdir()) == ["own"]
 
 
-def test_a_new_bundle_takes_the_place_of_the_old_and_of_nothing_else(
-    own: Path, paths: ModelPaths, references: Path, tmp_path: Path
-) -> None:
+def test_a_new_bundle_replaces_the_old_and_nothing_else(own: Path, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     new = {**ABOUT, "made": {**ABOUT["made"], "commit": "4567def"}}
     pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, new, own)
     assert check_bundle(own).about["made"]["commit"] == "4567def"
@@ -119,28 +110,18 @@ def test_a_new_bundle_takes_the_place_of_the_old_and_of_nothing_else(
         pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, new, own)
 
 
-def test_where_it_came_from_must_be_said(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"domain, made\.configs, made\.commit, made\.seconds"):
-        pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, {"made": {"seed": 1}}, tmp_path / "bundle")
-
-
-@pytest.mark.parametrize("change", ["other", "missing"])
-def test_a_changed_bundle_is_noticed(own: Path, change: str) -> None:
-    path = own / "translator.safetensors"
-    if change == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(NetflipsError, match=r"translator\.safetensors"):
-        check_bundle(own)
-
-
-def test_notes_are_added(own: Path) -> None:
+def test_notes_are_added_and_a_changed_bundle_is_noticed(own: Path) -> None:
     note(own, metrics={"top1": 0.97})
     assert check_bundle(own).about["metrics"] == {"top1": 0.97}
-    (own / "references.jsonl").write_text("{}")
-    with pytest.raises(CheckpointError, match=r"references\.jsonl"):
+    path = own / "translator.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(NetflipsError, match=r"translator\.safetensors"):
+        check_bundle(own)
+    with pytest.raises(CheckpointError, match=r"translator\.safetensors"):
         note(own, metrics={})
+    path.unlink()
+    with pytest.raises(NetflipsError, match=r"translator\.safetensors"):
+        check_bundle(own)
 
 
 def test_the_nearest_reference(packed: Bundle) -> None:
@@ -153,9 +134,7 @@ def test_the_nearest_reference(packed: Bundle) -> None:
     assert match.error_rate == pytest.approx(1 / len(wanted.units))
 
 
-def test_the_command_packs_notes_and_checks(
-    paths: ModelPaths, references: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_packs_notes_and_checks(paths: ModelPaths, references: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, about, metrics = tmp_path / "bundle", tmp_path / "about.json", tmp_path / "metrics.json"
     about.write_text(json.dumps(ABOUT))
     metrics.write_text('{"top1": 0.5}')

@@ -45,20 +45,16 @@ def test_particles_fit_the_noun_before_them(text: str, noun: str, wanted: str) -
     assert with_fitting_particles(text, noun) == wanted
 
 
-def test_a_term_with_brackets_is_put_in_whole() -> None:
-    termed = with_terms(
-        "a language model", "나는 언어 모델를 좋아합니다.", {"language model": "대규모 언어 모델(LLM)"}, lambda _: "언어 모델"
-    )
-    assert termed.text == "나는 대규모 언어 모델(LLM)을 좋아합니다."
-
-
 def test_terms_are_put_where_their_rendering_or_their_english_stands() -> None:
+    given, said = {"language model": "대규모 언어 모델(LLM)"}, "나는 언어 모델를 좋아합니다."
+    termed = with_terms("a language model", said, given, lambda _: "언어 모델")
+    assert termed.text == "나는 대규모 언어 모델(LLM)을 좋아합니다."
     glossary = {"aurora station": "오로라역", "aurora": "오로라", "unit": "유닛", "bus": "버스"}
     source = "Aurora Station has no buses, only Units."
     terms = terms_in(source, glossary)
     assert terms == {"aurora station": "오로라역", "unit": "유닛"}  # the longer one, whole words, also of several
-    said = {"aurora station": "극광 정거장", "unit": "단위."}
-    termed = with_terms(source, "극광 정거장는 단위를 만들어요.", terms, lambda text: said.get(text.lower(), ""))
+    meant = {"aurora station": "극광 정거장", "unit": "단위."}
+    termed = with_terms(source, "극광 정거장는 단위를 만들어요.", terms, lambda text: meant.get(text.lower(), ""))
     assert termed.text == "오로라역은 유닛을 만들어요."
     assert (termed.put, termed.missed) == (terms, ())
     assert with_terms("the unit", "그 Unit를 봐요", {"unit": "유닛"}, None).text == "그 유닛을 봐요"
@@ -184,11 +180,8 @@ def test_a_program_that_says_that_it_is_ready_before_it_is_asked_does_not_shift_
     answers = """for line in sys.stdin: print(json.dumps({"ok": True, "texts": [json.loads(line)["text"], 7, "z"]}), flush=True)"""
     code = f"""import json, sys\nprint(json.dumps({{"ok": True}}), flush=True)\n{answers}"""
     translator = ProgramTranslator(f"{sys.executable} -S -c {shlex.quote(code)}")
-    assert [translator.wordings([{"number": 1, "text": text}])[1] for text in ("a", "b", "c")] == [
-        ["a", "z"],
-        ["b", "z"],
-        ["c", "z"],
-    ]
+    for text in ("a", "b", "c"):
+        assert translator.wordings([{"number": 1, "text": text}])[1] == [text, "z"]
     translator.close()
 
 
@@ -196,7 +189,6 @@ def test_a_glossary_of_ten_thousand_terms_costs_milliseconds_a_sentence() -> Non
     glossary = {f"word{number} of {number}": f"말{number}" for number in range(10_000)}
     began = time.process_time()
     for number in range(20):
-        assert terms_in(f"This is a sentence about Word{number} of {number}'s, and no more", glossary) == {
-            f"word{number} of {number}": f"말{number}"
-        }
+        found = terms_in(f"This is a sentence about Word{number} of {number}'s, and no more", glossary)
+        assert found == {f"word{number} of {number}": f"말{number}"}
     assert time.process_time() - began < 1

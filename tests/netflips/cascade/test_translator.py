@@ -79,23 +79,13 @@ def test_a_sentence_longer_than_the_network_knows_is_cut_between_words(nllb: Pat
     assert translator.translate(said, "en", "ko").text.split() == [WORDS[word] for word in said.split()]
 
 
-def test_sentences_end_where_they_do() -> None:
-    assert sentences_of("How are you? I am Dr. Smith, e.g. a man.\nIt is 3.50 dollars. ok?") == [
-        "How are you?",
-        "I am Dr. Smith, e.g. a man.",
-        "It is 3.50 dollars. ok?",
-    ]
+def test_sentences_end_where_they_do_and_languages_are_of_both_families() -> None:
+    sentences = ["How are you?", "I am Dr. Smith, e.g. a man.", "It is 3.50 dollars. ok?"]
+    assert sentences_of("{} {}\n{}".format(*sentences)) == sentences
     assert sentences_of('"Stop!" he said. 좋아요. 元気\uff1fはい') == ['"Stop!"', "he said.", "좋아요.", "元気\uff1f", "はい"]
     assert sentences_of("  \n ") == []
-
-
-def test_languages_of_both_families() -> None:
-    assert language_tokens(["eng_Latn", "kor_Hang", "arb_Arab", "arb_Latn", "zho_Hans", "zho_Hant", "ace_Latn", "▁the"]) == {
-        "en": "eng_Latn",
-        "ko": "kor_Hang",
-        "ar": "arb_Arab",
-        "zh": "zho_Hans",
-    }
+    known = {"en": "eng_Latn", "ko": "kor_Hang", "ar": "arb_Arab", "zh": "zho_Hans"}
+    assert language_tokens([*known.values(), "arb_Latn", "zho_Hant", "ace_Latn", "▁the"]) == known
     assert language_tokens(["__en__", "__ko__", "__ceb__", "</s>"]) == {"en": "__en__", "ko": "__ko__"}
 
 

@@ -79,11 +79,5 @@ def _write_model(folder: Path, tokens: list[str], meaning: np.ndarray, adds_end:
 def _write_pieces(folder: Path, words: list[str]) -> None:
     """A SentencePiece model whose pieces are these words; its bytes do not depend on the folder's name."""
     with (folder / "sentencepiece.bpe.model").open("wb") as model:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter([" ".join(words)] * 2),
-            model_writer=model,
-            model_type="word",
-            vocab_size=len(set(words)) + 3,
-            hard_vocab_limit=False,
-            minloglevel=2,
-        )
+        how = {"model_type": "word", "vocab_size": len(set(words)) + 3, "hard_vocab_limit": False, "minloglevel": 2}
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter([" ".join(words)] * 2), model_writer=model, **how)

@@ -80,7 +80,6 @@ def telltale_models(models: Models, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 @pytest.fixture
 def options(tmp_path: Path) -> DubOptions:
-    """Quick settings for recordings."""
     return DubOptions(beam=1, max_target_units=20, modalities="audio", timing="source")
 
 

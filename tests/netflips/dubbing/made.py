@@ -41,37 +41,34 @@ class Decoded:
 
 
 def steady_times(rate: Fraction, seconds: float) -> list[Fraction]:
-    """The times of pictures at a constant rate."""
     return [k / Fraction(rate) for k in range(int(seconds * rate))]
 
 
-def uneven_times(seconds: float, seed: int = 0) -> list[Fraction]:
+def uneven_times(seconds: float) -> list[Fraction]:
     """Times of pictures that stay for 20, 30, 40, 60 or 90 ms."""
-    rng, times, now = np.random.default_rng(seed), [], 0
+    rng, times, now = np.random.default_rng(0), [], 0
     while now < seconds * 1000:
         times.append(Fraction(now, 1000))
         now += int(rng.choice([20, 30, 40, 60, 90]))
     return times
 
 
-def head_pictures(times: Sequence[Fraction], size: tuple[int, int] = SIZE, seed: int = 3, scale: float = 0.42) -> list[np.ndarray]:
+def head_pictures(times: Sequence[Fraction], seed: int = 3) -> list[np.ndarray]:
     """One head in all pictures, talking all the time; drawn at 12.5 Hz to be quick, each drawing shown again."""
     head, drawings = Head(seed), {}
-    poses = motion(seed, 64, Pose(scale=scale))
+    poses = motion(seed, 64, Pose(scale=0.42))
     for time in times:
         step = int(time * 12.5) % 64
         if step not in drawings:
-            drawings[step] = draw(head, poses[step], MouthShape(0.4 - 0.4 * float(np.cos(step))), size)
+            drawings[step] = draw(head, poses[step], MouthShape(0.4 - 0.4 * float(np.cos(step))), SIZE)
     return [drawings[int(time * 12.5) % 64] for time in times]
 
 
-def plain_pictures(times: Sequence[Fraction], size: tuple[int, int] = SIZE) -> list[np.ndarray]:
+def plain_pictures(times: Sequence[Fraction]) -> list[np.ndarray]:
     """Pictures without a face, each of its own."""
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    return [
-        np.stack([columns * 255 // size[1], rows * 255 // size[0], (rows + columns + 3 * k) % 256], -1).astype(np.uint8)
-        for k in range(len(times))
-    ]
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    still = columns * 255 // SIZE[1], rows * 255 // SIZE[0]
+    return [np.stack([*still, (rows + columns + 3 * k) % 256], -1).astype(np.uint8) for k in range(len(times))]
 
 
 def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: int = 0) -> np.ndarray:
@@ -81,16 +78,10 @@ def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: i
 
 
 def write_recording(
-    path: Path,
-    times: Sequence[Fraction],
-    pictures: Sequence[np.ndarray],
-    sound: np.ndarray | None,
-    rate: int = 44_100,
-    fps: Fraction | None = None,
+    path: Path, times: Sequence[Fraction], pictures: Sequence[np.ndarray], sound: np.ndarray | None, rate: int = RATE
 ) -> Path:
-    """Write a recording whose pictures are shown at `times`."""
     height, width = pictures[0].shape[:2]
-    fps = fps or Fraction(len(times)) / (times[-1] + times[1] - times[0])
+    fps = Fraction(len(times)) / (times[-1] + times[1] - times[0])
     channels = 1 if sound is None else sound.shape[1]
     with VideoWriter(path, width, height, fps, None if sound is None else rate, channels, preset="ultrafast") as writer:
         if sound is not None:
@@ -117,15 +108,10 @@ def decode(path: Path) -> Decoded:
 
 def write_times(path: Path, *rows: tuple[Any, ...]) -> Path:
     """Write a script of some utterances: beginning, end (s), and if need be the text that is said and the one that is heard."""
-    utterances = [
-        Utterance(
-            place=TimeSpan(start, end),
-            target=WrittenText(texts[0]) if texts and texts[0] else None,
-            text=Text(texts[1]) if len(texts) > 1 else None,
-        )
-        for start, end, *texts in rows
-    ]
-    write_script(path, Script(utterances=tuple(utterances)))
+    filled = [(TimeSpan(start, end), *texts, "", "")[:3] for start, end, *texts in rows]
+    said = [(place, said and WrittenText(said), heard and Text(heard)) for place, said, heard in filled]
+    utterances = tuple(Utterance(place=place, target=target or None, text=text or None) for place, target, text in said)
+    write_script(path, Script(utterances=utterances))
     return path
 
 
@@ -136,7 +122,6 @@ def why_alone(one: Utterance) -> str:
 
 
 def given_text(one: Utterance) -> str:
-    """The text that a person gave for it."""
     return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
 
 

@@ -68,7 +68,7 @@ def test_a_sound_that_begins_and_ends_with_speech_takes_the_side_that_there_is()
     bed, voice = _bed("room", 10 * RATE), _voice(10 * RATE)
     cut = slice(round(2.5 * RATE), round(7.5 * RATE))
     regions = [Region(0.0, 2.5), Region(4.5, 5.0)]
-    (both,) = [np.concatenate(list(with_bed([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))]
+    both = np.concatenate(list(with_bed([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))
     assert len(both) == 5 * RATE
     assert level_dbfs(both[: 2 * RATE, 1]) == pytest.approx(-36, abs=2)
     assert level_dbfs(both[round(4.6 * RATE) :, 1]) == pytest.approx(-36, abs=3)

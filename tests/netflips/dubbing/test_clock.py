@@ -39,10 +39,8 @@ def talk() -> tuple[list[np.ndarray], np.ndarray]:
 def write(path: Path, pictures: Sequence[np.ndarray], first_s: Fraction, sound: np.ndarray) -> Path:
     """Pictures from a time on, beside sound from 0 on, each as long as it is."""
     with av.open(str(path), "w") as container:
-        video, audio = (
-            container.add_stream("libx264", rate=FRAME_RATE),
-            container.add_stream("aac", rate=SAMPLE_RATE, layout="mono"),
-        )
+        video = container.add_stream("libx264", rate=FRAME_RATE)
+        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         video.width, video.height, video.pix_fmt = SIZE[1], SIZE[0], "yuv420p"  # type: ignore[attr-defined]
         video.codec_context.time_base = Fraction(1, 90_000)
         frame = av.AudioFrame.from_ndarray(sound[None], "fltp", "mono")
@@ -56,7 +54,6 @@ def write(path: Path, pictures: Sequence[np.ndarray], first_s: Fraction, sound: 
 
 
 def likeness(one: np.ndarray, other: np.ndarray, begins: float) -> float:
-    """Correlation of two sounds while a sentence is said."""
     here = slice(round(begins * SAMPLE_RATE), round((begins + SAID_S) * SAMPLE_RATE))
     return float(np.corrcoef(one[here], other[here])[0, 1])
 
@@ -92,9 +89,7 @@ def test_sentences_without_a_picture_of_their_time(
     assert max(int(np.abs(still[0].astype(int) - one).max()) for one in still) > 40, "lips move in the held picture"
 
 
-def test_one_sentence_with_a_second_of_picture_is_heard_to_its_end(
-    tmp_path: Path, talk: tuple[list[np.ndarray], np.ndarray]
-) -> None:
+def test_one_sentence_with_a_second_of_picture_is_heard_whole(tmp_path: Path, talk: tuple[list[np.ndarray], np.ndarray]) -> None:
     pictures, sound = talk
     video, out, told = tmp_path / "short.mp4", tmp_path / "dub.mp4", tmp_path / "report.json"
     write(video, pictures[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])

@@ -166,9 +166,8 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
     asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [row["number"] for row in asked if "again" not in row] == [1, 2, 3]
-    assert all(
-        row["again"]["text"] == "그 전차를 plain" and "it takes" in row["again"]["reason"] for row in asked if "again" in row
-    )
+    said_again = [row["again"] for row in asked if "again" in row]
+    assert all(one["text"] == "그 전차를 plain" and "it takes" in one["reason"] for one in said_again)
     assert all(list(map(bool, row["syllables"])) == [True, True] for row in asked)
     assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
     assert asked[0]["glossary"] == {"bus": "전차"}
@@ -188,26 +187,15 @@ for line in sys.stdin:
 
 @pytest.mark.parametrize(("said", "grade"), [("그 버스가 서요.", "doubtful"), ("우리는 내일 만나요.", "bad")])
 def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
-    recording: Path,
-    dub: Callable[..., int],
-    paths: ModelPaths,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    said: str,
-    grade: str,
-) -> None:
+    recording: Path, dub: Callable[..., int], paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    said: str, grade: str,
+) -> None:  # fmt: skip
     """The recogniser hears the same words in all speech: nearly those that the program was to say, or others."""
     (tmp_path / "speak.py").write_text(SPEAK)
     given = {"--recognizer": write_whisper(tmp_path / "small", SAID, language="en"), "--av2unit-path": paths.av2unit}
     code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({{'ok': True, 'text': {said!r}}}), flush=True)"
-    asked = [
-        "--translate-with",
-        shlex.join([sys.executable, "-c", code]),
-        "--src-lang",
-        "en",
-        "--verdict",
-        tmp_path / "verdict.json",
-    ]
+    asked = ["--src-lang", "en", "--verdict", tmp_path / "verdict.json"]
+    asked += ["--translate-with", shlex.join([sys.executable, "-c", code])]
     asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
     verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
@@ -224,7 +212,6 @@ def test_programs_that_were_measured_are_known() -> None:
     assert espeak is not None and kokoro is not None  # noqa: PT018
     assert espeak.note is not None and kokoro.note is not None  # noqa: PT018
     kept = known_speaker(tuple(shlex.split(KOKORO)), "ko", keeps_sound=True)
-    assert kept is not None
     assert kept.note is None
     assert kept.understanding("KTX").grade == "good"
     assert kokoro.understanding("KTX") == Understanding("bad", pytest.approx(0.05), ("speaker",))
@@ -267,9 +254,8 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     answer = "print(json.dumps({'ok': True, 'text': sys.argv[1]}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin:\n    {answer}"
     translate = shlex.join([sys.executable, "-c", code, korean])
-    speak = shlex.join(
-        [sys.executable, "-m", "avdata.prepare.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
-    )
+    say = ["-m", "avdata.prepare.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
+    speak = shlex.join([sys.executable, *say])
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
     assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
@@ -287,10 +273,8 @@ def _verdict(folder: Path) -> dict[str, Any]:
 def _program(code: str) -> str:
     """A program that answers each line by an expression of `text`, what it was asked, and `number`."""
     answer = f"print(json.dumps({{'ok': True, 'text': ({code})}}), flush=True)"
-    lines = (
-        "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line); text, number = asked['text'], asked['number']\n"
-    )
-    return shlex.join([sys.executable, "-c", f"{lines}    {answer}"])
+    asked = "asked = json.loads(line); text, number = asked['text'], asked['number']"
+    return shlex.join([sys.executable, "-c", f"import json, sys\nfor line in sys.stdin:\n    {asked}\n    {answer}"])
 
 
 @pytest.mark.parametrize(
@@ -303,16 +287,9 @@ def _program(code: str) -> str:
     ],
 )
 def test_what_is_no_translation_is_told_before_the_work_and_keeps_its_sound(
-    recording: Path,
-    dub: Callable[..., int],
-    folders: dict[str, Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    code: str,
-    share: float,
-    cause: str,
-    reason: str,
-) -> None:
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    code: str, share: float, cause: str, reason: str,
+) -> None:  # fmt: skip
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     asked = ["--translate-with", _program(code), "--verdict", tmp_path / "verdict.json", "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0  # a draft of nothing is one to be filled

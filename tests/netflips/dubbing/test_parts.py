@@ -68,14 +68,10 @@ def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: d
     assert all(value == 1 for value in strengths[:35] + strengths[65:])
     assert 0 < strengths[39] < strengths[38] < strengths[37] <= 1
     assert 0 < strengths[60] < strengths[61] < strengths[62] <= 1
+    assert _path(there=abs(np.arange(100) - 50) < 2).at(2.0)[2] == Reason.BRIEF
 
 
-def test_a_face_seen_for_a_moment_only_is_left_alone() -> None:
-    path = _path(there=abs(np.arange(100) - 50) < 2)
-    assert path.at(2.0)[2] == Reason.BRIEF
-
-
-def test_boxes_are_smooth_within_a_shot_and_jump_with_the_cut() -> None:
+def test_boxes_are_smooth_within_a_shot_jump_with_the_cut_and_follow_without_lag() -> None:
     rng = np.random.default_rng(0)
     boxes = np.tile(BOX, (100, 1)) + rng.normal(0, 2, (100, 4)).astype(np.float32)
     boxes[50:] += 60
@@ -88,13 +84,10 @@ def test_boxes_are_smooth_within_a_shot_and_jump_with_the_cut() -> None:
     assert steps[cut] > 50
     assert np.delete(steps, cut).max() < 1.0 < np.abs(np.diff(boxes[:50], axis=0)).max()
     assert all(strength == 1 for _, strength, _ in at)  # no blending at a cut
-
-
-def test_a_steady_movement_is_followed_without_lag() -> None:
     boxes = BOX + np.arange(100, dtype=np.float32)[:, None]
-    path = _path(boxes=boxes)
+    steady = _path(boxes=boxes)
     for k in (0, 3, 50, 99):
-        assert path.at(Fraction(k, 25))[0] == pytest.approx(BOX + k, abs=0.01)
+        assert steady.at(Fraction(k, 25))[0] == pytest.approx(BOX + k, abs=0.01)
 
 
 class _Renderer:
@@ -132,9 +125,9 @@ def test_only_lasting_silence_is_rest() -> None:
     assert silent_frames(np.zeros(6400, np.float32)).all()
 
 
-def _talk(path: FacePath, seconds: float = 3.0, begin: Fraction = Fraction(1)) -> PlacedTalk:
-    place = Placed(Fraction(1), 1 + Fraction(seconds), Fraction(0))
-    return PlacedTalk(1, begin, torch.full((200, 1), 200.0), place, path)
+def _talk(path: FacePath) -> PlacedTalk:
+    place = Placed(Fraction(1), Fraction(4), Fraction(0))
+    return PlacedTalk(1, Fraction(1), torch.full((200, 1), 200.0), place, path)
 
 
 class _Drawn:
@@ -260,29 +253,23 @@ def test_old_sound_is_the_very_same_outside_of_lines(block: int) -> None:
     assert abs(faded[0]) < 0.01 < 0.2 < abs(faded[100])  # no click
 
 
-def test_effects_are_heard_where_the_old_sound_is_not() -> None:
+def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voice_was_found() -> None:
     old, effects = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.3, np.float32)
     kept = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1).parts(0, old, effects))[:, 0]
     assert kept[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.3, 0.1])
     muted = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1, kept=0.0).parts(0, old, effects))[:, 0]
     assert muted == pytest.approx(0.3)
-
-
-def test_a_voice_over_has_the_original_below_it_as_long_as_it_lasts() -> None:
-    old = np.full((1000, 1), 0.1, np.float32)
-    speech, rest = Mixer([_line(400, 600, 300)], 1000, 1, under=0.1).parts(0, old)
-    assert rest[[0, 399, 450, 650, 700], 0] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.1])
-    assert speech[[399, 500, 699 - 30, 700], 0] == pytest.approx([0, 0.5, 0.5, 0])
-
-
-def test_a_bed_is_not_heard_where_the_old_voice_was_not_found() -> None:
-    old, bed = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.05, np.float32)
+    bed = np.full((1000, 1), 0.05, np.float32)
     lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_bed=False)]
     mixed = sum(Mixer(lines, 1000, 1).parts(0, old, bed, is_bed=True))[:, 0]
     assert mixed[[50, 200, 450, 700, 900]] == pytest.approx([0.1, 0.05, 0.1, 0.0, 0.1])
 
 
-def test_speech_goes_to_the_middle_of_surround_sound() -> None:
+def test_a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle() -> None:
+    old = np.full((1000, 1), 0.1, np.float32)
+    speech, rest = Mixer([_line(400, 600, 300)], 1000, 1, under=0.1).parts(0, old)
+    assert rest[[0, 399, 450, 650, 700], 0] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.1])
+    assert speech[[399, 500, 699 - 30, 700], 0] == pytest.approx([0, 0.5, 0.5, 0])
     mixed = sum(Mixer([_line(0, 1000, 1000)], 1000, 6, kept=0.0).parts(0, np.ones((1000, 6), np.float32)))
     assert mixed[500].tolist() == [0, 0, 0.5, 0, 0, 0]
 
@@ -294,7 +281,7 @@ def _clock(start: Fraction, *holds: tuple[Fraction, Fraction]) -> Any:
     return SimpleNamespace(part=SimpleNamespace(start=start), holds=list(holds), at=at)
 
 
-def test_held_pictures_put_silence_into_the_sound() -> None:
+def test_held_pictures_put_silence_into_the_sound_that_is_read_in_portions() -> None:
     clock = _clock(Fraction(1, 2), (Fraction(1), Fraction(1, 2)), (Fraction(3), Fraction(1)))
     old = np.arange(400, dtype=np.float32)[:, None] + 1
     blocks = list(output_blocks([old[:130], old[130:330], old[330:]], clock, 100, 500))
@@ -304,9 +291,6 @@ def test_held_pictures_put_silence_into_the_sound() -> None:
     assert np.array_equal(joined[: len(expected)], expected)
     cut = np.concatenate([block for _, block in output_blocks([old], _clock(Fraction(1)), 100, 100, 100)])
     assert np.array_equal(cut, old[100:200])
-
-
-def test_sound_is_read_in_portions_and_never_ends() -> None:
     reader = SoundReader([np.ones((3, 2), np.float32), np.full((4, 2), 3, np.float32)], 1)
     assert [reader.take(count)[:, 0].tolist() for count in (2, 3, 4)] == [[1, 1], [1, 3, 3], [3, 3, 0, 0]]
 

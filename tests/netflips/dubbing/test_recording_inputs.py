@@ -38,13 +38,11 @@ def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
 
 
 def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
-    times = steady_times(Fraction(25), 13)
-    quiet = write_recording(tmp_path / "quiet.mp4", times, head_pictures(times), np.zeros((13 * RATE, 1), np.float32), RATE)
-    with pytest.raises(Exception, match="--script-in"):
-        dub(quiet, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="audio"))
-    mute = write_recording(tmp_path / "mute.mp4", times, head_pictures(times), None)
-    with pytest.raises(Exception, match="--script-in"):
-        dub(mute, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="video"))
+    times, silent = steady_times(Fraction(25), 13), np.zeros((13 * RATE, 1), np.float32)
+    for name, sound, modalities in (("quiet.mp4", silent, "audio"), ("mute.mp4", None, "video")):
+        video = write_recording(tmp_path / name, times, head_pictures(times), sound)
+        with pytest.raises(NetflipsError, match="--script-in"):
+            dub(video, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities=modalities))
 
 
 def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:

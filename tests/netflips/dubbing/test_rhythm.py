@@ -40,9 +40,6 @@ def test_the_rate_of_each_speaker_is_measured_where_there_is_enough_speech(sound
     assert measure_rates(script_of(language="de"), sound).speakers[0].rate is None
     short = replace(script_of(), utterances=script_of().utterances[1:3])
     assert measure_rates(short, sound).speakers[1].rate is None
-
-
-def test_the_rate_that_a_person_gives_stays(sound: Sound) -> None:
     given, measured = measure_rates(script_of(SpeakerOf("A", rate=1.1), SpeakerOf("B")), sound).speakers
     assert (given.rate, measured.rate) == (1.1, 1.25)
 
@@ -56,11 +53,8 @@ def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
     assert slower(script, job, "A") == 1.0  # type: ignore[arg-type]
 
 
-def test_stretches_of_speech_are_cut_at_the_place(sound: Sound) -> None:
+def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) -> None:
     assert spoken_in(sound, TimeSpan(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
-
-
-def test_pauses_are_told_by_how_much_is_said_before_them(sound: Sound) -> None:
     assert pauses_in(sound, TimeSpan(0.0, 8.0)) == [Pause(0.5, 50)]
     assert pauses_in(sound, TimeSpan(0.0, 4.0)) == []
     assert pauses_in(None, TimeSpan(0.0, 8.0)) == []

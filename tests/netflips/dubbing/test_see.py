@@ -71,15 +71,12 @@ class Seeing:
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:
-        """Where its picture cuts."""
         return cuts(self.job, Script(utterances=())).cuts
 
     def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
-        """Look for faces in some utterances."""
         return watch(self.job, _script(shots, places), None)
 
     def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
-        """What has to be shown for an utterance."""
         pictures = self.job.source.pictures(seen.first, seen.stop)
         return [(hash(one.rgb.tobytes()), shots.shot_at(one.time)) for one in pictures]
 
@@ -94,9 +91,7 @@ def watching(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return lambda: Seeing(recording, tmp_path, monkeypatch)
 
 
-def test_cuts_are_those_of_each_stretch_alone_however_often_it_was_stopped(
-    recording: Path, watching: Callable[[], Seeing], tmp_path: Path
-) -> None:
+def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watching: Callable[[], Seeing], tmp_path: Path) -> None:
     first = watching()
     found = first.cuts()
     assert first.num_decodings == 1

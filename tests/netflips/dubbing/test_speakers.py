@@ -39,13 +39,12 @@ def scene(utterance: int, *faces: Face) -> InSight:
 
 def by_number(scenes: Sequence[InSight], cuts: Sequence[float] = ()) -> dict[int, InSight]:
     """The faces in each utterance, each with the shot of the recording that it is in."""
-    shots = Shots(cuts)
-    return {
-        number: replace(
-            one, faces=tuple(replace(seen, shot=shots.shot_at((one.watch.first + seen.first) / 25)) for seen in one.faces)
-        )
-        for number, one in enumerate(scenes, 1)
-    }
+
+    def shown(one: InSight) -> InSight:
+        at = (Shots(cuts).shot_at((one.watch.first + seen.first) / 25) for seen in one.faces)
+        return replace(one, faces=tuple(replace(seen, shot=shot) for seen, shot in zip(one.faces, at, strict=True)))
+
+    return {number: shown(one) for number, one in enumerate(scenes, 1)}
 
 
 def decide(scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
@@ -65,14 +64,11 @@ def test_each_face_says_what_it_moves_its_mouth_to() -> None:
     assert [set(turn.tracks) for turn in turns] == [{0}, {1}, {0}, {1}]
 
 
-def test_people_are_known_again_across_cuts() -> None:
-    alone = [
-        scene(1, face(0, ANN, 1.5)),
-        scene(2, face(0, BOB, 1.5)),
-        scene(3, face(0, ANN, 1.2, RIGHT)),
-        scene(4, face(0, BOB, 1.0)),
-    ]
+def test_people_are_known_again_across_cuts_and_nobody_at_all_is_one_speaker() -> None:
+    seen = face(0, ANN, 1.5), face(0, BOB, 1.5), face(0, ANN, 1.2, RIGHT), face(0, BOB, 1.0)
+    alone = [scene(number, one) for number, one in enumerate(seen, 1)]
     assert [turn.person for turn in decide(alone, [1, 2, 1, 2], EVERY)] == [1, 2, 1, 2]
+    assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
 
 
 def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> None:
@@ -124,15 +120,10 @@ def test_what_the_user_says_counts() -> None:
     assert turns[1].tracks == {1}
 
 
-def test_nobody_at_all_is_one_speaker() -> None:
-    assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
-
-
 def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
     one = scene(3, face(0, ANN, 1.5, last=60), face(1, BOB, 0.1, RIGHT, first=20))
     Store(tmp_path).keep("faces", ("name",), one)
     again = Store(tmp_path).find(InSight, "faces", ("name",))
-    assert again is not None
     assert (again.watch, again.num_with_faces) == (Watched(500, 100, 610), 100)
     assert [(track.number, track.first, track.last, track.evidence) for track in again.faces] == [(0, 0, 60, 1.5), (1, 20, 99, 0.1)]
     for kept, made in zip(again.faces, one.faces, strict=True):
@@ -154,7 +145,6 @@ def test_lips_are_those_of_the_chosen_and_of_the_nearest_picture(tmp_path: Path)
     def lips_of(*numbers: int) -> list[int]:
         told = tuple(FaceTrackTold(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
         lips = faces.lips(Utterance(1, place, seen=SeenFaces(told)))
-        assert lips is not None
         return list(lips[:, 0, 0].tolist())
 
     assert lips_of(1) == [3, 3, 3, 3, 4, 4]
@@ -165,15 +155,12 @@ def _voice(angle: float) -> np.ndarray:
     return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
-def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
+def test_voices_are_grouped_short_ones_join_the_nearest_and_who_asks_briefly_is_another() -> None:
     voices = [_voice(0.0), _voice(1.2), _voice(0.2), _voice(1.3), _voice(0.8), None]
     assert group_voices(voices, [4, 4, 4, 4, 1.0, 0.2]) == [1, 2, 1, 2, 2, None]
     assert group_voices([None, None], [4, 4]) == [None, None]
     assert group_voices([_voice(0.3)], [4]) == [1]
     assert group_voices([], []) == []
-
-
-def test_who_only_asks_briefly_is_somebody_else() -> None:
     voices = [_voice(0.0), _voice(1.2), _voice(0.1), _voice(0.5), _voice(1.3)]
     assert group_voices(voices, [4, 1.1, 4, 1.1, 0.6]) == [1, 2, 1, 1, 2]
     assert group_voices(voices[:3], [4, 0.7, 4]) == [1, 1, 1]  # too little of it to tell

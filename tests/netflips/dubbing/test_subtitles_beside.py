@@ -24,7 +24,6 @@ from tests.unit2text.tiny import write_random_reader
 
 
 def with_reader(models: Models, reader: Path) -> Models:
-    """The models with a text reader beside them."""
     return replace(models, paths=replace(models.paths, others={"text-reader": reader}))
 
 
@@ -58,9 +57,7 @@ def require_rules(path: Path, letters: int, output_s: float, cut_s: float) -> No
         assert stop - start >= min(1.0, room) - 0.05
 
 
-def test_rules_hold_in_a_recording_with_shots(
-    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
-) -> None:
+def test_rules_hold_in_a_recording(recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path) -> None:
     out = tmp_path / "talk_ko.mp4"
     times_in = write_times(tmp_path / "times.json", (0.8, 7.1), (8.3, 10.7))  # the first goes on over the cut
     shown = {"subtitles": "source,target", "embed_subtitles": True, "burn_subtitles": "source", "subtitle_font": latin_font()}
@@ -84,9 +81,7 @@ def test_rules_hold_in_a_recording_with_shots(
             assert change < 60
 
 
-def test_what_was_read_can_be_corrected_where_it_is_wrong(
-    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
-) -> None:
+def test_what_was_read_can_be_corrected(recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path) -> None:
     speller = write_random_speller(tmp_path / "speller.safetensors")
     paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
     telling, draft, asked = replace(models, paths=paths), tmp_path / "draft.json", replace(options, subtitles="target")
@@ -115,9 +110,7 @@ def test_what_was_read_can_be_corrected_where_it_is_wrong(
     assert "두 번째 문장입니다." in shown
 
 
-def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
-    models: Models, speech: np.ndarray, reader: Path, tmp_path: Path
-) -> None:
+def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np.ndarray, reader: Path, tmp_path: Path) -> None:
     clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
     settings = DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free")
     asked = {"subtitles": "target", "subtitle_format": "vtt", "embed_subtitles": True, "burn_subtitles": "source"}

@@ -19,12 +19,8 @@ def job(folder: Path, *, keeps_work: bool = True) -> Any:
     """As much of a job as subtitles need; the video lasts 10 s."""
     store = Store(Path(mkdtemp(dir=folder)))
     store.folder = folder / "o.mp4.work" if keeps_work else store.folder
-    return SimpleNamespace(
-        options=DubOptions(subtitles="target", start=None),
-        out=folder / "o.mp4",
-        store=store,
-        info=SimpleNamespace(duration_s=10, frame_rate=25),
-    )
+    info = SimpleNamespace(duration_s=10, frame_rate=25)
+    return SimpleNamespace(options=DubOptions(subtitles="target", start=None), out=folder / "o.mp4", store=store, info=info)
 
 
 def said(number: int, start_s: float, text: str, words: tuple[Word, ...] = (), seconds: float = 2.0) -> Utterance:
@@ -47,15 +43,12 @@ def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read(tmp_path
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.5, 3.5, ("a b",)), (5.5, 7.5, ("what the user wrote",))]
 
 
-def test_a_side_that_was_not_read_has_no_subtitles(tmp_path: Path) -> None:
+def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none(tmp_path: Path) -> None:
     heard = Utterance(1, TimeSpan(1.0, 2.0), heard=HeardUnits(UnitList((1, 2)), "audio"))
     assert cues_of(script(heard), job(tmp_path), "source") is None
     cues = cues_of(script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person"))), job(tmp_path), "source")
     assert cues is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.0, 2.0, ("yes it is",))]
-
-
-def test_two_utterances_share_no_subtitle(tmp_path: Path) -> None:
     cues = cues_of(script(said(1, 1.0, "yes", seconds=0.8), said(2, 1.9, "no", seconds=0.8)), job(tmp_path), "target")
     assert cues is not None
     assert [cue.lines for cue in cues] == [("yes",), ("no",)]

@@ -50,14 +50,8 @@ def _onsets(values: np.ndarray, threshold: float, apart: int) -> list[int]:
     return [int(k) for n, k in enumerate(above) if n == 0 or k - above[n - 1] > apart]
 
 
-CASES = {
-    "23.976": steady_times(Fraction(24000, 1001), SECONDS),
-    "25": steady_times(Fraction(25), SECONDS),
-    "29.97": steady_times(Fraction(30000, 1001), SECONDS),
-    "30": steady_times(Fraction(30), SECONDS),
-    "60": steady_times(Fraction(60), SECONDS),
-    "variable": uneven_times(SECONDS),
-}
+_RATES = {"23.976": Fraction(24000, 1001), "25": 25, "29.97": Fraction(30000, 1001), "30": 30, "60": 60}
+CASES = {**{name: steady_times(Fraction(rate), SECONDS) for name, rate in _RATES.items()}, "variable": uneven_times(SECONDS)}
 
 
 @pytest.mark.parametrize(("name", "is_held"), [*((name, False) for name in CASES), ("29.97", True), ("variable", True)])

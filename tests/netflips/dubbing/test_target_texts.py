@@ -38,13 +38,9 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> dict[Path, list[np.ndarray]]:
 
 
 def test_only_the_utterance_with_a_text_changes(
-    recording: Path,
-    spelling: Models,
-    settings: DubOptions,
-    sound: dict[Path, list[np.ndarray]],
-    tmp_path: Path,
+    recording: Path, spelling: Models, settings: DubOptions, sound: dict[Path, list[np.ndarray]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> None:  # fmt: skip
     times, before, after = tmp_path / "times.json", tmp_path / "before.mp4", tmp_path / "after.mp4"
     first = dub(recording, before, spelling, settings)
     one, two, three = first.utterances
@@ -141,8 +137,5 @@ def test_a_text_that_cannot_be_said_is_refused_before_any_work(
     with pytest.raises(VocabularyError, match="speller"):
         dub(recording, tmp_path / "x.mp4", foreign, told)
     assert not (tmp_path / "x.mp4").exists()
-
-
-def test_a_speller_without_times_is_refused() -> None:
     with pytest.raises(UsageError, match="belongs to --script-in"):
         DubCommand(videos=["x.mp4"], text2unit_path="speller.safetensors")  # type: ignore[list-item, arg-type]

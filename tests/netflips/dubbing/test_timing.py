@@ -55,15 +55,12 @@ def test_pace_first_then_the_pause(slot: int, pause: int, steps: int) -> None:
     assert (fit.steps, fit.overrun, fit.cut) == (steps, 0, 0)
 
 
-def test_what_does_not_fit_is_held_for_or_hurried_and_said() -> None:
+def test_what_does_not_fit_is_held_for_or_hurried_and_the_rest_is_counted() -> None:
     natural = np.full(20, 5)
     fit = fit_durations(natural, 50, 10, PACE, may_hold=True)
     assert (fit.steps, fit.overrun, fit.cut) == (80, 20, 0)
     fit = fit_durations(natural, 50, 10, PACE)
     assert (fit.steps, fit.overrun, fit.cut, len(fit.durations)) == (60, 20, 0, 20)
-
-
-def test_only_what_even_the_fastest_cannot_say_is_left_out_and_counted() -> None:
     fit = fit_durations(np.full(20, 5), 10, 4, PACE)
     assert (fit.durations == 1).all()
     assert (len(fit.durations), fit.steps, fit.cut, fit.overrun) == (14, 14, 6, 66)
@@ -117,9 +114,7 @@ def test_rooms_end_before_the_next_utterance_and_the_end() -> None:
 
 def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     rate = Fraction(30000, 1001)
-    fit = TimeFit(
-        TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, held_s=float(12 / rate), durations=(8,) * 10
-    )  # 0.4 s: 11.99 pictures
+    fit = TimeFit(TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, held_s=float(12 / rate), durations=(8,) * 10)
     one = Utterance(1, TimeSpan(1.0, 2.0), fit=fit)
     place = exact_place(one, fit, rate)
     assert (place.end, place.held) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 pictures

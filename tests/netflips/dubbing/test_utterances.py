@@ -39,12 +39,9 @@ def test_every_word_is_in_exactly_one_utterance(seed: int) -> None:
                 assert any(border[0] <= pause[0] + 0.002 and border[1] >= pause[1] - 0.002 for border in borders)
 
 
-def test_words_close_together_become_one_utterance_and_long_pauses_part_them() -> None:
+def test_words_close_together_become_one_utterance_and_a_short_answer_joins_its_neighbour() -> None:
     words = [(1.0, 1.6), (1.9, 3.0), (3.2, 4.0), (7.0, 7.5), (12.0, 14.0), (14.9, 18.0)]
     assert cut_utterances(words, 20) == [(1.0, 4.0), (7.0, 7.5), (12.0, 14.0), (14.9, 18.0)]
-
-
-def test_a_short_answer_joins_its_neighbour_but_not_over_a_cut() -> None:
     words = [(1.0, 1.4), (2.0, 5.0)]
     assert cut_utterances(words, 6) == [(1.0, 5.0)]
     assert cut_utterances(words, 6, borders=[1.7]) == [(1.0, 1.4), (2.0, 5.0)]

@@ -55,10 +55,8 @@ def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
 @pytest.mark.parametrize(("slot_s", "chosen"), [(0.4, 0), (0.8, 1), (1.2, 2)])
 def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: float, chosen: int, tmp_path: Path) -> None:
     """Each unit lasts 5 steps; what is much less probable is not looked at, and a single wording is taken as it is."""
-    made = [
-        TranslatedUnits(UnitList(tuple(range(units))), score)
-        for units, score in ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
-    ]
+    scores = ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
+    made = [TranslatedUnits(UnitList(tuple(range(units))), score) for units, score in scores]
     voice = SimpleNamespace(predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
     job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice))
     one = Utterance(1, TimeSpan(0, slot_s), "Ann")
@@ -96,9 +94,8 @@ def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> Non
     assert [[one.number for one in sentence.pieces] for sentence in sentences_in(said)] == [[1, 2], [3, 4, 5], [6], [7], [8]]
     first = sentences_in(said)[0]
     assert (first.text, first.seconds, first.number) == ("If you want to go to the airport.", 4, 1)
-    heard_apart = _said(
-        (0, 1, "", "When I was a child."), (2, 3, "", "There was no shade."), (4, 5, "", "and nobody walked."), (6, 7, "", "When?")
-    )
+    apart = "When I was a child.", "There was no shade.", "and nobody walked.", "When?"
+    heard_apart = _said(*((2 * k, 2 * k + 1, "", text) for k, text in enumerate(apart)))
     assert [len(sentence.pieces) for sentence in sentences_in(heard_apart)] == [3, 1]
     without_stops = _said((0, 1, "", "the bus"), (1, 2, "", "stops"))
     assert len(sentences_in(without_stops)) == 2
@@ -190,9 +187,8 @@ def test_what_will_not_do_is_asked_again_with_the_reason(translating: Any, tmp_p
     assert all(one.target.is_translated and one.target.seconds for one in done.values())
     assert [len(done[number].takes) for number in (2, 3)] == [1, 1]  # the wording of one word has no two parts
     model.answers.append({2: [STOP]})  # what was answered is kept; what was not is asked for again
-    assert {number: one.target for number, one in again.of(sentences_in(again.script.utterances)).items()} == {
-        number: one.target for number, one in done.items()
-    }
+    found = again.of(sentences_in(again.script.utterances))
+    assert {number: one.target for number, one in found.items()} == {number: one.target for number, one in done.items()}
     assert [one["number"] for one in model.asked[4]] == [2]
 
 

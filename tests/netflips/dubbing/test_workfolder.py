@@ -67,19 +67,20 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
     assert kept == {"a2", "a3", "b1", "shared", "stopped"}
 
 
-def test_what_killed_runs_left_half_written_is_deleted(tmp_path: Path) -> None:
+def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_be_refused(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for name in (LEFT, ".mine"):
         (tmp_path / "pictures" / name).write_bytes(b"x")
     WorkFolder(tmp_path).settle("x.mp4")
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".mine"]
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="--work-dir"):
+        require_work_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".f32"])
 @pytest.mark.parametrize("damage", ["cut", "zero", "empty", "hole", "longer"])
-def test_each_kind_of_damage_to_each_kind_of_file_is_noticed(
-    tmp_path: Path, suffix: str, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_damage_to_each_file_is_noticed(tmp_path: Path, suffix: str, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     def keep(folder: WorkFolder) -> None:
         if suffix == ".npz":
             folder.keep_arrays("sound", "key", {"a": np.arange(5_000)})
@@ -163,9 +164,3 @@ def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytes
     run("a.mp4", "a2")
     run("b.mp4", "b3")
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"a1", "a2", "b1", "b3"}
-
-
-def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="--work-dir"):
-        require_work_folder(tmp_path / "file")

@@ -70,9 +70,7 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
         assert difference[40:].mean() < 3
 
 
-def test_a_draft_keeps_the_consent_for_the_dub_that_goes_on_from_it(
-    clip: Path, models: Models, consent: Path, tmp_path: Path
-) -> None:
+def test_a_draft_keeps_the_consent_for_the_dub_from_it(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
     draft = tmp_path / "draft.json"
     dub(clip, tmp_path / "out.mp4", models, quick(draft=draft, operator="Studio", consent=consent))
     assert not (tmp_path / "out.mp4").exists()

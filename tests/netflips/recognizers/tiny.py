@@ -33,16 +33,8 @@ def write_whisper(folder: Path, said: str, end_s: float = 30.0, language: str | 
     plain = [*letters, "Ġ-", "Ġ'", *dict.fromkeys(words)]
     if language is not None:
         plain.append("")  # by this token the engine tells a model of several languages
-    fixed = [
-        "<|startoftranscript|>",
-        *(f"<|{one}|>" for one in _LANGUAGES),
-        "<|translate|>",
-        "<|transcribe|>",
-        "<|startoflm|>",
-        "<|startofprev|>",
-        "<|nospeech|>",
-        "<|notimestamps|>",
-    ]
+    tasks = "translate transcribe startoflm startofprev nospeech notimestamps"
+    fixed = [f"<|{one}|>" for one in ("startoftranscript", *_LANGUAGES, *tasks.split())]
     tokens = [*plain, "<|endoftext|>", *fixed, *_STAMPS]
     prompt = [] if language is None else [f"<|{language}|>", "<|transcribe|>"]
     script = [*prompt, "<|0.00|>", *words, f"<|{end_s:.2f}|>"]

@@ -22,11 +22,8 @@ def test_an_utterance_is_divided_and_joined_again(path: Path, capsys: pytest.Cap
     assert f"{parts}: 3 utterances" in capsys.readouterr().err
     assert cli.main(["script", "list", str(parts)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(maxsplit=4)[:4] for line in lines] == [
-        ["1", "2.00", "to", "3.00"],
-        ["2", "3.00", "to", "4.00"],
-        ["3", "5.00", "to", "6.00"],
-    ]
+    told = [" ".join(line.split(maxsplit=4)[:4]) for line in lines]
+    assert told == ["1 2.00 to 3.00", "2 3.00 to 4.00", "3 5.00 to 6.00"]
     assert lines[1].endswith("Ann: See you. -> 또 보자.")
     assert cli.main(["script", "join", str(parts), "1", "-o", str(again)]) == 0
     assert read_script(again) == read_script(whole)

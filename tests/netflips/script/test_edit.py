@@ -37,7 +37,6 @@ def test_an_utterance_is_divided_at_its_longest_pause() -> None:
     assert (first.place, second.place) == (TimeSpan(2.0, 3.2), TimeSpan(3.2, 4.4))
     assert (first.text, second.text) != (None, None)
     assert [one.text.text for one in made.utterances if one.text] == ["Take care.", "See you.", "Bye."]
-    assert second.text is not None
     assert [(word.text, round(word.start_s, 3)) for word in second.text.words] == [("See", 0.3), ("you.", 0.6)]
     assert (first.speaker, second.speaker, last.speaker) == ("Ann", "Ann", "Ben")
     assert (first.target, first.heard, second.target) == (None, None, None)

@@ -22,7 +22,6 @@ _FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-f
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """An application at an address of its own."""
     server = make_server(app)
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],))

@@ -34,7 +34,6 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 
 def say(client: TestClient, text: str, status: int = 201) -> dict[str, Any]:
-    """Put a job into the queue that says a text."""
     answer = client.post("/jobs", json={"kind": "say", "values": {"text": text}})
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
@@ -42,7 +41,6 @@ def say(client: TestClient, text: str, status: int = 201) -> dict[str, Any]:
 
 
 def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Look at a job until it is as wanted."""
     for _ in range(1500):
         now: dict[str, Any] = client.get(f"/jobs/{job['id']}").json()
         if wanted(now):
@@ -60,12 +58,10 @@ def dubbed(client: TestClient, values: dict[str, Any], **form: Any) -> dict[str,
 
 
 def over(job: dict[str, Any]) -> bool:
-    """Whether nothing more will happen to a job."""
     return job["state"] in ("done", "failed", "stopped", "asks")
 
 
 def upload(client: TestClient, path: Path = CLIP, kind: str = "video", name: str = "") -> dict[str, Any]:
-    """Send a file."""
     answer = client.post(f"/uploads?name={name or path.name}&as={kind}", content=path.read_bytes())
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()

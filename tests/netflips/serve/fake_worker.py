@@ -20,16 +20,9 @@ def tell(**content: object) -> None:
 
 def report(source: str) -> str:
     places = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96}]
-    utterances = [
-        {
-            "number": number,
-            "place": place,
-            "speaker": "speaker 1",
-            "target": {"kind": "translated", "score": -0.5},
-            "fit": {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0},
-        }
-        for number, place in enumerate(places, 1)
-    ]
+    fit = {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0}
+    same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit}
+    utterances = [{"number": number, "place": place, **same} for number, place in enumerate(places, 1)]
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
     made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
     script = {"format": "netflips-script-1", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
@@ -46,13 +39,8 @@ def do(words: list[str]) -> int:
         if text == "fail":
             tell(note={"code": "unknown_here", "values": {"text": "odd"}, "numbers": [], "differ": False})
             tell(note={"code": "font_lacks", "values": {"signs": "text.txt"}, "numbers": [], "differ": False})
-            tell(
-                note={
-                    "code": "failed",
-                    "values": {"text": "text.txt: it cannot be said; expected words", "lasts": True},
-                    "numbers": [],
-                }
-            )
+            failed = {"text": "text.txt: it cannot be said; expected words", "lasts": True}
+            tell(note={"code": "failed", "values": failed, "numbers": []})
             return 2
         if text == "long":
             tell(note={"code": "odd", "values": {"text": "odd", "cues": list(range(50_000))}, "numbers": [], "differ": False})

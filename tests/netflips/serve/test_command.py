@@ -37,7 +37,6 @@ def test_it_serves_until_ctrl_c_and_a_second_one_is_refused(tmp_path: Path, caps
     server = subprocess.Popen(
         words, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=hear_ctrl_c
     )
-    assert server.stderr is not None
     try:
         told = server.stderr.readline()
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", told)

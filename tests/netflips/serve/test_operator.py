@@ -59,14 +59,8 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
     about = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     words = about["words"]
     assert words[words.index("--operator") + 1] == "A <b>Studio</b>"
-    assert words[words.index("--consent") :][:6] == [
-        "--consent",
-        "consent.json",
-        "--sign-key",
-        "/k.pem",
-        "--sign-certificate",
-        "/c.pem",
-    ]
+    signing = "--consent consent.json --sign-key /k.pem --sign-certificate /c.pem"
+    assert words[words.index("--consent") :][:6] == signing.split()
     assert "--burn-label" not in words  # the label is the operator's
     (consent,) = read_consent(folder / "consent.json")
     assert consent == Consent("A. Kim", "their picture and voice in a video that is made with generative AI", "2999-12-31")

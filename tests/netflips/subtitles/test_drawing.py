@@ -18,7 +18,6 @@ GRAY = np.full((180, 320, 3), 100, np.uint8)
 def latin_font() -> Path:
     """A font that the drawings of the benchmarks bring along; it has no Korean letters."""
     spec = find_spec("matplotlib")
-    assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
 

@@ -100,7 +100,6 @@ def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path
     path = write_random_checkpoints(tmp_path, with_text=True)[TEXT_READER]
     reader = UnitReader.from_checkpoint(path)
     lips, config = TINY_READER.lips, reader.config
-    assert config.lips is not None
     heads, width = config.lips.encoder.encoder_attention_heads, config.lips.resnet_width
     assert (heads, width) == (lips.encoder_attention_heads, lips.resnet_width)
     assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
@@ -129,12 +128,9 @@ def test_same_seed_same_content(folder: Path, tmp_path: Path) -> None:
         assert read_checkpoint(other[name], kind).fingerprint != first
 
 
-def test_command_leaves_out_what_korean_does_not_need(tmp_path: Path) -> None:
+def test_the_command_leaves_out_what_korean_does_not_need(tmp_path: Path) -> None:
     assert main(["--out-dir", str(tmp_path), "--ko", "--quiet"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == FIXTURES.keys() - {TRANSLATOR}
-
-
-def test_unwritable_folder_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert main(["--out-dir", str(tmp_path / "file"), "--quiet"]) == 2
 

@@ -69,22 +69,17 @@ def test_a_text_file_becomes_a_wav_file(tmp_path: Path) -> None:
     assert np.abs(speech).max() > 0.1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
+def test_what_cannot_be_spoken_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, complaint in (
         ([], "one of --text and --text-file is needed"),
         (["--text", "a", "--voice", "nobody"], "no such voice; found nobody"),
         (["--text", "  "], "no text to speak"),
         (["--text-file", "nowhere.txt"], "nowhere.txt: the text is not there"),
-    ],
-)
-def test_what_cannot_be_spoken_is_one_line(
-    arguments: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert say_command.main([*arguments, "--out", str(tmp_path / "x.wav")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert complaint in line
-    assert not (tmp_path / "x.wav").exists()
+    ):
+        assert say_command.main([*arguments, "--out", str(tmp_path / "x.wav")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert complaint in line
+        assert not (tmp_path / "x.wav").exists()
 
 
 def test_a_synthesiser_that_is_missing_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_stored_face_is_the_one_that_is_made() -> None:
         np.testing.assert_allclose(stored["vertices"], made["vertices"], atol=2e-3)
 
 
-def test_lips_touch_when_closed_and_part_when_open() -> None:
+def test_lips_touch_when_closed_and_part_when_open_and_lids_meet() -> None:
     for seed in range(10):
         shape = make_shape(np.random.default_rng(seed))
         closed, opened = shape.moved(0, 0, 0), shape.moved(1, 0, 0)
@@ -89,9 +89,6 @@ def test_lips_touch_when_closed_and_part_when_open() -> None:
         assert np.abs(opened[:, 0] - closed[:, 0]).max() < 1e-5
         still = [10, 33, 133, 159, 168, 4]
         np.testing.assert_allclose(opened[still], closed[still], atol=2e-3)
-
-
-def test_lids_meet_when_closed() -> None:
     shape = make_shape(np.random.default_rng(1))
     eye = shape.moved(0, 0, 1)
 
@@ -102,7 +99,7 @@ def channel(poses: list[Pose], name: str) -> NDArray[np.float64]:
     return np.array([getattr(pose, name) for pose in poses])
 
 
-def test_motion_is_smooth_and_bounded() -> None:
+def test_motion_is_smooth_bounded_and_alike_whatever_the_length() -> None:
     for seed in range(20):
         poses = motion(seed, 500)
         for name, reach, step in (("yaw", 0.6, 0.055), ("pitch", 0.3, 0.025), ("roll", 0.2, 0.02), ("scale", 0.44, 0.002)):
@@ -110,8 +107,5 @@ def test_motion_is_smooth_and_bounded() -> None:
             assert np.abs(values).max() < reach
             assert np.abs(np.diff(values)).max() < step
             assert values.std() > 0
-
-
-def test_a_seed_moves_alike_whatever_the_length() -> None:
     assert motion(3, 60) == motion(3, 200)[:60]
     assert motion(3, 60) != motion(4, 60)

@@ -4,7 +4,6 @@ What is done to speech before a head says it. The table of the bundle's mouth, l
 languages.
 """
 
-import json
 import wave
 from pathlib import Path
 
@@ -52,13 +51,10 @@ def made_speech(text: str, voice: object) -> TimedSpeech:
     return TimedSpeech(np.concatenate(tones).astype(np.float32), 16000, phonemes if is_timed else ())
 
 
-def test_labels_say_what_is_said_in_the_middle_of_each_step() -> None:
+def test_labels_say_what_is_said_in_the_middle_of_each_step_and_phones_come_back(tmp_path: Path) -> None:
     units = PHONES.units([("m", 0.0, 0.05), ("aa", 0.05, 0.09)], 6, "en")
     assert units.frames().tolist() == [2, 2, 1, 1, 0, 0]  # 50 ms is the middle of the third step
     assert PHONES.phonemes(units) == [("m", 0.0, 0.04), ("a", 0.04, 0.08), ("_:", 0.08, 0.12)]
-
-
-def test_phones_come_back_from_their_file(tmp_path: Path) -> None:
     PHONES.write(tmp_path / "phones.json")
     assert Phones.read(tmp_path / "phones.json") == PHONES
     (tmp_path / "phones.json").write_text("[]")
@@ -74,9 +70,8 @@ def test_nothing_that_is_held_out_is_planned() -> None:
     speakers = {take.speaker for take in takes}
     assert not any(name.endswith(("+m5", "+f5")) or name == "slt" for name in speakers)
     assert {"kal16", "awb", "rms", "ref_en", "ref_ko", "korean"} <= speakers
-    kept_out = {name for shares in cast().settings["held_out"]["natural"] for name in shares} - set(
-        cast().settings["natural"]["styles"]
-    )
+    settings = cast().settings
+    kept_out = {name for shares in settings["held_out"]["natural"] for name in shares} - set(settings["natural"]["styles"])
     for take in takes:
         if isinstance(take.voice, NaturalVoice) and make.is_for_encoder(take.speaker):
             assert not kept_out & {name for name, _ in take.voice.styles}
@@ -93,16 +88,11 @@ def test_every_held_out_word_occurs_elsewhere() -> None:
     assert not set(held_out_free()) & set(free_sentences(2500, 0))
 
 
-def test_a_take_depends_on_the_seed_and_its_sentence_alone() -> None:
+def test_a_take_depends_on_the_seed_and_its_sentence_alone_and_half_of_the_ends_have_no_silence() -> None:
     pairs = training_pairs()[:3]
-    assert spoken_takes(pairs, range(3), cast(), 1) == spoken_takes(pairs, range(3), cast(), 1)
-    assert spoken_takes(pairs[2:], [2], cast(), 1) == [
-        take for take in spoken_takes(pairs, range(3), cast(), 1) if take.sentence == 2
-    ]
-    assert spoken_takes(pairs, range(3), cast(), 1) != spoken_takes(pairs, range(3), cast(), 2)
-
-
-def test_half_of_the_ends_have_no_silence() -> None:
+    takes = spoken_takes(pairs, range(3), cast(), 1)
+    assert takes == spoken_takes(pairs, range(3), cast(), 1) != spoken_takes(pairs, range(3), cast(), 2)
+    assert spoken_takes(pairs[2:], [2], cast(), 1) == [take for take in takes if take.sentence == 2]
     pairs = training_pairs()[:100]
     ends = np.array([take.silence for take in spoken_takes(pairs, range(100), cast(), 1)])
     assert ends.shape[0] > 1000
@@ -119,9 +109,12 @@ def test_noise_is_as_loud_as_said() -> None:
     assert ratio == pytest.approx(6.0, abs=0.1)
 
 
+def _timed(*names: str) -> tuple[tuple[str, float, float], ...]:
+    return tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(names))
+
+
 def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
-    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
-    pictures, landmarks = film(Shot("x", "en", phonemes, 18, 3, 11, False))
+    pictures, landmarks = film(Shot("x", "en", _timed("m", "A:", "m", "u:", "i:", "A:"), 18, 3, 11, False))
     drawn = cut_lips(pictures, landmarks).astype(float)
     shown = [Picture(picture, frames_to_seconds(number), number) for number, picture in enumerate(pictures)]
     found = find_faces(shown, "largest").lips.astype(float)
@@ -130,17 +123,15 @@ def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
 
 
 def test_lips_alone_are_those_of_the_whole_picture() -> None:
-    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
     for head in (3, 4, 5):
-        shot = Shot("x", "en", phonemes, 18, head, head, False)
+        shot = Shot("x", "en", _timed("m", "A:", "m", "u:", "i:", "A:"), 18, head, head, False)
         difference = np.abs(film_lips(shot).astype(int) - cut_lips(*film(shot)))
         assert difference[:, 4:-4, 4:-4].max() <= 8
         assert (difference > 1).mean() < 1e-3
 
 
 def test_the_reference_of_a_face_is_held_alike_and_says_something_else() -> None:
-    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "a", "m", "m", "m", "m"]))
-    shot = Shot("x", "ko", phonemes, 18, 3, 11, True)
+    shot = Shot("x", "ko", _timed("m", "a", "m", "m", "m", "m"), 18, 3, 11, True)
     own, other = (np.stack(film(shot, later)[0]).astype(float) for later in (0, 9))
     difference = np.abs(own - other).mean(axis=(0, 3))
     assert difference[:80].max() < 1
@@ -208,16 +199,13 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: Path) -> None:
     seen, unseen = training_pairs()[0], held_out_pairs()[0]
-    for number, pair in enumerate((seen, unseen)):
-        take = Take(f"s{number:04d}_en_0", number, "en", pair.english, EspeakVoice("en-us"), "ref_en", (0, 0), None, 0)
-        row = {"id": take.id, "audio": take.audio, "text": take.text}
-        (tmp_path / f"{number}.row").write_text(json.dumps(row))
-    rows = [json.loads((tmp_path / f"{number}.row").read_text()) for number in range(2)]
-    write_rows(tmp_path / "source.jsonl", rows)
-    references = [
-        UnitRow(f"s{number:04d}", Units.from_frames([9, number, 9, 5, 5, 9]), {"text": pair.korean, "translation": pair.english})
+    takes = [
+        Take(f"s{number:04d}_en_0", number, "en", pair.english, EspeakVoice("en-us"), "ref_en", (0, 0), None, 0)
         for number, pair in enumerate((seen, unseen))
     ]
+    write_rows(tmp_path / "source.jsonl", [{"id": take.id, "audio": take.audio, "text": take.text} for take in takes])
+    told = ({"text": pair.korean, "translation": pair.english} for pair in (seen, unseen))
+    references = [UnitRow(f"s{k:04d}", Units.from_frames([9, k, 9, 5, 5, 9]), one) for k, one in enumerate(told)]
     write_units(tmp_path / "references.jsonl", references)
     Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
@@ -259,10 +247,8 @@ def test_a_table_is_learnt_from_the_labels_of_reference_takes(tmp_path: Path) ->
     phones.write(tmp_path / "phones.json")
     numbers = {name: number for number, name in enumerate(phones.names)}
     said = {"s0000_en_0": ["_:", "m", "A:"] * 30, "s0001_ko_0": ["_:", "p*", "a-"] * 30, "s0001_ko_1": ["_:"]}
-    rows = [
-        UnitRow(name, Units.from_frames(np.repeat([numbers[one] for one in own], 6), "", phones.vocabulary), {})
-        for name, own in said.items()
-    ]
+    frames = {name: np.repeat([numbers[one] for one in own], 6) for name, own in said.items()}
+    rows = [UnitRow(name, Units.from_frames(own, "", phones.vocabulary), {}) for name, own in frames.items()]
     (tmp_path / "labels").mkdir()
     write_units(tmp_path / "labels" / "clean.units.jsonl", rows)
     out = tmp_path / "mouth.npz"

@@ -53,16 +53,13 @@ def test_lips_close_for_lip_consonants_and_open_for_vowels() -> None:
         assert np.abs(np.diff(opening)).max() < 0.3  # lips take 100 ms from wide open to shut
 
 
-def test_lips_are_round_for_u_and_spread_for_i() -> None:
+def test_lips_are_round_for_u_and_spread_for_i_and_the_mouth_is_closed_in_silence() -> None:
     for language, names in (("en", ["u:", "t", "i:"]), ("ko", ["u", "t", "i"])):
         phonemes = speak(*names)
         _, width = mouth_track(phonemes, 30, language)
 
         assert at(width, phonemes, 0) < -0.7
         assert at(width, phonemes, 2) > 0.6
-
-
-def test_the_mouth_is_closed_in_silence() -> None:
     opening, width = mouth_track([("A:", 1.0, 1.2)], 60, "en")
 
     assert opening.shape == width.shape == (60,)
