@@ -8,8 +8,8 @@ import atexit
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -29,8 +29,6 @@ _PATIENCE_S = 10.0
 """How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20
 _MOST_PICTURES = 20
-_TRIED_EVERY, _TRIALS, _WORTH_IT = 64, 8, 0.9
-"""Of `QuickestThreads`: after so many turns it tries again, with the first few; and the share of one core's time to be below."""
 _USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
 
 
@@ -190,7 +188,7 @@ def lanes_on(device: "torch.device", most: int) -> int:
 
 
 class _Products(local):
-    """What `QuickestThreads` gives to products in this thread."""
+    """threads: for the products of this thread, 0 = as all else."""
 
     threads = 0
 
@@ -198,8 +196,24 @@ class _Products(local):
 _products = _Products()
 
 
+@contextmanager
+def products_alone_on(threads: int) -> Iterator[None]:
+    """Compute what goes through `on_all_cores` on several threads of torch, and all else on one: waking a thread takes longer than
+    most of what lies between two products of a search."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    _products.threads = threads
+    try:
+        yield
+    finally:
+        _products.threads = 0
+        torch.set_num_threads(before)
+
+
 def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
-    """Compute a product: in the work of `QuickestThreads` on as many threads as it has chosen, elsewhere on those of torch."""
+    """Compute a product, within `products_alone_on` on its threads."""
     if not (threads := _products.threads):
         return product(*given)
     import torch
@@ -209,42 +223,6 @@ def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
         return product(*given)
     finally:
         torch.set_num_threads(1)
-
-
-class QuickestThreads:
-    """Does work again and again on one core, its products on one or on all of them, whichever takes less time: that is tried
-    now and then.
-
-    Waking a second thread takes 50 to 100 microseconds, and longer where another program has its core: more than what lies
-    between two products takes, and half of a small one. Where both take about the same, the other core is left to others.
-    """
-
-    def __init__(self, most: int) -> None:
-        """most: threads; 1 = there is nothing to try."""
-        self._counts = (1, most)
-        self._seconds, self._done = dict.fromkeys(self._counts, inf), 0
-
-    def run(self, work: Callable[[], Result]) -> Result:
-        """Do it once. Its answer must not depend on the number of threads."""
-        import torch
-
-        if (most := self._counts[1]) == 1:
-            return work()
-        turn, self._done = self._done % _TRIED_EVERY, self._done + 1
-        is_trial = turn < _TRIALS
-        if turn == 0:
-            self._seconds = dict.fromkeys(self._counts, inf)
-        count = self._counts[turn % 2] if is_trial else most if self._seconds[most] < _WORTH_IT * self._seconds[1] else 1
-        torch.set_num_threads(1)
-        _products.threads = count if count > 1 else 0
-        begun = time.perf_counter()
-        try:
-            return work()
-        finally:
-            _products.threads = 0
-            torch.set_num_threads(most)
-            if is_trial:
-                self._seconds[count] = min(self._seconds[count], time.perf_counter() - begun)
 
 
 def num_cores() -> int:

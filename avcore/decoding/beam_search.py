@@ -11,7 +11,7 @@ bfloat16 products: 185 microseconds instead of 58 for 300 entries of 16 heads of
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import nullcontext
 from math import ceil
 from typing import Generic, NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.compute.threads import QuickestThreads, lanes_on
+from avcore.compute.threads import lanes_on, products_alone_on
 from avcore.contracts import Hypothesis
 from avcore.decoding.beam import Beam, Choice, Chosen, Live, SearchConfig, SearchRules, book
 from avcore.decoding.layers import Decoder, KeysValues
@@ -210,7 +210,7 @@ class _Search:
         self._decoder = IncrementalDecoder(decoder, sources, most)
         self._choice = Choice(config, rules, decoder.embed_tokens.num_embeddings, device)
         self._live = self._choice.begin(rules)
-        self._threads = QuickestThreads(lanes_on(device, torch.get_num_threads()))
+        self._threads = lanes_on(device, torch.get_num_threads())
         self._records = can_record(device)
         self._kind: object = None
         self._recorded: Recorded[Chosen] | None = None
@@ -220,8 +220,8 @@ class _Search:
         self._decoder.make_room(self._live.tokens.shape[1])
         kind = self._choice.kind(index)
         if not self._records or kind is None:
-            take = partial(self._take, index)
-            return self._threads.run(take) if index else take()  # the first has a single beam
+            with products_alone_on(self._threads) if self._threads > 1 else nullcontext():
+                return self._take(index)
         if self._kind != (kind := (kind, self._decoder.shape)):
             self._kind, self._recorded = kind, None
             return self._take(index)  # the first of its kind makes what cannot be made while it is recorded

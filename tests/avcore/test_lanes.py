@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from avcore.compute.threads import QuickestThreads, ahead, each_in_lanes, lanes_on, on_all_cores, pictures_ahead, side_by_side
+from avcore.compute.threads import ahead, each_in_lanes, lanes_on, on_all_cores, pictures_ahead, products_alone_on, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -126,36 +126,9 @@ def test_pictures_in_advance_fit_in_a_buffer() -> None:
     assert pictures_ahead(7680, 4320) == 1
 
 
-@pytest.mark.parametrize(("seconds_on_four", "chosen"), [(0.5, 4), (0.95, 1), (2.0, 1)])
-def test_work_stays_with_the_number_of_threads_that_was_quickest(
-    seconds_on_four: float, chosen: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, seen, quickest = [0.0], list[tuple[int, int]](), QuickestThreads(4)
-    monkeypatch.setattr("avcore.compute.threads.time.perf_counter", lambda: clock[0])
-
-    def work() -> str:
-        count = on_all_cores(torch.get_num_threads)
-        seen.append((torch.get_num_threads(), count))
-        clock[0] += 1 if count == 1 else seconds_on_four
-        return "made"
-
-    assert [quickest.run(work) for _ in range(80)] == ["made"] * 80
-    assert torch.get_num_threads() == on_all_cores(torch.get_num_threads) == 4
-    assert {around for around, _ in seen} == {1}  # all but products
-    counts = [count for _, count in seen]
-    assert counts[:8] == counts[64:72] == [1, 4] * 4
-    assert set(counts[8:64] + counts[72:]) == {chosen}
-
-
-def test_work_that_fails_leaves_the_threads_as_they_were() -> None:
-    def work() -> None:
-        on_all_cores(fails)
-
-    def fails() -> None:
-        raise ValueError("broken")
-
-    quickest = QuickestThreads(4)
-    for _ in range(2):
-        with pytest.raises(ValueError, match="broken"):
-            quickest.run(work)
-        assert torch.get_num_threads() == on_all_cores(torch.get_num_threads) == 4
+def test_products_alone_have_several_threads() -> None:
+    torch.set_num_threads(3)
+    with pytest.raises(ValueError, match="broken"), products_alone_on(4):
+        assert (torch.get_num_threads(), on_all_cores(torch.get_num_threads), torch.get_num_threads()) == (1, 4, 1)
+        on_all_cores(int, "broken")
+    assert torch.get_num_threads() == on_all_cores(torch.get_num_threads) == 3
