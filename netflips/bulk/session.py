@@ -17,7 +17,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from avcore.command import stopped_by_sigterm
+from avcore.command import Terminated, stopped_by_sigterm
 from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def _start(num_readers: int, folder: Path) -> None:
                     _temp_dir=str(folder),
                 )
             return
+        except SystemExit as error:  # Ray's own handler of SIGTERM
+            raise Terminated from error
         except Exception as error:  # Ray raises bare ones
             ray.shutdown()
             if not left:
@@ -171,7 +173,8 @@ def _start(num_readers: int, folder: Path) -> None:
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM wait until the block ends: half of a Ray ends the process by signal 11, or waits for ever."""
+    """Let the first Ctrl-C wait until the block ends: half of a Ray ends the process by signal 11, or waits for ever. SIGTERM too,
+    until Ray handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from avcore.command import Terminated
 from avcore.errors import UsageError
 from avdata.manifest import Entry
 from avdata.unit_store import read_units
@@ -153,3 +154,13 @@ def test_ctrl_c_waits_until_ray_has_started(tmp_path: Path, monkeypatch: pytest.
         session._start(1, tmp_path)
     assert started
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_sigterm_while_ray_starts_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(Terminated):
+        session._start(1, tmp_path)
