@@ -149,11 +149,14 @@ def test_ctrl_c_waits_until_ray_has_started(tmp_path: Path, monkeypatch: pytest.
         started.append(1)
 
     monkeypatch.setattr("ray.init", init)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        session._start(1, tmp_path)
-    assert started
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is passed over where the tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session._start(1, tmp_path)
+        assert started
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_sigterm_while_ray_starts_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
