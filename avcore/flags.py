@@ -173,8 +173,8 @@ class Commands:
         commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, one in self.parts.items():
             words = inspect.cleandoc(one.options.__doc__ or "")
-            help = " ".join(words.split()).rstrip(".").replace("%", "%%")
-            _fill(commands.add_parser(name, help=help, description=words), one.options)
+            in_list = " ".join(words.split()).rstrip(".").replace("%", "%%")
+            _fill(commands.add_parser(name, help=in_list, description=words), one.options)
         return parser
 
     def main(self, argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, nearest
+from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, nearest, other_texts_in
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import DUBS, FigureKind, all_metrics
@@ -140,7 +140,10 @@ def read_clips(folder: Path) -> list[BenchClip]:
         if lacking:
             raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
         given = row.get("subtitles")
-        others = tuple(map(str, row.get("other_texts", ())))
+        try:
+            others = other_texts_in(row)
+        except ValueError as error:
+            raise InputError(f"line {number}: {error}", path=path, expected=_FORM) from error
         subtitles = folder / given if given else None
         clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], subtitles, others)
         if clip.id in found or Path(clip.id).name != clip.id:

@@ -146,9 +146,8 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
     given = {name: value for name, value in row.items() if value is not None}
-    others = given.pop(_OTHERS, [])
-    if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
-        raise ValueError(f"{_OTHERS} is no list of texts")
+    others = other_texts_in(given)
+    given.pop(_OTHERS, None)
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
     lacking = [name for name in _FIELDS if name in needs and name not in given]
@@ -156,8 +155,16 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
     files = {name: root / given[name] for name in FILES if name in given}
-    texts = [" ".join(text.split()) for text in (given.pop("reference_text", ""), *others)]
-    return CaseFiles(**{**given, **files}, reference_text=texts[0], other_texts=tuple(texts[1:]))
+    text = " ".join(given.get("reference_text", "").split())
+    return CaseFiles(**{**given, **files, "reference_text": text}, other_texts=others)
+
+
+def other_texts_in(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the other right wordings that a line names. Raises ValueError where they are no list of texts."""
+    others = row.get(_OTHERS) or []
+    if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
+        raise ValueError(f"{_OTHERS} is no list of texts")
+    return tuple(" ".join(one.split()) for one in others)
 
 
 def _refuse(

@@ -85,7 +85,8 @@ class ManyOptions(MeasureOptions):
     """What is measured of many clips."""
 
     cases: Path = positional("MANIFEST", file=Input("the manifest"))
-    """JSON lines of {"id", "dub", "source", "reference_text"?, "reference"?, "speaker"?, "language"?, "group"?, "report"?}"""
+    """JSON lines of {"id", "dub", "source", "reference_text"?, "other_texts"?, "reference"?, "speaker"?, "language"?, "group"?,
+    "report"?}"""
     out_dir: Path | None = flag(default=Path("figures"), metavar="DIR")
     """for records.jsonl, metrics.json, table.md and report.html (default: figures)"""
     versa: Path | None = flag(default=None, metavar="DIR")

@@ -140,6 +140,11 @@ def test_pairs_to_hear_are_of_all_systems_alike(bench: Path) -> None:
     [
         ("systems/long/system.yaml", "name: x\n", "does not say what made these dubs"),
         ("clips.jsonl", '{"id": "c0", "source": "clips/c0.mp4"}\n', "line 1 has no reference_text"),
+        (
+            "clips.jsonl",
+            '{"id": "c0", "source": "clips/c0.mp4", "reference_text": "a", "other_texts": "b"}\n',
+            "line 1: other_texts is no list of texts",
+        ),
         ("clips.jsonl", '{"id": "../c0", "source": "clips/c0.mp4", "reference_text": "a"}\n', "ids name files"),
         ("clips.jsonl", '{"id": "c0", "source": "clips/no.mp4", "reference_text": "a"}\n', "a file is not there"),
         ("clips.jsonl", '{"id": "other", "source": "clips/c0.mp4", "reference_text": "a"}\n', "it has none of the clips"),
