@@ -5,6 +5,7 @@ import multiprocessing
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from avcore.units import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, prepare_stage
 from unit2unit.training import fairseq_fixes
-from unit2unit.training.fairseq_fixes import copy_whole, remove_parts, repair_fairseq
+from unit2unit.training.fairseq_fixes import copy_whole, end_collecting, remove_parts, repair_fairseq
 from unit2unit.training.network import keep_published_keys, rescale
 from unit2unit.training.optim import TimedPolynomialDecay
 from unit2unit.training.task import TRANSLATION, UnitTranslationTask
@@ -175,6 +176,16 @@ class _Numbers(Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
+
+
+def test_no_thread_is_left_at_its_batches_when_a_run_ends() -> None:
+    """Left alone, it ended 54 of 60 processes by SIGABRT instead of their exit code."""
+    before = threading.active_count()
+    epochs = EpochBatchIterator(_Numbers(), default_collate, [[index] for index in range(6)], num_workers=0, buffer_size=1)
+    assert next(epochs.next_epoch_itr(shuffle=False)).tolist() == [0]
+    assert threading.active_count() == before + 1
+    end_collecting()
+    assert threading.active_count() == before
 
 
 def test_workers_end_with_the_last_batch_of_their_epoch() -> None:

@@ -2,13 +2,16 @@
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
 taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
-the longest samples of every epoch, and leaves every epoch's workers behind.
+the longest samples of every epoch, and leaves every epoch's workers behind and, at a run's end, a thread at its batches.
 """
 
 import argparse
 import os
+import queue
 import shutil
+import threading
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import hydra.version
@@ -16,7 +19,7 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
-from fairseq.data.iterators import EpochBatchIterator
+from fairseq.data.iterators import BackgroundConsumer, EpochBatchIterator
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
@@ -102,6 +105,20 @@ def begin_epochs(epochs: EpochBatchIterator, *args: Any, **options: Any) -> None
     tells workers to end is gone already, and the run stands still for five seconds for each of them, in whatever it is doing.
     """
     _released_epochs(epochs, *args, **options | {"persistent_workers": False})
+
+
+def end_collecting() -> None:
+    """End fairseq's threads that collect batches, each with the batch that it is at.
+
+    fairseq leaves them to the end of the process, which is aborted (SIGABRT) where one of them is within a product then.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, BackgroundConsumer):
+            thread._max_len = 0
+            while thread.is_alive():
+                with suppress(queue.Empty):
+                    thread._queue.get_nowait()  # it waits for room
+                thread.join(0.01)
 
 
 def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> str:

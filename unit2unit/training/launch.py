@@ -16,7 +16,7 @@ from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
 from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
-from unit2unit.training.fairseq_fixes import remove_parts
+from unit2unit.training.fairseq_fixes import end_collecting, remove_parts
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.validation import Stop, Watch
 
@@ -54,7 +54,10 @@ def train_in_process(cfg: DictConfig) -> None:
     if cfg.common.cpu:
         keep_freed_memory()
     with _saving_on_sigterm() as stop, _watched(stop):
-        fairseq_cli.train.main(cfg)
+        try:
+            fairseq_cli.train.main(cfg)
+        finally:
+            end_collecting()
 
 
 def _log_to(path: Path) -> None:
