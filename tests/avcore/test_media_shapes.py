@@ -1,6 +1,5 @@
 """Pictures that change their size, or the shape of their pixels, on the way are neither squeezed nor thrown away."""
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -127,9 +126,7 @@ def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
 def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
     """No header of a packet says it before: AV1 refers to pictures of another size."""
     options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
-    scheduling = os.sched_getscheduler(0), os.sched_getparam(0)
     path = film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv")
-    os.sched_setscheduler(0, *scheduling)  # SVT-AV1 gives whoever calls it real-time priority, where it may
     assert probe(path).notes == ()
     pictures = list(read_pictures(path))
     assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 10
