@@ -77,7 +77,7 @@ MUTANTS = (
     # lips: pictures and units, opponents, colours, the sync loss
     Mutant("unit2av.lip_task", "real, made = engine", "made, real = engine",
         f"{_WAV2LIP} {_OPPOSED}[face] {_OPPOSED}[sound_lips]"),
-    Mutant("unit2av.face.training.losses", "torch.arange(UNITS_PER_FRAME, device=shown.device)",
+    Mutant("unit2av.face.training.task", "torch.arange(UNITS_PER_FRAME, device=shown.device)",
         "1 + torch.arange(UNITS_PER_FRAME, device=shown.device)", "unit2av/test_train_unit2v.py"),
     Mutant("unit2av.face.training.sync", "sync_loss(own, is_aligned=True)", "sync_loss(own, is_aligned=False)",
         "unit2av/test_train_sync.py"),
@@ -89,9 +89,9 @@ MUTANTS = (
     Mutant("text2unit.model", "durations[mask].float().log1p()", "durations[mask].float().log()",
         "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment"),
     Mutant("avcore.notes", "say_in(values[", "say_in(ENGLISH or values[", "avcore/test_notes.py"),
-    Mutant("unit2text.training.losses", "(1 - ctc_weight) * self.attention", "self.attention",
+    Mutant("unit2text.training.task", "(1 - ctc_weight) * self.attention", "self.attention",
         "parity/test_text_reader.py unit2text/test_training.py"),
-    Mutant("unit2text.training.losses", "share = (progress - _FADE_FROM)", "share = 1 - (progress - _FADE_FROM)",
+    Mutant("unit2text.training.items", "share = (progress - _FADE_FROM)", "share = 1 - (progress - _FADE_FROM)",
         "unit2text/test_training.py::test_units_of_the_sound_fade_out"),
     # the translator: tags, noise, splits, validation, updates
     Mutant("unit2unit.model", "[END_OF_UNITS, self.tag(language)]", "[self.tag(language), END_OF_UNITS]",
@@ -99,8 +99,8 @@ MUTANTS = (
     Mutant("unit2unit.training.noise", "fed = np.roll(target, 1)", "fed = np.roll(target, -1)", _NOISE),
     Mutant("unit2unit.training.validation", "sum(END_OF_UNITS not in tokens[-2:] for", "sum(END_OF_UNITS in tokens[-2:] for",
         _VALID),
-    Mutant("unit2unit.training.memory", "share = max(fitting, longest), asked // processes", "share = max(fitting, longest), asked",
-        _UPDATES),
+    Mutant("unit2unit.training.machine", "share = max(fitting, longest), asked // processes",
+        "share = max(fitting, longest), asked", _UPDATES),
     # what all share: units, notes, exit codes
     Mutant("avdata.corpus", "if key(one) not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),

@@ -35,7 +35,8 @@ from unit2text.model import EncodedUnits, TextReader
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
 from unit2text.text import TextVocabulary, word_errors
-from unit2text.training.losses import Losses, joint_loss, num_faded
+from unit2text.training.items import num_faded
+from unit2text.training.task import Losses, joint_loss
 
 
 class TestLips:

@@ -29,7 +29,7 @@ from unit2text.model import TextReader, load_reader
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
-from unit2text.training.start import join_pretrained
+from unit2text.training.task import join_pretrained
 from unit2text.windows import WindowSettings
 
 

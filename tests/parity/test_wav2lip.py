@@ -19,8 +19,7 @@ from unit2av.lip_task import LOSSES
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
-from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
-from unit2av.lipsync.wav2lip.training.corpus import SoundClips
+from unit2av.lipsync.wav2lip.training.config import GeneratorConfig, SoundClips
 from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosines, windows_of
 from unit2av.lipsync.wav2lip.training.task import GeneratorTask
 from unit2av.renderer import network_input

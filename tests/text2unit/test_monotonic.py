@@ -9,8 +9,7 @@ from scipy.stats import betabinom
 
 from text2unit.model import Training, best_durations, durations_of
 from text2unit.training.config import TextLossConfig
-from text2unit.training.items import straight_prior
-from text2unit.training.losses import aligned_losses, forward_sum
+from text2unit.training.task import aligned_losses, forward_sum, straight_prior
 
 
 def _all_durations(steps: int, letters: int) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task
 from text2unit.training.config import SpellerRunConfig
-from text2unit.training.items import collate_texts
+from text2unit.training.task import collate_texts
 
 
 def _errors(speller: TextSpeller) -> float:

@@ -17,11 +17,10 @@ from avcore.errors import NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
 from avcore.media import PictureSource, read_speech
-from unit2av.face.training import seen
+from unit2av.face.training import task
 from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.corpus import LipClip
-from unit2av.face.training.losses import l1_weights, mouth_of, moved_weights, ssim, weighted_l1
-from unit2av.face.training.seen import LipReader
+from unit2av.face.training.task import LipReader, l1_weights, mouth_of, moved_weights, ssim, weighted_l1
 from unit2av.lip_crops import CropSource
 
 _ROOT = Path(__file__).parents[2]
@@ -66,7 +65,7 @@ def test_pictures_without_a_face_agree_in_nothing(
     def blind(*_: object, **__: object) -> None:
         raise NoFaceError("no face was found in any picture")
 
-    monkeypatch.setattr(seen, "find_faces", blind)
+    monkeypatch.setattr(task, "find_faces", blind)
     with caplog.at_level(logging.WARNING):
         found = LipReader(encoder, [clip], tmp_path).measure(Copyist())  # type: ignore[arg-type]
     assert set(found.values()) == {0.0}

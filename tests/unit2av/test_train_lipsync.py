@@ -20,12 +20,9 @@ from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
 from unit2av.lip_task import LOSSES, QUALITY, faces_of
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import mel_of
-from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
-from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
-from unit2av.lipsync.wav2lip.training.items import ExpertWindows, GeneratorWindows
-from unit2av.lipsync.wav2lip.training.start import load_expert
-from unit2av.lipsync.wav2lip.training.task import GENERATOR
-from unit2av.train_lipsync import main, make_task
+from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig, read_sound_clips
+from unit2av.lipsync.wav2lip.training.task import GENERATOR, ExpertWindows, GeneratorWindows
+from unit2av.train_lipsync import load_expert, main, make_task
 
 PARITY = Path(__file__).parents[1] / "parity"
 EXPERT = PARITY / "lipsync_expert_tiny.pth"

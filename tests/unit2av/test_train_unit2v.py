@@ -17,9 +17,8 @@ from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
 from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
-from unit2av.face.training.losses import FaceLosses, LipDiscriminator
 from unit2av.face.training.sync import load_sync_expert
-from unit2av.face.training.task import FACE
+from unit2av.face.training.task import FACE, FaceLosses, LipDiscriminator
 from unit2av.lip_task import QUALITY, lower_half
 from unit2av.stage import RENDERER
 from unit2av.train_sync import make_task as make_sync_task

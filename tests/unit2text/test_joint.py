@@ -12,7 +12,7 @@ from tests.unit2text.tiny import SMALL
 from unit2text.model import EncodedUnits, UnitText
 from unit2text.search import BLANK_ROW, _before, _begun, _paths, log_likelihoods, search_together
 from unit2text.training.corpus import ReaderCorpus
-from unit2text.training.start import reader_config
+from unit2text.training.task import reader_config
 
 ROWS = 8
 _SAID = SpokenText("a", "the end of it", "en", Units.from_frames([1]))

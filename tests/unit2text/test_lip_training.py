@@ -10,7 +10,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_av_hubert
 from unit2text.reader import UnitReader
 from unit2text.train import main
-from unit2text.training.lips import changed
+from unit2text.training.items import changed
 
 _LIP_ENCODER = "encoder.w2v_model."
 

@@ -13,7 +13,7 @@ from unit2text.model import UnitText, stored_tensors
 from unit2text.stage import TEXT_READER
 from unit2text.training.config import ModelConfig
 from unit2text.training.corpus import ReaderCorpus, text_vocabulary
-from unit2text.training.start import reader_config
+from unit2text.training.task import reader_config
 
 LETTERS = "abdeghiklmnorstu"
 WORDS = ("nor", "hagel", "dimut", "sal", "berod", "kig", "umla", "theno", "gosti", "rab")

@@ -19,9 +19,15 @@ from tests.unit2unit.fairseq_side import batch, load_published, setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
-from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
 from unit2unit.training.network import attend_plainly
-from unit2unit.training.optim import AdamMuon, TimedDecayConfig, TimedPolynomialDecay, mark_layers
+from unit2unit.training.optim import (
+    AdamMuon,
+    FocalLabelSmoothedCrossEntropyCriterion,
+    TimedDecayConfig,
+    TimedPolynomialDecay,
+    focal_loss,
+    mark_layers,
+)
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.validation import Translations
 

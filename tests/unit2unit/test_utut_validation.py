@@ -18,10 +18,10 @@ from avcore.errors import UsageError
 from avtrain.entry import read_config
 from recipes.kox.true_shape import SHAPE
 from unit2unit.model import TranslatorVocabulary
-from unit2unit.training import memory, validation
+from unit2unit.training import machine, validation
 from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.corpus import write_dictionary
-from unit2unit.training.memory import GIB, bytes_of_token, bytes_of_weights, divide_update, follow_memory
+from unit2unit.training.machine import GIB, bytes_of_token, bytes_of_weights, divide_update, follow_memory
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.validation import Interrupted, Stop, Translations, Watch, is_translated, part_of, say_translations
 
@@ -227,8 +227,8 @@ def test_batches_follow_the_memory_of_a_gpu(
     gib: int, processes: int, update_tokens: int, given: dict[str, Any], expected: tuple[int | None, int],
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(memory, "has_gpu", lambda run: True)
-    monkeypatch.setattr(memory, "device_bytes", lambda has_cuda: gib * GIB)
+    monkeypatch.setattr(machine, "has_gpu", lambda run: True)
+    monkeypatch.setattr(machine, "device_bytes", lambda has_cuda: gib * GIB)
     monkeypatch.setenv("WORLD_SIZE", str(processes))
     run = follow_memory(replace(_run(**given), update_tokens=update_tokens))
     assert (run.option("max_tokens"), run.option("update_freq")) == (expected[0], [expected[1]])
@@ -247,8 +247,8 @@ def test_an_update_has_the_same_tokens_in_any_number_of_processes(asked: int, fi
 
 @pytest.mark.parametrize("gib", [24, 80])
 def test_pairs_of_true_lengths_fill_an_update(gib: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "has_gpu", lambda run: True)
-    monkeypatch.setattr(memory, "device_bytes", lambda has_cuda: gib * GIB)
+    monkeypatch.setattr(machine, "has_gpu", lambda run: True)
+    monkeypatch.setattr(machine, "device_bytes", lambda has_cuda: gib * GIB)
     run = follow_memory(read_config(TrainingRun, "unit2unit/finetune_large_batch", ["data_dir=d", "run_dir=r", "init=i.pt"]))
     lengths = json.loads(SHAPE.read_text(encoding="utf-8"))["lengths"]
     source, target = (np.array(lengths[language]) + 2 for language in ("en", "ko"))
@@ -277,9 +277,9 @@ def test_an_update_that_processes_cannot_share_is_refused(asked: int, processes:
 def test_the_published_batch_and_a_larger_one_in_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "has_gpu", lambda run: True)
+    monkeypatch.setattr(machine, "has_gpu", lambda run: True)
     for gib, tokens in ((16, 8192), (80, 8192), (8, 1024)):
-        monkeypatch.setattr(memory, "device_bytes", lambda has_cuda, gib=gib: gib * GIB)
+        monkeypatch.setattr(machine, "device_bytes", lambda has_cuda, gib=gib: gib * GIB)
         assert follow_memory(_run()).option("max_tokens_valid") == tokens
     assert follow_memory(_run(max_tokens_valid=100)).option("max_tokens_valid") == 100
     assert (_run().option("max_tokens"), _run().option("update_freq"), _run().update_tokens) == (AUTO, AUTO, 1024)

@@ -1,27 +1,176 @@
-"""Training of a speller: its step, and how well it does on held-out sentences."""
+"""Training of a speller: its items, its losses, its step, and how well it does on held-out sentences."""
 
 import logging
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.special import betaln, gammaln
 from torch import Tensor
 
-from avcore.units import edit_distance
+from avcore.arrays import Floats
+from avcore.units import Ids, edit_distance
 from avtrain.config import Metrics
+from avtrain.sampling import Key
 from avtrain.task import Engine, Task, Values
-from text2unit.model import CTC, SpellerConfig
+from text2unit.model import CTC, PADDING, SpellerConfig, Training, aligned_duration_loss, mask_of
 from text2unit.speller import Network
-from text2unit.training.config import SpellerRunConfig
-from text2unit.training.corpus import TextCorpus
-from text2unit.training.items import Batch, Item, Sentences, collate_texts
-from text2unit.training.losses import aligned_losses, ctc_loss
+from text2unit.training.config import SpellerRunConfig, TextLossConfig
+from text2unit.training.corpus import Sentence, TextCorpus
 
+_BLANK_LOGIT = -1.0
+"""Of no letter at a step, as in Badlani et al. (2021)."""
 LOG = logging.getLogger("netflips.train")
 RUN_KIND = "speller"
 """What `describe` says of a run's checkpoint."""
 NETWORK = "speller"
 """The network's name in a run's checkpoint."""
 _SHOWN_UNITS = 24
+
+
+def straight_prior(steps: int, letters: int) -> Floats:
+    """Log-probabilities float32 [T, J] of letters at each step, around the straight line: beta-binomial (Badlani et al. 2021)."""
+    place = np.arange(letters, dtype=np.float64)
+    alpha = np.arange(1, steps + 1, dtype=np.float64)[:, None]
+    beta = steps + 1 - alpha
+    most = letters - 1
+    choose = gammaln(most + 1) - gammaln(place + 1) - gammaln(most - place + 1)
+    return np.asarray(choose + betaln(place + alpha, most - place + beta) - betaln(alpha, beta), np.float32)
+
+
+def straight_priors(num_frames: list[int], num_letters: list[int]) -> Tensor:
+    """The same of a batch, float32 [batch, T, J], 0 in the padding."""
+    priors = torch.zeros(len(num_frames), max(num_frames), max(num_letters))
+    for row, (steps, letters) in enumerate(zip(num_frames, num_letters, strict=True)):
+        priors[row, :steps, :letters] = torch.from_numpy(straight_prior(steps, letters))
+    return priors
+
+
+@dataclass(frozen=True)
+class Item:
+    """letters: int64 [J]. units: int64 [U], merged. frames: int64 [T], one unit every 20 ms."""
+
+    name: str
+    text: str
+    letters: Ids
+    units: Ids
+    frames: Ids
+
+
+class Batch(TypedDict):
+    """Sentences side by side, shorter ones filled up.
+
+    letters: int64 [batch, J]; units: int64 [batch, U]; frames: int64 [batch, T]; their lengths: int64 [batch] each. prior:
+    float32 [batch, T, J], see `straight_prior`, None for a network that aligns nothing.
+    """
+
+    names: list[str]
+    texts: list[str]
+    letters: Tensor
+    num_letters: Tensor
+    units: Tensor
+    num_units: Tensor
+    frames: Tensor
+    num_frames: Tensor
+    prior: Tensor | None
+
+
+class Sentences:
+    """Sentences as items, the same in every epoch (avtrain.data.ItemSource)."""
+
+    def __init__(self, sentences: Sequence[Sentence]) -> None:
+        self._items = [
+            Item(one.id, one.text, one.letters, one.units.ids, one.units.frames()) for one in sentences
+        ]  # text is small: all of it stays in memory
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def load(self, key: Key) -> Item:
+        """Sentence key[1]."""
+        return self._items[key[1]]
+
+    def name(self, index: int) -> str:
+        return self._items[index].name
+
+    def lengths(self) -> list[int]:
+        return [len(one.frames) for one in self._items]
+
+
+def collate_texts(items: Sequence[Item], with_prior: bool) -> Batch:
+    """Make a batch. with_prior: for a network that learns its alignment."""
+    num_letters, num_frames = [len(one.letters) for one in items], [len(one.frames) for one in items]
+    return Batch(
+        names=[one.name for one in items],
+        texts=[one.text for one in items],
+        letters=_side_by_side([one.letters for one in items], PADDING),
+        num_letters=torch.tensor(num_letters),
+        units=_side_by_side([one.units for one in items], 0),
+        num_units=torch.tensor([len(one.units) for one in items]),
+        frames=_side_by_side([one.frames for one in items], 0),
+        num_frames=torch.tensor(num_frames),
+        prior=straight_priors(num_frames, num_letters) if with_prior else None,
+    )
+
+
+def _side_by_side(rows: Sequence[Ids], padding: int) -> Tensor:
+    padded = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Tensor) -> Tensor:
+    """CTC loss a unit.
+
+    log_probs: float32 [batch, places, units + 1], the blank last; num_places: int64 [batch]; units: int64 [batch, U], num_units:
+    int64 [batch].
+    """
+    blank = log_probs.shape[2] - 1
+    return F.ctc_loss(log_probs.transpose(0, 1), units, num_places, num_units, blank, reduction="mean", zero_infinity=True)
+
+
+def aligned_losses(
+    made: Training, frames: Tensor, num_frames: Tensor, num_letters: Tensor, config: TextLossConfig
+) -> dict[str, Tensor]:
+    """units, forward_sum, binary, duration: the losses of an aligned network, without their weights.
+
+    frames: int64 [batch, T]; num_frames, num_letters: int64 [batch].
+    """
+    mask = mask_of(num_frames, frames.shape[1])
+    classes = made.classes[mask].float()
+    return {
+        "units": F.cross_entropy(classes, frames[mask], label_smoothing=config.label_smoothing),
+        "forward_sum": forward_sum(made.alignment, num_frames, num_letters),
+        "binary": binary_loss(made.alignment, made.durations, mask),
+        "duration": aligned_duration_loss(made.log_durations, made.durations, num_letters),
+    }
+
+
+def forward_sum(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> Tensor:
+    """Return how improbable it is that the letters come in their order, over all alignments, a letter.
+
+    alignment: float32 [batch, T, J], log-probabilities; computed as the CTC loss of the sequence 1, 2, ... J.
+    """
+    batch, _, letters = alignment.shape
+    with_blank = F.pad(alignment, (1, 0), value=_BLANK_LOGIT)
+    log_probs = torch.log_softmax(with_blank, dim=-1).transpose(0, 1)
+    order = torch.arange(1, letters + 1, device=alignment.device).expand(batch, -1)
+    return F.ctc_loss(log_probs, order, num_frames, num_letters, blank=0, reduction="mean", zero_infinity=True)
+
+
+def binary_loss(alignment: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
+    """Mean of minus the log-probability of the letter that each step was given.
+
+    alignment: float32 [batch, T, J]; durations: int64 [batch, J]; mask: bool [batch, T].
+    """
+    steps = torch.arange(mask.shape[1], device=mask.device).expand(len(durations), -1).contiguous()
+    owner = torch.searchsorted(durations.cumsum(1), steps, right=True).clamp(max=durations.shape[1] - 1)
+    chosen = torch.log_softmax(alignment, dim=-1).gather(2, owner[..., None]).squeeze(-1)
+    return -chosen[mask].mean()
 
 
 class _Measured(NamedTuple):

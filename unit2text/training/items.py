@@ -1,24 +1,42 @@
-"""Units as a reader in training is given them, with noise, and batches of them."""
+"""What a reader in training is given: units with noise, or mouth video in their place (the paper's second step), in batches."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from av2unit.lips import lip_features
+from avcore.arrays import Pictures, load_array
+from avcore.errors import InputError
+from avcore.media import read_gray_video
 from avcore.timeline import seconds_to_units
 from avcore.units import END, NUM_MARKS, PAD, Ids, Units
-from avdata.spoken_texts import SpokenText
+from avdata.spoken_texts import SeenText, SpokenText
 from avtrain.sampling import Key, item_generator
+from unit2text.config import LipConfig
 from unit2text.text import TextVocabulary
 from unit2text.training.config import ReaderNoiseConfig
-from unit2text.training.losses import num_faded
 
+_FADE_FROM, _FADE_TO = 0.1, 0.7
+"""Shares of a run between which the units of the sound vanish."""
+_EXACT_DIGITS = 6
+"""Counts that differ by less from a whole number are that number."""
 HIDDEN = 0
 """Row of the zero vector: padding, and what is masked."""
+LIP_ARRAY = ".npy"
+
+
+def num_faded(progress: float, count: int) -> int:
+    """Return how many of `count` units of the sound are hidden when this share of the run is done: none at first, all at last."""
+    share = (progress - _FADE_FROM) / (_FADE_TO - _FADE_FROM)
+    return int(round(min(1.0, max(0.0, share)) * count, _EXACT_DIGITS))
 
 
 class ReaderItem(NamedTuple):
@@ -150,10 +168,7 @@ def masked(rows: Ids, noise: ReaderNoiseConfig, random: Generator) -> Ids:
 def collate_units(items: Sequence[ReaderItem], starts: Sequence[int]) -> ReaderBatch:
     """Pad items; starts: the row that a text of each language begins with."""
     rows = [torch.from_numpy(item.rows) for item in items]
-    target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
-    languages = torch.tensor([item.language for item in items])
-    first = torch.tensor(starts)[languages][:, None]
-    before = torch.cat([first, target[:, :-1].masked_fill(target[:, :-1] == END, PAD)], dim=1)
+    languages, before, target = _texts_of(items, starts)
     sounds = [torch.from_numpy(item.sound) for item in items if item.sound is not None]
     sound = pad_sequence(sounds, batch_first=True, padding_value=HIDDEN) if sounds else None
     padded = pad_sequence(rows, batch_first=True, padding_value=HIDDEN)
@@ -169,3 +184,94 @@ def fade(sound: Tensor, progress: float) -> Tensor:
         chosen = torch.randperm(len(shown))[: num_faded(progress, len(shown))]
         row[shown[chosen.to(shown.device)]] = HIDDEN
     return faded
+
+
+class LipItem(NamedTuple):
+    """Normalised pictures, float32 [time, height, width]; the text's rows and its end, int64 [N]; the language's number."""
+
+    pictures: NDArray[np.float32]
+    target: Ids
+    language: int
+    text: str
+
+
+class LipBatch(NamedTuple):
+    """Clips as they are, float [time, height, width] each; the rest as in `ReaderBatch`."""
+
+    clips: tuple[Tensor, ...]
+    lengths: Tensor
+    languages: Tensor
+    before: Tensor
+    target: Tensor
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LipClips:
+    """Items by key (avtrain.data.ItemSource); in training a clip is cut out anywhere and half of them are mirrored."""
+
+    seen: Sequence[SeenText]
+    text: TextVocabulary
+    languages: Sequence[str]
+    lips: LipConfig
+    is_training: bool
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def name(self, index: int) -> str:
+        """Return the utterance's id."""
+        return self.seen[index].id
+
+    def lengths(self) -> list[int]:
+        """Pictures of each, as the manifest says; 1 where it says nothing."""
+        return [max(1, one.frames) for one in self.seen]
+
+    def load(self, key: Key) -> LipItem:
+        """Return a clip. Raises InputError or MediaError for one that holds no lips."""
+        one = self.seen[key[1]]
+        pictures = read_lips(one.lips)
+        if self.is_training:
+            pictures = changed(pictures, self.lips.image_crop_size, item_generator(self.seed, key))
+        normalised = lip_features(pictures, self.lips.image_crop_size, self.lips.image_mean, self.lips.image_std)
+        target = np.append(self.text.encode(one.text), END)
+        return LipItem(normalised, target, list(self.languages).index(one.language), one.text)
+
+
+def read_lips(path: Path) -> Pictures:
+    """Lip pictures of a video or a `.npy` file, uint8 [time, height, width]. Raises InputError or MediaError."""
+    if path.suffix != LIP_ARRAY:
+        return read_gray_video(path)
+    lips = load_array(path, "the lips", is_mapped=True)
+    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
+        found = f"{lips.dtype} {list(lips.shape)}"
+        raise InputError("these are no lips", path=path, expected="uint8 [time, height, width]", found=found)
+    return lips
+
+
+def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictures:
+    """Return a square cut out anywhere, the same in all pictures, and mirrored or not: uint8 [time, size, size]."""
+    height, width = pictures.shape[1:]
+    if min(height, width) < size:
+        raise InputError("these lips are too small", expected=f"{size} pixels or more", found=f"{height} x {width}")
+    top, left = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
+    cut = pictures[:, top : top + size, left : left + size]
+    return np.ascontiguousarray(cut[:, :, ::-1] if random.random() < 0.5 else cut)
+
+
+def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
+    """Put clips into a batch; starts: the row that a text of each language begins with."""
+    languages, before, target = _texts_of(items, starts)
+    clips = tuple(torch.from_numpy(item.pictures) for item in items)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return LipBatch(clips, lengths, languages, before, target, tuple(item.text for item in items))
+
+
+def _texts_of(items: Sequence[ReaderItem] | Sequence[LipItem], starts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Languages, what the decoder is given and what it should say: see `ReaderBatch`."""
+    languages = torch.tensor([item.language for item in items])
+    target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
+    first = torch.tensor(starts)[languages][:, None]
+    before = torch.cat([first, target[:, :-1].masked_fill(target[:, :-1] == END, PAD)], dim=1)
+    return languages, before, target

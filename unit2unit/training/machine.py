@@ -1,10 +1,39 @@
-"""What a run finds where it starts: fairseq, GPUs, and the other processes, where fairseq does not know them."""
+"""What a run finds where it starts: fairseq, GPUs, other processes, and memory, which says how large a batch may be.
+
+The published 1,024 tokens a batch neither fit every device nor fill any: `max_tokens` and `update_freq` may be `auto`.
+"""
 
 import os
+from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
+from avcore.command import LOG
+from avcore.compute.memory import machine_memory_bytes
 from avcore.errors import UsageError
-from unit2unit.training.config import TrainingRun
+from avcore.notes import several
+from unit2unit.training.config import AUTO, TrainingRun
+
+GIB = 1 << 30
+_OF_TABLE_WIDTH, _OF_ROW, _OF_HEAD, _OF_FFN = 24, 8, 12, 8
+"""Bytes in float32 for each of the width of the embeddings, of the rows that loss and accuracy look at, of the positions that
+a head looks at, and of a layer's feed-forward width."""
+_HALF = 0.6
+"""float16 keeps that much: with bfloat16 weights at the published size it is 0.59, and 0.56 of attention."""
+_WEIGHT_BYTES = {False: 16, True: 20}
+"""Of a weight with its gradient and Adam's two moments in float32; in float16 with fairseq's float32 copies."""
+_EXCHANGED_BYTES = 4
+"""Of a weight, where several processes exchange gradients."""
+_USABLE = {False: 0.5, True: 0.9}
+"""Share of a device's memory that a run counts on: of a machine's, of a GPU's."""
+_BESIDE_BYTES = {False: GIB // 2, True: 3 * GIB // 2}
+"""Of the program and its libraries."""
+_STEP = 64
+_VALID_TOKENS = 8192
+"""Of a batch without gradients at most: larger ones are hardly quicker."""
+_ROWS = 1025
+"""Of the published table of tokens; another vocabulary changes little."""
+_PUBLISHED = {"layers": 12, "embed_dim": 1024, "ffn_embed_dim": 4096, "attention_heads": 16}
 
 
 def require_fairseq() -> None:
@@ -53,3 +82,138 @@ def launched_options(run: TrainingRun) -> dict[str, Any]:
         "distributed_no_spawn": True,
         "ddp_backend": "legacy_ddp",
     }
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """A stack as memory has it. width, fixed: bytes for each of its width and besides, of a layer and a position."""
+
+    name: str
+    attentions: int
+    width: int
+    fixed: int
+
+
+_STACKS = (_Stack("encoder", 1, 40, 16), _Stack("decoder", 2, 68, 24))
+
+
+def follow_memory(run: TrainingRun) -> TrainingRun:
+    """Return the run with numbers for `max_tokens`, `update_freq` and `max_tokens_valid` where they are `auto`.
+
+    A batch has as many tokens as the device holds with every pair as long as the run's longest, and an update the `update_tokens`
+    of the run, whatever the number of processes (0 = a batch of each). Raises UsageError for a number that cannot be.
+    """
+    tokens, frequency = run.option("max_tokens"), run.option("update_freq")
+    if AUTO not in (tokens, frequency, run.option("max_tokens_valid")):
+        return run
+    if isinstance(tokens, str) and tokens != AUTO:
+        raise UsageError("--max-tokens must be a whole number, or auto", found=tokens)
+    if run.update_tokens < 0:
+        raise UsageError("update_tokens must be 0 or more", found=run.update_tokens)
+    processes, has_cuda = processes_of(run), has_gpu(run)
+    longest = max(int(run.option(f"max_{side}_positions", 1024)) for side in ("source", "target"))
+    memory = device_bytes(has_cuda)
+    fitting = tokens_that_fit(run, longest, memory, processes, has_cuda)
+    if fitting < longest:
+        LOG.warning(
+            "a pair of %d tokens a side may not fit into %.1f GiB: leave long ones out, or train a smaller network",
+            longest,
+            memory / GIB,
+        )
+    if AUTO in (tokens, frequency):
+        tokens, frequency = divide_update(run.update_tokens, processes, longest, fitting, tokens, frequency)
+        run = run.changed("dataset", {"max_tokens": tokens}).changed("optimizer", {"update_freq": [frequency]})
+        line = f"batches of {tokens} tokens ({fitting} would fit into {memory / GIB:.1f} GiB), "
+        line += f"{several(frequency, 'batch', 'batches')} an update in {several(processes, 'process', 'processes')}"
+        LOG.info("%s%s", line, f": {tokens * frequency * processes:,} tokens an update" if tokens else "")
+    if run.option("max_tokens_valid") == AUTO:
+        untrained = tokens_that_fit(run, longest, memory, processes, has_cuda, is_trained=False)
+        run = run.changed("dataset", {"max_tokens_valid": max(longest, min(untrained, _VALID_TOKENS))})
+    return run
+
+
+def processes_of(run: TrainingRun) -> int:
+    """Return how many processes train the run."""
+    return int(os.environ.get("WORLD_SIZE", run.option("distributed_world_size", 1) or 1))
+
+
+def divide_update(
+    asked: int, processes: int, longest: int, fitting: int, tokens: object = AUTO, frequency: object = AUTO
+) -> tuple[Any, int]:
+    """Return the tokens of a batch and the batches of an update in each process, which make an update of as many as asked.
+
+    asked: tokens of an update in all processes, 0 = a batch of each. longest: tokens of the longest pair; fitting: those that fit
+    into memory. tokens, frequency: what is stated, which holds. Raises UsageError where the processes would make more than asked.
+    """
+    most, share = max(fitting, longest), asked // processes
+    batches = 0 if frequency == AUTO else _first(frequency)
+    least = (tokens if isinstance(tokens, int) else longest) * max(1, batches)
+    if asked and tokens is not None and share < least:
+        raise UsageError(
+            "an update cannot be divided among the processes",
+            expected=f"update_tokens={least * processes} or more, or 0: each of {several(processes, 'process', 'processes')} has "
+            f"{several(max(1, batches), 'batch', 'batches')} of {least // max(1, batches)} tokens or more",
+            found=f"update_tokens={asked}",
+            hint="a larger update asks for another rate and fewer updates, as in unit2unit/finetune_large_batch",
+        )
+    if tokens != AUTO:
+        return tokens, max(1, ceil(share / tokens)) if isinstance(tokens, int) and tokens > 0 else 1
+    if not asked:
+        return most, max(1, batches)
+    if not batches:  # the fewest that fit, of those that divide the update without a rest where there are any
+        fewest, largest = ceil(share / most), share // longest
+        exact = (number for number in range(fewest, largest + 1) if not asked % (processes * number))
+        batches = next(exact, min(fewest, largest))
+        return min(ceil(asked / processes / batches), most), batches
+    return ceil(asked / processes / batches), batches
+
+
+def _first(frequency: object) -> int:
+    """Return the batches of an update in the first epoch, as fairseq's option has it; what it refuses counts as one."""
+    first = frequency[0] if isinstance(frequency, list) and frequency else frequency
+    return first if isinstance(first, int) and first > 0 else 1
+
+
+def tokens_that_fit(run: TrainingRun, length: int, memory: int, processes: int, has_cuda: bool, is_trained: bool = True) -> int:
+    """Return how many tokens a batch may have, 0 where the network alone is too large. is_trained: gradients are taken of it."""
+    left = memory * _USABLE[has_cuda] - _BESIDE_BYTES[has_cuda] - bytes_of_weights(run, processes)
+    return max(0, int(left / bytes_of_token(run, length, is_trained)) // _STEP * _STEP)
+
+
+def _size(run: TrainingRun, name: str, stack: str = "encoder") -> int:
+    return int(run.option(f"{stack}_{name}", _PUBLISHED[name]))
+
+
+def bytes_of_weights(run: TrainingRun, processes: int) -> int:
+    """Return what a run's weights, gradients and moments take in each process."""
+    dim = _size(run, "embed_dim")
+    number = _ROWS * dim
+    for stack in _STACKS:
+        ffn = _size(run, "ffn_embed_dim", stack.name)
+        number += _size(run, "layers", stack.name) * (4 * stack.attentions * dim * dim + 2 * dim * ffn)
+    return number * (_WEIGHT_BYTES[bool(run.option("fp16"))] + (_EXCHANGED_BYTES if processes > 1 else 0))
+
+
+def bytes_of_token(run: TrainingRun, length: int, is_trained: bool = True) -> float:
+    """Return what autograd keeps of one source and one target position of a batch of pairs that are `length` tokens long.
+
+    Counted on the CPU with `saved_tensors_hooks`, to the byte in float32; a GPU's fused attention keeps less. Without gradients it
+    is at most what one layer of each stack keeps.
+    """
+    dim = _size(run, "embed_dim")
+    total = float(_OF_TABLE_WIDTH * dim + _OF_ROW * _ROWS)
+    for stack in _STACKS:
+        ffn, heads = _size(run, "ffn_embed_dim", stack.name), _size(run, "attention_heads", stack.name)
+        attention = stack.attentions * heads * _OF_HEAD * length
+        layers = _size(run, "layers", stack.name) if is_trained else 1
+        total += layers * (stack.width * dim + _OF_FFN * ffn + stack.fixed + attention)
+    return total * (_HALF if run.option("fp16") else 1.0)
+
+
+def device_bytes(has_cuda: bool) -> int:
+    """Return the memory of the GPU that this process trains on, or this process's part of the machine's."""
+    if has_cuda:
+        import torch
+
+        return int(torch.cuda.get_device_properties(int(os.environ.get("LOCAL_RANK", 0))).total_memory)
+    return machine_memory_bytes() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))

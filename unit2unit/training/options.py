@@ -16,8 +16,7 @@ from avcore.errors import UsageError
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.corpus import read_report
 from unit2unit.training.fairseq_fixes import repair_fairseq
-from unit2unit.training.machine import launched_options
-from unit2unit.training.memory import follow_memory
+from unit2unit.training.machine import follow_memory, launched_options
 from unit2unit.training.optim import TIMED
 from unit2unit.training.user_dir import utut_plugins
 

@@ -1,29 +1,225 @@
-"""Training of the face renderer: what it draws, and how well it does on held-out clips."""
+"""Training of the face renderer: what it is corrected by, what it draws, and how well it does on held-out clips."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.errors import NetflipsError
+from avcore.arrays import Pictures
+from avcore.contracts import Extractor
+from avcore.errors import NetflipsError, NoFaceError
+from avcore.faces.boxes import read_boxes_for
+from avcore.faces.crop import paste_face
+from avcore.faces.find import find_faces
+from avcore.faces.geometry import steady_boxes
+from avcore.media import Picture, PictureSource
+from avcore.timeline import UNITS_PER_FRAME, frames_to_units
+from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
 from avtrain.data import move
 from avtrain.task import Engine, Values
-from unit2av.face.model import WINDOW_FRAMES, FaceModel
-from unit2av.face.training.config import Unit2vConfig
-from unit2av.face.training.corpus import FaceClips
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
+from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
+from unit2av.face.training.corpus import FaceClips, LipClip
 from unit2av.face.training.items import FaceWindows
-from unit2av.face.training.losses import FaceLosses, LipDiscriminator, mouth_of, ssim
-from unit2av.face.training.seen import LipReader
-from unit2av.face.training.sync import SyncExpert
+from unit2av.face.training.sync import SyncExpert, drawn_windows
 from unit2av.judge import load_judge
-from unit2av.lip_task import Batch, DrawingTask, distances, faces_of, stack
-from unit2av.renderer import network_picture
+from unit2av.lip_crops import CropCache
+from unit2av.lip_task import Batch, DrawingTask, LipLosses, distances, faces_of, stack
+from unit2av.renderer import network_input, network_picture, to_pictures
 
+LOG = logging.getLogger("netflips.train")
+_WINDOW, _SIGMA = 11, 1.5
+_K1, _K2 = 0.01, 0.03
+"""Of structural similarity: its Gaussian window and its constants."""
+_SLOPE, _KERNEL = 0.2, 5
+_GROWTH = (1, 2, 4, 8, 16)
+"""Of the discriminator: its layers' widths in units of the first; each halves the picture."""
 KIND, FACE = "face renderer", "face"
+
+
+class LipReader:
+    """Lip sync in validation: whether a unit encoder reads from drawn mouths the units that they were drawn for (unit sync).
+
+    Held-out clips are drawn as a dub is, the mouth put back into the pictures, and the lips are found in them anew. shift: share of
+    a clip by which references lie elsewhere in it, so that their mouths are no help. It is no outside judge (`unit_sync`).
+    """
+
+    FIGURES = ("unit_sync", "unit_sync_at_zero", "recorded_unit_sync")
+
+    def __init__(self, judge: Extractor, clips: Sequence[LipClip], cache: str | Path, shift: float = 0.5) -> None:
+        self._judge, self._clips, self._cache, self._shift = judge, clips, CropCache(cache), shift
+        self._recorded: dict[str, UnitSync | None] = {}
+
+    def measure(self, face: FaceModel) -> Metrics:
+        """unit_sync and unit_sync_at_zero: means over the clips, of drawn mouths; recorded_unit_sync: of the clips themselves.
+
+        A clip in whose drawn pictures no face is found agrees in nothing; it is named. Raises InputError, MediaError or NoFaceError
+        for a clip that cannot be used.
+        """
+        drawn = [self._sync(clip, self._pasted(clip, self._draw(clip, face))) for clip in self._clips]
+        recorded = [self._of_recording(clip) for clip in self._clips]
+        return {
+            "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
+            "unit_sync_at_zero": float(np.mean([0.0 if one is None else one.at_zero for one in drawn])),
+            "recorded_unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in recorded])),
+        }
+
+    def _of_recording(self, clip: LipClip) -> UnitSync | None:
+        if clip.id not in self._recorded:
+            pictures = PictureSource(clip.footage.video).pictures(0, _whole(clip))
+            self._recorded[clip.id] = self._sync(clip, pictures)
+        return self._recorded[clip.id]
+
+    def _sync(self, clip: LipClip, pictures: Iterator[Picture]) -> UnitSync | None:
+        try:
+            lips = find_faces(pictures, "largest", total=_whole(clip), source=clip.footage.video).lips
+        except NoFaceError:
+            LOG.warning("%s: no face is found in its pictures", clip.id)
+            return None
+        bound = self._judge.agreement
+        said: Ids = clip.units.frames()[: frames_to_units(_whole(clip))]
+        return unit_sync(said, self._judge.extract(lips=lips).frames(), None if bound is None else bound.silence)
+
+    def _draw(self, clip: LipClip, face: FaceModel) -> Pictures:
+        """Return all pictures of whole windows: uint8 [T, 96, 96, 3] RGB."""
+        device, whole = next(iter(face.parameters())).device, _whole(clip)
+        pictures = torch.from_numpy(np.array(self._cache.faces(clip.footage).pictures[:whole]))
+        references = pictures.roll(round(self._shift * whole), 0)
+        units = torch.from_numpy(clip.units.frames()[: frames_to_units(whole)]).view(-1, frames_to_units(WINDOW_FRAMES))
+        drawn = []
+        for number, said in enumerate(units):
+            part = slice(number * WINDOW_FRAMES, (number + 1) * WINDOW_FRAMES)
+            faces = network_input(pictures[part].to(device), references[part].to(device))
+            drawn.append(to_pictures(face(said[None].to(device), faces.contiguous(memory_format=torch.channels_last)).float()))
+        return np.asarray(torch.cat(drawn).cpu().numpy(), np.uint8)
+
+    def _pasted(self, clip: LipClip, drawn: Pictures) -> Iterator[Picture]:
+        source = PictureSource(clip.footage.video)
+        boxes = steady_boxes(read_boxes_for(source, clip.footage.boxes), clip.footage.steady)
+        for picture, patch, box in zip(source.pictures(0, len(drawn)), drawn, boxes, strict=False):
+            yield picture if box is None else picture._replace(rgb=paste_face(picture.rgb, patch, box))
+
+
+def _whole(clip: LipClip) -> int:
+    """Pictures of a clip that fill windows."""
+    return clip.num_frames // WINDOW_FRAMES * WINDOW_FRAMES
+
+
+class FaceLosses(LipLosses):
+    """What the face renderer is corrected by: see `LipLosses`."""
+
+    weights: Tensor
+    config: FaceLossConfig
+    expert: SyncExpert | None
+
+    def __init__(self, config: FaceLossConfig, mouth: MouthRegion, expert: SyncExpert | None) -> None:
+        super().__init__(config, expert)
+        self.register_buffer("weights", l1_weights(mouth, config.mouth_weight), persistent=False)
+
+    def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
+        """Weighted by the mouth and by what moved: see `FaceLossConfig`."""
+        reference = network_picture(batch["reference"].flatten(0, 1))
+        return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
+
+    def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """units: int64 [batch, 20]; shown: int64 [batch, P], which of a window's pictures, one after another."""
+        if self.expert is None:
+            raise ValueError("there is no sync expert")
+        units, shown = batch["units"], batch["shown"]
+        faces = drawn.view(*shown.shape, *drawn.shape[1:])
+        steps = UNITS_PER_FRAME * shown[..., None] + torch.arange(UNITS_PER_FRAME, device=shown.device)
+        said = units.gather(1, steps.flatten(1))
+        logits = self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten()
+        return logits.sigmoid(), F.softplus(-logits)
+
+
+# How a drawn mouth is compared with the true one
+
+
+def mouth_of(faces: Tensor, region: MouthRegion) -> Tensor:
+    """Cut the mouth out of faces [..., 96, 96]."""
+    rows, columns = region.slices
+    return faces[..., rows, columns]
+
+
+def l1_weights(region: MouthRegion, weight: float) -> Tensor:
+    """float [96, 96] with mean 1: a pixel of the mouth region counts `weight` times as much as another."""
+    weights = torch.ones(FACE_SIZE, FACE_SIZE)
+    rows, columns = region.slices
+    weights[rows, columns] = weight
+    return weights / weights.mean()
+
+
+def moved_weights(truth: Tensor, reference: Tensor, weight: float) -> Tensor:
+    """float [batch, 1, 96, 96]: 1 + weight * the difference of both pictures there, so that what units change counts more.
+
+    truth, reference: float [batch, 3, 96, 96] in 0..1.
+    """
+    return 1 + weight * (truth - reference).abs().mean(dim=1, keepdim=True)
+
+
+def weighted_l1(drawn: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Mean of |drawn - truth| * weights; drawn, truth: float [batch, 3, 96, 96]; weights: float [96, 96], or one per picture."""
+    return ((drawn - truth).abs() * weights).mean()
+
+
+def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Structural similarity of each picture pair, 1 = equal.
+
+    drawn, truth: float [batch, channel, height, width] in 0..1, 11 pixels high and wide or more. Returns float [batch].
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", with its Gaussian window
+    of 11 x 11 and sigma 1.5, over places where the window lies inside, averaged over channels.
+    """
+    drawn, truth = drawn.float(), truth.float()
+    mean_a, mean_b = _blur(drawn), _blur(truth)
+    var_a, var_b = _blur(drawn * drawn) - mean_a**2, _blur(truth * truth) - mean_b**2
+    covariance = _blur(drawn * truth) - mean_a * mean_b
+    c1, c2 = _K1**2, _K2**2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    structure = (2 * covariance + c2) / (var_a + var_b + c2)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
+def _blur(pictures: Tensor) -> Tensor:
+    """Weighted mean over the window around each place, [batch, channel, height - 10, width - 10]."""
+    distance = torch.arange(_WINDOW, dtype=pictures.dtype, device=pictures.device) - _WINDOW // 2
+    kernel = torch.exp(-(distance**2) / (2 * _SIGMA**2))
+    kernel = kernel / kernel.sum()
+    channels = pictures.shape[1]
+    rows = F.conv2d(pictures, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return F.conv2d(rows, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+
+
+# The discriminator
+
+
+class LipDiscriminator(nn.Module):
+    """Tells drawn mouths from real ones: one judgement for each lower half. width: channels of the first layer.
+
+    The idea is the visual quality discriminator of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.3: it
+    sees the lower half of one picture at a time and is trained together with the renderer, with binary cross-entropy.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        widths = pairwise((3, *(width * growth for growth in _GROWTH)))
+        self.convs = nn.ModuleList(nn.Conv2d(before, after, _KERNEL, 2, _KERNEL // 2) for before, after in widths)
+        self.judge = nn.Conv2d(width * _GROWTH[-1], 1, 3, padding=1)
+
+    def forward(self, mouths: Tensor) -> Tensor:
+        """Judge float [batch, 3, 48, 96] in 0..1, BGR: a logit each, [batch], above 0 for what it takes for real."""
+        for conv in self.convs:
+            mouths = F.leaky_relu(conv(mouths), _SLOPE)
+        logits: Tensor = self.judge(mouths)
+        return logits.float().mean(dim=(1, 2, 3))
 
 
 class Unit2vTask(DrawingTask):

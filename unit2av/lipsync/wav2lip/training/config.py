@@ -1,16 +1,27 @@
-"""Settings of Wav2Lip's training, which the yaml files in configs/unit2av are checked against.
+"""Settings of Wav2Lip's training, which the yaml files in configs/unit2av are checked against, and the clips that they name.
 
 The published numbers stand in lipsync.yaml, lipsync_hq.yaml and lipsync_expert.yaml with their sources: what these say has no
 default here, and a yaml that does not name it gets it from lipsync.yaml or lipsync_expert.yaml.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from avcore.bounds import Count, Number, require_bounds
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
+from avcore.files import atomic_output, require_file
+from avcore.media import read_speech
 from avtrain.config import OptimConfig, RunConfig
-from unit2av.lip_task import LipCorpusConfig, LipRunConfig
+from unit2av.lip_crops import cached_stem
+from unit2av.lip_task import ClipReading, FilmedClip, LipCorpusConfig, LipRunConfig
+from unit2av.lipsync.wav2lip.model import Mel, mel_of
+
+SHORTEST = 16
+"""Pictures that a clip must have, as published."""
+_OFFSET = "sync_offset"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +94,69 @@ def check_expert(config: ExpertConfig) -> None:
             "the sync expert's training has no discriminator", found=f"init.quality_checkpoint={config.init.quality_checkpoint}"
         )
     config.data.require_validation()
+
+
+@dataclass(frozen=True, eq=False)
+class SoundClip(FilmedClip):
+    """One clip. sound: the file that its sound is in. offset: pictures of 40 ms by which the sound comes too early."""
+
+    sound: Path
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class SoundClips:
+    """What a run trains and validates on."""
+
+    train: tuple[SoundClip, ...]
+    valid: tuple[SoundClip, ...]
+
+
+def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
+    """Read and check all that a run learns from.
+
+    Raises InputError naming clips without video, boxes or sound file and clips that are too short (a warning instead, where the
+    config allows).
+    """
+    train = _read(config.train, config)
+    if config.valid:
+        return SoundClips(tuple(train), tuple(_read(config.valid, config)))
+    kept, held_out = config.held_out(train, seed, lambda clip: clip.id, "clips")
+    return SoundClips(tuple(kept), tuple(held_out))
+
+
+def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
+    reading, clips = ClipReading(manifest_path, config), list[SoundClip]()
+    for entry, footage in reading.footages():
+        sound = reading.manifest.path(entry, "audio") or footage.video
+        if not sound.is_file():
+            reading.lacks(entry, "without a sound file", "set data.root", sound)
+        elif 0 < entry.frames < SHORTEST:
+            reading.lacks(entry, f"too short, below {SHORTEST} pictures", "cut longer clips", entry.frames)
+        else:
+            clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), Path(manifest_path), entry.id)))
+    return reading.require(clips)
+
+
+def _offset_of(value: object, path: Path, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{_OFFSET} of {name} is no number of pictures", path=path, expected="a whole number", found=repr(value))
+    return value
+
+
+class MelCache:
+    """A folder of mels, one file a clip; made anew when the sound changes. Computing them for every window would take longest."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def mel(self, clip: SoundClip) -> Mel:
+        """Return the mel of a clip's whole sound, float32 [80, L]. Raises InputError or MediaError for sound that cannot be
+        used."""
+        sound = require_file(clip.sound, "the sound")
+        path = self._folder / f"{cached_stem(clip.id, (sound,))}.mel.npy"
+        if not path.exists():
+            mel = mel_of(read_speech(sound))
+            with atomic_output(path) as temporary:
+                np.save(temporary, mel)
+        return np.asarray(np.load(path, mmap_mode="r"))
