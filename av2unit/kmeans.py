@@ -34,8 +34,7 @@ def fit_centroids(config: KMeansConfig) -> None:
 
 def apply(config: KMeansConfig) -> None:
     """Label a corpus with a k-means model."""
-    from av2unit.clustering.labels import label_corpus
-    from av2unit.clustering.quantizer import load_quantizer
+    from av2unit.clustering.labels import label_corpus, load_quantizer
 
     quantizer = load_quantizer(config.model)
     check_features(quantizer.feature_config, config.checkpoint)

@@ -100,8 +100,7 @@ def _write(out: Path | None, text: str, is_named: bool) -> None:
 
 def _text(form: str, script: "Script") -> str:
     from netflips.recognition import heard_in
-    from netflips.subtitles.cues import make_cues, rules_for
-    from netflips.subtitles.formats import srt_text, vtt_text
+    from netflips.subtitles.cues import make_cues, rules_for, srt_text, vtt_text
 
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"

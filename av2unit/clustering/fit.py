@@ -14,8 +14,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from av2unit.clustering.config import CORPUS, FitConfig, KMeansConfig, check_fit
 from av2unit.clustering.features import FeatureStream, feature_settings
-from av2unit.clustering.labels import LabelCounts
-from av2unit.clustering.quantizer import Quantizer
+from av2unit.clustering.labels import LabelCounts, Quantizer
 from av2unit.extractor import UnitExtractor
 from avcore.arrays import Floats
 from avcore.errors import InputError

@@ -15,10 +15,9 @@ from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
-from av2unit.training.losses import MaskedPrediction
 from av2unit.training.media import MediaReader
 from av2unit.training.start import Trained
-from av2unit.training.task import Score, clip_scores
+from av2unit.training.task import MaskedPrediction, Score, clip_scores
 from av2unit.trust import TRUST_KEY, Bound, find_bound, quiet_units
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.inference import resolve_device

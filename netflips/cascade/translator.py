@@ -21,10 +21,10 @@ from netflips.recognizers.folders import (
     require_engine_folder,
     require_numbers,
     require_rows,
+    try_apart,
     weights_of,
     words_in,
 )
-from netflips.recognizers.trial import try_apart
 
 # Text as the pieces of words that a translator knows, and back: by SentencePiece, or by the tokenizers library
 

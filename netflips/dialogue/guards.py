@@ -5,23 +5,90 @@
 !바보온달
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from avcore.errors import InputError
 from avcore.texts import iter_lines
-from netflips.dialogue.letters import Typed, folded, names, typed
 
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
+_FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+_PARTS = {
+    "ㄲ": "ㄱㄱ", "ㄸ": "ㄷㄷ", "ㅃ": "ㅂㅂ", "ㅆ": "ㅅㅅ", "ㅉ": "ㅈㅈ",
+    "ㄳ": "ㄱㅅ", "ㄵ": "ㄴㅈ", "ㄶ": "ㄴㅎ", "ㄺ": "ㄹㄱ", "ㄻ": "ㄹㅁ", "ㄼ": "ㄹㅂ",
+    "ㄽ": "ㄹㅅ", "ㄾ": "ㄹㅌ", "ㄿ": "ㄹㅍ", "ㅀ": "ㄹㅎ", "ㅄ": "ㅂㅅ",
+    "ㅘ": "ㅗㅏ", "ㅙ": "ㅗㅐ", "ㅚ": "ㅗㅣ", "ㅝ": "ㅜㅓ", "ㅞ": "ㅜㅔ", "ㅟ": "ㅜㅣ", "ㅢ": "ㅡㅣ",
+}  # fmt: skip
+"""Jamo that are typed in two strokes."""
+_ROWS = ((0x1100, _INITIALS), (0x1161, _VOWELS), (0x11A8, _FINALS))
+_SILENT = "\u110b"
+"""The circle before a vowel: it is not heard, and 십알 sounds as 시발 does."""
+_KEPT = ("L", "M", "N")
 _COMMENT, _ALLOWED = "#", "!"
 _MOST_WORDS = 20_000
 _AS_JAMO = str.maketrans({"l": "ㅣ", "i": "ㅣ", "1": "ㅣ", "|": "ㅣ", "o": "ㅇ", "0": "ㅇ"})
 """What is typed for jamo that look like it."""
 _AS_LATIN = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
+_DIGITS = str.maketrans(dict.fromkeys("0123456789"))
+
+
+class Typed(NamedTuple):
+    """A letter of a text. name: a single jamo, a Latin letter, a digit. place: number of the sign it is of. word: its number."""
+
+    name: str
+    place: int
+    word: int
+
+
+def folded(text: str) -> str:
+    """Return a text in one form: no widths, no capitals, lone jamo joined to syllables where they can be, nothing invisible."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+    return unicodedata.normalize("NFKC", seen)
+
+
+def typed(text: str) -> tuple[Typed, ...]:
+    """Return the letters of a text as `folded` gives it; punctuation within a word counts for nothing, blanks divide words."""
+    return tuple(_typed(text))
+
+
+def names(text: str) -> str:
+    """The same letters alone, of any text."""
+    return "".join(letter.name for letter in typed(folded(text)))
+
+
+def _typed(text: str) -> Iterator[Typed]:
+    place = -1
+    for word, signs in enumerate(text.split()):
+        for sign in signs:
+            if unicodedata.category(sign)[0] in _KEPT and (strokes := _strokes(sign)):
+                place += 1
+                yield from (Typed(one, place, word) for one in strokes)
+
+
+@cache
+def _strokes(sign: str) -> str:
+    apart = unicodedata.normalize("NFKD", sign)
+    return "".join(_plain(part) for part in apart if unicodedata.category(part) != "Mn")
+
+
+def _plain(part: str) -> str:
+    if part == _SILENT:
+        return ""
+    for first, row in _ROWS:
+        if first <= ord(part) < first + len(row):
+            jamo = row[ord(part) - first]
+            return _PARTS.get(jamo, jamo)
+    return part
+
+
 _ENDINGS = frozenset(map(names, ["", *"야아들는은이가를을도만의에네다요냐니", "들아", "같은", "이야", "이다", "예요", "입니다"]))
 """What may hang on a word that is spread over several."""
-_DIGITS = str.maketrans(dict.fromkeys("0123456789"))
 
 
 class AnswerGuard(Protocol):

@@ -27,7 +27,7 @@ from avcore.errors import InputError
 from avcore.programs import run_program
 from avcore.texts import read_yaml
 from avcore.units import Ids, edit_distances
-from netflips.dialogue.letters import names
+from netflips.dialogue.guards import names
 from text2unit.normalise import is_syllable, with_particles
 from text2unit.script import script_of
 

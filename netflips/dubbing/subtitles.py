@@ -17,9 +17,8 @@ from netflips.dubbing.part import wanted, with_more
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
 from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance
 from netflips.subtitles.beside import SOURCE, language_of
-from netflips.subtitles.cues import Cue, make_cues, rules_for
+from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
-from netflips.subtitles.formats import subtitle_text
 
 
 def read_back(script: Script, job: Job) -> Script:

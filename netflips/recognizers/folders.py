@@ -1,20 +1,26 @@
-"""Folders that CTranslate2's converters write: which model is in one, before its engine is loaded; nothing is ever downloaded."""
+"""Folders that CTranslate2's converters write: which model is in one, before its engine is loaded; nothing is ever downloaded.
+
+A folder of a stranger is tried once in a process of its own: a crash of its engine there is one line here.
+"""
 
 import ctypes
 import logging
+import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from avcore.apart import apart
 from avcore.errors import InputError, NetflipsError, UsageError, is_no_memory, pip_line, reason
 from avcore.files import require_file
-from avcore.journal import file_digest
+from avcore.journal import file_digest, key_of
 from avcore.texts import read_json, read_text
 from avcore.units import fingerprint
 
@@ -31,6 +37,13 @@ _EXPONENTS = {0: ("<u4", 0x7F800000), 4: ("<u2", 0x7C00), 5: ("<u2", 0x7F80)}
 """How floating weights are looked at, and the bits that are all set in what is no number, by kind."""
 _FIRST_WITH_SIZES, _MOST_WEIGHTS, _MOST_AXES = 4, 100_000, 8
 """The first version of the file that states the bytes of each weight, and more than any model has."""
+Trial = Callable[[Path, Mapping[str, Any]], None]
+"""Opens a folder with the engine's settings and uses it; raises whatever it raises. A function of a module."""
+_ENGINES = ("ctranslate2", "faster-whisper", "tokenizers", "sentencepiece")
+_LONGEST_S = 900.0
+_LEAST_BYTES, _TIMES = 8 << 30, 6
+"""Of memory on a CPU: at least so much, or so many times the weights."""
+_PLACE = "netflips", "tried"
 
 
 class Weight(NamedTuple):
@@ -256,3 +269,48 @@ def _other_weights(folder: Path) -> str:
             return f"{name}, which ct2-transformers-converter converts"
     names = sorted(one.name for one in folder.iterdir())[:4]
     return f"a folder with {', '.join(names)}" if names else "an empty folder"
+
+
+# The trial in a process of its own
+
+
+def try_apart(trial: Trial, folder: Path, what: str, settings: Mapping[str, Any]) -> None:
+    """Try a folder in another process, unless it was tried before as it is now. Raises InputError, in one line, for one that fails.
+
+    what: its name in messages. settings: of the engine. That it went well is noted in the user's cache, under a name made of the
+    files' places, lengths and times, the settings and the versions of the engines.
+    """
+    mark = _mark(trial, folder, settings)
+    if mark is not None and mark.is_file():
+        return
+    is_on_cpu = settings["device"] == "cpu"
+    most_memory = max(_LEAST_BYTES, _TIMES * (folder / MODEL_FILE).stat().st_size) if is_on_cpu else 0
+    try:
+        apart(trial, folder, settings, limit_s=_LONGEST_S, what="its trial", most_memory=most_memory)
+    except InputError as error:
+        if not error.what.startswith(("it failed", "its trial")):  # the trial says what is wrong
+            raise
+        raise InputError(f"{what} failed when it was tried", path=folder, found=error.found, hint=_AGAIN) from error
+    if mark is not None:
+        with suppress(OSError):  # it is tried again, then
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+
+def _mark(trial: Trial, folder: Path, settings: Mapping[str, Any]) -> Path | None:
+    """Return the file that says that the folder, as it is now, was tried; None where there is no place for it."""
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        files = [
+            (path.name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            for path in sorted(folder.iterdir())
+            if matters(path)
+            for found in [path.stat()]
+        ]
+    except (OSError, RuntimeError):
+        return None
+    versions = []
+    for name in _ENGINES:
+        with suppress(PackageNotFoundError):
+            versions.append(f"{name} {version(name)}")
+    return place.joinpath(*_PLACE, key_of(trial.__qualname__, sorted(settings.items()), versions, files))

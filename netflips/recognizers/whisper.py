@@ -25,10 +25,10 @@ from netflips.recognizers.folders import (
     require_engine_folder,
     require_numbers,
     require_rows,
+    try_apart,
     weights_of,
     words_in,
 )
-from netflips.recognizers.trial import try_apart
 from netflips.understanding import is_loop
 
 if TYPE_CHECKING:

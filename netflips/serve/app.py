@@ -24,9 +24,8 @@ from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
 from netflips.serve.auth import POLICY, Access
 from netflips.serve.jobs import Job
-from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
+from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError, refusal
 from netflips.serve.results import files_of, results
-from netflips.serve.said import refusal
 from netflips.serve.service import SAMPLE, Service
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import PICTURE_SUFFIXES

@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.notes import shown
 from netflips.serve.jobs import new_id
-from netflips.serve.limits import Paced, RefusedError, Visitor, address_of
-from netflips.serve.said import refusal
+from netflips.serve.limits import Paced, RefusedError, Visitor, address_of, refusal
 from netflips.serve.settings import LOCAL_HOSTS, Settings
 
 LOG = logging.getLogger("netflips")

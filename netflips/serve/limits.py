@@ -1,4 +1,7 @@
-"""Limits: what one visitor may hold of what all share, how slowly a body may come, and how much of the disk is used."""
+"""Limits: what one visitor may hold of what all share, how slowly a body may come, and how much of the disk is used.
+
+And what a visitor is told of a refusal: without flags of the command line, and in Korean where the page is.
+"""
 
 import asyncio
 import ipaddress
@@ -10,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope
 
+from avcore.words import known_clause
 from netflips.serve.settings import Settings
 
 _IPV6_OF_ONE = 64
@@ -21,6 +26,12 @@ _LEAST_BYTES = 1 << 20
 RESERVE_OF_JOBS = 0.5
 """Share of the disk's reserve that jobs leave free: uploads stop first."""
 TOO_FULL = "there is too little room on the server's disk; try again later"
+_NOT_DONE = "the server could not do it"
+_WAYS_OUT = {
+    "it has no sound to take the voice from": "choose a recording as the Voice",
+    "there is no usable speech to take the voice from": "choose a recording as the Voice",
+}
+"""What a visitor can do, where the command's way out is a flag."""
 
 
 class RefusedError(Exception):
@@ -188,3 +199,18 @@ class Paced:
                 raise RefusedError(408, "the upload came too slowly; send it again")
             self._waited_s, self._came = 0.0, 0
         return message
+
+
+def told(error: str) -> dict[str, str]:
+    """Return one line of an error (a file, a clause, and what more there is to say, with `; ` between) in both languages."""
+    head = error.partition("; ")[0]
+    path, colon, clause = head.rpartition(": ")
+    parts = [*(part for part in error.split("; ") if "--" not in part), _WAYS_OUT.get(clause)]
+    plain = "; ".join(part for part in parts if part)
+    korean = known_clause(clause) or f"{known_clause(_NOT_DONE)} ({clause})"
+    return {"error": plain, "error_ko": f"{path}{colon}{korean}." if plain else ""}
+
+
+def refusal(status: int, text: str) -> Response:
+    """Return the answer to what cannot be."""
+    return JSONResponse(told(text), status_code=status)

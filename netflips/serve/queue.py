@@ -15,8 +15,7 @@ from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.files import sweep
 from avcore.progress import seconds_left, share_of
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
-from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
-from netflips.serve.said import told
+from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space, told
 from netflips.serve.settings import Settings
 from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
 

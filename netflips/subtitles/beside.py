@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
-from netflips.subtitles.formats import SRT, VTT
+from netflips.subtitles.cues import SRT, VTT
 
 SOURCE, TARGET = "source", "target"
 SIDES = (SOURCE, TARGET)

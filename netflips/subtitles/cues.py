@@ -1,19 +1,25 @@
 """From words with times to subtitles that can be read: lines of a length, times of a length, none across a change of shot.
 
 The rules are those that broadcasters share: at most two lines of 42 characters (20 in Korean, whose syllables are twice as
-wide), 1 to 7 seconds, and a subtitle that belongs to one shot.
+wide), 1 to 7 seconds, and a subtitle that belongs to one shot. They are written as SubRip (.srt) or WebVTT (.vtt).
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from avcore.contracts import Word
+from avcore.timeline import seconds_to_samples
 
 _ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 full-width marks end sentences too
 _COMMAS = (",", ";", ":", "，")  # noqa: RUF001
 _WIDE_LETTERS = {"ko": 20, "ja": 16, "zh": 16}
+SRT, VTT = ".srt", ".vtt"
+_MILLISECONDS = 1000
+_ARROW = "-->"
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 @dataclass(frozen=True)
@@ -145,3 +151,41 @@ def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Ru
             start = max(min(earliest, start), end - rules.least_s)
         timed.append(Cue(start, max(end, start), cue.lines))
     return timed
+
+
+def srt_text(cues: Iterable[Cue]) -> str:
+    """Return a SubRip file: numbered blocks, a comma before the milliseconds."""
+    blocks = (
+        f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(map(_plain, cue.lines)) + "\n"
+        for number, cue in enumerate(cues, 1)
+    )
+    return "\n".join(blocks)
+
+
+def vtt_text(cues: Iterable[Cue]) -> str:
+    """Return a WebVTT file: its name, then blocks with a point before the milliseconds; signs of markup are escaped."""
+    blocks = (
+        f"{_stamp(cue.start_s, '.')} {_ARROW} {_stamp(cue.end_s, '.')}\n" + "\n".join(map(_escaped, cue.lines)) + "\n"
+        for cue in cues
+    )
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
+    """Return a file of the format that the path's ending names, SRT or VTT."""
+    return vtt_text(cues) if path.suffix.lower() == VTT else srt_text(cues)
+
+
+def _stamp(seconds: float, mark: str) -> str:
+    whole, thousandths = divmod(seconds_to_samples(max(0.0, seconds), _MILLISECONDS), _MILLISECONDS)
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}{mark}{thousandths:03d}"
+
+
+def _plain(line: str) -> str:
+    """Return a line that no player takes for a time."""
+    return line.replace(_ARROW, "->")
+
+
+def _escaped(line: str) -> str:
+    return "".join(_ESCAPES.get(sign, sign) for sign in line)

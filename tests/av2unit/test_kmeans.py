@@ -14,7 +14,7 @@ from av2unit import kmeans
 from av2unit.clustering.align import warp_path
 from av2unit.clustering.features import FeatureStream, around, differences, filterbank_features, mfcc_features
 from av2unit.clustering.fit import FrameSample
-from av2unit.clustering.quantizer import Quantizer, load_quantizer
+from av2unit.clustering.labels import Quantizer, load_quantizer
 from av2unit.features import log_filterbank
 from av2unit.training.media import MediaReader
 from avcore.errors import CheckpointError, InputError

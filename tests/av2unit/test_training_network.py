@@ -12,8 +12,8 @@ from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch
-from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model, initialise, read_start
+from av2unit.training.task import MaskedPrediction
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, VocabularyError

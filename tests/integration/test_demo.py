@@ -29,7 +29,7 @@ from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
 from unit2text.stage import TEXT_READER
-from unit2text.training.corpus import ReaderCorpus
+from unit2text.training.items import ReaderCorpus
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"

@@ -11,7 +11,7 @@ from avdata.spoken_texts import SpokenText
 from tests.unit2text.tiny import SMALL
 from unit2text.model import EncodedUnits, UnitText
 from unit2text.search import BLANK_ROW, _before, _begun, _paths, log_likelihoods, search_together
-from unit2text.training.corpus import ReaderCorpus
+from unit2text.training.items import ReaderCorpus
 from unit2text.training.task import reader_config
 
 ROWS = 8

@@ -18,8 +18,7 @@ from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
 from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig
-from unit2text.training.corpus import ReaderCorpus, read_reader_corpus, text_vocabulary
-from unit2text.training.items import Utterances, fade, masked, with_noise
+from unit2text.training.items import ReaderCorpus, Utterances, fade, masked, read_reader_corpus, text_vocabulary, with_noise
 
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:

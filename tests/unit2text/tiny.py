@@ -12,7 +12,7 @@ from avdata.spoken_texts import SpokenText
 from unit2text.model import UnitText, stored_tensors
 from unit2text.stage import TEXT_READER
 from unit2text.training.config import ModelConfig
-from unit2text.training.corpus import ReaderCorpus, text_vocabulary
+from unit2text.training.items import ReaderCorpus, text_vocabulary
 from unit2text.training.task import reader_config
 
 LETTERS = "abdeghiklmnorstu"

@@ -17,7 +17,7 @@ from torch import Tensor
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units import UTUT_LANGUAGES
 from unit2unit.stage import TRANSLATOR
-from unit2unit.training.network import keep_published_keys
+from unit2unit.training.task import keep_published_keys
 from unit2unit.training.user_dir import utut_plugins
 
 __all__ = ["batch", "dictionary", "load_published", "load_trained", "logits_without_ours", "setup", "units_only", "utut_plugins"]

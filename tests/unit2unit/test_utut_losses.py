@@ -19,7 +19,6 @@ from tests.unit2unit.fairseq_side import batch, load_published, setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
-from unit2unit.training.network import attend_plainly
 from unit2unit.training.optim import (
     AdamMuon,
     FocalLabelSmoothedCrossEntropyCriterion,
@@ -29,6 +28,7 @@ from unit2unit.training.optim import (
     mark_layers,
 )
 from unit2unit.training.options import fairseq_config
+from unit2unit.training.task import attend_plainly
 from unit2unit.training.validation import Translations
 
 

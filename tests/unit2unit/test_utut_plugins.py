@@ -27,9 +27,8 @@ from tests.unit2unit.fairseq_side import dictionary, load_published, units_only,
 from tests.unit2unit.phrasebook import ENVIRONMENT, prepare_stage
 from unit2unit.training import fairseq_fixes
 from unit2unit.training.fairseq_fixes import copy_whole, end_collecting, remove_parts, repair_fairseq
-from unit2unit.training.network import keep_published_keys, rescale
 from unit2unit.training.optim import TimedPolynomialDecay
-from unit2unit.training.task import TRANSLATION, UnitTranslationTask
+from unit2unit.training.task import TRANSLATION, UnitTranslationTask, keep_published_keys, rescale
 
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 

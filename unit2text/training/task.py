@@ -23,17 +23,20 @@ from unit2text.search import BLANK_ROW, best_path
 from unit2text.stage import LIP_UNITS, LIPS, TEXT_READER, UNITS
 from unit2text.text import TextVocabulary
 from unit2text.training.config import ModelConfig, ReaderInitConfig, ReaderTrainConfig, check_reader_config
-from unit2text.training.corpus import ReaderCorpus, read_lip_corpus, read_reader_corpus, text_vocabulary
 from unit2text.training.items import (
     LipBatch,
     LipClips,
     LipItem,
     ReaderBatch,
+    ReaderCorpus,
     ReaderItem,
     Utterances,
     collate_lips,
     collate_units,
     fade,
+    read_lip_corpus,
+    read_reader_corpus,
+    text_vocabulary,
 )
 
 _KEPT = {"encoder.w2v_model.": "unit_encoder.w2v_model.", "decoder.": "decoder.", "language_embedding.": "language_embedding."}

@@ -22,8 +22,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from avdata.prepare.espeak import Phoneme
 from netflips.evaluate.bench import CLIPS, MANIFEST
-from netflips.subtitles.cues import Cue
-from netflips.subtitles.formats import srt_text
+from netflips.subtitles.cues import Cue, srt_text
 from recipes.demo.evaluate.material import head_of
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw

@@ -11,8 +11,7 @@ from avcore.faces.geometry import overlap
 from avcore.media import PictureSource, read_gray_video, read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare.aihub_labels import LipSentence, read_lip_label
-from avdata.prepare.aihub_lips import main, stretches
+from avdata.prepare.aihub_lips import LipSentence, main, read_lip_label, stretches
 from avdata.prepare.sources import CorpusFile
 from recipes.demo.heads.camera import Pose
 from tests.avdata.prepare.made import read_rows, talking_head

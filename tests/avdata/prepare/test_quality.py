@@ -9,7 +9,7 @@ import pytest
 from avcore.faces.find import find_faces
 from avcore.media import Picture
 from avcore.timeline import frames_to_seconds
-from avdata.prepare.aihub_labels import UNDECIDED, Sighting, decide_order, look_for_faces
+from avdata.prepare.aihub_lips import UNDECIDED, Sighting, decide_order, look_for_faces
 from avdata.prepare.clips import Framing
 from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure_clip, write_contact_sheet
 from tests.avcore.faces.drawn import Actor, clip

@@ -10,8 +10,7 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from avcore.programs import parse_command
-from netflips.dialogue.guards import WordList
-from netflips.dialogue.letters import names
+from netflips.dialogue.guards import WordList, names
 from netflips.dialogue.replies import DEMO_REPLIES, Program, Replies
 from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.script import script_of

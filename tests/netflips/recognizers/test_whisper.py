@@ -14,9 +14,8 @@ import pytest
 from avcore.errors import InputError, LanguageError, UsageError
 from netflips.commands import transcribe
 from netflips.recognizers import folders
-from netflips.recognizers.folders import weights_of
+from netflips.recognizers.folders import Trial, try_apart, weights_of
 from netflips.recognizers.outside import installed_folder
-from netflips.recognizers.trial import Trial, try_apart
 from netflips.recognizers.whisper import open_whisper
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")

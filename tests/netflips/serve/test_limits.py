@@ -29,8 +29,7 @@ from netflips.serve import connections
 from netflips.serve.app import _type_of
 from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.jobs import JobFolders
-from netflips.serve.limits import TOO_FULL, Limit, Paced, Party, RefusedError, address_of
-from netflips.serve.said import told
+from netflips.serve.limits import TOO_FULL, Limit, Paced, Party, RefusedError, address_of, told
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from netflips.serve.uploads import clean_name

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from avcore.contracts import Word, of_words
-from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
-from netflips.subtitles.formats import srt_text, subtitle_text, vtt_text
+from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for, srt_text, subtitle_text, vtt_text
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
 

@@ -25,7 +25,7 @@ from tests.unit2text.tiny import write_reader
 from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
-from unit2text.training.corpus import ReaderCorpus
+from unit2text.training.items import ReaderCorpus
 from unit2unit.stage import TRANSLATOR
 
 NUM_UNITS = 1000
