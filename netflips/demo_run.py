@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
 
 def _expected(clip: Path) -> Iterator[tuple[str, str]]:
     """Yield what is known of the clip: of the one that is shipped, from the file beside it."""
-    facts = _read_facts(clip)
+    path = clip.with_suffix(".json")
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not facts:
         return
     yield "source sentence", facts["sentence"]
@@ -67,12 +68,6 @@ def _expected(clip: Path) -> Iterator[tuple[str, str]]:
         "never trained on",
         f"this sentence; this English voice ({facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
     )
-
-
-def _read_facts(clip: Path) -> Mapping[str, Any]:
-    path = clip.with_suffix(".json")
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return facts
 
 
 def _texts(report: Script) -> Iterator[tuple[str, str]]:

@@ -316,7 +316,10 @@ class VideoJoiner(VideoWriter):
 
         Raises OutputError when the piece does not hold as many pictures.
         """
-        ticks = self._ticks(times)
+        ticks = []
+        for time in times:
+            self._last_pts = max(round(time / self._tick), self._last_pts + 1)
+            ticks.append(self._last_pts)
         with open_media(path) as container:
             packets = [packet for packet in container.demux(require_video(container, path)) if packet.size]
         if len(packets) != len(ticks):
@@ -338,13 +341,6 @@ class VideoJoiner(VideoWriter):
     @property
     def _picture_ticks(self) -> int:
         return round(1 / self.frame_rate / self._tick)
-
-    def _ticks(self, times: Sequence[Fraction]) -> list[int]:
-        ticks = []
-        for time in times:
-            self._last_pts = max(round(time / self._tick), self._last_pts + 1)
-            ticks.append(self._last_pts)
-        return ticks
 
     def _next_dts(self) -> int:
         """Return when the next packet must be decoded: as many pictures ahead of the shown order as the coder may go."""

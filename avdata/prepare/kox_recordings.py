@@ -71,7 +71,15 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
     partners = _partners(sides[ENGLISH], korean, layout)
     english = _by_name((file, name) for file, name in partners if name)
     alone = {file.stem: file for file, name in partners if not name}
-    _warn_of_strangers(korean, english, alone)
+    if alone:
+        first = next(iter(alone.values()))
+        level = LOG.info if english else LOG.warning
+        level(
+            "%d English recordings belong to no Korean one by their names and are left out: %s (a Korean one is called %s)",
+            len(alone),
+            first.name,
+            next(iter(korean.values())).name if korean else "nothing",
+        )
     return Recordings(korean, english, alone)
 
 
@@ -143,21 +151,6 @@ def place_of(file: CorpusFile, roots: Iterable[Path | None], depth: int = 2) -> 
     path = file.paths[0].parent if file.is_plain else file.paths[0]
     below = next((path.relative_to(root) for root in roots if root and path.is_relative_to(root)), Path(path.name))
     return intern(Path(*below.parts[:depth]).as_posix() if file.is_plain else _PART.sub("", below.as_posix()))
-
-
-def _warn_of_strangers(
-    korean: Mapping[str, CorpusFile], english: Mapping[str, CorpusFile], alone: Mapping[str, CorpusFile]
-) -> None:
-    """Say it when English recordings are there that belong to no Korean one: pairs may be missed."""
-    if alone:
-        first = next(iter(alone.values()))
-        level = LOG.info if english else LOG.warning
-        level(
-            "%d English recordings belong to no Korean one by their names and are left out: %s (a Korean one is called %s)",
-            len(alone),
-            first.name,
-            next(iter(korean.values())).name if korean else "nothing",
-        )
 
 
 def syllables(text: str) -> int:

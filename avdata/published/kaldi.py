@@ -15,7 +15,7 @@ from avcore.errors import InputError
 from avcore.files import require_file, write_text
 from avcore.notes import several
 from avcore.texts import iter_lines
-from avdata.manifest import Entry, Manifest
+from avdata.manifest import Manifest
 
 WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS = "wav.scp", "text", "utt2spk", "spk2utt", "segments"
 FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY)
@@ -86,7 +86,8 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
         raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
     for one in manifest.entries:
         speaker = one.speaker or one.id
-        name = _kaldi_id(one, speaker)
+        name = one.id.replace("/", "_")
+        name = name if name.startswith(speaker) else f"{speaker}-{name}"
         if any(sign.isspace() for sign in name + speaker):
             raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
         rows[name] = ((manifest.root / one.audio).resolve(), " ".join(one.text.split()), speaker)
@@ -101,11 +102,6 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
     write_text(folder / SPEAKERS, "".join(f"{name} {rows[name][2]}\n" for name in ordered))
     write_text(folder / SPOKEN_BY, "".join(f"{one} {' '.join(spoken[one])}\n" for one in sorted(spoken, key=str.encode)))
     return len(rows)
-
-
-def _kaldi_id(entry: Entry, speaker: str) -> str:
-    name = entry.id.replace("/", "_")
-    return name if name.startswith(speaker) else f"{speaker}-{name}"
 
 
 def _table(path: Path, found: KaldiFolder) -> dict[str, str]:

@@ -19,7 +19,7 @@ from avdata.manifest import PATH_FIELDS, Manifest
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
-from netflips.bulk.spread import Spread, SpreadFlags
+from netflips.bulk.spread import SpreadFlags
 
 _CODES = "Exit code 0: all is done; 1: some utterances failed, see failed.jsonl; 2: bad input or usage."
 _REASONS_SHOWN = 5
@@ -101,11 +101,19 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     LOG.info("reading %s", options.in_path)
     manifest = _inputs(options)
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
-    models = _models(options, settings)
-    _require_apart(manifest, models, options)
+    encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
+    models = ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)
+    given = [path for path in (Path(options.in_path), models.encoder, models.speaker) if path is not None and path.is_file()]
+    media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
+    require_apart(options.out_dir, chain(given, media))
     spread = options.spread(options.readers)
     if options.dry_run is not None:
-        return _estimate(manifest, settings, models, spread, options, options.dry_run)
+        from netflips.bulk.extraction import dry_run
+
+        if options.dry_run < 1:
+            raise UsageError("--dry-run takes 1 utterance or more", found=options.dry_run)
+        LOG.info("%s", dry_run(manifest, settings, models, spread, options.dry_run, options.retry_failed).text())
+        return None
     from netflips.bulk.extraction import RunChoices, extract
 
     choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures, options.verify)
@@ -125,32 +133,10 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     return EXIT_FAILED
 
 
-def _estimate(
-    manifest: Manifest, settings: ExtractSettings, models: ExtractModels, spread: Spread, options: ExtractOptions, count: int
-) -> int | None:
-    from netflips.bulk.extraction import dry_run
-
-    if count < 1:
-        raise UsageError("--dry-run takes 1 utterance or more", found=count)
-    LOG.info("%s", dry_run(manifest, settings, models, spread, count, options.retry_failed).text())
-    return None
-
-
 def _inputs(options: ExtractOptions) -> Manifest:
     suffixes = tuple(one.lower() if one.startswith(".") else f".{one.lower()}" for one in options.suffix)
     language = normalise_language(options.source) if options.source else ""
     return read_inputs(options.in_path, options.root, language, suffixes or (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))
-
-
-def _models(options: ExtractOptions, settings: ExtractSettings) -> ExtractModels:
-    encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
-    return ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)
-
-
-def _require_apart(manifest: Manifest, models: ExtractModels, options: ExtractOptions) -> None:
-    given = [path for path in (Path(options.in_path), models.encoder, models.speaker) if path is not None and path.is_file()]
-    media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
-    require_apart(options.out_dir, chain(given, media))
 
 
 _COMMAND = Command(ExtractOptions, "netflips extract", extract_corpus, _CODES)

@@ -179,7 +179,10 @@ def answer_question(options: AvatarOptions) -> Script:
     settled(options.lips, renderer)
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
     replier, refused, puzzled = _replier(options)
-    _require_unguarded(refused, guards)
+    for guard in guards:
+        if why := guard.refuses(refused):
+            hint = "change refused in the replies, or the list"
+            raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
     portrait = Portrait.open(options.portrait, options.picture_choice)
     paths = ModelPaths.of({RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: speller})
     models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
@@ -210,13 +213,6 @@ def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
         LOG.info("answers: those of the demo's phrasebook, as no --replies and no --reply-command is given")
     replies = Replies.read(options.replies or DEMO_REPLIES)
     return replies, replies.refused, replies.fallback
-
-
-def _require_unguarded(refused: str, guards: list[AnswerGuard]) -> None:
-    for guard in guards:
-        if why := guard.refuses(refused):
-            hint = "change refused in the replies, or the list"
-            raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
 
 
 def _facts(answer: Answer, question: Path) -> dict[str, object]:

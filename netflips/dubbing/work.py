@@ -50,7 +50,9 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
     check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
     if options.out is None and options.out_dir is None and options.draft is None:
-        _require_ours(jobs)
+        for _, out in jobs:
+            if out.exists() and not _is_ours(out):
+                raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
     _require_models(options, paths)
     told = ReportFiles(options.report, jobs, reports)
     if options.ray:
@@ -160,21 +162,16 @@ def _decision(source: Path, options: DubCommand) -> Callable[[Understanding], No
         if not tell_verdict(understanding, source, options.strict):
             return
         if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
-            _ask(source)
+            sys.stderr.write(f"{source}: go on all the same? [y/N] ")
+            sys.stderr.flush()
+            if sys.stdin is None or sys.stdin.readline().strip().lower() not in _YES:
+                raise NotUnderstoodError("stopped, as asked", path=source, hint="nothing was spoken or drawn")
         else:
             LOG.info(
                 "%s: it goes on, %s", source, "as --yes says" if options.yes else "as nobody can be asked; --strict stops here"
             )
 
     return decide
-
-
-def _ask(source: Path) -> None:
-    """Raise NotUnderstoodError unless the answer is yes."""
-    sys.stderr.write(f"{source}: go on all the same? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin is None or sys.stdin.readline().strip().lower() not in _YES:
-        raise NotUnderstoodError("stopped, as asked", path=source, hint="nothing was spoken or drawn")
 
 
 def _write(told: ReportFiles, is_quiet: bool) -> None:
@@ -195,24 +192,13 @@ def _jobs_of(options: DubCommand, target: str) -> list[Job]:
             raise UsageError("--out takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
         return [(inputs[0], options.out)]
     if not is_one or options.out_dir is not None:
-        _require_nothing_of_one_video(options)
+        if options.in_lip_path is not None or options.in_bbox_path is not None:
+            raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
+        if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
+            raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
     jobs = _named(inputs, options.out_dir, target)
     require_own_names(jobs)
     return jobs
-
-
-def _require_ours(jobs: list[Job]) -> None:
-    """Raise OutputError for an output whose name nobody gave and that is there already, unless NetfLips made it."""
-    for _, out in jobs:
-        if out.exists() and not _is_ours(out):
-            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
-
-
-def _require_nothing_of_one_video(options: DubCommand) -> None:
-    if options.in_lip_path is not None or options.in_bbox_path is not None:
-        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
-    if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
-        raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:

@@ -274,7 +274,13 @@ def _add(options: AddOptions) -> None:
         try:
             _gather(options.files, model, folder, progress)
             for path in folder.iterdir():
-                _require_known(path, model, noted)
+                # Raise InputError for a file of another content than is known of it
+                file = next((one for one in (model.files if model else ()) if path.match(one.name)), ModelFile(path.name))
+                known = noted.get(path.name, {})
+                wrong = Wanted(path.name, (), file.size or known.get("bytes"), file.sha256 or known.get("sha256")).wrong(path)
+                if wrong:
+                    hint = "--replace takes it all the same" if known and not file.sha256 else "get the file again"
+                    raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
             if model is None:
                 found = next(folder.iterdir()) if len(list(folder.iterdir())) == 1 else folder
                 main = found.name if found != folder else ""
@@ -345,16 +351,6 @@ def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
         name = Path(info.filename).name
         if not info.is_dir() and name and not name.endswith((".py", ".md")) and ".dist-info" not in info.filename:
             yield name, info.file_size, lambda info=info: archive.open(info)  # type: ignore[misc]
-
-
-def _require_known(path: Path, model: Model | None, noted: dict[str, Any]) -> None:
-    """Raise InputError for a file of another content than is known of it."""
-    file = next((one for one in (model.files if model else ()) if path.match(one.name)), ModelFile(path.name))
-    known = noted.get(path.name, {})
-    wrong = Wanted(path.name, (), file.size or known.get("bytes"), file.sha256 or known.get("sha256")).wrong(path)
-    if wrong:
-        hint = "--replace takes it all the same" if known and not file.sha256 else "get the file again"
-        raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
 
 
 def _check(options: PublishedCheckOptions) -> int:
