@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -126,8 +127,9 @@ def _as_override(text: str, folders: Sequence[Path]) -> str:
     return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
 
 
+@cache
 def _published(schema: type[Any], folder: Path) -> dict[str, Any]:
-    """Return what the schema's `PUBLISHED` yaml says of settings that the schema gives no default."""
+    """Return what the schema's `PUBLISHED` yaml says of settings that the schema gives no default; nobody may change it."""
     name = getattr(schema, "PUBLISHED", "")
     if not name:
         return {}
@@ -150,8 +152,9 @@ def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any
     return found
 
 
+@cache
 def _schema(schema: type[Any]) -> DictConfig:
-    """Return the schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
+    """Return the schema as a node to be copied and filled: frozen dataclasses come out read-only, at every level."""
     node = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, None)
     for name, kind in get_type_hints(schema).items():

@@ -55,6 +55,7 @@ def arguments(corpus: Path, out: Path, *more: str) -> list[str]:
 def test_a_table_is_learnt_from_video_which_is_looked_at_once(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("unit2av.lipsync.mesh.learn._ROUNDS", 300)
     cache = tmp_path / "cache"
     more = ("--cache", str(cache), "--hold-out", "4")
     assert main(arguments(corpus, tmp_path / "mouth.npz", *more)) == 0
