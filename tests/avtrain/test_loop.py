@@ -5,8 +5,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +22,18 @@ from avtrain.config import BatchConfig, Metrics, OptimConfig
 from avtrain.logs import TrainResult
 from avtrain.loop import Trainer
 from avtrain.task import Engine
-from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, history, toy_config, train_until, train_with_two_processes
+from tests import forked
+from tests.avtrain.toy import (
+    KILLED,
+    Points,
+    ToyConfig,
+    ToyTask,
+    history,
+    toy_config,
+    train_toy,
+    train_until,
+    train_with_two_processes,
+)  # fmt: skip
 
 
 def _train(config: ToyConfig) -> TrainResult:
@@ -110,16 +119,15 @@ def test_a_validation_leaves_the_randomness_of_training_alone(tmp_path: Path) ->
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.avtrain.toy", str(tmp_path / "killed")]
-    process = subprocess.Popen(command)
+    process = forked.start(train_toy, str(tmp_path / "killed"), KILLED, told=tmp_path / "told.txt")
     checkpoint = tmp_path / "killed" / "checkpoints" / "last.pt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists():
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     for run in ("killed", "whole"):
         config = toy_config(str(tmp_path / run), **KILLED)
         Trainer(ToyTask(config), config).train()
@@ -136,16 +144,16 @@ def _measured(path: Path) -> list[dict[str, object]]:
 def test_a_run_saves_when_its_whole_group_is_told_to_end(tmp_path: Path) -> None:
     """As schedulers, containers and `timeout` do it: the workers get the signal too."""
     changes = {"num_workers": 2, "delay_s": 0.02, "save_every": 1000, "max_steps": 100_000}
-    command = [sys.executable, "-m", "tests.avtrain.toy", str(tmp_path), json.dumps(changes)]
-    process = subprocess.Popen(command, start_new_session=True)
+    process = forked.start(train_toy, str(tmp_path), changes, told=tmp_path / "told.txt")
     log = tmp_path / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not (log.exists() and log.read_text().count("train") >= 3):
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    process.join(60)
+    assert process.exitcode == 128 + signal.SIGTERM
     assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["step"] >= 3
 
 

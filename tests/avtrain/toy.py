@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from avtrain.logs import TrainResult
 from avtrain.loop import Trainer, run_task
 from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Task, Values, named_parameters
+from tests import forked
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -102,19 +102,25 @@ KILLED = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5, "
 """Of a run that is killed, most likely while its log window is half full."""
 
 
+def train_toy(run_dir: str, changes: dict[str, Any], processes: int = 1) -> int:
+    """Train a toy as a command does; returns the exit code."""
+    if processes > 1:
+        become(processes)
+    config = toy_config(run_dir, **changes)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return run_task(ToyTask(config), config) or 0
+
+
 def train_with_two_processes(run_dir: Path, changes: dict[str, Any]) -> str:
     """Train a toy in two processes that know of one another as torchrun's do, forked from one; returns what was printed.
 
     Torchrun itself, whose processes load all libraries each, starts a run in the tests of unit2unit.
     """
-    command = [sys.executable, "-m", "tests.avtrain.toy", str(run_dir), json.dumps(changes), "2"]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
+    return forked.run(train_toy, str(run_dir), changes, 2, told=run_dir.with_suffix(".txt"))
 
 
-def _fork(number: int) -> list[int]:
-    """Become several processes; returns the others' numbers in the first one, which is not of the run, and none in those."""
+def become(number: int) -> None:
+    """Go on as several processes of a run; this one, which is not of the run, ends with the worst of their exit codes."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number)}
@@ -123,8 +129,8 @@ def _fork(number: int) -> list[int]:
         children.append(os.fork())
         if not children[-1]:
             os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
-            return []
-    return children
+            return
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 
 
 def train_until(trainer: Trainer, step: int) -> None:
@@ -180,9 +186,5 @@ def without_gradient(module: nn.Module) -> list[str]:
     return [name for name, weight in module.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
-if __name__ == "__main__":  # run in a process of its own, to be killed, or in several
-    if sys.argv[3:] and (children := _fork(int(sys.argv[3]))):
-        sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
-    config = toy_config(sys.argv[1], **(json.loads(sys.argv[2]) if sys.argv[2:] else KILLED))
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    sys.exit(run_task(ToyTask(config), config) or 0)
+if __name__ == "__main__":  # for what starts processes by a module's name
+    sys.exit(train_toy(sys.argv[1], json.loads(sys.argv[2])))

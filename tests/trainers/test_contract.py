@@ -145,10 +145,10 @@ class Contract:
         source = [*run, "--checkpoint", checkpoint.name if is_encoder else checkpoint]
         return int(importlib.import_module(self.module).main(["export", *map(str, source), "--out-path", str(out)]))
 
-    def task(self, *more: str) -> Task:
+    def task(self) -> Task:
         module = importlib.import_module(self.module)
         schema = next(iter(getattr(module, self.make).__annotations__.values()))
-        return getattr(module, self.make)(read_config(schema, self.config, self.given(*more, run_dir=FOLDERS[0] / "none")))  # type: ignore[no-any-return]
+        return getattr(module, self.make)(read_config(schema, self.config, self.given(run_dir=FOLDERS[0] / "none")))  # type: ignore[no-any-return]
 
 
 FOLDERS: list[Path] = []
@@ -238,13 +238,19 @@ def whole(trainer: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
-def test_it_learns(trainer: Contract, whole: Path) -> None:
+@pytest.fixture(scope="module")
+def task(trainer: Contract) -> Task:
+    """Shared: a test may take a step with it."""
+    return trainer.task()
+
+
+def test_it_learns(trainer: Contract, whole: Path, task: Task) -> None:
     for name, share in trainer.falls.items():
         values = list(history(whole, name=name).values())
         assert len(values) == STEPS
         assert sum(values[-4:]) < share * sum(values[:4]), name
     assert {path.name for path in (whole / "checkpoints").iterdir()} >= {"last.pt", "best.pt", f"step_{STEPS:08}.pt"}
-    assert {name for line in measured(whole, "valid") for name in line} - {"kind", "step", "time"} == set(trainer.task().figures)
+    assert {name for line in measured(whole, "valid") for name in line} - {"kind", "step", "time"} == set(task.figures)
     assert (whole / "config.yaml").exists()
     assert any((whole / "tensorboard").iterdir())
 
@@ -252,7 +258,10 @@ def test_it_learns(trainer: Contract, whole: Path) -> None:
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     trainer: Contract, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By SIGTERM, in the middle of an epoch; then with another size of batches."""
+    """By SIGTERM, in the middle of an epoch; then with batches of another size, of which one gives no finite gradient.
+
+    Then from the beginning, until no update has one.
+    """
     train_on = Trainer._train_on
 
     def stopped(self: Trainer, content: object) -> None:
@@ -270,33 +279,24 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     for name in ("modules", "optimizers", "random"):
         assert same(parts[name], unbroken[name]), name
     assert history(tmp_path) == history(whole)
-    assert trainer.main(f"loop.max_steps={STEPS + 1}", "batch.batch_size=3", run_dir=tmp_path) == 0
-    assert read_state(last)["position"]["step"] == STEPS + 1
+    update, bad = Trainer.update, {STEPS}
+    monkeypatch.setattr(Trainer, "update", lambda self, name, loss: update(self, name, loss * nan if self.step in bad else loss))
+    assert trainer.main(f"loop.max_steps={STEPS + 2}", "batch.batch_size=3", run_dir=tmp_path) == 0
+    assert f"step {STEPS + 1}: the gradient of" in capfd.readouterr().err
+    state = read_state(last)
+    assert state["position"]["step"] == STEPS + 2
+    assert no_number_in(state["modules"]) is None
+    assert [line["step"] for line in measured(tmp_path)] == [*range(1, STEPS + 1), STEPS + 2]
     monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
     with folder_lock(tmp_path):
         assert trainer.main(run_dir=tmp_path) == 2
     assert "another run trains in this folder; found process" in capfd.readouterr().err
-    assert trainer.main("loop.max_steps=1", "loop.resume=never", run_dir=tmp_path) == 0
-    assert read_state(last)["position"]["step"] == len(measured(tmp_path)) == 1
-    aside = tmp_path / "earlier.1"
-    assert read_state(aside / "checkpoints" / "last.pt")["position"]["step"] == len(measured(aside)) == STEPS + 1
-
-
-def test_an_update_without_a_finite_gradient_is_left_out(
-    trainer: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    update, bad = Trainer.update, {1}
-    monkeypatch.setattr(Trainer, "update", lambda self, name, loss: update(self, name, loss * nan if self.step in bad else loss))
-    assert trainer.main("loop.max_steps=2", run_dir=tmp_path) == 0
-    assert "step 2: the gradient of" in capfd.readouterr().err
-    last = tmp_path / "checkpoints" / "last.pt"
-    state = read_state(last)
-    assert no_number_in(state["modules"]) is None
-    assert [line["step"] for line in measured(tmp_path)] == [1]
-    bad |= set(range(2, 100))
-    assert trainer.main("loop.max_steps=30", run_dir=tmp_path) == 2
+    bad |= set(range(1, STEPS))
+    assert trainer.main("loop.validate_every=100", "loop.resume=never", run_dir=tmp_path) == 2
     assert "training broke down; nothing is saved since; expected gradients that are numbers" in capfd.readouterr().err
-    assert read_state(last)["position"]["step"] <= 8
+    assert read_state(last)["position"]["step"] == 8
+    assert [line["step"] for line in measured(tmp_path)] == [1]
+    assert read_state(tmp_path / "earlier.1" / "checkpoints" / "last.pt")["position"]["step"] == STEPS + 2
     for part in state["modules"].values():
         for tensor in part.values():
             if tensor.is_floating_point():
@@ -327,8 +327,7 @@ def same(left: Any, right: Any) -> bool:
     return bool((left == right) if not hasattr(left, "all") else (left == right).all())
 
 
-def test_every_weight_learns(trainer: Contract) -> None:
-    task = trainer.task()
+def test_every_weight_learns(trainer: Contract, task: Task) -> None:
     task.training_step(batch_of(task, range(4)), OneStep(task))
     parts = list(task.optim)
     assert parts

@@ -1,6 +1,7 @@
 """Parallel units of made-up languages: sentences of words, a word being three units, said alike or shifted or backwards."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -9,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from unit2unit.training import entry
 from unit2unit.training.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
@@ -71,6 +74,21 @@ def command(module: str, *arguments: str) -> list[str]:
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of ours to its end."""
     return subprocess.run(command(module, *arguments), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def train_here(stage: str, *settings: str) -> int:
+    """Train at debug size in this process, which need not load the libraries again; returns the exit code."""
+    root, threads = logging.getLogger(), torch.get_num_threads()
+    handlers, level, root.handlers = root.handlers, root.level, []
+    torch.set_num_threads(1)  # as ENVIRONMENT has it
+    try:
+        return int(getattr(entry, stage)(["--config", f"unit2unit/{stage}_debug", *settings]))
+    finally:
+        for mine in root.handlers:
+            mine.close()
+        root.handlers = handlers
+        root.setLevel(level)
+        torch.set_num_threads(threads)
 
 
 def losses(run_dir: Path, tag: str = "train_inner") -> dict[int, float]:

@@ -19,7 +19,7 @@ from avcore.errors import VocabularyError
 from avcore.units import Units
 from netflips.convert_command import main as convert_main
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
-from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage
+from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage, train_here
 from unit2unit.model import TranslatorConfig, load_transformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.corpus import read_search_limit
@@ -37,6 +37,8 @@ _OPTIONS = (
     "fairseq.task.noise_decoder=0.05",
     "fairseq.optimizer.lr_scheduler=timed_polynomial_decay",
     "fairseq.optimizer.optimizer=adam_muon",
+    "fairseq.task.valid_pairs=12",
+    "fairseq.task.bleu_pairs=6",
 )
 """Options of ours that fairseq lacks, used by the fine-tuning run, so that all that is tested here holds with them."""
 _SHORT = (
@@ -55,18 +57,22 @@ class Stage:
     settings: tuple[str, ...]
     run_dir: Path
 
+    def given(self, run_dir: Path, *more: str) -> list[str]:
+        """The settings of a run in another folder."""
+        return [*self.settings, *_SHORT, f"run_dir={run_dir}", *more]
+
     def line(self, run_dir: Path, *more: str) -> list[str]:
-        """The command line of a run in another folder."""
-        module, config = f"unit2unit.utut_{self.name}.{self.name}", f"unit2unit/{self.name}_debug"
-        return command(module, "--config", config, *self.settings, *_SHORT, f"run_dir={run_dir}", *more)
+        """Its command line."""
+        return command(
+            f"unit2unit.utut_{self.name}.{self.name}", "--config", f"unit2unit/{self.name}_debug", *self.given(run_dir, *more)
+        )
 
     @property
     def last(self) -> Path:
         return self.run_dir / "checkpoints" / "checkpoint_last.pt"
 
     def train(self) -> "Stage":
-        done = subprocess.run(self.line(self.run_dir), env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert train_here(self.name, *self.given(self.run_dir)) == 0
         return self
 
 
@@ -80,7 +86,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.fixture(scope="module")
 def finetuned(pretrained: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """Fine-tuning of English to Korean, from the pre-trained checkpoint."""
+    """Fine-tuning of English to Korean, from the pre-trained checkpoint; it validates on a part of its pairs."""
     root = tmp_path_factory.mktemp("finetune")
     data = prepare_stage(root, "finetune", 300, "--units-vocabulary", _SHA, "--valid", "20", "--test", "5")
     return Stage("finetune", (f"data_dir={data}", f"init={pretrained.last}", *_OPTIONS), root / "run").train()
@@ -114,15 +120,10 @@ def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_ove
     assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
 
 
-def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(finetuned: Stage, tmp_path: Path) -> None:
-    part = ["fairseq.task.valid_pairs=6", "fairseq.task.bleu_pairs=2", "fairseq.optimizer.max_update=10"]
-    done = subprocess.run(finetuned.line(tmp_path, *part), env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "validation: loss on 6 of 20 pairs, BLEU over units on 2 of them" in done.stderr
-    assert 10 in logged(tmp_path, "bleu", "valid")
-    assert logged(tmp_path, "cut", "valid")[10] <= 2
-    data = Path(finetuned.settings[0].removeprefix("data_dir="))
-    limit = read_search_limit(data)
+def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(finetuned: Stage) -> None:
+    assert "validation: loss on 12 of 20 pairs, BLEU over units on 6 of them" in (finetuned.run_dir / "train.log").read_text()
+    assert logged(finetuned.run_dir, "cut", "valid")[10] <= 6
+    limit = read_search_limit(Path(finetuned.settings[0].removeprefix("data_dir=")))
     search = UnitTranslator.from_checkpoint(finetuned.last).default_search
     assert search.no_repeat_unit  # its data are merged
     assert (search.max_len_a, search.max_len_b) == (limit["max_len_a"], limit["max_len_b"])
@@ -245,27 +246,26 @@ def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path)
     assert isinstance(content["cfg"]["task"], argparse.Namespace if stage.name == "finetune" else dict)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_path: Path) -> None:
-    """SIGKILL in mid-epoch and with workers, then to the end: the same losses and weights as unbroken.
+def test_a_run_that_is_told_to_end_and_then_killed_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_path: Path) -> None:
+    """SIGTERM: a checkpoint of the last update. SIGKILL in mid-epoch and with workers. To the end: the same losses and weights.
 
     Pre-training stands on the same engine; that its noise depends on epoch and sample alone has a test of its own.
     """
-    stage = finetuned
-    line = stage.line(tmp_path, "fairseq.dataset.num_workers=2")
+    last = tmp_path / "checkpoints" / finetuned.last.name
+    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 128 + signal.SIGTERM
+    assert 13 <= _updates(last) == max(losses(tmp_path)) < 26
+    line = finetuned.line(tmp_path, "fairseq.dataset.num_workers=2")
     assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
-    assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
-    assert losses(tmp_path) == losses(stage.run_dir), "as logged, to three places"
-    whole, broken = (read_checkpoint(path, TRANSLATOR) for path in (stage.last, tmp_path / "checkpoints" / stage.last.name))
+    assert train_here(finetuned.name, *finetuned.given(tmp_path)) == 0
+    assert losses(tmp_path) == losses(finetuned.run_dir), "as logged, to three places"
+    whole, broken = (read_checkpoint(path, TRANSLATOR) for path in (finetuned.last, last))
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(broken.tensors[name], tensor, atol=1e-5, rtol=0)
 
 
-def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stage, tmp_path: Path) -> None:
-    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 128 + signal.SIGTERM
-    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
-    done = content["optimizer_history"][-1]["num_updates"]
-    assert 13 <= done < _UPDATES
-    assert done == max(losses(tmp_path))
+def _updates(checkpoint: Path) -> int:
+    """After how many updates it was written; our own file."""
+    return int(torch.load(checkpoint, weights_only=False)["optimizer_history"][-1]["num_updates"])
 
 
 def test_sigterm_in_a_validation_breaks_it_off_and_saves(finetuned: Stage, tmp_path: Path) -> None:
@@ -282,20 +282,17 @@ def test_sigterm_in_a_validation_breaks_it_off_and_saves(finetuned: Stage, tmp_p
         time.sleep(0.01)
     assert process.wait(timeout=120) == 128 + signal.SIGTERM
     assert "this validation is broken off" in log.read_text()
-    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
-    assert content["optimizer_history"][-1]["num_updates"] == 10
+    assert _updates(tmp_path / "checkpoints" / finetuned.last.name) == 10
     assert not losses(tmp_path, "valid")
 
 
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:
     """To nothing, within what an update takes between two looks at the clock; with more minutes it goes on, not from its start."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
-    settings = ["fairseq.optimizer.warmup_updates=2", "fairseq.common.log_interval=1", *endless]
+    settings = ["fairseq.optimizer.warmup_updates=2", "fairseq.checkpoint.save_interval_updates=100000", *endless]
     ends = []
-    for minutes in (0.12, 0.2):
-        line = finetuned.line(tmp_path, *settings, f"max_minutes={minutes}")
-        done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+    for minutes in (0.08, 0.14):
+        assert train_here(finetuned.name, *finetuned.given(tmp_path, *settings, f"max_minutes={minutes}")) == 0
         content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
         ends.append(content["optimizer_history"][-1]["num_updates"])
         assert content["extra_state"]["previous_training_time"] >= 60 * minutes
@@ -321,14 +318,19 @@ def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update:
     raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
 
 
-def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
+_TWO = "import sys; from tests.avtrain.toy import become; import unit2unit.training.launch as _; become(2); "
+_TWO += "from unit2unit.training.entry import finetune; sys.exit(finetune(sys.argv[1:]))"
+"""Two processes that know of one another as torchrun's do, forked from one that has loaded the libraries."""
+
+
+def test_two_processes_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
     """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint.
 
     One of them translates the one sentence that its validation is to translate, the other none.
     """
     few = ["fairseq.task.bleu_pairs=1", "fairseq.dataset.batch_size_valid=1", "generation={beam: 1, max_len_a: 0, max_len_b: 1}"]
-    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", "update_tokens=4096", *few)
-    launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
+    line = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", "update_tokens=4096", *few)
+    launch = [line[0], "-W", "ignore", "-c", _TWO, *line[line.index("--config") :]]
     done = subprocess.run(launch, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr.count("training with 2 processes on the CPU") == 1
@@ -348,7 +350,5 @@ def test_sigterm_ends_all_processes_of_a_run_after_one_update(finetuned: Stage, 
     """torchrun passes it on to each; they agree, and one checkpoint is written."""
     python, *module = finetuned.line(tmp_path)
     launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
-    assert _start_and(signal.SIGTERM, launch, tmp_path, update=13) != 0
-    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
-    done = content["optimizer_history"][-1]["num_updates"]
-    assert 13 <= done == max(losses(tmp_path)) < _UPDATES
+    assert _start_and(signal.SIGTERM, launch, tmp_path, update=3) != 0
+    assert 3 <= _updates(tmp_path / "checkpoints" / finetuned.last.name) == max(losses(tmp_path)) < _UPDATES
