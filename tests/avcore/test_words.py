@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -18,6 +19,7 @@ PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit
 _ERROR = "error"
 
 
+@cache
 def _trees() -> list[ast.AST]:
     return [ast.parse(path.read_text(encoding="utf-8")) for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
 
