@@ -78,6 +78,8 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def train_here(stage: str, *settings: str) -> int:
     """Train at debug size in this process, which need not load the libraries again; returns the exit code."""
+    from fairseq.logging import progress_bar  # without it, tables are prepared all the same
+
     root, threads = logging.getLogger(), torch.get_num_threads()
     handlers, level, root.handlers = root.handlers, root.level, []
     torch.set_num_threads(1)  # as ENVIRONMENT has it
@@ -86,6 +88,8 @@ def train_here(stage: str, *settings: str) -> int:
     finally:
         for mine in root.handlers:
             mine.close()
+        progress_bar._close_writers()
+        progress_bar._tensorboard_writers.clear()  # the next run has a folder of its own
         root.handlers = handlers
         root.setLevel(level)
         torch.set_num_threads(threads)

@@ -120,8 +120,12 @@ def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_ove
     assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
 
 
-def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(finetuned: Stage) -> None:
-    assert "validation: loss on 12 of 20 pairs, BLEU over units on 6 of them" in (finetuned.run_dir / "train.log").read_text()
+def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(
+    finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_here("finetune", *finetuned.given(tmp_path, "check_only=true")) == 0
+    assert "validation: loss on 12 of 20 pairs, BLEU over units on 6 of them" in capsys.readouterr().err
+    assert set(logged(finetuned.run_dir, "bsz", "valid").values()) == {12}
     assert logged(finetuned.run_dir, "cut", "valid")[10] <= 6
     limit = read_search_limit(Path(finetuned.settings[0].removeprefix("data_dir=")))
     search = UnitTranslator.from_checkpoint(finetuned.last).default_search
