@@ -45,7 +45,8 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(near) or "a yaml file")
     read_yaml(there_is[0], f"config {name}")
     try:
-        merged = OmegaConf.merge(_schema(schema), _published(schema, published), _compose(name, overrides, folders))
+        kind: Any = schema  # as a key of what is kept
+        merged = OmegaConf.merge(_schema(kind), _published(kind, published), _compose(name, overrides, folders))
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise UsageError(
