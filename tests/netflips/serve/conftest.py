@@ -2,22 +2,42 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from netflips.bundles.references import read_references
 from netflips.serve.app import build_app
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
+from netflips.serve.uploads import Uploads
 from netflips.serve.worker_process import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIP = ROOT / "demo" / "clip.mp4"
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 LOCAL = "http://localhost"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_file_is_looked_at_once() -> Iterator[None]:
+    """The same content is looked at by another process only the first time, and the bundle's sentences are read once."""
+    look, known = Uploads._look, dict[tuple[bytes, str], Mapping[str, Any]]()
+
+    async def once(uploads: Uploads, file: Path, kind: str, name: str) -> Mapping[str, Any]:
+        key = file.read_bytes(), kind
+        if key not in known or known[key]["seconds"] > uploads._settings.longest_s:
+            known[key] = await look(uploads, file, kind, name)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Uploads, "_look", once)
+        patch.setattr("netflips.serve.service.read_references", cache(read_references))
+        yield
 
 
 def app_of(folder: Path, **changes: Any) -> Any:
