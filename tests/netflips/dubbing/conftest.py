@@ -1,5 +1,6 @@
 """Models whose speech and lips can be told apart from anything else, and the random ones."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -100,6 +101,21 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
     work = tmp_path_factory.mktemp("work")
     return DubOptions(beam=1, max_target_units=30, work_dir=work)
+
+
+@pytest.fixture(scope="session")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("seen")
+
+
+@pytest.fixture
+def work(seen: Path, tmp_path: Path) -> Iterator[Path]:
+    """A work folder of the test's own, in which faces, scenes and sound that tests before found are kept, and nothing else."""
+    here = shutil.copytree(seen, tmp_path / "work")
+    yield here
+    for path in (*here.glob("kept.jsonl"), *here.glob("faces/*"), *here.glob("scenes/*"), *here.glob("sound/*")):
+        (seen / path.parent.relative_to(here)).mkdir(exist_ok=True)
+        shutil.copy(path, seen / path.relative_to(here))
 
 
 @pytest.fixture(scope="session")
