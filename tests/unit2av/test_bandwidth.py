@@ -43,7 +43,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def extender(manifest: Path) -> BandExtender:
     out = manifest.parent / "bandwidth.npz"
-    assert main([str(manifest), "--out-path", str(out), "--quiet"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unit2av.train_bandwidth._STEPS", 300)
+        assert main([str(manifest), "--out-path", str(out), "--quiet"]) == 0
     return BandExtender.load(out)
 
 
