@@ -38,8 +38,6 @@ _BESIDE_CLOSED = ((0.12, 0.5), (0.35, 0.15))
 """The most that a mouth is open, and the least that its lips are pressed, one picture of 40 ms beside a closure, and two."""
 _FASTEST = 0.25
 """The most that opening changes in a picture: lips that are wide open take about 100 ms to meet, and open less in quick speech."""
-_EASED = np.array([1, 4, 6, 4, 1]) / 16
-"""Shares of the pictures around one in it: what units want by themselves is a step, which becomes a movement of 100 ms."""
 _CLOSED_FOR = 1.0
 """Pictures of 40 ms before and after the middle of a closure in which lips meet at least, so that pictures at any rate show it."""
 _FORMATS = "netflips-mouth-1", "netflips-mouth-2"
@@ -75,8 +73,6 @@ class MouthTable:
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the mouth's table")
         frames = units.check_range(self.num_units).frames()
         raw = self.raw(frames)
-        if self.strengths is not None:  # else its filter has learnt how fast mouths are
-            raw = _eased(raw)
         raw[:, :2] *= smoothstep((np.abs(raw[:, :2]) / [_QUIET_OPENING, _QUIET_WIDTH] - 1) / 2)
         return self._with_closures(np.clip(raw, _LOW, _HIGH), frames)
 
@@ -172,15 +168,6 @@ def no_faster(moved: Parameters) -> Parameters:
     opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
     opening = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]
     return np.concatenate([opening[:, None], moved[:, 1:]], axis=1)
-
-
-def _eased(rows: Parameters) -> Parameters:
-    """Weighed means over neighbouring pictures, without a lag; a straight line stays one to its ends."""
-    reach = len(_EASED) // 2
-    if len(rows) <= reach:
-        return rows
-    padded = np.pad(rows, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
-    return np.asarray(sum(share * padded[at : at + len(rows)] for at, share in enumerate(_EASED)), np.float64)
 
 
 def _by_picture(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
