@@ -144,7 +144,7 @@ def test_two_sentences_without_a_pause_are_both_read(pause_s: float, models: Mod
     out = tmp_path / "two.txt"
     assert transcribe.main([str(tmp_path / "two.wav"), "--from", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
     errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
-    assert errors.errors <= 0.35 * errors.length  # words may be read wrong; a sentence that is lost is half of it
+    assert errors.errors <= 0.4 * errors.length  # words may be read wrong; a sentence that is lost is half of it
 
 
 def _sounding(samples: np.ndarray) -> np.ndarray:
