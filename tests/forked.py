@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -32,4 +32,5 @@ def _work(work: Callable[..., int | None], given: tuple[object, ...], told: Path
     os.setsid()
     os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     torch.set_num_threads(1)
+    set_start_method("fork", force=True)  # as commands have it: its own processes see when it is gone, and end
     sys.exit(work(*given))
