@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import netflips
 from avcore.arrays import Samples
 from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
+from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 TEXT = "Excuse me, where is the airport?"
@@ -39,11 +40,16 @@ def test_what_is_there_is_taken(pictures: list[NDArray[np.uint8]], tmp_path: Pat
     speech = read_speech(CLIP)
     by_sound = netflips.transcribe(CLIP, modalities="audio").heard_text
     write_speech(tmp_path / "sound.wav", speech)
-    assert netflips.transcribe(tmp_path / "sound.wav").heard_text == by_sound
+    _require_nearly(netflips.transcribe(tmp_path / "sound.wav").heard_text, by_sound)
     blank = [np.full_like(pictures[0], 90)] * len(pictures)
-    assert netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).heard_text == by_sound
+    _require_nearly(netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).heard_text, by_sound)
     silent = _video(tmp_path / "silent.mp4", None, pictures)
     assert netflips.transcribe(silent).heard_text == netflips.transcribe(silent, modalities="video").heard_text != ""
+
+
+def _require_nearly(read: str, by_sound: str) -> None:
+    """Sixteen bits of a sample may turn one letter."""
+    assert character_errors(by_sound, read).errors <= 1
 
 
 def test_lips_that_do_not_belong_to_the_sound_are_left_out(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import fairseq_cli.train
 import numpy as np
 import pytest
 import torch
-from fairseq import models
+from fairseq import checkpoint_utils, models
 from fairseq.data import data_utils
 from fairseq.data.iterators import EpochBatchIterator
 from fairseq.file_io import PathManager
@@ -27,6 +28,7 @@ from tests.unit2unit.fairseq_side import dictionary, load_published, units_only,
 from tests.unit2unit.phrasebook import ENVIRONMENT, prepare_stage
 from unit2unit.training import fairseq_fixes
 from unit2unit.training.fairseq_fixes import copy_whole, end_collecting, remove_parts, repair_fairseq
+from unit2unit.training.launch import train_in_process
 from unit2unit.training.optim import TimedPolynomialDecay
 from unit2unit.training.task import TRANSLATION, UnitTranslationTask, keep_published_keys, rescale
 
@@ -175,6 +177,15 @@ class _Numbers(Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
+
+
+def test_a_run_knows_no_best_of_an_earlier_one_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fairseq keeps it in its functions: a worse run would have no checkpoint_best.pt."""
+    known = []
+    vars(checkpoint_utils.save_checkpoint)["best"] = 1.0
+    monkeypatch.setattr(fairseq_cli.train, "main", lambda _: known.append(hasattr(checkpoint_utils.save_checkpoint, "best")))
+    train_in_process(SimpleNamespace(distributed_training=SimpleNamespace(distributed_rank=1), common=SimpleNamespace(cpu=False)))
+    assert known == [False]
 
 
 def test_no_thread_is_left_at_its_batches_when_a_run_ends() -> None:

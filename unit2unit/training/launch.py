@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fairseq_cli.train
+from fairseq import checkpoint_utils
 from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig
 
@@ -53,6 +54,8 @@ def train_in_process(cfg: DictConfig) -> None:
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
     if cfg.common.cpu:
         keep_freed_memory()
+    for kept in (checkpoint_utils.save_checkpoint, fairseq_cli.train.should_stop_early):
+        vars(kept).clear()  # the best of an earlier run of this process
     with _saving_on_sigterm() as stop, _watched(stop):
         try:
             fairseq_cli.train.main(cfg)

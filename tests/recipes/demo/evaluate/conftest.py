@@ -70,7 +70,7 @@ def _spoken_by_espeak(text: str, voice: NaturalVoice) -> TimedSpeech:
     return espeak_speech(text, EspeakVoice("ko+m2" if voice.language == "ko" else "en-us+m2"))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def natural_voices() -> Iterator[None]:
     """espeak-ng speaks for the natural voices, which are not installed everywhere."""
     with pytest.MonkeyPatch.context() as patch:
@@ -79,7 +79,7 @@ def natural_voices() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def flite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A program `flite` that takes flite's options and speaks with espeak-ng: pip cannot install the real one."""
     folder = tmp_path_factory.mktemp("programs")
