@@ -4,27 +4,26 @@ import asyncio
 import errno
 import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
 
 from avcore.errors import NetflipsError, OutputError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
 from netflips.serve.auth import POLICY, Access
 from netflips.serve.jobs import Job
-from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError, refusal
+from netflips.serve.limits import TOO_FULL, RefusedError, refusal
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
 from netflips.serve.settings import Settings
@@ -46,6 +45,9 @@ _TEXTS = {
 }
 _UNKNOWN = "application/octet-stream"
 _MOST_FORM = 4 << 20
+_MOST_HEAD = 1 << 18
+"""Bytes of a head. Cookies of all programs on a host come with it, 4 KB each."""
+_SHUTDOWN_S = 2
 _MOST_DIGITS = 18
 _BEAT_S = 2.0
 """Between signs of life where nothing changes: the page says within 5 s that a server has stopped, or the network before it."""
@@ -97,8 +99,19 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         exception_handlers=dict.fromkeys((RefusedError, NetflipsError, ClientDisconnect, OSError), _refused),
         lifespan=lifespan,
     )
-    app.state.desk, app.state.streams = desk, _Streams(settings)
+    app.state.desk = desk
     return app
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """Return a server for the page. What else a bare port needs on the open internet, a reverse proxy gives (docs/page.md)."""
+    settings: Settings = app.state.desk.settings
+    config = uvicorn.Config(
+        app, http="h11", ws="none", loop="asyncio", h11_max_incomplete_event_size=_MOST_HEAD, proxy_headers=False,
+        limit_concurrency=settings.most_connections, timeout_graceful_shutdown=_SHUTDOWN_S, log_level="critical", access_log=False,
+        server_header=False,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 class _Trouble:
@@ -175,7 +188,7 @@ async def _sample(request: Request) -> Response:
 
 async def _jobs(request: Request) -> Response:
     queue = _desk(request).queue
-    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"].id)[::-1]]})
+    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"])[::-1]]})
 
 
 async def _new_job(request: Request) -> Response:
@@ -238,39 +251,17 @@ async def _edited(request: Request) -> Response:
     return JSONResponse(_desk(request).edited(_asked_job(request), form))
 
 
-class _Streams(Counter[Party]):
-    """Streams that are open, of each party."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self.limit = Limit(settings.most_streams, settings.most_streams_each)
-
-
-class _Told(StreamingResponse):
-    """A stream that counts while it is sent."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        streams, party = scope["app"].state.streams, scope["visitor"].party
-        streams[party] += 1
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            streams[party] -= 1
-
-
 async def _events(request: Request) -> Response:
     """Server-sent events: the facts of all jobs of a visitor whenever they change: browsers keep few connections to one server."""
-    queue, visitor, streams = _desk(request).queue, request["visitor"], request.app.state.streams
-    if not streams.limit.admits(streams, visitor.party):
-        raise RefusedError(429, "so many pages look on that no other one can; close one")
+    queue, visitor = _desk(request).queue, request["visitor"]
 
     async def lines() -> AsyncIterator[str]:
-        async for facts in queue.changes(lambda: queue.of_visitor(visitor.id), _BEAT_S):
+        async for facts in queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S):
             yield "event: alive\ndata:\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
     # A proxy such as nginx that waits for more would keep the signs of life back.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return _Told(lines(), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
 async def _file(request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.notes import shown
 from netflips.serve.jobs import new_id
-from netflips.serve.limits import Paced, RefusedError, Visitor, address_of, refusal
+from netflips.serve.limits import Paced, RefusedError, refusal
 from netflips.serve.settings import LOCAL_HOSTS, Settings
 
 LOG = logging.getLogger("netflips")
@@ -44,7 +44,7 @@ _ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="wi
 
 
 class Access:
-    """ASGI middleware around the whole page. scope["visitor"] says whose browser asks."""
+    """ASGI middleware around the whole page. scope["visitor"] is the id of whose browser asks."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -59,8 +59,7 @@ class Access:
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _MOST_DIGITS else ""
         found = [one for one in _cookies(headers, _VISITOR + ending) if _is_visitor(one)]
-        visitor = Visitor((found or [new_id()])[0], address_of(scope), is_new=not found)
-        scope["visitor"] = visitor
+        visitor = scope["visitor"] = (found or [new_id()])[0]
         is_told = False
 
         async def sending(message: Message) -> None:
@@ -72,7 +71,7 @@ class Access:
                     told.setdefault(name, value)
                 told.setdefault("Content-Security-Policy", POLICY)
                 if not found:
-                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor.id))
+                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor))
             await send(message)
 
         try:
@@ -87,7 +86,7 @@ class Access:
     def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
         """The answer to who may not come in; None = come in. name: of the cookie of who knows the token."""
         host = headers.get("host", "")
-        if self._settings.is_local and _parts(f"//{host}").hostname not in (*LOCAL_HOSTS, self._settings.host):
+        if not self._settings.token and _parts(f"//{host}").hostname not in LOCAL_HOSTS:
             return refusal(421, "this server answers to localhost only")  # another site's name that leads here
         if scope["method"] not in _SAFE and not _is_own_page(headers, host):
             return refusal(403, "this comes from another site's page")

@@ -6,7 +6,6 @@ import socket
 import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,8 +24,6 @@ from unit2av.lipsync.backend import file_options
 
 _NEEDED = ("starlette", "uvicorn")
 _LEAST_TOKEN = 8
-_QUOTA_EACH = 0.4
-"""Of the quota, for one visitor."""
 
 
 def _add_lip_sync_files(group: Any) -> None:
@@ -58,11 +55,6 @@ class ServeOptions(CommonOptions):
     """longest upload in time (default: 1h)"""
     keep: str = flag(default="1d", metavar="TIME")
     """how long jobs and uploads are kept (default: 1d)"""
-    quota: str = flag(default="50G", metavar="SIZE")
-    """disk space for all uploads and jobs (default: 50G)"""
-    proxy: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="ADDRESS")
-    """reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted by these
-    addresses, and a token is required; may be repeated"""
     operator: str = flag(default="", metavar="NAME")
     """you offer the page to others, under that name: all that it makes is labelled and signed, and visitors are told so and asked
     for the consent of those who are seen and heard; it then speaks no text alone (default: it is for your own use)"""
@@ -143,7 +135,6 @@ def serve_settings(options: ServeOptions) -> Settings:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
     _require_replies(options)
     _require_engines(options)
-    quota = parse_size(options.quota, "--quota")
     settings = Settings(
         work_dir=options.work_dir.absolute(),
         host=options.host,
@@ -152,9 +143,6 @@ def serve_settings(options: ServeOptions) -> Settings:
         limit_bytes=parse_size(options.limit, "--limit"),
         longest_s=parse_seconds(options.longest, "--longest"),
         keep_s=parse_seconds(options.keep, "--keep"),
-        quota_bytes=quota,
-        quota_each_bytes=int(quota * _QUOTA_EACH),
-        proxies=tuple(map(_network, options.proxy)),
         models=options.models(),
         running=("--device", options.device, "--precision", options.precision),
         operator=options.operator,
@@ -177,15 +165,6 @@ def _signing(options: ServeOptions) -> tuple[str, ...]:
     Signing.of(marks)
     found = {"--sign-key": marks.sign_key, "--sign-certificate": marks.sign_certificate}
     return tuple(word for flag, path in found.items() if path is not None for word in (flag, str(path.absolute())))
-
-
-def _network(text: str) -> str:
-    """Return an address or a network. Raises UsageError."""
-    try:
-        ip_network(text, strict=False)
-    except ValueError as error:
-        raise UsageError("--proxy takes an address or a network", expected="such as 127.0.0.1 or 10.0.0.0/8", found=text) from error
-    return text
 
 
 def _program(command: str, flag: str) -> str:
@@ -237,8 +216,7 @@ def _work(options: ServeOptions) -> None:
     with folder_lock(settings.work_dir), _listening(settings) as listening:
         _announce(settings, listening.getsockname()[1])
         with loading():
-            from netflips.serve.app import build_app
-            from netflips.serve.connections import make_server
+            from netflips.serve.app import build_app, make_server
 
         app = build_app(settings)
         try:

@@ -19,7 +19,6 @@ from avcore.notes import Note, ToldNote
 from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.fields import ReviewRow
-from netflips.serve.limits import Party, Visitor
 
 LOG = logging.getLogger("netflips")
 
@@ -62,9 +61,8 @@ class Job:
     uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
     since 1970, 0 = not yet. error: why it failed, one line; lasts: it would fail again. share: of the work that is done, 0..1;
-    stage: what is under way. address: where its visitor asked from; is_new: without a cookie. understood: how much of it is
-    understood, as `netflips.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether
-    it goes on.
+    stage: what is under way. understood: how much of it is understood, as `netflips.understanding` writes it, {} = not known; in
+    the state `asks` it waits for its visitor to say whether it goes on.
     notes: what its command told, each once.
     """
 
@@ -87,14 +85,7 @@ class Job:
     notes: tuple[KeptNote, ...] = ()
     share: float = 0.0
     stage: str = ""
-    address: str = ""
-    is_new: bool = False
     understood: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def party(self) -> Party:
-        """Whom limits count it for."""
-        return Visitor(self.visitor, self.address, self.is_new).party
 
     @property
     def is_over(self) -> bool:

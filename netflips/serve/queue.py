@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.files import sweep
 from avcore.progress import seconds_left, share_of
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
-from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space, told
+from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk, told
 from netflips.serve.settings import Settings
 from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
 
@@ -30,14 +29,13 @@ _NEWS = ("state", "place", "stage", "share", "error")
 class Queue:
     """All jobs of a server, and the task that does them."""
 
-    def __init__(self, folders: JobFolders, hand: WorkerProcess, settings: Settings, space: Space) -> None:
+    def __init__(self, folders: JobFolders, hand: WorkerProcess, settings: Settings) -> None:
         self.folders = folders
         self.jobs: dict[str, Job] = {}
-        self._hand, self._settings, self._space = hand, settings, space
-        self._limit = Limit(settings.most_waiting, settings.most_waiting_each)
+        self._hand, self._settings = hand, settings
         self._waiting: list[str] = []
-        self._served: dict[Any, int] = {}
-        """Whose job began when: addresses and parties, counted in jobs."""
+        self._served: dict[str, int] = {}
+        """Whose job began when: visitors, counted in jobs."""
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -45,7 +43,6 @@ class Queue:
         """Take up the jobs of earlier servers and begin. What ran is stopped, for it may be what ended the server."""
         for job in self.folders.read_all():
             self.jobs[job.id] = job
-            await self._space.measure(self.folders.of(job.id), job.party)
             if job.state == RUNNING:
                 self._end(job, STOPPED, _RESTARTED)
             elif job.state == WAITING:
@@ -66,7 +63,7 @@ class Queue:
 
     def add(self, job: Job) -> None:
         """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
-        self.require_room(job.party)
+        self.require_room(job.visitor)
         before = job.state, job.error, job.notes
         job.state, job.error, job.notes = WAITING, "", ()
         try:
@@ -78,11 +75,12 @@ class Queue:
         self._waiting.append(job.id)
         self._tell()
 
-    def require_room(self, party: Party) -> None:
-        """Raise RefusedError where a job of a party cannot be put into the queue."""
-        if not self._limit.admits(Counter(self.jobs[one].party for one in self._waiting), party):
+    def require_room(self, visitor: str) -> None:
+        """Raise RefusedError where a job of a visitor cannot be put into the queue."""
+        own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
+        if len(self._waiting) >= self._settings.most_waiting or own >= self._settings.most_waiting_each:
             raise RefusedError(429, "so many jobs wait that no other one can; try again when one is done")
-        self._space.require(party, reserve=RESERVE_OF_JOBS)
+        require_disk(self._settings, reserve=RESERVE_OF_JOBS)
 
     async def stop(self, job: Job) -> None:
         """Stop a job that waits or runs; its worker process is ended."""
@@ -102,7 +100,6 @@ class Queue:
         self.jobs.pop(job.id, None)  # nobody puts it into the queue again while it ends
         await self.stop(job)
         self.folders.remove(job.id)
-        self._space.note(self.folders.of(job.id), job.party, 0)
         self._tell()
 
     def place(self, job: Job) -> int:
@@ -110,16 +107,14 @@ class Queue:
         return self._in_turn().index(job.id) + 1 if job.id in self._waiting else 0
 
     def _in_turn(self) -> list[str]:
-        """Return what waits, in the order in which it is done: addresses take turns, and visitors at one address."""
-        found = [self.jobs[one] for one in self._waiting]
-        for whose in (attrgetter("party"), attrgetter("address")):
-            turns: Counter[Any] = Counter()
-            ranked = []
-            for job in found:
-                ranked.append(((turns[whose(job)], self._served.get(whose(job), 0)), job))
-                turns[whose(job)] += 1
-            found = [job for _, job in sorted(ranked, key=lambda pair: pair[0])]
-        return [job.id for job in found]
+        """Return what waits, in the order in which it is done: visitors take turns."""
+        turns: Counter[str] = Counter()
+        ranked = []
+        for place, job_id in enumerate(self._waiting):
+            visitor = self.jobs[job_id].visitor
+            ranked.append((turns[visitor], self._served.get(visitor, 0), place, job_id))
+            turns[visitor] += 1
+        return [job_id for *_, job_id in sorted(ranked)]
 
     def facts(self, job: Job) -> dict[str, Any]:
         """Return what changes while a job waits and runs."""
@@ -177,30 +172,22 @@ class Queue:
                 self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else "the server could not do it")
             finally:
                 watch.cancel()
-            await self._measure(job)
             self._tell()
 
     async def _watch(self, job: Job) -> None:
         """End a job whose files outgrow the disk."""
         while job.state in (WAITING, RUNNING):
             await asyncio.sleep(self._settings.watch_s)
-            await self._measure(job)
             try:
-                self._space.require_kept(job.party)
+                require_disk(self._settings, reserve=RESERVE_OF_JOBS)
             except RefusedError as error:
                 if job.state == RUNNING:
                     job.end(FAILED, error.text)
                     await self._hand.stop()
                     self._end(job, FAILED, error.text)
 
-    async def _measure(self, job: Job) -> None:
-        """Look how large a job's files are now, with the work that is kept beside its uploads."""
-        if job.id in self.jobs:
-            for folder in (self.folders.of(job.id), *(self._settings.uploads_dir / one for one in set(job.uploads.values()))):
-                await self._space.measure(folder, job.party)
-
     async def _do(self, job: Job) -> None:
-        self._served |= {whose: max(self._served.values(), default=0) + 1 for whose in (job.address, job.party)}
+        self._served[job.visitor] = max(self._served.values(), default=0) + 1
         job.begin()
         self.folders.keep(job)
         self._tell()

@@ -22,7 +22,7 @@ from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
-from netflips.serve.limits import RefusedError, Space, Visitor
+from netflips.serve.limits import RefusedError
 from netflips.serve.queue import Queue
 from netflips.serve.results import Edit, edited_rows, track_parts
 from netflips.serve.settings import Settings
@@ -53,16 +53,14 @@ class Service:
 
     def __init__(self, settings: Settings, hand: WorkerProcess | None = None) -> None:
         self.settings = settings
-        space = Space(settings)
-        self.uploads = Uploads(settings, space)
-        self.queue = Queue(JobFolders(settings.jobs_dir), hand or WorkerProcess(), settings, space)
+        self.uploads = Uploads(settings)
+        self.queue = Queue(JobFolders(settings.jobs_dir), hand or WorkerProcess(), settings)
         self._has = _what_is_there(settings)
 
     async def open(self) -> None:
         """Take up what earlier servers left, and begin to work."""
         for folder in (self.settings.uploads_dir, self.settings.jobs_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        await self.uploads.open()
         await self.queue.open()
 
     async def close(self) -> None:
@@ -102,14 +100,14 @@ class Service:
         """Return what a visitor is told of an upload."""
         return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
 
-    async def example(self, kind: str, visitor: Visitor) -> Upload:
+    async def example(self, kind: str, visitor: str) -> Upload:
         """Return a video or picture that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
         if kind not in _examples():
             raise RefusedError(404, "no such example comes with this installation")
         with as_file(files("netflips.serve") / _EXAMPLES[kind]) as path:
             return await self.uploads.copy(Path(path), kind, visitor)
 
-    def new_job(self, form: Mapping[str, Any], visitor: Visitor) -> Job:
+    def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
         """Put what a form asks for into the queue. Raises UsageError, RefusedError.
 
         form: {"kind", "values", "rows"?, "voices"?, "after"?, "draft"?}: rows of a review, voices of its speakers, the id of the
@@ -118,7 +116,7 @@ class Service:
         if set(form) - {"kind", "values", "rows", "voices", "after", "draft"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
         kind = self._kind(form.get("kind"))
-        self.queue.require_room(visitor.party)
+        self.queue.require_room(visitor)
         values = checked(kind.fields, form["values"])
         rows, voices = _reviewed(form)
         before = self._before(form.get("after"), kind)
@@ -134,8 +132,8 @@ class Service:
         first = next(iter(found.values()), None)
         title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
         job = Job(
-            id=new_id(), visitor=visitor.id, kind=kind.name, title=title, words=(), values=values, created_s=time.time(),
-            made_by=before.id if before else "", address=visitor.address, is_new=visitor.is_new,
+            id=new_id(), visitor=visitor, kind=kind.name, title=title, words=(), values=values, created_s=time.time(),
+            made_by=before.id if before else "",
         )  # fmt: skip
         try:
             self.queue.folders.of(job.id).mkdir(parents=True)

@@ -24,8 +24,6 @@ class Settings:
     port: int = 7860
     token: str = ""
     """What a visitor must know; "" = nothing."""
-    proxies: tuple[str, ...] = ()
-    """Addresses of reverse proxies, which are believed when they name a visitor's address (`X-Forwarded-For`)."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Words of the command line for models, by flag; paths are absolute."""
     running: tuple[str, ...] = ()
@@ -42,37 +40,27 @@ class Settings:
     keep_s: float = 86_400.0
     """Jobs and uploads stay so long."""
     most_waiting: int = 50
-    """Jobs that wait. What one visitor may have of this and of the following stands in the field `..._each`."""
+    """Jobs that wait."""
     most_waiting_each: int = 10
+    """Of one browser."""
     most_uploads: int = 20
     """Uploads that come in at the same time."""
-    most_uploads_each: int = 3
-    most_streams: int = 100
-    """Streams of news that are open, one for each tab of a browser."""
-    most_streams_each: int = 8
-    quota_bytes: int = 50 * 2**30
-    """Of the disk, for all uploads and jobs."""
-    quota_each_bytes: int = 20 * 2**30
     reserve_bytes: int = 500 * 2**20
     """Bytes of the disk that uploads leave free; jobs leave half of it."""
     watch_s: float = 2.0
-    """Between two looks at what a running job has written."""
+    """Between two looks at the disk while a job runs."""
     most_connections: int = 200
-    """Fewer where the system allows fewer open files."""
-    head_s: float = 20.0
-    """A connection has so long to bring the head of its next request."""
+    """More are answered that the server is busy."""
     idle_s: float = 30.0
     """A body may stand still for so long."""
     rate_bytes: int = 8 * 2**10
     """A body brings so many bytes a second on average, over each `rate_s` that the server waits for it."""
     rate_s: float = 60.0
-    unread_s: float = 120.0
-    """A visitor's machine that takes in nothing of an answer for so long is gone."""
 
     @property
     def is_local(self) -> bool:
         """Whether only programs of this machine can reach it."""
-        return self.host in LOCAL_HOSTS and not self.proxies
+        return self.host in LOCAL_HOSTS
 
     @property
     def uploads_dir(self) -> Path:

@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from avcore.notes import shown
 from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.jobs import new_id, require_id
-from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
+from netflips.serve.limits import TOO_FULL, RefusedError, require_disk
 from netflips.serve.preview import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
 from netflips.subtitles.given import SUBTITLE_SUFFIXES
@@ -60,66 +59,45 @@ class Upload:
     height: int
     has_sound: bool
     created_s: float
-    address: str = ""
-    is_new: bool = False
     has_face: bool = True
     has_speech: bool = True
-
-    @property
-    def party(self) -> Party:
-        """Whom limits count it for."""
-        return Visitor(self.visitor, self.address, self.is_new).party
 
 
 class Uploads:
     """The folder of all uploads."""
 
-    def __init__(self, settings: Settings, space: Space) -> None:
-        self._settings, self._space = settings, space
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
-        self._limit = Limit(settings.most_uploads, settings.most_uploads_each)
-        self._coming: Counter[Party] = Counter()
+        self._coming = 0
 
-    async def open(self) -> None:
-        """Look how large the uploads of earlier servers are."""
-        for folder in self._settings.uploads_dir.iterdir():
-            try:
-                party = self.find(folder.name).party
-            except RefusedError:
-                party = NOBODY.party
-            await self._space.measure(folder, party)
-
-    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: Visitor, length: int | None) -> Upload:
+    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
         """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
         if kind not in _SUFFIXES:
             raise RefusedError(400, "an upload is a video, a sound, a picture or subtitles")
-        party = visitor.party
-        if not self._limit.admits(self._coming, party):
+        if self._coming >= self._settings.most_uploads:
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()
         folder = self._folder(upload_id)
         file = folder / f"file{_suffix(name, kind)}"
-        self._coming[party] += 1
+        self._coming += 1
         try:
             if (length or 0) > self._settings.limit_bytes:
                 raise RefusedError(413, self._too_large())
-            self._space.require(party, length or 0)
+            require_disk(self._settings, length or 0)
             folder.mkdir(parents=True)
-            size = await self._write(stream, file, party)
+            size = await self._write(stream, file)
             facts = await self._look(file, kind, name)
-            upload = Upload(
-                upload_id, visitor.id, clean_name(name), kind, file.name, size, created_s=time.time(), address=visitor.address,
-                is_new=visitor.is_new, **facts,
-            )  # fmt: skip
+            upload = Upload(upload_id, visitor, clean_name(name), kind, file.name, size, created_s=time.time(), **facts)
             write_text(folder / _ABOUT, json.dumps(asdict(upload), ensure_ascii=False) + "\n")
         except BaseException:
-            self._delete(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
-            self._coming[party] -= 1
+            self._coming -= 1
         return upload
 
-    async def copy(self, path: Path, kind: str, visitor: Visitor) -> Upload:
+    async def copy(self, path: Path, kind: str, visitor: str) -> Upload:
         """Take in a file of our own as if a visitor had sent it. Raises RefusedError."""
 
         async def content() -> AsyncIterable[bytes]:
@@ -145,15 +123,11 @@ class Uploads:
         folder = self._settings.uploads_dir
         for one in folder.iterdir() if folder.is_dir() else ():
             if one.name not in used and not one.is_symlink() and time.time() - one.stat().st_mtime > keep_s:
-                self._delete(one)
+                shutil.rmtree(one, ignore_errors=True)
 
     def remove(self, upload_id: str) -> None:
         """Remove an upload with the work that belongs to it."""
-        self._delete(self._folder(require_id(upload_id)))
-
-    def _delete(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        self._space.note(folder, NOBODY.party, 0)
+        shutil.rmtree(self._folder(require_id(upload_id)), ignore_errors=True)
 
     def _folder(self, upload_id: str) -> Path:
         return self._settings.uploads_dir / upload_id
@@ -161,7 +135,7 @@ class Uploads:
     def _too_large(self) -> str:
         return f"the file is too large; expected {self._settings.limit_bytes / 2**20:.0f} MB at most"
 
-    async def _write(self, stream: AsyncIterable[bytes], path: Path, party: Party) -> int:
+    async def _write(self, stream: AsyncIterable[bytes], path: Path) -> int:
         size = 0
         try:
             with path.open("wb") as file:
@@ -169,9 +143,8 @@ class Uploads:
                     size += len(block)
                     if size > self._settings.limit_bytes:
                         raise RefusedError(413, self._too_large())
-                    self._space.require(party)
+                    require_disk(self._settings)
                     await asyncio.to_thread(file.write, block)
-                    self._space.note(path.parent, party, size)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise RefusedError(507, TOO_FULL) from error

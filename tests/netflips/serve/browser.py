@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netflips.serve.connections import make_server
+from netflips.serve.app import make_server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDS_BROWSER = [

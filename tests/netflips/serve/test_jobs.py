@@ -25,7 +25,6 @@ from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
 from netflips.script.types import Made, Script, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Timing, Utterance, VoiceFile, WrittenText
 from netflips.serve.jobs import Job, JobFolders, KeptNote
-from netflips.serve.limits import Space
 from netflips.serve.preview import MEDIA, facts
 from netflips.serve.queue import Queue
 from netflips.serve.results import results
@@ -48,7 +47,7 @@ def test_a_text_is_said(client: TestClient) -> None:
 def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=(), values={})
     settings = Settings(tmp_path)
-    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings, Space(settings))
+    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings)
 
     async def told() -> list[str]:
         states = []
@@ -66,7 +65,7 @@ def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> No
 
 def test_news_of_others_keep_no_sign_of_life_back(tmp_path: Path) -> None:
     settings = Settings(tmp_path)
-    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings, Space(settings))
+    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings)
 
     async def first() -> dict[str, Any] | None:
         async def tell() -> None:
@@ -300,21 +299,20 @@ def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Pa
 
 
 def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
-    app = app_of(tmp_path, most_waiting=5, most_waiting_each=2)
-    with TestClient(app, base_url=LOCAL, client=("10.0.0.1", 1)) as one:
+    app = app_of(tmp_path, most_waiting=4, most_waiting_each=2)
+    with TestClient(app, base_url=LOCAL) as one:
         one.get("/")
         running = say(one, "slow")
         until(one, running, lambda job: job["state"] == "running")
         waiting = [say(one, "a"), say(one, "b")]
         assert [job["place"] for job in waiting] == [1, 2]
         assert "so many jobs" in say(one, "c", status=429)["error"]
-        for name in "de":
-            one.cookies.clear()  # another visitor, as it seems
-            say(one, name, status=201 if name == "d" else 429)  # an address holds no more than what is free
-        other = TestClient(app, base_url=LOCAL, client=("10.0.0.2", 1))
-        assert say(other, "f")["place"] == 1  # an address that was not served yet comes first
-        assert [job["title"] for job in other.get("/jobs").json()["jobs"]] == ["f"]
-        assert one.get(f"/jobs/{waiting[0]['id']}").json()["place"] == 3  # behind the other visitor there
+        other = TestClient(app, base_url=LOCAL)
+        other.get("/")
+        assert [say(other, name)["place"] for name in "de"] == [1, 3]  # who was not served yet comes first, then in turns
+        assert "so many jobs" in say(TestClient(app, base_url=LOCAL), "f", status=429)["error"]
+        assert [job["title"] for job in other.get("/jobs").json()["jobs"]] == ["e", "d"]
+        assert one.get(f"/jobs/{waiting[0]['id']}").json()["place"] == 2
         assert one.delete(f"/jobs/{waiting[0]['id']}").status_code == 204
         assert one.get(f"/jobs/{waiting[0]['id']}").status_code == 404
         one.post(f"/jobs/{running['id']}/stop")
