@@ -17,7 +17,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.command import Parser, run, speed
@@ -241,14 +241,14 @@ def _as_path(given: Any) -> Path:
 
 
 def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str) -> None:
-    is_needed = one.default is MISSING and one.default_factory is MISSING
+    is_needed = _is_needed(one)
     how = {"help": help.replace("%", "%%"), **_reading(kind, told, one), **told.how}
     if told.is_positional:
         nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
         how |= {"metavar": told.names[0], "default": None}  # argparse would read SUPPRESS as a value
         container.add_argument(one.name, **nargs, **how)
         return
-    names = told.names or (f"--{one.name.replace('_', '-')}",)
+    names = _names(one, told)
     required = {"required": True} if is_needed else {}
     container.add_argument(*names, dest=one.name, default=argparse.SUPPRESS, **required, **how)
 
@@ -292,13 +292,33 @@ def _inner(kind: Any) -> Any:
     return kind
 
 
+class Told(NamedTuple):
+    """What is known of an option: its flags, its type (of `X | None`, X), its default, and whether it must be given."""
+
+    names: tuple[str, ...]
+    kind: Any
+    default: Any
+    is_needed: bool
+    is_positional: bool
+
+
+def told_of(options: type, name: str) -> Told:
+    """Return what a command's option is, by the name of its field."""
+    one, told, kind = next(found for found in _flags(options) if found[0].name == name)
+    return Told(_names(one, told), kind, one.default, _is_needed(one), told.is_positional)
+
+
 def names_of(options: type) -> dict[str, tuple[str, ...]]:
     """Return the flags of each field that is an option and has some."""
-    return {
-        one.name: tuple(told.names) or (f"--{one.name.replace('_', '-')}",)
-        for one, told, _ in _flags(options)
-        if not told.is_positional
-    }
+    return {one.name: _names(one, told) for one, told, _ in _flags(options) if not told.is_positional}
+
+
+def _names(one: Field[Any], told: _Flag) -> tuple[str, ...]:
+    return tuple(told.names) or (f"--{one.name.replace('_', '-')}",)
+
+
+def _is_needed(one: Field[Any]) -> bool:
+    return one.default is MISSING and one.default_factory is MISSING
 
 
 def help_words(options: type) -> dict[str, str]:

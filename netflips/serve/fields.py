@@ -1,12 +1,16 @@
-"""Fields of a form, checked: what a visitor sends becomes a word of ours, a number, or a text in a file, never an option."""
+"""Fields of a form, many of them options of the job's command, checked.
+
+What a visitor sends becomes a word of ours, a number, or a text in a file, never an option.
+"""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from avcore.errors import UsageError
+from avcore.flags import told_of
 from netflips.script.files import value_from
 
 SOUND_OR_VIDEO = ("video", "sound", "media")
@@ -75,35 +79,22 @@ class Switch(Field):
 
 
 @dataclass(frozen=True)
-class Words(Field):
-    """A text, which goes into a file. least: letters of it, 0 = it may be left out."""
+class Text(Field):
+    """A text, which goes into a file. least: letters of it, 0 = it may be left out. is_line: it has one line."""
 
     name: str
     most: int
-    least: int = 1
+    least: int = 0
+    is_line: bool = False
 
     def checked(self, given: Any) -> str:
         """Return the text. Raises UsageError."""
         if not isinstance(given, str | None):
             raise UsageError(f"{self.name} is no text", found=type(given).__name__)
         text = (given or "").strip()
-        if not self.least <= len(text) <= self.most:
-            expected = f"{self.least} to {self.most} letters"
-            raise UsageError(f"{self.name} has the wrong length", expected=expected, found=f"{len(text)}")
-        return text
-
-
-@dataclass(frozen=True)
-class OneLine(Field):
-    """A line of text that may be left out; it goes into a file."""
-
-    name: str
-    most: int
-
-    def checked(self, given: Any) -> str:
-        """Return the text. Raises UsageError."""
-        if not isinstance(given, str | None) or not (text := (given or "").strip()).isprintable() or len(text) > self.most:
-            raise UsageError(f"{self.name} is no line of text", expected=f"{self.most} letters at most", found=repr(given)[:60])
+        if not self.least <= len(text) <= self.most or (self.is_line and not text.isprintable()):
+            expected = f"{self.least} to {self.most} letters{' in a line' if self.is_line else ''}"
+            raise UsageError(f"{self.name} cannot be that", expected=expected, found=repr(given)[:60])
         return text
 
 
@@ -141,7 +132,24 @@ class Name(Field):
 
 
 _A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
-AnyField = Choice | Number | Switch | Words | OneLine | File | Name
+AnyField = Choice | Number | Switch | Text | File | Name
+
+
+def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField:
+    """Return the field of a form for an option of a command, which says its flag, its default and what it may be.
+
+    name: in the form, where it is not the option's. how: what the option does not say, such as the kinds of files that are taken.
+    """
+    told = told_of(options, option)
+    name, flag = name or option, "" if told.is_positional else told.names[-1]
+    if told.kind is bool:
+        return Switch(name, flag=flag)
+    if told.kind is float:
+        return Number(name, default=told.default, flag=flag, **how)
+    if "takes" in how:
+        return File(name, flag=flag, **{"stored": name, "is_needed": told.is_needed} | how)
+    values = how.get("values") or sorted(get_args(told.kind), key=lambda one: bool(one != told.default))
+    return Choice(name, tuple(values), flag=flag)
 
 
 @dataclass(frozen=True)

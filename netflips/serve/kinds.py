@@ -6,16 +6,17 @@ A job's command runs in the job's own folder, so that all names in it are ours a
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from avcore.files import write_text
 from avcore.notes import json_text
 from avcore.units import UTUT_LANGUAGES
+from netflips.dubbing.options import DubCommand
 from netflips.dubbing.segmentation import LENGTH
-from netflips.options import Fit
+from netflips.options import AvatarOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
-from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, OneLine, ReviewRow, Switch, Words
+from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
@@ -31,7 +32,7 @@ SPEECH = "speech"
 CONSENT_FILE = "consent.json"
 _READINGS_FILE = "readings.txt"
 _AGREED = "their picture and voice in a video that is made with generative AI"
-AGREEMENT = (Switch("agreed"), OneLine("people", 200), OneLine("agreed_until", 10))
+AGREEMENT = (Switch("agreed"), Text("people", 200, is_line=True), Text("agreed_until", 10, is_line=True))
 """In which a visitor tells an operator that those who are seen and heard agreed."""
 SCRIPT_FILE = "script.json"
 """What a visitor says of the utterances of a dub."""
@@ -195,10 +196,7 @@ def _listener(asked: Asked) -> list[str]:
 
 
 _VIDEO = MadeFile("result.mp4", "video")
-
-_VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--voice")
-_SPEECH = File(SPEECH, SPEECH, SOUND_OR_VIDEO, flag="--speech")
-_WORDS_READ = Words("readings", 5000, least=0)
+_READINGS = Text("readings", 5000)
 _FORMATS = ("srt", "vtt", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
@@ -208,22 +206,22 @@ KINDS: Mapping[str, JobKind] = {
             "dub",
             ("dub", "--out", "result.mp4", "--report", "report.json", "--report", "report.html"),
             (
-                File("video", "source", ("video",), flag=""),
-                _VOICE,
+                field_of(DubCommand, "videos", "video", takes=("video",), stored="source", is_needed=True),
+                field_of(DubCommand, "voice", takes=SOUND_OR_VIDEO),
                 File("subtitles", "subtitles", ("subtitles",), is_needed=False),
                 File(SPEECH, SPEECH, SOUND_OR_VIDEO, is_needed=False),
-                Choice("source", _LANGUAGE, flag="--from"),
-                Choice("target", _LANGUAGE, flag="--to"),
+                field_of(DubCommand, "source", values=_LANGUAGE),
+                field_of(DubCommand, "to", "target", values=_LANGUAGE),
                 Choice("road", ("units", "text")),
                 Choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
                 Choice("timing", (AUTO, "source", "free")),
-                Choice("background", ("keep", "mute", "under"), flag="--background"),
-                Switch("hold", flag="--hold-picture"),
+                field_of(DubCommand, "background", values=("keep", "mute", "under")),
+                field_of(DubCommand, "hold_picture", "hold"),
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),
-                _WORDS_READ,
+                _READINGS,
                 *AGREEMENT,
             ),
             (
@@ -240,7 +238,13 @@ KINDS: Mapping[str, JobKind] = {
         JobKind(
             "lipsync",
             ("lipsync", "--out", "result.mp4"),
-            (File("video", "source", ("video",), flag=""), _SPEECH, Choice("fit", get_args(Fit), flag="--fit"), _MOUTH, *AGREEMENT),
+            (
+                field_of(LipsyncOptions, "video", takes=("video",), stored="source"),
+                field_of(LipsyncOptions, "speech", takes=SOUND_OR_VIDEO),
+                field_of(LipsyncOptions, "fit"),
+                _MOUTH,
+                *AGREEMENT,
+            ),
             (_VIDEO,),
             _LIP_MODELS,
             is_marked=True,
@@ -249,9 +253,9 @@ KINDS: Mapping[str, JobKind] = {
             "portrait",
             ("portrait", "--out", "result.mp4"),
             (
-                File("picture", "picture", ("picture",), flag=""),
-                _SPEECH,
-                Number("motion", 0, 1, 0.6, flag="--motion"),
+                field_of(PortraitOptions, "portrait", "picture", takes=("picture",)),
+                field_of(PortraitOptions, "speech", takes=SOUND_OR_VIDEO, is_needed=True),
+                field_of(PortraitOptions, "motion", least=0, most=1),
                 _MOUTH,
                 *AGREEMENT,
             ),
@@ -262,7 +266,13 @@ KINDS: Mapping[str, JobKind] = {
         JobKind(
             "say",
             ("say", "--text-path", "text.txt", "--out", "result.wav"),
-            (Words("text", 5000), Name("called", flag="--voice"), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed"), _WORDS_READ),
+            (
+                Text("text", 5000, least=1),
+                Name("called", flag="--voice"),
+                field_of(SayOptions, "voice", takes=SOUND_OR_VIDEO),
+                field_of(SayOptions, "speed", least=0.5, most=2),
+                _READINGS,
+            ),
             (MadeFile("result.wav", "sound"),),
             ("--text2unit-path", *_VOICE_MODELS),
             _readings,
@@ -272,9 +282,9 @@ KINDS: Mapping[str, JobKind] = {
             "transcribe",
             ("transcribe",),
             (
-                File("recording", "source", SOUND_OR_VIDEO, flag=""),
-                Choice("modalities", (AUTO, "audio", "audio,video", "video"), flag="--modalities"),
-                Choice("language", _LANGUAGE, flag="--from"),
+                field_of(TranscribeOptions, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
+                field_of(TranscribeOptions, "modalities", values=(AUTO, "audio", "audio,video", "video")),
+                field_of(TranscribeOptions, "source", "language", values=_LANGUAGE),
                 Choice("format", _FORMATS),
             ),
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
@@ -286,9 +296,9 @@ KINDS: Mapping[str, JobKind] = {
             "avatar",
             ("avatar", "--out", "result.mp4", "--report", "answer.json"),
             (
-                File("picture", "picture", ("picture",), flag=""),
-                File("question", "question", SOUND_OR_VIDEO, flag="--listen"),
-                Number("rate", 0.5, 1.5, 0.8, flag="--speed"),
+                field_of(AvatarOptions, "portrait", "picture", takes=("picture",)),
+                field_of(AvatarOptions, "listen", "question", takes=SOUND_OR_VIDEO),
+                Number("rate", 0.5, 1.5, 0.8, flag="--speed"),  # slower than the command speaks
                 *AGREEMENT,
             ),
             (_VIDEO, MadeFile("answer.json", "answer")),

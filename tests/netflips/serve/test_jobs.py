@@ -202,8 +202,8 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
     [
         ({"kind": "rm", "values": {}}, "no such kind"),
         ({"kind": "say"}, "the form cannot be read"),
-        ({"kind": "say", "values": {"text": ""}}, "text has the wrong length"),
-        ({"kind": "say", "values": {"text": "x" * 5001}}, "text has the wrong length"),
+        ({"kind": "say", "values": {"text": ""}}, "text cannot be that"),
+        ({"kind": "say", "values": {"text": "x" * 5001}}, "text cannot be that"),
         ({"kind": "say", "values": {"text": ["x"]}}, "text is no text"),
         ({"kind": "say", "values": {"text": "x", "speed": float("1e9")}}, "speed is out of range"),
         ({"kind": "say", "values": {"text": "x", "speed": True}}, "speed is out of range"),
