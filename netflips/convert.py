@@ -1,4 +1,4 @@
-"""Convert published checkpoints to our own format: safetensors and a readable JSON configuration.
+"""`netflips convert`: published checkpoints to our own format, safetensors and a readable JSON configuration.
 
 Optimizer state stays behind (a published translator is three times its model), a table that is stored under several
 names is written once, and a vocoder fresh from training can be put into a renderer.
@@ -14,13 +14,33 @@ from torch import Tensor
 from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
+from avcore.command import LOG
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import keep_apart
 from avcore.units import normalise_language
+from netflips import stages
+from netflips.options import ConvertOptions
 from unit2av.stage import RENDERER, read_vocoder, with_vocoder
 
 _SUFFIX = ".safetensors"
 DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getattr(torch, name) for name in STORED_PRECISIONS}
+
+
+def convert(options: ConvertOptions) -> None:
+    """Convert the checkpoint that the options name. Raises what `convert_checkpoint` does."""
+    vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
+    wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
+    written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)
+    before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
+    told = written.kind, len(written.tensors), after, before, written.fingerprint
+    LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
+
+
+def _parse_vocoder(text: str) -> tuple[str, Path]:
+    language, _, path = text.partition("=")
+    if not language or not path:
+        raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
+    return language, Path(path)
 
 
 def convert_checkpoint(

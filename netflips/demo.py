@@ -1,40 +1,129 @@
-"""`netflips demo`: dub the clip that comes with NetfLips with its models, let a portrait say it, and tell what came out."""
+"""`netflips demo`, which `make demo` runs: dub the clip that comes along, let a portrait say it, and tell what came out."""
 
-import sys
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from avcore.files import Input
-from avcore.flags import Command, CommonOptions, flag, positional
-from avcore.loading import loading
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import Bundle
+from avcore.flags import CommonOptions
+from avcore.media import read_speech
+from avcore.notes import print_text, shown
+from avcore.progress import bars
+from netflips.bundles.paths import bundle_paths, require_bundle
+from netflips.bundles.references import Match, nearest_reference, read_references
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.portrait import animate
+from netflips.model_paths import RunOptions
+from netflips.models import load_models
+from netflips.options import DemoOptions, PortraitOptions
+from netflips.report import pace_of
+from netflips.report.files import ReportFiles
+from netflips.script.types import Script
+from unit2av.stage import RENDERER
+from unit2text.stage import TEXT_READER
 
-_EXAMPLE = Path(__file__).with_name("serve")
-"""The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
-
-
-@dataclass(frozen=True)
-class DemoOptions(CommonOptions):
-    """Dub the clip that comes with NetfLips, and let a portrait say it."""
-
-    video: Path = positional("VIDEO", default=_EXAMPLE / "example.mp4", file=Input("the video"))
-    """default: the demo clip"""
-    portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
-    """portrait that says the dub (default: a photograph)"""
-    out_dir: Path = flag("-o", "--out-dir", default=Path("outputs", "demo"), metavar="DIR")
-    """default: outputs/demo"""
-
-
-def _work(options: DemoOptions) -> None:
-    with loading():
-        from netflips.demo_run import run_demo
-
-    stem = "clip" if options.video.parent == _EXAMPLE else options.video.stem
-    run_demo(options.video, options.portrait, options.out_dir, stem, options)
+_WIDTH = 18
 
 
-_COMMAND = Command(DemoOptions, "netflips demo", _work)
-build_parser, main = _COMMAND.parser, _COMMAND.main
+def run_demo(options: DemoOptions) -> None:
+    """Dub a clip, let a portrait say it, and print what came out."""
+    video, out_dir = options.video, options.out_dir
+    started = time.perf_counter()
+    bundle = require_bundle()
+    bundle.tell()
+    source, target = str(bundle.about["source"]), str(bundle.about["target"])
+    models = load_models(bundle_paths(bundle), source, target, RunOptions(options.device, options.precision))
+    loaded_s = time.perf_counter() - started
+    out = out_dir / f"{options.stem}_{target}.mp4"
+    has_reader = models.paths.other(TEXT_READER) is not None
+    page, settings = out_dir / "report.html", DubOptions(subtitles="source,target" if has_reader else None)
+    told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
+    with bars(options.quiet) as progress:
+        report = dub(video, out, models, settings, progress=progress)
+    told.add(report)
+    told.write()
+    talking = out_dir / f"portrait_{target}.mp4"
+    animated_s = _let_talk(options.portrait, options, bundle, out, talking)
+    heard = replace(models.extractor.extract(read_speech(out)), language=target)
+    match = nearest_reference(heard, read_references(bundle.references))
+    times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")] if options.verbose else []
+    files = _files(video, out, talking, page, settings, (source, target))
+    lines = [*_expected(video), *_texts(report), *_heard(match), *times, *files]
+    print_text("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _expected(clip: Path) -> Iterator[tuple[str, str]]:
+    """Yield what is known of the clip: of the one that is shipped, from the file beside it."""
+    path = clip.with_suffix(".json")
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not facts:
+        return
+    yield "source sentence", facts["sentence"]
+    yield "expected Korean", facts["korean"]
+    yield (
+        "never trained on",
+        f"this sentence; this English voice ({facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
+    )
+
+
+def _texts(report: Script) -> Iterator[tuple[str, str]]:
+    """Yield what was heard and what is said, as the text reader reads both."""
+    if not report.heard_text and not report.said_text:
+        yield "as text", "nothing was read: these models have no text reader for it"
+    for one in report.told:
+        for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.said)):
+            if text is not None and text.text:
+                sure = "" if text.confidence is None else f", confidence {text.confidence:.2f}"
+                yield f"{name}, as text", f"{text.text}  ({language}{sure})"
+
+
+def _heard(match: Match) -> Iterator[tuple[str, str]]:
+    """Yield the sentence that the dub says, as the unit encoder hears it."""
+    yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
+    units = len(match.reference.units)
+    yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"
+
+
+def _times(report: Script, loaded_s: float) -> Iterator[tuple[str, str]]:
+    yield "load models", f"{loaded_s:.2f} s"
+    for step in report.result.timings:
+        yield f"  {step.name}", f"{step.seconds:.2f} s ({pace_of(report, step):.1f} x real time)"
+    drawn = f"{report.num_drawn} of {report.result.pictures}"
+    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {drawn} pictures"
+
+
+def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path, out: Path) -> float:
+    """Let the portrait say the dub's speech; returns how long that took (s)."""
+    started = time.perf_counter()
+    encoder, renderer = (bundle.checkpoint(stage) for stage in (UNIT_ENCODER, RENDERER))
+    animate(
+        PortraitOptions(
+            portrait,
+            out,
+            speech=dub,
+            label="synthetic",
+            av2unit_path=encoder,
+            unit2av_path=renderer,
+            device=options.device,
+            precision=options.precision,
+            quiet=options.quiet,
+        )
+    )
+    return time.perf_counter() - started
+
+
+def _files(
+    clip: Path, out: Path, talking: Path, page: Path, settings: DubOptions, languages: tuple[str, str]
+) -> Iterator[tuple[str, str]]:
+    yield "source", str(clip)
+    yield "DUBBED VIDEO", str(out)
+    if settings.subtitling is not None:
+        for path in settings.subtitling.files(out, *languages).values():
+            yield "subtitles", str(path)
+    yield "TALKING PORTRAIT", str(talking)
+    yield "page about it", str(page)

@@ -1,17 +1,32 @@
-"""The options of all commands that show or speak but `netflips dub`, with their help; cheap to import.
+"""The commands that show, speak or convert but `netflips dub`: their options, and by whom the work is done.
 
-Flags, their help, Python's keywords and the page's forms come from these fields.
+Flags, their help, Python's keywords and the page's forms come from these fields. Libraries are loaded when the work begins.
 """
 
 from dataclasses import KW_ONLY, dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output
-from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, speed_flag, voice_flag
+from avcore.flags import (
+    Command,
+    CommonOptions,
+    QuietOptions,
+    flag,
+    flags_of,
+    out_flag,
+    positional,
+    report_flag,
+    speed_flag,
+    voice_flag,
+)
+from avcore.loading import loading
 from avcore.programs import parse_command
+from netflips import stages
 from netflips.provenance.options import LIPS, VIDEO, Generated, MarkFlags
 from netflips.recognizers.language import AUTO
 from unit2av.inference_options import RenderOptions
@@ -350,3 +365,65 @@ class RenderCommand(RenderOptions):
 
     report: tuple[Path, ...] = report_flag(group="report")
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+
+
+_EXAMPLE = Path(__file__).with_name("serve")
+"""The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
+
+
+@dataclass(frozen=True)
+class DemoOptions(CommonOptions):
+    """Dub the clip that comes with NetfLips, and let a portrait say it."""
+
+    video: Path = positional("VIDEO", default=_EXAMPLE / "example.mp4", file=Input("the video"))
+    """default: the demo clip"""
+    portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
+    """portrait that says the dub (default: a photograph)"""
+    out_dir: Path = flag("-o", "--out-dir", default=Path("outputs", "demo"), metavar="DIR")
+    """default: outputs/demo"""
+
+    @property
+    def stem(self) -> str:
+        """Of the dub's name."""
+        return "clip" if self.video.parent == _EXAMPLE else self.video.stem
+
+
+def _add_kind(group: Any) -> None:
+    kinds = ["auto", *(stage.part for stage in stages.STAGES)]
+    group.add_argument("--kind", default="auto", choices=kinds, help="what the input must be (default: auto)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(QuietOptions):
+    """Convert a published checkpoint to safetensors and a readable JSON configuration."""
+
+    in_path: Path = positional("FILE", file=Input("the checkpoint"))
+    """published .pt file, or our own .safetensors"""
+    out_path: Path = out_flag("the output")
+    """x.safetensors; x.json is written beside it"""
+    kind: str = flags_of(_add_kind, lambda given: given.kind, lambda: "auto")
+    dtype: str = flag(default="keep", choices=STORED_PRECISIONS)
+    """number format of the weights (default: keep)"""
+    add_vocoder: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="LANGUAGE=PATH")
+    """put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated"""
+
+
+def _command(options: type[Any], name: str, module: str, work: str) -> Command[Any]:
+    def run(asked: Any) -> int | None:
+        with loading():
+            function = getattr(import_module(module), work)
+        done = function(asked)
+        return done if isinstance(done, int) else None  # a script is for Python
+
+    return Command(options, f"netflips {name}", run)
+
+
+lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.lipsync", "sync_lips")
+portrait = _command(PortraitOptions, "portrait", "netflips.dubbing.portrait", "animate")
+avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
+say = _command(SayOptions, "say", "netflips.text_voice", "say_text")
+lip2speech = _command(LipSpeechOptions, "lip2speech", "netflips.lip_speech", "speak_video")
+transcribe = _command(TranscribeOptions, "transcribe", "netflips.transcription", "transcribe_files")
+render = _command(RenderCommand, "render", "netflips.dubbing.units", "render_units")
+demo = _command(DemoOptions, "demo", "netflips.demo", "run_demo")
+convert = _command(ConvertOptions, "convert", "netflips.convert", "convert")

@@ -2,7 +2,7 @@
 
 import sys
 
-from netflips.convert_command import main
+from netflips.options import convert
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(convert.main())

@@ -55,7 +55,7 @@ def _script(name: str) -> ModuleType:
 
 
 def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out"), "--cpu", "-v"]
+    command = [sys.executable, "-m", "netflips.cli", "demo", "--out-dir", str(tmp_path / "out"), "--cpu", "-v"]
     environment = {**os.environ, VARIABLE: str(random_bundle)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
 
 
 def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "netflips.cli", "demo", "--out-dir", str(tmp_path / "out")]
     environment = {**os.environ, VARIABLE: ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -76,7 +76,7 @@ def _default(value: object) -> object:
 
 
 def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
-    code = "import sys, netflips.commands; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
+    code = "import sys, netflips.options; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
     code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"

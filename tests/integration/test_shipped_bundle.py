@@ -20,12 +20,12 @@ from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
-from netflips.commands import transcribe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.spell import natural_units
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
+from netflips.options import transcribe
 from netflips.stages import SHIPPED, load_speller
 from netflips.understanding import Understanding, judge_utterance, speller_measure, told_otherwise, translator_measure
 from tests.netflips.dubbing.made import write_times

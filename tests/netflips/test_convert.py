@@ -14,7 +14,7 @@ from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.pickles import Format, load_pickled
 from avcore.errors import CheckpointError
 from netflips.convert import convert_checkpoint
-from netflips.convert_command import main
+from netflips.options import convert
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES
@@ -27,7 +27,7 @@ def test_every_layout_has_a_bit_equal_twin(parity_dir: Path, tmp_path: Path) -> 
     kinds = set()
     for path in [*files, *made]:
         source = read_checkpoint(path, None)
-        assert main([str(path), "--out", str(tmp_path / "x.safetensors"), "--quiet"]) == 0, path
+        assert convert.main([str(path), "--out", str(tmp_path / "x.safetensors"), "--quiet"]) == 0, path
         twin = read_checkpoint(tmp_path / "x.safetensors", source.stage)
         assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint), path
         assert twin.tensors.keys() == source.tensors.keys()
@@ -101,7 +101,7 @@ def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) 
     arguments = [str(renderer.path), "--out", str(out), "--quiet"]
     for language in ("ko", "jpn"):
         arguments += ["--add-vocoder", f"{language}={tmp_path / 'g_00500000'}"]
-    assert main(arguments) == 0
+    assert convert.main(arguments) == 0
     new = read_checkpoint(out, RENDERER)
     for language in ("ko", "jpn"):
         section = new.section(f"audio.{language}")

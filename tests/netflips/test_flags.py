@@ -13,9 +13,16 @@ from avcore.files import Input, check_files
 from avcore.flags import CommonOptions, declared_in, flag, options_from, out_flag, parser_for, positional, speed_flag, voice_flag
 from netflips.bulk.command import ExtractOptions
 from netflips.cli import parser_of
-from netflips.demo import DemoOptions
 from netflips.dubbing.options import DubCommand
-from netflips.options import AvatarOptions, LipSpeechOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
+from netflips.options import (
+    AvatarOptions,
+    DemoOptions,
+    LipSpeechOptions,
+    LipsyncOptions,
+    PortraitOptions,
+    SayOptions,
+    TranscribeOptions,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_PUBLISHED = {

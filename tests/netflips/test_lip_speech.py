@@ -18,8 +18,8 @@ from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
-from netflips.commands import lip2speech
 from netflips.lip_speech import HOP, MELS, see_lips, speak_lips, spoken_stretches, write_mel
+from netflips.options import lip2speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech

@@ -9,11 +9,11 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
-from netflips.commands import lipsync
 from netflips.dubbing import pieces, watch
 from netflips.dubbing.pieces import Studio
 from netflips.dubbing.speech import quiet_moments
 from netflips.evaluate.command import main as evaluate
+from netflips.options import lipsync
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json

@@ -12,7 +12,9 @@ import pytest
 from avcore.command import Parser
 from avcore.errors import InputError, OutputError
 from avcore.files import Input, Output, check_files
+from avcore.flags import Command
 from netflips import cli
+from netflips import options as commands
 from netflips.bundles.paths import bundle_paths
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
@@ -74,6 +76,9 @@ def _parsers() -> Iterator[tuple[str, Parser]]:
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             for parser in _with_subparsers(getattr(import_module(module), name)()):
                 yield module, parser
+    for name, one in vars(commands).items():
+        if isinstance(one, Command):
+            yield f"netflips.{name}", one.parser()
 
 
 def _with_subparsers(parser: Parser) -> Iterator[Parser]:
@@ -97,7 +102,7 @@ OF_THEIR_OWN = (
     "unit2unit.utut_pretrain.prepare",
     "avdata.prepare.",
     "netflips.published.",
-    "netflips.demo_run",
+    "netflips.demo",
 )
 """Commands that compare folders, that read alone, or whose outputs have names that nobody chooses."""
 

@@ -13,8 +13,8 @@ from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.timeline import frames_covering, samples_to_seconds
-from netflips.commands import portrait
 from netflips.dubbing import pieces
+from netflips.options import portrait
 from netflips.portraits.head import HeadMove, StillHead, layers_of, movements
 from netflips.portraits.still import find_face, read_still, sized
 from netflips.provenance.manifest import read_provenance

@@ -18,9 +18,9 @@ from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
-from netflips.commands import say
 from netflips.dubbing.spell import natural_units
 from netflips.loaded import load as netflips_load
+from netflips.options import say
 from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
 from text2unit.stage import SPELLER

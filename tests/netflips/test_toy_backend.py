@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, read_pictures, write_speech
-from netflips.commands import lipsync, portrait
 from netflips.dubbing.command import main as dub_main
 from netflips.model_paths import ModelPaths
+from netflips.options import lipsync, portrait
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose

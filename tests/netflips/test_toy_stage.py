@@ -18,13 +18,14 @@ from avcore.checkpoints.bundle import VARIABLE
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Stage, stages_of
 from avcore.errors import CheckpointError, NetflipsError, UsageError
-from netflips import convert_command, info, stages
+from netflips import info, stages
 from netflips.bulk.dubbing import DubModels
 from netflips.bundles import command as bundle_command
 from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.bundles.paths import bundle_paths, given_or_bundle
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
+from netflips.options import convert
 from recipes.demo.random import random_checkpoints
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from unit2av.stage import RENDERER
@@ -126,13 +127,13 @@ def test_info_says_what_it_is_and_other_stages_send_it_away(published: Path, cap
 
 def test_it_is_converted(toy: dict[str, Stage], published: Path, parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "own.safetensors"
-    assert convert_command.main([str(published), "--out", str(out), "--kind", "toy-reader", "--quiet"]) == 0
+    assert convert.main([str(published), "--out", str(out), "--kind", "toy-reader", "--quiet"]) == 0
     own = read_checkpoint(out, toy["toy-reader"])
     assert torch.equal(own.tensors["toy.table"], TABLE)
     assert own.config == {"model": {"width": 4}, "languages": ["ko"]}
     assert own.fingerprint == read_checkpoint(published, None).fingerprint
     speaker = str(parity_dir / "unit2av_spk_encoder.pt")
-    assert convert_command.main([speaker, "--out", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
+    assert convert.main([speaker, "--out", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
     (tmp_path / "own.json").write_text((tmp_path / "own.json").read_text().replace('"model"', '"other"'))
     with pytest.raises(CheckpointError, match="the configuration of a toy reader is incomplete; expected model"):
         read_checkpoint(out, None)

@@ -8,7 +8,7 @@ import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
-from netflips.commands import transcribe
+from netflips.options import transcribe
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 

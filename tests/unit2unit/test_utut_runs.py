@@ -17,7 +17,6 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.units import Units
-from netflips.convert_command import main as convert_main
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage, train_here
 from unit2unit.model import TranslatorConfig, load_transformer
@@ -170,7 +169,7 @@ def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) 
     folder = tmp_path / "published"
     folder.mkdir()
     convert = [str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]
-    assert convert_main(convert) == 0
+    assert convert.main(convert) == 0
     pair = ["--src-lang", "en", "--tgt-lang", "ko"]
     exports = {
         "plain.pt": [str(finetuned.last)],

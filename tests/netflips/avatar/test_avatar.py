@@ -12,11 +12,11 @@ from PIL import Image
 from avcore.contracts import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
-from netflips.commands import avatar as command
 from netflips.dialogue.guards import WordList
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
 from netflips.dialogue.work import Avatar, answer_question
 from netflips.options import AvatarOptions
+from netflips.options import avatar as command
 from netflips.recognition import SpeechRecogniser, open_recogniser
 from netflips.understanding import Understanding
 from recipes.demo.heads.camera import Pose

@@ -20,9 +20,9 @@ from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.commands import transcribe
 from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
+from netflips.options import transcribe
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, read_catalogue
 from netflips.stages import MODEL_FLAGS

@@ -15,8 +15,7 @@ import pytest
 
 from avcore.flags import options_from
 from netflips import cli
-from netflips.commands import avatar, say
-from netflips.options import AvatarOptions, SayOptions
+from netflips.options import AvatarOptions, SayOptions, avatar, say
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
