@@ -66,7 +66,7 @@ class SideWorker:
 
     def __init__(self, stage: str, side: ComparedSide, folder: Path, threads: int = 1) -> None:
         self._command = [
-            sys.executable, "-m", "benchmarks.measure", stage, side.who, "--folder", str(folder), "--threads", str(threads),
+            sys.executable, "-m", "benchmarks.sides", stage, side.who, "--folder", str(folder), "--threads", str(threads),
             "--precision", side.precision, "--device", side.device,
         ]  # fmt: skip
         self._environment = _environment(threads)

@@ -20,7 +20,7 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.files import private_folder
 from avcore.media import VideoWriter, probe, read_pictures, read_sound
 from avcore.timeline import seconds_to_samples
-from benchmarks import main_road, measure
+from benchmarks import sides
 from benchmarks.material import STAGES
 from benchmarks.stages import Ledger, run_json
 
@@ -93,9 +93,9 @@ _WINDOWS = 3
 """Windows of 10 pictures that the published renderer draws at once here: with gradients more do not fit in memory."""
 
 
-def published_lips(folder: Path, seconds: float, precision: str) -> main_road.Run:
+def published_lips(folder: Path, seconds: float, precision: str) -> sides.Run:
     """Return the face renderer as the published command runs it: it keeps what gradients need."""
-    model, windows, faces = main_road.reference_face(folder, seconds)
+    model, windows, faces = sides.reference_face(folder, seconds)
     draw = type(model).forward.__wrapped__
 
     def run() -> None:
@@ -112,11 +112,10 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     """
     if who == "ours":
         keep_freed_memory()
-    sides = dict(zip(STAGES, _SIDES[who], strict=True))
     amounts = {"av2unit": CHAIN_S, "unit2unit": CHAIN_STEPS, "vocoder": CHAIN_S, "lips": CHAIN_S}
     seconds = {}
-    for stage, side in sides.items():
-        prepare = published_lips if side == "published" else measure.RUNS[stage, side]
+    for stage, side in zip(STAGES, _SIDES[who], strict=True):
+        prepare = published_lips if side == "published" else sides.RUNS[stage, side]
         run = prepare(folder, amounts[stage], precision)
         seconds[stage] = _spent(run)
     return seconds

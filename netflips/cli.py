@@ -18,7 +18,7 @@ from netflips.version import __version__
 COMMANDS = {
     "demo": ("netflips.options:demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
     "dub": ("netflips.dubbing.command", "dub videos into another language"),
-    "script": ("netflips.script.command", "list, divide and join the sentences of a dub's script"),
+    "script": ("netflips.script.edit", "list, divide and join the sentences of a dub's script"),
     "units": ("av2unit.inference", "extract units from speech and lips"),
     "translate": ("unit2unit.inference", "translate units of one language into units of another"),
     "speak": ("unit2av.inference_unit2a", "turn units into speech"),

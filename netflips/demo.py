@@ -13,12 +13,11 @@ from avcore.flags import CommonOptions
 from avcore.media import read_speech
 from avcore.notes import print_text, shown
 from avcore.progress import bars
-from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.portrait import animate
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths, require_bundle
 from netflips.models import load_models
 from netflips.options import DemoOptions, PortraitOptions
 from netflips.report import pace_of

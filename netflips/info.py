@@ -17,7 +17,7 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.notes import json_text, print_text, several, shown
 from netflips.bundles.describe import bundle_lines
-from netflips.bundles.paths import require_bundle
+from netflips.model_paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
 
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"

@@ -200,9 +200,9 @@ def load(
     cascade are those of `netflips.dub`; such models have no `translate`, and no `units` but with an encoder of yours.
     """
     given = locals()
-    from netflips.bundles.paths import given_or_bundle
     from netflips.cascade.engines import require_models
     from netflips.dubbing.options import DubCommand
+    from netflips.model_paths import given_or_bundle
     from netflips.models import choose_languages, load_models
 
     over_text: dict[str, Any] = {}

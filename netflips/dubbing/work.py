@@ -18,12 +18,11 @@ from avcore.media.writer import SYNTHETIC
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
 from avcore.words import error_line
-from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
 from netflips.dubbing.job import require_unit_reader
 from netflips.dubbing.options import DubCommand
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles

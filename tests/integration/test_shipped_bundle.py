@@ -18,12 +18,11 @@ from avcore.speech.audio import loudness_lufs
 from avcore.timeline import seconds_to_samples
 from netflips import cli
 from netflips.bundles.describe import check_bundle
-from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.spell import natural_units
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.options import transcribe
 from netflips.stages import SHIPPED, load_speller

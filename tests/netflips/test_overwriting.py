@@ -15,10 +15,10 @@ from avcore.files import Input, Output, check_files
 from avcore.flags import Command
 from netflips import cli
 from netflips import options as commands
-from netflips.bundles.paths import bundle_paths
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
+from netflips.model_paths import bundle_paths
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
 from unit2unit.utut_finetune import add_language, average

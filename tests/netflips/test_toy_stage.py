@@ -22,8 +22,7 @@ from netflips import info, stages
 from netflips.bulk.dubbing import DubModels
 from netflips.bundles import command as bundle_command
 from netflips.bundles.describe import bundle_lines, check_bundle
-from netflips.bundles.paths import bundle_paths, given_or_bundle
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, bundle_paths, given_or_bundle
 from netflips.models import Models, load_models
 from netflips.options import convert
 from recipes.demo.random import random_checkpoints

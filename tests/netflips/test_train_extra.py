@@ -18,7 +18,7 @@ for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2tex
     for found in walk_packages(import_module(package).__path__, f"{package}."):
         if not set(parts) & set(found.name.split(".")):
             import_module(found.name)
-from netflips.bundles.paths import bundle_paths
+from netflips.model_paths import bundle_paths
 from netflips.info import main
 from netflips.models import load_models
 from netflips.model_paths import RunOptions

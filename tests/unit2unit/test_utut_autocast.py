@@ -10,7 +10,7 @@ from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.training.config import TrainingRun
-from unit2unit.training.options import fairseq_config
+from unit2unit.training.launch import fairseq_config
 from unit2unit.training.task import autocast
 
 

@@ -25,8 +25,8 @@ from unit2unit.training.config import TrainingRun, in_one_section, stated_settin
 from unit2unit.training.entry import finetune as finetune
 from unit2unit.training.entry import pretrain as pretrain
 from unit2unit.training.export import write_fairseq
+from unit2unit.training.launch import fairseq_config
 from unit2unit.training.machine import follow_memory, require_fairseq
-from unit2unit.training.options import fairseq_config
 from unit2unit.training.start import follow_start, read_translator_start
 from unit2unit.utut_finetune.add_language import main as add_language
 

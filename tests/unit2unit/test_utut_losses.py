@@ -19,6 +19,7 @@ from tests.unit2unit.fairseq_side import batch, load_published, setup
 from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
+from unit2unit.training.launch import fairseq_config
 from unit2unit.training.optim import (
     AdamMuon,
     FocalLabelSmoothedCrossEntropyCriterion,
@@ -27,7 +28,6 @@ from unit2unit.training.optim import (
     focal_loss,
     mark_layers,
 )
-from unit2unit.training.options import fairseq_config
 from unit2unit.training.task import attend_plainly
 from unit2unit.training.validation import Translations
 

@@ -15,8 +15,8 @@ from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, prepare_stage
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.items import NoisyPairs
+from unit2unit.training.launch import fairseq_config
 from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens, span_lengths, units_among
-from unit2unit.training.options import fairseq_config
 
 _UNITS = 500
 _VOCABULARY = TranslatorVocabulary(_UNITS, ("en", "ko"))

@@ -21,8 +21,8 @@ from unit2unit.model import TranslatorVocabulary
 from unit2unit.training import machine, validation
 from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.corpus import write_dictionary
+from unit2unit.training.launch import fairseq_config
 from unit2unit.training.machine import GIB, bytes_of_token, bytes_of_weights, divide_update, follow_memory
-from unit2unit.training.options import fairseq_config
 from unit2unit.training.validation import Interrupted, Stop, Translations, Watch, is_translated, part_of, say_translations
 
 

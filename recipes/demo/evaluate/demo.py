@@ -29,7 +29,6 @@ from avcore.pool import ProcessPool, WorkersFailError
 from avcore.progress import Progress, bars
 from avcore.timeline import seconds_to_samples
 from netflips.bundles.describe import file_facts, note
-from netflips.bundles.paths import bundle_paths
 from netflips.cascade import kokoro
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
@@ -40,7 +39,7 @@ from netflips.evaluate.records import AskedFigures, Job, run_left
 from netflips.evaluate.rows import markdown, row_name
 from netflips.evaluate.suite import SuiteSettings, run_suite
 from netflips.lip_speech import speak_lips
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.text_voice import speaker_voice
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table

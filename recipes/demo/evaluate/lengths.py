@@ -17,10 +17,9 @@ from avcore.notes import json_text, print_text
 from avcore.progress import bars, track
 from avcore.timeline import samples_to_seconds, units_to_seconds
 from avcore.units import Ids, edit_distances
-from netflips.bundles.paths import bundle_paths
 from netflips.dubbing.timing import easy_room
 from netflips.dubbing.wordings import Wording, best_wording
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.script.types import PACE
 from recipes.demo.evaluate.material import plan_clip, synthesised_speech

@@ -25,10 +25,9 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.media import VideoWriter, write_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
-from netflips.bundles.paths import bundle_paths
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.script.files import write_script
 from netflips.script.types import Fault, Script, SpeakerOf, TimeSpan, Utterance, WrittenText

@@ -32,11 +32,10 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
-from netflips.bundles.paths import bundle_paths
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
 from netflips.dubbing.ears import compared
 from netflips.dubbing.timing import scale_durations
-from netflips.model_paths import RunOptions
+from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.script.types import Fault

@@ -29,11 +29,10 @@ from avcore.speech.pitch import Pitch
 from avcore.units import Units
 from netflips.bundles.describe import check_bundle, note, total_bytes, write_about
 from netflips.bundles.pack import pack_bundle
-from netflips.bundles.paths import bundle_paths
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import load_models
 from netflips.script.files import script_from, script_json
 from netflips.understanding import judge_utterance

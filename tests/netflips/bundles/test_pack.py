@@ -19,9 +19,8 @@ from netflips import info
 from netflips.bundles import command, pack
 from netflips.bundles.describe import bundle_files, check_bundle, note
 from netflips.bundles.pack import pack_bundle
-from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import nearest_reference, read_references
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import load_models
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from unit2av.stage import RENDERER

@@ -8,11 +8,10 @@ import pytest
 from avcore.checkpoints.bundle import find_bundle
 from avcore.errors import UsageError
 from avcore.media import probe
-from netflips.bundles.paths import bundle_paths
 from netflips.cascade.speakers import ESPEAK
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import models_when_asked
 from netflips.published.catalogue import SHIPPED, Licence, read_catalogue
 from netflips.published.terms import Terms, may_be_sold, require_commercial, terms_of, terms_of_dub
