@@ -147,7 +147,8 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
     if told.kind is float:
         return Number(name, default=told.default, flag=flag, **how)
     if "takes" in how:
-        return File(name, flag=flag, **{"stored": name, "is_needed": told.is_needed} | how)
+        how.setdefault("is_needed", told.is_needed)
+        return File(name, how.pop("stored", name), flag=flag, **how)
     values = how.get("values") or sorted(get_args(told.kind), key=lambda one: bool(one != told.default))
     return Choice(name, tuple(values), flag=flag)
 
