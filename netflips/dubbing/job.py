@@ -21,7 +21,6 @@ from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact
 from avcore.units import require_same_vocabulary
-from avcore.work_folder import require_work_folder
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import engines_of, recognizer_of
 from netflips.cascade.program import is_chat
@@ -31,7 +30,7 @@ from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.dubbing.pieces import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.store import Store
+from netflips.dubbing.store import Store, require_work_folder
 from netflips.models import Models
 from netflips.provenance.manifest import Signing, sidecars
 from netflips.provenance.options import read_consent, require_in_force

@@ -11,8 +11,6 @@ from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from avcore.compute.memory import release_freed_memory
 from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
 from avcore.errors import OutputError
@@ -20,8 +18,8 @@ from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
-from avcore.work_folder import Arrays, WorkFolder
 from netflips.dubbing.frame import Finish, Frame
+from netflips.dubbing.store import Store
 from unit2av.lipsync import RENDERING, LipSync
 from unit2av.rendering import Reason, Shown, SoundFeed, drawn
 
@@ -102,6 +100,22 @@ class Encoded:
     reasons: Sequence[int]
 
 
+class _Notes(NamedTuple):
+    """What is kept of a piece beside its pictures: times from its beginning (s), exact."""
+
+    times: tuple[str, ...]
+    owners: tuple[int, ...]
+    reasons: tuple[int, ...]
+
+    @classmethod
+    def of(cls, piece: Piece, written: Sequence[tuple[Fraction, int, int]]) -> "_Notes":
+        times = tuple(str(time - piece.begin) for time, _, _ in written)
+        return cls(times, tuple(owner for _, owner, _ in written), tuple(reason for *_, reason in written))
+
+    def of_piece(self, piece: Piece, path: Path) -> Encoded:
+        return Encoded(path, [piece.begin + Fraction(time) for time in self.times], self.owners, self.reasons)
+
+
 class _Opened(NamedTuple):
     """A piece whose pictures come next. kept: it was kept; they do not come then. None: it is kept, and has no pictures."""
 
@@ -117,7 +131,7 @@ class Studio:
     frame: Frame
     lips: LipSync
     finish: Finish
-    work: WorkFolder
+    work: Store
     told: Callable[[int], None]
 
     def encode(self, pieces: Iterable[Piece]) -> list[Encoded]:
@@ -165,15 +179,14 @@ class Studio:
                     yield from piece.own(drawn(self.lips, shown))
 
     def _found(self, piece: Piece) -> _Opened:
-        path = self.work.find_file(STAGE, piece.key, ".mp4")
-        notes = self.work.find_arrays(STAGE, piece.key)
-        is_kept = notes is not None and (path is not None or not len(notes["times"]))
-        return _Opened(piece, is_kept, None if notes is None or path is None else _read(piece, path, notes))
+        path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
+        is_kept = notes is not None and (path is not None or not notes.times)
+        return _Opened(piece, is_kept, None if notes is None or path is None else notes.of_piece(piece, path))
 
     def _encoded(self, piece: Piece, shown: Iterator[Shown], told: Callable[[int], None]) -> Encoded | None:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
             written = self._write(path, shown, told)
-            self.work.keep_arrays(STAGE, piece.key, _notes(piece, written))
+            self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         return Encoded(path, *map(list, zip(*written, strict=True))) if written else None
 
@@ -191,17 +204,6 @@ class Studio:
                 told(1)
                 one = next(shown, None)
         return written
-
-
-def _notes(piece: Piece, written: Sequence[tuple[Fraction, int, int]]) -> Arrays:
-    times = [str(time - piece.begin) for time, _, _ in written]
-    owners, reasons = (np.array([one[column] for one in written], np.int64) for column in (1, 2))
-    return {"times": np.array(times, dtype=np.str_), "owners": owners, "reasons": reasons}
-
-
-def _read(piece: Piece, path: Path, notes: Arrays) -> Encoded:
-    times = [piece.begin + Fraction(str(time)) for time in notes["times"]]
-    return Encoded(path, times, notes["owners"].tolist(), notes["reasons"].tolist())
 
 
 def num_hidden(pieces: Iterable[Encoded]) -> int:

@@ -1,26 +1,65 @@
-"""Finished work, kept by what it was made from: a dub that was stopped goes on by asking for the same again."""
+"""Finished work, kept by what it was made from: a dub that was stopped goes on by asking for the same again.
+
+What a finished file held is noted in length and digest, so that it is believed only when it still does.
+"""
 
 import json
-from collections.abc import Callable
+import logging
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
+from pathlib import Path
+from threading import RLock
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avcore.journal import key_of
-from avcore.work_folder import Arrays, WorkFolder
+from avcore import journal
+from avcore.errors import OutputError
+from avcore.files import atomic_output, sweep, write_text
+from avcore.journal import Seal, fits, key_of, seal_of
+from avcore.notes import NoteKind, several, tell
 
+LOG = logging.getLogger("netflips")
 T = TypeVar("T")
+_Arrays = dict[str, NDArray[Any]]
+
+_RUNS = "runs"
+_LARGE = ("pictures", "speech", "lips")
+_INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
+_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
+
+_DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
+_NOTE_DAMAGED = NoteKind(
+    "run_note_damaged",
+    "this note of an earlier run is damaged; nothing is deleted by it",
+)
+_NOTE_STRANGE = NoteKind("run_note_strange", "names files that are not ours to delete; they stay")
 
 
-class Store(WorkFolder):
-    """A folder of finished work: values in `<step>/<key>.npz`, and files such as sound and pictures. Threads may share it.
+class Store:
+    """A folder of finished work: values in `<step>/<key>.npz`, and files such as sound and pictures; digests in `kept.jsonl`.
 
-    The name of a piece is all that it was made of; a piece that is damaged is made anew. A value may be a dataclass, a named tuple,
-    a list or a plain value, with arrays in it.
+    The name of a piece is all that it was made of. Each appears only when it is whole; a damaged one is made anew, with a word.
+    Links are not followed. Threads may share it. A value may be a dataclass, a named tuple, a list or a plain value, with arrays in
+    it. made, found: how many pieces of each step were made in this run, and how many were there before it; each counts once.
     """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.made: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
+        self._used: set[Path] = set()
+        self._counted: set[Path] = set()
+        self._seals: dict[str, list[Seal]] | None = None
+        self._noting = RLock()  # several threads may keep work
 
     def kept(self, kind: type[T], step: str, made_of: tuple[object, ...], make: Callable[[], T]) -> T:
         """Return a value that is made once for what it is made of."""
@@ -29,33 +68,187 @@ class Store(WorkFolder):
 
     def find(self, kind: type[T], step: str, made_of: tuple[object, ...]) -> T | None:
         """Return a kept value, None where there is none that can be read."""
-        found = self.find_arrays(step, key_of(*made_of))
-        return None if found is None else _read(kind, found)
+        path = self._path(step, key_of(*made_of))
+        value = self._read(kind, path)
+        if value is not None:
+            self._count(self.found, step, path)
+        return value
 
     def again(self, kind: type[T], step: str, made_of: tuple[object, ...]) -> T:
         """Return what was kept in this run, once more."""
-        found = self.read_arrays(step, key_of(*made_of))
-        value = None if found is None else _read(kind, found)
+        value = self._read(kind, self._path(step, key_of(*made_of)))
         assert value is not None, f"{step} was kept a moment ago"
         return value
 
     def keep(self, step: str, made_of: tuple[object, ...], value: T) -> T:
-        """Store a value under its name, whole or not at all. Raises OutputError."""
-        arrays: Arrays = {}
+        """Store a value under its name, whole or not at all. Raises OutputError when the folder cannot be written."""
+        path, arrays = self._path(step, key_of(*made_of)), _Arrays()
         plain = _plain(value, arrays)
-        self.keep_arrays(step, key_of(*made_of), {"value": np.array(json.dumps(plain)), **arrays})
+        with atomic_output(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, value=np.array(json.dumps(plain)), **arrays)
+        self._note(str(path.relative_to(self.folder)), path)
+        self._count(self.made, step, path)
         return value
 
+    def has(self, step: str, key: str, suffix: str) -> bool:
+        """Return whether a file is there, and whole."""
+        return self._is_whole(self._path(step, key, suffix))
 
-def _read(kind: type[T], found: Arrays) -> T | None:
+    def find_file(self, step: str, key: str, suffix: str) -> Path | None:
+        """Return the path of a kept file that is whole, or None."""
+        path = self._path(step, key, suffix)
+        if not self._is_whole(path):
+            return None
+        self._count(self.found, step, path)
+        return path
+
+    @contextmanager
+    def new_file(self, step: str, key: str, suffix: str) -> Iterator[Path]:
+        """Yield the name of a file to write, whole or not at all (as VideoWriter does)."""
+        path = self._path(step, key, suffix)
+        yield path
+        if path.is_file():
+            self._note(str(path.relative_to(self.folder)), path)
+        self._count(self.made, step, path)
+
+    def num_bytes(self) -> int:
+        """Return what the folder holds by now."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
+
+    def settle(self, output: str | Path) -> None:
+        """Note which work an output was made from; delete what only its earlier versions were made from, and say so.
+
+        So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
+        killed runs left behind half-written is deleted too.
+        """
+        runs = self._step(_RUNS)
+        own = runs / f"{key_of(Path(output).resolve())}.json"
+        notes = {path: _read_note(path) for path in runs.glob("[!.]*.json")}
+        used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
+        before = notes.pop(own, None) or set()
+        write_text(own, json.dumps(sorted(used)))
+        others = [note for note in notes.values() if note is not None]
+        if len(others) == len(notes):  # else what another output needs is not known
+            unneeded = (self.folder / name for name in before - used - set().union(*others))
+            old = [path for path in unneeded if path.is_file() and not path.parent.is_symlink()]
+            for path in old:
+                path.unlink(missing_ok=True)
+            if old:
+                LOG.info("%s: %s of earlier versions of %s deleted", self.folder, several(len(old), "kept piece"), output)
+        sweep(self.folder)
+        for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
+            sweep(stage)
+
+    def has_written(self, path: Path) -> bool:
+        """Return whether a file beside the output is as an earlier run with this folder wrote it."""
+        with self._noting:
+            return any(fits(path, seal) for seal in self._known().get(_name_beside(path), []))
+
+    def note_written(self, path: Path) -> None:
+        """Note what was written beside the output."""
+        if not self.has_written(path):
+            self._note(_name_beside(path), path)
+
+    def _path(self, step: str, key: str, suffix: str = ".npz") -> Path:
+        path = self._step(step) / f"{key}{suffix}"
+        self._used.add(path)
+        return path
+
+    def _step(self, name: str) -> Path:
+        """Return the folder of a step. Raises OutputError when it is a link."""
+        return _require_no_link(self.folder / name)
+
+    def _count(self, counter: Counter[str], step: str, path: Path) -> None:
+        with self._noting:
+            counter[step] += path not in self._counted
+            self._counted.add(path)
+
+    def _read(self, kind: type[T], path: Path) -> T | None:
+        if not self._is_whole(path):
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                found = dict(stored)
+            value: T = _value(kind, json.loads(str(found["value"])), found)
+        # damaged, or of a step that kept another kind of value
+        except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
+            return None
+        return value
+
+    def _is_whole(self, path: Path) -> bool:
+        """Return whether a piece holds what was kept under its name."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        name = str(path.relative_to(self.folder))
+        with self._noting:
+            seals = self._known().get(name)
+            if not seals:  # another run may have made it since
+                self._seals = None
+                seals = self._known().get(name)
+        is_whole = any(fits(path, seal) for seal in seals or ())
+        if not is_whole:
+            tell(_DAMAGED(), path)
+        return is_whole
+
+    def _note(self, name: str, path: Path) -> None:
+        """Write down what a file holds. Several are right where two runs made it at once."""
+        row = {"name": name} | seal_of(path)
+        with self._noting:
+            self._known().setdefault(name, []).append(row)
+            journal.append(self.folder / _KEPT, [row])
+
+    def _known(self) -> dict[str, list[Seal]]:
+        if self._seals is None:
+            self._seals = {}
+            journal.repair(self.folder / _KEPT, *_KEPT_KEYS)
+            for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
+                self._seals.setdefault(str(row["name"]), []).append(row)
+        return self._seals
+
+
+def _name_beside(path: Path) -> str:
+    """Return how a file outside of the folder is called in it."""
+    return f"beside/{key_of(path.resolve())}"
+
+
+def require_work_folder(folder: Path) -> Path:
+    """Return a folder for work, which is made when it is missing; raises OutputError for what is no folder, or leads elsewhere."""
     try:
-        value: T = _value(kind, json.loads(str(found["value"])), found)
-    except (KeyError, TypeError, ValueError):  # of a step that kept another kind of value
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "the work folder cannot be made", path=folder, found=error.strerror, hint="choose another --work-dir"
+        ) from error
+    for name in (_KEPT, _RUNS, *_LARGE):
+        _require_no_link(folder / name)
+    return folder
+
+
+def _require_no_link(path: Path) -> Path:
+    """Return the path. Raises OutputError for a link."""
+    if path.is_symlink():
+        raise OutputError(
+            "the work folder leads elsewhere", path=path, found="a link", hint="delete it, or choose another --work-dir"
+        )
+    return path
+
+
+def _read_note(path: Path) -> set[str] | None:
+    """Return the work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
+    try:
+        content = None if path.is_symlink() else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, list):
+        tell(_NOTE_DAMAGED(), path)
         return None
-    return value
+    names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
+    if len(names) < len(content):
+        tell(_NOTE_STRANGE(), path)
+    return names
 
 
-def _plain(value: Any, arrays: Arrays) -> Any:
+def _plain(value: Any, arrays: _Arrays) -> Any:
     """Return a value as JSON has it; arrays are put aside, each under a number."""
     if isinstance(value, np.ndarray):
         name = f"a{len(arrays)}"
@@ -72,7 +265,7 @@ def _plain(value: Any, arrays: Arrays) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _value(kind: Any, plain: Any, arrays: Arrays) -> Any:
+def _value(kind: Any, plain: Any, arrays: _Arrays) -> Any:
     """Return a value of a type again."""
     if isinstance(plain, dict) and "@" in plain:
         return arrays[plain["@"]]

@@ -15,13 +15,13 @@ from avcore.journal import file_digest
 from avcore.media import VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.writer import synthetic_comment
-from avcore.work_folder import WorkFolder
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.job import Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
+from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Actions
@@ -141,7 +141,7 @@ def written(
     )
 
 
-def work_told(work: WorkFolder) -> WorkKept:
+def work_told(work: Store) -> WorkKept:
     """Return what is told of a folder of finished work."""
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import NoSpeechError
-from avcore.work_folder import key_of
+from avcore.journal import key_of
 from netflips.dubbing import watch
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.dubbing.options import DubOptions

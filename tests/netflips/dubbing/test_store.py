@@ -1,6 +1,7 @@
 """Finished work: found by what it was made from, whole or not at all."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,30 +10,42 @@ import pytest
 from avcore.errors import OutputError
 from avcore.files import _HOST, atomic_output
 from avcore.journal import file_digest, key_of
-from avcore.work_folder import WorkFolder, require_work_folder
+from netflips.dubbing.store import Store, require_work_folder
 from tests.damage import damaged
+
+
+@dataclass
+class Kept:
+    a: np.ndarray
+    name: str
+    none: np.ndarray
+    pair: tuple[str, str | None]
+
+
+def _keep(store: Store, step: str, key: str) -> None:
+    with store.new_file(step, key, ".npz") as path, atomic_output(path) as temporary:
+        temporary.write_bytes(b"x" * 50)
+
 
 LEFT = f".x.netflips-{_HOST}-k3j2_9ab.mp4"
 """How a killed run leaves a file."""
 
 
 def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
-    folder, calls = WorkFolder(tmp_path / "work"), []
+    folder, calls = Store(tmp_path / "work"), []
 
-    def make() -> dict[str, np.ndarray]:
+    def make() -> Kept:
         calls.append(1)
-        return {"a": np.arange(3), "name": np.array("x"), "none": np.zeros((0, 96, 96), np.uint8)}
+        return Kept(np.arange(3), "x", np.zeros((0, 96, 96), np.uint8), ("y", None))
 
     for _ in range(2):
-        found = folder.arrays("units", "key", make)
-        assert found["a"].tolist() == [0, 1, 2]
-        assert str(found["name"]) == "x"
-        assert found["none"].shape == (0, 96, 96)
+        found = folder.kept(Kept, "units", ("key",), make)
+        assert (found.a.tolist(), found.name, found.none.shape) == ([0, 1, 2], "x", (0, 96, 96))
     assert len(calls) == folder.made["units"] == 1
     assert folder.found["units"] == 0  # its own work is nothing that was there before
-    again = WorkFolder(tmp_path / "work")
+    again = Store(tmp_path / "work")
     for _ in range(2):
-        again.arrays("units", "key", make)
+        again.kept(Kept, "units", ("key",), make)
     assert (len(calls), again.made["units"], again.found["units"]) == (1, 0, 1)
 
 
@@ -50,9 +63,9 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
     caplog.set_level("INFO", "netflips")
 
     def run(output: str | None, *keys: str) -> None:
-        folder = WorkFolder(tmp_path)
+        folder = Store(tmp_path)
         for key in keys:
-            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+            _keep(folder, "pictures", key)
         if output is not None:
             folder.settle(output)
         assert folder.num_bytes() > 0
@@ -71,7 +84,7 @@ def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_
     (tmp_path / "pictures").mkdir()
     for name in (LEFT, ".mine"):
         (tmp_path / "pictures" / name).write_bytes(b"x")
-    WorkFolder(tmp_path).settle("x.mp4")
+    Store(tmp_path).settle("x.mp4")
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".mine"]
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="--work-dir"):
@@ -81,36 +94,36 @@ def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_
 @pytest.mark.parametrize("suffix", [".npz", ".f32"])
 @pytest.mark.parametrize("damage", ["cut", "zero", "empty", "hole", "longer"])
 def test_each_damage_to_each_file_is_noticed(tmp_path: Path, suffix: str, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    def keep(folder: WorkFolder) -> None:
+    def keep(folder: Store) -> None:
         if suffix == ".npz":
-            folder.keep_arrays("sound", "key", {"a": np.arange(5_000)})
+            folder.keep("sound", ("key",), np.arange(5_000))
             return
         with folder.new_file("sound", "key", suffix) as path, atomic_output(path) as temporary:
             temporary.write_bytes(np.arange(5_000).tobytes())
 
-    def is_there(folder: WorkFolder) -> bool:
+    def is_there(folder: Store) -> bool:
         if suffix == ".npz":
-            return folder.find_arrays("sound", "key") is not None
+            return folder.find(np.ndarray, "sound", ("key",)) is not None
         return folder.find_file("sound", "key", suffix) is not None
 
-    keep(WorkFolder(tmp_path))
-    path = tmp_path / "sound" / f"key{suffix}"
+    keep(Store(tmp_path))
+    path = tmp_path / "sound" / f"{key_of('key') if suffix == '.npz' else 'key'}{suffix}"
     whole = path.read_bytes()
-    assert is_there(WorkFolder(tmp_path))
+    assert is_there(Store(tmp_path))
     path.write_bytes(damaged(whole, damage))
-    folder = WorkFolder(tmp_path)
+    folder = Store(tmp_path)
     assert not is_there(folder)
     assert "is made anew" in caplog.text
     keep(folder)
     assert path.read_bytes() == whole
     assert is_there(folder)
-    assert is_there(WorkFolder(tmp_path))
+    assert is_there(Store(tmp_path))
 
 
 def test_work_without_a_digest_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    WorkFolder(tmp_path).keep_arrays("faces", "key", {"a": np.arange(5_000)})
+    Store(tmp_path).keep("faces", ("key",), np.arange(5_000))
     (tmp_path / "kept.jsonl").unlink()
-    assert WorkFolder(tmp_path).find_arrays("faces", "key") is None
+    assert Store(tmp_path).find(np.ndarray, "faces", ("key",)) is None
     assert "damaged; it is made anew" in caplog.text
 
 
@@ -119,11 +132,11 @@ def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptu
     victim.write_text("x")
     note = work / "runs" / f"{key_of(Path('o.mp4').resolve())}.json"
     for stage in ("lips", "speech"):
-        WorkFolder(work).keep_arrays(stage, "old", {"a": np.zeros(5)})
+        _keep(Store(work), stage, "old")
     note.parent.mkdir()
     names = ["../victim", str(victim), "pictures/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
     note.write_text(json.dumps(names))
-    WorkFolder(work).settle("o.mp4")
+    Store(work).settle("o.mp4")
     assert victim.exists()
     assert "not ours to delete" in caplog.text
     assert sorted(str(path.relative_to(work)) for path in work.rglob("*.npz")) == ["speech/old.npz"]
@@ -136,14 +149,14 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     (elsewhere / "precious").write_text("mine")
     work.mkdir()
     (work / "pictures").symlink_to(elsewhere / "pictures")
-    WorkFolder(work).settle("o.mp4")
+    Store(work).settle("o.mp4")
     with pytest.raises(OutputError, match=r"a link; delete it"):
         require_work_folder(work)
     with pytest.raises(OutputError, match=r"a link; delete it"):
-        WorkFolder(work).find_file("pictures", "key", ".mp4")
+        Store(work).find_file("pictures", "key", ".mp4")
     (work / "kept.jsonl").symlink_to(elsewhere / "precious")
     with pytest.raises(OutputError, match=r"kept\.jsonl"):
-        WorkFolder(work).keep_arrays("units", "key", {"a": np.zeros(5)})
+        Store(work).keep("units", ("key",), np.zeros(5))
     assert (elsewhere / "precious").read_text() == "mine"
     assert len(list((elsewhere / "pictures").iterdir())) == 1
 
@@ -151,9 +164,9 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b'["pictures/a', b"null", b"[" * 100_000, b"\xff"])
 def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     def run(output: str, *keys: str) -> None:
-        folder = WorkFolder(tmp_path)
+        folder = Store(tmp_path)
         for key in keys:
-            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+            _keep(folder, "pictures", key)
         folder.settle(output)
 
     run("a.mp4", "a1")
