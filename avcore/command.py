@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from avcore import INTERRUPTED
-from avcore.checkpoints.stages import PRECISIONS, named_model, stages
+from avcore.checkpoints.stages import named_model, stages
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, is_no_memory, reason
 from avcore.files import Input, Output, check_files
@@ -165,15 +165,6 @@ def speed(text: str) -> float:
     return value
 
 
-def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
-    """Add --audio-track to a parser or a group of options. whose: the file, as `the video`."""
-    parser.add_argument(
-        "--audio-track",
-        metavar="N|LANG",
-        help=f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)",
-    )
-
-
 def add_quiet_options(parser: argparse._ActionsContainer) -> None:
     """Add --quiet and --verbose to a parser or a group of options."""
     parser.add_argument("-y", "--yes", action="store_true", help=argparse.SUPPRESS)
@@ -200,14 +191,6 @@ _LESS = "close other programs, raise the limit (ulimit -v), or give something sh
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: what is under way ends as with Ctrl-C."""
-
-
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add --device, --precision, --quiet and --verbose."""
-    group = parser.add_argument_group("running")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto); --cpu is --device cpu")
-    group.add_argument("--precision", default="float32", choices=PRECISIONS, help="number format (default: float32)")
-    add_quiet_options(group)
 
 
 def run(
@@ -316,7 +299,6 @@ __all__ = [
     "Output",
     "Parser",
     "Terminated",
-    "add_common_options",
     "run",
     "stopped_by_sigterm",
 ]

@@ -4,38 +4,38 @@ Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-
 was.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.command import Parser, add_common_options, run
+from avcore.flags import Command, CommonOptions, flag
 from avcore.progress import bars
 from recipes.demo.material.make import make_material
 from recipes.demo.voices.cast import require_synthesisers
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="make_demo_data", description=__doc__)
-    parser.add_argument("--out-dir", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook; 0: all that are not held out")
-    parser.add_argument("--workers", type=int, default=2, help="processes; 0: none but this one")
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class MaterialOptions(CommonOptions):
+    """Make the demo's training material: speech in two languages, its units, and drawn faces that say it, from one seed."""
+
+    out_dir: Path = flag()
+    """folder for all of it"""
+    seed: int = flag(default=0)
+    """another seed makes other material (default: 0)"""
+    max_sentences: int = flag(default=0)
+    """of the phrasebook; 0: all that are not held out"""
+    workers: int = flag(default=2)
+    """processes; 0: none but this one"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: MaterialOptions) -> None:
     require_synthesisers(with_flite=True, with_natural=True)
     with bars(options.quiet) as progress:
         make_material(options.out_dir, options.seed, options.max_sentences, options.workers, progress)
 
+
+_COMMAND = Command(MaterialOptions, "make_demo_data", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

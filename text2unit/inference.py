@@ -4,16 +4,17 @@ With `--manifest`, the texts of a manifest become units by id: two manifests wit
 unit pairs.
 """
 
-import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, run
+from avcore.command import LOG
 from avcore.errors import EXIT_FAILED, InputError, UsageError
 from avcore.files import Input, Output
+from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, several, tell
 from avcore.progress import bars, track
@@ -27,7 +28,6 @@ from text2unit.script import SpokenScript, as_pronounced, script_of
 if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller
 
-_PROG = "text2unit"
 _STDIN = "-"
 
 __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
@@ -62,34 +62,28 @@ def warn_of_script(script: SpokenScript) -> None:
         tell(_SPELT(words=", ".join(script.spelt)))
 
 
-def build_parser(prog: str = _PROG) -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog=prog, description="Turn text into units of the target voice.")
-    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
-    text = "a text file to say, UTF-8; - is standard input"
-    parser.add_argument("--text-path", type=Input("the text"), metavar="FILE", help=text)
-    many = "say the text of each entry in --lang instead; the units become JSON lines by id"
-    parser.add_argument("--manifest", type=Input("the manifest"), metavar="FILE", help=many)
-    parser.add_argument("--lang", default="ko", metavar="LANG", help="language of the text (default: ko)")
-    parser.add_argument(
-        "--text2unit-path", type=Input("the speller"), required=True, metavar="FILE", help="a speller, text2unit.safetensors"
-    )
-    parser.add_argument(
-        "--out-unit-path", type=Output("the output unit file"), required=True, metavar="FILE", help="the units, one line"
-    )
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class SpellOptions(CommonOptions):
+    """Turn text into units of the target voice."""
+
+    text: str | None = positional("TEXT", default=None)
+    """what to say (default: standard input)"""
+    text_path: Path | None = flag(default=None, file=Input("the text"))
+    """a text file to say, UTF-8; - is standard input"""
+    manifest: Path | None = flag(default=None, file=Input("the manifest"))
+    """say the text of each entry in --lang instead; the units become JSON lines by id"""
+    lang: str = flag(default="ko", metavar="LANG")
+    """language of the text (default: ko)"""
+    text2unit_path: Path = flag(file=Input("the speller"))
+    """a speller, text2unit.safetensors"""
+    out_unit_path: Path = flag(file=Output("the output unit file"))
+    """the units, one line"""
 
 
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(prog), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
+def _work(options: SpellOptions) -> int:
     out, path = options.out_unit_path, options.text2unit_path
     if options.manifest is not None:
-        return _say_manifest(options)
+        return _say_manifest(options.manifest, options)
     script = given_script(options.text, options.text_path, options.lang)
     with loading():
         from text2unit.speller import TextSpeller, join
@@ -103,13 +97,13 @@ def _work(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say_manifest(options: argparse.Namespace) -> int:
+def _say_manifest(manifest: Path, options: SpellOptions) -> int:
     """Write the units of a manifest's texts; those that cannot be said are named and left out, and the exit code says so."""
     if options.text is not None or options.text_path is not None:
         raise UsageError("a text and --manifest are both given", expected="one of them")
-    entries = [one for one in read_manifest(options.manifest).entries if _is_in(one, options.lang)]
+    entries = [one for one in read_manifest(manifest).entries if _is_in(one, options.lang)]
     if not entries:
-        raise InputError("no entry is in the language", path=options.manifest, expected=f"entries in {options.lang}")
+        raise InputError("no entry is in the language", path=manifest, expected=f"entries in {options.lang}")
     with loading():
         from text2unit.speller import TextSpeller
 
@@ -122,7 +116,7 @@ def _say_manifest(options: argparse.Namespace) -> int:
                 rows.append(UnitRow(entry.id, speller.units_of(entry.text, options.lang), {}))
             except InputError as error:
                 unsaid.append(f"{entry.id} ({error.what})")
-    leave_out(unsaid, "text", "that cannot be said", options.manifest, True, "")
+    leave_out(unsaid, "text", "that cannot be said", manifest, True, "")
     LOG.info("%s: units of %s", options.out_unit_path, several(write_units(options.out_unit_path, rows), "text"))
     return EXIT_FAILED if unsaid else 0
 
@@ -153,6 +147,10 @@ __all__ = [
     "main",
     "warn_of_script",
 ]
+
+
+_COMMAND = Command(SpellOptions, "text2unit", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

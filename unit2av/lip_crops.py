@@ -6,7 +6,6 @@ cuts them all beforehand; the trainers cut what is missing when they first need 
 25 fps 2.5 GB.
 """
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import crop_face
 from avcore.faces.geometry import Box, steady_boxes
 from avcore.files import Input, Output, atomic_output, require_file, write_text
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import PictureSource
 from avcore.notes import several
 from avcore.pool import Lost, PoolTask, ProcessPool
@@ -160,31 +159,23 @@ class _Cutter:
         return ""
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
-    parser.add_argument(
-        "--manifest", required=True, type=Input("the manifest"), help="JSON lines: id, video, boxes (see avdata.manifest)"
-    )
-    parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
-    parser.add_argument(
-        "--cache",
-        required=True,
-        type=Output("the folder of crops", is_folder=True),
-        help="folder for the crops: data.cache of the trainers",
-    )
-    parser.add_argument("--steady-boxes", type=int, default=0, help="as data.steady_boxes of the trainers (default: 0)")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class LipCropsOptions(QuietOptions):
+    """Cut the faces of a corpus for lip training."""
+
+    manifest: Path = flag(file=Input("the manifest"))
+    """JSON lines: id, video, boxes (see avdata.manifest)"""
+    root: Path | None = flag(default=None)
+    """folder that its paths start from (default: the manifest's own)"""
+    cache: Path = flag(file=Output("the folder of crops", is_folder=True))
+    """folder for the crops: data.cache of the trainers"""
+    steady_boxes: int = flag(default=0)
+    """as data.steady_boxes of the trainers (default: 0)"""
+    workers: int = flag(default=1)
+    """processes (default: 1)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: LipCropsOptions) -> None:
     manifest = read_manifest(options.manifest, options.root)
     problems = fill_cache(manifest, options.cache, options.workers, options.quiet, options.steady_boxes)
     for name, problem in problems.items():
@@ -193,6 +184,9 @@ def _work(options: argparse.Namespace) -> None:
     if len(problems) == len(manifest):
         raise InputError("no clip could be cut", path=options.manifest, hint=MAKE_BOXES)
 
+
+_COMMAND = Command(LipCropsOptions, "unit2av.lip_crops", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

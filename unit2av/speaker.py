@@ -8,9 +8,9 @@ whose voice activity detection is optional there and needs the detector's flags 
 the vocoder's training too.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from avcore.arrays import Samples, load_array, load_arrays
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
-from avcore.command import LOG, Parser, add_common_options, run
+from avcore.command import LOG
 from avcore.compute.inference import resolve_device, skeleton
 from avcore.contracts import Speaker, SpeakerVoice, kind_of, require_full_scale
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.files import Input, Output, atomic_output, require_file
+from avcore.flags import Command, CommonOptions, flag
 from avcore.media import probe, read_speech
 from avcore.media.opening import chosen_number
 from avcore.media.sound import settle_track
@@ -302,33 +303,27 @@ def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
     return np.asarray(vector.reshape(-1), dtype=np.float32)
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="voice", description="Measure a voice once, to speak with it often.")
-    parser.add_argument(
-        "--in-path", type=Input("the recording"), required=True, help="a recording of one speaker: any sound or video file"
-    )
-    parser.add_argument("--out-path", type=Output("the stored voice"), required=True, help="the voice, x.npz, for --voice")
-    parser.add_argument(
-        "--speaker-encoder-path",
-        type=Input("the speaker encoder"),
-        help="encoder.pt (default: the weights that come with NetfLips)",
-    )
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class VoiceOptions(CommonOptions):
+    """Measure a voice once, to speak with it often."""
+
+    in_path: Path = flag(file=Input("the recording"))
+    """a recording of one speaker: any sound or video file"""
+    out_path: Path = flag(file=Output("the stored voice"))
+    """the voice, x.npz, for --voice"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """encoder.pt (default: the weights that come with NetfLips)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: VoiceOptions) -> None:
     device = options.device
     voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
     path = write_voice(options.out_path, voice)
     LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")
 
+
+_COMMAND = Command(VoiceOptions, "voice", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

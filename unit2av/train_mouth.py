@@ -6,50 +6,54 @@ Works for the units of any quantizer; ten minutes of video do. Put `mouth.npz` b
 `--lips mesh` finds it. The face mesh is the teacher: nothing is trained on pictures.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.command import Parser, add_quiet_options, run
+from avcore.errors import UsageError
 from avcore.files import Input, Output
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
+from avdata.manifest import read_manifest
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="unit2av.train_mouth", description="Learn what units make a mouth do, from videos of people who talk.")
-    parser.add_argument(
-        "manifest", type=Input("the manifest"), help="JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"
-    )
-    parser.add_argument(
-        "--units",
-        type=Input("the units", may_be_folder=True),
-        required=True,
-        help="units of the same ids: .jsonl, .parquet or a folder",
-    )
-    parser.add_argument("--out-path", type=Output("the mouth's table"), required=True, help="the table, x.npz")
-    parser.add_argument("--root", type=Path, help="folder that the manifest's paths start from (default: the manifest's own)")
-    parser.add_argument("--num-units", type=int, help="size of the vocabulary (default: the largest unit there is, and 1)")
-    parser.add_argument(
-        "--hold-out", type=int, default=10, metavar="N", help="every N-th clip is for measuring; 0 = none (default: 10)"
-    )
-    parser.add_argument("--cache", type=Path, help="folder for what was seen of each video, so that a stopped run goes on")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class MouthOptions(QuietOptions):
+    """Learn what units make a mouth do, from videos of people who talk."""
+
+    manifest: Path = positional("MANIFEST", file=Input("the manifest"))
+    """JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"""
+    units: Path = flag(file=Input("the units", may_be_folder=True))
+    """units of the same ids: .jsonl, .parquet or a folder"""
+    out_path: Path = flag(file=Output("the mouth's table"))
+    """the table, x.npz"""
+    root: Path | None = flag(default=None)
+    """folder that the manifest's paths start from (default: the manifest's own)"""
+    num_units: int | None = flag(default=None)
+    """size of the vocabulary (default: the largest unit there is, and 1)"""
+    hold_out: int = flag(default=10)
+    """every N-th clip is for measuring; 0 = none (default: 10)"""
+    cache: Path | None = flag(default=None)
+    """folder for what was seen of each video, so that a stopped run goes on"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hold_out < 0 or self.hold_out == 1:
+            raise UsageError("--hold-out must be 0 (none) or 2 or more", found=self.hold_out)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: MouthOptions) -> None:
     with loading():
         from unit2av.lipsync.mesh.learn import learn_from_manifest
 
-    learn_from_manifest(options)
+    manifest = read_manifest(options.manifest, options.root)
+    learn_from_manifest(
+        manifest, options.units, options.out_path, options.num_units, options.hold_out, options.cache, options.quiet
+    )
 
+
+_COMMAND = Command(MouthOptions, "unit2av.train_mouth", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,18 +3,19 @@
 Word and character error rates, for each language, with the interval in which they lie at 95 % (bootstrap over utterances).
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.command import LOG, Parser, add_common_options, run
+from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output, write_text
+from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.journal import write_rows
 from avcore.loading import loading
 from avcore.notes import aligned, json_text, print_text, several
@@ -31,30 +32,26 @@ if TYPE_CHECKING:
 _ALL = "all"
 
 
-def build_parser(prog: str = "unit2text.evaluate") -> Parser:
-    """Return the command's options."""
-    told = f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
-    parser, units = Parser(prog=prog, description=told), Input("the units", may_be_folder=True)
-    told = "JSON lines with id, text, language; for readers of lips, lips too"
-    parser.add_argument("manifest", type=Input("the manifest"), help=told)
-    told = "units by id: JSON lines, Parquet or a folder of unit files"
-    parser.add_argument("--units", type=units, metavar="PATH", help=told)
-    parser.add_argument("--frame-level", action="store_true", help="units without durations are one id every 20 ms")
-    reader, told = Input("the text reader"), "text reader: our own, or finetuned.pt"
-    parser.add_argument("--unit2text-path", type=reader, required=True, metavar="FILE", help=told)
-    told = "compare texts as they are, only lower-case, as the published script does"
-    parser.add_argument("--raw", action="store_true", help=told)
-    parser.add_argument("--out", type=Output("the figures"), metavar="FILE", help="write the figures as JSON too")
-    told = "write what was read of each utterance, JSON lines"
-    parser.add_argument("--texts", type=Output("the texts"), metavar="FILE", help=told)
-    parser.add_argument("--allow-missing", action="store_true", help="leave out utterances without units or text")
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(CommonOptions):
+    """Word and character error rates of a text reader."""
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    manifest: Path = positional("MANIFEST", file=Input("the manifest"))
+    """JSON lines with id, text, language; for readers of lips, lips too"""
+    units: Path | None = flag(default=None, file=Input("the units", may_be_folder=True), metavar="PATH")
+    """units by id: JSON lines, Parquet or a folder of unit files"""
+    frame_level: bool = flag(default=False)
+    """units without durations are one id every 20 ms"""
+    unit2text_path: Path = flag(file=Input("the text reader"))
+    """text reader: our own, or finetuned.pt"""
+    raw: bool = flag(default=False)
+    """compare texts as they are, only lower-case, as the published script does"""
+    out: Path | None = flag(default=None, file=Output("the figures"))
+    """write the figures as JSON too"""
+    texts: Path | None = flag(default=None, file=Output("the texts"))
+    """write what was read of each utterance, JSON lines"""
+    allow_missing: bool = flag(default=False)
+    """leave out utterances without units or text"""
 
 
 def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
@@ -78,7 +75,7 @@ def compare_texts(reference: str, found: str, is_raw: bool = False) -> tuple[Cou
     return word_errors(wanted, given), character_errors(wanted, given)
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: EvaluateOptions) -> None:
     manifest = read_manifest(options.manifest)
     with loading():
         from unit2text.reader import UnitReader
@@ -109,7 +106,7 @@ def _work(options: argparse.Namespace) -> None:
     LOG.info("texts compared as: %s", "lower-case only" if options.raw else VERSION)
 
 
-def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namespace) -> Iterator[tuple[Entry, Any]]:
+def _material(manifest: Manifest, reader: "UnitReader", options: EvaluateOptions) -> Iterator[tuple[Entry, Any]]:
     """Entries with what gives their units or lips when it is called. Raises InputError naming those that lack something."""
     known = {entry.id: entry for entry in manifest.entries if entry.text.strip() and entry.language}
     if reader.takes == LIPS:
@@ -156,6 +153,9 @@ def _cell(figure: Figure | None) -> str:
         return "-"
     return f"{figure.value:.4f}" + (f" ({figure.low:.3f}-{figure.high:.3f})" if isfinite(figure.low) else "")
 
+
+_COMMAND = Command(EvaluateOptions, "unit2text.evaluate", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

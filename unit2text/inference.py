@@ -1,14 +1,14 @@
 """Read text off units, or off the video of a mouth: `python -m unit2text.inference --in-unit-path units.txt ...`."""
 
-import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, run
+from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.files import Input, Output, write_text
+from avcore.flags import Command, CommonOptions, flag
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, print_text, several, tell
 from avcore.progress import bars
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from unit2text.reader import LipUnits, Said, UnitReader
     from unit2text.search import ReadOptions
 
-_PROG = "unit2text.inference"
 _HOMES = {"UnitReader": "unit2text.reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.reader"}
 
 __getattr__ = names_from(__name__, _HOMES)
@@ -27,40 +26,34 @@ __getattr__ = names_from(__name__, _HOMES)
 _CUT = NoteKind("reader_cut", "the text ended at the search's limit")
 
 
-def build_parser(prog: str = _PROG) -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog=prog, description="Read text off units, 50 a second, or off a mouth's video (96 x 96, 25 fps).")
-    given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--in-unit-path", type=Input("the units"), metavar="FILE", help="units as text, one line, repeats kept")
-    given.add_argument(
-        "--in-lip-path", type=Input("the lip video"), metavar="FILE", help="a video of a mouth, for finetuned.pt and its like"
-    )
-    parser.add_argument(
-        "--out-text-path", type=Output("the text"), metavar="FILE", help="text file to write (default: it is printed)"
-    )
-    parser.add_argument(
-        "--unit2text-path",
-        type=Input("the text reader"),
-        required=True,
-        metavar="FILE",
-        help="text reader: our own, or finetuned.pt",
-    )
-    parser.add_argument(
-        "--mavhubert-path", type=Input("mavhubert.pt"), metavar="FILE", help="mavhubert.pt, if it does not lie beside finetuned.pt"
-    )
-    parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
-    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20 as published)")
-    parser.add_argument("--times", action="store_true", help="print each word with its beginning and end in seconds")
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class ReadTextOptions(CommonOptions):
+    """Read text off units, 50 a second, or off a mouth's video (96 x 96, 25 fps)."""
+
+    in_unit_path: Path | None = flag(default=None, file=Input("the units"))
+    """units as text, one line, repeats kept"""
+    in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
+    """a video of a mouth, for finetuned.pt and its like"""
+    out_text_path: Path | None = flag(default=None, file=Output("the text"))
+    """text file to write (default: it is printed)"""
+    unit2text_path: Path = flag(file=Input("the text reader"))
+    """text reader: our own, or finetuned.pt"""
+    mavhubert_path: Path | None = flag(default=None, file=Input("mavhubert.pt"))
+    """mavhubert.pt, if it does not lie beside finetuned.pt"""
+    lang: str | None = flag(default=None)
+    """language that is spoken, as en (default: the one whose text is most probable)"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
+    times: bool = flag(default=False)
+    """print each word with its beginning and end in seconds"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.in_unit_path is None) == (self.in_lip_path is None):
+            raise UsageError("one thing is read", expected="--in-unit-path FILE or --in-lip-path FILE")
 
 
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(prog), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: ReadTextOptions) -> None:
     with loading():
         from unit2text.reader import UnitReader
 
@@ -83,7 +76,7 @@ def _work(options: argparse.Namespace) -> None:
         tell(_CUT())
 
 
-def _read(options: argparse.Namespace, reader: "UnitReader") -> "Said":
+def _read(options: ReadTextOptions, reader: "UnitReader") -> "Said":
     if options.in_lip_path is not None:
         if reader.takes != LIPS:
             raise UsageError("this text reader reads no lips", expected=reader.takes, found=options.in_lip_path)
@@ -92,9 +85,12 @@ def _read(options: argparse.Namespace, reader: "UnitReader") -> "Said":
         return read_gray_video(options.in_lip_path)
     if reader.takes != UNITS:
         raise UsageError(f"this text reader reads {reader.takes}", expected=UNITS, found=options.in_unit_path)
+    assert options.in_unit_path is not None  # as was checked
     return Units.from_frames(read_unit_file(options.in_unit_path))
 
 
+_COMMAND = Command(ReadTextOptions, "unit2text.inference", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 __all__ = ["LipUnits", "ReadOptions", "UnitReader", "build_parser", "main"]
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from unicodedata import normalize
 
-from avcore.command import Parser, add_track_option, run
+from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.media import probe
@@ -359,7 +359,8 @@ def build_parser() -> Parser:
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="videos, also in zip or tar archives")
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
     parser.add_argument("--speaker", default="", metavar="NAME", help="who speaks in all (default: the folder a video lies in)")
-    add_track_option(parser, "a video")
+    track = "the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"
+    parser.add_argument("--audio-track", metavar="N|LANG", help=track)
     group = parser.add_argument_group("cutting")
     lengths = {
         "--min-seconds": (_CUTS.min_s, "shortest clip"),

@@ -6,17 +6,15 @@ Sentences are random syllables. Their units follow rules that a speller has to l
 is said as the initial of a syllable that begins with a vowel (연음), and marks are silence. Each unit has a length of its own.
 """
 
-import argparse
 import logging
 import sys
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from avcore.command import Parser, add_quiet_options, run
+from avcore.flags import Command, QuietOptions, flag
 from avcore.notes import several
 from avcore.units import Units, fingerprint
 from avdata.manifest import Entry, write_manifest
@@ -105,25 +103,25 @@ def _parts(sign: str) -> tuple[str, str, str] | None:
     return _ALL_INITIALS[initial], _ALL_VOWELS[vowel], _ALL_FINALS[final]
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="recipes.made.babble", description="Make a small corpus to try a speller's training with.")
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder for the manifest and the units")
-    parser.add_argument("--sentences", type=int, default=200, help="how many (default: 200)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other sentences (default: 0)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class BabbleOptions(QuietOptions):
+    """Make a small corpus to try a speller's training with."""
+
+    out_dir: Path = flag()
+    """folder for the manifest and the units"""
+    sentences: int = flag(default=200)
+    """how many (default: 200)"""
+    seed: int = flag(default=0)
+    """another seed makes other sentences (default: 0)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _make, argv)
-
-
-def _make(options: argparse.Namespace) -> None:
+def _make(options: BabbleOptions) -> None:
     corpus = babble_corpus(options.out_dir, options.sentences, options.seed)
     LOG.info("%s: %s, units in %s", corpus.manifest, several(options.sentences, "sentence"), corpus.units)
 
+
+_COMMAND = Command(BabbleOptions, "recipes.made.babble", _make)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

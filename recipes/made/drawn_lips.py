@@ -7,10 +7,9 @@ It holds what the trainers read (see unit2av.face.training.corpus): videos at 25
 faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
 """
 
-import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
-from avcore.command import Parser, add_quiet_options, run
 from avcore.faces.boxes import write_boxes
 from avcore.faces.geometry import Box
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import VideoWriter, write_speech
 from avcore.notes import several
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
@@ -159,29 +158,32 @@ def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, 
         yield float(x), float(y)
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="recipes.made.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
-    parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
-    parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")
-    parser.add_argument("--faces", type=int, default=1, help="how many different faces (default: 1)")
-    parser.add_argument("--sound", action="store_true", help="write sound beside each video: a tone or a hiss for each unit")
-    parser.add_argument("--seed", type=int, default=0, help="another seed draws other faces (default: 0)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class DrawnOptions(QuietOptions):
+    """Draw a small corpus to try the lip trainers with."""
+
+    out_dir: Path = flag()
+    """folder for videos, boxes, manifest and units"""
+    clips: int = flag(default=24)
+    """how many clips (default: 24)"""
+    frames: int = flag(default=40)
+    """pictures a clip, 25 a second (default: 40)"""
+    faces: int = flag(default=1)
+    """how many different faces (default: 1)"""
+    sound: bool = flag(default=False)
+    """write sound beside each video: a tone or a hiss for each unit"""
+    seed: int = flag(default=0)
+    """another seed draws other faces (default: 0)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _draw, argv)
-
-
-def _draw(options: argparse.Namespace) -> None:
+def _draw(options: DrawnOptions) -> None:
     corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed, options.sound)
     clips, pictures = several(options.clips, "clip"), several(options.frames, "picture")
     LOG.info("%s: %s of %s, units in %s", corpus.manifest, clips, pictures, corpus.units)
 
+
+_COMMAND = Command(DrawnOptions, "recipes.made.drawn_lips", _draw)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,17 +6,15 @@ It holds what the trainer reads (see avdata.published.unit2a): recordings, a man
 unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
 """
 
-import argparse
 import logging
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, add_quiet_options, run
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
@@ -121,25 +119,25 @@ def _fade(length: int) -> NDArray[np.float64]:
     return np.minimum(1.0, np.minimum(ramp, ramp[::-1]))
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="recipes.made.tones", description="Make a small corpus to try the vocoder's training with.")
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
-    parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other recordings (default: 0)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class TonesOptions(QuietOptions):
+    """Make a small corpus to try the vocoder's training with."""
+
+    out_dir: Path = flag()
+    """folder for recordings, manifest and units"""
+    utterances: int = flag(default=40)
+    """how many recordings of 1.5 s (default: 40)"""
+    seed: int = flag(default=0)
+    """another seed makes other recordings (default: 0)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _make, argv)
-
-
-def _make(options: argparse.Namespace) -> None:
+def _make(options: TonesOptions) -> None:
     corpus = sing_corpus(options.out_dir, options.utterances, seed=options.seed)
     LOG.info("%s: %s, units in %s", corpus.manifest, several(options.utterances, "recording"), corpus.units)
 
+
+_COMMAND = Command(TonesOptions, "recipes.made.tones", _make)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

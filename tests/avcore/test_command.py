@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from avcore.command import Parser, add_common_options, run, stopped_by_sigterm
+from avcore.command import Parser, run, stopped_by_sigterm
 from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, OutputError, UsageError
+from avcore.flags import CommonOptions, parser_for
 from avcore.notes import ToldNote, noted_by
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="thing")
-    add_common_options(parser)
-    return parser
+    return parser_for(CommonOptions, "thing")
 
 
 def _raise(error: BaseException) -> None:

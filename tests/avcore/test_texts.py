@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from avcore import texts
-from avcore.command import LOG, Parser, add_common_options, run
+from avcore.command import LOG, run
 from avcore.errors import CheckpointError, InputError
+from avcore.flags import CommonOptions, parser_for
 from avcore.notes import PlainFormatter, json_text, print_text, ranges, require_utf8, several, shown
 from avcore.texts import iter_lines, parse_json, parse_yaml, read_json, read_text, read_yaml
 
@@ -131,8 +132,7 @@ def test_what_is_not_drawn_is_escaped_and_letters_stay() -> None:
 
 
 def test_an_error_is_one_line_whatever_the_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = Parser(prog="thing")
-    add_common_options(parser)
+    parser = parser_for(CommonOptions, "thing")
 
     def work(_: argparse.Namespace) -> None:
         LOG.info("%s: %d units", "a\nb\x1b[2J", 3)

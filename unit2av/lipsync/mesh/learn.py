@@ -8,7 +8,6 @@ coarticulation in synthetic visual speech" (1993): a picture shows the mean of w
 dominance there. A sum of their shares (a linear map) cannot say that p closes the lips whatever is beside it.
 """
 
-import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.timeline import UNITS_PER_FRAME, units_to_seconds
 from avcore.units import Ids, Units, fingerprint
-from avdata.manifest import Entry, Manifest, read_manifest
+from avdata.manifest import Entry, Manifest
 from avdata.unit_store import read_units
 from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points, fit_pose
@@ -259,27 +258,26 @@ class _Clip:
     parameters: Parameters
 
 
-def learn_from_manifest(options: argparse.Namespace) -> None:
-    """Learn a table as the options ask for, and say how good it is on clips that it did not learn from."""
-    if options.hold_out < 0 or options.hold_out == 1:
-        raise UsageError("--hold-out must be 0 (none) or 2 or more", found=options.hold_out)
-    manifest, said = read_manifest(options.manifest, options.root), read_units(options.units)
+def learn_from_manifest(
+    manifest: Manifest, unit_path: Path, out: Path, num_units: int | None, hold_out: int, cache: Path | None, is_quiet: bool
+) -> None:
+    """Learn a table of the clips that have units, and say how good it is on those that it did not learn from: every `hold_out`-th,
+    0 = none. num_units: size of the vocabulary, None = as the units say. cache: folder for what was seen of each video."""
+    said = read_units(unit_path)
     entries = [entry for entry in manifest.entries if entry.video and entry.id in said]
     if not entries:
-        raise InputError("no clip has a video and units", path=options.manifest, expected="ids that are in both files")
-    vocabulary, size = _vocabulary([said[entry.id] for entry in entries], options.num_units)
-    with bars(options.quiet) as progress:
-        clips = _watched(manifest, entries, said, options.cache, progress)
-    held = clips[:: options.hold_out] if options.hold_out and len(clips) > options.hold_out else []
+        raise InputError("no clip has a video and units", path=unit_path, expected="ids that are in both files")
+    vocabulary, size = _vocabulary([said[entry.id] for entry in entries], num_units)
+    with bars(is_quiet) as progress:
+        clips = _watched(manifest, entries, said, cache, progress)
+    held = clips[::hold_out] if hold_out and len(clips) > hold_out else []
     examples = Examples(size)
     for clip in clips:
         if not any(clip is other for other in held):
             examples.add(clip.units.frames(), clip.parameters)
     table = learn_table(examples, vocabulary)
-    table.save(options.out_path)
-    LOG.info(
-        "%s: %d units, from %d pictures of %s", options.out_path, size, examples.num_pictures, several(len(examples.frames), "clip")
-    )
+    table.save(out)
+    LOG.info("%s: %d units, from %d pictures of %s", out, size, examples.num_pictures, several(len(examples.frames), "clip"))
     if held:
         _tell(table, held)
 
