@@ -242,12 +242,12 @@ def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], 
             raise no_memory(path) from error
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
-    if checksum is not None and checksum != file_checksum(path):
+    if checksum != file_checksum(path):
         raise damaged(path, "other bytes than were stored")
     if not stage.recognises(tensors.keys()):
         raise CheckpointError(f"the tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
     tensors = stage.layout.whole(tensors, path)
-    if stored is not None and stored != fingerprint_tensors(tensors):
+    if stored != fingerprint_tensors(tensors):
         raise CheckpointError(
             "the tensors and the configuration beside them do not belong together",
             path=_beside(path),
@@ -257,22 +257,23 @@ def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], 
     return stage, config, tensors
 
 
-def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], str | None, str | None]:
-    """Return stage, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
+def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], str, str]:
+    """Return stage, configuration, fingerprint of the tensors and checksum of their file."""
     beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
     content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
-        stage, config, stored = stage_of_kind(content["kind"], wanted), dict(content["config"]), content.get("tensors")
+        stage, config, written_as = stage_of_kind(content["kind"], wanted), dict(content["config"]), content["format"]
+        stored, checksum = str(content["tensors"]), str(content["checksum"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
+            "the configuration cannot be read", path=beside, expected='JSON with "kind", "config" and checksums', found=str(error)
         ) from error
-    if content.get("format", _FORMAT) not in (_FORMAT, _FORMAT_EIGHT_BITS):
+    if written_as not in (_FORMAT, _FORMAT_EIGHT_BITS):
         raise CheckpointError(
             "unknown format of checkpoint",
             path=beside,
             expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}",
-            found=content["format"],
+            found=written_as,
             hint="update NetfLips",
         )
     missing = [name for name in stage.needed if name not in config]
@@ -283,7 +284,7 @@ def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any
             raise CheckpointError(
                 f"{name} of the configuration cannot be read", path=beside, expected="an object", found=config[name]
             )
-    return stage, config, stored, content.get("checksum")
+    return stage, config, stored, checksum
 
 
 def _config_text(content: Mapping[str, Any], path: Path) -> str:

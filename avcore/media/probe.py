@@ -102,12 +102,6 @@ _USUAL_RATES = tuple(
 _RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
 _JUMP_S = Fraction(1, 2)
 _CONTAINER_TICK = Fraction(1, 1_000_000)
-_READING = "1"
-"""Changes whenever pictures come out otherwise than before."""
-_MIXING = "channels that cancel are not mixed"
-"""The same for sound of several channels."""
-_HELD = "held"
-"""Of a file that earlier versions read only as far as its pictures go."""
 _LEAST_PICTURE_S = Fraction(1, 120)
 _LONGEST_PACKET_S = 10
 """Of sound: no coder makes longer ones, and a damaged header must not ask for hours in which a picture is held."""
@@ -161,12 +155,6 @@ class MediaInfo:
         return {name.lower(): value for name, value in self.tags}.get("comment", "")
 
     @property
-    def is_held(self) -> bool:
-        """Whether a picture is held somewhere: before the first, behind the last, or for long between."""
-        begin, end = self.picture_s
-        return begin > 0 or end < self.duration_s or self.longest_picture_s > LONGEST_STAY_S
-
-    @property
     def steady_rate(self) -> Fraction:
         """At which rate (Hz) to show all its pictures: their average, or that of most where one is held for long; 25 = none."""
         if self.is_variable_rate and self.longest_picture_s > LONGEST_STAY_S:
@@ -191,11 +179,10 @@ class MediaInfo:
     @property
     def reading(self) -> tuple[object, ...]:
         """The same for names of kept work: nothing of a file that is read as it is stored."""
-        pictures = () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
+        pictures = () if self.treatment == AS_STORED else (repr(self.treatment),)
         changes: tuple[object, ...] = () if self.changing is None else (repr(self.changing),)
         changes += (("pictures", self.picture_track),) if len(self.picture_tracks) > 1 else ()
-        mixed = (_MIXING,) if self.audio_channels > 1 else ()
-        return (*pictures, *changes, *mixed, *((self.track,) if len(self.tracks) > 1 else ()), *((_HELD,) if self.is_held else ()))
+        return (*pictures, *changes, *((self.track,) if len(self.tracks) > 1 else ()))
 
 
 @dataclass

@@ -7,7 +7,7 @@ What a closed one holds is noted, so that it is believed only while it is as it 
 `closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
 planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
 checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes
-unless all is asked for. Shards of versions without it are read row by row, and noted.
+unless all is asked for.
 """
 
 import json
