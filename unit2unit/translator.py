@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
-from avcore.compute.kernels import has_fbgemm, lay_out_all
+from avcore.compute.kernels import EightBits, eight_bits_beside, lay_out_all
 from avcore.compute.memory import free_memory_bytes
 from avcore.compute.threads import lanes_on, side_by_side, taken
 from avcore.contracts import Hypothesis, Translation, Translator, require_units
@@ -95,14 +95,14 @@ class UnitTranslator:
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
-        by_fbgemm = precision == "auto" and (where.type, dtype) == ("cpu", torch.float32) and has_fbgemm()
+        eight_bits = eight_bits_beside(dtype) if where.type == "cpu" and precision != "float32" else None
         checkpoint = read_checkpoint(path, TRANSLATOR)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
-            return _ready(read_again(place, TRANSLATOR, known), where, dtype, by_fbgemm)
+            return _ready(read_again(place, TRANSLATOR, known), where, dtype, eight_bits)
 
-        model = _ready(checkpoint, where, dtype, by_fbgemm)
+        model = _ready(checkpoint, where, dtype, eight_bits)
         stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
 
@@ -226,11 +226,11 @@ class UnitTranslator:
         return Units(ids[named], None, target, units.vocabulary or self.trained_on)
 
 
-def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, by_fbgemm: bool) -> UnitTransformer:
+def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, eight_bits: EightBits | None) -> UnitTransformer:
     """Load the network. The layers' products are computed in `dtype`; the residual stream and the scores, where small differences
     decide, are float32."""
     model = load_transformer(checkpoint).to(device)
-    return ready_for_inference(model, dtype, model.encoder.layers, few_rows=model.decoder.layers, by_fbgemm=by_fbgemm)
+    return ready_for_inference(model, dtype, model.encoder.layers, few_rows=model.decoder.layers, eight_bits=eight_bits)
 
 
 def _room(model: UnitTransformer, beam: int) -> _Room:

@@ -24,12 +24,12 @@ from avcore.compute.convolutions import FlatConv1d, FlatUpsampling, WeightNormCo
 from avcore.compute.kernels import (
     GELU_LOWEST,
     EightBitLinear,
+    EightBits,
     MappedFiles,
     copy_from_files,
     fuse_gelu,
-    pack_for_fbgemm,
+    pack_in_eight_bits,
     pack_linears,
-    suits_eight_bits,
 )
 from avcore.compute.memory import release_freed_memory
 from avcore.errors import UsageError
@@ -168,16 +168,15 @@ def ready_for_inference(
     dtype: torch.dtype = torch.float32,
     parts: Iterable[nn.Module] = (),
     few_rows: Iterable[nn.Module] = (),
-    by_fbgemm: bool = False,
+    eight_bits: EightBits | None = None,
 ) -> Network:
     """Make a loaded network ready for inference on the device where it is; it can be trained, moved or stored no more.
 
     Norms become part of the convolutions before them, convolutions of sound are laid out flat, linear layers are packed (see
     `pack_linears`). parts: those that compute in `dtype`. Of a transformer layer, one with `self_attn`, `fc1` and `fc2`, these are
     the products alone: its residual stream, and all that is not named, stays float32. Any other is taken to be convolutions of
-    pictures, which are quickest with channels last. few_rows: more layers, which see few rows at a time, as in a search: with
-    bfloat16 their feed-forward is in eight bits where that is quicker (`suits_eight_bits`); by_fbgemm: all of theirs are, for
-    CPUs without VNNI (`FbgemmLinear`). Returns the network.
+    pictures, which are quickest with channels last. few_rows: more layers, which see few rows at a time, as in a search.
+    eight_bits: how their large products are computed; None = in `dtype` as well. Returns the network.
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
@@ -191,7 +190,7 @@ def ready_for_inference(
                 if weight.dim() == _PICTURE_DIMS:
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     for layer in few_rows:
-        compute_products_in(layer, dtype, files, eight_bits=dtype == torch.bfloat16, by_fbgemm=by_fbgemm)
+        compute_products_in(layer, dtype, files, eight_bits)
     pack_linears(model, torch.float32, files)
     copy_from_files(model.parameters(), files)
     return model
@@ -215,38 +214,32 @@ def fold_norms(model: nn.Module) -> None:
 
 
 class _InType(nn.Module):
-    """A module that is given what comes in in another type, and whose answer is of that type."""
+    """A module whose answer is of another type than what comes in; is_given: it is given that type already."""
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, module: nn.Module, dtype: torch.dtype, is_given: bool = True) -> None:
         super().__init__()
-        self.module, self.dtype = module, dtype
+        self.module, self.dtype, self._is_given = module, dtype, is_given
 
     def forward(self, x: Tensor) -> Any:
-        return self.module(x.to(self.dtype))
+        return self.module(x.to(self.dtype)) if self._is_given else self.module(x).to(self.dtype)
 
 
-def compute_products_in(
-    layer: Any, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, by_fbgemm: bool = False
-) -> None:
-    """Compute the products of attention and feed-forward of a transformer layer in `dtype`, in place.
-
-    eight_bits, by_fbgemm: see `ready_for_inference`.
-    """
-    if by_fbgemm:
-        pack_for_fbgemm(layer, files, {layer.fc2: GELU_LOWEST} if isinstance(layer.activation, nn.GELU) else {})
-    is_eight_bit = eight_bits and isinstance(layer.activation, nn.GELU) and suits_eight_bits((layer.fc1, layer.fc2), dtype)
-    if is_eight_bit:
-        layer.add_module("fc1", EightBitLinear(layer.fc1, files))
-        layer.add_module("fc2", EightBitLinear(layer.fc2, files, GELU_LOWEST))
+def compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles, eight_bits: EightBits | None = None) -> None:
+    """Compute the products of attention and feed-forward of a transformer layer in `dtype`, in place; eight_bits: see
+    `ready_for_inference`."""
+    if eight_bits is not None:
+        lowest = {layer.fc2: GELU_LOWEST} if isinstance(layer.activation, nn.GELU) else {}
+        pack_in_eight_bits(layer, eight_bits, files, lowest)
     pack_linears(layer, dtype, files)
     layer.activation = fuse_gelu(layer.fc1, layer.activation)
     if dtype == torch.float32:
         return
     for child in list(layer.modules()):
         if hasattr(child, "q_proj"):
-            for own in ("q_proj", "k_proj", "v_proj"):
-                setattr(child, own, _InType(getattr(child, own), dtype))
-    if not is_eight_bit:
+            for name in ("q_proj", "k_proj", "v_proj"):
+                projection = getattr(child, name)  # rows are rounded to eight bits from float32
+                child.add_module(name, _InType(projection, dtype, not isinstance(projection, EightBitLinear)))
+    if not isinstance(layer.fc1, EightBitLinear):
         layer.fc1 = _InType(layer.fc1, dtype)
 
 

@@ -224,8 +224,6 @@ def _packed(linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> nn.Mod
 
 GELU_LOWEST = -0.17
 """No value that GELU gives is below it."""
-_LEAST_EIGHT_BIT = 1 << 20
-"""Of a layer that is computed so: smaller ones lie in the cache, and rounding the rows costs what the products gain."""
 _AT_ONCE = 128
 """Outputs whose weights are rounded at once."""
 _MOST_SIGNED, _MIDDLE, _MOST = 127, 128, 255
@@ -249,21 +247,11 @@ def has_eight_bit_products() -> bool:
     return bool((found == width * _MOST * _MOST_SIGNED).all())
 
 
-def suits_eight_bits(layers: Iterable[nn.Module], dtype: torch.dtype) -> bool:
-    """Return whether eight bits are quicker than `dtype` for these linear layers on the device where they are."""
-    return (
-        dtype == torch.bfloat16
-        and all(
-            type(layer) is nn.Linear and layer.weight.device.type == "cpu" and layer.weight.numel() >= _LEAST_EIGHT_BIT
-            for layer in layers
-        )
-        and has_eight_bit_products()
-    )
-
-
 class EightBitLinear(PackedLinear):
     """A linear layer in eight bits; it does what `PackedLinear` does, and like it is laid out when it is first used."""
 
+    LEAST = 1 << 20
+    """Weights of a layer that is computed so: smaller ones lie in the cache, and rounding the rows costs what the products gain."""
     _steps: Tensor
     _zeros: Tensor
     _sums: Tensor
@@ -333,10 +321,6 @@ def _product(rows: Tensor, weight: Tensor, steps: Tensor, zeros: Tensor, start: 
     return sums
 
 
-_LEAST_OF_FBGEMM = 1 << 18
-"""Of a layer that is computed so: smaller ones lie in the cache."""
-
-
 @cache
 def has_fbgemm() -> bool:
     """Return whether this torch multiplies eight bits by eight bits with FBGEMM on this CPU: tried with few."""
@@ -356,6 +340,8 @@ class FbgemmLinear(PackedLinear):
     goes along, so that this range is always the same, and no row's answer depends on another row.
     """
 
+    LEAST = 1 << 18
+    """Weights of a layer that is computed so: smaller ones lie in the cache."""
     _packed: Any
     _sums: Tensor
     _range: Tensor
@@ -392,10 +378,23 @@ class FbgemmLinear(PackedLinear):
         return self._lowest * self._sums if bias is None else bias + self._lowest * self._sums
 
 
-def pack_for_fbgemm(module: nn.Module, files: MappedFiles, lowest: Mapping[nn.Module, float] = MappingProxyType({})) -> None:
+EightBits = type[EightBitLinear] | type[FbgemmLinear]
+"""How linear layers are computed in eight bits on a CPU."""
+
+
+def eight_bits_beside(dtype: torch.dtype) -> EightBits | None:
+    """Return what is quicker on this CPU than products in `dtype` for few rows; None = nothing."""
+    if dtype == torch.bfloat16 and has_eight_bit_products():
+        return EightBitLinear
+    return FbgemmLinear if dtype == torch.float32 and has_fbgemm() else None
+
+
+def pack_in_eight_bits(
+    module: nn.Module, kind: EightBits, files: MappedFiles, lowest: Mapping[nn.Module, float] = MappingProxyType({})
+) -> None:
     """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only). lowest: of what comes
     into some of them, see `EightBitLinear`."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear and child.weight.numel() >= _LEAST_OF_FBGEMM:
-                parent.add_module(name, FbgemmLinear(child, files, lowest.get(child)))
+            if type(child) is nn.Linear and child.weight.numel() >= kind.LEAST:
+                parent.add_module(name, kind(child, files, lowest.get(child)))

@@ -7,7 +7,17 @@ from torch import Tensor, nn
 
 from avcore.compute import kernels
 from avcore.compute.inference import compute_products_in
-from avcore.compute.kernels import GELU_LOWEST, EightBitLinear, MappedFiles, PackedLinear, has_eight_bit_products, suits_eight_bits
+from avcore.compute.kernels import (
+    GELU_LOWEST,
+    EightBitLinear,
+    FbgemmLinear,
+    MappedFiles,
+    PackedLinear,
+    eight_bits_beside,
+    has_eight_bit_products,
+    has_fbgemm,
+    pack_in_eight_bits,
+)
 from avcore.decoding.layers import DecoderLayer, LayerConfig
 
 pytestmark = [pytest.mark.cpu, pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")]
@@ -58,12 +68,16 @@ def test_a_row_does_not_depend_on_its_neighbours(lowest: float | None) -> None:
     assert torch.equal(own(pair)[1, 0], alone[0])
 
 
-def test_small_layers_other_formats_and_other_modules_do_not_suit() -> None:
-    large = nn.Linear(1024, 1024)
-    assert suits_eight_bits((large, large), torch.bfloat16)
-    assert not suits_eight_bits((large, large), torch.float32)
-    assert not suits_eight_bits((large, layer()), torch.bfloat16)
-    assert not suits_eight_bits((large, nn.Identity()), torch.bfloat16)
+def test_small_layers_and_other_modules_stay() -> None:
+    parts = nn.Sequential(nn.Linear(1024, 1024), layer(), nn.Identity())
+    pack_in_eight_bits(parts, EightBitLinear, MappedFiles())
+    assert [type(one) for one in parts] == [EightBitLinear, nn.Linear, nn.Identity]
+
+
+def test_each_format_has_its_own_kind() -> None:
+    assert eight_bits_beside(torch.bfloat16) is EightBitLinear
+    assert eight_bits_beside(torch.float32) is (FbgemmLinear if has_fbgemm() else None)
+    assert eight_bits_beside(torch.float16) is None
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(3, 64), RuntimeError("no such primitive"), TypeError("takes 12 arguments")])
@@ -77,9 +91,9 @@ def test_a_torch_that_cannot_do_it_is_found_out(answer: Tensor | Exception, monk
     assert not has_eight_bit_products.__wrapped__()
 
 
-def test_without_such_products_nothing_suits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_such_products_bfloat16_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "has_eight_bit_products", lambda: False)
-    assert not suits_eight_bits((nn.Linear(1024, 1024),), torch.bfloat16)
+    assert eight_bits_beside(torch.bfloat16) is None
 
 
 def decoder_layer(activation: type[nn.Module] = nn.GELU) -> DecoderLayer:
@@ -93,25 +107,28 @@ def run(own: DecoderLayer, x: Tensor) -> Tensor:
     return found
 
 
+@pytest.mark.parametrize("activation", [nn.GELU, nn.ReLU])
 @torch.inference_mode()
-def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", 0)
+def test_a_layer_in_eight_bits_is_not_much_further_off_than_in_bfloat16(
+    activation: type[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EightBitLinear, "LEAST", 0)
     x = torch.randn(1, 9, 64)
-    exact = run(decoder_layer(), x)
-    own, without = decoder_layer(), decoder_layer()
-    compute_products_in(own, torch.bfloat16, MappedFiles(), eight_bits=True)
+    exact = run(decoder_layer(activation), x)
+    own, without = decoder_layer(activation), decoder_layer(activation)
+    compute_products_in(own, torch.bfloat16, MappedFiles(), EightBitLinear)
     compute_products_in(without, torch.bfloat16, MappedFiles())
-    kinds = [EightBitLinear, EightBitLinear, PackedLinear, PackedLinear]
+    kinds = [EightBitLinear, EightBitLinear, EightBitLinear, PackedLinear]
     assert [type(one) for one in (own.fc1, own.fc2, own.self_attn.out_proj, without.fc2)] == kinds
-    assert 0 < error(run(own, x), exact) < 2 * error(run(without, x), exact)
+    assert own.encoder_attn.keys_values(x).keys.dtype == torch.bfloat16
+    assert 0 < error(run(own, x), exact) < 4 * error(run(without, x), exact)
     assert not torch.equal(run(own, x), run(without, x))
 
 
 @torch.inference_mode()
-def test_float32_and_another_activation_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", 0)
+def test_without_them_all_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "_LEAST_PACKED", 0)
-    for own, dtype in ((decoder_layer(), torch.float32), (decoder_layer(nn.ReLU), torch.bfloat16)):
-        compute_products_in(own, dtype, MappedFiles(), eight_bits=True)
-        assert type(own.self_attn.out_proj) is PackedLinear
-        assert type(own.fc2) is PackedLinear
+    own = decoder_layer()
+    compute_products_in(own, torch.float32, MappedFiles())
+    assert type(own.self_attn.out_proj) is PackedLinear
+    assert type(own.fc2) is PackedLinear

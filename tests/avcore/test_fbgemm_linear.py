@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avcore.compute import inference, kernels
-from avcore.compute.kernels import GELU_LOWEST, FbgemmLinear, MappedFiles, fuse_gelu, has_fbgemm, pack_for_fbgemm
+from avcore.compute import inference
+from avcore.compute.kernels import GELU_LOWEST, FbgemmLinear, MappedFiles, fuse_gelu, has_fbgemm, pack_in_eight_bits
 from tests.avcore.test_eight_bit_linear import error, layer
 from unit2unit import translator
 
@@ -51,8 +51,8 @@ def test_a_row_does_not_depend_on_its_neighbours_and_gelu_moves_in() -> None:
 
 def test_small_layers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = nn.Sequential(layer(), nn.Linear(8, 8))
-    monkeypatch.setattr(kernels, "_LEAST_OF_FBGEMM", 128 * 192)
-    pack_for_fbgemm(pair, MappedFiles())
+    monkeypatch.setattr(FbgemmLinear, "LEAST", 128 * 192)
+    pack_in_eight_bits(pair, FbgemmLinear, MappedFiles())
     assert [type(one) for one in pair] == [FbgemmLinear, nn.Linear]
 
 
@@ -63,7 +63,7 @@ def test_a_translators_decoder_alone_is_so_where_auto_is_float32(
     monkeypatch: pytest.MonkeyPatch, parity_dir: Path, precision: str, has_bfloat16: bool, is_so: bool
 ) -> None:
     monkeypatch.setattr(inference, "has_native_bfloat16", lambda: has_bfloat16)
-    monkeypatch.setattr(kernels, "_LEAST_OF_FBGEMM", 1)
+    monkeypatch.setattr(FbgemmLinear, "LEAST", 1)
     loaded = translator.UnitTranslator.from_checkpoint(parity_dir / "utut_ko.pt", precision=precision).model
     assert not any(isinstance(one, FbgemmLinear) for one in loaded.encoder.modules())
     assert any(isinstance(one, FbgemmLinear) for one in loaded.decoder.modules()) == is_so

@@ -8,7 +8,7 @@ import pytest
 from av2unit.sources import lips_of_video
 from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.compute import kernels
+from avcore.compute.kernels import EightBitLinear
 from avcore.media import read_speech
 from benchmarks import material
 from netflips.stages import SHIPPED
@@ -36,10 +36,10 @@ def assert_kept(figures: list[bounds.BoundFigure]) -> None:
 def test_translator(folder: Path, least_weights: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random scores lie close together, and then searches part by chance; trained ones do not, so these are spread.
 
-    With the decoder's feed-forward in bfloat16, since it is small, and in eight bits as in a large one.
+    With the decoder in bfloat16, since it is small, and in eight bits as a large one.
     """
     if least_weights is not None:
-        monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", least_weights)
+        monkeypatch.setattr(EightBitLinear, "LEAST", least_weights)
     found = read_checkpoint(folder / KOREAN_TRANSLATOR, TRANSLATOR_STAGE)
     spread = {name: _SPREAD * found.tensors[name] for name in ("decoder.layer_norm.weight", "decoder.layer_norm.bias")}
     path = write_checkpoint(folder / "spread.safetensors", TRANSLATOR_STAGE, found.config, found.tensors | spread)
