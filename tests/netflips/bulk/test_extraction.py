@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,27 +42,36 @@ def frames(out_dir: Path) -> dict[str, list[int]]:
     return {name: units.frames().tolist() for name, units in read_units(out_dir).items()}
 
 
-def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time(
+def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_features_come_along(
     manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path
 ) -> None:
     with np.load(parity_dir / "expected.npz") as expected:
         known = {case: expected[f"{case}.units"].tolist() for case in ("audio", "av_padded")}
-    for case, modalities in (("audio", {"audio"}), ("av_padded", {"audio", "video"})):
-        settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0)
+    asked: dict[str, tuple[set[str], dict[str, Any]]] = {
+        "audio": ({"audio"}, {"speaker": "row", "features": "1"}),
+        "av_padded": ({"audio", "video"}, {"layout": "parquet"}),
+    }
+    for case, (modalities, more) in asked.items():
+        settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0, **more)
         summary = extract(manifest, settings, encoder, ONE)
         assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
         assert 0 < summary.progress.costs.padding_share < 0.5
         found = frames(settings.out_dir)
         assert found == alone(manifest, encoder, "video" in modalities)
         assert found["fixture"] == known[case]
-    first = rows_of(tmp_path / "audio" / "shards")[0]
-    vocabulary = UnitExtractor.from_checkpoint(encoder.encoder).vocabulary
-    assert (first["id"], first["language"], first["speaker"], first["vocabulary"]) == ("fixture", "en", "fixture", vocabulary)
+    first, *others = rows_of(tmp_path / "audio" / "shards")
+    extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
+    assert (first["id"], first["language"], first["speaker"]) == ("fixture", "en", "fixture")
+    assert first["vocabulary"] == extractor.vocabulary
     assert sum(first["durations"]) == len(known["audio"])
+    for row in (first, *others):
+        speech = read_speech(manifest.root / f"{row['id']}.wav")
+        np.testing.assert_allclose(np.array(row["speaker_embedding"], np.float32), voices.embed(speech), atol=1e-7)
+        np.testing.assert_allclose(np.load(tmp_path / "audio" / row["features"]), extractor.features(1, speech), atol=1e-5)
 
 
 def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
-    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parity_dir: Path
 ) -> None:
     """As on a cluster, whose workers were started elsewhere."""
     here = tmp_path / "here"
@@ -72,38 +82,12 @@ def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
     settings = ExtractSettings(Path("out"), frozenset({"audio"}), layout="files")
     summary = extract(replace(manifest, root=Path("corpus")), settings, ExtractModels(Path("encoder.pt")), ONE)
     assert summary.failures == {}
-    assert (here / "out" / "units" / "fixture.unit").is_file()
-
-
-def test_parquet_and_unit_files_hold_the_same(
-    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, parity_dir: Path
-) -> None:
-    expected = alone(manifest, encoder, with_lips=False)
-    for layout in ("parquet", "files"):
-        settings = replace(sound_only, out_dir=sound_only.out_dir / layout, layout=layout)
-        extract(manifest, settings, encoder, ONE)
-        assert frames(settings.out_dir) == expected
+    assert frames(settings.out_dir) == alone(manifest, encoder, with_lips=False)
     text = json.loads((parity_dir / "manifest.json").read_text())["unit_strings"]["audio"]
-    assert (settings.out_dir / "units" / "fixture.unit").read_text() == text
+    assert (here / "out" / "units" / "fixture.unit").read_text() == text
     index = rows_of(settings.out_dir / "index")
     assert [row["id"] for row in index] == [entry.id for entry in manifest.entries]
     assert "units" not in index[0]
-
-
-def test_voices_and_features_come_along(manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings) -> None:
-    extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
-    manifest = replace(manifest, entries=tuple(entry for entry in manifest.entries if entry.duration_s > 0.5))
-    in_row, in_files = (replace(sound_only, out_dir=sound_only.out_dir / name) for name in ("row", "npy"))
-    extract(manifest, replace(in_row, speaker="row", features="1"), encoder, ONE)
-    extract(manifest, replace(in_files, speaker="npy", features="last", units=False), encoder, ONE)
-    for row, other in zip(rows_of(in_row.out_dir / "shards"), rows_of(in_files.out_dir / "shards"), strict=True):
-        speech = read_speech(manifest.root / f"{row['id']}.wav")
-        np.testing.assert_allclose(np.array(row["speaker_embedding"], np.float32), voices.embed(speech), atol=1e-7)
-        np.testing.assert_allclose(np.load(in_files.out_dir / other["speaker_path"]), voices.embed(speech), atol=1e-7)
-        np.testing.assert_allclose(np.load(in_row.out_dir / row["features"]), extractor.features(1, speech), atol=1e-5)
-        np.testing.assert_allclose(np.load(in_files.out_dir / other["features"]), extractor.features(None, speech), atol=1e-5)
-        assert "units" in row
-        assert "units" not in other
 
 
 def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> None:
@@ -169,12 +153,18 @@ def test_a_worker_that_dies_costs_only_the_utterance_that_killed_it(
 ) -> None:
     monkeypatch.setattr("netflips.bulk.extraction.ModelWorker", DeadlyWorker)
     entries = tuple(replace(entry, id=DEADLY) if entry.id == "spk1/4" else entry for entry in manifest.entries)
-    summary = extract(replace(manifest, entries=entries), sound_only, encoder, ONE)
+    asked = replace(sound_only, speaker="npy", features="last", units=False)
+    summary = extract(replace(manifest, entries=entries), asked, encoder, ONE)
     assert list(summary.failures) == [DEADLY]
     assert "died" in summary.failures[DEADLY]
-    expected = alone(manifest, encoder, with_lips=False)
-    del expected["spk1/4"]
-    assert frames(sound_only.out_dir) == expected
+    rows = rows_of(asked.out_dir / "shards")
+    assert [row["id"] for row in rows] == [entry.id for entry in entries if entry.id != DEADLY]
+    extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
+    for row in rows:
+        speech = read_speech(manifest.root / f"{row['id']}.wav")
+        np.testing.assert_allclose(np.load(asked.out_dir / row["speaker_path"]), voices.embed(speech), atol=1e-7)
+        np.testing.assert_allclose(np.load(asked.out_dir / row["features"]), extractor.features(None, speech), atol=1e-5)
+        assert "units" not in row
 
 
 def test_a_dry_run_estimates_and_leaves_nothing(
