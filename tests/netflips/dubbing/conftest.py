@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from tests.netflips.dubbing.made import CUT_S, PLAN, RATE, head_pictures, speech, steady_times, write_recording
+from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_pictures, speech, steady_times, write_recording
 from tests.netflips.test_say import write_random_speller
 
 MARK = 7
@@ -86,8 +85,8 @@ def options(tmp_path: Path) -> DubOptions:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A head that talks, another one after a cut, 29.97 pictures a second, stereo sound with a tone over all of it."""
-    times = steady_times(Fraction(30000, 1001), sum(PLAN))
+    """A head that talks, another one after a cut, stereo sound with a tone over all of it."""
+    times = steady_times(FRAME_RATE, sum(PLAN) + 0.05)  # no picture is missing at its end
     first, second = head_pictures(times), head_pictures(times, seed=5)
     pictures = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
     sound = speech(PLAN, RATE)

@@ -24,8 +24,8 @@ SIZE = (120, 160)
 """Height and width."""
 PLAN = [0.8, 2.6, 1.4, 2.3, 1.2, 2.4, 1.3]
 """Seconds of pause and speech in turn, of the recording that most tests dub."""
-RATE = 44_100
-"""Its samples a second."""
+RATE, FRAME_RATE = 44_100, Fraction(15000, 1001)
+"""Its samples and pictures a second."""
 CUT_S = 4.0
 """A cut of its picture, in the first pause but one."""
 

@@ -57,16 +57,17 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
 
     def make(*answers: str | Exception) -> _Listener:
         listener: Any = _Listener(*answers)
-        monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, "stand-in"))
+        name = f"stand-in {answers}"  # another one hears anew
+        monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, name))
         return listener  # type: ignore[no-any-return]
 
     return make
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> DubOptions:
+def options(tmp_path: Path, work: Path) -> DubOptions:
     times = write_times(tmp_path / "times.json", *((*span, text) for span, text in zip(SPANS, TEXTS, strict=True)))
-    return DubOptions(modalities="audio", face="largest", script_in=times, work_dir=tmp_path / "work", check="tell")
+    return DubOptions(modalities="audio", face="largest", script_in=times, work_dir=work, check="tell")
 
 
 def test_what_was_heard_and_measured_is_told_and_kept(
@@ -113,7 +114,7 @@ def test_another_wording_is_taken_where_the_first_is_not_heard(
     assert second.fit.output.start_s == SPANS[1][0]
     assert not second.notes
     heard("")  # nothing is ever heard: at most half as many are said once more, each twice at most
-    report = dub(recording, tmp_path / "never.mp4", spelling, replace(options, check="repair", work_dir=tmp_path / "other"))
+    report = dub(recording, tmp_path / "never.mp4", spelling, replace(options, check="repair"))
     assert sum(len(one.tries) for one in report.utterances) <= 3 + 2
     assert all(one.checked is not None and one.checked.how == "first" for one in report.utterances)
 
@@ -135,7 +136,7 @@ def test_a_program_is_asked_once_more(
     assert [line["text"] for line in lines] == [*TEXTS, TEXTS[1]]
     (tmp_path / "say.py").write_text(SAY)  # which always says the same: it is asked again once, not for each
     heard("")
-    report = dub(recording, tmp_path / "same.mp4", spelling, replace(asked, work_dir=tmp_path / "other"))
+    report = dub(recording, tmp_path / "same.mp4", spelling, asked)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line != "start"]
     assert [line["text"] for line in lines[4:]] == [*TEXTS, TEXTS[0]]
     assert all(one.checked is not None and one.checked.faults == ("unheard",) for one in report.utterances)

@@ -14,10 +14,11 @@ from netflips.understanding import grade_of, squeezed
 
 @pytest.mark.parametrize(("natural", "is_hurried"), [(1, False), (40, True)])
 def test_a_translation_that_finds_no_time_is_less_understood(
-    recording: Path, telltale_models: Callable[[int], Models], settings: DubOptions, tmp_path: Path, natural: int, is_hurried: bool
-) -> None:
+    recording: Path, telltale_models: Callable[[int], Models], settings: DubOptions, tmp_path: Path, work: Path, natural: int,
+    is_hurried: bool,
+) -> None:  # fmt: skip
     """30 units of so many steps of 20 ms: 0.6 s, or 24 s, of which a tenth or two fit."""
-    options = replace(settings, modalities="audio", draft=tmp_path / "draft.json", work_dir=tmp_path / "work")
+    options = replace(settings, modalities="audio", draft=tmp_path / "draft.json", work_dir=work)
     draft = dub(recording, tmp_path / "x.mp4", telltale_models(natural), options)
     for one in draft.utterances:
         assert ("hurried" in one.understood.causes) == is_hurried

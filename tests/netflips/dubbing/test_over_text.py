@@ -50,12 +50,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
-    """Dubs over text, with the renderer, the speller and the two folders alone."""
+def dub(paths: ModelPaths, folders: dict[str, Path], recording: Path, work: Path) -> Callable[..., int]:
+    """Dubs over text, with the renderer, the speller and the two folders alone; what is made of the recording is kept in `work`."""
 
     def run(source: Path, out: Path, *more: object, given: dict[str, Path] = folders) -> int:
         flags = [item for pair in (given | {"--unit2av-path": paths.unit2av}).items() for item in pair]
-        asked = [source, "--out-vid-path", out, "--cascade", *flags, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
+        kept = ["--work-dir", work] if source == recording else []
+        asked = [source, "--out-vid-path", out, "--cascade", *flags, "--tgt-lang", "ko", "--cpu", "--quiet", *kept, *more]
         return main([str(one) for one in asked])
 
     return run
@@ -66,15 +67,14 @@ def _told(report: Path) -> Script:
 
 
 def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance(
-    recording: Path, dub: Callable[..., int], tmp_path: Path
+    recording: Path, dub: Callable[..., int], tmp_path: Path, work: Path
 ) -> None:
-    out, work, told = tmp_path / "talk_ko.mp4", tmp_path / "work", tmp_path / "report.json"
-    assert dub(recording, out, "--work-dir", work, "--draft", tmp_path / "draft.json") == 0
+    out, told = tmp_path / "talk_ko.mp4", tmp_path / "report.json"
+    assert dub(recording, out, "--work-dir", tmp_path / "other", "--draft", tmp_path / "draft.json") == 0
     draft = read_script(tmp_path / "draft.json")
     assert {(one.text.text, one.said.text) for one in draft.utterances if one.text and one.said} == {(HEARD, SAID)}
     assert not out.exists()
-    shutil.rmtree(work)
-    assert dub(recording, out, "--work-dir", work, "--report", told, "--subtitles", "source,target") == 0
+    assert dub(recording, out, "--report", told, "--subtitles", "source,target") == 0
     for language, said in (("en", HEARD), ("ko", SAID)):
         shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()
         assert [shown.count(word) for word in said.split()] == [3, 3, 3]
@@ -92,13 +92,13 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     texts, mine = work / "talk_ko.script.json", tmp_path / "mine.json"
     shutil.copy(texts, mine)
     assert [(one.text.text, one.said.text) for one in read_script(mine).utterances] == [(HEARD, SAID)] * 3
-    assert dub(recording, out, "--work-dir", work, "--report", told, "--script-in", mine) == 0
+    assert dub(recording, out, "--report", told, "--script-in", mine) == 0
     assert work_made(_told(told)) == {}  # nothing was changed: nothing is made
     content = json.loads(texts.read_text(encoding="utf-8"))
     content["utterances"][1]["text"]["text"] = "we go"  # as somebody does who corrects a text, and nothing else
     content["utterances"][2]["target"]["text"] = "세 번째예요."
     mine.write_text(json.dumps(content), encoding="utf-8")
-    assert dub(recording, out, "--work-dir", work, "--report", told, "--script-in", mine) == 0
+    assert dub(recording, out, "--report", told, "--script-in", mine) == 0
     made = work_made(_told(told))
     assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
     assert "heard" not in made
@@ -144,7 +144,7 @@ for line in sys.stdin:
 
 
 def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_of_speech(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, work: Path
 ) -> None:
     (tmp_path / "translate.py").write_text(TRANSLATE)
     (tmp_path / "glossary.tsv").write_text("Bus\t전차\n", encoding="utf-8")
@@ -153,10 +153,10 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     told_by = tuple(replace(one, speaker="Ann", target=None) for one in draft.utterances)
     write_script(tmp_path / "ann.json", replace(draft, speakers=(SpeakerOf("Ann", level="반말"),), utterances=told_by))
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
-    out, work, told = tmp_path / "out.mp4", tmp_path / "work", tmp_path / "report.json"
+    out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
     with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json"]
-    assert dub(recording, out, "--work-dir", work, "--report", told, *with_program, given=given) == 0
+    assert dub(recording, out, "--report", told, *with_program, given=given) == 0
     one, _, third = _told(told).told
     assert (one.said.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
     assert "its text was not translated" in why_alone(third)

@@ -31,6 +31,7 @@ from netflips.script.types import (
 )
 from tests.avcore.made_speech import babble
 
+pytestmark = pytest.mark.usefixtures("work")
 _PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
 
 
@@ -89,7 +90,7 @@ def test_a_draft_of_sound_alone_looks_for_no_faces(
         raise AssertionError("a face was looked for")
 
     monkeypatch.setattr("netflips.dubbing.watch._look", refuse)
-    settings = replace(settings, work_dir=tmp_path / "work", draft=tmp_path / "draft.json")
+    settings = replace(settings, work_dir=tmp_path / "own", draft=tmp_path / "draft.json")
     draft = dub(recording, tmp_path / "out.mp4", models, replace(settings, modalities="audio"))
     assert all(one.speaker and one.seen.tracks == () for one in draft.utterances)
     with pytest.raises(AssertionError, match="a face"):

@@ -57,11 +57,13 @@ def require_rules(path: Path, letters: int, output_s: float, cut_s: float) -> No
         assert stop - start >= min(1.0, room) - 0.05
 
 
-def test_rules_hold_in_a_recording(recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path) -> None:
+def test_rules_hold_in_a_recording(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path, work: Path
+) -> None:
     out = tmp_path / "talk_ko.mp4"
     times_in = write_times(tmp_path / "times.json", (0.8, 7.1), (8.3, 10.7))  # the first goes on over the cut
     shown = {"subtitles": "source,target", "embed_subtitles": True, "burn_subtitles": "source", "subtitle_font": latin_font()}
-    settings = replace(options, script_in=times_in, **shown)
+    settings = replace(options, script_in=times_in, work_dir=work, **shown)
     report = dub(recording, out, with_reader(models, reader), settings)
     (cut,) = report.cuts
     assert abs(cut - CUT_S) < 0.1
@@ -81,13 +83,15 @@ def test_rules_hold_in_a_recording(recording: Path, models: Models, options: Dub
             assert change < 60
 
 
-def test_what_was_read_can_be_corrected(recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path) -> None:
+def test_what_was_read_can_be_corrected(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path, work: Path
+) -> None:
     speller = write_random_speller(tmp_path / "speller.safetensors")
     paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
     telling, draft, asked = replace(models, paths=paths), tmp_path / "draft.json", replace(options, subtitles="target")
 
     def made(**more: Path) -> Script:
-        return dub(recording, tmp_path / "x.mp4", telling, replace(asked, work_dir=tmp_path / "work", **more))
+        return dub(recording, tmp_path / "x.mp4", telling, replace(asked, work_dir=work, **more))
 
     first = made()
     write_script(draft, first)

@@ -50,7 +50,7 @@ def _onsets(values: np.ndarray, threshold: float, apart: int) -> list[int]:
     return [int(k) for n, k in enumerate(above) if n == 0 or k - above[n - 1] > apart]
 
 
-_RATES = {"23.976": Fraction(24000, 1001), "25": 25, "29.97": Fraction(30000, 1001), "30": 30, "60": 60}
+_RATES = {"25": 25, "29.97": Fraction(30000, 1001), "60": 60}
 CASES = {**{name: steady_times(Fraction(rate), SECONDS) for name, rate in _RATES.items()}, "variable": uneven_times(SECONDS)}
 
 

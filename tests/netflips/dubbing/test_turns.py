@@ -45,7 +45,7 @@ def test_turns_that_cannot_be_are_one_line(text: str, why: str) -> None:
         read_rttm(text, 10, "program")
 
 
-def test_a_program_says_who_speaks_once(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
+def test_a_program_says_who_speaks_once(recording: Path, models: Models, settings: DubOptions, tmp_path: Path, work: Path) -> None:
     program = tmp_path / "turns.py"
     program.write_text(
         "import sys, wave\nfrom pathlib import Path\nassert wave.open(sys.argv[1]).getframerate() == 16000\n"
@@ -57,7 +57,7 @@ def test_a_program_says_who_speaks_once(recording: Path, models: Models, setting
     )
     for places, runs in ((("{in}", "{out}"), "."), (("{in}", "{out}"), "."), (("{in}",), "..")):
         command = shlex.join([sys.executable, str(program), *places])
-        asked = replace(settings, diarize_with=command, work_dir=tmp_path / "work", draft=tmp_path / "draft.json")
+        asked = replace(settings, diarize_with=command, work_dir=work, draft=tmp_path / "draft.json")
         told = dub(recording, tmp_path / "x.mp4", models, asked).utterances
         assert [one.speaker for one in told if one.place.end_s <= 1.5] == ["Ann"]
         assert {one.speaker for one in told if one.place.start_s >= 1.5} == {"Ben"}
