@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_the_same_key_gives_the_same_item_and_others_differ(corpus: Path) -> Non
 
 
 def test_long_clips_are_cut_at_random_sound_lips_and_labels_alike(corpus: Path) -> None:
-    whole, cut = _items(corpus, *PLAIN), _items(corpus, *PLAIN, "data.crop_frames=10")
+    whole, cut = _items(corpus, *PLAIN), _items(corpus, *PLAIN, "data.crop_frames=10", "data.cache_gb=0.5")
     assert max(cut.lengths()) == 10
     full, starts = _item(whole, 1), set()
     for epoch in range(30):
@@ -81,7 +82,7 @@ def test_long_clips_are_cut_at_random_sound_lips_and_labels_alike(corpus: Path) 
 
 
 def test_modalities_are_left_out_as_often_as_asked(corpus: Path) -> None:
-    items = _items(corpus, "masking.modality_dropout=0.5", "masking.audio_dropout=0.25", "data.crop_frames=8")
+    items = _items(corpus, "masking.modality_dropout=0.5", "masking.audio_dropout=0.25", "data.crop_frames=8", "data.cache_gb=0.5")
     drawn = [_item(items, index, epoch) for epoch in range(20) for index in range(42)]
     without_sound = np.mean([item.audio is None for item in drawn])
     without_lips = np.mean([item.video is None for item in drawn])
@@ -121,9 +122,19 @@ def _rewrite(folder: Path, name: str, change: str, to: str) -> None:
     (folder / name).write_text((folder / name).read_text().replace(change, to, 1))
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("few")
+    write_corpus(folder, count=8, side=SIDE, frames=(18, 30))
+    return folder
+
+
 @pytest.fixture
-def few(tmp_path: Path) -> Path:
-    write_corpus(tmp_path, count=8, side=SIDE, frames=(18, 30))
+def few(made: Path, tmp_path: Path) -> Path:
+    """Eight clips, to be changed."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    for table in tmp_path.glob("*.tsv"):
+        table.write_text(table.read_text().replace(str(made), str(tmp_path)))
     return tmp_path
 
 

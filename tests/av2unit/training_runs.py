@@ -25,7 +25,8 @@ def config_of(corpus: Path, run_dir: Path, *more: str, **forms: str) -> TrainCon
 
 
 def task_of(corpus: Path, *more: str, **forms: str) -> UnitEncoderTask:
-    return UnitEncoderTask(config_of(corpus, corpus / "none", "loop.num_workers=0", *more, **forms))
+    """A task that reads a clip when it is asked for."""
+    return UnitEncoderTask(config_of(corpus, corpus / "none", "loop.num_workers=0", "data.cache_gb=0", *more, **forms))
 
 
 def train(config: TrainConfig) -> TrainResult:

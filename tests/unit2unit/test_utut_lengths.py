@@ -1,7 +1,6 @@
 """Translations of three lengths: tags by the durations of pairs, and a search that tries all of them."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from avcore.units import Units
 from avdata.published.utut import read_samples
-from tests.unit2unit.phrasebook import run
+from tests.unit2unit.phrasebook import train_here
 from unit2unit.model import LENGTH_TAGS, TranslatorVocabulary
 from unit2unit.training.corpus import read_length_tags
 from unit2unit.training.items import UnitPairDataset
@@ -60,14 +59,13 @@ def test_tags_are_of_the_ratio_of_durations(data: Path) -> None:
         assert read_length_tags(data, split).tolist() == [LENGTH_TAGS[form] for form in forms]
 
 
-def test_units_without_durations_are_refused_before_training(tmp_path: Path) -> None:
+def test_units_without_durations_are_refused_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for language in ("en", "ko"):
         _write(tmp_path / f"{language}.jsonl", language, {f"{n}": [n % 7, 8, n % 5, 9 + n % 3] for n in range(20)})
     given = ["--source", str(tmp_path / "en.jsonl"), "--target", str(tmp_path / "ko.jsonl"), "--num-units", "40", "--quiet"]
     assert prepare_pairs([*given, "--valid", "3", "--test", "3", "--out", str(tmp_path / "data")]) == 0
-    done = _train(tmp_path / "data", tmp_path / "run", "check_only=true")
-    assert done.returncode == 2
-    assert "nothing says how long these pairs are" in done.stderr
+    assert _train(tmp_path / "data", tmp_path / "run", "check_only=true") == 2
+    assert "nothing says how long these pairs are" in capsys.readouterr().err
 
 
 def _tables(folder: Path, forms: dict[str, tuple[int, int]]) -> Path:
@@ -100,26 +98,32 @@ def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
         assert int(item["target"][0]) == int(plain[index]["source"][0]) == LENGTH_TAGS["even"]
 
 
-def test_tables_that_say_nothing_of_lengths_are_refused_before_pre_training(tmp_path: Path) -> None:
+def test_tables_that_say_nothing_of_lengths_are_refused_before_pre_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = _tables(tmp_path, {"once": (1, 1)})
     for table in data.rglob("*.tsv"):
         rows = [line.split("\t") for line in table.read_text().splitlines()]
         table.write_text("".join("\t".join(row[:4]) + "\n" for row in rows))
     settings = [f"data_dir={data}", f"run_dir={tmp_path / 'run'}", "fairseq.task.length_tags=true", "check_only=true"]
-    done = run("unit2unit.utut_pretrain.pretrain", "--config", "unit2unit/pretrain_debug", *settings, "fairseq.task.langs=[en,ko]")
-    assert done.returncode == 2
-    assert "nothing says how long these pairs are" in done.stderr
+    assert train_here("pretrain", *settings, "fairseq.task.langs=[en,ko]") == 2
+    assert "nothing says how long these pairs are" in capsys.readouterr().err
 
 
-def _train(data: Path, run_dir: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    settings = [f"data_dir={data}", f"run_dir={run_dir}", "fairseq.task.length_tags=true", "fairseq.dataset.num_workers=0", *more]
-    return run("unit2unit.utut_finetune.finetune", "--config", "unit2unit/finetune_debug", *settings)
+def _train(data: Path, run_dir: Path, *more: str) -> int:
+    return train_here(
+        "finetune",
+        f"data_dir={data}",
+        f"run_dir={run_dir}",
+        "fairseq.task.length_tags=true",
+        "fairseq.dataset.num_workers=0",
+        *more,
+    )
 
 
 def test_a_trained_translator_says_it_in_three_lengths(data: Path, tmp_path: Path) -> None:
     """Also where noise joins pairs; the search's places are shared, and the wordings come with the best."""
-    done = _train(data, tmp_path / "run", "fairseq.task.joined_pairs=0.1")
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert _train(data, tmp_path / "run", "fairseq.task.joined_pairs=0.1") == 0
     translator = UnitTranslator.from_checkpoint(tmp_path / "run" / "checkpoints" / "checkpoint_best.pt")
     assert translator.lengths == ("even", "short", "long")
     names = (data / "text" / "test.ids").read_text().split()

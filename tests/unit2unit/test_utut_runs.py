@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.units import Units
+from tests.forked import start
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage, train_here
 from unit2unit.model import TranslatorConfig, load_transformer
@@ -255,10 +257,11 @@ def test_a_run_that_is_told_to_end_and_then_killed_goes_on_as_if_nothing_had_hap
     Pre-training stands on the same engine; that its noise depends on epoch and sample alone has a test of its own.
     """
     last = tmp_path / "checkpoints" / finetuned.last.name
-    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 128 + signal.SIGTERM
+    begun = _forked(finetuned.given(tmp_path), tmp_path)
+    assert _ended(signal.SIGTERM, begun, lambda: _has_logged(tmp_path, 13)) == 128 + signal.SIGTERM
     assert 13 <= _updates(last) == max(losses(tmp_path)) < 26
-    line = finetuned.line(tmp_path, "fairseq.dataset.num_workers=2")
-    assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
+    begun = _forked(finetuned.given(tmp_path, "fairseq.dataset.num_workers=2"), tmp_path)
+    assert _ended(signal.SIGKILL, begun, lambda: _has_logged(tmp_path, 26)) == -signal.SIGKILL
     assert train_here(finetuned.name, *finetuned.given(tmp_path)) == 0
     assert losses(tmp_path) == losses(finetuned.run_dir), "as logged, to three places"
     whole, broken = (read_checkpoint(path, TRANSLATOR) for path in (finetuned.last, last))
@@ -274,16 +277,9 @@ def _updates(checkpoint: Path) -> int:
 def test_sigterm_in_a_validation_breaks_it_off_and_saves(finetuned: Stage, tmp_path: Path) -> None:
     """Each of its sentences is translated for as long as the network lets it: at the tenth update it knows no end."""
     slow = ["fairseq.task.valid_pairs=0", "fairseq.dataset.batch_size_valid=1", "generation.max_len_b=900", "generation.beam=1"]
-    line = finetuned.line(tmp_path, *slow)
-    process = subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < deadline:
-        log = tmp_path / "train.log"
-        if log.exists() and "begin validation" in log.read_text():
-            os.kill(process.pid, signal.SIGTERM)
-            break
-        time.sleep(0.01)
-    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    log = tmp_path / "train.log"
+    begun = _forked(finetuned.given(tmp_path, *slow), tmp_path)
+    assert _ended(signal.SIGTERM, begun, lambda: log.exists() and "begin validation" in log.read_text()) == 128 + signal.SIGTERM
     assert "this validation is broken off" in log.read_text()
     assert _updates(tmp_path / "checkpoints" / finetuned.last.name) == 10
     assert not losses(tmp_path, "valid")
@@ -294,7 +290,7 @@ def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned:
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
     settings = ["fairseq.optimizer.warmup_updates=2", "fairseq.checkpoint.save_interval_updates=100000", *endless]
     ends = []
-    for minutes in (0.08, 0.14):
+    for minutes in (0.05, 0.09):
         assert train_here(finetuned.name, *finetuned.given(tmp_path, *settings, f"max_minutes={minutes}")) == 0
         content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
         ends.append(content["optimizer_history"][-1]["num_updates"])
@@ -308,17 +304,28 @@ def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned:
     assert rates[ends[0] + 1] < 0.6 * rates[2]
 
 
-def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update: int) -> int:
-    """Start a run, send it a signal once it has logged an update, and return its exit code."""
-    process = subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+def _finetune(settings: list[str]) -> int:
+    return finetune(["--config", "unit2unit/finetune_debug", *settings])
+
+
+def _forked(settings: list[str], run_dir: Path) -> BaseProcess:
+    return start(_finetune, settings, told=run_dir.parent / f"{run_dir.name}.told")
+
+
+def _has_logged(run_dir: Path, update: int) -> bool:
+    return (run_dir / "train.log").exists() and max(losses(run_dir), default=0) >= update
+
+
+def _ended(sign: signal.Signals, process: BaseProcess, is_so: Callable[[], bool]) -> int | None:
+    """Send a run a signal once something is so; returns its exit code."""
     deadline = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < deadline:
-        if (run_dir / "train.log").exists() and max(losses(run_dir), default=0) >= update:
-            os.kill(process.pid, sign)
-            return process.wait(timeout=120)
+    while not is_so():
+        assert process.is_alive() and time.monotonic() < deadline  # noqa: PT018
         time.sleep(0.01)
-    process.kill()
-    raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
+    assert process.pid is not None
+    os.kill(process.pid, sign)
+    process.join(120)
+    return process.exitcode
 
 
 _TWO = "import sys; from tests.avtrain.toy import become; import unit2unit.training.launch as _; become(2); "
@@ -353,5 +360,9 @@ def test_sigterm_ends_all_processes_of_a_run_after_one_update(finetuned: Stage, 
     """torchrun passes it on to each; they agree, and one checkpoint is written."""
     python, *module = finetuned.line(tmp_path)
     launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
-    assert _start_and(signal.SIGTERM, launch, tmp_path, update=3) != 0
+    process = subprocess.Popen(launch, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not _has_logged(tmp_path, 3):
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(timeout=120) != 0
     assert 3 <= _updates(tmp_path / "checkpoints" / finetuned.last.name) == max(losses(tmp_path)) < _UPDATES
