@@ -32,6 +32,8 @@ def _imported(tree: ast.AST, modules: dict[str, Path]) -> Iterator[str]:
 
 def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
     """The circles of a graph: sets of two or more nodes that reach one another."""
+    while ends := {one for one in arrows if not arrows[one] & arrows.keys()}:
+        arrows = {one: others - ends for one, others in arrows.items() if one not in ends}
     reached = {one: _reach(one, arrows) for one in arrows}
     found = {tuple(sorted({one} | {other for other in reached[one] if one in reached[other]})) for one in arrows}
     return sorted(list(circle) for circle in found if len(circle) > 1)

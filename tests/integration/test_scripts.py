@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
     process = subprocess.Popen(
-        _dub_command(checkpoints, out / "x.mp4", "--max-target-units", "0"),
+        _dub_command(checkpoints, out / "x.mp4", "--max-target-units", "150"),
         env=environment,
         stderr=subprocess.PIPE,
         preexec_fn=hear_ctrl_c,

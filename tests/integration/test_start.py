@@ -32,20 +32,17 @@ def test_the_list_of_commands_loads_no_library_at_all() -> None:
     assert all(name in done.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize("report", [[], ["--report", "page.html"]])
-def test_a_dub_of_a_short_clip_loads_what_it_needs_only(tmp_path: Path, report: list[str]) -> None:
+def test_a_dub_of_a_short_clip_loads_what_it_needs_only(tmp_path: Path) -> None:
     code = f"""
 import sys
 from netflips.cli import main
-code = main(sys.argv[1:])
-print(*({HEAVY!r} & set(sys.modules)), "jinja2" in sys.modules)
-sys.exit(code)
+for more in ([], ["--report", "page.html"]):
+    code = main([*sys.argv[1:], *more])
+    print(code, *({HEAVY!r} & set(sys.modules)), "jinja2" in sys.modules)
 """
-    flag_and_file = [word if word.startswith("--") else str(tmp_path / word) for word in report]
-    words = ["dub", str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "out.mp4"), "--quiet", *flag_and_file]
-    done = _python(code, *words)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split() == [str(bool(report))]
+    words = ["dub", str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "out.mp4"), "--quiet"]
+    done = _python(code.replace("page.html", str(tmp_path / "page.html")), *words)
+    assert (done.stdout, done.stderr) == ("0 False\n0 True\n", "")
 
 
 @pytest.mark.parametrize(("name", "found"), [("missing.mp4", "is not there"), ("README.md", "a text file")])
@@ -77,7 +74,7 @@ _LIBRARIES = ("avcore.loading", "avcore.errors", "numpy", "torch", "torch.nn.fun
     [
         *(("-m netflips.cli dub", at, _INTERRUPTED) for at in _LIBRARIES),
         ("-m netflips.cli dub", "torch", _TERMINATED),
-        *(("inference_av2av.py --in-vid-path", at, _INTERRUPTED) for at in _LIBRARIES),
+        *(("inference_av2av.py --in-vid-path", at, _INTERRUPTED) for at in ("avcore.loading", "torch.nn.functional", "cv2")),
         ("inference_av2av.py --in-vid-path", "torch", _TERMINATED),
         ("-m av2unit.train", "torch", _INTERRUPTED),
     ],

@@ -163,23 +163,23 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("transcribe", "{sound} -o x.srt --unit2text-path {empty}", "the text reader"),
     ("transcribe", "{sound} -o x.srt --av2unit-path {pretrained}", "this is no unit encoder checkpoint"),
     ("transcribe", "{sound} -o x.srt --beam 0", "beam"),
-    ("lip2speech", "{demo} --from xx", "xx"),
+    ("lip2speech", "{moves} --from xx", "xx"),
     ("lip2speech", "{clip} --from ko", "no face was found"),
     ("lip2speech", "{rests} --from ko", "the lips do not move"),
     ("lip2speech", "{sound} --from ko", "it has sound only"),
-    ("lip2speech", "{demo} --from ko --voice {half_second}", "the voice is too short"),
-    ("lip2speech", "{demo} --out-video x.avi", "this kind of video cannot be written"),
-    ("lip2speech", "{demo} --save-mel x.npy", "must end in .npz"),
+    ("lip2speech", "{moves} --from ko --voice {half_second}", "the voice is too short"),
+    ("lip2speech", "{moves} --out-video x.avi", "this kind of video cannot be written"),
+    ("lip2speech", "{moves} --save-mel x.npy", "must end in .npz"),
     ("lip2speech", "no.mp4", "is not there"),
-    ("", "lip2speech {demo} -o x.wav --av2unit-path {av2unit} --cpu", "models are given together"),
-    ("lipsync", "{demo} --lips wav2lip", "needs its checkpoint"),
-    ("lipsync", "{demo} --lips mesh", "needs a table"),
+    ("", "lip2speech {moves} -o x.wav --av2unit-path {av2unit} --cpu", "models are given together"),
+    ("lipsync", "{moves} --lips wav2lip", "needs its checkpoint"),
+    ("lipsync", "{moves} --lips mesh", "needs a table"),
     ("lipsync", "{clip}", "no face was found"),
-    ("lipsync", "{demo} --speech {short}", "short.wav: the speech is too short; expected 0.02 s or more"),
-    ("lipsync", "{demo} --wav2lip-path {av2unit}", "this is no lip sync generator"),
+    ("lipsync", "{moves} --speech {short}", "short.wav: the speech is too short; expected 0.02 s or more"),
+    ("lipsync", "{moves} --wav2lip-path {av2unit}", "this is no lip sync generator"),
     ("lipsync", "{clip} -o {clip}", "would overwrite"),
     ("lipsync", "{clip} -o x.avi", "this kind of video cannot be written"),  # told before faces
-    ("lipsync", "{demo} --mouth-table {mouth} --only-commercial", "--only-commercial"),
+    ("lipsync", "{moves} --mouth-table {mouth} --only-commercial", "--only-commercial"),
     ("portrait", "{two} --speech {tone}", "there are 2 faces"),
     ("portrait", "{two} --speech {tone} --face 3", "no face number 3"),
     ("portrait", "{none} --speech {tone}", "no face was found"),
@@ -241,9 +241,9 @@ PICTURE, SOUND = "this is a single picture; expected a video", "it has no sound 
 NO_VIDEO = {
     "dub {} -o o.mp4 --cpu": PICTURE,
     "dub {} -o o.mp4 --timing source --cpu": PICTURE,
-    "dub {demo} -o o.mp4 --voice {} --cpu": SOUND,
-    "dub {demo} -o o.mp4 --timing source --background-audio {} --cpu": SOUND,
-    "dub {demo} -o o.mp4 --in-lip-path {} --cpu": PICTURE,
+    f"{LINES['dub']} --voice {{}}": SOUND,
+    f"{LINES['dub']} --timing source --background-audio {{}}": SOUND,
+    f"{LINES['dub']} --modalities video --in-lip-path {{}}": PICTURE,
     "units {} -o o.txt --cpu": SOUND,
     "units {} -o o.txt --modalities video --cpu": PICTURE,
     "render --in-unit-path {units} --in-vid-path {} --out-vid-path o.mp4 --cpu": PICTURE,
@@ -254,9 +254,9 @@ NO_VIDEO = {
     "transcribe {} --out o.srt --modalities video --cpu": PICTURE,
     "lip2speech {} --out o.wav --from ko --cpu": "this is a still picture, which says nothing",
     "lipsync {} --speech {sound} --out-vid-path o.mp4 --cpu": PICTURE,
-    "lipsync {demo} --speech {} --out-vid-path o.mp4 --cpu": SOUND,
-    "evaluate dub {} --source {demo} --out-dir o --cpu": "none.png: a single picture (PNG)",
-    "evaluate dub {demo} --source {} --out-dir o --cpu": PICTURE,
+    "lipsync {moves} --speech {} --out-vid-path o.mp4 --cpu": SOUND,
+    "evaluate dub {} --source {moves} --out-dir o --cpu": "none.png: a single picture (PNG)",
+    "evaluate dub {moves} --source {} --out-dir o --cpu": PICTURE,
 }
 """Lines with a place for what is no video: what they say of a picture."""
 
@@ -271,9 +271,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
         write_speech(at / f"{'talk' if name == 'sound' else name}.wav", sound.astype(np.float32))
     write_speech(at / "half.wav", np.full(8000, 0.1, np.float32))
     write_speech(at / "tone.wav", np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32))
-    with VideoWriter(at / "rests.mp4", 160, 160, 20, preset="ultrafast") as writer:
-        for _ in range(20):
-            writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), 160))
+    for name, opening in (("rests", 0.0), ("moves", 0.5)):
+        with VideoWriter(at / f"{name}.mp4", 160, 160, 20, preset="ultrafast") as writer:
+            for k in range(20):
+                writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(opening * (k % 5) / 4, 0.0), 160))
     np.save(at / "voice.npy", np.full(256, 1 / 16, np.float32))
     open_mouth().save(at / "mouth.npz")
     (at / "empty").mkdir()
@@ -288,7 +289,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     write_script(at / "script.json", Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0)))))
     case = {"id": "a", "source": "tone.wav", "dub": "talk.wav", "reference_text": "가"}
     (at / "cases.jsonl").write_text(json.dumps(case) + "\n", encoding="utf-8")
-    own = {one: at / f"{one}.mp4" for one in ("clip", "rests")} | {one: at / f"{one}.wav" for one in ("silent", "short", "tone")}
+    own = {one: at / f"{one}.mp4" for one in ("clip", "rests", "moves")} | {
+        one: at / f"{one}.wav" for one in ("silent", "short", "tone")
+    }
     own |= {one: at / f"{one}.json" for one in ("broken", "times", "script")}
     own |= {one: at / f"{one}.png" for one in ("face", "two", "none", "side", "small", "cut")}
     return own | {
@@ -297,7 +300,6 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
         "pretrained": parity_dir / "unit2text" / "unit_pretrained.pt", "voice": at / "voice.npy", "mouth": at / "mouth.npz",
         "sound": at / "talk.wav", "half_second": at / "half.wav", "empty": at / "empty", "nothing": at / "nothing.safetensors",
         "units": at / "units.txt", "cases": at / "cases.jsonl", "text": at / "text.mp4", "cut_short": at / "cut.mp4",
-        "demo": Path(__file__).resolve().parents[2] / "demo" / "clip.mp4",
         "speller": write_random_speller(at / "speller.safetensors"),
         "japanese": write_random_speller(at / "japanese.safetensors", languages=("ja",)),
         "foreign_units": write_random_speller(at / "foreign.safetensors", vocabulary="sha256:another"),
