@@ -101,6 +101,8 @@ class RayPool(Pool[Item, Label]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        if is_own_ray_gone():
+            return
         for ref in self._reading:
             ray.cancel(ref, force=True)
         for worker in self._workers:
@@ -115,9 +117,10 @@ class RayPool(Pool[Item, Label]):
         readers = range(self._size.readers if self._read is not None else 0)
         try:
             warm = [self._submit_part(()) for _ in readers]
-            complaints = [text for text in ray.get([worker.loading for worker in self._workers]) if text]
-            ray.get(warm)
+            complaints = [text for text in _got([worker.loading for worker in self._workers]) if text]
+            _got(warm)
         except RayError as error:
+            _require_ray()
             what = "a worker died while it loaded the models"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers") from error
         if complaints:
@@ -152,11 +155,10 @@ class RayPool(Pool[Item, Label]):
         loading = [worker.loading for worker in self._workers if worker.loading is not None]
         begin = time.monotonic()
         while True:
+            _require_ray()  # workers go on without its first process, until Ray ends this one after a minute
             ready, _ = ray.wait([*self._reading, *at_work, *loading], num_returns=1, timeout=_LOOK_EVERY_S, fetch_local=False)
             if ready:
                 return list(ready)
-            if is_own_ray_gone():
-                raise WorkersFailError("Ray has died, which this command had started", hint=_GOES_ON)
             is_slow = self._read is not None and time.monotonic() - begin > _PATIENCE_S  # a video alone takes minutes
             if is_slow and (full := full_disk_of_own_ray()) is not None:
                 hint = f"make room there, or set TMPDIR to another disk; {_GOES_ON}"
@@ -266,10 +268,27 @@ class RayPool(Pool[Item, Label]):
         self._again.extend(_Job(job.label, PoolTask(((item,),), True, tries, deaths)) for item in task.items)
 
     def _count_death(self, error: Exception) -> None:
+        _require_ray()
         self._deaths += 1
         if self._deaths >= _MOST_DEATHS_IN_A_ROW:
             what = f"the workers died {self._deaths} times in a row"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers or --readers")
+
+
+def _got(refs: list[Any]) -> list[Any]:
+    """Return what calls give, as `ray.get` does, which would wait for ever for a Ray that has died."""
+    waiting = refs
+    while waiting:
+        ready, waiting = ray.wait(waiting, timeout=_LOOK_EVERY_S, fetch_local=False)
+        ray.get(ready)
+        _require_ray()
+    return list(ray.get(refs))
+
+
+def _require_ray() -> None:
+    """Raise WorkersFailError where the Ray that this command started is gone."""
+    if is_own_ray_gone():
+        raise WorkersFailError("Ray has died, which this command had started", hint=_GOES_ON)
 
 
 def _kill(actor: Any) -> None:

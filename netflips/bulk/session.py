@@ -39,6 +39,8 @@ _TRIES = 4
 _FULL_SHARE = 0.95
 """Of a disk: from there on Ray puts nothing more on it, and waits for ever (its local_fs_capacity_threshold)."""
 
+_HOLD_RAY = ("gcs_server", "raylet")
+
 _OWN_FOLDER: list[Path] = []
 """Of the Ray that this process started, while it runs."""
 
@@ -215,10 +217,11 @@ def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
 
 
 def is_own_ray_gone() -> bool:
-    """Return whether Ray was started by this process and has died: nobody will start it again. Ray knows after some 15 s."""
+    """Return whether Ray was started by this process and one of the two that hold it together has died: nobody starts it again."""
     import ray
 
-    return bool(_OWN_FOLDER) and not any(node["Alive"] for node in ray.nodes())
+    node = ray._private.worker._global_node if _OWN_FOLDER else None  # asking Ray itself may wait for ever
+    return node is not None and any(kind in _HOLD_RAY for kind, _ in node.dead_processes())
 
 
 def full_disk_of_own_ray() -> Path | None:

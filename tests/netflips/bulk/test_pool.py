@@ -75,9 +75,17 @@ def test_without_readers_items_go_to_the_workers(tmp_path: Path) -> None:
     assert results == [["w0"], ["w1"], ["w2"]]
 
 
-@pytest.mark.slow  # Ray takes 15 s to know
-def test_a_ray_of_ones_own_that_dies_ends_the_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.netflips.bulk.dying_ray", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        ("raylet", "loading"),
+        pytest.param("raylet", "working", marks=pytest.mark.slow),
+        pytest.param("gcs_server", "loading", marks=pytest.mark.slow),
+        pytest.param("gcs_server", "working", marks=pytest.mark.slow),
+    ],
+)
+def test_a_ray_of_ones_own_that_dies_ends_the_run(tmp_path: Path, name: str, when: str) -> None:
+    command = [sys.executable, "-m", "tests.netflips.bulk.dying_ray", str(tmp_path), name, when]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert ended.stdout == "Ray has died, which this command had started; the same command goes on from here\n"
 
