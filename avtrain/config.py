@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Positive, Share
 from avcore.errors import UsageError
 
+MOST_LEFT_OUT = 10
+"""Updates in a row without a finite gradient: weights that give none so often never will again."""
 CONFIG_FILE, STARTS_FILE = "config.yaml", "starts.jsonl"
 """In a run's folder: its settings, and a line for each start."""
 

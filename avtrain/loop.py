@@ -34,7 +34,7 @@ from avtrain.checkpoints import (
     restore_random_state,
     seed_everything,
 )
-from avtrain.config import RunConfig, State, plain
+from avtrain.config import MOST_LEFT_OUT, RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
@@ -44,8 +44,6 @@ from avtrain.started import changed_settings, note_start, seed_of
 from avtrain.task import Task, named_parameters
 
 LOG = logging.getLogger("netflips.train")
-_MOST_LEFT_OUT = 10
-"""Updates in a row without a finite gradient: weights that give none so often never will again."""
 _STOPPED = 128
 """A run that a signal stopped ends with this plus the signal's number, as shells have it."""
 
@@ -144,10 +142,10 @@ class Trainer:
             return True  # fp16: the scaler leaves it out, and scales less the next time
         self._left_out[name] = self._left_out.get(name, 0) + 1
         LOG.warning("step %d: the gradient of %s is no number; this update is left out", self._at.step + 1, name)
-        if self._left_out[name] == _MOST_LEFT_OUT:
+        if self._left_out[name] == MOST_LEFT_OUT:
             raise UsageError(
                 "training broke down; nothing is saved since", expected="gradients that are numbers",
-                found=f"none in {_MOST_LEFT_OUT} updates of {name}",
+                found=f"none in {MOST_LEFT_OUT} updates of {name}",
                 hint="lower its lr or give clip_norm, and go on from a checkpoint of before: loop.resume=PATH",
             )  # fmt: skip
         for module in self._plain[name].modules():  # what it kept of this batch is no number either

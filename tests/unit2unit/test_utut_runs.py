@@ -7,8 +7,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
+from avcore.journal import folder_lock
 from avcore.units import Units
 from tests.forked import start
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
@@ -141,6 +145,7 @@ def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
         "train.log",
         "config.yaml",
         "starts.jsonl",
+        ".lock",
     }
     names = sorted(path.name for path in (stage.run_dir / "checkpoints").iterdir())
     assert names[1:] == ["checkpoint_best.pt", "checkpoint_last.pt"]
@@ -283,6 +288,43 @@ def test_sigterm_in_a_validation_breaks_it_off_and_saves(finetuned: Stage, tmp_p
     assert "this validation is broken off" in log.read_text()
     assert _updates(tmp_path / "checkpoints" / finetuned.last.name) == 10
     assert not losses(tmp_path, "valid")
+
+
+def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
+    finetuned: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The update is left out; ten in a row, weights that are no numbers and a disk without room end the run with a line."""
+    from unit2unit.training import fairseq_fixes
+
+    clip, calls, bad, last = fairseq_fixes._released_clipping, count(1), {4}, tmp_path / "checkpoints" / finetuned.last.name
+
+    def clipped(trainer: Any, norm: float) -> Any:
+        return clip(trainer, norm) * (float("nan") if next(calls) in bad else 1)
+
+    def told(*more: str) -> str:
+        capfd.readouterr()
+        assert train_here(finetuned.name, *finetuned.given(tmp_path, *more)) == 2
+        return capfd.readouterr().err
+
+    monkeypatch.setattr(fairseq_fixes, "_released_clipping", clipped)
+    assert train_here(finetuned.name, *finetuned.given(tmp_path, "fairseq.optimizer.max_update=12")) == 0
+    assert "update 4: the gradient is no number; this update is left out" in (tmp_path / "train.log").read_text()
+    assert sorted(losses(tmp_path)) == list(range(1, 13))
+    assert _updates(last) == 12
+    with folder_lock(tmp_path), monkeypatch.context() as patch:
+        patch.setattr("avtrain.entry._PATIENCE_S", 0)
+        assert "another run trains in this folder; found process" in told()
+    bad |= set(range(16, 99))
+    assert "training broke down; nothing is saved since; expected gradients that are numbers" in told()
+    bad.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(fairseq_fixes.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        assert "there is no room for a checkpoint; expected" in told()
+    with monkeypatch.context() as patch:
+        patch.setattr(fairseq_fixes.torch, "isfinite", lambda one: torch.zeros(()) if one.dim() > 1 else torch.ones(()))
+        assert "expected weights that are numbers" in told()
+    assert _updates(last) == 14, "of the epoch's end, before the gradients failed"
+    assert not (last.parent / "crash.pt").exists()
 
 
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
 from avcore.command import LOG
 from avcore.command import run as run_command
 from avcore.errors import UsageError
 from avtrain.config import require_wandb
-from avtrain.entry import main_of
+from avtrain.entry import main_of, only_run_in
 from unit2unit.training.checks import check_finetuning, check_pretraining
 from unit2unit.training.config import RESUME, Stated, TrainingRun, in_one_section, stated_settings
 from unit2unit.training.machine import is_main_process, require_fairseq
@@ -48,9 +50,10 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
         require_fairseq()
         if not is_main_process():
             LOG.setLevel(logging.ERROR)  # the first process says it for all
-        checked = check(run, stated)
-        from unit2unit.training.launch import train
+        with nullcontext() if run.check_only else only_run_in(Path(run.run_dir)):
+            checked = check(run, stated)
+            from unit2unit.training.launch import train
 
-        train(checked)
+            train(checked)
 
     return main_of(TrainingRun, work, config, prog, purpose, argv)

@@ -2,16 +2,20 @@
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
 taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
-the longest samples of every epoch, and leaves every epoch's workers behind and, at a run's end, a thread at its batches.
+the longest samples of every epoch, ends a run at one gradient that is no number or at a full disk with an error of its own, and
+leaves every epoch's workers behind and, at a run's end, a thread at its batches.
 """
 
 import argparse
+import logging
 import os
 import queue
 import shutil
 import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import hydra.version
@@ -22,18 +26,25 @@ from fairseq.data import data_utils
 from fairseq.data.iterators import BackgroundConsumer, EpochBatchIterator
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
+from fairseq.logging import metrics
 from fairseq.trainer import Trainer
 from fairseq.utils import set_torch_seed
 from omegaconf import open_dict
 
+from avcore.errors import OutputError, UsageError, reason
 from avcore.units import Ids
+from avtrain.config import MOST_LEFT_OUT
 from avtrain.started import seed_of
 from unit2unit.training.optim import TimedPolynomialDecay
 
+LOG = logging.getLogger("netflips.train")
 _PART = ".part"
+_SAVED_BYTES = 12
+"""Of a weight in a checkpoint, with Adam's two moments."""
 _released_batching = data_utils.batch_by_size
 _released_epochs = EpochBatchIterator.__init__
 _released_loading = Trainer.load_checkpoint
+_released_saving, _released_clipping, _released_step = Trainer.save_checkpoint, Trainer.clip_grad_norm, Trainer.train_step
 _released_upgrade = checkpoint_utils._upgrade_state_dict
 
 
@@ -51,6 +62,9 @@ def repair_fairseq() -> None:
     distributed._broadcast_object_slow = broadcast_own
     Trainer.load_checkpoint = load_for_this_run
     Trainer._set_seed = seed_by_process
+    Trainer.save_checkpoint = save_or_tell
+    Trainer.clip_grad_norm = clip_or_leave_out
+    Trainer.train_step = step_or_leave_out
     checkpoint_utils._upgrade_state_dict = upgrade_completed
 
 
@@ -73,6 +87,75 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
 def seed_by_process(trainer: Trainer) -> None:
     """Seed an update as fairseq does, by its number, and each process by itself: fairseq gives all the same dropout masks."""
     set_torch_seed(seed_of(trainer.cfg.common.seed + trainer.get_num_updates(), trainer.data_parallel_rank))
+
+
+class NoGradientError(Exception):
+    """An update's gradient is no number."""
+
+
+def clip_or_leave_out(trainer: Trainer, clip_norm: float) -> Any:
+    """Clip as fairseq does. Raises NoGradientError where the gradient is no number: fairseq would save and look for the cause."""
+    try:
+        norm = _released_clipping(trainer, clip_norm)
+    except FloatingPointError as error:  # half precision has scaled as little as it may
+        raise _broken_down("gradients that are numbers", reason(error)) from error
+    if trainer.cfg.common.amp or torch.isfinite(norm).all():
+        return norm
+    raise NoGradientError
+
+
+def step_or_leave_out(trainer: Trainer, samples: Any, *args: Any, **options: Any) -> Any:
+    """Make an update as fairseq does, or leave it out where its gradient is no number; the run ends after several in a row."""
+    try:
+        with kept_metrics():
+            found = _released_step(trainer, samples, *args, **options)
+    except NoGradientError:
+        trainer.zero_grad()
+        trainer.left_out = getattr(trainer, "left_out", 0) + 1
+        LOG.warning("update %d: the gradient is no number; this update is left out", trainer.get_num_updates() + 1)
+        if trainer.left_out == MOST_LEFT_OUT:
+            raise _broken_down("gradients that are numbers", f"none in {MOST_LEFT_OUT} updates") from None
+        return None
+    trainer.left_out = 0
+    return found
+
+
+def _broken_down(expected: str, found: str) -> UsageError:
+    hint = "lower the rate (lr), in another run_dir whose init is a checkpoint of before"
+    return UsageError("training broke down; nothing is saved since", expected=expected, found=found, hint=hint)
+
+
+@contextmanager
+def kept_metrics() -> Iterator[None]:
+    """Put back what fairseq's own context of metrics leaves changed where its block is left by an exception."""
+    kept = [(one, one.copy()) for one in (metrics._active_aggregators, metrics._active_aggregators_cnt)]
+    try:
+        yield
+    except BaseException:
+        for one, before in kept:
+            one.clear()
+            one.update(before)
+        raise
+
+
+def save_or_tell(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -> Any:
+    """Save as fairseq does. Raises UsageError for weights that are no numbers, and OutputError, before anything is written where
+    there is no room for the file and its copies as best and last."""
+    weights = list(trainer.model.parameters())
+    if not all(torch.isfinite(one).all() for one in weights):
+        raise _broken_down("weights that are numbers", "others")
+    folder = Path(filename).parent
+    copies = 2 if (folder / "checkpoint_last.pt").exists() else 3
+    needed, free = copies * _SAVED_BYTES * sum(one.numel() for one in weights), shutil.disk_usage(folder).free
+    if free < needed:
+        room = f"{needed / 1e6:,.0f} MB", f"{free / 1e6:,.0f} MB free"
+        hint = "make room there; the same command goes on from the last checkpoint"
+        raise OutputError("there is no room for a checkpoint", path=folder, expected=room[0], found=room[1], hint=hint)
+    try:
+        return _released_saving(trainer, filename, extra_state)
+    except (OSError, RuntimeError) as error:
+        found = f"{reason(error)}; {shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
+        raise OutputError("the checkpoint cannot be written", path=filename, found=found) from error
 
 
 def upgrade_completed(state: dict[str, Any]) -> Any:

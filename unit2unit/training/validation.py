@@ -10,11 +10,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import torch
-from fairseq.logging import metrics
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from avcore.notes import several
 from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids, Units, format_units
 from unit2unit.model import TranslatorVocabulary
+from unit2unit.training.fairseq_fixes import kept_metrics
 
 LOG = logging.getLogger("netflips.train")
 _FIRST_UPDATES = 100
@@ -172,7 +173,6 @@ class Watch:
         if self.stop.of_any(trainer):
             return nothing
         self._task, released = task, trainer.valid_step
-        active, counts = metrics._active_aggregators.copy(), metrics._active_aggregators_cnt.copy()
 
         def step(sample: Any, *args: Any, **options: Any) -> Any:
             self._break_off(trainer)
@@ -180,12 +180,11 @@ class Watch:
 
         trainer.valid_step = step
         try:
-            return self.validate(cfg, trainer, task, epoch_itr, subsets)
+            with kept_metrics():
+                found = self.validate(cfg, trainer, task, epoch_itr, subsets)
+            return [loss if loss is None or isfinite(loss) else None for loss in found]  # no number is never the best
         except Interrupted:
             LOG.warning("SIGTERM: this validation is broken off")
-            for kept, before in ((metrics._active_aggregators, active), (metrics._active_aggregators_cnt, counts)):
-                kept.clear()  # fairseq's own context leaves what it has changed where its block is left by an exception
-                kept.update(before)
             return nothing
         finally:
             trainer.valid_step = released
