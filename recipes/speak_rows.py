@@ -23,7 +23,7 @@ from avdata.manifest import Entry, Manifest, read_manifest
 
 
 def speak_rows(options: argparse.Namespace) -> None:
-    """Do the work of the command; what was spoken before is left."""
+    """Do the work of the command; what a run that was broken off has spoken is left."""
     with loading():
         from avcore.media import read_speech, write_speech
         from unit2av.speaker import SpeakerEncoder
@@ -45,20 +45,25 @@ def speak_rows(options: argparse.Namespace) -> None:
         raise NoSpeechError("no recording has enough sound to take a voice from", path=options.source, expected="0.5 s or more")
     mean = np.mean(list(voices.values()), axis=0)
     options.out_dir.mkdir(parents=True, exist_ok=True)
+    whole, translated = options.out_dir / "manifest.jsonl", options.rows.stat().st_mtime
+    if whole.exists():  # spoken to the end before, of other translations or by another voice
+        for _, row in iter_rows(whole):
+            (options.out_dir / Path(row["dub"]).name).unlink(missing_ok=True)
+        whole.unlink()
     with bars(options.quiet) as progress:
         for row in track(rows, "speaking", progress, len(rows)):
             out, said = options.out_dir / f"{row['id'].replace('/', '_')}.wav", np.asarray(row["found"], np.int64)
             if not len(said):
                 LOG.warning("%s: nothing was translated", row["id"])
                 said = np.asarray(row["reference"][:1], np.int64)
-            if not out.exists():
+            if not out.exists() or out.stat().st_mtime < translated:
                 voice = voices.get(row["id"], mean / np.linalg.norm(mean))
                 write_speech(out, vocoder.synthesize(Units(said), voice).samples)
             right = _sound_of(targets, target[row["id"]])
             line = {"dub": out.name, "reference": str(right.absolute()), "reference_text": target[row["id"]].text}
             made.append({"id": row["id"], **line, "language": options.to})
-    write_rows(options.out_dir / "manifest.jsonl", made)
-    LOG.info("%s: %d spoken", options.out_dir / "manifest.jsonl", len(made))
+    write_rows(whole, made)
+    LOG.info("%s: %d spoken", whole, len(made))
 
 
 def _sound_of(manifest: Manifest, entry: Entry) -> Path:

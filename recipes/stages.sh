@@ -41,11 +41,11 @@ run_stage() {
     printf %s "$*" >"$mark"
 }
 
-# asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/translate.jsonl and hear it, beside the recordings.
+# asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/$run/translate.jsonl and hear it, beside the recordings.
 asr_bleu() {
     [[ $renderer ]] || return 0
-    run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/translate.jsonl" --source "$2" --target "$3" \
-        --unit2av-path "$renderer" --out-dir "$exp/spoken"
-    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/spoken/manifest.jsonl" --metrics seamless \
-        --recognizer "$recognizer" --out-dir "$exp/asr_bleu" $hear_options
+    run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" --target "$3" \
+        --unit2av-path "$renderer" --out-dir "$exp/$run/spoken"
+    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" --metrics seamless \
+        --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
 }

@@ -17,6 +17,7 @@ translator=utut_sts_ft.pt           # empty = from nothing, with a config that s
 renderer=                           # speaks translations for ASR-BLEU; empty = that is left out
 recognizer=judge-whisper            # hears them; papers: Whisper large-v2
 config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
+run=run                             # name of the training in exp: another one for another config
 prepare_with=                       # more options of each command
 extract_with="--modalities audio"
 pairs_with=
@@ -66,7 +67,7 @@ if [[ $translator ]]; then
     run_stage 13 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language ko
 fi
 run_stage 14 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$start" \
-    run_dir="$exp/run" $train_with
-run_stage 15 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
-    --json "$exp/translate.json" --rows "$exp/translate.jsonl" $evaluate_with
+    run_dir="$exp/$run" $train_with
+run_stage 15 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/$run/checkpoints/checkpoint_best.pt" \
+    --json "$exp/$run/translate.json" --rows "$exp/$run/translate.jsonl" $evaluate_with
 asr_bleu 16 "$exp/en.jsonl" "$exp/ko.jsonl"

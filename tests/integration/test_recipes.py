@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, 
     }  # fmt: skip
     done = _run("kox/run.sh", **options)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "exp" / "translate.json").read_text())["utterances"] == 1
+    assert json.loads((tmp_path / "exp" / "run" / "translate.json").read_text())["utterances"] == 1
     again = _run("kox/run.sh", **options)
     assert again.returncode == 0
     assert [line for line in again.stdout.splitlines() if not line.endswith("done before")] == []
@@ -64,21 +65,27 @@ def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_sp
     write_fleurs(tmp_path / "fleurs", seconds=0.9)
     write_zeroth(tmp_path / "zeroth", per_speaker=1)
     (tmp_path / "translate.py").write_text(_TRANSLATOR)
-    done = _run(
-        "public/run.sh", fleurs=tmp_path / "fleurs", zeroth=tmp_path / "zeroth", exp=tmp_path / "exp",
-        encoder=models / UNIT_ENCODER, translator=models / TRANSLATOR, prepare_with="--workers 1",
-        translate_with=f"python {tmp_path / 'translate.py'}",
-        speak_english_with="python -m avdata.prepare.say --text-file {text_file} --out {out}", train_with=_FEW_UPDATES,
-        extract_with="--modalities audio --workers 1 --device cpu", evaluate_with=_SHORT, renderer=models / RENDERER, stop_stage=16,
-    )  # fmt: skip
+    options: dict[str, object] = {
+        "fleurs": tmp_path / "fleurs", "zeroth": tmp_path / "zeroth", "exp": tmp_path / "exp",
+        "encoder": models / UNIT_ENCODER, "translator": models / TRANSLATOR, "prepare_with": "--workers 1",
+        "translate_with": f"python {tmp_path / 'translate.py'}",
+        "speak_english_with": "python -m avdata.prepare.say --text-file {text_file} --out {out}", "train_with": _FEW_UPDATES,
+        "extract_with": "--modalities audio --workers 1 --device cpu", "evaluate_with": _SHORT,
+        "renderer": models / RENDERER, "stop_stage": 16,
+    }  # fmt: skip
+    done = _run("public/run.sh", **options)
     assert done.returncode == 0, done.stderr
-    spoken = [json.loads(line) for line in (tmp_path / "exp" / "spoken" / "manifest.jsonl").read_text().splitlines()]
+    spoken = [json.loads(line) for line in (tmp_path / "exp" / "run" / "spoken" / "manifest.jsonl").read_text().splitlines()]
     assert len(spoken) == 3
-    assert all((tmp_path / "exp" / "spoken" / row["dub"]).stat().st_size > 1000 for row in spoken)
+    assert all((tmp_path / "exp" / "run" / "spoken" / row["dub"]).stat().st_size > 1000 for row in spoken)
     assert all(row["reference_text"].startswith("ko_kr sentence") and Path(row["reference"]).exists() for row in spoken)
     splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
     assert {split: about["pairs"] for split, about in splits.items()} == {"train": 5, "valid": 3, "test": 3}
-    assert json.loads((tmp_path / "exp" / "translate.json").read_text())["utterances"] == 3
+    assert json.loads((tmp_path / "exp" / "run" / "translate.json").read_text())["utterances"] == 3
+    (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).write_bytes(b"of another voice")
+    again = _run("public/run.sh", **options | {"renderer": shutil.copy(models / RENDERER, tmp_path), "stage": 16})
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "exp" / "run" / "spoken" / spoken[0]["dub"]).stat().st_size > 1000
 
 
 def test_the_rehearsal_of_kox_has_its_true_shape(tmp_path: Path) -> None:
