@@ -7,7 +7,6 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from itertools import count, cycle, product
@@ -117,7 +116,9 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     for stage, side in zip(STAGES, _SIDES[who], strict=True):
         prepare = published_lips if side == "published" else sides.RUNS[stage, side]
         run = prepare(folder, amounts[stage], precision)
-        seconds[stage] = _spent(run)
+        spent = time.process_time()
+        run()
+        seconds[stage] = time.process_time() - spent
     return seconds
 
 
@@ -146,12 +147,6 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
 def _cpu_s() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _spent(run: Callable[[], object]) -> float:
-    spent = time.process_time()
-    run()
-    return time.process_time() - spent
 
 
 def main() -> None:

@@ -3,47 +3,47 @@
 python -m avdata.prepare.say --voice en-us --text "Good morning." --out morning.wav
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output, require_file, require_writable
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 
-
-def build_parser() -> Parser:
-    """Return the command's options."""
-    usual = EspeakVoice("en-us")
-    parser = Parser(
-        prog="python -m avdata.prepare.say",
-        description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, 22,050 Hz.",
-    )
-    parser.add_argument("--text", help="the text")
-    parser.add_argument("--text-file", type=Input("the text"), help="a UTF-8 file with the text, in place of --text")
-    parser.add_argument("--out", type=Output("the sound"), required=True, help="the wav file to write")
-    parser.add_argument("--voice", default=usual.name, help=f"espeak-ng's name, with a variant as en-us+m3 (default: {usual.name})")
-    parser.add_argument("--speed", type=int, default=usual.words_per_minute, help="words a minute (default: %(default)s)")
-    parser.add_argument("--pitch", type=int, default=usual.pitch, help="0 to 99 (default: %(default)s)")
-    add_quiet_options(parser)
-    return parser
+_USUAL = EspeakVoice("en-us")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+@dataclass(frozen=True, kw_only=True)
+class EspeakOptions(QuietOptions):
+    """Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, 22,050 Hz."""
+
+    text: str | None = flag(default=None)
+    """the text"""
+    text_file: Path | None = flag(default=None, file=Input("the text"))
+    """a UTF-8 file with the text, in place of --text"""
+    out: Path = flag(file=Output("the sound"))
+    """the wav file to write"""
+    voice: str = flag(default=_USUAL.name)
+    """espeak-ng's name, with a variant as en-us+m3 (default: en-us)"""
+    speed: int = flag(default=_USUAL.words_per_minute)
+    """words a minute (default: 165)"""
+    pitch: int = flag(default=_USUAL.pitch)
+    """0 to 99 (default: 50)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.text is None) == (self.text_file is None):
+            raise UsageError("one of --text and --text-file is needed")
+        if self.out.suffix.lower() != ".wav":
+            raise UsageError("the output's name must end in .wav", found=self.out.name)
 
 
-def _work(options: argparse.Namespace) -> None:
-    if (options.text is None) == (options.text_file is None):
-        raise UsageError("one of --text and --text-file is needed")
-    if options.out.suffix.lower() != ".wav":
-        raise UsageError("the output's name must end in .wav", found=options.out.name)
+def _work(options: EspeakOptions) -> None:
     require_writable(options.out)
-    text = options.text if options.text_file is None else _read(options.text_file)
+    text = options.text or "" if options.text_file is None else _read(options.text_file)
     if not text.strip():
         raise InputError("there is no text to speak", path=options.text_file)
     spoken = espeak_speech(text.strip(), EspeakVoice(options.voice, options.speed, options.pitch))
@@ -58,6 +58,9 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError("the text is not UTF-8", path=path) from error
 
+
+_COMMAND = Command(EspeakOptions, "python -m avdata.prepare.say", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -80,7 +80,11 @@ class Whisper:
         no sound.
         """
         asked = None if language is None else require_language(language, self.languages, f"{_WHAT} {self.name}")
-        _require_sound(speech)
+        if speech.ndim != 1:
+            raise InputError("this is no speech", expected="samples of shape [S]", found=list(speech.shape))
+        if not np.isfinite(speech).all():
+            raise InputError("speech holds samples that are no numbers", expected="samples in [-1, 1]")
+        require_full_scale(speech)
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
@@ -196,14 +200,6 @@ def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
 def _is_head(value: object, *most: int) -> bool:
     is_pair = isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value)
     return is_pair and all(0 <= one < number for one, number in zip(value, most, strict=True))  # type: ignore[call-overload]
-
-
-def _require_sound(speech: NDArray[np.float32]) -> None:
-    if speech.ndim != 1:
-        raise InputError("this is no speech", expected="samples of shape [S]", found=list(speech.shape))
-    if not np.isfinite(speech).all():
-        raise InputError("speech holds samples that are no numbers", expected="samples in [-1, 1]")
-    require_full_scale(speech)
 
 
 def _words(segments: Iterable[Any], end_s: float) -> tuple[Word, ...]:

@@ -49,16 +49,12 @@ def train(run: TrainingRun) -> None:
         return
     number = int(cfg.distributed_training.distributed_world_size)
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
-        _prepare_folder(run, number)
+        note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), number)
+        remove_parts(str(run.checkpoints))
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
     LOG.info("%s", processes_line(number, "the CPU" if cfg.common.cpu else "CUDA", "fp16" if cfg.common.fp16 else "no"))
     distributed.call_main(cfg, train_in_process)
-
-
-def _prepare_folder(run: TrainingRun, processes: int) -> None:
-    note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), processes)
-    remove_parts(str(run.checkpoints))
 
 
 def train_in_process(cfg: DictConfig) -> None:
