@@ -22,6 +22,7 @@ from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.journal import folder_lock
 from avcore.units import Units
+from netflips.options import convert
 from tests.forked import start
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage, train_here
@@ -175,8 +176,8 @@ def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) 
     """By fairseq's own task and by AV2AV's, from wherever; of a run, and of a translator of our own format that names no pair."""
     folder = tmp_path / "published"
     folder.mkdir()
-    convert = [str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]
-    assert convert.main(convert) == 0
+    given = [str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]
+    assert convert.main(given) == 0
     pair = ["--src-lang", "en", "--tgt-lang", "ko"]
     exports = {
         "plain.pt": [str(finetuned.last)],
