@@ -12,7 +12,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,15 @@ import numpy as np
 
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import Input
-from avcore.flags import Command, flag, flags_of
+from avcore.flags import Command, flag
 from avcore.media import read_speech
 from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
-from avdata.prepare.running import CorpusPiece, OutputOptions, add_output_options, output_options, prepare_corpus
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import Journal, PieceRecord, Workplace
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
 from netflips.understanding import is_loop
@@ -130,24 +130,19 @@ class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
 
 
 @dataclass
-class OneSidedCorpus:
-    """Entries of a manifest, with sound. target: language of the side that is made."""
+class OneSidedCorpus(SourceCorpus):
+    """Entries of a manifest, the root, with sound. target: language of the side that is made."""
 
-    manifest: Path
     target: str
     tools: PairTools
     filters: PairFilters
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.root = self.manifest
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """How pairs are made and looked at must not change on the way."""
         return {
             "corpus": "pairs",
-            "manifest": str(self.manifest),
+            "manifest": str(self.root),
             "target": self.target,
             **asdict(self.tools),
             **asdict(self.filters),
@@ -156,7 +151,7 @@ class OneSidedCorpus:
     def pieces(self) -> Iterator[CorpusPiece]:
         """Yield one for each entry. Raises InputError for an id that names a file outside of the output folder."""
         said = set[tuple[str, str]]()
-        for number, entry in iter_entries(self.manifest):
+        for number, entry in iter_entries(self.root):
             if not entry.audio or entry.language in ("", self.target):
                 lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
@@ -169,14 +164,11 @@ class OneSidedCorpus:
 
     def worker(self, place: Workplace) -> "PairWorker":
         """Makes the other side."""
-        return PairWorker(place.out, place.temporary, self.manifest.parent, self.target, self.tools, self.filters)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Nothing more to say."""
+        return PairWorker(place.out, place.temporary, self.root.parent, self.target, self.tools, self.filters)
 
 
 @dataclass(frozen=True)
-class PairWorker:
+class PairWorker(PieceWorker):
     """Makes the other side of recordings, and looks at both."""
 
     out: Path
@@ -201,9 +193,6 @@ class PairWorker:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return ()
-
-    def finish(self, piece: CorpusPiece) -> None:
-        """No piece has follow-ups."""
 
     def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
         own_path = self.root / entry.audio
@@ -287,7 +276,7 @@ def _stored(path: Path, out: Path, name: str) -> StoredSound:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsOptions:
+class PairsOptions(PrepareOptions):
     """Make pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests with equal
     ids."""
 
@@ -300,7 +289,6 @@ class PairsOptions:
     hear_with: str = flag(default="", metavar="X", help=_HEAR_HELP)
     timeout: float = flag(default=300, metavar="S")
     """seconds for an answer (default: 300)"""
-    output: OutputOptions = flags_of(add_output_options, output_options, lambda: OutputOptions(Path("pairs")))
     max_cer: float = flag(default=PairFilters.max_cer, group="pairs that are left out (rejected.jsonl)")
     """character error rate of a side (default: 0.3)"""
     max_ratio: float = flag(default=PairFilters.max_ratio)
@@ -310,13 +298,13 @@ class PairsOptions:
 
 
 def _work(options: PairsOptions) -> int:
-    if options.output.out.resolve() == options.manifest.resolve().parent:
-        raise UsageError("the output folder is that of the manifest", path=options.output.out, hint="choose another --out-dir")
+    if options.out_dir.resolve() == options.manifest.resolve().parent:
+        raise UsageError("the output folder is that of the manifest", path=options.out_dir, hint="choose another --out-dir")
     tools = PairTools(options.translate_with, options.speak_with, options.hear_with, options.timeout)
     tools.check()
     filters = PairFilters(options.max_cer, options.max_ratio, options.max_clipped)
     corpus = OneSidedCorpus(options.manifest, normalise_language(options.target), tools, filters)
-    return prepare_corpus(corpus, options.output)
+    return prepare_corpus(corpus, options)
 
 
 _COMMAND = Command(PairsOptions, "netflips prepare pairs", _work)

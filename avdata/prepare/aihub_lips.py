@@ -18,7 +18,6 @@ from the pictures, not from the name of the field.
 `netflips prepare lips --data-root lip-reading --out-dir data/aihub_lips`
 """
 
-import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,10 +30,10 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.faces.geometry import Box, overlap
 from avcore.files import VIDEO_SUFFIXES
+from avcore.flags import Command, flag
 from avcore.media import probe, read_pictures
 from avcore.media.pictures import Span
 from avcore.notes import several
@@ -42,9 +41,9 @@ from avcore.texts import parse_json
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, PieceWorker, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames
+from avdata.prepare.video import ClipOptions, clips_of, draw_contact_sheet, make_clip, video_frames
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace, read_journal
 
 UNCLEAR = "X"
@@ -243,12 +242,10 @@ class LabelledVideo:
 
 
 @dataclass
-class LipCorpus:
+class LipCorpus(SourceCorpus):
     """The corpus as it was delivered, or unpacked."""
 
-    root: Path
     lips: LipSettings
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -295,7 +292,7 @@ class LipCorpus:
 
 
 @dataclass(frozen=True)
-class LipWorker:
+class LipWorker(PieceWorker):
     """Reads a video's label and checks its boxes, then makes its sentences, each a piece of its own."""
 
     out: Path
@@ -311,19 +308,10 @@ class LipWorker:
         label = read_lip_label(video.label)
         if self.lips.angles and label.angle not in self.lips.angles:
             return ()
-        footage = Footage.of(video.source, self.temporary)
-        with video.source.named(footage.video):
-            footage = footage.bring(video.source)
-        try:
-            with video.source.named(footage.video):
-                requests = list(self._requests(piece.key, video, label, footage))
-        except BaseException:
-            footage.remove()
-            raise
-        if not requests:
-            footage.remove()
+        clips = clips_of(video.source, self.temporary, lambda footage: list(self._requests(piece.key, video, label, footage)))
+        if not clips:
             journal.add(PieceRecord(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
-        return [CorpusPiece(request.id, request) for request in requests]
+        return clips
 
     def finish(self, piece: CorpusPiece) -> None:
         """Remove what is not needed when all sentences of a video are made."""
@@ -397,40 +385,27 @@ def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace |
     return float(x1) - room_x, float(y1) - room_y, float(x2) + room_x, float(y2) + room_y
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare lips",
-        description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
-    )
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: tar archives, folders, or both")
-    parser.add_argument(
-        "--padding",
-        type=float,
-        default=0.5,
-        metavar="S",
-        help="seconds kept around a sentence, at most half of a pause (default: 0.5)",
-    )
-    parser.add_argument("--angles", default="", metavar="A,B", help="only these cameras; A is the one in front (default: all)")
-    parser.add_argument(
-        "--box-order",
-        choices=("auto", *ORDERS),
-        default="auto",
-        help="of the numbers of the labelled face boxes (default: auto, told from the pictures)",
-    )
-    add_clip_options(parser)
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class LipOptions(ClipOptions):
+    """AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the corpus: tar archives, folders, or both"""
+    padding: float = flag(default=0.5, metavar="S")
+    """seconds kept around a sentence, at most half of a pause (default: 0.5)"""
+    angles: str = flag(default="", metavar="A,B")
+    """only these cameras; A is the one in front (default: all)"""
+    box_order: str = flag(default="auto", choices=("auto", *ORDERS))
+    """of the numbers of the labelled face boxes (default: auto, told from the pictures)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
+def _work(options: LipOptions) -> int:
     if options.padding < 0:
         raise UsageError("--padding must be 0 or more", found=options.padding)
     angles = tuple(name.strip() for name in options.angles.split(",") if name.strip())
-    settings = LipSettings(options.padding, angles, options.box_order, clip_settings(options, _MIN_SECONDS))
-    return prepare_corpus(LipCorpus(options.data_root, settings), output_options(options))
+    settings = LipSettings(options.padding, angles, options.box_order, options.clips(_MIN_SECONDS))
+    return prepare_corpus(LipCorpus(options.data_root, settings), options)
+
+
+_COMMAND = Command(LipOptions, "netflips prepare lips", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -6,23 +6,21 @@
 `netflips prepare cv --data-root cv-corpus/en --out-dir data/cv_en --language en`
 """
 
-import argparse
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from avcore.command import Parser, run
 from avcore.errors import InputError
+from avcore.flags import Command, flag
 from avcore.texts import iter_lines
 from avcore.units import normalise_language
 from avdata.manifest import Entry
-from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import PrepareResult, Workplace
 
 _TABLES = {"test": "test", "dev": "valid", "train": "train", "validated": "train"}
 """Tables by their split; a clip belongs to the first one that has it."""
@@ -31,13 +29,11 @@ _NEEDED = ("client_id", "path", "sentence")
 
 
 @dataclass
-class CommonVoiceCorpus:
+class CommonVoiceCorpus(RecordedCorpus):
     """One language of the corpus, unpacked. all_validated: take what was found right and is in no split, too, to train on."""
 
-    root: Path
     language: str
     all_validated: bool = False
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -88,13 +84,6 @@ class CommonVoiceCorpus:
             entry = Entry(name, audio, language=self.language, speaker=speaker, text=text, extra={"split": split})
             yield CorpusRecording(clips[name], entry).piece()
 
-    def worker(self, place: Workplace) -> RecordingWorker:
-        """Return the worker that converts sounds."""
-        return RecordingWorker.at(place)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Report nothing more."""
-
 
 def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:
     """Return the lines of a table, numbered from 1; a million of a file of its own take no memory."""
@@ -103,23 +92,22 @@ def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:
     return enumerate(table.read_text().splitlines(), 1)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips prepare cv", description="One language of Common Voice to 16 kHz wav and a manifest.")
-    parser.add_argument(
-        "--data-root", type=Path, required=True, metavar="DIR", help="folder of a language, with train.tsv and clips"
-    )
-    parser.add_argument("--language", required=True, metavar="LANG", help="what is spoken, two letters")
-    parser.add_argument("--all-validated", action="store_true", help="take what stands in validated.tsv alone, too, to train on")
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class CommonVoiceOptions(PrepareOptions):
+    """One language of Common Voice to 16 kHz wav and a manifest."""
+
+    data_root: Path = flag(metavar="DIR")
+    """folder of a language, with train.tsv and clips"""
+    language: str = flag(metavar="LANG")
+    """what is spoken, two letters"""
+    all_validated: bool = flag(default=False)
+    """take what stands in validated.tsv alone, too, to train on"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
+def _work(options: CommonVoiceOptions) -> int:
     corpus = CommonVoiceCorpus(options.data_root, normalise_language(options.language), options.all_validated)
-    return prepare_corpus(corpus, output_options(options))
+    return prepare_corpus(corpus, options)
+
+
+_COMMAND = Command(CommonVoiceOptions, "netflips prepare cv", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -9,21 +9,20 @@ read more often in one language than in the other, recordings of the other one c
 `netflips prepare fleurs --data-root fleurs --out-dir data/fleurs`
 """
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import InputError, UsageError
+from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.manifest import Entry
-from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import PrepareResult, Workplace
 
 _SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 _LAYOUT = "en_us/train.tsv and en_us/audio/train/*.wav, and the same of ko_kr"
@@ -43,12 +42,10 @@ class _Reading:
 
 
 @dataclass
-class FleursCorpus:
+class FleursCorpus(RecordedCorpus):
     """The corpus. folders: names of the two languages' folders, as en_us and ko_kr."""
 
-    root: Path
     folders: tuple[str, str]
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -98,13 +95,6 @@ class FleursCorpus:
                 found_by.setdefault((split, sentence), []).append(_Reading(sound, text, gender.lower()))
         return found_by
 
-    def worker(self, place: Workplace) -> RecordingWorker:
-        """Return the worker that converts sounds."""
-        return RecordingWorker.at(place)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Report nothing more."""
-
 
 def _recording(name: str, folder: str, split: str, reading: _Reading, translation: str) -> CorpusRecording:
     language = normalise_language(folder.partition("_")[0])
@@ -114,26 +104,24 @@ def _recording(name: str, folder: str, split: str, reading: _Reading, translatio
     return CorpusRecording(reading.sound, entry, language)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare fleurs",
-        description="Two languages of FLEURS to 16 kHz wav and two manifests with equal ids, en.jsonl and ko.jsonl.",
-    )
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with en_us and ko_kr")
-    parser.add_argument("--source", default="en_us", metavar="NAME", help="folder of the source language (default: en_us)")
-    parser.add_argument("--target", default="ko_kr", metavar="NAME", help="folder of the target language (default: ko_kr)")
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class FleursOptions(PrepareOptions):
+    """Two languages of FLEURS to 16 kHz wav and two manifests with equal ids, en.jsonl and ko.jsonl."""
+
+    data_root: Path = flag(metavar="DIR")
+    """folder with en_us and ko_kr"""
+    source: str = flag(default="en_us", metavar="NAME")
+    """folder of the source language (default: en_us)"""
+    target: str = flag(default="ko_kr", metavar="NAME")
+    """folder of the target language (default: ko_kr)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
+def _work(options: FleursOptions) -> int:
     folders = options.source, options.target
     if len({normalise_language(name.partition("_")[0]) for name in folders}) < 2:
         raise UsageError("source and target must be two languages", found=" and ".join(folders))
-    return prepare_corpus(FleursCorpus(options.data_root, folders), output_options(options))
+    return prepare_corpus(FleursCorpus(options.data_root, folders), options)
+
+
+_COMMAND = Command(FleursOptions, "netflips prepare fleurs", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -4,22 +4,21 @@
 prwo5p is "place red with o five please".
 """
 
-import argparse
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.command import Parser, run
-from avcore.errors import InputError
+from avcore.errors import InputError, UsageError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
+from avcore.flags import Command, flag
 from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, prepare_corpus
 from avdata.prepare.sources import list_files
-from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
+from avdata.prepare.video import ClipOptions, Recording, VideoSettings
 
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
 _FOUR = {"s1", "s2", "s4", "s29"}
@@ -100,35 +99,25 @@ class GridCorpus(ListedCorpus):
             )
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips prepare grid", description="GRID to clips with lips, face, sound, text and splits.")
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders s1 to s34, or archives")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--split",
-        choices=(OVERLAP, UNSEEN, FOUR),
-        default=OVERLAP,
-        help="overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)",
-    )
-    how.add_argument(
-        "--split-list",
-        action="append",
-        default=[],
-        metavar="[NAME=]FILE",
-        help="splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times",
-    )
-    add_clip_options(parser)
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(ClipOptions):
+    """GRID to clips with lips, face, sound, text and splits."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the corpus: folders s1 to s34, or archives"""
+    split: str = flag(default="", choices=(OVERLAP, UNSEEN, FOUR))
+    """overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)"""
+    split_list: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="[NAME=]FILE")
+    """splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+def _work(options: GridOptions) -> int:
+    if options.split and options.split_list:
+        raise UsageError("--split-list is in place of --split")
+    video = VideoSettings("none", clips=options.clips(0.0), language="en")
+    listed = read_split_lists(options.split_list)
+    return prepare_corpus(GridCorpus(root=options.data_root, video=video, rule=options.split or OVERLAP, listed=listed), options)
 
 
-def _work(options: argparse.Namespace) -> int:
-    video = VideoSettings("none", clips=clip_settings(options, 0.0), language="en")
-    corpus = GridCorpus(root=options.data_root, video=video, rule=options.split, listed=read_split_lists(options.split_list))
-    return prepare_corpus(corpus, output_options(options))
+_COMMAND = Command(GridOptions, "netflips prepare grid", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

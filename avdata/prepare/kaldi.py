@@ -3,10 +3,9 @@
 `netflips prepare kaldi --data-root data/tr_no_dev --out-dir data/kss --language ko`
 """
 
-import argparse
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
 from avcore.errors import InputError
+from avcore.flags import Command, flag
 from avcore.media import read_speech
 from avcore.timeline import seconds_to_samples
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import store_speech
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import Journal, PieceRecord, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
@@ -31,13 +30,11 @@ MANIFEST = "manifest"
 
 
 @dataclass
-class KaldiCorpus:
+class KaldiCorpus(SourceCorpus):
     """The folder. sound_root: where relative paths of wav.scp start from, None = where they are found."""
 
-    root: Path
     language: str
     sound_root: Path | None = None
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -62,12 +59,9 @@ class KaldiCorpus:
         """Return the worker that converts sounds."""
         return KaldiWorker(place.out, self.language)
 
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Report nothing more."""
-
 
 @dataclass(frozen=True)
-class KaldiWorker:
+class KaldiWorker(PieceWorker):
     """Writes an utterance's sound as 16 kHz wav."""
 
     out: Path
@@ -92,9 +86,6 @@ class KaldiWorker:
         journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
-    def finish(self, piece: CorpusPiece) -> None:
-        """Do nothing: no piece has follow-ups."""
-
 
 @lru_cache(maxsize=1)
 def _recording(path: Path) -> NDArray[np.float32]:
@@ -102,30 +93,22 @@ def _recording(path: Path) -> NDArray[np.float32]:
     return read_speech(path)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare kaldi",
-        description="A folder with wav.scp, text, utt2spk and perhaps segments, to 16 kHz wav and a manifest. Commands in wav.scp "
-        "are never run. `netflips manifest to-kaldi` is the way back.",
-    )
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder, such as data/tr_no_dev")
-    parser.add_argument("--language", default="ko", metavar="LANG", help="what is spoken, two letters (default: ko)")
-    parser.add_argument(
-        "--sound-root",
-        type=Path,
-        metavar="DIR",
-        help="where relative paths of wav.scp start from (default: the folder, or the first one above it where they are found)",
-    )
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class KaldiOptions(PrepareOptions):
+    """A folder with wav.scp, text, utt2spk and perhaps segments, to 16 kHz wav and a manifest. Commands in wav.scp
+    are never run. `netflips manifest to-kaldi` is the way back."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the folder, such as data/tr_no_dev"""
+    language: str = flag(default="ko", metavar="LANG")
+    """what is spoken, two letters (default: ko)"""
+    sound_root: Path | None = flag(default=None, metavar="DIR")
+    """where relative paths of wav.scp start from (default: the folder, or the first one above it where they are found)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+def _work(options: KaldiOptions) -> int:
+    return prepare_corpus(KaldiCorpus(options.data_root, normalise_language(options.language), options.sound_root), options)
 
 
-def _work(options: argparse.Namespace) -> int:
-    corpus = KaldiCorpus(options.data_root, normalise_language(options.language), options.sound_root)
-    return prepare_corpus(corpus, output_options(options))
+_COMMAND = Command(KaldiOptions, "netflips prepare kaldi", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -11,17 +11,16 @@ A command that a user gives speaks the English text where there is no recording 
 `netflips prepare kox --data-root Ko-X --out-dir data/kox`
 """
 
-import argparse
 import logging
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
+from avcore.flags import Command, flag
 from avcore.notes import several
 from avcore.programs import filled, parse_command, run_program, takes
 from avdata.manifest import Entry
@@ -29,7 +28,7 @@ from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtte
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.label_fields import NOTHING_SAID
 from avdata.prepare.recordings import store_sound
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
@@ -90,14 +89,12 @@ class KoxSide:
 
 
 @dataclass
-class KoxCorpus:
+class KoxCorpus(SourceCorpus):
     """The corpus as it was delivered, or unpacked. english_root: where all recordings are English, None = told by their names."""
 
-    root: Path
     layout: KoxLayout
     english_root: Path | None = None
     synthesis: Synthesis | None = None
-    problems: dict[str, str] = field(default_factory=dict)
     _places: dict[tuple[str, str], str] = field(default_factory=dict)
     _num_alone: int = 0
 
@@ -201,7 +198,7 @@ class KoxCorpus:
 
 
 @dataclass(frozen=True)
-class KoxWorker:
+class KoxWorker(PieceWorker):
     """Writes one side of a pair as 16 kHz wav."""
 
     out: Path
@@ -235,9 +232,6 @@ class KoxWorker:
         journal.add(PieceRecord(piece.key, "kept", rows={side.language: entry.to_row()}))
         return ()
 
-    def finish(self, piece: CorpusPiece) -> None:
-        """Do nothing: no piece has follow-ups."""
-
     def _synthesise(self, side: KoxSide) -> Path:
         if self.synthesis is None:
             raise ValueError("there is nothing to synthesise with")
@@ -246,29 +240,24 @@ class KoxWorker:
             return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
-    )
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
-    parser.add_argument("--english-root", type=Path, metavar="DIR", help="folder or archive in which all is English")
-    parser.add_argument("--layout", type=Path, metavar="YAML", help="where things stand in labels (default: configs/data/kox.yaml)")
-    parser.add_argument("--synthesise-with", default="", metavar="COMMAND", help=_TEMPLATE_HELP)
-    parser.add_argument("--synthesis-timeout", type=float, default=300, metavar="S", help="seconds for a sentence (default: 300)")
-    parser.add_argument(
-        "--keep-alone", action="store_true", help="leave sentences of one side in its manifest (default: they are in alone.jsonl)"
-    )
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class KoxOptions(PrepareOptions):
+    """AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the corpus: folders, archives, or both"""
+    english_root: Path | None = flag(default=None, metavar="DIR")
+    """folder or archive in which all is English"""
+    layout: Path | None = flag(default=None, metavar="YAML")
+    """where things stand in labels (default: configs/data/kox.yaml)"""
+    synthesise_with: str = flag(default="", metavar="COMMAND", help=_TEMPLATE_HELP)
+    synthesis_timeout: float = flag(default=300, metavar="S")
+    """seconds for a sentence (default: 300)"""
+    keep_alone: bool = flag(default=False)
+    """leave sentences of one side in its manifest (default: they are in alone.jsonl)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
+def _work(options: KoxOptions) -> int:
     if options.english_root is not None and not options.english_root.exists():
         raise InputError("the English recordings are not there", path=options.english_root, hint="check the path")
     synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
@@ -277,4 +266,8 @@ def _work(options: argparse.Namespace) -> int:
     corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
     more = () if options.english_root is None else (options.english_root,)
     paired = () if options.keep_alone else (KOREAN, ENGLISH)
-    return prepare_corpus(corpus, output_options(options), *more, paired=paired)
+    return prepare_corpus(corpus, options, *more, paired=paired)
+
+
+_COMMAND = Command(KoxOptions, "netflips prepare kox", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

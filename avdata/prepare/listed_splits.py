@@ -13,6 +13,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
 from avcore.notes import several
 from avdata.prepare.clips import MANIFEST
+from avdata.prepare.running import SourceCorpus
 from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
 from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
 
@@ -24,15 +25,13 @@ _NO_SPLIT = "(none)"
 
 
 @dataclass(kw_only=True)
-class ListedCorpus:
+class ListedCorpus(SourceCorpus):
     """A corpus of clips, as it was delivered. listed: splits of clips by name, {} = by the corpus's own rule. left_out: clips of no
     split.
     """
 
-    root: Path
     video: VideoSettings
     listed: Mapping[str, str] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
     left_out: int = 0
 
     def settings_with(self, corpus: str, rule: str, **more: object) -> Mapping[str, Any]:

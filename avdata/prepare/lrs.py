@@ -4,20 +4,19 @@ LRS2: <root>/main/<id>/<number>.mp4 and .txt, pretrain/<id>/..., lists train.txt
 LRS3: <root>/pretrain/<id>/<number>.mp4 and .txt, trainval/<id>/..., test/<id>/...
 """
 
-import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
+from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, prepare_corpus
 from avdata.prepare.sources import list_files
-from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
+from avdata.prepare.video import ClipOptions, Recording, VideoSettings
 
 PRETRAIN, MAIN = "pretrain", "main"
 _SETS = (PRETRAIN, MAIN, "trainval", "test")
@@ -77,32 +76,26 @@ class LrsCorpus(ListedCorpus):
         return found
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips prepare lrs", description="LRS2 or LRS3 to clips with lips, face, sound, text and splits.")
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder that main or trainval lies in")
-    parser.add_argument("--set", action="append", default=[], choices=_SETS, help="only this folder; may be given several times")
-    parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken, two letters (default: en)")
-    parser.add_argument(
-        "--split-list",
-        action="append",
-        default=[],
-        metavar="[NAME=]FILE",
-        help="splits by lists in place of the corpus's own: a line is main/ID/00001 after NAME=, or pretrain/ID/00001 and so on "
-        "without it; may be given several times",
-    )
-    add_clip_options(parser)
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class LrsOptions(ClipOptions):
+    """LRS2 or LRS3 to clips with lips, face, sound, text and splits."""
+
+    data_root: Path = flag(metavar="DIR")
+    """the folder that main or trainval lies in"""
+    set: tuple[str, ...] = flag(default=(), action="append", nargs=None, choices=_SETS)
+    """only this folder; may be given several times"""
+    language: str = flag(default="en", metavar="LANG")
+    """what is spoken, two letters (default: en)"""
+    split_list: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="[NAME=]FILE")
+    """splits by lists in place of the corpus's own: a line is main/ID/00001 after NAME=, or pretrain/ID/00001 and so on without it;
+    may be given several times"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+def _work(options: LrsOptions) -> int:
+    video = VideoSettings("none", clips=options.clips(0.0), language=normalise_language(options.language))
+    sets, listed = tuple(sorted({*options.set})), read_split_lists(options.split_list)
+    return prepare_corpus(LrsCorpus(root=options.data_root, video=video, sets=sets, listed=listed), options)
 
 
-def _work(options: argparse.Namespace) -> int:
-    video = VideoSettings("none", clips=clip_settings(options, 0.0), language=normalise_language(options.language))
-    sets, listed = tuple(sorted(set(options.set))), read_split_lists(options.split_list)
-    corpus = LrsCorpus(root=options.data_root, video=video, sets=sets, listed=listed)
-    return prepare_corpus(corpus, output_options(options))
+_COMMAND = Command(LrsOptions, "netflips prepare lrs", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -15,6 +15,7 @@ from avcore.arrays import Pixels
 from avcore.faces.find import SpeakerFace
 from avcore.faces.select import loudness, mouth_agreement
 from avcore.files import atomic_output
+from avcore.flags import flag
 from avcore.media import Picture
 
 _CROPS_AT_ONCE = 250
@@ -55,16 +56,22 @@ class Quality:
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QualityGates:
-    """Bounds that a clip must reach to be kept; the names are those of `Quality`."""
+    """Bounds that a clip must reach to be kept, and their options; the names are those of `Quality`."""
 
-    min_face_share: float = 0.95
-    min_face_height: float = 40.0
-    max_lip_jump: float = 0.6
-    min_sharpness: float = 6.0
-    max_turn: float = 90.0
-    min_sync: float = -1.0
+    min_face_share: float = flag(default=0.95, group="quality (clips that do not reach it are listed in rejected.jsonl)")
+    """share of pictures in which the face is seen (default: 0.95)"""
+    min_face_height: float = flag(default=40.0)
+    """height of the face in pixels (default: 40)"""
+    max_lip_jump: float = flag(default=0.6)
+    """change from one lip crop to the next; 1 = the crop is elsewhere (default: 0.6)"""
+    min_sharpness: float = flag(default=6.0)
+    """sharpness of the lips; 5 = a blur (default: 6)"""
+    max_turn: float = flag(default=90.0)
+    """turn of the head to the side in degrees; 90 = any (default: 90)"""
+    min_sync: float = flag(default=-1.0)
+    """agreement of mouth and sound; -1 = any, 0.2 = chance (default: -1)"""
 
     def complaints(self, quality: Quality) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with a clip: in two words, and in a sentence."""

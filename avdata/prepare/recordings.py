@@ -12,7 +12,7 @@ from avcore.media import read_speech, write_speech
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import samples_to_seconds
 from avdata.manifest import Entry
-from avdata.prepare.running import CorpusPiece
+from avdata.prepare.running import CorpusPiece, PieceWorker, SourceCorpus
 from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import Journal, PieceRecord, Workplace
 
@@ -67,16 +67,11 @@ class CorpusRecording:
 
 
 @dataclass(frozen=True)
-class RecordingWorker:
+class RecordingWorker(PieceWorker):
     """Writes recordings as 16 kHz wav."""
 
     out: Path
     temporary: Path
-
-    @classmethod
-    def at(cls, place: Workplace) -> "RecordingWorker":
-        """Return the worker of an output folder."""
-        return cls(place.out, place.temporary)
 
     def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Convert one recording."""
@@ -87,5 +82,10 @@ class RecordingWorker:
         journal.add(PieceRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
         return ()
 
-    def finish(self, piece: CorpusPiece) -> None:
-        """Do nothing: no piece has follow-ups."""
+
+class RecordedCorpus(SourceCorpus):
+    """A corpus whose pieces are recordings as they are."""
+
+    def worker(self, place: Workplace) -> RecordingWorker:
+        """Return the worker that converts sounds."""
+        return RecordingWorker(place.out, place.temporary)

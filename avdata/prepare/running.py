@@ -3,18 +3,19 @@
 The pieces of a corpus are worked off on several processes; a piece may have follow-ups, and one that fails is set aside by name.
 """
 
-import argparse
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from avcore.command import LOG, add_quiet_options
+from avcore.command import LOG
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
 from avcore.files import keep_folder_apart, why_missing
+from avcore.flags import QuietOptions, flag
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
@@ -38,14 +39,15 @@ class CorpusPiece:
     item: str = ""
 
 
-class PieceWorker(Protocol):
+class PieceWorker(ABC):
     """Does pieces; goes to other processes."""
 
+    @abstractmethod
     def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Do a piece: make its files and record the result, or return follow-ups."""
 
-    def finish(self, piece: CorpusPiece) -> None:
-        """Clear up behind a piece whose follow-ups are all done."""
+    def finish(self, piece: CorpusPiece) -> None:  # noqa: B027  # most leave nothing
+        """Clear up behind a piece whose follow-ups are all done, where anything is left."""
 
 
 def run_pieces(
@@ -150,81 +152,80 @@ def _failure(piece: CorpusPiece, reason: str, detail: str) -> PieceRecord:
     return PieceRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=shown(detail))
 
 
-class SourceCorpus(Protocol):
+@dataclass
+class SourceCorpus(ABC):
     """A corpus that can be prepared.
 
     root: where it lies. problems: what cannot even be begun, by name; complete when the pieces are listed.
     """
 
     root: Path
-    problems: dict[str, str]
+    problems: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     @property
+    @abstractmethod
     def settings(self) -> Mapping[str, Any]:
         """What must not change when the work goes on."""
 
+    @abstractmethod
     def pieces(self) -> Iterator[CorpusPiece]:
-        """Return all pieces."""
+        """Return all pieces. Raises InputError for another layout."""
 
+    @abstractmethod
     def worker(self, place: Workplace) -> PieceWorker:
-        """Return who does it."""
+        """Return who does them."""
 
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Say or draw more about the result."""
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """out: folder. workers: processes. retry_failed: try again what failed. limit: only so many source items, 0 = all."""
-
-    out: Path
-    workers: int = 1
-    retry_failed: bool = False
-    limit: int = 0
-    quiet: bool = False
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:  # noqa: B027  # most have no more
+        """Say or draw more about the result, where there is more."""
 
 
-def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to, how many processes, and what to do with failures."""
-    group = parser.add_argument_group("running")
-    group.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for the manifest and its files")
-    group.add_argument("--workers", type=int, default=_num_cores(), metavar="N", help="processes (default: one for each core)")
-    group.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N of the corpus, to try it out")
-    group.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
-    add_quiet_options(group)
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def output_options(options: argparse.Namespace) -> OutputOptions:
-    """Return the options of `add_output_options`. Raises UsageError for numbers that make no sense."""
-    if options.workers < 1 or options.limit < 0:
-        raise UsageError("--workers must be 1 or more and --limit 0 or more", found=f"{options.workers} and {options.limit}")
-    return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions(QuietOptions):
+    """Options that all preparations share."""
+
+    out_dir: Path = flag(metavar="DIR", group="running")
+    """folder for the manifest and its files"""
+    workers: int = flag(factory=_num_cores)
+    """processes (default: one for each core)"""
+    limit: int = flag(default=0)
+    """only the first N of the corpus, to try it out"""
+    retry_failed: bool = flag(default=False)
+    """try again what failed in an earlier run"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers < 1 or self.limit < 0:
+            raise UsageError("--workers must be 1 or more and --limit 0 or more", found=f"{self.workers} and {self.limit}")
 
 
-def prepare_corpus(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path, paired: tuple[str, ...] = ()) -> int:
+def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: Path, paired: tuple[str, ...] = ()) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
     more_roots: where else something is read. paired: manifests that are to have equal ids. Raises InputError when the corpus is not
     there, UsageError when an earlier run had other settings, OutputError when the folder cannot be written or holds what is read.
     """
     for root in (corpus.root, *more_roots):
-        if root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
-            raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
-    keep_folder_apart(options.out, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
+        if root.resolve() in (options.out_dir.resolve(), *options.out_dir.resolve().parents):
+            raise UsageError("the output folder lies inside the corpus", path=options.out_dir, hint="choose another --out-dir")
+    keep_folder_apart(options.out_dir, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
     if not corpus.root.exists():
         raise InputError("the corpus is not there", path=corpus.root, hint=why_missing(corpus.root) or "check the path")
-    place = Workplace(options.out)
+    place = Workplace(options.out_dir)
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
-            LOG.info("%s: %d were done before", options.out, len(known))
+            LOG.info("%s: %d were done before", options.out_dir, len(known))
         pieces = _first(corpus.pieces(), options.limit) if options.limit else corpus.pieces()
         run_pieces(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
         outcome = place.write_results(corpus.problems, paired)
         corpus.report(place, outcome)
     for line in outcome.lines():
-        LOG.info("%s/%s", options.out, line)
+        LOG.info("%s/%s", options.out_dir, line)
     if not outcome.entries:
-        LOG.error("%s: nothing was kept", options.out)
+        LOG.error("%s: nothing was kept", options.out_dir)
     return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
 
 
@@ -236,7 +237,3 @@ def _first(pieces: Iterable[CorpusPiece], count: int) -> Iterator[CorpusPiece]:
         if len(items) > count:
             return
         yield piece
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,25 +3,24 @@
 `netflips prepare video --data-root talks --out-dir data/talks --language en`
 """
 
-import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from unicodedata import normalize
 
-from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
+from avcore.flags import Command, flag
 from avcore.media import probe
 from avcore.notes import several
 from avcore.speech.voice_activity import Region, SpeechActivity, SpeechSettings
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units import normalise_language
-from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
+from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, PictureKind
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
@@ -125,15 +124,6 @@ _UNSEEN_S = 0.2
 
 FrameStretch = tuple[int, int]
 """First picture and number of pictures at 25 fps."""
-_GATES = QualityGates()
-_GATES_HELP = {
-    "min_face_share": "share of pictures in which the face is seen",
-    "min_face_height": "height of the face in pixels",
-    "max_lip_jump": "change from one lip crop to the next; 1 = the crop is elsewhere",
-    "min_sharpness": "sharpness of the lips; 5 = a blur",
-    "max_turn": "turn of the head to the side in degrees; 90 = any",
-    "min_sync": "agreement of mouth and sound; -1 = any, 0.2 = chance",
-}
 _CUTS = CutSettings()
 
 
@@ -168,12 +158,10 @@ class Recording:
 
 
 @dataclass
-class VideoCorpus:
+class VideoCorpus(SourceCorpus):
     """A folder of videos; they may lie in archives."""
 
-    root: Path
     video: VideoSettings
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -210,7 +198,7 @@ class VideoCorpus:
 
 
 @dataclass(frozen=True)
-class VideoWorker:
+class VideoWorker(PieceWorker):
     """Cuts a video, then makes its clips, each a piece of its own."""
 
     out: Path
@@ -223,22 +211,16 @@ class VideoWorker:
             make_clip(piece, self.out, self.video.clips, journal)
             return ()
         recording: Recording = piece.work
-        footage = Footage.of(recording.source, self.temporary)
-        with recording.source.named(footage.video):
-            footage = footage.bring(recording.source, self.video.audio_track or None)
-        try:
-            with recording.source.named(footage.video):
-                requests = self._requests(piece.key, recording, footage, journal)
+
+        def cut(footage: Footage) -> list[ClipRequest]:
+            requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
                 make_clip(CorpusPiece(piece.key, requests.pop()), self.out, self.video.clips, journal)
             elif not requests:
                 journal.add(PieceRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
-        except BaseException:
-            footage.remove()
-            raise
-        if not requests:
-            footage.remove()
-        return [CorpusPiece(request.id, request) for request in requests]
+            return requests
+
+        return clips_of(recording.source, self.temporary, cut, self.video.audio_track)
 
     def finish(self, piece: CorpusPiece) -> None:
         """Remove what is not needed when all clips of a video are made."""
@@ -284,6 +266,22 @@ class VideoWorker:
             detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
             journal.add(PieceRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
+
+
+def clips_of(
+    source: CorpusFile, temporary: Path, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = ""
+) -> list[CorpusPiece]:
+    """Bring a video and return its clips, a piece each; its footage stays as long as there are any to make."""
+    footage = Footage.of(source, temporary)
+    with source.named(footage.video):
+        footage = footage.bring(source, audio_track or None)
+        requests = list[ClipRequest]()
+        try:
+            requests = cut(footage)
+        finally:
+            if not requests:
+                footage.remove()
+    return [CorpusPiece(request.id, request) for request in requests]
 
 
 def make_clip(piece: CorpusPiece, out: Path, settings: ClipSettings, journal: Journal) -> None:
@@ -345,88 +343,71 @@ def _text(file: CorpusFile) -> str:
     return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)
 
 
-def exact_seconds(seconds: float) -> float:
-    """Return a length as whole pictures."""
-    return float(frames_to_seconds(frame_at(seconds)))
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(QualityGates, PrepareOptions):
+    """What clips are made of and what they must reach."""
+
+    picture: PictureKind = flag(default="face", group="clips")
+    """video of a clip: cropped around the face, whole, or none (default: face)"""
+    max_side: int = flag(default=384)
+    """pixels of the cropped video (default: 384)"""
+
+    def clips(self, min_seconds: float) -> ClipSettings:
+        """Return the settings of clips. min_seconds: shorter ones are not kept."""
+        gates = QualityGates(**{one.name: getattr(self, one.name) for one in fields(QualityGates)})
+        return ClipSettings(self.picture, self.max_side, max(1, frames_covering(min_seconds)), gates)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare video",
-        description="Videos of talking heads to clips with lips, face, boxes, sound and quality figures.",
-    )
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="videos, also in zip or tar archives")
-    parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
-    parser.add_argument("--speaker", default="", metavar="NAME", help="who speaks in all (default: the folder a video lies in)")
-    track = "the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"
-    parser.add_argument("--audio-track", metavar="N|LANG", help=track)
-    group = parser.add_argument_group("cutting")
-    lengths = {
-        "--min-seconds": (_CUTS.min_s, "shortest clip"),
-        "--max-seconds": (_CUTS.max_s, "longest clip"),
-        "--max-pause": (_CUTS.max_pause_s, "a longer pause ends a clip"),
-    }
-    for flag, (value, what) in lengths.items():
-        group.add_argument(flag, type=float, default=value, metavar="S", help=f"{what}, seconds (default: {value:g})")
-    how = group.add_mutually_exclusive_group()
-    how.add_argument(
-        "--exact-seconds", type=float, default=0.0, metavar="S", help="clips of exactly this length, for lip-to-speech"
-    )
-    how.add_argument("--whole-files", action="store_true", help="do not cut: each file is a clip, its text in a .txt beside it")
-    add_clip_options(parser)
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(ClipOptions):
+    """Videos of talking heads to clips with lips, face, boxes, sound and quality figures."""
+
+    data_root: Path = flag(metavar="DIR")
+    """videos, also in zip or tar archives"""
+    language: str = flag(default="", metavar="LANG")
+    """what is spoken, two letters"""
+    speaker: str = flag(default="", metavar="NAME")
+    """who speaks in all (default: the folder a video lies in)"""
+    audio_track: str = flag(default="", metavar="N|LANG")
+    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
+    min_seconds: float = flag(default=_CUTS.min_s, metavar="S", group="cutting")
+    """shortest clip, seconds (default: 2)"""
+    max_seconds: float = flag(default=_CUTS.max_s, metavar="S")
+    """longest clip, seconds (default: 10)"""
+    max_pause: float = flag(default=_CUTS.max_pause_s, metavar="S")
+    """a longer pause ends a clip, seconds (default: 1)"""
+    exact_seconds: float = flag(default=0.0, metavar="S")
+    """clips of exactly this length, for lip-to-speech"""
+    whole_files: bool = flag(default=False)
+    """do not cut: each file is a clip, its text in a .txt beside it"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.min_seconds <= self.max_seconds / 2:
+            raise UsageError(
+                "--max-seconds must be at least twice --min-seconds, or speech without pauses could not be cut",
+                found=f"{self.min_seconds:g} and {self.max_seconds:g}",
+            )
+        if self.exact_seconds < 0 or (self.exact_seconds and frame_at(self.exact_seconds) < 1):
+            raise UsageError("--exact-seconds must be at least one picture, 0.04", found=self.exact_seconds)
+        if self.exact_seconds and self.whole_files:
+            raise UsageError("--whole-files does not go with --exact-seconds")
 
 
-def add_clip_options(parser: argparse.ArgumentParser) -> None:
-    """Add what clips are made of and what they must reach."""
-    made = parser.add_argument_group("clips")
-    made.add_argument(
-        "--picture",
-        choices=("face", "full", "none"),
-        default="face",
-        help="video of a clip: cropped around the face, whole, or none (default: face)",
-    )
-    made.add_argument("--max-side", type=int, default=384, metavar="N", help="pixels of the cropped video (default: 384)")
-    gates = parser.add_argument_group("quality (clips that do not reach it are listed in rejected.jsonl)")
-    for name, value in asdict(_GATES).items():
-        flag = f"--{name.replace('_', '-')}"
-        gates.add_argument(flag, type=float, default=value, metavar="X", help=f"{_GATES_HELP[name]} (default: {value:g})")
-
-
-def clip_settings(options: argparse.Namespace, min_seconds: float) -> ClipSettings:
-    """Return the options of `add_clip_options`. min_seconds: shorter clips are not kept."""
-    gates = QualityGates(**{name: getattr(options, name) for name in _GATES_HELP})
-    return ClipSettings(options.picture, options.max_side, max(1, frames_covering(min_seconds)), gates)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(
-        build_parser(),
-        lambda options: prepare_corpus(VideoCorpus(options.data_root, _settings(options)), output_options(options)),
-        argv,
-    )
-
-
-def _settings(options: argparse.Namespace) -> VideoSettings:
-    """Raises UsageError for lengths that cannot be kept."""
-    if not 0 < options.min_seconds <= options.max_seconds / 2:
-        raise UsageError(
-            "--max-seconds must be at least twice --min-seconds, or speech without pauses could not be cut",
-            found=f"{options.min_seconds:g} and {options.max_seconds:g}",
-        )
-    if options.exact_seconds < 0 or (options.exact_seconds and frame_at(options.exact_seconds) < 1):
-        raise UsageError("--exact-seconds must be at least one picture, 0.04", found=options.exact_seconds)
-    exact_s = exact_seconds(options.exact_seconds)
+def _work(options: VideoOptions) -> int:
+    exact_s = float(frames_to_seconds(frame_at(options.exact_seconds)))
     margin_s = min(_CUTS.margin_s, options.max_seconds / 8)
-    return VideoSettings(
+    settings = VideoSettings(
         cut="exact" if exact_s else "none" if options.whole_files else "pauses",
         exact_s=exact_s,
         cuts=CutSettings(options.min_seconds, options.max_seconds, options.max_pause, margin_s),
-        clips=clip_settings(options, exact_s or (0.0 if options.whole_files else options.min_seconds)),
+        clips=options.clips(exact_s or (0.0 if options.whole_files else options.min_seconds)),
         language=normalise_language(options.language),
         speaker=options.speaker,
-        audio_track=options.audio_track or "",
+        audio_track=options.audio_track,
     )
+    return prepare_corpus(VideoCorpus(options.data_root, settings), options)
+
+
+_COMMAND = Command(VideoOptions, "netflips prepare video", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -7,31 +7,26 @@ test_data_01/003/...
 `netflips prepare zeroth --data-root zeroth --out-dir data/zeroth`
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from avcore.command import Parser, run
 from avcore.errors import InputError
+from avcore.flags import Command, flag
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import list_files
-from avdata.prepare.workplace import PrepareResult, Workplace
 
 _TRANSCRIPT = ".trans.txt"
 _LAYOUT = "train_data_01/003/<speaker>/<speaker>_003.trans.txt and its .flac files"
 
 
-@dataclass
-class ZerothCorpus:
+class ZerothCorpus(RecordedCorpus):
     """The corpus as it was unpacked."""
-
-    root: Path
-    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -73,22 +68,18 @@ class ZerothCorpus:
                 yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
 
-    def worker(self, place: Workplace) -> RecordingWorker:
-        """Return the worker that converts sounds."""
-        return RecordingWorker.at(place)
 
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Report nothing more."""
+@dataclass(frozen=True, kw_only=True)
+class ZerothOptions(PrepareOptions):
+    """Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest."""
 
-
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips prepare zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
-    add_output_options(parser)
-    return parser
+    data_root: Path = flag(metavar="DIR")
+    """folder with train_data_01 and test_data_01"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), lambda options: prepare_corpus(ZerothCorpus(options.data_root), output_options(options)), argv)
+def _work(options: ZerothOptions) -> int:
+    return prepare_corpus(ZerothCorpus(options.data_root), options)
+
+
+_COMMAND = Command(ZerothOptions, "netflips prepare zeroth", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
