@@ -17,6 +17,7 @@ translator=utut_sts_ft.pt           # empty = from nothing, with a config that s
 renderer=                           # speaks translations for ASR-BLEU; empty = that is left out
 recognizer=judge-whisper            # hears them; papers: Whisper large-v2
 config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
+text_weight=1                       # of what targets say, a second target while training; 0 = units alone
 run=run                             # name of the training in exp: another one for another config
 prepare_with=                       # more options of each command
 extract_with="--modalities audio"
@@ -60,14 +61,14 @@ some_may_fail=1 run_stage 11 "units of Korean" \
     netflips extract "$exp/ko.jsonl" --out-dir "$exp/units/ko" --av2unit-path "$encoder" $extract_with
 run_stage 12 "pairs to train on, and those of FLEURS to validate on and to test on" \
     python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" --manifest "$exp/ko.jsonl" \
-    --out "$exp/pairs" --overwrite $pairs_with
+    --texts "$exp/ko.jsonl" --out "$exp/pairs" --overwrite $pairs_with
 start=null
 if [[ $translator ]]; then
     start=$exp/start.pt
     run_stage 13 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language ko
 fi
 run_stage 14 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$start" \
-    run_dir="$exp/$run" $train_with
+    run_dir="$exp/$run" fairseq.task.text_weight="$text_weight" $train_with
 run_stage 15 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/$run/checkpoints/checkpoint_best.pt" \
     --json "$exp/$run/translate.json" --rows "$exp/$run/translate.jsonl" $evaluate_with
 asr_bleu 16 "$exp/en.jsonl" "$exp/ko.jsonl"

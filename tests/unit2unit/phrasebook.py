@@ -19,6 +19,7 @@ from unit2unit.utut_pretrain.prepare import main as prepare_tables
 NUM_UNITS = 40
 _WORDS = 10
 LANGUAGES = ("en", "es", "ko")
+TEXTS = "texts.jsonl"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
@@ -41,11 +42,14 @@ def sentences(count: int, seed: int = 0) -> dict[str, dict[str, list[int]]]:
 
 
 def write_folders(root: Path, count: int = 120) -> dict[str, Path]:
-    """Write unit files `root/<language>/<name>.txt`; returns the folder of each language."""
+    """Write unit files `root/<language>/<name>.txt`, and Korean texts, a letter a word; returns the folder of each language."""
     for language, units in sentences(count).items():
         (root / language).mkdir(parents=True)
         for name, ids in units.items():
             (root / language / f"{name}.txt").write_text(" ".join(map(str, ids)))
+            if language == "ko":
+                with (root / TEXTS).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"id": name, "text": "".join(chr(ord("가") + unit) for unit in ids[::6])}) + "\n")
     return {language: root / language for language in LANGUAGES}
 
 
@@ -56,7 +60,8 @@ def prepare_stage(root: Path, stage: str, count: int, *more: str) -> Path:
     if stage == "pretrain":
         assert prepare_tables(["--units", *(f"{language}={folder}" for language, folder in folders.items()), *common]) == 0
     else:
-        assert prepare_pairs(["--source", str(folders["en"]), "--target", str(folders["ko"]), *common]) == 0
+        given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--texts", str(root / "units" / TEXTS)]
+        assert prepare_pairs([*given, *common]) == 0
     return root / "data"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -45,6 +46,7 @@ _OPTIONS = (
     "fairseq.optimizer.optimizer=adam_muon",
     "fairseq.task.valid_pairs=12",
     "fairseq.task.bleu_pairs=6",
+    "fairseq.task.text_weight=1.0",
 )
 """Options of ours that fairseq lacks, used by the fine-tuning run, so that all that is tested here holds with them."""
 _SHORT = (
@@ -326,6 +328,19 @@ def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
         assert "expected weights that are numbers" in told()
     assert _updates(last) == 14, "of the epoch's end, before the gradients failed"
     assert not (last.parent / "crash.pt").exists()
+
+
+def test_a_run_goes_on_with_the_text_it_was_begun_with(
+    finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text_losses = logged(finetuned.run_dir, "text_loss", "valid")
+    assert text_losses[max(text_losses)] < 0.9 * text_losses[min(text_losses)]
+    copy = shutil.copytree(finetuned.run_dir, tmp_path / "run")
+    assert train_here("finetune", *finetuned.given(copy, "fairseq.task.text_weight=0", "fairseq.optimizer.max_update=60")) == 2
+    assert (
+        "checkpoint_last.pt is of other settings; expected those of the run; found Criterion does not match"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
 from avdata.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
 from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
-from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary
+from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary, transcript_file
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
 from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_translator_start
@@ -75,6 +75,9 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     if run.option("length_tags"):
         for split in _splits(run):
             read_length_tags(data, split)
+    if float(run.option("text_weight") or 0) > 0:
+        transcripts = [str(transcript_file(data, split).relative_to(data)) for split in _splits(run)]
+        required_files(data, transcripts, f"{_PREPARE_PAIRS} --texts")
     _say_validation(run, data)
     run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")

@@ -24,6 +24,7 @@ from unit2unit.model import LENGTH_TAGS
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
 LIMITS = ("max_len_a", "max_len_b")
 """Of a search, as fairseq calls them."""
+TEXT_FOLDER = "text"
 MAX_UNITS = 1021
 """`<s>`, units, `</s>` and a tag must fit into the model's 1024 positions."""
 _LEAST_JUDGED, _MOST_OF_ONE = 10, 0.5
@@ -161,6 +162,16 @@ def new_folder(path: Path) -> Iterator[Path]:
 def ratio_file(folder: Path, split: str) -> Path:
     """Where the ratios of durations of a split's pairs are, float32 [pairs] in their order."""
     return folder / f"{split}.ratios.npy"
+
+
+def transcript_file(folder: Path, split: str) -> Path:
+    """Where a split's targets are as text: a line for each pair, empty where it is not known."""
+    return folder / TEXT_FOLDER / f"{split}.transcript"
+
+
+def read_transcripts(folder: Path, split: str) -> list[str]:
+    """Return what each target of a split says, "" = not known."""
+    return transcript_file(folder, split).read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def read_length_tags(folder: Path, split: str) -> Ids:

@@ -74,7 +74,11 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     fairseq adds it to the run's own, which is then over before it began where the time is limited. A decay by time is shown the
     clock here, since fairseq comes by once in every run, with a checkpoint or without.
     """
-    state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
+    try:
+        state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
+    except AssertionError as error:  # another criterion or optimizer
+        hint = "choose another run_dir, and init=CHECKPOINT for its weights"
+        raise UsageError(f"{filename} is of other settings", expected="those of the run", found=reason(error), hint=hint) from error
     if reset_meters:
         trainer._previous_training_time = 0
     if isinstance(trainer.lr_scheduler, TimedPolynomialDecay):
@@ -141,7 +145,7 @@ def kept_metrics() -> Iterator[None]:
 def save_or_tell(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -> Any:
     """Save as fairseq does. Raises UsageError for weights that are no numbers, and OutputError, before anything is written where
     there is no room for the file and its copies as best and last."""
-    weights = list(trainer.model.parameters())
+    weights = [*trainer.model.parameters(), *trainer.criterion.parameters()]
     if not all(torch.isfinite(one).all() for one in weights):
         raise _broken_down("weights that are numbers", "others")
     folder = Path(filename).parent

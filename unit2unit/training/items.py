@@ -180,16 +180,19 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         self._epoch = 1
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return {"id", "source": int64 [N], "target": int64 [M], "prev_output_tokens": int64 [M]}."""
+        """Return {"id", "source": int64 [N], "target": int64 [M], "prev_output_tokens": int64 [M], "behind": the pair that is
+        joined to it or None}."""
         sample: dict[str, Any] = self.dataset[index]
         random = np.random.default_rng([self._seed, self._epoch, index])
         other = int(random.integers(len(self.dataset)))
-        source, target = self._joined(sample["source"].numpy(), sample["target"].numpy(), other, random)
+        own = sample["source"].numpy(), sample["target"].numpy()
+        source, target = joined = self._joined(*own, other, random)
         noisy = self._noise.source(source, self.dataset.src[other].numpy(), self._num_units, random)
         fed = self._noise.decoder_input(target, self.dataset.tgt[other].numpy(), self._num_units, random)
         source = noisy if len(noisy) <= self._max_source else source
         tensors = {"source": source, "target": target, "prev_output_tokens": fed}
-        return {**sample, **{name: torch.from_numpy(values) for name, values in tensors.items()}}
+        behind = None if joined is own else other
+        return {**sample, **{name: torch.from_numpy(values) for name, values in tensors.items()}, "behind": behind}
 
     def _joined(self, source: Ids, target: Ids, other: int, random: np.random.Generator) -> tuple[Ids, Ids]:
         """Return the pair, by chance with another behind it."""

@@ -200,12 +200,13 @@ def bytes_of_token(run: TrainingRun, length: int, is_trained: bool = True) -> fl
     Counted on the CPU with `saved_tensors_hooks`, to the byte in float32; a GPU's fused attention keeps less. Without gradients it
     is at most what one layer of each stack keeps.
     """
-    dim = _size(run, "embed_dim")
-    total = float(_OF_TABLE_WIDTH * dim + _OF_ROW * _ROWS)
+    dim, has_text = _size(run, "embed_dim"), float(run.option("text_weight") or 0) > 0
+    total = float(_OF_TABLE_WIDTH * dim + _OF_ROW * _ROWS * (2 if has_text else 1))  # letters: more rows, and fewer positions
     for stack in _STACKS:
         ffn, heads = _size(run, "ffn_embed_dim", stack.name), _size(run, "attention_heads", stack.name)
         attention = stack.attentions * heads * _OF_HEAD * length
         layers = _size(run, "layers", stack.name) if is_trained else 1
+        layers += has_text and stack.name == "decoder"
         total += layers * (stack.width * dim + _OF_FFN * ffn + stack.fixed + attention)
     return total * (_HALF if run.option("fp16") else 1.0)
 

@@ -1,6 +1,7 @@
 """Make a folder to fine-tune on from parallel units: `python -m unit2unit.utut_finetune.prepare_pairs --help`."""
 
 import argparse
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
+from avcore.files import Input
 from avcore.notes import several
 from avcore.progress import bars
 from avcore.units import END as END_OF_UNITS
@@ -20,6 +22,7 @@ from unit2unit.model import NUM_SPECIALS
 from unit2unit.training.corpus import (
     LEFT_OUT,
     MAX_UNITS,
+    TEXT_FOLDER,
     Pair,
     add_preparation_options,
     duration_ratios,
@@ -32,6 +35,7 @@ from unit2unit.training.corpus import (
     reading_of_units,
     require_free,
     search_limit,
+    transcript_file,
     write_dictionary,
     write_summary,
 )
@@ -40,7 +44,6 @@ from unit2unit.training.machine import require_fairseq
 _ALL = "all"
 MAX_RATIO = 6.0
 """Of the 150,660 training pairs of Ko-X, 1 in 514 differs more."""
-TEXT_FOLDER = "text"
 
 
 def build_parser() -> Parser:
@@ -72,6 +75,12 @@ def build_parser() -> Parser:
         help="JSON lines with id and split (train, valid, test); where the corpus holds pairs out itself, that division is kept, "
         "and --valid or --test takes its share of train where the corpus has no such split",
     )
+    given.add_argument(
+        "--texts",
+        type=Input("the texts"),
+        metavar="FILE",
+        help="JSON lines with id and text, as the target's manifest: what targets say, which text_weight makes a second target",
+    )
     add_preparation_options(parser, test=0.02)
     return parser
 
@@ -100,6 +109,8 @@ def prepare(options: argparse.Namespace) -> None:
     ratios = {split: duration_ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
+        if options.texts is not None:
+            _write_transcripts(folder, {split: splits[split] for split in counts}, options.texts)
         for split, found_ratios in ratios.items():
             if found_ratios:
                 np.save(ratio_file(folder, split), np.array(found_ratios, np.float32))
@@ -205,6 +216,24 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
             _write_indexed(stem, lines, NUM_SPECIALS + num_units)
     for split, pairs in splits.items():
         (text / f"{split}.ids").write_text("".join(f"{name}\n" for name in pairs), encoding="utf-8")
+
+
+def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], path: Path) -> None:
+    """Write what the targets say beside their units. Raises InputError where that of no pair is known.
+
+    A text of more letters than its target has units is another's.
+    """
+    spoken = {entry.id: unicodedata.normalize("NFC", " ".join(entry.text.split())) for _, entry in iter_entries(path)}
+    unknown = 0
+    for split, pairs in splits.items():
+        texts = [text if len(text := spoken.get(name, "")) <= len(target) else "" for name, (_, target) in pairs.items()]
+        transcript_file(folder, split).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        unknown += texts.count("")
+    total = sum(map(len, splits.values()))
+    if unknown == total:
+        raise InputError("the texts are of no target", path=path, expected="ids as those of the units, and text")
+    if unknown:
+        LOG.warning("%s without a text: units alone are learnt of them", several(unknown, "pair is", "pairs are"))
 
 
 def _write_indexed(stem: Path, lines: Iterable[Ids], num_symbols: int) -> None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ from avcore.compute.inference import has_quick_bfloat16
 from avdata.published.utut import read_samples
 from unit2unit.model import NETWORK_OPTIONS, NUM_SPECIALS, TranslatorVocabulary
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
-from unit2unit.training.corpus import read_length_tags
+from unit2unit.training.corpus import read_length_tags, read_transcripts
 from unit2unit.training.items import NoisyPairs, PartOfPairs, TaggedSources, UnitPairDataset
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
 from unit2unit.training.optim import mark_layers
+from unit2unit.training.text_target import PairsWithText, WithText, letters_of, log_text, text_decoder
 from unit2unit.training.validation import Translations, part_of
 
 ARCHITECTURE = "utut_large"
@@ -53,6 +54,7 @@ _AUTOCAST_HELP = (
     "the weights stay float32"
 )
 _VALID_PAIRS_HELP = "pairs of the split that a validation looks at, 0 = all"
+_TEXT_HELP = "weight of what targets say as a second target, which needs a folder of prepare_pairs --texts; 0 = none"
 _BLEU_INTERVAL_HELP = "updates between validations that translate, 0 = all do; the first and the last always do"
 
 
@@ -244,6 +246,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         parser.add_argument("--valid-pairs", type=int, default=0, metavar="N", help=_VALID_PAIRS_HELP)
         parser.add_argument("--bleu-pairs", type=int, default=0, metavar="N", help="of them, pairs that are translated, 0 = all")
         parser.add_argument("--bleu-interval-updates", type=int, default=0, metavar="N", help=_BLEU_INTERVAL_HELP)
+        parser.add_argument("--text-weight", type=float, default=0.0, metavar="X", help=_TEXT_HELP)
         add_noise_options(parser)
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
@@ -253,13 +256,33 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
         self._translated: dict[str, PartOfPairs] = {}
+        self._text_weight = getattr(args, "text_weight", 0.0)
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Return the model, whose checkpoints hold the published keys."""
         model = complete(super().build_model(cfg, from_checkpoint))
         rescale(model, getattr(self.args, "init_std", 0.0))
+        self._sizes = cfg
         return model
+
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Return the criterion, with that of the text beside it where it is a second target."""
+        criterion = super().build_criterion(cfg, from_checkpoint)
+        if self._text_weight <= 0:
+            return criterion
+        decoder = text_decoder(self._sizes, self._letters)
+        attend_plainly(mark_layers(decoder))
+        return WithText(criterion, decoder, self._text_weight)
+
+    @cached_property
+    def _letters(self) -> Dictionary:
+        return letters_of(read_transcripts(Path(self.args.data), self.args.train_subset))
+
+    def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
+        """Log what several batches have, as fairseq does, and the text's loss."""
+        super().reduce_metrics(logging_outputs, getattr(criterion, "units", criterion))
+        log_text(logging_outputs)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
         """Load a split; only the training split is noisy, and of another one a part is looked at."""
@@ -277,6 +300,9 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
             most = self.args.max_source_positions, self.args.max_target_positions
             self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
+        if self._text_weight > 0:
+            texts = read_transcripts(Path(self.args.data), split)
+            self.datasets[split] = PairsWithText(self.datasets[split], texts, self._letters)
 
     def valid_step(self, sample: Any, model: Any, criterion: Any, **_: Any) -> Any:
         """Forward alone: what is translated forms batches of its own (see `translated`)."""
