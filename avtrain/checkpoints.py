@@ -21,9 +21,9 @@ LOG = logging.getLogger("netflips.train")
 LAST, BEST = "last.pt", "best.pt"
 NEVER, AUTO = "never", "auto"
 BEGINNING = "loop.resume, the checkpoint to begin from,"
-METRICS_FILE, WANDB_FILE, BOARD_FOLDER = "metrics.jsonl", "wandb.id", "tensorboard"
+METRICS_FILE, WANDB_FILE, BOARD_FOLDER, LOG_FILE = "metrics.jsonl", "wandb.id", "tensorboard", "train.log"
 _FOLDER = "checkpoints"
-_OF_ONE_RUN = (_FOLDER, METRICS_FILE, BOARD_FOLDER, CONFIG_FILE, WANDB_FILE)
+_OF_ONE_RUN = (_FOLDER, METRICS_FILE, BOARD_FOLDER, CONFIG_FILE, WANDB_FILE, LOG_FILE)
 """What is put aside when another run begins in the folder. What was computed of the data stays."""
 _MARGIN = 1 << 20
 """Bytes that a checkpoint needs beside its tensors."""
@@ -110,19 +110,20 @@ class RunFolder:
         hint = "no other checkpoint there is whole; loop.resume=never starts anew"
         raise CheckpointError(damage.what, path=damage.path, found=damage.found, hint=hint) from damage
 
-    def put_aside(self) -> None:
-        """Move what an earlier run left into `<run>/earlier.N`, with a line. Nothing happens where there is none."""
-        left = [self.path / name for name in _OF_ONE_RUN if (self.path / name).exists()]
-        if not left or not self._folder.exists():
-            return
-        aside = next(place for n in count(1) if not (place := self.path / f"earlier.{n}").exists())
-        try:
-            aside.mkdir()
-            for one in left:
-                one.rename(aside / one.name)
-        except OSError as error:
-            raise OutputError("the run that is in the folder cannot be put aside", path=self.path, found=error.strerror) from error
-        LOG.warning("another run begins here; the earlier one is in %s", aside)
+
+def put_aside(run_dir: Path) -> None:
+    """Move what an earlier run left into `<run>/earlier.N`, with a line. Nothing happens where there is none."""
+    left = [run_dir / name for name in _OF_ONE_RUN if (run_dir / name).exists()]
+    if not (run_dir / _FOLDER).exists():
+        return
+    aside = next(place for n in count(1) if not (place := run_dir / f"earlier.{n}").exists())
+    try:
+        aside.mkdir()
+        for one in left:
+            one.rename(aside / one.name)
+    except OSError as error:
+        raise OutputError("the run that is in the folder cannot be put aside", path=run_dir, found=error.strerror) from error
+    LOG.warning("another run begins here; the earlier one is in %s", aside)
 
 
 def began_from(resume: str) -> str:

@@ -29,6 +29,7 @@ from avtrain.checkpoints import (
     RunFolder,
     began_from,
     no_number_in,
+    put_aside,
     random_state,
     require_fit,
     restore_random_state,
@@ -341,7 +342,7 @@ class Trainer:
             self._began_from = found.state.get("began_from", "") if found.is_own else self._began_from
         self._accelerator.wait_for_everyone()  # until all have read what may be put aside
         if self.is_main and not (found and found.is_own):
-            self._folder.put_aside()
+            put_aside(self._folder.path)
         return found is not None
 
     def _restore(self, path: Path, state: State) -> None:

@@ -199,14 +199,16 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     last.parent.mkdir(parents=True)
     start.rename(last)
     settings = [f"data_dir={data / 'pairs' / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings, "resume=never"]) == 2
-    assert "holds a run already" in capsys.readouterr().err
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
+    assert f"going on from {last}" in capsys.readouterr().err
+    assert finetune(["--config", "unit2unit/finetune_debug", *settings, "resume=never"]) == 0
+    assert "going on" not in capsys.readouterr().err
+    assert last.exists(), "a check puts nothing aside"
     last.write_bytes(last.read_bytes()[:1000])
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 2
     told = capsys.readouterr().err
     assert str(last) in told
-    assert "choose another run_dir" in told
+    assert "resume=never starts anew" in told
 
 
 def test_missing_unit_files_and_bad_ones(data: Path, refused: Tell) -> None:

@@ -330,17 +330,22 @@ def test_a_gradient_that_is_no_number_a_full_disk_and_a_second_run(
     assert not (last.parent / "crash.pt").exists()
 
 
-def test_a_run_goes_on_with_the_text_it_was_begun_with(
+def test_a_run_goes_on_with_the_text_it_was_begun_with_and_another_puts_it_aside(
     finetuned: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text_losses = logged(finetuned.run_dir, "text_loss", "valid")
     assert text_losses[max(text_losses)] < 0.9 * text_losses[min(text_losses)]
     copy = shutil.copytree(finetuned.run_dir, tmp_path / "run")
     assert train_here("finetune", *finetuned.given(copy, "fairseq.task.text_weight=0", "fairseq.optimizer.max_update=60")) == 2
-    assert (
-        "checkpoint_last.pt is of other settings; expected those of the run; found Criterion does not match"
-        in capsys.readouterr().err
-    )
+    words = "checkpoint_last.pt is of other settings; expected those of the run; found Criterion does not match"
+    assert words in capsys.readouterr().err
+    anew = ("resume=never", "fairseq.task.text_weight=0", "fairseq.optimizer.max_update=3")
+    assert train_here("finetune", *finetuned.given(copy, *anew)) == 0
+    earlier = copy / "earlier.1"
+    assert f"another run begins here; the earlier one is in {earlier}" in capsys.readouterr().err
+    assert sorted(one.name for one in earlier.iterdir()) == ["checkpoints", "config.yaml", "tensorboard", "train.log"]
+    assert (earlier / "checkpoints" / "checkpoint_last.pt").read_bytes() == finetuned.last.read_bytes()
+    assert sorted(losses(copy)) == [1, 2, 3]
 
 
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:

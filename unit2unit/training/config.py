@@ -7,8 +7,7 @@ from typing import Any
 
 from avcore.errors import UsageError
 
-RESUME = ("auto", "never")
-NONE, AUTO = "none", "auto"
+NONE, AUTO, NEVER = "none", "auto", "never"
 AUTOCAST = (NONE, "bfloat16", AUTO)
 """Number formats of matrix products."""
 Stated = frozenset[str]
@@ -24,7 +23,7 @@ class TrainingRun:
 
     run_dir: the run's folder; everything it makes goes there. data_dir: folder made by `prepare_pairs` (fine-tuning) or
     `prepare` (pre-training). init: checkpoint to start from, whose languages and sizes the run takes, None = untrained.
-    resume: `auto` goes on from the last checkpoint in run_dir, `never` refuses a run_dir that has one. units_vocabulary:
+    resume: `auto` goes on from the last checkpoint in run_dir, `never` begins anew and puts an earlier run aside. units_vocabulary:
     fingerprint of the units' quantizer where the data do not say it. allow_other_vocabulary: train although data and
     checkpoint come from different quantizers. check_only: stop before the first step. max_minutes: end after this much
     training time, counted over resumes, if `max_update` does not end it before, 0 = no limit; the schedule

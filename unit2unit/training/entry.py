@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avtrain.config import require_wandb
 from avtrain.entry import main_of, only_run_in
 from unit2unit.training.checks import check_finetuning, check_pretraining
-from unit2unit.training.config import RESUME, Stated, TrainingRun, in_one_section, stated_settings
+from unit2unit.training.config import AUTO, NEVER, Stated, TrainingRun, in_one_section, stated_settings
 from unit2unit.training.machine import is_main_process, require_fairseq
 
 _EXPORT = "export"
@@ -42,8 +42,8 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
     stated = stated_settings(sys.argv[1:] if argv is None else argv)
 
     def work(run: TrainingRun) -> None:
-        if run.resume not in RESUME:
-            raise UsageError("unknown way to resume", expected=" or ".join(RESUME), found=run.resume)
+        if run.resume not in (AUTO, NEVER):
+            raise UsageError("unknown way to resume", expected=f"{AUTO} or {NEVER}", found=run.resume)
         run = in_one_section(run, stated)
         if run.option("wandb_project"):
             require_wandb("fairseq.common.wandb_project")
@@ -52,8 +52,11 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
             LOG.setLevel(logging.ERROR)  # the first process says it for all
         with nullcontext() if run.check_only else only_run_in(Path(run.run_dir)):
             checked = check(run, stated)
+            from avtrain.checkpoints import put_aside
             from unit2unit.training.launch import train
 
+            if run.resume == NEVER and is_main_process() and not run.check_only:
+                put_aside(Path(run.run_dir))
             train(checked)
 
     return main_of(TrainingRun, work, config, prog, purpose, argv)

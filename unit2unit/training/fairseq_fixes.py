@@ -77,7 +77,7 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     try:
         state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
     except AssertionError as error:  # another criterion or optimizer
-        hint = "choose another run_dir, and init=CHECKPOINT for its weights"
+        hint = "choose another run_dir or resume=never, with init=CHECKPOINT for its weights"
         raise UsageError(f"{filename} is of other settings", expected="those of the run", found=reason(error), hint=hint) from error
     if reset_meters:
         trainer._previous_training_time = 0

@@ -26,6 +26,7 @@ from omegaconf import DictConfig
 from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import UsageError
+from avtrain.checkpoints import LOG_FILE
 from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.corpus import read_report
@@ -35,7 +36,6 @@ from unit2unit.training.optim import TIMED
 from unit2unit.training.user_dir import utut_plugins
 from unit2unit.training.validation import Stop, Watch
 
-LOG_FILE = "train.log"
 _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 """Options that decide which other options there are."""
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"

@@ -14,7 +14,7 @@ from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output, require_file
 from unit2unit.model import TranslatorConfig
 from unit2unit.stage import TRANSLATOR
-from unit2unit.training.config import Stated, TrainingRun, is_stated
+from unit2unit.training.config import NEVER, Stated, TrainingRun, is_stated
 from unit2unit.training.machine import is_main_process
 
 ADD_LANGUAGE = "add them: python -m unit2unit.utut_finetune.add_language"
@@ -33,7 +33,7 @@ class Start:
 def read_translator_start(run: TrainingRun) -> Start | None:
     """Read the run's last checkpoint, or the one that it starts from; None for an untrained network.
 
-    Raises UsageError for one that fairseq cannot take or must not replace, and CheckpointError for a damaged one.
+    Raises UsageError for one that fairseq cannot take, and CheckpointError for a damaged one.
     """
     path = _start_from(run)
     if path is None:
@@ -59,7 +59,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
                 with atomic_output(last) as temporary:
                     shutil.copyfile(path, temporary)
             return checkpoint
-    hint = "no other checkpoint there is whole; choose another run_dir"
+    hint = "no other checkpoint there is whole; resume=never starts anew"
     raise CheckpointError(damage.what, path=last, expected=damage.expected, found=damage.found, hint=hint) from damage
 
 
@@ -74,13 +74,7 @@ def _read_whole(path: Path) -> Checkpoint:
 
 
 def _start_from(run: TrainingRun) -> Path | None:
-    if run.last_checkpoint.exists():
-        if run.resume == "never":
-            raise UsageError(
-                "the run's folder holds a run already",
-                found=run.last_checkpoint,
-                hint="choose another run_dir, or resume=auto to go on",
-            )
+    if run.last_checkpoint.exists() and run.resume != NEVER:
         LOG.info("going on from %s", run.last_checkpoint)
         return run.last_checkpoint
     if run.init is None:
