@@ -1,9 +1,9 @@
 """`netflips manifest`: check, count, divide and join manifests, and change from and to the published forms."""
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from avcore.arrays import Doubles
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from avcore.files import Input, Output, check_files, write_text
+from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.loading import loading
 from avcore.notes import print_text, several, shown
 from avcore.progress import bars
 from avdata.manifest import PATH_FIELDS, Entry, Manifest, read_manifest, write_manifest
-from avdata.published.conversions import CONVERSIONS, Subcommand, add_input, add_output, words
+from avdata.published.conversions import CONVERSIONS, ENTRIES, ManifestOptions
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved
 
 # Lengths as a page: a histogram of seconds, and with the other side of pairs one of ratios
@@ -89,7 +90,6 @@ _QUANTILES = {"least": 0.0, "median": 0.5, "most": 1.0}
 _SECONDS_PER_HOUR = 3600
 _MOST_VALUES = 20
 _MOST_SHOWN = 50
-_ENTRIES = ("entry", "entries")
 
 
 def count(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -145,32 +145,20 @@ def _hours(lengths: Doubles) -> float:
     return round(float(lengths.sum()) / _SECONDS_PER_HOUR, 3)
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips manifest", description="Check, count, divide, join and convert manifests.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in _COMMANDS.items():
-        one = commands.add_parser(name, help=command.purpose, description=command.purpose)
-        command.add(one)
-        add_quiet_options(one)
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), lambda options: _COMMANDS[options.command].work(options), argv)
-
-
 # Checking and counting
 
 
-def _add_validate(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument("--deep", action="store_true", help="decode every file and compare its length with what is stated")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+@dataclass(frozen=True, kw_only=True)
+class ValidateOptions(ManifestOptions):
+    """Check lines, files and lengths"""
+
+    deep: bool = flag(default=False)
+    """decode every file and compare its length with what is stated"""
+    workers: int = flag(default=1)
+    """processes (default: 1)"""
 
 
-def _validate(options: argparse.Namespace) -> int:
+def _validate(options: ValidateOptions) -> int:
     with loading():
         from avdata.checks import check_manifest
 
@@ -180,19 +168,24 @@ def _validate(options: argparse.Namespace) -> int:
         LOG.warning("%s: %s", options.manifest, problem)
     if len(checked.problems) > _MOST_SHOWN:
         LOG.warning("... and %d more", len(checked.problems) - _MOST_SHOWN)
-    LOG.info("%s: %s, %s", options.manifest, several(checked.num_entries, *_ENTRIES), several(len(checked.problems), "problem"))
+    LOG.info("%s: %s, %s", options.manifest, several(checked.num_entries, *ENTRIES), several(len(checked.problems), "problem"))
     return EXIT_FAILED if checked.problems or not checked.num_entries else EXIT_DONE
 
 
-def _add_stats(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--report", type=Output("the page"), metavar="HTML", help="write a page with a histogram of the lengths")
-    parser.add_argument("--pairs-with", type=Input("the other side"), metavar="MANIFEST", help="and of their ratios, for equal ids")
+@dataclass(frozen=True, kw_only=True)
+class StatsOptions(ManifestOptions):
+    """Count entries, hours, speakers, quality"""
+
+    json: bool = flag(default=False)
+    """print JSON"""
+    report: Path | None = flag(default=None, file=Output("the page"), metavar="HTML")
+    """write a page with a histogram of the lengths"""
+    pairs_with: Path | None = flag(default=None, file=Input("the other side"), metavar="MANIFEST")
+    """and of their ratios, for equal ids"""
 
 
-def _stats(options: argparse.Namespace) -> None:
-    manifest = read_manifest(options.manifest, options.root)
+def _stats(options: StatsOptions) -> None:
+    manifest = options.read()
     counts = count(manifest.entries)
     if options.pairs_with is not None and options.report is None:
         raise UsageError("--pairs-with belongs to --report", hint="name the page: --report lengths.html")
@@ -202,55 +195,69 @@ def _stats(options: argparse.Namespace) -> None:
             sides[str(options.pairs_with)] = lengths_by_id(read_manifest(options.pairs_with))
         for title, words in write_lengths(options.report, sides).items():
             LOG.info("%s: %s", title, words)
-    text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts)))
-    print_text(text)
+    print_text(json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts))))
 
 
 # Dividing and joining
 
 
-def _add_split(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="folder for train.jsonl, valid.jsonl, ... (default: its own)")
-    parser.add_argument("--by", default="", metavar="FIELD", help="a manifest for each value of a field, as `split`")
-    parser.add_argument("--valid", type=float, default=0.0, metavar="X", help="hold out a share, or a number, for validation")
-    parser.add_argument("--test", type=float, default=0.0, metavar="X", help="the same for the test split")
-    parser.add_argument(
-        "--apart", default="", metavar="FIELDS", help="entries equal in one of these fields stay in one split, as `speaker,text`"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="changes what is held out (default: 0)")
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions(ManifestOptions):
+    """Divide a manifest"""
+
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder for train.jsonl, valid.jsonl, ... (default: its own)"""
+    by: str = flag(default="", metavar="FIELD")
+    """a manifest for each value of a field, as `split`"""
+    valid: float = flag(default=0.0)
+    """hold out a share, or a number, for validation"""
+    test: float = flag(default=0.0)
+    """the same for the test split"""
+    apart: str = flag(default="", metavar="FIELDS")
+    """entries equal in one of these fields stay in one split, as `speaker,text`"""
+    seed: int = flag(default=0)
+    """changes what is held out (default: 0)"""
 
 
-def _split(options: argparse.Namespace) -> None:
+def _split(options: SplitOptions) -> None:
     if bool(options.by) == bool(options.valid or options.test):
         raise UsageError("say how to divide", expected="--by FIELD, or --valid and --test")
-    manifest = read_manifest(options.manifest, options.root)
     folder = options.out_dir or options.manifest.parent
-    entries = moved(manifest, folder)
+    entries = moved(options.read(), folder)
     if options.by:
         parts = by_field(entries, options.by)
     else:
-        parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), words(options.apart))
+        apart = [name.strip() for name in options.apart.split(",") if name.strip()]
+        parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), apart)
     check_files((), {"the manifest": options.manifest}, {"a part": [folder / f"{name}.jsonl" for name in parts]})
     for name, part in parts.items():
-        LOG.info("%s: %s", folder / f"{name}.jsonl", several(write_manifest(folder / f"{name}.jsonl", part), *_ENTRIES))
+        LOG.info("%s: %s", folder / f"{name}.jsonl", several(write_manifest(folder / f"{name}.jsonl", part), *ENTRIES))
 
 
-def _add_merge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifests", type=Input("a manifest"), nargs="+", metavar="MANIFEST")
-    add_output(parser)
-    parser.add_argument("--prefix", action="store_true", help="begin ids with the name of their manifest's folder")
+@dataclass(frozen=True, kw_only=True)
+class MergeOptions(QuietOptions):
+    """Join manifests"""
+
+    manifests: tuple[Path, ...] = positional("MANIFEST", file=Input("a manifest"))
+    out: Path = out_flag("the output", metavar="PATH")
+    prefix: bool = flag(default=False)
+    """begin ids with the name of their manifest's folder"""
 
 
-def _merge(options: argparse.Namespace) -> None:
+def _merge(options: MergeOptions) -> None:
     entries = merge(options.manifests, options.out.parent, options.prefix)
-    LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
+    LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *ENTRIES))
 
 
-_COMMANDS: dict[str, Subcommand] = {
-    "validate": Subcommand("check lines, files and lengths", _add_validate, _validate),
-    "stats": Subcommand("count entries, hours, speakers, quality", _add_stats, _stats),
-    "split": Subcommand("divide a manifest", _add_split, _split),
-    "merge": Subcommand("join manifests", _add_merge, _merge),
-    **CONVERSIONS,
-}
+_COMMANDS = Commands(
+    "netflips manifest",
+    "Check, count, divide, join and convert manifests.",
+    {
+        "validate": Command(ValidateOptions, "netflips manifest validate", _validate),
+        "stats": Command(StatsOptions, "netflips manifest stats", _stats),
+        "split": Command(SplitOptions, "netflips manifest split", _split),
+        "merge": Command(MergeOptions, "netflips manifest merge", _merge),
+        **CONVERSIONS,
+    },
+)
+build_parser, main = _COMMANDS.parser, _COMMANDS.main

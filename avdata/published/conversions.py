@@ -1,26 +1,26 @@
-"""Common parts of the subcommands of `netflips manifest`.
+"""The subcommands of `netflips manifest` that change from and to the published forms, and what reads those."""
 
-The subcommands of `netflips manifest` that change from and to the published forms.
-"""
-
-import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import SOUND_SUFFIXES, Input, Output, check_files
+from avcore.flags import Command, QuietOptions, flag, out_flag, positional
 from avcore.notes import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, normalise_language
 from avdata.corpus import read_corpus
 from avdata.labels import read_labels
-from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
+
+ENTRIES = ("entry", "entries")
 
 
 def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
@@ -52,14 +52,11 @@ def _relative(path: str, folder: Path) -> str:
     return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix() if path else ""
 
 
-AUDIO, UNITS = "audio", "units"
-
-
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
     """Yield the recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
     from avcore.media import probe  # which takes time to load
 
-    place = next((one for one in (folder / AUDIO / language, folder / language) if one.is_dir()), None)
+    place = next((one for one in (folder / "audio" / language, folder / language) if one.is_dir()), None)
     if place is None:
         return
     for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
@@ -72,73 +69,82 @@ def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]
 
 def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterator[UnitRow]:
     """Yield the units of a language by name; none when the folder has none."""
-    place = folder / UNITS / language
+    place = folder / "units" / language
     if place.is_dir():
         for row in iter_units(place):
             units = Units(row.units.ids, row.units.durations, language, vocabulary, is_merged=True)
             yield UnitRow(row.id, units, {})
 
 
-_ENTRIES = ("entry", "entries")
+@dataclass(frozen=True, kw_only=True)
+class ManifestOptions(QuietOptions):
+    """What reads a manifest."""
+
+    manifest: Path = positional("MANIFEST", file=Input("the manifest"))
+    """JSON lines"""
+    root: Path | None = flag(default=None, metavar="DIR")
+    """folder its paths start from (default: its own)"""
+
+    def read(self) -> Manifest:
+        """Return the manifest."""
+        return read_manifest(self.manifest, self.root)
 
 
-class Subcommand(NamedTuple):
-    """purpose: in one line. add: adds its options to a parser. work: does it, and may return an exit code."""
+@dataclass(frozen=True, kw_only=True)
+class UnitsOutOptions(QuietOptions):
+    """What reads a published form that has units."""
 
-    purpose: str
-    add: Callable[[argparse.ArgumentParser], None]
-    work: Callable[[argparse.Namespace], int | None]
+    out: Path = out_flag("the output", metavar="PATH")
+    """the manifest to write"""
+    units_out: Path | None = flag(default=None, file=Output("--units-out"), metavar="JSONL")
+    """write its units here"""
+    language: str = flag(default="", metavar="LANG", read=normalise_language)
+    """what is spoken, two letters"""
+    units_vocabulary: str = flag(default="", metavar="SHA")
+    """fingerprint of the units' quantizer"""
 
-
-def add_input(parser: argparse.ArgumentParser) -> None:
-    """Add the manifest that is read, and its root."""
-    parser.add_argument("manifest", type=Input("the manifest"), metavar="MANIFEST", help="JSON lines")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the file that is written."""
-    parser.add_argument("-o", "--out", type=Output("the output"), required=True, metavar="PATH")
-
-
-def words(text: str) -> list[str]:
-    """Return what stands between commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Write the manifest."""
+        LOG.info("%s: %s", self.out, several(write_manifest(self.out, entries), *ENTRIES))
 
 
-def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Input("the table"), metavar="TSV")
-    add_output(parser)
-    _add_labels_of_units(parser)
-    parser.add_argument(
-        "--labels", type=Input("a label file"), nargs="+", default=[], metavar="FILE", help="its label files, for --units-out"
-    )
-    parser.add_argument("--label-rate", type=int, default=50, metavar="HZ", help="of a single label file: 50 or 25 (default: 50)")
+@dataclass(frozen=True, kw_only=True)
+class FromTsvOptions(UnitsOutOptions):
+    """From AV-HuBERT's .tsv and label files"""
+
+    table: Path = positional("TSV", file=Input("the table"))
+    labels: tuple[Path, ...] = flag(default=(), file=Input("a label file"), nargs="+")
+    """its label files, for --units-out"""
+    label_rate: int = flag(default=50, metavar="HZ")
+    """of a single label file: 50 or 25 (default: 50)"""
 
 
-def _from_tsv(options: argparse.Namespace) -> None:
-    from avdata.published.conversions import read_tsv, read_tsv_units
-
+def _from_tsv(options: FromTsvOptions) -> None:
     if bool(options.labels) != (options.units_out is not None):
         raise UsageError("--labels and --units-out belong together")
-    entries = list(read_tsv(options.table, options.out.parent, normalise_language(options.language)))
-    if options.labels:
+    entries = list(read_tsv(options.table, options.out.parent, options.language))
+    if options.units_out is not None:
         labels = [str(path) for path in options.labels]
         rows = read_tsv_units(options.table, labels, options.label_rate, options.language, options.units_vocabulary)
         write_units(options.units_out, rows)
-    LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
+    options.write(entries)
 
 
-def _add_from_pairs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="holds audio/en, audio/ko, and perhaps units/en, units/ko")
-    parser.add_argument("--languages", nargs=2, default=["en", "ko"], metavar="LANG", help="theirs (default: en ko)")
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="gets en.jsonl, ko.jsonl, en.units.jsonl, ...")
-    parser.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the units' quantizer")
+@dataclass(frozen=True, kw_only=True)
+class FromPairsOptions(QuietOptions):
+    """From a pair folder of unit2unit"""
+
+    folder: Path = positional("DIR", type=Path)
+    """holds audio/en, audio/ko, and perhaps units/en, units/ko"""
+    languages: tuple[str, str] = flag(default=("en", "ko"), metavar="LANG")
+    """theirs (default: en ko)"""
+    out_dir: Path = flag(metavar="DIR")
+    """gets en.jsonl, ko.jsonl, en.units.jsonl, ..."""
+    units_vocabulary: str = flag(default="", metavar="SHA")
+    """fingerprint of the units' quantizer"""
 
 
-def _from_pairs(options: argparse.Namespace) -> None:
-    from avdata.published.conversions import read_pair_entries, read_pair_units
-
+def _from_pairs(options: FromPairsOptions) -> None:
     for language in map(normalise_language, options.languages):
         entries = list(read_pair_entries(options.folder, language, options.out_dir))
         rows = list(read_pair_units(options.folder, language, options.units_vocabulary))
@@ -150,76 +156,73 @@ def _from_pairs(options: argparse.Namespace) -> None:
             )
         if entries:
             out = options.out_dir / f"{language}.jsonl"
-            LOG.info("%s: %s", out, several(write_manifest(out, entries), *_ENTRIES))
+            LOG.info("%s: %s", out, several(write_manifest(out, entries), *ENTRIES))
         if rows:
             out = options.out_dir / f"{language}.units.jsonl"
             LOG.info("%s: units of %d", out, write_units(out, rows))
 
 
-def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument(
-        "--units",
-        type=Input("the units", may_be_folder=True),
-        required=True,
-        metavar="PATH",
-        help="units by id, perhaps with speaker embeddings",
-    )
-    add_output(parser)
-    parser.add_argument("--unit-offset", type=int, default=0, metavar="N", help="add N to every unit; 4 = raw class indices")
+@dataclass(frozen=True, kw_only=True)
+class ToUnit2aOptions(ManifestOptions):
+    """To the published manifest of vocoder training"""
+
+    units: Path = flag(file=Input("the units", may_be_folder=True), metavar="PATH")
+    """units by id, perhaps with speaker embeddings"""
+    out: Path = out_flag("the output", metavar="PATH")
+    """the table to write"""
+    unit_offset: int = flag(default=0)
+    """add N to every unit; 4 = raw class indices"""
 
 
-def _to_unit2a(options: argparse.Namespace) -> None:
-    from avdata.published.unit2a import write_unit2a
+def _to_unit2a(options: ToUnit2aOptions) -> None:
+    from avdata.published.unit2a import write_unit2a  # which loads torch
 
-    manifest = read_manifest(options.manifest, options.root)
-    number = write_unit2a(manifest, options.units, options.out, options.unit_offset)
+    number = write_unit2a(options.read(), options.units, options.out, options.unit_offset)
     LOG.info("%s: %s", options.out, several(number, "line"))
 
 
-def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Input("the table"), metavar="TXT", help="a Python dict literal a line")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
-    add_output(parser)
-    _add_labels_of_units(parser)
-    parser.add_argument("--unit-offset", type=int, default=0, metavar="N", help="take N off every unit; 4 = raw class indices")
+@dataclass(frozen=True, kw_only=True)
+class FromUnit2aOptions(UnitsOutOptions):
+    """From the published manifest of vocoder training"""
+
+    table: Path = positional("TXT", file=Input("the table"))
+    """a Python dict literal a line"""
+    root: Path | None = flag(default=None, metavar="DIR")
+    """folder its paths start from (default: its own)"""
+    unit_offset: int = flag(default=0)
+    """take N off every unit; 4 = raw class indices"""
 
 
-def _from_unit2a(options: argparse.Namespace) -> None:
+def _from_unit2a(options: FromUnit2aOptions) -> None:
     from avdata.published.unit2a import entries_of, read_unit2a
 
     utterances = read_unit2a(options.table, options.root, options.unit_offset)
-    language = normalise_language(options.language)
-    found = list(entries_of(utterances, options.out.parent, language, options.units_vocabulary))
+    found = list(entries_of(utterances, options.out.parent, options.language, options.units_vocabulary))
     if options.units_out is not None:
         write_units(options.units_out, (row for _, row in found))
-    number = write_manifest(options.out, (entry for entry, _ in found))
-    LOG.info("%s: %s", options.out, several(number, *_ENTRIES))
+    options.write([entry for entry, _ in found])
 
 
-def _add_to_kaldi(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for wav.scp, text, utt2spk and spk2utt")
+@dataclass(frozen=True, kw_only=True)
+class ToKaldiOptions(ManifestOptions):
+    """To a folder of Kaldi or ESPnet"""
+
+    out_dir: Path = flag(metavar="DIR")
+    """folder for wav.scp, text, utt2spk and spk2utt"""
 
 
-def _to_kaldi(options: argparse.Namespace) -> None:
+def _to_kaldi(options: ToKaldiOptions) -> None:
     from avdata.published.kaldi import FILES, write_kaldi
 
     check_files((), {"the manifest": options.manifest}, {"a file of the folder": [options.out_dir / name for name in FILES]})
-    number = write_kaldi(read_manifest(options.manifest, options.root), options.out_dir)
+    number = write_kaldi(options.read(), options.out_dir)
     LOG.info("%s: %s", options.out_dir, several(number, "utterance"))
 
 
-def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--units-out", type=Output("--units-out"), metavar="JSONL", help="write its units here")
-    parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
-    parser.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the units' quantizer")
-
-
-CONVERSIONS: dict[str, Subcommand] = {
-    "from-tsv": Subcommand("from AV-HuBERT's .tsv and label files", _add_from_tsv, _from_tsv),
-    "from-pairs": Subcommand("from a pair folder of unit2unit", _add_from_pairs, _from_pairs),
-    "to-kaldi": Subcommand("to a folder of Kaldi or ESPnet", _add_to_kaldi, _to_kaldi),
-    "to-unit2a": Subcommand("to the published manifest of vocoder training", _add_to_unit2a, _to_unit2a),
-    "from-unit2a": Subcommand("from the published manifest of vocoder training", _add_from_unit2a, _from_unit2a),
+CONVERSIONS: dict[str, Command[Any]] = {
+    "from-tsv": Command(FromTsvOptions, "netflips manifest from-tsv", _from_tsv),
+    "from-pairs": Command(FromPairsOptions, "netflips manifest from-pairs", _from_pairs),
+    "to-kaldi": Command(ToKaldiOptions, "netflips manifest to-kaldi", _to_kaldi),
+    "to-unit2a": Command(ToUnit2aOptions, "netflips manifest to-unit2a", _to_unit2a),
+    "from-unit2a": Command(FromUnit2aOptions, "netflips manifest from-unit2a", _from_unit2a),
 }
