@@ -6,7 +6,7 @@ How classes are chosen is a setting stored with the model.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.trust import Bound, KnownSentences
 from avcore.arrays import Floats, Pictures
+from avcore.bounds import Amount, OneOf
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
@@ -40,8 +41,8 @@ VITERBI = "viterbi"
 class Decoding:
     """The choice of classes: the best of each step, as published, or the best path with a price on each change."""
 
-    method: str = ARGMAX
-    duration_penalty: float = 0.0
+    method: Annotated[str, OneOf(ARGMAX, VITERBI)] = ARGMAX
+    duration_penalty: Amount = 0.0
     """Log-probability that each change of unit costs; used by viterbi."""
 
     @classmethod

@@ -8,8 +8,9 @@ python -m av2unit.kmeans align manifest=all.jsonl references=km/reference.units.
 import sys
 from collections.abc import Sequence
 
-from av2unit.clustering.config import ENCODER, AlignConfig, FeatureConfig, KMeansConfig, check_features
+from av2unit.clustering.config import ENCODER, AlignConfig, FeatureConfig, KMeansConfig
 from av2unit.extractor import UnitExtractor
+from avcore.bounds import require
 from avcore.command import Parser
 from avcore.errors import UsageError
 from avcore.progress import bars
@@ -27,7 +28,6 @@ def fit_centroids(config: KMeansConfig) -> None:
     # Loads scikit-learn and the media decoders, which --help and --print-config do without.
     from av2unit.clustering.fit import fit_quantizer
 
-    check_features(config.features, config.checkpoint)
     with bars() as progress:
         fit_quantizer(config, _extractor(config, config.features), progress)
 
@@ -37,7 +37,6 @@ def apply(config: KMeansConfig) -> None:
     from av2unit.clustering.labels import label_corpus, load_quantizer
 
     quantizer = load_quantizer(config.model)
-    check_features(quantizer.feature_config, config.checkpoint)
     extractor = _extractor(config, quantizer.feature_config)
     wanted = quantizer.features.get("encoder", "")
     if extractor is not None and extractor.fingerprint != wanted:
@@ -62,6 +61,7 @@ def align_labels(config: AlignConfig) -> None:
 def _extractor(config: KMeansConfig, features: FeatureConfig) -> UnitExtractor | None:
     if features.kind != ENCODER:
         return None
+    require(bool(config.checkpoint), "features of an encoder need one", expected="checkpoint=encoder.safetensors or .pt")
     return UnitExtractor.from_checkpoint(config.checkpoint, config.device, config.precision)
 
 

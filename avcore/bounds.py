@@ -1,6 +1,13 @@
-"""What a setting may be, said where it is declared: `flip: Share = 0.0`. `require_bounds` checks a whole config."""
+"""What a setting may be, said where it is declared: `flip: Share = 0.0`; what settings must be to each other, in `check`.
+
+    def check(self) -> None:
+        require(self.least <= self.most, "no clip can be used", expected="least <= most")
+
+`require_bounds` looks at both in a whole config.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -24,17 +31,32 @@ class Bounds:
 
 
 class OneOf:
-    """One of some words."""
+    """One of some words or numbers."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str | int) -> None:
         self._words = words
 
-    def holds(self, value: str) -> bool:
+    def holds(self, value: str | int) -> bool:
         """Return whether a value is one of them."""
         return value in self._words
 
     def __str__(self) -> str:
-        return " or ".join(word or "nothing" for word in self._words)
+        return " or ".join(str(word) or "nothing" for word in self._words)
+
+
+class Rising:
+    """Two numbers, the lower one first, from `least` to `most`."""
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf) -> None:
+        self._least, self._most = least, most
+
+    def holds(self, value: Sequence[float]) -> bool:
+        """Return whether they are."""
+        return len(value) == 2 and self._least <= value[0] <= value[1] <= self._most
+
+    def __str__(self) -> str:
+        within = "" if math.isinf(self._most) else f" within {self._least:g} to {self._most:g}"
+        return f"[lowest, highest]{within}"
 
 
 Share = Annotated[float, Bounds(0, 1)]
@@ -46,8 +68,15 @@ Size = Annotated[int, Bounds(1, 1 << 24)]
 """Of a part of a network: what is larger fits no machine."""
 
 
+def require(holds: bool, what: str, expected: object = None, found: object = None, hint: str | None = None) -> None:
+    """Raise UsageError where something does not hold of the settings."""
+    if not holds:
+        raise UsageError(what, expected=expected, found=found, hint=hint)
+
+
 def require_bounds(config: Any, place: str = "") -> None:
-    """Raise UsageError for the first setting of a dataclass, at any depth, that is out of its bounds or no number."""
+    """Raise UsageError for the first setting of a dataclass that is out of its bounds or no number, and for those that do not go
+    together as its method `check`, if it has one, finds out; at any depth."""
     hints = get_type_hints(type(config), include_extras=True)
     for one in fields(config):
         name, value = f"{place}{one.name}", getattr(config, one.name)
@@ -57,12 +86,14 @@ def require_bounds(config: Any, place: str = "") -> None:
             raise UsageError(f"{name} cannot be used", expected="a number", found=value)
         else:
             _require(name, value, hints[one.name])
+    if hasattr(config, "check"):
+        config.check()
 
 
 def _require(name: str, value: Any, hint: Any) -> None:
     if get_origin(hint) is Annotated:
         for bounds in hint.__metadata__:
-            if isinstance(bounds, Bounds | OneOf) and not bounds.holds(value):
+            if isinstance(bounds, Bounds | OneOf | Rising) and not bounds.holds(value):
                 raise UsageError(f"{name} cannot be used", expected=bounds, found=repr(value) if value == "" else value)
     elif isinstance(value, list | tuple):
         inside = get_args(hint)

@@ -22,7 +22,7 @@ from avtrain.entry import export_parser, run_export, train_of
 from text2unit.model import read_speller_config
 from text2unit.speller import TextSpeller, network_of
 from text2unit.stage import SPELLER
-from text2unit.training.config import SpellerRunConfig, check_text_config
+from text2unit.training.config import SpellerRunConfig
 from text2unit.training.corpus import read_text_corpus
 from text2unit.training.task import NETWORK, RUN_KIND, SpellerTask
 
@@ -32,7 +32,6 @@ _ALIGNER = "aligner."
 
 def make_task(config: SpellerRunConfig) -> SpellerTask:
     """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
-    check_text_config(config)
     corpus = read_text_corpus(config)
     sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
     torch.manual_seed(config.loop.seed)

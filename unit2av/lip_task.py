@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avcore.bounds import Amount, Number, require_bounds
-from avcore.errors import InputError, UsageError
+from avcore.bounds import Amount, Number, require
+from avcore.errors import InputError
 from avcore.notes import several
 from avcore.units import Ids
 from avdata.corpus import CorpusConfig
@@ -164,6 +164,11 @@ class LipLossConfig:
     sync_threshold: float
     sync_checkpoint: str = ""
 
+    def check(self) -> None:
+        """Raise UsageError for weights that leave none."""
+        is_left = self.quality + self.sync < 1
+        require(is_left, "losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LipRunConfig(RunConfig):
@@ -176,12 +181,7 @@ class LipRunConfig(RunConfig):
     num_samples: Number = 4
 
     def check(self) -> None:
-        """Raise UsageError for settings that cannot work, before anything is read."""
-        require_bounds(self)
-        if self.losses.quality + self.losses.sync >= 1:
-            raise UsageError(
-                "losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=self.losses
-            )
+        """Raise UsageError where there is nothing to validate on."""
         self.data.require_validation()
 
 

@@ -32,8 +32,6 @@ from unit2av.lipsync.wav2lip.training.config import (
     GeneratorConfig,
     SoundInitConfig,
     SoundModelConfig,
-    check_expert,
-    check_generator,
     read_sound_clips,
 )
 from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor
@@ -98,7 +96,6 @@ def make_task(config: GeneratorConfig) -> GeneratorTask:
 
     Raises NetflipsError of the kind that fits, before anything is trained.
     """
-    check_generator(config)
     clips = read_sound_clips(config.data, config.loop.seed)
     generator = start_generator(config.model, config.init, config.loop.seed)
     quality = start_quality(config.model, config.init, config.loop.seed) if config.losses.quality else None
@@ -108,7 +105,6 @@ def make_task(config: GeneratorConfig) -> GeneratorTask:
 
 def make_expert_task(config: ExpertConfig) -> SoundExpertTask:
     """Read everything that a run of the expert needs and check it. Raises NetflipsError, before anything is trained."""
-    check_expert(config)
     clips = read_sound_clips(config.data, config.loop.seed)
     return SoundExpertTask(config, clips, start_expert(config.model, config.init, config.loop.seed))
 

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from avtrain.entry import train_of
-from unit2av.face.training.config import SyncTrainConfig, check_sync
+from unit2av.face.training.config import SyncTrainConfig
 from unit2av.face.training.corpus import read_clips
 from unit2av.face.training.sync import SyncTask
 
 
 def make_task(config: SyncTrainConfig) -> SyncTask:
     """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
-    check_sync(config)
     # So long that a window can be shifted wherever it lies.
     shortest = config.model.frames + 2 * config.min_shift
     clips = read_clips(config.data, shortest, config.loop.seed)

@@ -23,7 +23,7 @@ from avtrain.checkpoints import require_name
 from avtrain.entry import export_parser, run_export, train_of
 from unit2av.stage import RENDERER, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
-from unit2av.voice.training.config import Unit2aConfig, check_edge_unit, check_voice_config
+from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import RunCheckpoint, TrainedHarmonic, read_run_checkpoint, start_vocoder
@@ -37,14 +37,13 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
 
     Raises NetflipsError of the kind that fits, before anything is trained.
     """
-    check_voice_config(config)
     with bars() as progress:
         corpus = read_voice_corpus(config, progress)
     # Sizes of the data where the settings say 0.
     model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
     num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
     config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
-    check_edge_unit(config)
+    config.check()
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
     if not isinstance(vocoder, TrainedHarmonic):

@@ -19,7 +19,7 @@ from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
 from unit2av.face.model import WINDOW_FRAMES, FaceModel, FaceModelSize
-from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, Unit2vConfig, check_unit2v
+from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, Unit2vConfig
 from unit2av.face.training.corpus import FaceClips, read_clips
 from unit2av.face.training.sync import SyncExpert, load_sync_expert
 from unit2av.face.training.task import FACE, KIND, Unit2vTask
@@ -84,7 +84,6 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
 
     Raises NetflipsError of the kind that fits, before anything is trained.
     """
-    check_unit2v(config)
     # A window, and another one for the reference pictures.
     clips = read_clips(config.data, 2 * WINDOW_FRAMES, config.loop.seed)
     config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))

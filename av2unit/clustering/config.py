@@ -5,9 +5,9 @@ there.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from avcore.errors import UsageError
+from avcore.bounds import Bounds, OneOf, Positive, require
 from avcore.timeline import FRAME_RATE, UNIT_RATE
 
 MFCC, FBANK, ENCODER = "mfcc", "fbank", "encoder"
@@ -18,26 +18,30 @@ NOT, CLIP, CORPUS = "none", "clip", "corpus"
 class FeatureConfig:
     """Features to cluster."""
 
-    kind: str = MFCC
+    kind: Annotated[str, OneOf(MFCC, FBANK, ENCODER)] = MFCC
     """mfcc (13 with first and second differences: 39), fbank (26 log energies), or encoder (a layer of an AV-HuBERT)."""
-    label_rate: int = UNIT_RATE
+    label_rate: Annotated[int, OneOf(UNIT_RATE, FRAME_RATE)] = UNIT_RATE
     """Labels a second: 50, or 25 = one for both heads."""
-    normalise: str = NOT
+    normalise: Annotated[str, OneOf(NOT, CLIP, CORPUS)] = NOT
     """Mean 0 and variance 1 in each column: none, clip (over each clip), or corpus (over all)."""
     layer: int | None = None
     """Of the encoder: n = the output of layer n, 0 = what enters the first, null = the normalised output of the last."""
-    modalities: tuple[str, ...] = ("audio", "video")
+    modalities: tuple[Annotated[str, OneOf("audio", "video")], ...] = ("audio", "video")
     """What the encoder is given, of what a clip has."""
+
+    def check(self) -> None:
+        """Raise UsageError where the encoder is given nothing."""
+        require(bool(self.modalities), "features.modalities cannot be used", "[audio,video], [audio], [video]", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
     """MiniBatch k-means (Sculley 2010) on a sample of frames."""
 
-    num_clusters: int
-    sample_gb: float = 1.0
+    num_clusters: Annotated[int, Bounds(2)]
+    sample_gb: Positive = 1.0
     """Memory for the sample of frames; all frames are equally likely to be in it."""
-    sample_share: float = 1.0
+    sample_share: Annotated[float, Bounds(0, 1, is_open=True)] = 1.0
     """At most so large a share of all frames."""
     batch_size: int
     max_iter: int
@@ -88,31 +92,3 @@ class AlignConfig:
     language: str = ""
     num_workers: int = 2
     max_bad_share: float = 0.2
-
-
-def check_features(features: FeatureConfig, checkpoint: str) -> None:
-    """Raises UsageError for a value that cannot be used."""
-    choices = {"kind": (MFCC, FBANK, ENCODER), "normalise": (NOT, CLIP, CORPUS), "label_rate": (UNIT_RATE, FRAME_RATE)}
-    for name, allowed in choices.items():
-        if getattr(features, name) not in allowed:
-            raise UsageError(
-                f"features.{name} cannot be used", expected=", ".join(map(str, allowed)), found=getattr(features, name)
-            )
-    if not features.modalities or set(features.modalities) - {"audio", "video"}:
-        raise UsageError(
-            "features.modalities cannot be used", expected="[audio,video], [audio], [video]", found=features.modalities
-        )
-    if features.kind == ENCODER and not checkpoint:
-        raise UsageError("features of an encoder need one", expected="checkpoint=encoder.safetensors or .pt")
-
-
-def check_fit(fit: FitConfig) -> None:
-    """Raises UsageError for a value that cannot be used."""
-    if fit.num_clusters < 2:
-        raise UsageError("fit.num_clusters cannot be used", expected="2 or more", found=fit.num_clusters)
-    if not 0 < fit.sample_share <= 1 or fit.sample_gb <= 0:
-        raise UsageError(
-            "the sample cannot be taken",
-            expected="fit.sample_share in 0..1 and fit.sample_gb above 0",
-            found=f"{fit.sample_share} and {fit.sample_gb}",
-        )

@@ -12,7 +12,7 @@ import safetensors
 from safetensors.numpy import save_file
 from sklearn.cluster import MiniBatchKMeans
 
-from av2unit.clustering.config import CORPUS, FitConfig, KMeansConfig, check_fit
+from av2unit.clustering.config import CORPUS, FitConfig, KMeansConfig
 from av2unit.clustering.features import FeatureStream, feature_settings
 from av2unit.clustering.labels import LabelCounts, Quantizer
 from av2unit.extractor import UnitExtractor
@@ -122,7 +122,6 @@ def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progres
 
     Work that was broken off goes on where the sample was last stored. Raises InputError when there are too few frames.
     """
-    check_fit(config.fit)
     path = require_place(config.model, "the k-means model")
     stored = path.with_suffix(".sample.safetensors")
     inputs = {"the manifest": config.manifest, "the encoder": config.checkpoint or None}

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from av2unit.config import AvHubertConfig
-from av2unit.extractor import ARGMAX, VITERBI, Decoding
+from av2unit.extractor import Decoding
 from av2unit.features import NUM_MELS
-from avcore.bounds import Amount, Count, Number, OneOf, Share, require_bounds
-from avcore.errors import UsageError
+from avcore.bounds import Amount, Count, Number, OneOf, Rising, Share, require
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
 
@@ -47,6 +46,10 @@ class DataConfig:
     allow_other_vocabulary: bool = False
     """Take labels of several quantizers, or of another one than the checkpoint whose heads are kept."""
 
+    def check(self) -> None:
+        """Raise UsageError for bounds that no clip meets."""
+        require(self.min_frames <= self.max_frames, "no clip can be used", expected="data.min_frames <= data.max_frames")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingConfig:
@@ -75,6 +78,10 @@ class MaskingConfig:
         """Share of pictures to mask."""
         return self.mask_prob_image if self.mask_prob is None else self.mask_prob
 
+    def check(self) -> None:
+        """Raise UsageError for a share that is none."""
+        require(0 <= (self.mask_prob or 0) <= 1, "masking.mask_prob cannot be used", expected="0 to 1", found=self.mask_prob)
+
 
 @dataclass(frozen=True)
 class NoiseConfig:
@@ -85,7 +92,7 @@ class NoiseConfig:
     """
 
     noise_prob: Share
-    snr_db: tuple[float, float]
+    snr_db: Annotated[tuple[float, float], Rising()]
     """The ratio is drawn between the two."""
     noise_wav: str = ""
     """A folder of sound files, a list of them, or a folder with the lists train.tsv and valid.tsv."""
@@ -120,29 +127,36 @@ class AugmentConfig:
     """Clips are said up to this share faster or slower, at the same pitch: sound, lips and labels alike."""
 
 
+BANDS, CODECS = ("telephone", "narrow", "laptop"), ("aac", "opus", "mp3")
+
+
 @dataclass(frozen=True)
 class MicrophoneConfig:
     """Rooms, microphones and channels for the sound of training clips; each is drawn by itself and may meet the others."""
 
     room_prob: Share = 0.0
-    reverb_s: tuple[float, float] = (0.1, 0.8)
+    reverb_s: Annotated[tuple[float, float], Rising(0.01, 5)] = (0.1, 0.8)
     """Seconds in which the echo falls by 60 dB."""
-    direct_db: tuple[float, float] = (-3.0, 15.0)
+    direct_db: Annotated[tuple[float, float], Rising(-40, 60)] = (-3.0, 15.0)
     """The direct sound over the echo: a hand's breadth away, or across the room."""
     band_prob: Share = 0.0
-    bands: tuple[str, ...] = ("telephone", "narrow", "laptop")
+    bands: tuple[Annotated[str, OneOf(*BANDS)], ...] = BANDS
     """What passes, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
     clip_prob: Share = 0.0
-    ceiling: tuple[float, float] = (0.1, 0.7)
+    ceiling: Annotated[tuple[float, float], Rising(0.001, 1)] = (0.1, 0.7)
     """Share of the peak above which the sound is cut off."""
     codec_prob: Share = 0.0
-    codecs: tuple[str, ...] = ("aac", "opus", "mp3")
-    bit_rate: tuple[float, float] = (16_000.0, 48_000.0)
+    codecs: tuple[Annotated[str, OneOf(*CODECS)], ...] = CODECS
+    bit_rate: Annotated[tuple[float, float], Rising(6_000, 320_000)] = (16_000.0, 48_000.0)
 
     @property
     def is_used(self) -> bool:
         """Whether anything ever happens."""
         return any((self.room_prob, self.band_prob, self.clip_prob, self.codec_prob))
+
+    def check(self) -> None:
+        """Raise UsageError where there is nothing to draw from."""
+        require(bool(self.bands and self.codecs), "microphone.bands and microphone.codecs cannot be empty")
 
 
 @dataclass(frozen=True)
@@ -170,6 +184,11 @@ class LossConfig:
     label_smoothing: Share = 0.0
     class_balance: Amount = 0.0
     """Classes are weighted by (1 / frequency) ** class_balance; 0 = all alike."""
+
+    def check(self) -> None:
+        """Raise UsageError for weights of nothing."""
+        counts = bool(self.masked_weight or self.unmasked_weight)
+        require(counts, "nothing would be learnt", expected="loss.masked_weight or loss.unmasked_weight above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,37 +224,24 @@ class TrainConfig(RunConfig):
     decoding: Decoding = field(default_factory=Decoding)
     """The choice of units in validation; stored in the export."""
 
-
-def check_config(config: TrainConfig) -> None:
-    """Raises UsageError for the first value that cannot work."""
-    require_bounds(config)
-    masking, noise, loss, data = config.masking, config.noise, config.loss, config.data
-    if not 0 <= (masking.mask_prob or 0) <= 1:
-        raise UsageError("masking.mask_prob cannot be used", expected="0 to 1", found=masking.mask_prob)
-    if not loss.masked_weight and not loss.unmasked_weight:
-        raise UsageError("nothing would be learnt", expected="loss.masked_weight or loss.unmasked_weight above 0")
-    if not loss.unmasked_weight and not masking.audio_prob and not masking.image_prob:
-        raise UsageError("nothing would be learnt", expected="masking, or loss.unmasked_weight above 0", found="no masked step")
-    if data.min_frames > data.max_frames:
-        raise UsageError("no clip can be used", expected="data.min_frames <= data.max_frames")
-    if bool(data.valid) != bool(data.valid_labels):
-        raise UsageError("data.valid and data.valid_labels go together")
-    if config.decoding.method not in (ARGMAX, VITERBI) or config.decoding.duration_penalty < 0:
-        raise UsageError(
-            "decoding cannot be used", expected=f"{ARGMAX}, or {VITERBI} with a penalty of 0 or more", found=config.decoding
-        )
-    if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
-        raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
-    dim, heads, groups = config.model.encoder_embed_dim, config.model.encoder_attention_heads, config.model.conv_pos_groups
-    if min(dim, heads, groups) < 1 or dim % heads or dim % groups:
-        raise UsageError(
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together."""
+        masking, loss, model, data = self.masking, self.loss, self.model, self.data
+        is_masked = bool(loss.unmasked_weight or masking.audio_prob or masking.image_prob)
+        require(is_masked, "nothing would be learnt", "masking, or loss.unmasked_weight above 0", "no masked step")
+        require(bool(data.valid) == bool(data.valid_labels), "data.valid and data.valid_labels go together")
+        dim, heads, groups = model.encoder_embed_dim, model.encoder_attention_heads, model.conv_pos_groups
+        require(
+            dim % heads == dim % groups == 0,
             "the model cannot be built",
             expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
             found=f"{dim}, {heads} and {groups}",
         )
-    if config.model.audio_feat_dim != NUM_MELS * config.model.stack_order_audio:
-        expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * config.model.stack_order_audio}"
-        raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=config.model.audio_feat_dim)
-    if min(config.model.final_dim, config.model.resnet_width, config.model.encoder_layers, config.model.conv_pos) < 1:
-        expected = "model.final_dim, resnet_width, encoder_layers and conv_pos of 1 or more"
-        raise UsageError("the model cannot be built", expected=expected)
+        require(model.final_dim > 0, "the model cannot be built", expected="model.final_dim of 1 or more")
+        width = NUM_MELS * model.stack_order_audio
+        require(
+            model.audio_feat_dim == width,
+            "model.audio_feat_dim is not that of the sound",
+            expected=f"{NUM_MELS} * model.stack_order_audio = {width}",
+            found=model.audio_feat_dim,
+        )

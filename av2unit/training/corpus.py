@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from av2unit.training.augment import WrongLips
-from av2unit.training.config import DataConfig, TrainConfig, check_config
+from av2unit.training.config import DataConfig, TrainConfig
 from av2unit.training.items import ClipItems, Recipe
 from av2unit.training.media import MediaReader
-from av2unit.training.noise import NoiseMixer, check_microphone
+from av2unit.training.noise import NoiseMixer
 from avcore.errors import VocabularyError
 from avcore.progress import Progress
 from avdata.corpus import Corpus, read_corpus
@@ -65,7 +65,6 @@ class _Part:
 
 def prepare(config: TrainConfig) -> Prepared:
     """Read manifests, labels and dictionaries. Raises the NetflipsError of the first thing that does not fit."""
-    check_config(config)
     data = config.data
     train = _read(config, data.train, data.train_labels)
     dictionaries = read_dictionaries(data.dictionaries, train.labels, data.num_units)
@@ -75,7 +74,6 @@ def prepare(config: TrainConfig) -> Prepared:
     model = replace(config.model, num_classes=tuple(map(len, dictionaries)), mask_dim=config.model.audio_feat_dim)
     media = MediaReader()
     noise = NoiseMixer(config.noise, train.corpus.split, train.speech, media)
-    check_microphone(config.microphone)
     recipe = Recipe(
         data,
         config.masking,

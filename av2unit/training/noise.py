@@ -243,26 +243,3 @@ def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator)
     echoed = samples + fftconvolve(samples, np.concatenate([[0.0], tail]))[: len(samples)]
     loudness, now = (float(np.sqrt(np.mean(np.square(part)))) for part in (samples, echoed))
     return np.asarray(echoed * (loudness / now if now else 1.0), dtype=np.float64)
-
-
-def check_microphone(config: MicrophoneConfig) -> None:
-    """Raises UsageError for the first value that cannot work."""
-    for name in ("room_prob", "band_prob", "clip_prob", "codec_prob"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UsageError(f"microphone.{name} cannot be used", expected="0..1", found=getattr(config, name))
-    for name, least, most in (
-        ("reverb_s", 0.01, 5.0),
-        ("direct_db", -40.0, 60.0),
-        ("ceiling", 0.001, 1.0),
-        ("bit_rate", 6_000, 320_000),
-    ):
-        lowest, highest = getattr(config, name)
-        if not least <= lowest <= highest <= most:
-            raise UsageError(
-                f"microphone.{name} cannot be used", expected=f"{least} <= lowest <= highest <= {most}", found=[lowest, highest]
-            )
-    for name, chosen, known in (("bands", config.bands, BANDS), ("codecs", config.codecs, CODECS)):
-        if not chosen or not set(chosen) <= set(known):
-            raise UsageError(
-                f"microphone.{name} cannot be used", expected=f"some of {', '.join(known)}", found=list(chosen) or "none"
-            )

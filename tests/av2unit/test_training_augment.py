@@ -15,7 +15,6 @@ from av2unit.training.noise import (
     BANDS,
     CODECS,
     Degradation,
-    check_microphone,
     coloured_noise,
     draw_channel,
     mix_in,
@@ -23,6 +22,7 @@ from av2unit.training.noise import (
     recoded,
 )
 from avcore.arrays import Doubles, Pictures
+from avcore.bounds import require_bounds
 from avcore.errors import UsageError
 from tests.av2unit.training_runs import PUBLISHED
 
@@ -199,7 +199,7 @@ def test_channels_are_drawn_as_often_as_asked_for() -> None:
     assert {channel.codec for channel in drawn} == {""}
     for wrong in ({"room_prob": 2}, {"reverb_s": (0.5, 0.1)}, {"codecs": ("g729",)}, {"bands": ()}):
         with pytest.raises(UsageError, match="microphone"):
-            check_microphone(MicrophoneConfig(**wrong))
+            require_bounds(MicrophoneConfig(**wrong), "microphone.")
 
 
 class _Reader:

@@ -23,10 +23,10 @@ GIVEN = {
     KMeansConfig: ["manifest=m", "model=k"],
     AlignConfig: ["manifest=m", "references=u", "out_dir=o"],
     Unit2aConfig: ["run_dir=r", "data.train=t"],
-    Unit2vConfig: ["run_dir=r", "data.train=t", "data.units=u"],
-    SyncTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
-    GeneratorConfig: ["run_dir=r", "data.train=t"],
-    ExpertConfig: ["run_dir=r", "data.train=t"],
+    Unit2vConfig: ["run_dir=r", "data.train=t", "data.units=u", "data.valid=v"],
+    SyncTrainConfig: ["run_dir=r", "data.train=t", "data.units=u", "data.valid=v"],
+    GeneratorConfig: ["run_dir=r", "data.train=t", "data.valid=v"],
+    ExpertConfig: ["run_dir=r", "data.train=t", "data.valid=v"],
     ReaderTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
 }
 """What each config must be told."""

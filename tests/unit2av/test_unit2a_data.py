@@ -17,7 +17,7 @@ from avcore.units import Units
 from avdata.published.unit2a import ReadingRules, check_range, read_generator, read_unit_item, read_utterances
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
-from unit2av.voice.training.config import Unit2aConfig, check_voice_config
+from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus
 from unit2av.voice.training.items import TrainingSegments
 
@@ -220,7 +220,7 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
         assert set(segments.load((0, number)).frames.tolist()) != {7}
         assert set(segments.load((0, number + 6)).frames.tolist()) == {7}
     with pytest.raises(UsageError, match=r"data.more_units stand beside data.units"):
-        check_voice_config(settings(songs, tmp_path, units="", more_units=("seen.jsonl",)))
+        settings(songs, tmp_path, units="", more_units=("seen.jsonl",)).data.check()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_settings_that_cannot_work(override: str) -> None:
     from avtrain.entry import read_config
 
     with pytest.raises(UsageError):
-        check_voice_config(read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override]))
+        read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
 
 
 CODES = [5, 5, 7]

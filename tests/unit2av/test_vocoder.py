@@ -19,7 +19,7 @@ from unit2av.voice.vocoder import VocoderConfig, vocoder_config
 HERE = Path("renderer.pt")
 OTHER = replace(
     SMALL, num_units=1024, unit_dim=24, channels=96, duration_dim=20, pre_kernel=5, upsample_rates=(8, 5, 4, 2),
-    upsample_kernels=(16, 11, 8, 4), resblock_kernels=(3, 5), resblock_dilations=((1, 2), (2, 6)),
+    upsample_kernels=(16, 11, 8, 4), resblock_kernels=(3, 5), resblock_dilations=[[1, 2], [2, 6]],
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_other_strides_and_dilations_come_from_the_configuration() -> None:
     settings = {"upsample_rates": [8, 5, 4, 2], "dilations": [[1, 2], [2, 6]]}
     assert vocoder_config(random_vocoder(OTHER).state_dict(), settings, HERE) == OTHER
     one_row = {"upsample_rates": [8, 5, 4, 2], "dilations": [1, 2]}
-    assert vocoder_config(random_vocoder(OTHER).state_dict(), one_row, HERE).resblock_dilations == ((1, 2), (1, 2))
+    assert vocoder_config(random_vocoder(OTHER).state_dict(), one_row, HERE).resblock_dilations == [[1, 2], [1, 2]]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
 SMALL = VocoderConfig(
     num_units=1000, unit_dim=6, speaker_dim=9, speaker_width=5, duration_dim=7, channels=32, pre_kernel=7, post_kernel=7,
     upsample_rates=(5, 4, 4, 2, 2), upsample_kernels=(11, 8, 8, 4, 4), resblock_kernels=(3, 7, 11),
-    resblock_dilations=((1, 3, 5),) * 3,
+    resblock_dilations=[[1, 3, 5]] * 3,
 )  # fmt: skip
 
 

@@ -1,10 +1,9 @@
 """Settings of a speller's training run, which the yaml files in configs/text2unit are checked against."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require_bounds
-from avcore.errors import UsageError
+from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import SpellerConfig
@@ -62,13 +61,10 @@ class SpellerRunConfig(RunConfig):
     init: str = ""
     num_samples: Number = 3
 
-
-def check_text_config(config: SpellerRunConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    data = config.data
-    sizes = config.model if config.model.num_units else SpellerConfig(**{**vars(config.model), "num_units": 1})
-    if misfit := sizes.misfit():
-        raise UsageError("these are no sizes of a speller", expected="see text2unit.model.SpellerConfig", found=misfit)
-    if data.trim not in ("", AUTO) and not data.trim.isdecimal():
-        raise UsageError("data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=data.trim)
+    def check(self) -> None:
+        """Raise UsageError for settings that cannot work, before anything is read."""
+        sizes = self.model if self.model.num_units else replace(self.model, num_units=1)
+        misfit, trim = sizes.misfit(), self.data.trim
+        require(not misfit, "these are no sizes of a speller", expected="see text2unit.model.SpellerConfig", found=misfit)
+        is_unit = trim in ("", AUTO) or trim.isdecimal()
+        require(is_unit, "data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=trim)

@@ -36,7 +36,7 @@ from unit2av.voice.source import (
     voiced_of,
     white_noise,
 )
-from unit2av.voice.vocoder import TimedUnits, count_modules
+from unit2av.voice.vocoder import TimedUnits, TimedUnitsConfig, count_modules
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""
@@ -81,15 +81,9 @@ class SourceSizes:
     pitch_layers: Size = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class HarmonicConfig(SourceSizes):
-    """Sizes of a harmonic voice; num_units to duration_dim as in VocoderConfig."""
-
-    num_units: int
-    unit_dim: int
-    speaker_dim: int
-    speaker_width: int
-    duration_dim: int
+@dataclass(frozen=True)
+class HarmonicConfig(SourceSizes, TimedUnitsConfig):
+    """Sizes of a harmonic voice."""
 
     @property
     def halo(self) -> int:
@@ -189,7 +183,7 @@ class HarmonicVocoder(TimedUnits):
     """The harmonic voice of one language."""
 
     def __init__(self, config: HarmonicConfig) -> None:
-        super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
+        super().__init__(config)
         self.config = config
         self.source = FilterNetwork(config)
         self.pitch = PitchPredictor(

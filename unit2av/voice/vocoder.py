@@ -9,7 +9,7 @@ their tensors and configuration.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avcore.bounds import Number, Size
 from avcore.compute.convolutions import WeightNormConv1d, WeightNormUpsampling
 from avcore.errors import CheckpointError
 from avcore.timeline import SAMPLES_PER_UNIT
@@ -33,28 +34,35 @@ _DURATION_KERNEL = 3
 
 
 @dataclass(frozen=True)
-class VocoderConfig:
-    """Sizes of a unit HiFi-GAN.
+class TimedUnitsConfig:
+    """Sizes that every unit vocoder has.
 
     num_units: rows of the unit table. unit_dim: width of a row. speaker_dim: width of the speaker vector that comes in.
-    speaker_width: its width after the projection. duration_dim: hidden width of the duration predictor. channels: width
-    after the first convolution, halved by each upsampling layer. upsample_rates: samples made of one, layer by layer;
-    their product is 320. resblock_dilations: one row for each residual block of a layer, in the order of
-    resblock_kernels.
+    speaker_width: its width after the projection. duration_dim: hidden width of the duration predictor.
     """
 
-    num_units: int
-    unit_dim: int
-    speaker_dim: int
-    speaker_width: int
-    duration_dim: int
-    channels: int
-    pre_kernel: int
-    post_kernel: int
+    num_units: Number
+    unit_dim: Size
+    speaker_dim: Number
+    speaker_width: Size
+    duration_dim: Size
+
+
+@dataclass(frozen=True)
+class VocoderConfig(TimedUnitsConfig):
+    """Sizes of a unit HiFi-GAN.
+
+    channels: width after the first convolution, halved by each upsampling layer. upsample_rates: samples made of one, layer by
+    layer; their product is 320. resblock_dilations: one row for each residual block of a layer, in the order of resblock_kernels.
+    """
+
+    channels: Size
+    pre_kernel: Size
+    post_kernel: Size
     upsample_rates: tuple[int, ...]
     upsample_kernels: tuple[int, ...]
     resblock_kernels: tuple[int, ...]
-    resblock_dilations: tuple[tuple[int, ...], ...]
+    resblock_dilations: list[list[int]]
 
     @property
     def samples_per_unit(self) -> int:
@@ -83,7 +91,7 @@ class VocoderConfig:
 class ResidualBlock(nn.Module):
     """Pairs of convolutions, a dilated one and a plain one, each pair added to what came in (HiFi-GAN, figure 1)."""
 
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
         super().__init__()
         self.convs1 = nn.ModuleList(WeightNormConv1d(channels, channels, kernel, dilation) for dilation in dilations)
         self.convs2 = nn.ModuleList(WeightNormConv1d(channels, channels, kernel) for _ in dilations)
@@ -116,11 +124,11 @@ class DurationPredictor(nn.Module):
 class TimedUnits(nn.Module):
     """What every unit vocoder has: the table of units, the speaker's projection, and the durations of units."""
 
-    def __init__(self, num_units: int, unit_dim: int, speaker_dim: int, speaker_width: int, duration_dim: int) -> None:
+    def __init__(self, config: TimedUnitsConfig) -> None:
         super().__init__()
-        self.dict: Any = nn.Embedding(num_units, unit_dim)
-        self.spkr = nn.Linear(speaker_dim, speaker_width)
-        self.dur_predictor = DurationPredictor(unit_dim, duration_dim)
+        self.dict: Any = nn.Embedding(config.num_units, config.unit_dim)
+        self.spkr = nn.Linear(config.speaker_dim, config.speaker_width)
+        self.dur_predictor = DurationPredictor(config.unit_dim, config.duration_dim)
 
     def log_durations(self, ids: Tensor, is_unit: Tensor | None = None) -> Tensor:
         """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units].
@@ -145,7 +153,7 @@ class UnitHifiGan(TimedUnits):
     """The vocoder of one language."""
 
     def __init__(self, config: VocoderConfig) -> None:
-        super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
+        super().__init__(config)
         self.config = config
         self.conv_pre = WeightNormConv1d(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
@@ -245,17 +253,17 @@ def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path)
     return rates
 
 
-def _dilations(depths: list[int], settings: Mapping[str, Any], path: Path) -> tuple[tuple[int, ...], ...]:
+def _dilations(depths: list[int], settings: Mapping[str, Any], path: Path) -> list[list[int]]:
     """Return one row of dilations for each residual block; depths: how many convolutions each has."""
     stored = settings.get("dilations", _PUBLISHED_DILATIONS)
     rows = stored if stored and isinstance(stored[0], list | tuple) else [stored] * len(depths)
-    dilations = tuple(tuple(int(dilation) for dilation in row) for row in rows)
+    dilations = [[int(dilation) for dilation in row] for row in rows]
     if [len(row) for row in dilations] != depths:
         raise CheckpointError(
             "the dilations of the residual blocks are not known",
             path=path,
             expected=f"{depths} values for the blocks",
-            found=[list(row) for row in dilations],
+            found=dilations,
             hint='give "dilations" in the checkpoint\'s configuration',
         )
     return dilations

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from avcore.bounds import Amount, Count, Number, Positive, Share, Size, require_bounds
-from avcore.errors import UsageError
+from avcore.bounds import Amount, Count, Number, Positive, Share, Size, require
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from unit2text.windows import WindowSettings
@@ -74,6 +73,12 @@ class ModelConfig:
     scale_embedding: bool
     dropout: Share
 
+    def check(self) -> None:
+        """Raise UsageError for a width that heads or groups do not divide."""
+        for name in ("encoder_heads", "conv_pos_groups", "decoder_heads"):
+            parts = getattr(self, name)
+            require(self.dim % parts == 0, f"model.{name} does not divide model.dim", f"a divisor of {self.dim}", parts)
+
 
 @dataclass(frozen=True)
 class ReaderInitConfig:
@@ -118,18 +123,10 @@ class ReaderTrainConfig(RunConfig):
     """Of CTC in the loss; the decoder has the rest."""
     label_smoothing: Share
 
-
-def check_reader_config(config: ReaderTrainConfig) -> None:
-    """Raise UsageError for settings that do not go together."""
-    require_bounds(config)
-    if config.data.lips and not config.init.checkpoint:
-        raise UsageError("a reader of lips is not begun from nothing", expected="init.checkpoint, such as unit_pretrained.pt")
-    if not config.data.lips and not config.data.units:
-        raise UsageError("these settings are missing", expected="data.units, or data.lips=true")
-    model = config.model
-    for name in ("encoder_heads", "conv_pos_groups", "decoder_heads"):
-        if model.dim % getattr(model, name):
-            raise UsageError(
-                f"model.{name} does not divide model.dim", expected=f"a divisor of {model.dim}", found=getattr(model, name)
-            )
-    config.data.require_validation()
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together."""
+        data, begins = self.data, bool(self.init.checkpoint)
+        is_begun = begins or not data.lips
+        require(is_begun, "a reader of lips is not begun from nothing", expected="init.checkpoint, such as unit_pretrained.pt")
+        require(bool(data.lips or data.units), "these settings are missing", expected="data.units, or data.lips=true")
+        data.require_validation()

@@ -22,7 +22,7 @@ from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_re
 from unit2text.search import BLANK_ROW, best_path
 from unit2text.stage import LIP_UNITS, LIPS, TEXT_READER, UNITS
 from unit2text.text import TextVocabulary
-from unit2text.training.config import ModelConfig, ReaderInitConfig, ReaderTrainConfig, check_reader_config
+from unit2text.training.config import ModelConfig, ReaderInitConfig, ReaderTrainConfig
 from unit2text.training.items import (
     LipBatch,
     LipClips,
@@ -344,7 +344,6 @@ class UnitTextTask(_ReadingTask):
     """Units to text."""
 
     def __init__(self, config: ReaderTrainConfig) -> None:
-        check_reader_config(config)
         self._corpus = read_reader_corpus(config.data, config.loop.seed)
         self.start = start_reader(config, self._corpus)
         sizes, text, num_units = self.start.model.config, self.start.text, self._corpus.num_units
@@ -395,7 +394,6 @@ class LipTextTask(_ReadingTask):
     """Mouth video to text: the paper's second step."""
 
     def __init__(self, config: ReaderTrainConfig) -> None:
-        check_reader_config(config)
         train, valid = read_lip_corpus(config.data, config.loop.seed)
         self.start = start_lip_reader(config.init, config.loop.seed)
         sizes = self.start.model.config

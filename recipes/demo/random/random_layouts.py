@@ -96,7 +96,7 @@ def translator(config: TranslatorConfig, seed: int) -> State:
 
 def vocoder_config(rows: int, unit_dim: int = 128, channels: int = 512, duration_dim: int = 128) -> VocoderConfig:
     """Return the sizes of a vocoder with `rows` units; the defaults are the published ones."""
-    dilations = ((1, 3, 5),) * 3
+    dilations = [[1, 3, 5]] * 3
     rates, kernels = (5, 4, 4, 2, 2), (11, 8, 8, 4, 4)
     return VocoderConfig(rows, unit_dim, 256, unit_dim, duration_dim, channels, 7, 7, rates, kernels, (3, 7, 11), dilations)
 

@@ -7,8 +7,7 @@ does not name it gets it from there.
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from avcore.bounds import Amount, Bounds, Count, Number, Share, Size, require_bounds
-from avcore.errors import UsageError
+from avcore.bounds import Amount, Bounds, Count, Number, Share, Size, require
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
@@ -42,6 +41,11 @@ class MouthRegion:
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def check(self) -> None:
+        """Raise UsageError for a region that is not in the crop."""
+        lies_in_it = 0 <= self.top < self.bottom <= FACE_SIZE and 0 <= self.left < self.right <= FACE_SIZE
+        require(lies_in_it, "the mouth region must lie in the face crop", expected=f"0..{FACE_SIZE}", found=self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,23 +172,10 @@ class SyncTrainConfig(RunConfig):
     optim: OptimConfig
     min_shift: Count
 
-
-def check_unit2v(config: Unit2vConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    mouth = config.mouth
-    if not (0 <= mouth.top < mouth.bottom <= FACE_SIZE and 0 <= mouth.left < mouth.right <= FACE_SIZE):
-        raise UsageError("the mouth region must lie in the face crop", expected=f"0..{FACE_SIZE}", found=mouth)
-    config.check()
-
-
-def check_sync(config: SyncTrainConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    model = config.model
-    if WINDOW_FRAMES % model.frames:
-        raise UsageError(
-            "model.frames must divide a window's pictures", expected=f"a divisor of {WINDOW_FRAMES}", found=model.frames
-        )
-    if not model.face_widths:
-        raise UsageError("the sync expert has a part without channels", found=model)
-    config.data.require_validation()
+    def check(self) -> None:
+        """Raise UsageError for sizes that make no expert, and where there is nothing to validate on."""
+        frames = self.model.frames
+        is_divisor = WINDOW_FRAMES % frames == 0
+        require(is_divisor, "model.frames must divide a window's pictures", f"a divisor of {WINDOW_FRAMES}", frames)
+        require(bool(self.model.face_widths), "the sync expert has a part without channels", found=self.model)
+        self.data.require_validation()

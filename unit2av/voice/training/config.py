@@ -5,10 +5,9 @@ a yaml that does not name it gets it from there.
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, Size, require_bounds
-from avcore.errors import UsageError
+from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, require
 from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 from avdata.corpus import UnitCorpusConfig
@@ -16,7 +15,7 @@ from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
 from unit2av.voice.training.discriminators import DiscriminatorConfig
 from unit2av.voice.training.losses import MelConfig
-from unit2av.voice.vocoder import VocoderConfig
+from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
 
 EDGE_AUTO = "auto"
 HIFIGAN, HARMONIC = "hifigan", "harmonic"
@@ -58,51 +57,70 @@ class VoiceDataConfig(UnitCorpusConfig):
     edge_steps: Number = 0
     contour_items: Count = 2
 
-
-@dataclass(frozen=True, kw_only=True)
-class VoiceModelConfig:
-    """Sizes of a vocoder from scratch, as unit2av.voice.vocoder.VocoderConfig names them.
-
-    num_units: rows of the unit table, speaker_dim: length of the voices; 0 = as the data have them. kind: hifigan, as published, or
-    harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.
-    """
-
-    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
-    num_units: Number
-    unit_dim: Size
-    speaker_dim: Number
-    speaker_width: Size
-    duration_dim: Size
-    channels: Size
-    pre_kernel: Size
-    post_kernel: Size
-    upsample_rates: tuple[int, ...]
-    upsample_kernels: tuple[int, ...]
-    resblock_kernels: tuple[int, ...]
-    resblock_dilations: list[list[int]]
-
-    source: SourceSizes = field(default_factory=SourceSizes)
-
-    def to_vocoder(self) -> VocoderConfig:
-        """The same as the vocoder takes it, with tuples for what yaml has as lists."""
-        values: dict[str, Any] = {one.name: _hashable(getattr(self, one.name)) for one in fields(VocoderConfig)}
-        return VocoderConfig(**values)
-
-    def to_harmonic(self) -> HarmonicConfig:
-        """The same as a harmonic voice takes it."""
-        sizes = {name: _hashable(value) for name, value in vars(self.source).items()}
-        return HarmonicConfig(
-            num_units=self.num_units,
-            unit_dim=self.unit_dim,
-            speaker_dim=self.speaker_dim,
-            speaker_width=self.speaker_width,
-            duration_dim=self.duration_dim,
-            **sizes,
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together."""
+        require(
+            bool(self.units or not self.more_units),
+            "data.more_units stand beside data.units",
+            expected="data.units of the same recordings",
+            found="none",
+        )
+        require(
+            self.valid_units_at_most >= self.segment_units,
+            "held-out utterances must be as long as segments",
+            expected=f"data.valid_units_at_most {self.segment_units} or more",
+            found=self.valid_units_at_most,
         )
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+@dataclass(frozen=True, kw_only=True)
+class VoiceModelConfig(VocoderConfig):
+    """Sizes of a vocoder from scratch.
+
+    num_units, speaker_dim: 0 = as the data have them. kind: hifigan, as published, or harmonic: a voice with a pitch
+    (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.
+    """
+
+    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
+    source: SourceSizes = field(default_factory=SourceSizes)
+
+    @property
+    def harmonic(self) -> HarmonicConfig:
+        """The same as a harmonic voice takes it."""
+        return HarmonicConfig(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
+
+    def check(self) -> None:
+        """Raise UsageError for sizes of which no vocoder can be built."""
+        if self.kind == HARMONIC:
+            self._check_harmonic()
+            return
+        layers, blocks = len(self.upsample_rates), len(self.resblock_kernels)
+        require(
+            0 < layers == len(self.upsample_kernels), "one upsampling kernel a rate is needed", layers, len(self.upsample_kernels)
+        )
+        made = self.samples_per_unit
+        require(made == SAMPLES_PER_UNIT, "the product of model.upsample_rates must be 20 ms", SAMPLES_PER_UNIT, made)
+        for rate, kernel in zip(self.upsample_rates, self.upsample_kernels, strict=True):
+            fits = kernel >= rate and (kernel - rate) % 2 == 0
+            require(fits, "an upsampling kernel does not fit its rate", found=f"kernel size {kernel}, rate {rate}")
+        is_halved, found = self.channels % 2**layers == 0, f"{self.channels}, {layers} layers"
+        require(is_halved, "model.channels must be halved by each upsampling layer", found=found)
+        rows = len(self.resblock_dilations)
+        require(0 < blocks == rows, "one row of dilations a residual block is needed", found=rows)
+        are_odd = all(kernel % 2 for kernel in (*self.resblock_kernels, self.pre_kernel, self.post_kernel))
+        require(are_odd, "convolution kernels must be odd", found=list(self.resblock_kernels))
+
+    def _check_harmonic(self) -> None:
+        source, shortest = self.source, 2 * PITCH_STEP
+        require(source.kernel % 2 == 1, "model.source.kernel must be odd", found=source.kernel)
+        is_even = source.fft >= shortest and source.fft % 2 == 0
+        require(is_even, "model.source.fft must be an even number of samples", f"{shortest} or more", source.fft)
+        require(
+            0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2,
+            "the bounds of model.source in Hz do not rise",
+            expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
+            found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +144,13 @@ class VoiceLossConfig:
     adversarial_from: Share = 0.0
     contour: Amount = 1.0
     voicing: Amount = 1.0
+
+    def check(self) -> None:
+        """Raise UsageError for weights that do not go together."""
+        trains_sound = self.mel + self.stft + self.adversarial > 0
+        require(trains_sound, "these losses train no sound", found=self, hint="give losses.mel a weight above 0")
+        sizes, drawn = len(self.stft_sizes), self.stft_drawn
+        require(drawn <= sizes, "losses.stft_drawn is a number of losses.stft_sizes", expected=f"0..{sizes}", found=drawn)
 
 
 @dataclass(frozen=True)
@@ -184,86 +209,21 @@ class Unit2aConfig(RunConfig):
         """Whether it trains a voice with a pitch."""
         return self.model.kind == HARMONIC
 
-
-def check_voice_config(config: Unit2aConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    data, losses = config.data, config.losses
-    if config.is_harmonic:
-        _check_harmonic(config)
-    else:
-        _check_model(config.model.to_vocoder())
-    if config.model.num_units:
-        check_edge_unit(config)
-    if config.is_adversarial:
-        config.discriminators.check()
-    if losses.mel + losses.stft + losses.adversarial <= 0:
-        raise UsageError("these losses train no sound", found=losses, hint="give losses.mel a weight above 0")
-    if losses.stft_drawn > len(losses.stft_sizes):
-        raise UsageError(
-            "losses.stft_drawn is a number of losses.stft_sizes", expected=f"0..{len(losses.stft_sizes)}", found=losses.stft_drawn
-        )
-    if data.more_units and not data.units:
-        raise UsageError("data.more_units stand beside data.units", expected="data.units of the same recordings", found="none")
-    if data.valid_units_at_most < data.segment_units:
-        raise UsageError(
-            "held-out utterances must be as long as segments",
-            expected=f"data.valid_units_at_most {data.segment_units} or more",
-            found=data.valid_units_at_most,
-        )
-    longest = max((config.mel.fft, *(losses.stft_sizes if losses.stft else ())))
-    if data.segment_units * SAMPLES_PER_UNIT <= longest:
-        raise UsageError(
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together; of the edge unit once the size of the table is known."""
+        data, losses, known = self.data, self.losses, range(self.model.num_units)
+        is_unit = not known or self.edge_unit in ("", EDGE_AUTO, *map(str, known))
+        require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {EDGE_AUTO} or nothing", self.edge_unit)
+        longest = max((self.mel.fft, *(losses.stft_sizes if losses.stft else ())))
+        require(
+            data.segment_units * SAMPLES_PER_UNIT > longest,
             "a segment is shorter than a window of the spectrogram",
             expected=f"more than {longest} samples",
             found=f"{data.segment_units} units",
             hint="raise data.segment_units",
         )
-
-
-def check_edge_unit(config: Unit2aConfig) -> None:
-    """Raise UsageError for an edge unit that the table of units lacks."""
-    known = range(config.model.num_units)
-    if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
-        raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
-
-
-def _check_model(model: VocoderConfig) -> None:
-    layers = len(model.upsample_rates)
-    if layers != len(model.upsample_kernels) or not layers:
-        raise UsageError("one upsampling kernel a rate is needed", expected=layers, found=len(model.upsample_kernels))
-    if model.samples_per_unit != SAMPLES_PER_UNIT:
-        raise UsageError(
-            "the product of model.upsample_rates must be 20 ms", expected=SAMPLES_PER_UNIT, found=model.samples_per_unit
-        )
-    for rate, kernel in zip(model.upsample_rates, model.upsample_kernels, strict=True):
-        if kernel < rate or (kernel - rate) % 2:
-            raise UsageError("an upsampling kernel does not fit its rate", found=f"kernel size {kernel}, rate {rate}")
-    if model.channels % 2**layers:
-        raise UsageError("model.channels must be halved by each upsampling layer", found=f"{model.channels}, {layers} layers")
-    if len(model.resblock_kernels) != len(model.resblock_dilations) or not model.resblock_kernels:
-        raise UsageError("one row of dilations a residual block is needed", found=len(model.resblock_dilations))
-    if any(kernel % 2 == 0 for kernel in (*model.resblock_kernels, model.pre_kernel, model.post_kernel)):
-        raise UsageError("convolution kernels must be odd", found=list(model.resblock_kernels))
-
-
-def _check_harmonic(config: Unit2aConfig) -> None:
-    source, data = config.model.source, config.data
-    if source.kernel % 2 == 0:
-        raise UsageError("model.source.kernel must be odd", found=source.kernel)
-    if source.fft < 2 * PITCH_STEP or source.fft % 2:
-        raise UsageError(
-            "model.source.fft must be an even number of samples", expected=f"{2 * PITCH_STEP} or more", found=source.fft
-        )
-    if not 0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2:
-        raise UsageError(
-            "the bounds of model.source in Hz do not rise",
-            expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
-            found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
-        )
-    if data.edge_steps and not config.edge_unit:
-        raise UsageError("data.edge_steps are said as edge_unit", expected="edge_unit=auto, or a unit", found="none")
-    if data.contour_items > config.batch.batch_size:
-        raise UsageError(
-            "data.contour_items is a part of a batch", expected=f"1..{config.batch.batch_size}", found=data.contour_items
-        )
+        if self.is_harmonic:
+            is_said, size = bool(self.edge_unit or not data.edge_steps), self.batch.batch_size
+            require(is_said, "data.edge_steps are said as edge_unit", "edge_unit=auto, or a unit", "none")
+            is_part = data.contour_items <= size
+            require(is_part, "data.contour_items is a part of a batch", expected=f"1..{size}", found=data.contour_items)

@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from avcore.bounds import Count, Number, Size
-from avcore.errors import UsageError
+from avcore.bounds import Count, Number, Size, require
 
 _SLOPE = 0.1
 _PERIOD_KERNEL, _PERIOD_STRIDE = 5, 3
@@ -40,21 +39,20 @@ class DiscriminatorConfig:
     scale_groups: tuple[Count, ...]
 
     def check(self) -> None:
-        """Raises UsageError for sizes that make no discriminator."""
-        rows = (self.scale_channels, self.scale_kernels, self.scale_strides, self.scale_groups)
-        if len({len(row) for row in rows}) != 1:
-            raise UsageError(
-                "the settings of the multi-scale discriminators differ in length",
-                expected="as many scale_channels as scale_kernels, scale_strides and scale_groups",
-                found=", ".join(str(len(row)) for row in rows),
-            )
+        """Raise UsageError for sizes of which no discriminator can be built."""
+        lengths = [len(row) for row in (self.scale_channels, self.scale_kernels, self.scale_strides, self.scale_groups)]
+        require(
+            len(set(lengths)) == 1,
+            "the settings of the multi-scale discriminators differ in length",
+            expected="as many scale_channels as scale_kernels, scale_strides and scale_groups",
+            found=", ".join(map(str, lengths)),
+        )
         for (inputs, outputs), groups in zip(pairwise((1, *self.scale_channels)), self.scale_groups, strict=True):
-            if inputs % groups or outputs % groups:
-                raise UsageError("a layer's channels do not fall into its groups", found=f"{inputs} -> {outputs}, {groups} groups")
-        if any(kernel % 2 == 0 for kernel in self.scale_kernels):
-            raise UsageError("scale_kernels must be odd", found=list(self.scale_kernels))
-        if any(period < 1 for period in self.periods) or (self.periods and not self.period_channels):
-            raise UsageError("discriminators.periods or period_channels cannot be used", found=list(self.periods))
+            falls, found = inputs % groups == outputs % groups == 0, f"{inputs} -> {outputs}, {groups} groups"
+            require(falls, "a layer's channels do not fall into its groups", found=found)
+        require(all(kernel % 2 for kernel in self.scale_kernels), "scale_kernels must be odd", found=list(self.scale_kernels))
+        has_width = bool(self.period_channels or not self.periods)
+        require(has_width, "discriminators.periods or period_channels cannot be used", found=list(self.periods))
 
 
 class Judgement(NamedTuple):

@@ -97,7 +97,7 @@ def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
     """Return what a vocoder's tensors can't tell, as a renderer's configuration holds it."""
     if isinstance(config, HarmonicConfig):
         return source_settings(config)
-    return {"upsample_rates": list(config.upsample_rates), "dilations": [list(row) for row in config.resblock_dilations]}
+    return {"upsample_rates": list(config.upsample_rates), "dilations": config.resblock_dilations}
 
 
 def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
@@ -129,11 +129,11 @@ def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: st
     Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
     """
     if init.checkpoint:
-        network = _from_checkpoint(_open(init, model.to_vocoder()), model, init, vocabulary, seed)
+        network = _from_checkpoint(_open(init, model), model, init, vocabulary, seed)
     elif model.kind == HARMONIC:
-        network = fresh_harmonic(model.to_harmonic(), seed)
+        network = fresh_harmonic(model.harmonic, seed)
     else:
-        network = fresh_vocoder(model.to_vocoder(), seed)
+        network = fresh_vocoder(model, seed)
     if network.config.speaker_dim != speaker_dim:
         raise InputError(
             "the voices do not fit the vocoder",

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from avcore.bounds import Count, Number, require_bounds
-from avcore.errors import InputError, UsageError
+from avcore.bounds import Count, Number, require
+from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
 from avtrain.config import OptimConfig, RunConfig
@@ -66,6 +66,12 @@ class GeneratorConfig(LipRunConfig):
     model: SoundModelConfig
     init: SoundInitConfig = field(default_factory=SoundInitConfig)
 
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together."""
+        is_used = bool(self.losses.quality or not self.init.quality_checkpoint)
+        require(is_used, "init.quality_checkpoint is of no use without a discriminator", expected="losses.quality above 0")
+        super().check()
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertConfig(RunConfig):
@@ -78,22 +84,11 @@ class ExpertConfig(RunConfig):
     init: SoundInitConfig = field(default_factory=SoundInitConfig)
     optim: OptimConfig
 
-
-def check_generator(config: GeneratorConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    config.check()
-    if config.init.quality_checkpoint and not config.losses.quality:
-        raise UsageError("init.quality_checkpoint is of no use without a discriminator", expected="losses.quality above 0")
-
-
-def check_expert(config: ExpertConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    if config.init.quality_checkpoint:
-        raise UsageError(
-            "the sync expert's training has no discriminator", found=f"init.quality_checkpoint={config.init.quality_checkpoint}"
-        )
-    config.data.require_validation()
+    def check(self) -> None:
+        """Raise UsageError for settings that do not go together."""
+        stated = self.init.quality_checkpoint
+        require(not stated, "the sync expert's training has no discriminator", found=f"init.quality_checkpoint={stated}")
+        self.data.require_validation()
 
 
 @dataclass(frozen=True, eq=False)
