@@ -103,15 +103,12 @@ def export(options: argparse.Namespace) -> None:
         from av2unit.training.calibrate import judge_lips
 
         judge_lips(path, _config(options), options.device, options.max_clips)
-    LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, _words(decoding))
+    chosen = f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method
+    LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, chosen)
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
     return read_config(TrainConfig, "config", [], options.run_dir.resolve())
-
-
-def _words(decoding: Decoding) -> str:
-    return f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method
 
 
 def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: str = "float32") -> Path:

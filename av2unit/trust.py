@@ -389,27 +389,17 @@ def trusted_units(extractor: Extractor, speech: Floats | None, lips: Pictures | 
     if share >= bound.least:
         return TrustedUnits(extractor.extract_scored(speech, lips), BOTH, BELONG.code, share, bound.own)
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
-    if least is not None and seen.confidence < least and _moves(lips) and _says_as_much(heard, seen, bound.silence):
+    spoken, mouthed = (int(is_said(one.units.frames(), bound.silence).sum()) for one in (heard, seen))
+    # There is speech to be taken where lips move.
+    if least is not None and seen.confidence < least and _moves(lips) and spoken >= _HARDLY * mouthed:
         return TrustedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)
-    modalities, reason = _believed(heard, seen, extractor.domain, bound.silence, is_noisy(speech))
+    modalities, reason = _believed(heard, seen, extractor.domain, spoken, mouthed, is_noisy(speech))
     return TrustedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
 
 def _moves(lips: Pictures) -> bool:
     """Return whether lips uint8 [T, 96, 96] are more than a picture that is held."""
     return len(lips) > 1 and float(np.abs(np.diff(lips.astype(np.int16), axis=0)).mean()) > _STILL
-
-
-def _says_as_much(heard: Extraction, seen: Extraction, silence: int | None) -> bool:
-    """Return whether there is speech to be taken where lips move."""
-    spoken, mouthed = _said_steps(heard, seen, silence)
-    return spoken >= _HARDLY * mouthed
-
-
-def _said_steps(heard: Extraction, seen: Extraction, silence: int | None) -> tuple[int, int]:
-    """Count the steps in which sound and lips say anything."""
-    spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
-    return spoken, mouthed
 
 
 def is_noisy(speech: Floats) -> bool:
@@ -422,9 +412,13 @@ def is_noisy(speech: Floats) -> bool:
     return bool(levels.max() - np.quantile(levels, _QUIET) < _CLEAN_DB)
 
 
-def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None, has_noise: bool) -> tuple[str, str]:
-    """Choose between sound and lips that do not belong together; returns the chosen one and the code of the reason."""
-    spoken, mouthed = _said_steps(heard, seen, silence)
+def _believed(
+    heard: Extraction, seen: Extraction, domain: Domain | None, spoken: int, mouthed: int, has_noise: bool
+) -> tuple[str, str]:
+    """Choose between sound and lips that do not belong together; returns the chosen one and the code of the reason.
+
+    spoken, mouthed: steps in which they say anything.
+    """
     if mouthed < _HARDLY * spoken:
         return AUDIO, STILL_LIPS.code
     if spoken < _HARDLY * mouthed:

@@ -13,7 +13,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file
 from avcore.texts import iter_lines
 from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
-from avdata.manifest import Entry, Manifest, read_manifest
+from avdata.manifest import Entry, read_manifest
 
 _TSV_COLUMNS = 5
 _MOST_DIGITS = 12
@@ -66,12 +66,10 @@ def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
     Raises InputError naming the first line that cannot be used.
     """
     path = require_file(path, "the manifest")
-    clips = _read_tsv(path, root) if path.suffix == ".tsv" else _from_manifest(read_manifest(path, root))
-    return Corpus(path, clips)
-
-
-def _from_manifest(manifest: Manifest) -> tuple[CorpusClip, ...]:
-    return tuple(_clip_of(entry, manifest.root) for entry in manifest.entries)
+    if path.suffix == ".tsv":
+        return Corpus(path, _read_tsv(path, root))
+    manifest = read_manifest(path, root)
+    return Corpus(path, tuple(_clip_of(entry, manifest.root) for entry in manifest.entries))
 
 
 def _clip_of(entry: Entry, root: Path) -> CorpusClip:

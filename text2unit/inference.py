@@ -20,7 +20,7 @@ from avcore.notes import NoteKind, several, tell
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import normalise_language, write_unit_file
-from avdata.manifest import Entry, read_manifest
+from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note
 from text2unit.script import SpokenScript, as_pronounced, script_of
@@ -101,7 +101,8 @@ def _say_manifest(manifest: Path, options: SpellOptions) -> int:
     """Write the units of a manifest's texts; those that cannot be said are named and left out, and the exit code says so."""
     if options.text is not None or options.text_path is not None:
         raise UsageError("a text and --manifest are both given", expected="one of them")
-    entries = [one for one in read_manifest(manifest).entries if _is_in(one, options.lang)]
+    known = {"", normalise_language(options.lang)}
+    entries = [one for one in read_manifest(manifest).entries if normalise_language(one.language) in known]
     if not entries:
         raise InputError("no entry is in the language", path=manifest, expected=f"entries in {options.lang}")
     with loading():
@@ -119,10 +120,6 @@ def _say_manifest(manifest: Path, options: SpellOptions) -> int:
     leave_out(unsaid, "text", "that cannot be said", manifest, True, "")
     LOG.info("%s: units of %s", options.out_unit_path, several(write_units(options.out_unit_path, rows), "text"))
     return EXIT_FAILED if unsaid else 0
-
-
-def _is_in(entry: Entry, language: str) -> bool:
-    return not entry.language or normalise_language(entry.language) == normalise_language(language)
 
 
 def _from_stdin() -> str:

@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections import defaultdict
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,7 +144,7 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     head = {"vocabulary": labels.vocabulary, **names}
     bad = BadItems(config.max_bad_share)
     shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
-    loader = make_loader(source, _only, [[(0, number)] for number in shards.missing], config.num_workers)
+    loader = make_loader(source, itemgetter(0), [[(0, number)] for number in shards.missing], config.num_workers)
     for number, batch in shards.filled(zip(shards.missing, loader, strict=True), progress, "aligning"):
         bad.note(batch)
         if batch.bad:
@@ -154,7 +155,3 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     report = write_results(folder, shards, Labelled(corpus.split, num_units, labels.vocabulary, config.language, UNIT_RATE))
     shutil.rmtree(shards.folder)
     return report
-
-
-def _only(items: list[Carried]) -> Carried:
-    return items[0]

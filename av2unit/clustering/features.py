@@ -7,6 +7,7 @@ few clips are held.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +88,7 @@ class FeatureStream:
     def of(self, numbers: Sequence[int]) -> Iterator[ClipFeatures]:
         """Yield the features of clips by their numbers, in that order; of a clip that cannot be read, the reason."""
         batches = [[(0, number)] for number in numbers]
-        loader = make_loader(_Sources(self._corpus, self._config), _only, batches, self._num_workers)
+        loader = make_loader(_Sources(self._corpus, self._config), itemgetter(0), batches, self._num_workers)
         for number, batch in zip(numbers, loader, strict=True):
             yield ClipFeatures(number, batch.bad[0] if batch.bad else self._finish(batch.content))
 
@@ -132,10 +133,6 @@ def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> 
     if config.kind != ENCODER:
         del settings["layer"], settings["modalities"]
     return settings | ({"encoder": extractor.fingerprint} if extractor is not None else {})
-
-
-def _only(items: list[Any]) -> Any:
-    return items[0]
 
 
 # Features of the sound

@@ -200,7 +200,8 @@ class Decoder(nn.Module):
         Returns logits, float [batch, time, row].
         """
         x = self.embed_tokens(tokens) * self._scale + self.embed_positions(tokens)
-        return self._run(x, causal_mask(tokens), source, source_mask, _only_new)
+        # Nothing is in the past.
+        return self._run(x, causal_mask(tokens), source, source_mask, lambda _, new: new)
 
     def step(
         self,
@@ -246,8 +247,3 @@ def causal_mask(tokens: Tensor) -> Tensor | None:
     length = tokens.shape[1]
     before = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
     return before & (is_token | torch.eye(length, dtype=torch.bool, device=tokens.device))
-
-
-def _only_new(layer: int, new: KeysValues) -> KeysValues:
-    """Compute self-attention without a past (see `Extend`)."""
-    return new

@@ -201,26 +201,23 @@ def _wav_data(file: BinaryIO) -> int | None:
 
 
 def _w64_data(file: BinaryIO) -> int | None:
-    file.seek(40)
-    while len(head := file.read(_W64_HEADER)) == _W64_HEADER:
-        size = int.from_bytes(head[16:], "little") - _W64_HEADER
-        if head[:4] == b"data":
-            return size if size > 0 else None
-        if size < 0:
-            return None
-        file.seek(size + -size % 8, 1)
-    return None
+    return _data_of(file, 40, _W64_HEADER, lambda head: int.from_bytes(head[16:], "little") - _W64_HEADER, 8)
 
 
 def _caf_data(file: BinaryIO) -> int | None:
-    file.seek(_CAF_HEADER)
-    while len(head := file.read(12)) == 12:
-        size = int.from_bytes(head[4:], "big", signed=True)
+    return _data_of(file, _CAF_HEADER, 12, lambda head: int.from_bytes(head[4:], "big", signed=True), 1)
+
+
+def _data_of(file: BinaryIO, start: int, length: int, size_in: Callable[[bytes], int], align: int) -> int | None:
+    """The same of a file of chunks from `start` on, whose heads of `length` bytes tell their size; they begin at whole `align`."""
+    file.seek(start)
+    while len(head := file.read(length)) == length:
+        size = size_in(head)
         if head[:4] == b"data":
             return size if size > 0 else None
         if size < 0:
             return None
-        file.seek(size, 1)
+        file.seek(size + -size % align, 1)
     return None
 
 
@@ -456,9 +453,6 @@ def _is_text(head: bytes) -> bool:
 
 def packet_time(packet: Any) -> int | None:
     """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
-    time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
+    knows_order_only = packet.pts is None or packet.stream.container.format.name == "avi"
+    time: int | None = packet.dts if knows_order_only else packet.pts
     return time
-
-
-def _stores_order_only(container: Any) -> bool:
-    return bool(container.format.name == "avi")

@@ -58,7 +58,10 @@ def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts
     longest = max(settings.max_s - room, settings.max_s / 2)
     parts = [part for region in activity.regions(settings.speech) for part in _split(activity, region, longest)]
     joined = list(_joined(parts, longest, settings.max_pause_s))
-    return _by_length(activity.padded(joined, settings.margin_s), settings.min_s)
+    found = activity.padded(joined, settings.margin_s)
+    return SpeechCuts(
+        [one for one in found if one.seconds >= settings.min_s], [one for one in found if one.seconds < settings.min_s]
+    )
 
 
 def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings) -> SpeechCuts:
@@ -107,12 +110,6 @@ def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterat
             held = region
     if held is not None:
         yield held
-
-
-def _by_length(regions: list[Region], min_s: float) -> SpeechCuts:
-    return SpeechCuts(
-        [region for region in regions if region.seconds >= min_s], [region for region in regions if region.seconds < min_s]
-    )
 
 
 CONTACT_SHEET = "contact_sheet.png"

@@ -158,8 +158,9 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
         if row.id in rows:
             raise InputError(f"the id {row.id!r} is there twice", path=units_path)
         if row.id in wanted:
-            place = f"{units_path}: {row.id}"
-            rows[row.id] = timed_units(row, place, reading.frame_level, reading.first_unit), _voice(row.extra, place)
+            place, voice = f"{units_path}: {row.id}", row.extra.get("speaker_embedding")
+            units = timed_units(row, place, reading.frame_level, reading.first_unit)
+            rows[row.id] = units, None if voice is None else as_voice(voice, place)
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"without recording or units in {units_path}"
     leave_out(lacking, "utterance", what, path, reading.allow_missing, "give data.units of the same recordings")
@@ -167,11 +168,6 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
         audio = manifest.path(entry, "audio")
         if entry.id in rows and audio is not None:
             yield VoiceClip(entry.id, audio, *rows[entry.id])
-
-
-def _voice(extra: Mapping[str, Any], place: str) -> Vector | None:
-    stored = extra.get("speaker_embedding")
-    return None if stored is None else as_voice(stored, place)
 
 
 def as_voice(values: Any, place: str | Path) -> Vector:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
-from avdata.manifest import Manifest
 from avdata.unit_store import iter_units, settle_vocabulary, table_size, timed_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.lip_crops import CropSource, reference_of
@@ -65,7 +64,9 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
 
 def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
     reading = ClipReading(manifest_path, config)
-    units = _read_units(reading.manifest, units_path, config)
+    wanted = {entry.id for entry in reading.manifest.entries}
+    rows = (row for row in iter_units(units_path) if row.id in wanted)
+    units = {row.id: timed_units(row, f"{units_path}: {row.id}", config.frame_level, config.first_unit) for row in rows}
     clips = list[LipClip]()
     for entry, footage in reading.footages():
         reference = reference_of(reading.manifest, entry, config.steady_boxes)
@@ -85,9 +86,3 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
         else:
             clips.append(clip)
     return reading.require(clips)
-
-
-def _read_units(manifest: Manifest, path: str, config: LipDataConfig) -> dict[str, Units]:
-    wanted = {entry.id for entry in manifest.entries}
-    rows = (row for row in iter_units(path) if row.id in wanted)
-    return {row.id: timed_units(row, f"{path}: {row.id}", config.frame_level, config.first_unit) for row in rows}

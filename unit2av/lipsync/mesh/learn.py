@@ -279,13 +279,9 @@ def learn_from_manifest(
     table.save(out)
     LOG.info("%s: %d units, from %d pictures of %s", out, size, examples.num_pictures, several(len(examples.frames), "clip"))
     if held:
-        _tell(table, held)
-
-
-def _tell(table: MouthTable, held: list[_Clip]) -> None:
-    opening, width, press = correlations((table.parameters(clip.units), clip.parameters) for clip in held)
-    clips = several(len(held), "clip")
-    LOG.info("on %s held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", clips, opening, width, press)
+        opening, width, press = correlations((table.parameters(clip.units), clip.parameters) for clip in held)
+        told = several(len(held), "clip"), opening, width, press
+        LOG.info("on %s held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", *told)
 
 
 def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:

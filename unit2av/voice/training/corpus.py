@@ -159,14 +159,8 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
     known = dict(_stored(row, cache) for row in read_cache(cache, "id", "audio", "speaker_embedding"))
     todo = [one for one in utterances if one.voice is None and (one.id, str(one.audio)) not in known]
     known |= dict(_stored(row, cache) for row in _compute_voices(todo, cache, encoder, progress))
-    filled = [_filled(one, known) for one in utterances]
+    filled = [replace(one, voice=known[one.id, str(one.audio)]) if one.voice is None else one for one in utterances]
     return [one for one in filled if one.voice is not None]
-
-
-def _filled(utterance: VoiceClip, known: Known) -> VoiceClip:
-    if utterance.voice is not None:
-        return utterance
-    return replace(utterance, voice=known[utterance.id, str(utterance.audio)])
 
 
 def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
