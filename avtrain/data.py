@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,39 @@ class ItemSource(Protocol[Item]):
 
     def lengths(self) -> Sequence[int]:
         """Return a length per item, for the buckets."""
+
+
+class Identified(Protocol):
+    """What an item is made of: a clip, an utterance."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+
+Row = TypeVar("Row", bound=Identified)
+
+
+class ItemsOf(ABC, Generic[Row, Item]):
+    """An item source of rows, an item each. rows: what the items are made of, all in memory; lengths: of each."""
+
+    def __init__(self, rows: Sequence[Row], lengths: Iterable[int]) -> None:
+        self.rows, self._lengths = rows, list(lengths)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, index: int) -> str:
+        """Return the id of the row."""
+        return self.rows[index].id
+
+    def lengths(self) -> list[int]:
+        """Return the length of each row."""
+        return self._lengths
+
+    @abstractmethod
+    def load(self, key: Key) -> Item:
+        """Load item key[1] in epoch key[0], as `ItemSource.load`."""
 
 
 @dataclass(frozen=True)

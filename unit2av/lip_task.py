@@ -6,11 +6,11 @@ The recipe is that of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", 
 
 import logging
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from avdata.corpus import CorpusConfig
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemSource
+from avtrain.data import ItemsOf, ItemSource
 from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE
@@ -112,26 +112,16 @@ class ClipReading:
         return clips
 
 
-class LipWindows(ABC, Generic[Clip, Example]):
-    """An item source: random windows of clips. cache: folder of the face crops; owners: int64 [items], the clip of each item."""
+class LipWindows(ItemsOf[Clip, Example]):
+    """Random windows of clips, all of one length. cache: folder of the face crops; owners: int64 [items], the clip of each item."""
 
     def __init__(self, clips: Sequence[Clip], cache: str | Path, seed: int, owners: Ids) -> None:
-        self._clips, self._crops, self._seed, self._owners = clips, CropCache(cache), seed, owners
-
-    def __len__(self) -> int:
-        return len(self._owners)
-
-    def name(self, index: int) -> str:
-        """Return the clip that an item comes from."""
-        return str(self._clips[self._owners[index]].id)
-
-    def lengths(self) -> list[int]:
-        """All windows are of one length."""
-        return [1] * len(self)
+        super().__init__([clips[owner] for owner in owners], [1] * len(owners))
+        self._crops, self._seed = CropCache(cache), seed
 
     def load(self, key: Key) -> Example:
         """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
-        clip = self._clips[self._owners[key[1]]]
+        clip = self.rows[key[1]]
         return self.example(clip, self._crops.faces(clip.footage), item_generator(self._seed, key))
 
     @abstractmethod

@@ -29,7 +29,7 @@ from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
 from avdata.corpus import Corpus, CorpusClip, read_corpus
 from avdata.labels import Labels, read_labels
-from avtrain.data import BadItems, make_loader
+from avtrain.data import BadItems, ItemsOf, make_loader
 from avtrain.sampling import Key
 
 LOG = logging.getLogger("netflips.kmeans")
@@ -84,32 +84,24 @@ class Carried(NamedTuple):
     distance: float
 
 
-class _Aligned:
-    """Items for workers: each aligns a clip with a reference and carries the labels over (avtrain.data.ItemSource)."""
+class _Aligned(ItemsOf[CorpusClip, Carried]):
+    """Items for workers: each aligns a clip with a reference and carries the labels over."""
 
     def __init__(self, corpus: Corpus, labels: Labels) -> None:
-        self._clips, self._labels, self._media = corpus.clips, labels, MediaReader()
+        super().__init__(corpus.clips, (clip.steps for clip in corpus.clips))
+        self._labels, self._media = labels, MediaReader()
         self._references: dict[str, list[int]] = defaultdict(list)
         for number, clip in enumerate(corpus.clips):
             if clip.sentence and len(labels.of(number)):
                 self._references[clip.sentence].append(number)
         self._features = lru_cache(_KEPT_REFERENCES)(self._read)
 
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def name(self, index: int) -> str:
-        return self._clips[index].id
-
-    def lengths(self) -> list[int]:
-        return [clip.steps for clip in self._clips]
-
     def load(self, key: Key) -> Carried:
         number = key[1]
         own = self._labels.of(number)
         if len(own):
             return Carried(own.astype(np.int64), 0.0)
-        clip = self._clips[number]
+        clip = self.rows[number]
         references = self._references.get(clip.sentence, [])
         if not references:
             raise InputError("no clip with labels says the same", expected='an equal "sentence", or "text" and "language"')
@@ -122,7 +114,7 @@ class _Aligned:
         return Carried(labels[np.minimum(path, len(labels) - 1)], distance)
 
     def _read(self, number: int) -> Floats:
-        clip: CorpusClip = self._clips[number]
+        clip = self.rows[number]
         if not clip.audio:
             raise InputError("the clip has no sound")
         return normalise_columns(mfcc_features(self._media.speech(clip.audio).astype(np.float64), UNIT_RATE))

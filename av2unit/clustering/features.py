@@ -19,8 +19,8 @@ from av2unit.training.media import MediaReader, Pcm
 from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
-from avdata.corpus import Corpus
-from avtrain.data import BadItem, make_loader
+from avdata.corpus import Corpus, CorpusClip
+from avtrain.data import BadItem, ItemsOf, make_loader
 from avtrain.sampling import Key
 
 _INT16_SCALE = 32768
@@ -44,23 +44,15 @@ class _Media:
     lips: Pictures | None
 
 
-class _Sources:
-    """Items for workers: each reads a clip and computes acoustic features (avtrain.data.ItemSource)."""
+class _Sources(ItemsOf[CorpusClip, Floats | _Media]):
+    """Items for workers: each reads a clip and computes acoustic features."""
 
     def __init__(self, corpus: Corpus, config: FeatureConfig) -> None:
-        self._clips, self._config, self._media = corpus.clips, config, MediaReader()
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def name(self, index: int) -> str:
-        return self._clips[index].id
-
-    def lengths(self) -> list[int]:
-        return [clip.steps for clip in self._clips]
+        super().__init__(corpus.clips, (clip.steps for clip in corpus.clips))
+        self._config, self._media = config, MediaReader()
 
     def load(self, key: Key) -> Floats | _Media:
-        clip = self._clips[key[1]]
+        clip = self.rows[key[1]]
         if self._config.kind == ENCODER:
             wanted = self._config.modalities
             speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None

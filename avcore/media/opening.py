@@ -453,6 +453,9 @@ def _is_text(head: bytes) -> bool:
 
 def packet_time(packet: Any) -> int | None:
     """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
-    knows_order_only = packet.pts is None or packet.stream.container.format.name == "avi"
-    time: int | None = packet.dts if knows_order_only else packet.pts
+    time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
     return time
+
+
+def _stores_order_only(container: Any) -> bool:
+    return bool(container.format.name == "avi")

@@ -27,6 +27,7 @@ from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
 from avdata.corpus import by_lot
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
 from avdata.unit_store import settle_vocabulary
+from avtrain.data import ItemsOf
 from avtrain.sampling import Key, item_generator
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
@@ -173,8 +174,8 @@ class ReaderBatch(NamedTuple):
     texts: tuple[str, ...]
 
 
-class Utterances:
-    """Items by key (avtrain.data.ItemSource), with noise in training; each as often as an epoch has it."""
+class Utterances(ItemsOf[SpokenText, ReaderItem]):
+    """Utterances with noise in training; each as often as an epoch has it."""
 
     def __init__(
         self,
@@ -185,27 +186,17 @@ class Utterances:
         noise: ReaderNoiseConfig | None = None,
         seed: int = 0,
     ) -> None:
-        self._utterances = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
+        rows = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
+        super().__init__(rows, (one.units.num_steps for one in rows))
         self._text, self._languages, self._num_units = text, list(languages), num_units
         self._noise, self._seed = noise, seed
         self._of_language: dict[str, list[int]] = {}
-        for number, one in enumerate(self._utterances):
+        for number, one in enumerate(rows):
             self._of_language.setdefault(one.language, []).append(number)
-
-    def __len__(self) -> int:
-        return len(self._utterances)
-
-    def name(self, index: int) -> str:
-        """Return the utterance's id."""
-        return self._utterances[index].id
-
-    def lengths(self) -> list[int]:
-        """Steps of each, alone."""
-        return [one.units.num_steps for one in self._utterances]
 
     def load(self, key: Key) -> ReaderItem:
         """Return an utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
-        one = self._utterances[key[1]]
+        one = self.rows[key[1]]
         if self._noise is None:
             said, streams = [one], self._streams(one)
         else:
@@ -222,7 +213,7 @@ class Utterances:
         said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
         while noise.join and random.random() < noise.join:
-            another = self._utterances[others[int(random.integers(len(others)))]]
+            another = self.rows[others[int(random.integers(len(others)))]]
             left -= another.units.num_steps + seconds_to_units(noise.pause_s)
             if left < 0:
                 break
@@ -315,31 +306,24 @@ class LipBatch(NamedTuple):
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class LipClips:
-    """Items by key (avtrain.data.ItemSource); in training a clip is cut out anywhere and half of them are mirrored."""
+class LipClips(ItemsOf[SeenText, LipItem]):
+    """Clips of lips, as long as the manifest says; in training one is cut out anywhere and half of them are mirrored."""
 
-    seen: Sequence[SeenText]
-    text: TextVocabulary
-    languages: Sequence[str]
-    lips: LipConfig
-    is_training: bool
-    seed: int = 0
-
-    def __len__(self) -> int:
-        return len(self.seen)
-
-    def name(self, index: int) -> str:
-        """Return the utterance's id."""
-        return self.seen[index].id
-
-    def lengths(self) -> list[int]:
-        """Pictures of each, as the manifest says; 1 where it says nothing."""
-        return [max(1, one.frames) for one in self.seen]
+    def __init__(
+        self,
+        seen: Sequence[SeenText],
+        text: TextVocabulary,
+        languages: Sequence[str],
+        lips: LipConfig,
+        is_training: bool,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(seen, (max(1, one.frames) for one in seen))
+        self.text, self.languages, self.lips, self.is_training, self.seed = text, languages, lips, is_training, seed
 
     def load(self, key: Key) -> LipItem:
         """Return a clip. Raises InputError or MediaError for one that holds no lips."""
-        one = self.seen[key[1]]
+        one = self.rows[key[1]]
         pictures = read_lips(one.lips)
         if self.is_training:
             pictures = changed(pictures, self.lips.image_crop_size, item_generator(self.seed, key))

@@ -15,6 +15,7 @@ from avcore.media import read_speech
 from avcore.notes import several
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
 from avdata.published.unit2a import Vector, VoiceClip
+from avtrain.data import ItemsOf
 from avtrain.sampling import Key, item_generator
 from unit2av.voice.training.config import VoiceDataConfig
 from unit2av.voice.training.losses import Runs, stack_runs, whole_runs
@@ -128,29 +129,21 @@ def plain_takes(utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> Tak
     return take
 
 
-class TrainingSegments:
-    """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
+class TrainingSegments(ItemsOf[VoiceClip, Segment]):
+    """Random segments of equal length; which one depends on seed, epoch and index alone."""
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, seed: int, takes: Takes | None = None) -> None:
-        self._utterances, self._config, self._seed = list(utterances), config, seed
-        self._takes = takes or plain_takes(utterances, config)
-
-    def __len__(self) -> int:
-        return len(self._utterances) * self._config.segments_per_item
+        rows = [*utterances] * config.segments_per_item
+        super().__init__(rows, [config.segment_units] * len(rows))
+        self._config, self._seed, self._takes = config, seed, takes or plain_takes(utterances, config)
 
     def load(self, key: Key) -> Segment:
         """Item key[1] in epoch key[0]. Raises what its reader raises."""
-        utterance = self._utterances[key[1] % len(self._utterances)]
+        utterance = self.rows[key[1]]
         length, noise = self._config.segment_units, self._config.voice_noise
         take, chance = self._takes(utterance, length), item_generator(self._seed, key)
         start, voice = int(chance.integers(len(take.frames) - length + 1)), voice_of_clip(utterance)
         return take.cut(utterance.id, blur_voice(voice, noise, chance) if noise else voice, start, length, False)
-
-    def name(self, index: int) -> str:
-        return self._utterances[index % len(self._utterances)].id
-
-    def lengths(self) -> list[int]:
-        return [self._config.segment_units] * len(self)
 
 
 def voice_of_clip(utterance: VoiceClip) -> Vector:
@@ -169,27 +162,19 @@ def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vec
     return (moved * (length / np.linalg.norm(moved))).astype(np.float32)
 
 
-class HeldOut:
+class HeldOut(ItemsOf[VoiceClip, Segment]):
     """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, takes: Takes | None = None) -> None:
-        self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
+        self._shortest, self._longest = config.segment_units, config.valid_units_at_most
+        super().__init__(utterances, (min(one.units.num_steps, self._longest) for one in utterances))
         self._takes = takes or plain_takes((), config)
-
-    def __len__(self) -> int:
-        return len(self._utterances)
 
     def load(self, key: Key) -> Segment:
         """Utterance key[1], the same in every epoch."""
-        utterance = self._utterances[key[1]]
+        utterance = self.rows[key[1]]
         take = self._takes(utterance, self._shortest)
         return take.cut(utterance.id, voice_of_clip(utterance), 0, min(len(take.frames), self._longest), True)
-
-    def name(self, index: int) -> str:
-        return self._utterances[index].id
-
-    def lengths(self) -> list[int]:
-        return [min(utterance.units.num_steps, self._longest) for utterance in self._utterances]
 
 
 def normalise_peak(samples: Vector, peak: float) -> Vector:
