@@ -176,11 +176,7 @@ class AvHubert(nn.Module):
         self.label_embs_concat = nn.Parameter(torch.rand(sum(config.num_classes), config.final_dim))
 
     def forward(
-        self,
-        audio: Tensor | None,
-        video: Tensor | None,
-        lengths: Sequence[int] | None = None,
-        progress: Progress = silent,
+        self, audio: Tensor | None, video: Tensor | None, lengths: Sequence[int] | None = None, progress: Progress = silent
     ) -> list[Tensor]:
         """Logits of each head, float [batch, time, classes]; arguments as of `encode`."""
         return self.logits(self.encode(audio, video, lengths, progress=progress))

@@ -22,10 +22,7 @@ _MAX_LIP_SIDE = 256
 _NOTABLE_DIFFERENCE_S = 0.2
 _NOTABLE_DIFFERENCE_HZ = 0.05
 
-_LIP_RATE = NoteKind(
-    "lip_rate",
-    "lips at {rate:.3f} pictures a second are taken for {usual}, so speech and lips may drift apart",
-)
+_LIP_RATE = NoteKind("lip_rate", "lips at {rate:.3f} pictures a second are taken for {usual}, so speech and lips may drift apart")
 _LENGTHS = NoteKind(
     "lengths",
     lambda one, say: say(

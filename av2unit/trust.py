@@ -283,15 +283,9 @@ _QUIET, _CLEAN_DB = 0.05, 25.0
 BELONG = NoteKind("belong", "lips and sound belong together")
 STILL_LIPS = NoteKind("still_lips", "the lips in the picture do not move as the sound does")
 OTHER_LIPS = NoteKind("other_lips", "the lips in the picture do not belong to the sound")
-UNKNOWN_FACE = NoteKind(
-    "unknown_face",
-    "the lips in the picture could not be judged: the encoder does not know such faces",
-)
+UNKNOWN_FACE = NoteKind("unknown_face", "the lips in the picture could not be judged: the encoder does not know such faces")
 NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard")
-UNSURE_SOUND = NoteKind(
-    "unsure_sound",
-    "the sound is less sure than the lips, and they do not agree",
-)
+UNSURE_SOUND = NoteKind("unsure_sound", "the sound is less sure than the lips, and they do not agree")
 
 
 def _with_figures(values: Values, say: Say) -> str:

@@ -317,12 +317,7 @@ class Voice(Protocol):
         """Say units. speaker: float of shape [speaker_dim], or with its pitch. pitch: in place of the speaker's."""
 
     def iter_synthesize(
-        self,
-        units: Units,
-        speaker: NDArray[np.floating[Any]] | SpeakerVoice,
-        piece_steps: int = ...,
-        *,
-        pitch: Pitch | None = None,
+        self, units: Units, speaker: NDArray[np.floating[Any]] | SpeakerVoice, piece_steps: int = ..., *, pitch: Pitch | None = None
     ) -> Iterator[NDArray[np.float32]]:
         """Return the samples of `synthesize` piece by piece, float32 of shape [320 * n], n at most piece_steps."""
 

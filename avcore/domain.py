@@ -22,8 +22,7 @@ from avcore.words import KOREAN
 KEY = "domain"
 """Of a checkpoint's configuration, where a domain is stored."""
 PICTURE_CAUSE = NoteKind(
-    "picture_cause",
-    "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out",
+    "picture_cause", "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out"
 )
 """What a strange score may come from where lips took part in the units."""
 _HALVINGS = 30

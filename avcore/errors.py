@@ -30,13 +30,7 @@ class NetflipsError(Exception):
     exit_code = EXIT_BAD_INPUT
 
     def __init__(
-        self,
-        what: str,
-        *,
-        path: str | Path | None = None,
-        expected: object = None,
-        found: object = None,
-        hint: str | None = None,
+        self, what: str, *, path: str | Path | None = None, expected: object = None, found: object = None, hint: str | None = None
     ) -> None:
         self.what, self.path, self.expected, self.found, self.hint = what, path, expected, found, hint
         super().__init__(self._sentence())

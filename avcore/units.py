@@ -32,10 +32,7 @@ _PLAIN_LINE = re.compile(rf"(?:-?[0-9]{{1,{_MOST_DIGITS}}}(?: |$))+")
 """A line as it is mostly written; others are looked at token by token."""
 _TEXT_EXPECTED = "one line of whole numbers with blanks between"
 
-_LINES = NoteKind(
-    "unit_lines",
-    "only the first of {count} lines is read; a unit file holds one utterance",
-)
+_LINES = NoteKind("unit_lines", "only the first of {count} lines is read; a unit file holds one utterance")
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,10 +32,7 @@ _STDIN = "-"
 
 __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
 
-_SPELT = NoteKind(
-    "spelt_out",
-    "spelt letter by letter: {words}; write them in Hangul where they are read otherwise",
-)
+_SPELT = NoteKind("spelt_out", "spelt letter by letter: {words}; write them in Hangul where they are read otherwise")
 
 
 def given_script(
@@ -136,14 +133,7 @@ def _from_stdin() -> str:
         raise InputError("this is no text", path="standard input", expected="UTF-8", found=found) from error
 
 
-__all__ = [
-    "Spelling",
-    "TextSpeller",
-    "build_parser",
-    "given_script",
-    "main",
-    "warn_of_script",
-]
+__all__ = ["Spelling", "TextSpeller", "build_parser", "given_script", "main", "warn_of_script"]
 
 
 _COMMAND = Command(SpellOptions, "text2unit", _work)

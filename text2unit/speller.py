@@ -16,14 +16,7 @@ from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units, require_language
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import (
-    CTC,
-    AlignedSpeller,
-    CtcSpeller,
-    SpellerConfig,
-    letters_of,
-    read_speller_config,
-)
+from text2unit.model import CTC, AlignedSpeller, CtcSpeller, SpellerConfig, letters_of, read_speller_config
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
 

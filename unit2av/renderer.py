@@ -76,11 +76,7 @@ class LipRenderer:
         return torch.cat([self._model.encode_units(batch) for batch in torch.split(windows, BATCH_WINDOWS)])
 
     def render(
-        self,
-        units: Units,
-        faces: Iterable[Pixels | None],
-        times: Iterable[Seconds] | None = None,
-        batch_size: int = BATCH_PICTURES,
+        self, units: Units, faces: Iterable[Pixels | None], times: Iterable[Seconds] | None = None, batch_size: int = BATCH_PICTURES
     ) -> Iterator[Pixels]:
         """Draw each face with the lips of its moment, a batch at a time.
 

@@ -185,9 +185,7 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
     """Return the voice that was given, or that of the video."""
     if options.voice is None and not source.info.has_audio:
         raise NoSpeechError(
-            "the video has no sound to take the voice from",
-            path=source.path,
-            hint="give a voice with --voice x.wav or x.npy",
+            "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
         )
     path = options.voice or source.path
     return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))

@@ -39,11 +39,7 @@ _TABLE = ".jsonl"
 _LONGEST_NAME = 200
 """Of an output in characters; file systems take 255 bytes."""
 
-_CUT = NoteKind(
-    "cut_many",
-    "{count:#translation} stopped at the search's limit",
-    "; --max-target-units raises it",
-)
+_CUT = NoteKind("cut_many", "{count:#translation} stopped at the search's limit", "; --max-target-units raises it")
 
 
 @dataclass(frozen=True)
@@ -188,16 +184,9 @@ class ManyOutputs:
     def _place(self, name: str) -> Path | None:
         """Return the output of an id in the folder; None for an id that leads out of it or that no file can be called."""
         parts = PurePosixPath(name).parts
-        if (
-            not name.isprintable()
-            or len(name) > _LONGEST_NAME
-            or not parts
-            or parts[0] == "/"
-            or ".." in parts
-            or self.out_dir is None
-        ):
-            return None
-        return self.out_dir / f"{name}.txt"
+        is_name = name.isprintable() and len(name) <= _LONGEST_NAME
+        is_inside = bool(parts) and parts[0] != "/" and ".." not in parts
+        return self.out_dir / f"{name}.txt" if self.out_dir is not None and is_name and is_inside else None
 
     def write(
         self, translator: "UnitTranslator", languages: tuple[str, str], search: "SearchConfig", progress: Progress
@@ -248,11 +237,7 @@ _HOMES = {
 
 __getattr__ = names_from(__name__, _HOMES)
 
-TRUNCATED = NoteKind(
-    "truncated",
-    "{u}translation stopped at {units:#unit}",
-    "; --max-target-units 0 lifts the limit",
-)
+TRUNCATED = NoteKind("truncated", "{u}translation stopped at {units:#unit}", "; --max-target-units 0 lifts the limit")
 _EMPTY = NoteKind("empty", "the translation is empty")
 
 

@@ -61,11 +61,7 @@ class UnitTranslator:
     """
 
     def __init__(
-        self,
-        model: UnitTransformer,
-        checkpoint: Checkpoint,
-        unit_offset: int,
-        load: Callable[[], UnitTransformer] | None = None,
+        self, model: UnitTransformer, checkpoint: Checkpoint, unit_offset: int, load: Callable[[], UnitTransformer] | None = None
     ) -> None:
         """Wrap a loaded model; `from_checkpoint` is the usual way.
 
@@ -121,12 +117,7 @@ class UnitTranslator:
         return self._vocabulary.languages
 
     def translate(
-        self,
-        units: Units,
-        source: str = "en",
-        target: str = "ko",
-        search: SearchConfig | None = None,
-        progress: Progress = silent,
+        self, units: Units, source: str = "en", target: str = "ko", search: SearchConfig | None = None, progress: Progress = silent
     ) -> Translation:
         """Translate one sequence; repeats in it are merged first, and durations are not used.
 

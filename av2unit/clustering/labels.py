@@ -126,11 +126,7 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
     outputs = {"a file of labels": result_files(folder, corpus.split)}
     keep_apart(outputs, {"the manifest": corpus.path, "an input": [one for one in (config.model, config.checkpoint) if one]})
     stream = FeatureStream(corpus, quantizer.feature_config, extractor, config.num_workers)
-    head = {
-        "vocabulary": quantizer.vocabulary,
-        "manifest": corpus.path.name,
-        "duration_penalty": config.duration_penalty,
-    }
+    head = {"vocabulary": quantizer.vocabulary, "manifest": corpus.path.name, "duration_penalty": config.duration_penalty}
     bad = BadItems(config.max_bad_share)
     shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
     for number, features in shards.filled(stream.of(shards.missing), progress, "labelling"):

@@ -256,10 +256,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
         )
         if not isinstance(name, str) or not is_plain:
             raise CheckpointError(
-                "a tensor of the checkpoint cannot be read",
-                path=path,
-                expected=f"a tensor in {where}.{name}",
-                found=brief(value),
+                "a tensor of the checkpoint cannot be read", path=path, expected=f"a tensor in {where}.{name}", found=brief(value)
             )
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise CheckpointError(

@@ -241,10 +241,7 @@ def taken(left: "deque[Item]") -> Item | None:
 
 
 def each_in_lanes(
-    items: Sequence[Item],
-    work: Callable[[Item], Result],
-    num_lanes: int,
-    report: Callable[[int], None] = lambda _: None,
+    items: Sequence[Item], work: Callable[[Item], Result], num_lanes: int, report: Callable[[int], None] = lambda _: None
 ) -> list[Result]:
     """Do the same to each item, some at once; returns what it gives, in the order of the items.
 

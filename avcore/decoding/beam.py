@@ -23,12 +23,7 @@ from avcore.units import PAD, UNKNOWN, Ids
 MOST_POSITIONS = 100_000
 """Of positions and of tokens of a search: an hour of speech."""
 
-_FOREIGN_SEARCH_OPTIONS: dict[str, object] = {
-    "sampling": False,
-    "match_source_len": False,
-    "constraints": None,
-    "prefix_size": 0,
-}
+_FOREIGN_SEARCH_OPTIONS: dict[str, object] = {"sampling": False, "match_source_len": False, "constraints": None, "prefix_size": 0}
 """Options of the reference's generator that are off in the published settings and not built here."""
 
 _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
@@ -49,10 +44,7 @@ _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
 _NO_LIMIT = (4, 50)
 """Without a limit, a search still ends at 4 * source tokens + 50: what goes on longer is an endless loop."""
 
-_IGNORED = NoteKind(
-    "search_option",
-    "the checkpoint's search option {name} = {value} is ignored",
-)
+_IGNORED = NoteKind("search_option", "the checkpoint's search option {name} = {value} is ignored")
 
 
 @dataclass(frozen=True)

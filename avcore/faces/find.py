@@ -226,10 +226,7 @@ def find_faces(
 
 
 def follow_faces(
-    pictures: Iterable["Picture"],
-    progress: Progress = silent,
-    total: int | None = None,
-    pixel_aspect: Fraction = Fraction(1),
+    pictures: Iterable["Picture"], progress: Progress = silent, total: int | None = None, pixel_aspect: Fraction = Fraction(1)
 ) -> FollowedFaces:
     """Find and follow all faces; takes pictures, progress, total and pixel_aspect as `find_faces` does."""
     from avcore.faces.detect import FaceDetector

@@ -13,11 +13,7 @@ _LOOKED_AT = 5
 """Pictures of each track."""
 _FIRST_S, _EVERY = 30, 15
 """How much of a file is looked at for a face, in every so-manieth picture."""
-_SEVERAL = NoteKind(
-    "several_picture_tracks",
-    "picture track {track} is taken, not {others}",
-    "; dub --video-track chooses another",
-)
+_SEVERAL = NoteKind("several_picture_tracks", "picture track {track} is taken, not {others}", "; dub --video-track chooses another")
 
 
 def settle_pictures(path: str | Path, asked: int | None = None) -> None:

@@ -40,13 +40,9 @@ _LEAST_OVERLAP = 0.5
 """Of boxes of one face in neighbouring pictures."""
 
 MOUTH_CUT = NoteKind(
-    "mouth_cut",
-    "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there",
+    "mouth_cut", "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there"
 )
-MOUTH_HIDDEN = NoteKind(
-    "mouth_hidden",
-    "something is before the mouth in {count} of {total:#picture}: it stays as it is there",
-)
+MOUTH_HIDDEN = NoteKind("mouth_hidden", "something is before the mouth in {count} of {total:#picture}: it stays as it is there")
 
 
 def hull(landmarks: Landmarks) -> Box:

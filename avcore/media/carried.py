@@ -109,14 +109,8 @@ _STYLED = re.compile(r"\{\\[^}]*\}")
 """Italics, places and the like within a text of Advanced SubStation Alpha, in which FFmpeg's decoders give all texts."""
 _LONGEST_TAG = 1 << 16
 
-_TRACK_LEFT_OUT = NoteKind(
-    "subtitle_track",
-    "its subtitle track {number} ({codec}) is left out: a {file} file cannot hold it",
-)
-_DAMAGED = NoteKind(
-    "subtitles_damaged",
-    "its subtitles go over up to where they are damaged ({error})",
-)
+_TRACK_LEFT_OUT = NoteKind("subtitle_track", "its subtitle track {number} ({codec}) is left out: a {file} file cannot hold it")
+_DAMAGED = NoteKind("subtitles_damaged", "its subtitles go over up to where they are damaged ({error})")
 
 
 @dataclass(frozen=True)

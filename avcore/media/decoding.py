@@ -36,14 +36,8 @@ _EVERY_COLUMN = 4
 _SURE = 12
 _MOSTLY = 10
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-TRANSPARENT = NoteKind(
-    "transparent_pictures",
-    "transparent parts are shown on white",
-)
-_FIELDS = NoteKind(
-    "interlaced",
-    "its pictures are interlaced; they are deinterlaced, one picture for each frame",
-)
+TRANSPARENT = NoteKind("transparent_pictures", "transparent parts are shown on white")
+_FIELDS = NoteKind("interlaced", "its pictures are interlaced; they are deinterlaced, one picture for each frame")
 
 
 @dataclass(frozen=True)

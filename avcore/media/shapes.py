@@ -27,10 +27,7 @@ _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)
 """Pixels that are believed when they change."""
 _MOST_TOLD = 4
 
-CHANGING = NoteKind(
-    "changing_pictures",
-    "its pictures change size ({sizes}); all are shown in {size}, with black bars",
-)
+CHANGING = NoteKind("changing_pictures", "its pictures change size ({sizes}); all are shown in {size}, with black bars")
 
 
 class Shape(NamedTuple):

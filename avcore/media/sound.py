@@ -131,10 +131,7 @@ _AS_STORED = ("pcm_", "wavpack")
 
 _OWN_CLOCK = NoteKind("own_sound_clock", "{error}; its sound is read from its own beginning")
 _DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped")
-_LONE_CHANNEL = NoteKind(
-    "lone_channel",
-    "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone",
-)
+_LONE_CHANNEL = NoteKind("lone_channel", "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone")
 
 
 class _Block(NamedTuple):
@@ -407,15 +404,9 @@ _HEARD_SAMPLES = 300 * SAMPLE_RATE
 _LEAST_S = 0.5
 _WAY_OUT = "--audio-track chooses another"
 
-_OTHER_TRACK = NoteKind(
-    "other_sound_track",
-    "sound track {track} is heard{left}, since nobody speaks in {usual}",
-    f"; {_WAY_OUT}",
-)
+_OTHER_TRACK = NoteKind("other_sound_track", "sound track {track} is heard{left}, since nobody speaks in {usual}", f"; {_WAY_OUT}")
 _NO_TRACK = NoteKind(
-    "silent_sound_tracks",
-    "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}",
-    f"; {_WAY_OUT}",
+    "silent_sound_tracks", "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}", f"; {_WAY_OUT}"
 )
 
 

@@ -102,10 +102,7 @@ def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     shift = np.clip(0.5 * (before - behind) / bend, -0.5, 0.5)
     found = np.take_along_axis(scores, best, 1) - 0.25 * (before - behind) * shift
     silent = np.zeros((len(heights), 1))
-    return (
-        np.concatenate([rate / (at + shift), silent], axis=1),
-        np.concatenate([found, silent + _VOICELESS], axis=1),
-    )
+    return (np.concatenate([rate / (at + shift), silent], axis=1), np.concatenate([found, silent + _VOICELESS], axis=1))
 
 
 def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:

@@ -245,12 +245,7 @@ class UnitVocoder:
         return Speech(samples, timed)
 
     def iter_synthesize(
-        self,
-        units: Units,
-        speaker: Speaker,
-        piece_steps: int = _PIECE,
-        *,
-        pitch: Pitch | None = None,
+        self, units: Units, speaker: Speaker, piece_steps: int = _PIECE, *, pitch: Pitch | None = None
     ) -> Iterator[Samples]:
         """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
 

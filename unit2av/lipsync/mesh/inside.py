@@ -187,14 +187,7 @@ def _between_rows(by_row: NDArray[np.float64]) -> int:
     return valley if depth[valley] > 0.5 * min(above[valley], below[valley]) > 0 else len(by_row)
 
 
-def draw_inside(
-    picture: Pixels,
-    target: Points,
-    inside: Points,
-    pose: HeadPose,
-    look: Appearance,
-    strength: float,
-) -> None:
+def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose, look: Appearance, strength: float) -> None:
     """Draw what is between the lips into a picture uint8 [height, width, 3], in place.
 
     target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. strength: 0..1, how much of
