@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +29,6 @@ _NUM_CEPSTRA = 13
 _LIFTER = 22
 _DELTA_REACH = 2
 _ROWS_PER_UNIT = units_to_samples(1) // HOP
-
-
-class ClipFeatures(NamedTuple):
-    """A clip's number in the corpus and its features, float32 [labels, columns], or why there are none."""
-
-    number: int
-    features: Floats | BadItem
 
 
 @dataclass(frozen=True)
@@ -77,12 +70,12 @@ class FeatureStream:
     def __len__(self) -> int:
         return len(self._corpus.clips)
 
-    def of(self, numbers: Sequence[int]) -> Iterator[ClipFeatures]:
-        """Yield the features of clips by their numbers, in that order; of a clip that cannot be read, the reason."""
+    def of(self, numbers: Sequence[int]) -> Iterator[tuple[int, Floats | BadItem]]:
+        """Yield the features of clips, float32 [labels, columns], by their numbers, in that order; of a bad clip the reason."""
         batches = [[(0, number)] for number in numbers]
         loader = make_loader(_Sources(self._corpus, self._config), itemgetter(0), batches, self._num_workers)
         for number, batch in zip(numbers, loader, strict=True):
-            yield ClipFeatures(number, batch.bad[0] if batch.bad else self._finish(batch.content))
+            yield number, batch.bad[0] if batch.bad else self._finish(batch.content)
 
     def _finish(self, content: Floats | _Media) -> Floats:
         rows = self._encode(content) if isinstance(content, _Media) else content
