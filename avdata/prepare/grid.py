@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, UsageError
-from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.flags import Command, flag
 from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
@@ -75,9 +74,7 @@ class GridCorpus(ListedCorpus):
         listing = list_files(self.root)
         self.problems |= listing.problems
         seen, self.left_out = set[str](), 0
-        for source in listing.with_suffix(*VIDEO_SUFFIXES):
-            if source.name.lower().endswith(LIP_ENDING):
-                continue
+        for source in listing.videos():
             speaker = next((folder.lower() for folder in reversed(source.folders) if _SPEAKER.fullmatch(folder)), "")
             name = f"{speaker}/{source.stem}"
             if not speaker or name in seen:

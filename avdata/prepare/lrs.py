@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
@@ -41,9 +40,9 @@ class LrsCorpus(ListedCorpus):
         texts = {file.name.rpartition(".")[0]: file for file in listing.with_suffix(".txt")}
         listed = self.listed or self._own_lists()
         seen, self.left_out = set[str](), 0
-        for source in listing.with_suffix(*VIDEO_SUFFIXES):
+        for source in listing.videos():
             folders = (self.root.name, *source.folders)
-            if source.name.lower().endswith(LIP_ENDING) or len(folders) < 2 or folders[-2] not in _SETS:
+            if len(folders) < 2 or folders[-2] not in _SETS:
                 continue
             part, speaker = folders[-2:]
             name = f"{part}/{speaker}/{source.stem}"

@@ -23,7 +23,7 @@ from typing import IO, Any
 from unicodedata import normalize
 
 from avcore.errors import InputError, reason
-from avcore.files import why_missing
+from avcore.files import LIP_ENDING, VIDEO_SUFFIXES, why_missing
 from avcore.notes import shown
 from avcore.texts import MOST_BYTES
 
@@ -223,6 +223,10 @@ class Listing:
     def with_suffix(self, *suffixes: str) -> list[CorpusFile]:
         """Return the files with one of the endings."""
         return [file for file in self.files if file.suffix in suffixes]
+
+    def videos(self) -> list[CorpusFile]:
+        """Return the videos, but for those of lips that were cut out of others."""
+        return [file for file in self.with_suffix(*VIDEO_SUFFIXES) if not file.name.lower().endswith(LIP_ENDING)]
 
 
 def list_files(root: str | Path) -> Listing:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from unicodedata import normalize
 
 from avcore.errors import InputError, MediaError, UsageError
-from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
+from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
 from avcore.media import probe
 from avcore.notes import several
@@ -172,10 +172,8 @@ class VideoCorpus(SourceCorpus):
         self.problems |= listing.problems
         texts = {_stem(file): file for file in listing.with_suffix(".txt")}
         seen: set[str] = set()
-        for source in listing.with_suffix(*VIDEO_SUFFIXES):
+        for source in listing.videos():
             name = _stem(source)
-            if source.name.lower().endswith(LIP_ENDING):
-                continue
             if name in seen:
                 self.problems[source.name] = "another video has the same name, but for its ending"
                 continue
