@@ -119,7 +119,7 @@ class _Batch(NamedTuple):
     lengths: list[int]
 
 
-class UnitExtractor:
+class UnitExtractor(Reloadable[AvHubert]):
     """Turns speech, lip pictures or both into units, 50 a second: two for each 40 ms step of the encoder.
 
     vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the whole checkpoint. decoding: how
@@ -134,7 +134,8 @@ class UnitExtractor:
 
         load: makes an equal model, see `put_away`; None = this one stays in memory.
         """
-        self._model, self.config, self.device = Reloadable(model, load), model.config, device
+        super().__init__(model, load)
+        self.config, self.device = model.config, device
         self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
@@ -157,15 +158,6 @@ class UnitExtractor:
             return _ready(read_again(place, UNIT_ENCODER, known), target, dtype)
 
         return cls(_ready(checkpoint, target, dtype), checkpoint, target, load)
-
-    @property
-    def model(self) -> AvHubert:
-        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
-        return self._model.value
-
-    def put_away(self) -> None:
-        """Let the weights go until they are needed next."""
-        self._model.put_away()
 
     def extract(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Units:
         """Turn one utterance into units with their durations.

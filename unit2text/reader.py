@@ -58,7 +58,7 @@ class Reading:
     is_cut: bool
 
 
-class UnitReader:
+class UnitReader(Reloadable[TextReader]):
     """A reader of text, ready to run; weights are held once, without gradients.
 
     takes: what it reads (see unit2text.stage). rate: steps a second of what it reads. trained_on: fingerprint of
@@ -72,7 +72,8 @@ class UnitReader:
 
         load: makes an equal model, see `put_away`; None = this one stays in memory.
         """
-        self._model, self.config, self.device = Reloadable(model, load), model.config, device
+        super().__init__(model, load)
+        self.config, self.device = model.config, device
         self.takes, self.languages = model.config.takes, model.config.languages
         self.rate = UNIT_RATE if self.takes == UNITS else FRAME_RATE
         self.text = TextVocabulary.from_checkpoint(checkpoint)
@@ -105,15 +106,6 @@ class UnitReader:
             return _ready(read_again(place, TEXT_READER, known), config, where, dtype)
 
         return cls(_ready(checkpoint, config, where, dtype), checkpoint, where, load)
-
-    @property
-    def model(self) -> TextReader:
-        """The network; read from its file again after `put_away`."""
-        return self._model.value
-
-    def put_away(self) -> None:
-        """Let the weights go until they are needed next; they are read from their file again then."""
-        self._model.put_away()
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it reads; raises LanguageError listing those it does."""

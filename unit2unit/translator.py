@@ -53,7 +53,7 @@ _FREE_SHARE: Final = 0.5
 """Of a GPU's free memory, for entries."""
 
 
-class UnitTranslator:
+class UnitTranslator(Reloadable[UnitTransformer]):
     """A translator of units, ready to run; weights are held once, without gradients.
 
     trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: what score to expect of it, None = not
@@ -67,7 +67,8 @@ class UnitTranslator:
 
         load: makes an equal model, see `put_away`; None = this one stays in memory.
         """
-        self._model, self._config = Reloadable(model, load), model.config
+        super().__init__(model, load)
+        self._config = model.config
         self._vocabulary = model.config.vocabulary
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
@@ -103,15 +104,6 @@ class UnitTranslator:
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
 
     @property
-    def model(self) -> UnitTransformer:
-        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
-        return self._model.value
-
-    def put_away(self) -> None:
-        """Let the weights go until they are needed next; they are read from their file again then."""
-        self._model.put_away()
-
-    @property
     def languages(self) -> tuple[str, ...]:
         """Two-letter names of the languages that it translates from and to."""
         return self._vocabulary.languages
@@ -143,7 +135,7 @@ class UnitTranslator:
         source, target = self.require_language(source), self.require_language(target)
         tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
         rules = [self._rules(len(one), target, settings) for one in tokens]
-        model = self._model.value
+        model = self.model
         num_lanes = max(min(lanes_on(model.device, _MOST_LANES), len(tokens)), 1)
         groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], _room(model, settings.beam), num_lanes)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])

@@ -244,23 +244,23 @@ def compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles, eigh
 
 
 class Reloadable(Generic[Heavy]):
-    """Something heavy that can be put away; it is loaded again when it is needed next."""
+    """What uses a heavy network that can be put away; it is loaded again when it is needed next."""
 
-    def __init__(self, value: Heavy, load: Callable[[], Heavy] | None) -> None:
-        """load: makes an equal one; None = it cannot be put away."""
-        self._value: Heavy | None = value
+    def __init__(self, model: Heavy, load: Callable[[], Heavy] | None) -> None:
+        """load: makes an equal one; None = it stays in memory."""
+        self._model: Heavy | None = model
         self._load = load
 
     @property
-    def value(self) -> Heavy:
-        """What is held. Raises what loading raises."""
-        if self._value is None:
+    def model(self) -> Heavy:
+        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
+        if self._model is None:
             assert self._load is not None  # put_away saw to it
-            self._value = self._load()
-        return self._value
+            self._model = self._load()
+        return self._model
 
     def put_away(self) -> None:
-        """Give its memory back to the system, as far as it is not shared."""
+        """Let the weights go until they are needed next: their memory goes back to the system, as far as it is not shared."""
         if self._load is not None:
-            self._value = None
+            self._model = None
             release_freed_memory()

@@ -78,16 +78,16 @@ def test_what_is_put_away_is_loaded_when_it_is_needed_and_what_nobody_can_make_a
 
     first = Weights()
     gone, held = weakref.ref(first), Reloadable(first, load)
-    assert held.value is first
+    assert held.model is first
     del first
     held.put_away()
     gc.collect()
     assert gone() is None
-    assert held.value is held.value
+    assert held.model is held.model
     only = Weights()
     held = Reloadable(only, None)
     held.put_away()
-    assert held.value is only
+    assert held.model is only
 
 
 _RELEASE = """

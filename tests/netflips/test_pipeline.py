@@ -71,7 +71,7 @@ def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
     if timing == "source":
         options = replace(options, timing=timing, script_in=write_times(tmp_path / "times.json", (0.1, 1.9)))
     models = load_models(paths, "en", "ko", RunOptions(device="cpu", puts_away=True))
-    gone = [weakref.ref(models.extractor.model), weakref.ref(models.translator._model.value)]
+    gone = [weakref.ref(models.extractor.model), weakref.ref(models.translator.model)]
     kept: list[bool] = []
     draw = LipRenderer.draw
 
