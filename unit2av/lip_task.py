@@ -116,7 +116,8 @@ class LipWindows(ItemsOf[Clip, Example]):
     """Random windows of clips, all of one length. cache: folder of the face crops; owners: int64 [items], the clip of each item."""
 
     def __init__(self, clips: Sequence[Clip], cache: str | Path, seed: int, owners: Ids) -> None:
-        super().__init__([clips[owner] for owner in owners], [1] * len(owners))
+        rows = [clips[owner] for owner in owners] if clips else []
+        super().__init__(rows, [1] * len(rows))
         self._crops, self._seed = CropCache(cache), seed
 
     def load(self, key: Key) -> Example:
