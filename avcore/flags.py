@@ -80,7 +80,9 @@ def voice_flag(*, may_be_name: bool = False, **how: Any) -> Any:
     return flag("--voice", default=None, file=Input("the voice", may_be_name=may_be_name), **how)
 
 
-def positional(name: str, default: Any = MISSING, file: Input | None = None, group: str | tuple[str, str] = "", **how: Any) -> Any:
+def positional(
+    name: str, default: Any = MISSING, file: Input | Output | None = None, group: str | tuple[str, str] = "", **how: Any
+) -> Any:
     """Return a field that is a file, or other words, without a flag. name: in help."""
     told = _Flag((name,), group=group, file=file, is_positional=True, how=how)
     return field(default=default, metadata={_FLAG: told})

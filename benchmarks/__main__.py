@@ -35,7 +35,9 @@ _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())
 
 def machine(options: argparse.Namespace) -> dict:
     """Return where and with what everything is measured."""
-    cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.is_file() else []
+    cpu = next((line for line in lines if line.startswith("model name")), "")
     commit = ["git", "-C", str(ROOT), "log", "-1", "--format=%h"]
     return {
         "cpu": cpu.partition(":")[2].strip() or platform.processor() or platform.machine(),
@@ -51,13 +53,6 @@ def machine(options: argparse.Namespace) -> dict:
         "baseline_commit": _output([*commit, "--", "benchmarks/reference"]),
         "commit": _output(commit),
     }
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
 
 
 def _output(command: list[str]) -> str:

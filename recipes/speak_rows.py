@@ -4,17 +4,17 @@ What `netflips evaluate translate --rows` writes becomes wav files and a manifes
 translation, the recording that is right, and its text.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from avcore.arrays import Floats
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import InputError, NoSpeechError
 from avcore.files import Input
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import iter_rows, write_rows
 from avcore.loading import loading
 from avcore.progress import bars, track
@@ -22,7 +22,25 @@ from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
 
 
-def speak_rows(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SpeakRowsOptions(QuietOptions):
+    """Speak the translations of a test split, for ASR-BLEU."""
+
+    rows: Path = positional("ROWS", file=Input("the translations"))
+    """what netflips evaluate translate --rows wrote"""
+    source: Path = flag(file=Input("the sources"))
+    """manifest of the sources, whose voices speak"""
+    target: Path = flag(file=Input("the targets"))
+    """manifest of the right recordings, with text"""
+    unit2av_path: Path = flag(file=Input("the renderer"))
+    """renderer whose voice speaks"""
+    to: str = flag(default="ko", metavar="LANG")
+    """the language (default: ko)"""
+    out_dir: Path = flag(metavar="DIR")
+    """folder for wav files and manifest.jsonl"""
+
+
+def speak_rows(options: SpeakRowsOptions) -> None:
     """Do the work of the command; what a run that was broken off has spoken is left."""
     with loading():
         from avcore.media import read_speech, write_speech
@@ -73,18 +91,8 @@ def _sound_of(manifest: Manifest, entry: Entry) -> Path:
     return path
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    parser = Parser(prog="speak_rows.py", description="Speak the translations of a test split, for ASR-BLEU.")
-    parser.add_argument("rows", type=Input("the translations"), help="what netflips evaluate translate --rows wrote")
-    parser.add_argument("--source", type=Input("the sources"), required=True, help="manifest of the sources, whose voices speak")
-    parser.add_argument("--target", type=Input("the targets"), required=True, help="manifest of the right recordings, with text")
-    parser.add_argument("--unit2av-path", type=Input("the renderer"), required=True, help="renderer whose voice speaks")
-    parser.add_argument("--to", default="ko", metavar="LANG", help="the language (default: ko)")
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for wav files and manifest.jsonl")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
-    return run(parser, speak_rows, argv)
-
+_COMMAND = Command(SpeakRowsOptions, "speak_rows.py", speak_rows)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

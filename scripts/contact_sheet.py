@@ -1,16 +1,16 @@
 """Frames of several videos as one picture, a row for each: `contact_sheet.py --out sheet.png a.mp4 b.mp4`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
-from avcore.files import Input, Output, atomic_output
+from avcore.files import Input, atomic_output
+from avcore.flags import Command, QuietOptions, flag, out_flag, positional
 from avcore.media import PictureSource
 
 Part = tuple[slice, slice]
@@ -34,26 +34,26 @@ def sheet_of_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np
     return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="contact_sheet", description=__doc__)
-    parser.add_argument("videos", type=Input("a video"), nargs="+")
-    parser.add_argument("--out", type=Output("the sheet"), required=True)
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--height", type=int, default=180)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(QuietOptions):
+    """Show frames of several videos as one picture, a row for each."""
+
+    videos: tuple[Path, ...] = positional("VIDEO", file=Input("a video"))
+    out: Path = out_flag("the sheet")
+    frames: int = flag(default=6)
+    """of each video (default: 6)"""
+    height: int = flag(default=180)
+    """of a frame, in pixels (default: 180)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: SheetOptions) -> None:
     sheet = sheet_of_rows(options.videos, options.frames, options.height)
     with atomic_output(options.out) as temporary:
         cv2.imwrite(str(temporary), sheet[:, :, ::-1])
 
+
+_COMMAND = Command(SheetOptions, "contact_sheet", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,7 @@
 """Make the README's pictures of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,10 +10,11 @@ from contact_sheet import Part, row_of_frames
 from numpy.typing import NDArray
 from PIL import Image
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import NoFaceError
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import PictureSource, read_speech
 from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_samples
 
@@ -31,26 +31,25 @@ _EVERY, _WEBP_QUALITY = 2, 60
 _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="demo_pictures", description=__doc__)
-    parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
-    parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
-    parser.add_argument(
-        "--portrait", type=Path, default=REPOSITORY / "outputs" / "demo" / "portrait_ko.mp4", help="default: of `make demo`"
-    )
-    parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "docs" / "images", help="default: docs/images")
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--height", type=int, default=180, help="of a frame, in pixels")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class PicturesOptions(QuietOptions):
+    """Make the README's pictures of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
+
+    source: Path = flag(default=REPOSITORY / "demo" / "clip.mp4")
+    """default: the demo clip"""
+    dub: Path = flag(default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4")
+    """default: of `make demo`"""
+    portrait: Path = flag(default=REPOSITORY / "outputs" / "demo" / "portrait_ko.mp4")
+    """default: of `make demo`"""
+    out_dir: Path = flag(default=REPOSITORY / "docs" / "images", metavar="DIR")
+    """default: docs/images"""
+    frames: int = flag(default=6)
+    """of the portrait (default: 6)"""
+    height: int = flag(default=180)
+    """of a frame, in pixels (default: 180)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: PicturesOptions) -> None:
     write_moving(options.out_dir / "demo.webp", options.source, options.dub, options.height)
     row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
     _write(options.out_dir / "portrait.jpg", row)
@@ -62,7 +61,12 @@ def _work(options: argparse.Namespace) -> None:
 
 def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
     """Write both videos beside each other as an animated WebP, every second picture; the shorter one holds its last."""
-    sides = [[_scaled(one.rgb, height) for one in PictureSource(video)][::_EVERY] for video in (source, dub)]
+
+    def scaled(rgb: Picture) -> Picture:
+        size = round(rgb.shape[1] * height / rgb.shape[0]), height
+        return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    sides = [[scaled(one.rgb) for one in PictureSource(video)][::_EVERY] for video in (source, dub)]
     count = max(map(len, sides))
     shown = [np.hstack([side[min(number, len(side) - 1)] for side in sides]) for number in range(count)]
     pictures = [Image.fromarray(one) for one in shown]
@@ -72,12 +76,6 @@ def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
             work, "WEBP", save_all=True, append_images=pictures[1:], duration=step_ms, loop=0, quality=_WEBP_QUALITY, method=6
         )
     LOG.info("%s", path)
-
-
-def _scaled(rgb: Picture, height: int) -> Picture:
-    return np.asarray(
-        cv2.resize(rgb, (round(rgb.shape[1] * height / rgb.shape[0]), height), interpolation=cv2.INTER_AREA), np.uint8
-    )
 
 
 def head_in(path: Path) -> Part:
@@ -139,6 +137,9 @@ def _write(path: Path, picture: Picture) -> None:
         cv2.imwrite(str(temporary), picture[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     LOG.info("%s: %d x %d", path, picture.shape[1], picture.shape[0])
 
+
+_COMMAND = Command(PicturesOptions, "demo_pictures", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,15 +3,15 @@
 Needs the natural voices (`make voices`).
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.files import write_text
+from avcore.flags import Command, QuietOptions, flag
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, between_pauses, write_talking_head
@@ -21,33 +21,34 @@ from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="make_demo_clip", description=__doc__)
-    parser.add_argument(
-        "--out-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="x.mp4; x.json is written beside it"
-    )
-    parser.add_argument("--text", default="Excuse me, where is the airport?", help="one of the sentences that are held out")
-    parser.add_argument("--voice", type=int, default=0, help="which of the natural voices that are held out (default: 0)")
-    parser.add_argument("--speed", type=float, default=1.0, help="how fast it speaks, 1 = as it is")
-    parser.add_argument("--pause", type=float, default=0.2, help="seconds of silence before and after (default: 0.2)")
-    parser.add_argument("--head", type=int, default=3, help="which of the heads that are held out")
-    parser.add_argument("--size", type=int, nargs=2, default=(360, 480), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--shift", type=float, nargs=2, default=(0.2, 0.06), metavar=("RIGHT", "DOWN"), help="shares of the height")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(QuietOptions):
+    """Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets."""
+
+    out_path: Path = flag(default=REPOSITORY / "demo" / "clip.mp4")
+    """x.mp4; x.json is written beside it"""
+    text: str = flag(default="Excuse me, where is the airport?")
+    """one of the sentences that are held out"""
+    voice: int = flag(default=0)
+    """which of the natural voices that are held out (default: 0)"""
+    speed: float = flag(default=1.0)
+    """how fast it speaks, 1 = as it is"""
+    pause: float = flag(default=0.2)
+    """seconds of silence before and after (default: 0.2)"""
+    head: int = flag(default=3)
+    """which of the heads that are held out"""
+    size: tuple[int, int] = flag(default=(360, 480), metavar=("HEIGHT", "WIDTH"))
+    """of the picture, in pixels"""
+    shift: tuple[float, float] = flag(default=(0.2, 0.06), metavar=("RIGHT", "DOWN"))
+    """shares of the height"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: ClipOptions) -> None:
     pair, voice = _held_out_pair(options.text), _held_out_voice(options.voice, options.speed)
     seed = cast().unheard_head(options.head)
-    around = Pose(yaw=-0.12, shift=tuple(options.shift), scale=0.36)
+    around = Pose(yaw=-0.12, shift=options.shift, scale=0.36)
     speech = between_pauses(natural_speech(pair.english, voice), options.pause)
-    write_talking_head(options.out_path, speech, Head(seed), "en", tuple(options.size), seed, around)
+    write_talking_head(options.out_path, speech, Head(seed), "en", options.size, seed, around)
     name = " and ".join(style for style, _ in voice.styles)
     facts = {
         "sentence": pair.english,
@@ -75,6 +76,9 @@ def _held_out_voice(number: int, speed: float) -> NaturalVoice:
         raise UsageError("there is no such natural voice that is held out", found=number, expected=f"0..{len(voices) - 1}")
     return NaturalVoice(voices[number], speed)
 
+
+_COMMAND = Command(ClipOptions, "make_demo_clip", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,12 +26,9 @@ class EspeakOptions(QuietOptions):
     """a UTF-8 file with the text, in place of --text"""
     out: Path = flag(file=Output("the sound"))
     """the wav file to write"""
-    voice: str = flag(default=_USUAL.name)
-    """espeak-ng's name, with a variant as en-us+m3 (default: en-us)"""
-    speed: int = flag(default=_USUAL.words_per_minute)
-    """words a minute (default: 165)"""
-    pitch: int = flag(default=_USUAL.pitch)
-    """0 to 99 (default: 50)"""
+    voice: str = flag(default=_USUAL.name, help=f"espeak-ng's name, with a variant as en-us+m3 (default: {_USUAL.name})")
+    speed: int = flag(default=_USUAL.words_per_minute, help=f"words a minute (default: {_USUAL.words_per_minute})")
+    pitch: int = flag(default=_USUAL.pitch, help=f"0 to 99 (default: {_USUAL.pitch})")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,18 +5,17 @@ counted in the binarised index that was published with the NetfLips student proj
 made-up lexicon, a word has one form of units in each language, and the target has the words of each clause in reverse order.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import UsageError
+from avcore.flags import Command, QuietOptions, flag
 from avcore.units import Ids, format_units
 from unit2unit.training.corpus import new_folder, require_free
 
@@ -80,7 +79,23 @@ def _misheard(units: Ids, shares: Ids, random: np.random.Generator) -> Ids:
     return np.where(random.random(len(units)) < _MISTAKES, random.choice(len(shares), size=len(units), p=shares), units)
 
 
-def write_shape(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ShapeOptions(QuietOptions):
+    """Write made-up unit pairs in Ko-X's true shape, for a rehearsal."""
+
+    out_dir: Path = flag(metavar="DIR")
+    """folder for {train,valid,test}.{en,ko}"""
+    pairs: int = flag(default=2000)
+    """pairs to train on (default: 2000)"""
+    held_out: int = flag(default=100)
+    """pairs to validate on, and as many to test on (default: 100)"""
+    scale: float = flag(default=1.0)
+    """lengths times this, for a quick try (default: 1)"""
+    seed: int = flag(default=0)
+    """of words and sentences (default: 0)"""
+
+
+def write_shape(options: ShapeOptions) -> None:
     """Do the work of the command."""
     if options.pairs < 1 or options.held_out < 1 or not options.scale > 0:
         raise UsageError("--pairs, --held-out and --scale must be above 0")
@@ -99,18 +114,8 @@ def write_shape(options: argparse.Namespace) -> None:
     LOG.info("%s: %d pairs to train on, %d to validate on, %d to test on", options.out_dir, options.pairs, *[options.held_out] * 2)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    parser = Parser(prog="true_shape.py", description="Write made-up unit pairs in Ko-X's true shape, for a rehearsal.")
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for {train,valid,test}.{en,ko}")
-    parser.add_argument("--pairs", type=int, default=2000, metavar="N", help="pairs to train on (default: 2000)")
-    parser.add_argument(
-        "--held-out", type=int, default=100, metavar="N", help="pairs to validate on, and as many to test on (default: 100)"
-    )
-    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="lengths times this, for a quick try (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    return run(parser, write_shape, argv)
-
+_COMMAND = Command(ShapeOptions, "true_shape.py", write_shape)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,14 +3,13 @@
 Sentences of the demo's phrasebook with their Korean, spoken by espeak-ng in eight voices a language; no sentence is in two splits.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from avcore.command import Parser, run
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avcore.progress import bars, track
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
@@ -21,14 +20,26 @@ _SHARES = {"dev": 0.1, "test": 0.1}
 _FOLDERS = {"en_us": "en-us", "ko_kr": "ko"}
 
 
-def write_fleurs(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class FleursOptions(QuietOptions):
+    """Write made-up speech in the layout of FLEURS."""
+
+    out_dir: Path = flag(metavar="DIR")
+    """folder for en_us and ko_kr"""
+    sentences: int = flag(default=1000)
+    """a tenth of each is to validate and to test on (default: 1000)"""
+    seed: int = flag(default=0)
+    """of sentences and voices (default: 0)"""
+
+
+def write_fleurs(options: FleursOptions) -> None:
     """Do the work of the command; what was spoken before is left."""
     random, sentences = np.random.default_rng(options.seed), {pair.english: pair for pair in phrasebook().sentences()}
     chosen = [list(sentences.values())[number] for number in random.permutation(len(sentences))[: options.sentences]]
     held_out = [split for split, share in _SHARES.items() for _ in range(round(share * len(chosen)))]
     splits = [*held_out, *["train"] * (len(chosen) - len(held_out))]
     tables: dict[tuple[str, str], list[str]] = {}
-    with bars() as progress:
+    with bars(options.quiet) as progress:
         for number, (pair, split) in enumerate(track(list(zip(chosen, splits, strict=True)), "speaking", progress, len(chosen))):
             for folder, text in (("en_us", pair.english), ("ko_kr", pair.korean)):
                 variant, name = _VARIANTS[int(random.integers(len(_VARIANTS)))], f"{number:05}.wav"
@@ -43,14 +54,8 @@ def write_fleurs(options: argparse.Namespace) -> None:
         (options.out_dir / folder / f"{split}.tsv").write_text("".join(rows), encoding="utf-8")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    parser = Parser(prog="made_fleurs.py", description="Write made-up speech in the layout of FLEURS.")
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for en_us and ko_kr")
-    parser.add_argument("--sentences", type=int, default=1000, metavar="N", help="a tenth of each is to validate and to test on")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    return run(parser, write_fleurs, argv)
-
+_COMMAND = Command(FleursOptions, "made_fleurs.py", write_fleurs)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,8 +10,7 @@ FOLDER is not made again.
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import cycle
@@ -80,34 +79,19 @@ def made_talk(folder: Path, count: int) -> Path:
     return path
 
 
-@contextmanager
-def _translator(road: str) -> Iterator[list[str]]:
-    program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in"
-    commands = {"one": program, "program": f"{program} --texts"}
-    with server() if road == "chat" else nullcontext(commands.get(road, "")) as given:
-        yield ["--translate-with", given]
-
-
 def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
     """Return the dub of the talk by a translator; its script lies beside it."""
     who = "bundle" if options.speak_with is None else "kept" if options.keep_sound else "program"
     out = options.folder / f"{talk.stem}_{road}_{who}.mp4"
     words = [
-        str(talk),
-        "-o",
-        str(out),
-        "--cascade",
-        "--recognizer",
-        str(recognizer_folder("judge-whisper")),
-        "--from",
-        "en",
-        "--to",
-    ]
-    words += ["ko", "--yes", "--quiet", "--report", str(out.with_suffix(".json"))]
-    words += ["--work-dir", str(options.folder / "work")]
+        str(talk), "-o", str(out), "--cascade", "--recognizer", str(recognizer_folder("judge-whisper")), "--from", "en", "--to",
+        "ko", "--yes", "--quiet", "--report", str(out.with_suffix(".json")), "--work-dir", str(options.folder / "work"),
+    ]  # fmt: skip
     words += [] if options.speak_with is None else ["--speak-with", options.speak_with]
-    with _translator(road) as translator:
-        if not out.is_file() and dub([*words, *translator, *(["--keep-sound"] if options.keep_sound else [])]):
+    words += ["--keep-sound"] if options.keep_sound else []
+    program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in{' --texts' if road == 'program' else ''}"
+    with server() if road == "chat" else nullcontext(program) as translator:
+        if not out.is_file() and dub([*words, "--translate-with", translator]):
             raise SystemExit(1)
     return out
 

@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from itertools import cycle
 from typing import Any, NamedTuple
 
 from netflips.dubbing.sentences import shared_out
@@ -70,15 +70,10 @@ def _letters(text: str) -> str:
     return "".join(sign for sign in text.lower() if sign.isalnum())
 
 
-@dataclass
-class _Turn:
-    count: int = 0
-
-
 @contextmanager
 def server() -> Iterator[str]:
     """Yield the address of the stand-in for a server of language models, for the length of a block."""
-    turn = _Turn()
+    faults = cycle(_FAULTS)
 
     class Handler(BaseHTTPRequestHandler):
         """Answers as such servers do, with a fault in most turns."""
@@ -89,7 +84,7 @@ def server() -> Iterator[str]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             rows = json.loads(asked["messages"][1]["content"])["lines"]
-            fault, turn.count = _FAULTS[turn.count % len(_FAULTS)], turn.count + 1
+            fault = next(faults)
             if fault == "busy":
                 return self._send(429, {"error": "busy"}, "0")
             made = [dict(zip(("short", "natural", "full"), translated(row["text"]), strict=True)) for row in rows]

@@ -1,7 +1,7 @@
 """Clips that can be learnt from: each unit is a sound and a shape of the mouth. `python -m tests.av2unit.made_clips FOLDER`."""
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,5 +109,8 @@ def lips_name(folder: Path, clip: MadeClip) -> str:
 
 
 if __name__ == "__main__":
-    made = write_corpus(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:3]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=int, nargs="?", default=48)
+    made = write_corpus(**vars(parser.parse_args()))
     print(json.dumps({"clips": len(made), "seconds": sum(len(clip.lips) for clip in made) / 25}))

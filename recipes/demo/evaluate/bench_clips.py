@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -65,15 +64,11 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
                 folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(one.start_s, one.end_s, (one.pair.korean,)) for one in turns)
             )
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
-            line |= {"text": " ".join(one.pair.english for one in turns)}
-            journal.append(path, [line | _texts([one.pair for one in turns])])
+            said = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
+            first, *others = map(" ".join, product(*said))  # in the shorter and the longer wordings of each sentence, too
+            text = " ".join(one.pair.english for one in turns)
+            journal.append(path, [{**line, "text": text, "reference_text": first, "other_texts": others}])
     journal.write_rows(folder / MANIFEST, list(journal.read(path, "id", "source"))[:count])
-
-
-def _texts(said: Sequence[SentencePair]) -> dict[str, Any]:
-    """Return what a dub should say, and in what other wordings it may: the shorter and the longer of each sentence."""
-    first, *others = product(*((pair.korean, *(text for _, text in pair.forms)) for pair in said))
-    return {"reference_text": " ".join(first), "other_texts": [" ".join(one) for one in others]}
 
 
 def _make(path: Path, kind: str, number: int) -> list[Turn]:

@@ -11,18 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unit2av.lipsync.mesh.shape import (
-    INNER_LOWER,
     INNER_UPPER,
-    LEFT_EYE_LOWER,
-    LEFT_EYE_UPPER,
-    MOUTH_CORNERS,
     NUM_ARCH,
-    OUTER_CORNERS,
-    OUTER_LOWER,
-    OUTER_UPPER,
     OVAL,
-    RIGHT_EYE_LOWER,
-    RIGHT_EYE_UPPER,
     TEETH_WEIGHTS,
     blink,
     bump,
@@ -34,26 +25,7 @@ from unit2av.lipsync.mesh.shape import (
     rounded,
     wide,
 )
-from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
 from unit2av.lipsync.mesh.shape import NUM_FACE as NUM_FACE_VERTICES
-
-__all__ = [
-    "INNER_LOWER",
-    "INNER_UPPER",
-    "LEFT_EYE_LOWER",
-    "LEFT_EYE_UPPER",
-    "MESH_FILE",
-    "MOUTH_CORNERS",
-    "NUM_ARCH",
-    "NUM_FACE_VERTICES",
-    "OUTER_CORNERS",
-    "OUTER_LOWER",
-    "OUTER_UPPER",
-    "OVAL",
-    "RIGHT_EYE_LOWER",
-    "RIGHT_EYE_UPPER",
-    "neutral_mesh",
-]
 
 LEFT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
 RIGHT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)

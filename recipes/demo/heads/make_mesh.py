@@ -6,9 +6,7 @@ mouth closed. Run once; the result is kept beside `unit2av.lipsync.mesh.shape`:
     python -m recipes.demo.heads.make_mesh
 """
 
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -128,7 +126,8 @@ def _wind(triangles: NDArray[np.int64], vertices: NDArray[np.float64]) -> NDArra
             at_edge[frozenset(edge)].append(number)
     wound = triangles.copy()
     start = int(np.argmin(vertices[triangles].mean(axis=1)[:, 2]))
-    if _faces_away(vertices[wound[start]]):
+    first = vertices[wound[start]]
+    if np.cross(first[1] - first[0], first[2] - first[0])[2] > 0:  # it faces away
         wound[start] = wound[start][::-1]
     done, queue = {start}, [start]
     while queue:
@@ -143,16 +142,6 @@ def _wind(triangles: NDArray[np.int64], vertices: NDArray[np.float64]) -> NDArra
     return wound
 
 
-def _faces_away(corners: NDArray[np.float64]) -> bool:
-    return bool(np.cross(corners[1] - corners[0], corners[2] - corners[0])[2] > 0)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write the neutral face."""
+if __name__ == "__main__":
     with atomic_output(MESH_FILE) as temporary:
         np.savez_compressed(temporary, **make_mesh())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -150,7 +150,11 @@ def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
 def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
     """Label reference and natural voices by their own timing, and carry the references' labels to all other clean takes."""
     clean = [row for row in rows if row.get("snr_db") is None]
-    timed = {row["id"]: _timed_units(row, phones) for row in clean if "phonemes" in row}
+    timed = {
+        row["id"]: UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
+        for row in clean
+        if "phonemes" in row  # its synthesiser timed it
+    }
     given, made, all_labels = (
         folder / name for name in ("reference.units.jsonl", "labels/aligned.units.jsonl", "labels/clean.units.jsonl")
     )
@@ -165,11 +169,6 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
     own = [row for name, row in timed.items() if name not in aligned]
     write_units(all_labels, [*(UnitRow(name, units, {}) for name, units in aligned.items()), *own])
     return read_units(all_labels)
-
-
-def _timed_units(row: Row, phones: Phones) -> UnitRow:
-    """Return the units of a take whose synthesiser timed it."""
-    return UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
 
 
 def _labels_others(row: Row) -> bool:

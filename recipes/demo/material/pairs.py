@@ -5,19 +5,19 @@ python -m recipes.demo.material.pairs --data data --units heard seen --text2unit
 Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.contracts import Speller
 from avcore.errors import InputError
 from avcore.files import Input, check_files
+from avcore.flags import Command, QuietOptions, flag
 from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
@@ -28,33 +28,18 @@ from unit2unit.model import LENGTH_TAGS
 from unit2unit.training.corpus import length_tag
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="recipes.demo.material.pairs", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
-    parser.add_argument(
-        "--units",
-        type=Input("the units", may_be_folder=True),
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="units of English takes: extracted, or labels",
-    )
-    parser.add_argument(
-        "--text2unit",
-        type=Input("the text-to-unit model"),
-        required=True,
-        metavar="FILE",
-        help="says the shorter and the longer Korean, which nobody has recorded",
-    )
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class PairsOptions(QuietOptions):
+    """Pair the units of English takes with those of the sentence's Korean."""
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    data: Path = flag(metavar="DIR")
+    """what make_demo_data made"""
+    units: tuple[Path, ...] = flag(file=Input("the units", may_be_folder=True), nargs="+", metavar="PATH")
+    """units of English takes: extracted, or labels"""
+    text2unit: Path = flag(file=Input("the text-to-unit model"))
+    """says the shorter and the longer Korean, which nobody has recorded"""
+    out_dir: Path = flag(metavar="DIR")
+    """for en.jsonl and ko.jsonl with equal ids"""
 
 
 def pair_rows(data: Path, sources: Sequence[Path], speller: Speller) -> Iterator[tuple[UnitRow, UnitRow]]:
@@ -97,7 +82,7 @@ def _in_time(units: Units, num_steps: int) -> Units:
     return replace(units, durations=np.diff(edges))
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: PairsOptions) -> None:
     outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
     check_files((), {"the units": options.units, "the text-to-unit model": options.text2unit}, {"a file of pairs": outputs})
     pairs = list(pair_rows(options.data, options.units, TextSpeller.from_checkpoint(options.text2unit)))
@@ -106,6 +91,9 @@ def _work(options: argparse.Namespace) -> None:
         write_units(output, (pair[side] for pair in pairs))
     LOG.info("%d pairs of %d Korean sentences", len(pairs), len({tuple(korean.units.ids) for _, korean in pairs}))
 
+
+_COMMAND = Command(PairsOptions, "recipes.demo.material.pairs", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,8 +23,8 @@ import torch
 
 from av2unit.config import AvHubertConfig
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.command import Parser, run
 from avcore.files import atomic_output
+from avcore.flags import Command, QuietOptions, flag
 from avcore.units import UTUT_LANGUAGES
 from netflips import stages
 from recipes.demo.random.random_layouts import (
@@ -212,29 +212,18 @@ def makers_of(size: Size, seed: int) -> dict[str, Maker]:
     return makers
 
 
-def build_parser() -> Parser:
-    """Return the command line of scripts/make_random_checkpoints.py."""
-    parser = Parser(
-        prog="make_random_checkpoints", description="Write checkpoints of random weights in the layout of the published files."
-    )
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder to write into")
-    parser.add_argument("--size", default="tiny", choices=list(_SIZES), help="tiny (12 MB) or published (4.7 GB); default: tiny")
-    parser.add_argument("--ko", action="store_true", help=f"only what dubbing into Korean needs: leave out {TRANSLATOR}")
-    parser.add_argument(
-        "--text", action="store_true", help=f"{TEXT_READER}, the reader of lips, and a speller, too (2 GB more at published size)"
-    )
-    parser.add_argument("--seed", default=0, type=int, help="other seeds give other weights (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class RandomOptions(QuietOptions):
+    """Write checkpoints of random weights in the layout of the published files."""
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _make, argv)
-
-
-def _make(options: argparse.Namespace) -> None:
-    write_random_checkpoints(options.out_dir, options.size, options.ko, options.seed, options.text)
+    out_dir: Path = flag(metavar="DIR")
+    """folder to write into"""
+    size: Size = flag(default="tiny")
+    """tiny (12 MB) or published (4.7 GB); default: tiny"""
+    ko: bool = flag(default=False, help=f"only what dubbing into Korean needs: leave out {TRANSLATOR}")
+    text: bool = flag(default=False, help=f"{TEXT_READER}, the reader of lips, and a speller, too (2 GB more at published size)")
+    seed: int = flag(default=0)
+    """other seeds give other weights (default: 0)"""
 
 
 def _unit_encoder_file(config: AvHubertConfig, seed: int) -> dict[str, Any]:
@@ -352,6 +341,13 @@ def _fairseq_dictionaries() -> Iterator[None]:
             else:
                 sys.modules[name] = module
 
+
+def _make(options: RandomOptions) -> None:
+    write_random_checkpoints(options.out_dir, options.size, options.ko, options.seed, options.text)
+
+
+_COMMAND = Command(RandomOptions, "make_random_checkpoints", _make)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,15 +6,17 @@ The truth is known here to the number: the same track of the mouth that moves th
 learn from video: `python -m unit2av.train_mouth`.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.files import Input, Output, require_file
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, units_to_frames
 from avdata.prepare.espeak import Phoneme
@@ -53,27 +55,21 @@ def true_parameters(phonemes: Sequence[Phoneme], num_pictures: int, language: st
     return np.stack([opening, width, press], axis=1).astype(np.float64)
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="recipes.demo.recipe.mouth_table", description="Learn the table of the bundle's mouth.")
-    parser.add_argument("phones", type=Input("the phones"), help="phones.json of the material: which phone each unit is")
-    parser.add_argument("out_path", type=Output("the mouth's table"), help="mouth.npz beside the renderer")
-    parser.add_argument(
-        "--labels",
-        type=Input("the labels"),
-        help="labels of the material's takes (default: labels/clean.units.jsonl beside the phones)",
-    )
-    parser.add_argument("--sentences", type=int, default=0, help="of the material, for a quick try (default: all)")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class MouthTableOptions(QuietOptions):
+    """Learn the table of the bundle's mouth."""
+
+    phones: Path = positional("PHONES", file=Input("the phones"))
+    """phones.json of the material: which phone each unit is"""
+    out_path: Path = positional("OUT", file=Output("the mouth's table"))
+    """mouth.npz beside the renderer"""
+    labels: Path | None = flag(default=None, file=Input("the labels"))
+    """labels of the material's takes (default: labels/clean.units.jsonl beside the phones)"""
+    sentences: int = flag(default=0)
+    """of the material, for a quick try (default: all)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: MouthTableOptions) -> None:
     labels = options.labels or options.phones.parent / "labels" / "clean.units.jsonl"
     phones = Phones.read(options.phones)
     references = [row for row in iter_units(require_file(labels, "the labels")) if row.id.endswith(_REFERENCES)]
@@ -83,6 +79,9 @@ def _work(options: argparse.Namespace) -> None:
     table.save(options.out_path)
     LOG.info("%s: %d units, %d bytes", options.out_path, table.num_units, options.out_path.stat().st_size)
 
+
+_COMMAND = Command(MouthTableOptions, "recipes.demo.recipe.mouth_table", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,15 +5,17 @@
 Each is the mean vector and the pitch of a style, or of a point between two, saying a few sentences that the voice learns too.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.command import LOG
 from avcore.contracts import SpeakerVoice
 from avcore.files import Output
+from avcore.flags import Command, QuietOptions, positional
 from avcore.progress import Progress, bars, silent, track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
@@ -39,26 +41,24 @@ def _measured(texts: Sequence[str], voice: NaturalVoice, encoder: SpeakerEncoder
     return voice_of(np.concatenate([resample(one.samples, one.rate, SAMPLE_RATE) for one in takes]), encoder)
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="recipes.demo.recipe.named_voices", description="Measure the voices that come with the bundle by name.")
-    parser.add_argument("out_path", type=Output("the named voices"), help="voices.npz beside the renderer")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class NamedVoicesOptions(QuietOptions):
+    """Measure the voices that come with the bundle by name."""
+
+    out_path: Path = positional("OUT", file=Output("the named voices"))
+    """voices.npz beside the renderer"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: NamedVoicesOptions) -> None:
     with bars(options.quiet) as progress:
         voices = named_voices(progress)
     write_named_voices(options.out_path, voices)
     pitches = ", ".join(f"{name} {one.pitch.hz:.0f} Hz" for name, one in voices.items() if one.pitch is not None)
     LOG.info("%s: %s", options.out_path, pitches)
 
+
+_COMMAND = Command(NamedVoicesOptions, "recipes.demo.recipe.named_voices", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -100,21 +100,6 @@ class Phrasebook:
             }
         return frozenset(found)
 
-    def choose(self, count: int, seed: int) -> list[SentencePair]:
-        """`count` sentences, as evenly spread over the templates as their sizes allow, in a fixed order.
-
-        Raises InputError when there are fewer.
-        """
-        generator = np.random.default_rng(seed)
-        queues = [list(self.pairs_of(template)) for template in range(len(self.templates))]
-        if sum(map(len, queues)) < count:
-            raise InputError("the phrasebook has fewer sentences", expected=count, found=sum(map(len, queues)))
-        shuffled = [[queue[i] for i in generator.permutation(len(queue))] for queue in queues]
-        chosen: list[SentencePair] = []
-        while len(chosen) < count:
-            chosen += [queue.pop() for queue in shuffled if queue]
-        return sorted(chosen[:count], key=lambda pair: (pair.template, pair.fillings))
-
 
 def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[SentencePair]:
     """At most so many pairs of a template, each time one whose fillings were taken least so far."""

@@ -61,14 +61,3 @@ def test_every_filling_is_learnt_in_several_templates_and_kept_out_of_one() -> N
     assert len(kept_out) > 300
     sizes = Counter(pair.template for pair in sentences)
     assert max(sizes.values()) <= 51
-
-
-def test_choosing_is_fixed_by_the_seed_and_covers_all_templates() -> None:
-    book = phrasebook()
-    chosen = book.choose(2000, seed=1)
-    assert chosen == book.choose(2000, seed=1)
-    assert chosen != book.choose(2000, seed=2)
-    assert len({pair.english for pair in chosen}) == 2000
-    assert {pair.template for pair in chosen} == set(range(len(book.templates)))
-    with pytest.raises(InputError, match="fewer"):
-        book.choose(10**6, seed=1)
