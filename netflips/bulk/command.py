@@ -15,7 +15,7 @@ from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.units import normalise_language
-from avdata.manifest import PATH_FIELDS, Manifest
+from avdata.manifest import PATH_FIELDS
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
@@ -99,7 +99,9 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     """Extract; returns 1 when some utterances were set aside."""
     settings = options.settings()
     LOG.info("reading %s", options.in_path)
-    manifest = _inputs(options)
+    suffixes = tuple(one.lower() if one.startswith(".") else f".{one.lower()}" for one in options.suffix)
+    language = normalise_language(options.source) if options.source else ""
+    manifest = read_inputs(options.in_path, options.root, language, suffixes or (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
     models = ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)
@@ -114,10 +116,10 @@ def extract_corpus(options: ExtractOptions) -> int | None:
             raise UsageError("--dry-run takes 1 utterance or more", found=options.dry_run)
         LOG.info("%s", dry_run(manifest, settings, models, spread, options.dry_run, options.retry_failed).text())
         return None
-    from netflips.bulk.extraction import RunChoices, extract
+    from netflips.bulk.extraction import extract
 
-    choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures, options.verify)
-    summary = extract(manifest, settings, models, spread, choices, options.quiet)
+    names = ("overwrite", "retry_failed", "max_failures", "verify")
+    summary = extract(manifest, settings, models, spread, options.quiet, **{name: getattr(options, name) for name in names})
     if summary.num_before:
         LOG.info("done already: %d of %s", summary.num_before, several(summary.num_inputs, "utterance"))
     if summary.progress.done or summary.progress.failed:
@@ -131,12 +133,6 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     if len(summary.failures) > _REASONS_SHOWN:
         LOG.error("  and %d more", len(summary.failures) - _REASONS_SHOWN)
     return EXIT_FAILED
-
-
-def _inputs(options: ExtractOptions) -> Manifest:
-    suffixes = tuple(one.lower() if one.startswith(".") else f".{one.lower()}" for one in options.suffix)
-    language = normalise_language(options.source) if options.source else ""
-    return read_inputs(options.in_path, options.root, language, suffixes or (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))
 
 
 _COMMAND = Command(ExtractOptions, "netflips extract", extract_corpus, _CODES)

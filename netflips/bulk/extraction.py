@@ -6,7 +6,7 @@ estimated from a few utterances, which are done one after the other and thrown a
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -66,10 +66,8 @@ def expected_seconds(sources: Sequence[Source]) -> list[float]:
 
 def _seconds(stated: float, source: Source) -> float:
     path = source.path("video") or source.path("audio") or source.path("lips")
-    return stated or (0.0 if path is None else _declared_seconds(path))
-
-
-def _declared_seconds(path: Path) -> float:
+    if stated or path is None:
+        return stated
     try:
         with open_media(path) as container:
             return float(Fraction(container.duration or 0, av.time_base))
@@ -183,14 +181,9 @@ def estimate(
                 made, rejected, costs = made + result.made, rejected + result.rejected, costs + result.costs
         ShardFiles(folder, settings.layout).write(0, [one.row for one in made])
         bytes_made = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    media_s = _total(iter_pending(work), costs, len(made))
+    mean_s = costs.media_s / len(made) if made else 0.0
+    media_s = sum(stated_seconds(source.entry) or mean_s for source in iter_pending(work))
     return Estimate(num_left, media_s, len(sample), tuple(rejected), costs, bytes_made, size)
-
-
-def _total(sources: Iterable[Source], costs: Costs, num_made: int) -> float:
-    """Seconds of all: as stated, or the sample's mean for each."""
-    mean = costs.media_s / num_made if num_made else 0.0
-    return sum(stated_seconds(source.entry) or mean for source in sources)
 
 
 def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any]:
@@ -218,24 +211,7 @@ class TooManyFailuresError(NetflipsError):
     exit_code = EXIT_FAILED
 
 
-@dataclass(frozen=True)
-class RunChoices:
-    """What to do about earlier runs and failures.
-
-    max_failures: of this run, None = any number is borne. verify: finished features are read, not only looked at.
-    """
-
-    overwrite: bool = False
-    retry_failed: bool = False
-    max_failures: int | None = None
-    verify: bool = False
-
-    def __post_init__(self) -> None:
-        if self.max_failures is not None and self.max_failures < 0:
-            raise UsageError("--max-failures must be 0 or more", found=self.max_failures)
-
-
-_HERE, _GO_ON = Spread(), RunChoices()
+_HERE = Spread()
 
 
 @dataclass(frozen=True)
@@ -271,23 +247,31 @@ def extract(
     settings: ExtractSettings,
     models: ExtractModels,
     spread: Spread = _HERE,
-    choices: RunChoices = _GO_ON,
     is_quiet: bool = False,
+    *,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+    max_failures: int | None = None,
+    verify: bool = False,
 ) -> Summary:
     """Do what is left to do of a manifest.
 
-    Results lie in `settings.out_dir`; see `store`. Raises NetflipsError for what concerns all utterances; one that cannot
-    be used is set aside. What is finished stays finished however this ends.
+    Results lie in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: what they set
+    aside is tried again. max_failures: of this run, None = any number is borne. verify: finished features are read, not only looked
+    at. Raises NetflipsError for what concerns all utterances; one that cannot be used is set aside. What is finished stays finished
+    however this ends.
     """
+    if max_failures is not None and max_failures < 0:
+        raise UsageError("--max-failures must be 0 or more", found=max_failures)
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
     models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
-    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite, choices.verify) as store:
-        work = store.plan(manifest, choices.retry_failed)
+    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, overwrite, verify) as store:
+        work = store.plan(manifest, retry_failed)
         num_before, num_pending = store.num_done, sum(shard.num_pending for shard in work)
         progress = RunProgress(num_pending, total_seconds(iter_pending(work)), is_quiet=is_quiet)
         try:
-            _Run(store, settings, models, spread, choices.max_failures, progress).do(work)
+            _Run(store, settings, models, spread, max_failures, progress).do(work)
         finally:
             progress.close()
             store.tidy()
@@ -314,19 +298,15 @@ def dry_run(
     return estimate(work, settings.for_device(models.device), models, size, num_samples)
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        store: ResultStore,
-        settings: ExtractSettings,
-        models: ExtractModels,
-        spread: Spread,
-        max_failures: int | None,
-        progress: RunProgress,
-    ) -> None:
-        self._store, self._settings, self._models, self._spread = store, settings, models, spread
-        self._max_failures, self._progress = max_failures, progress
-        self._left: dict[int, int] = {}
+    _store: ResultStore
+    _settings: ExtractSettings
+    _models: ExtractModels
+    _spread: Spread
+    _max_failures: int | None
+    _progress: RunProgress
+    _left: dict[int, int] = field(default_factory=dict)
 
     def do(self, work: Sequence[ShardWork]) -> None:
         """Work off what is pending and close each shard as it becomes complete."""

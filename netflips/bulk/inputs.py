@@ -33,7 +33,9 @@ def read_inputs(
     elif path.is_dir():
         manifest = _of_files(_media_in(path, suffixes), path, language)
     elif glob.has_magic(what):
-        manifest = _of_files(_media_among(glob.iglob(what, recursive=True), suffixes), _fixed_part(what), language)
+        found = (Path(name) for name in glob.iglob(what, recursive=True))
+        media = (one for one in found if _is_media(one, suffixes) and one.is_file())
+        manifest = _of_files(media, _fixed_part(what), language)
     else:
         raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
     if not manifest.entries:
@@ -66,14 +68,11 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
                 f"{found[name].name} and {file.name} have one name", path=file.parent, hint="choose one kind of file with --suffix"
             )
         found[name] = file
-        yield _entry(name, file, relative)
-
-
-def _entry(name: str, file: Path, relative: Path) -> Entry:
-    if file.suffix.lower() in SOUND_SUFFIXES:
-        return Entry(name, audio=relative.as_posix())
-    lips = relative.with_suffix(LIP_ENDING)
-    return Entry(name, video=relative.as_posix(), lips=lips.as_posix() if file.with_suffix(LIP_ENDING).is_file() else "")
+        if file.suffix.lower() in SOUND_SUFFIXES:
+            yield Entry(name, audio=relative.as_posix())
+        else:
+            lips = relative.with_suffix(LIP_ENDING).as_posix() if file.with_suffix(LIP_ENDING).is_file() else ""
+            yield Entry(name, video=relative.as_posix(), lips=lips)
 
 
 def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
@@ -86,10 +85,6 @@ def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
             continue
         seen.add(real)
         yield from (path for name in names if _is_media(path := Path(place, name), suffixes))
-
-
-def _media_among(names: Iterable[str], suffixes: Sequence[str]) -> Iterator[Path]:
-    return (path for name in names if _is_media(path := Path(name), suffixes) and path.is_file())
 
 
 def _is_media(path: Path, suffixes: Sequence[str]) -> bool:

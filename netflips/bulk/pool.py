@@ -106,7 +106,7 @@ class RayPool(Pool[Item, Label]):
         for ref in self._reading:
             ray.cancel(ref, force=True)
         for worker in self._workers:
-            _kill(worker.actor)
+            ray.kill(worker.actor)
 
     def start(self) -> None:
         """Start the workers, and readers beside them.
@@ -139,7 +139,10 @@ class RayPool(Pool[Item, Label]):
             outcomes = list[Finished[Item, Label] | Lost[Item, Label]]()
             for ref in self._next_ready():
                 if ref in self._reading:
-                    self._end_of_reading(ref)
+                    job = self._reading.pop(ref)  # a part is read, or its reader died: its worker's call will say
+                    job.num_unread -= 1
+                    if not job.num_unread:
+                        self._read_jobs.append(job)
                 elif (worker := next((one for one in self._workers if one.loading == ref), None)) is not None:
                     self._end_of_loading(worker)
                 else:
@@ -172,7 +175,11 @@ class RayPool(Pool[Item, Label]):
 
     def _top_up(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
         """Start reading while there is room."""
-        while self._num_parts() < (self._size.workers * self._widest + (2 * self._size.readers if self._read is not None else 0)):
+        most = 2 * self._size.readers if self._read is not None else 0
+        while True:
+            jobs = {id(job): job for job in (*self._reading.values(), *self._read_jobs)}  # being read, or not yet with a worker
+            if sum(len(job.task.parts) for job in jobs.values()) >= self._size.workers * self._widest + most:
+                return
             if self._again:
                 self._submit(self._again.popleft())
                 continue
@@ -180,11 +187,6 @@ class RayPool(Pool[Item, Label]):
             if labelled is None:
                 return
             self._submit(_Job(*labelled))
-
-    def _num_parts(self) -> int:
-        """Parts that are being read, or read and not yet with a worker."""
-        jobs = {id(job): job for job in (*self._reading.values(), *self._read_jobs)}
-        return sum(len(job.task.parts) for job in jobs.values())
 
     def _submit(self, job: _Job[Item, Label]) -> None:
         self._widest = max(self._widest, len(job.task.parts))
@@ -210,13 +212,6 @@ class RayPool(Pool[Item, Label]):
             worker = min(free, key=lambda one: len(one.queue))
             worker.queue.append((worker.actor.process.remote(*job.parts), job))
             self._read_jobs.popleft()
-
-    def _end_of_reading(self, ref: Any) -> None:
-        """A part is read, or its reader died: its worker's call will say."""
-        job = self._reading.pop(ref)
-        job.num_unread -= 1
-        if not job.num_unread:
-            self._read_jobs.append(job)
 
     def _end_of_work(self, ref: Any) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         worker = next(one for one in self._workers if ref in (queued for queued, _ in one.queue))
@@ -251,7 +246,7 @@ class RayPool(Pool[Item, Label]):
         return _Actor(actor, actor.load.remote())
 
     def _replace(self, worker: _Actor[Item, Label]) -> None:
-        _kill(worker.actor)
+        ray.kill(worker.actor)
         self._workers[self._workers.index(worker)] = self._new_worker()
 
     def _retry(self, job: _Job[Item, Label], error: Exception) -> Iterator[Lost[Item, Label]]:
@@ -289,10 +284,6 @@ def _require_ray() -> None:
     """Raise WorkersFailError where the Ray that this command started is gone."""
     if is_own_ray_gone():
         raise WorkersFailError("Ray has died, which this command had started", hint=_GOES_ON)
-
-
-def _kill(actor: Any) -> None:
-    ray.kill(actor)
 
 
 def _is_node_lost(error: Exception) -> bool:

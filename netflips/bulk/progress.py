@@ -82,8 +82,9 @@ class RunProgress:
         """Return what was done, and where the time went."""
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
+        tries = f", {several(self.again, 'try', 'tries')} lost with a worker" if self.again else ""
         lines = [
-            f"{several(self.done, self._what)} done, {self.failed} failed{self._tries()} in {duration(self.elapsed_s)}"
+            f"{several(self.done, self._what)} done, {self.failed} failed{tries} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",
             f"  media         {self.media_s / _HOUR_S:9.3f} h  {self.x_real_time:8.2f} x real time",
         ]
@@ -91,9 +92,6 @@ class RunProgress:
         lines += [f"  {kind:<12} {spent:10.1f} s  {spent / worked:8.1%} of the work" for kind, spent in kinds if spent]
         lines += [f"  padding      {costs.padding_share:10.1%} of what the models were fed"] if costs.padded_s else []
         return "\n".join(lines)
-
-    def _tries(self) -> str:
-        return f", {several(self.again, 'try', 'tries')} lost with a worker" if self.again else ""
 
 
 def duration(seconds: float) -> str:

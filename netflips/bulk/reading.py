@@ -21,7 +21,13 @@ from netflips.dubbing.clock import StageClock
 
 def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Loaded | Rejected]:
     """Read utterances; one that cannot be used is rejected with the reason, and the others go on."""
-    return [_read_or_reject(settings, source) for source in sources]
+    found = list[Loaded | Rejected]()
+    for source in sources:
+        try:
+            found.append(read_source(settings, source))
+        except Exception as error:  # whatever is wrong with one file must not stop the others
+            found.append(Rejected(source.id, reason_of(error)))
+    return found
 
 
 def read_source(settings: ExtractSettings, source: Source) -> Loaded:
@@ -42,13 +48,6 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
         clock.seconds.get("decode", 0.0),
         clock.seconds.get("faces", 0.0),
     )
-
-
-def _read_or_reject(settings: ExtractSettings, source: Source) -> Loaded | Rejected:
-    try:
-        return read_source(settings, source)
-    except Exception as error:  # whatever is wrong with one file must not stop the others
-        return Rejected(source.id, reason_of(error))
 
 
 def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> Floats | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,13 +78,7 @@ class Costs:
     padded_s: float = 0.0
 
     def __add__(self, other: "Costs") -> "Costs":
-        return Costs(
-            self.decode_s + other.decode_s,
-            self.face_s + other.face_s,
-            self.model_s + other.model_s,
-            self.media_s + other.media_s,
-            self.padded_s + other.padded_s,
-        )
+        return Costs(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def padding_share(self) -> float:

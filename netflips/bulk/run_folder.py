@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
@@ -56,6 +56,8 @@ _MISSING = -1
 _SIZE_BITS = 32
 """A size is noted above a checksum of so many bits."""
 _BLOCK = 1 << 20
+ShardState = Literal["gone", "whole", "damaged"]
+"""Of a shard's file; a damaged one cannot be kept."""
 
 
 def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
@@ -73,7 +75,9 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
             found = ", ".join(taken)
             raise OutputError("this folder holds other things", path=out_dir, found=found, hint="choose another --out-dir")
         write_text(path, json.dumps({"format": _FORMAT, **key}, indent=1) + "\n")
-    _remove_leftovers(out_dir)
+    sweep(out_dir)  # files that a killed run had under a temporary name
+    for name in _FOLDERS:
+        sweep(out_dir / name, below=True)
 
 
 def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
@@ -117,13 +121,6 @@ def _delete(out_dir: Path) -> None:
             shutil.rmtree(out_dir / name)
     for name in _FILES:
         (out_dir / name).unlink(missing_ok=True)
-
-
-def _remove_leftovers(out_dir: Path) -> None:
-    """Remove files that a killed run had under a temporary name."""
-    sweep(out_dir)
-    for name in _FOLDERS:
-        sweep(out_dir / name, below=True)
 
 
 @dataclass(frozen=True)
@@ -214,7 +211,10 @@ class ShardFiles:
         if not path.exists() or not path.stat().st_size:
             return
         if self._is_parquet:
-            yield from _read_parquet(path)
+            from pyarrow import parquet
+
+            for row in parquet.read_table(path).to_pylist():
+                yield {name: value for name, value in row.items() if value is not None}
         else:
             yield from (row for _, row in iter_rows(path))
 
@@ -243,26 +243,6 @@ def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     parquet.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), path)
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
-    from pyarrow import parquet
-
-    for row in parquet.read_table(path).to_pylist():
-        yield {name: value for name, value in row.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class SeenShard:
-    """What a shard's file holds.
-
-    ids: utterances whose rows can be believed, and whose files lie beside them. is_there: whether there is a file. is_damaged:
-    whether it cannot be kept.
-    """
-
-    ids: frozenset[str]
-    is_there: bool = True
-    is_damaged: bool = False
-
-
 class ClosedShards:
     """Notes shards as they are closed, and checks them when a run begins.
 
@@ -279,22 +259,27 @@ class ClosedShards:
         """Write a shard, whole or not at all, and what it holds before it has its name."""
 
         def note(temporary: Path) -> None:
-            self._append([self._note(shard, {row["id"]: row for row in rows}, temporary)])
+            told = self._note(shard, {row["id"]: row for row in rows}, temporary)
+            journal.append(self._path, [told])
+            self._notes.setdefault(shard.number, []).append(told)
 
         self._files.write(shard.number, rows, note)
 
-    def look(self, shard: Shard, is_open: bool) -> SeenShard:
-        """Check a shard's file; what cannot be believed is not there. is_open: its utterances were being made."""
+    def look(self, shard: Shard, is_open: bool) -> tuple[ShardState, frozenset[str]]:
+        """Check a shard's file; returns the ids too whose rows can be believed, and whose files lie beside them.
+
+        is_open: its utterances were being made.
+        """
         path, notes = self._files.path(shard.number), self._notes.get(shard.number, ())
         if not path.exists() and not path.is_symlink():
             if notes and not is_open:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
-            return SeenShard(frozenset(), is_there=False)
+            return "gone", frozenset()
         for note in reversed(notes):  # rows may be the same where only a file beside them was made again
             if note["plan"] == _name(shard) and fits(path, note):
-                return SeenShard(self._complete(shard, note))
+                return "whole", self._complete(shard, note)
         LOG.warning("%s is damaged; its utterances are made again", path)
-        return SeenShard(frozenset(), is_damaged=True)
+        return "damaged", frozenset()
 
     def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
         """The rows whose files are there, as they were."""
@@ -315,16 +300,14 @@ class ClosedShards:
 
     def _note(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], file: Path) -> Row:
         names = [name for name in shard.ids if name in rows]
-        beside = {kind: self._sizes(kind, field, names, rows) for field, kind in _BESIDE.items()}
+        beside = {
+            kind: [self._size(kind, name) if rows[name].get(field) else None for name in names] for field, kind in _BESIDE.items()
+        }
         if self._files.has_unit_files:
             beside[_UNITS] = [self._size(_UNITS, name) for name in names]
         told = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
         left_out = [name for name in shard.ids if name not in rows]
         return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **seal_of(file)}
-
-    def _sizes(self, kind: str, field: str, names: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Sequence[int | None]:
-        """Return the sizes of one kind of file; None for rows that have none."""
-        return [self._size(kind, name) if rows[name].get(field) else None for name in names]
 
     def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
         if noted <= 0:
@@ -346,11 +329,6 @@ class ClosedShards:
         except (OSError, ValueError):
             return _MISSING
         return size << _SIZE_BITS | checksum
-
-    def _append(self, notes: Sequence[Row]) -> None:
-        journal.append(self._path, notes)
-        for note in notes:
-            self._notes.setdefault(note["shard"], []).append(note)
 
 
 def _name(shard: Shard) -> str:

@@ -88,7 +88,11 @@ def ray_session(num_readers: int, address: str | None = None) -> Iterator[dict[s
     imported, so `pool`, which imports it, is imported inside the block.
     """
     _settle_environment(is_own=address is None)
-    ray = _import_ray()
+    try:
+        import ray
+    except ImportError as error:
+        hint = "pip install 'ray>=2.50' 'pyarrow>=18,<26' (`make env` has both)"
+        raise UsageError("bulk work needs Ray", found=error, hint=hint) from error
     if ray.is_initialized():
         yield ray.cluster_resources()
     elif address is not None:
@@ -205,15 +209,6 @@ def _settle_environment(is_own: bool) -> None:
     os.environ.update({**_RAY_ENVIRONMENT, **WORKER_ENVIRONMENT})
     if is_own and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(_SECRET_BYTES)})
-
-
-def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
-    try:
-        import ray
-    except ImportError as error:
-        hint = "pip install 'ray>=2.50' 'pyarrow>=18,<26' (`make env` has both)"
-        raise UsageError("bulk work needs Ray", found=error, hint=hint) from error
-    return ray
 
 
 def is_own_ray_gone() -> bool:

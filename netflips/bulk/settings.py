@@ -106,16 +106,8 @@ class ExtractSettings:
 
     def key(self) -> dict[str, Any]:
         """Return what must be the same for results to lie in one folder."""
-        return {
-            "modalities": ",".join(sorted(self.modalities)),
-            "face": self.face,
-            "layout": self.layout,
-            "shard_size": self.shard_size,
-            "units": self.units,
-            "features": self.features,
-            "speaker": self.speaker,
-            "lips": self.lips,
-        }
+        names = ("face", "layout", "shard_size", "units", "features", "speaker", "lips")
+        return {"modalities": ",".join(sorted(self.modalities)), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)

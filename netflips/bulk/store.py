@@ -12,7 +12,7 @@ it nor in its work file nor set aside is left to do, and opens it again.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from avcore import journal
 from avcore.errors import InputError, OutputError
 from avcore.journal import folder_lock, write_rows
 from avcore.notes import several
-from avdata.manifest import Entry, Manifest
+from avdata.manifest import Manifest
 from netflips.bulk.records import MadeFile, Rejected, Source
 from netflips.bulk.run_folder import (
     CLOSED,
@@ -48,74 +48,35 @@ _FAILED_KEYS = ("id", "reason")
 LOG = logging.getLogger("netflips")
 
 
-NOWHERE = -1
-
-
-class Places:
-    """Places of utterances in a sequence of entries, by their ids."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
-        hashes = np.fromiter((hash(entry.id) for entry in entries), np.int64, len(entries))
-        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
-        self._hashes = hashes[self._order]
-
-    def find(self, ids: Sequence[str]) -> NDArray[np.int32]:
-        """Return the place of each id, int32, NOWHERE for one that is not there."""
-        wanted = np.fromiter(map(hash, ids), np.int64, len(ids))
-        nearest = np.searchsorted(self._hashes, wanted).tolist()
-        return np.fromiter(map(self._place, ids, wanted.tolist(), nearest), np.int32, len(ids))
-
-    def _place(self, name: str, wanted: int, at: int) -> int:
-        """Go through those of one hash, which is nearly always one."""
-        while at < len(self._hashes) and self._hashes[at] == wanted:
-            place = int(self._order[at])
-            if self._entries[place].id == name:
-                return place
-            at += 1
-        return NOWHERE
+_NOWHERE = -1
 
 
 @dataclass(frozen=True, eq=False)
 class ShardWork:
-    """What is left to do of a shard. Its utterances are looked up when they are asked for: they are not all in memory at a time."""
+    """What is left to do of a shard. Its utterances are looked up when they are asked for: they are not all in memory at a time.
+
+    places: in the manifest, int32, of its utterances that the input has. is_left: which of them were left when this was planned.
+    """
 
     number: int
-    _look: Callable[[], tuple[Source, ...]]
-    _is_left: NDArray[np.bool_]
-    """Of each utterance that the input has: whether it was left when this was planned."""
+    manifest: Manifest
+    places: NDArray[np.int32]
+    is_left: NDArray[np.bool_]
 
     @property
     def num_pending(self) -> int:
         """How many are left."""
-        return int(self._is_left.sum())
+        return int(self.is_left.sum())
 
     @property
     def planned(self) -> tuple[Source, ...]:
         """Its utterances that the input has, in order."""
-        return self._look()
+        return tuple(_source(self.manifest, at) for at in self.places.tolist())
 
     @property
     def pending(self) -> frozenset[str]:
         """Ids of those that are left."""
-        return frozenset(one.id for one, is_left in zip(self._look(), self._is_left, strict=True) if is_left)
-
-
-class _Done:
-    """Which utterances of a shard are finished: some by name, or all but some, whichever are fewer names."""
-
-    def __init__(self, done: Set[str], ids: Sequence[str]) -> None:
-        others = {name for name in ids if name not in done}
-        self._is_all_but = len(others) < len(ids) - len(others)
-        self._names = others if self._is_all_but else {name for name in ids if name in done}
-
-    def __contains__(self, name: object) -> bool:
-        """Of one of the shard's utterances."""
-        return (name in self._names) != self._is_all_but
-
-    def update(self, names: Iterable[str]) -> None:
-        """Note that these are finished."""
-        (self._names.difference_update if self._is_all_but else self._names.update)(names)
+        return frozenset(one.id for one, is_left in zip(self.planned, self.is_left, strict=True) if is_left)
 
 
 @contextmanager
@@ -145,7 +106,7 @@ class ResultStore:
         self.files = ShardFiles(out_dir, layout)
         self._closed = ClosedShards(out_dir, self.files, reads_all)
         self._shards: Sequence[Shard] = ()
-        self._done: dict[int, _Done] = {}
+        self._done: dict[int, set[str]] = {}
         self._reopened: set[int] = set()
         self._num_unlisted = 0
         self.num_done = 0
@@ -158,9 +119,9 @@ class ResultStore:
         retry_failed: what was set aside is left to do too. is_trial: nothing is written. Raises InputError when what is done
         was made from other files.
         """
-        places = Places(manifest.entries)
+        places = {entry.id: place for place, entry in enumerate(manifest.entries)}
         before = packed_shards(self._read_plan())
-        self._done = {shard.number: _Done(self._done_in(shard, is_trial), shard.ids) for shard in before}
+        self._done = {shard.number: self._done_in(shard, is_trial) for shard in before}
         if self._num_unlisted:
             what = "%s: %s neither in a finished shard nor set aside, made again"
             LOG.warning(what, self._failed_path, several(self._num_unlisted, "utterance"))
@@ -169,8 +130,7 @@ class ResultStore:
         if not is_trial:
             write_plan(self._plan_path, self._shards)
         if retry_failed:
-            asked = zip(self.failures, places.find(list(self.failures)), strict=True)
-            self._forgive({name for name, place in asked if place != NOWHERE}, is_trial)
+            self._forgive(self.failures.keys() & places.keys(), is_trial)
         self.num_done = 0
         works = (self._work(shard, its, manifest) for shard, its in zip(self._shards, of_shards, strict=True))
         return [work for work in works if work is not None]
@@ -195,13 +155,12 @@ class ResultStore:
         ids, done = self._shards[shard].ids, self._done[shard]
         if any(name not in done and name not in self.failures for name in ids):
             return
-        rows = {row["id"]: row for row in self._rows(shard)}
+        rows = {row["id"]: row for row in (*self.files.read(shard), *journal.read(self._work_path(shard), "id"))}
         lost = [name for name in ids if name in done and name not in rows]
         if lost:
             what = f"{several(len(lost), 'finished utterance is', 'finished utterances are')} not in it any more, as {lost[0]!r}"
             raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
         self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
-        self._done[shard] = _Done({name for name in ids if name in done}, ids)
         self._work_path(shard).unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -224,27 +183,21 @@ class ResultStore:
     def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
         """The utterances of a shard whose rows can be believed. The shard is opened where others must be made again."""
         number, work = shard.number, self._work_path(shard.number)
-        is_open, seen = work.exists(), self._closed.look(shard, work.exists())
-        lost = {name for name in shard.ids if name not in seen.ids and name not in self.failures}
-        if seen.is_there and not seen.is_damaged and not is_open:
+        is_open = work.exists()
+        state, ids = self._closed.look(shard, is_open)
+        lost = {name for name in shard.ids if name not in ids and name not in self.failures}
+        if state == "whole" and not is_open:
             self._num_unlisted += len(lost)
-        if seen.is_damaged or (seen.is_there and lost):
+        if state == "damaged" or (state == "whole" and lost):
             self._reopened.add(number)
             if not is_trial:
                 journal.append(work, ())
-        if seen.is_damaged and not is_trial:
+        if state == "damaged" and not is_trial:
             self.files.path(number).unlink()
-        return set(seen.ids) | {row["id"] for row in journal.read(work, "id")}
-
-    def _is_closed(self, shard: int) -> bool:
-        return self.files.path(shard).exists() and not self._work_path(shard).exists()
-
-    def _rows(self, shard: int) -> Iterator[dict[str, Any]]:
-        yield from self.files.read(shard)
-        yield from journal.read(self._work_path(shard), "id")
+        return {*ids} | {row["id"] for row in journal.read(work, "id")}
 
     def _renewed(
-        self, before: Iterable[Shard], manifest: Manifest, places: Places, of_shards: list[NDArray[np.int32]]
+        self, before: Iterable[Shard], manifest: Manifest, places: Mapping[str, int], of_shards: list[NDArray[np.int32]]
     ) -> Iterator[Shard]:
         """The shards as they are planned now, those of what is new in the input behind the others.
 
@@ -253,16 +206,16 @@ class ResultStore:
         """
         is_new, number = np.ones(len(manifest.entries), bool), 0
         for shard in before:
-            its = places.find(shard.ids)
-            is_new[its[its != NOWHERE]] = False
+            its = np.fromiter((places.get(name, _NOWHERE) for name in shard.ids), np.int32, len(shard.ids))
+            is_new[its[its != _NOWHERE]] = False
             of_shards.append(its)
             number += 1
-            yield self._renew(shard, ["" if at == NOWHERE else digest(_source(manifest, at)) for at in its.tolist()])
+            yield self._renew(shard, ["" if at == _NOWHERE else digest(_source(manifest, at)) for at in its.tolist()])
         new = np.flatnonzero(is_new).astype(np.int32)
         for its in (new[start : start + self._shard_size] for start in range(0, len(new), self._shard_size)):
             sources = [_source(manifest, at) for at in its.tolist()]
             of_shards.append(its)
-            self._done[number] = _Done(frozenset(), ())
+            self._done[number] = set()
             yield Shard(number, tuple(one.id for one in sources), tuple(map(digest, sources)))
             number += 1
 
@@ -289,16 +242,14 @@ class ResultStore:
 
     def _work(self, shard: Shard, places: NDArray[np.int32], manifest: Manifest) -> ShardWork | None:
         number, done = shard.number, self._done[shard.number]
-        planned = [name for name, place in zip(shard.ids, places.tolist(), strict=True) if place != NOWHERE]
+        is_there = places != _NOWHERE
+        planned = [name for name, is_here in zip(shard.ids, is_there.tolist(), strict=True) if is_here]
         self.num_done += sum(name in done for name in planned)
-        if self._is_closed(number) and number not in self._reopened:
+        is_closed = self.files.path(number).exists() and not self._work_path(number).exists()
+        if is_closed and number not in self._reopened:
             return None
-
-        def look() -> tuple[Source, ...]:
-            return tuple(_source(manifest, at) for at in places.tolist() if at != NOWHERE)
-
         is_left = (name not in done and name not in self.failures for name in planned)
-        return ShardWork(number, look, np.fromiter(is_left, bool, len(planned)))
+        return ShardWork(number, manifest, places[is_there], np.fromiter(is_left, bool, len(planned)))
 
     def _work_path(self, shard: int) -> Path:
         return self._work_dir / f"{shard:05d}.jsonl"

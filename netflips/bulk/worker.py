@@ -73,7 +73,9 @@ class ModelWorker:
             begin = time.perf_counter()
             for one in self._finish_batch(batch):
                 (made if isinstance(one, MadeFile) else rejected).append(one)  # type: ignore[arg-type]
-            costs += _costs(batch, time.perf_counter() - begin)
+            lengths, model_s = [one.seconds for one in batch], time.perf_counter() - begin
+            decode_s, face_s = sum(one.decode_s for one in batch), sum(one.face_s for one in batch)
+            costs += Costs(decode_s, face_s, model_s, media_s=sum(lengths), padded_s=max(lengths) * len(batch))
         return BatchResult(made, rejected, costs)
 
     def _finish_batch(self, batch: list[Loaded]) -> list[MadeFile | Rejected]:
@@ -103,7 +105,11 @@ class ModelWorker:
         entry, settings = one.source.entry, self._settings
         extra: dict[str, Any] = {"speaker": entry.speaker} if entry.speaker else {}
         if self._speaker is not None and one.speech is not None:
-            extra |= self._voice(entry.id, self._speaker.embed(one.speech))
+            vector = self._speaker.embed(one.speech)
+            if settings.speaker == "npy":
+                extra["speaker_path"] = self._write_array("speakers", entry.id, vector)
+            else:
+                extra["speaker_embedding"] = [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]
         if settings.features and self._extractor is not None:
             speech = one.speech if settings.hears else None
             features = self._extractor.features(settings.layer, speech, one.lips)
@@ -116,25 +122,9 @@ class ModelWorker:
             write_text(settings.out_dir / "units" / f"{entry.id}.unit", format_units(units.frames()))
         return {"id": entry.id} | {name: value for name, value in labels.items() if value} | extra
 
-    def _voice(self, name: str, vector: NDArray[np.float32]) -> dict[str, Any]:
-        if self._settings.speaker == "npy":
-            return {"speaker_path": self._write_array("speakers", name, vector)}
-        return {"speaker_embedding": [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]}
-
     def _write_array(self, folder: str, name: str, array: NDArray[np.float32]) -> str:
         """Write an array as a file of its own; returns its path below the output folder."""
         relative = f"{folder}/{name}.npy"
         with atomic_output(self._settings.out_dir / relative) as temporary:
             np.save(temporary, array)
         return relative
-
-
-def _costs(batch: Sequence[Loaded], model_s: float) -> Costs:
-    lengths = [one.seconds for one in batch]
-    return Costs(
-        decode_s=sum(one.decode_s for one in batch),
-        face_s=sum(one.face_s for one in batch),
-        model_s=model_s,
-        media_s=sum(lengths),
-        padded_s=max(lengths) * len(batch),
-    )

@@ -110,28 +110,27 @@ def facts_of_all() -> list[dict[str, Any]]:
 
 
 def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
-    told = {
-        "name": model.name,
-        "flag": model.flag,
-        "about": model.about,
-        "languages": model.languages,
-        "megabytes": model.megabytes,
-    }
-    licence = {"licence": model.licence.key, "title": model.licence.title, "allows": model.licence.allows}
-    licence |= {"commercial": model.licence.commercial}
-    return told | licence | {"from": [str(one) for one in model.sources], "is_here": model.name in here}
+    licence = model.licence
+    return {
+        "name": model.name, "flag": model.flag, "about": model.about, "languages": model.languages, "megabytes": model.megabytes,
+        "licence": licence.key, "title": licence.title, "allows": licence.allows, "commercial": licence.commercial,
+        "from": [str(one) for one in model.sources], "is_here": model.name in here,
+    }  # fmt: skip
 
 
 def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
     for name, (about, parts) in listed.sets.items():
-        yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}; may be sold: {may_be_sold(map(_terms, listed.named(parts)))}"
+        models = listed.named(parts)
+        terms = (Terms(one.flag, one.main or one.name, one.licence.title, one.licence.commercial) for one in models)
+        yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}; may be sold: {may_be_sold(terms)}"
     flag = ""
     for model in listed.models.values():
         if model.flag != flag:
             flag = model.flag
             yield from ("", flag)
         mark = "*" if model.name in here else " "
-        yield f"{mark} {model.name:<{_WIDTH - 2}}{_size(model):>9}  {model.about}; {_languages(model)}; {model.licence.key}"
+        languages = f"{model.languages} languages" if model.languages.isdigit() else model.languages
+        yield f"{mark} {model.name:<{_WIDTH - 2}}{_size(model):>9}  {model.about}; {languages}; {model.licence.key}"
     own = [one for one in here.values() if one.name not in listed.models]
     if own:
         yield from ("", "added by hand")
@@ -140,14 +139,6 @@ def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
     for one in _licences(listed.models.values()):
         yield f"{one.key:<{_WIDTH}}{one.title}: {one.allows}; may be sold: {one.commercial}"
     yield f"* = here, in {models_folder()}"
-
-
-def _terms(model: Model) -> Terms:
-    return Terms(model.flag, model.main or model.name, model.licence.title, model.licence.commercial)
-
-
-def _languages(model: Model) -> str:
-    return f"{model.languages} languages" if model.languages.isdigit() else model.languages
 
 
 def _size(model: Model) -> str:
@@ -306,7 +297,8 @@ def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: 
             whole = model.main if model else whole
         if model is None or any(Path(whole).match(file.name) for file in model.files):
             found.setdefault(whole, []).append((number, opened, size))
-    missing = [] if model is None else [one.name for one in model.files if not _has(one, found)]
+    needed = [] if model is None else [one.name for one in model.files if not one.is_optional]
+    missing = [name for name in needed if not any(Path(one).match(name) for one in found)]
     if missing or not found:
         raise InputError(
             "the model is not complete", path=files[0], expected=", ".join(missing) or "files", found="none of this name"
@@ -326,10 +318,6 @@ def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: 
             raise InputError("it cannot be unpacked: the zip is damaged", path=name, found=reason(error)) from error
         except OSError as error:
             raise OutputError("the file cannot be copied", path=folder / name, found=reason(error)) from error
-
-
-def _has(file: ModelFile, found: Any) -> bool:
-    return file.is_optional or any(Path(name).match(file.name) for name in found)
 
 
 def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:

@@ -93,8 +93,10 @@ class Wanted:
             return f"{self.size:,} bytes", f"{seal['bytes']:,}"
         if self.sha256 is not None and seal["sha256"] != self.sha256:
             return f"sha256 {self.sha256[:16]}...", f"{seal['sha256'][:16]}..."
-        if self.sha256 is None and self.git is not None and _git_name(path) != self.git:
-            return f"git object {self.git[:16]}...", "another content"
+        if self.sha256 is None and self.git is not None:
+            content = path.read_bytes()
+            name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+            return None if name == self.git else (f"git object {self.git[:16]}...", "another content")
         return None
 
 
@@ -121,7 +123,12 @@ class Fetcher:
         listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and _is_name(one["path"])]
         if not listed and not file.is_optional:
             raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
-        return [_as_listed(plain, one) for one in listed]
+        found = list[Wanted]()
+        for one in listed:  # with what the Hub says, where the catalogue says nothing
+            large = one.get("lfs") or {}
+            digest, git = file.sha256 or large.get("oid"), None if large else one.get("oid")
+            found.append(replace(plain, name=one["path"], size=file.size or one.get("size"), sha256=digest, git=git))
+        return found
 
     def _listing(self, source: Origin) -> list[dict[str, Any]]:
         """Return what a repository says of its files: path, size, oid, and lfs of large ones, whose oid is a sha256."""
@@ -412,15 +419,3 @@ def _unzip(part: Path, name: str, place: Origin) -> None:
 
 def _other_file(place: Origin, name: str, expected: str, found: str) -> HostError:
     return HostError(f"{place} gives another file", path=name, expected=expected, found=found, hint=_BY_HAND)
-
-
-def _as_listed(plain: Wanted, told: Mapping[str, Any]) -> Wanted:
-    """Return a file with what the Hub says of it, where the catalogue says nothing."""
-    large = told.get("lfs") or {}
-    size, git = plain.size or told.get("size"), None if large else told.get("oid")
-    return replace(plain, name=told["path"], size=size, sha256=plain.sha256 or large.get("oid"), git=git)
-
-
-def _git_name(path: Path) -> str:
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,6 +1,6 @@
 """What models may be used for, as the catalogue says, and whether what is made with them may be sold."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,11 +53,6 @@ def terms_of(part: str, path: Path) -> Terms:
     return Terms(part, path.name, _UNKNOWN.title, _UNKNOWN.commercial)
 
 
-def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple[Terms, ...]:
-    """Return the terms of all models and programs that a dub into a language is made with."""
-    return tuple(_terms_of_dub(paths, options, target))
-
-
 def may_be_sold(terms: Iterable[Terms]) -> str:
     """Return whether a dub may be sold as far as its models go: "yes", or "no" or "not stated" with the models it is so for."""
     terms = list(terms)
@@ -78,7 +73,8 @@ def require_commercial(terms: Iterable[Terms]) -> None:
         )
 
 
-def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iterator[Terms]:
+def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple[Terms, ...]:
+    """Return the terms of all models and programs that a dub into a language is made with."""
     files: dict[str, Path | None] = {stage.name: path for stage, path in paths.needed.items() if stage is not TRANSLATOR}
     asked = options.cascade_models
     if asked is not None:
@@ -88,17 +84,18 @@ def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iter
     if not options.is_speech_given and (asked is not None or options.script_in is not None):
         files[SPELLER.name] = paths.other(SPELLER, target)
     files |= file_of_lips(options.lips, paths.unit2av)
-    yield from (terms_of(part, path) for part, path in files.items() if path is not None)
+    terms = [terms_of(part, path) for part, path in files.items() if path is not None]
     if paths.speaker_encoder is None:
-        yield _built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder")
+        terms.append(_built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder"))
     else:
-        yield terms_of(SPEAKER_ENCODER.name, paths.speaker_encoder)
+        terms.append(terms_of(SPEAKER_ENCODER.name, paths.speaker_encoder))
     if options.speak_with in _SPEAKERS:
-        yield _built_in("speech", _SPEAKERS[options.speak_with])
+        terms.append(_built_in("speech", _SPEAKERS[options.speak_with]))
     programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
     programs |= {"--translate-with": options.translate_with, "--separate-with": options.separate_with}
     programs |= {"--diarize-with": options.diarize_with}
-    yield from (Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag, program in programs.items() if program)
+    given = (flag for flag, program in programs.items() if program)
+    return (*terms, *(Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag in given))
 
 
 def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.notes import shown
-from netflips.serve.jobs import new_id
+from netflips.serve.jobs import is_id, new_id
 from netflips.serve.limits import Paced, RefusedError, refusal
 from netflips.serve.settings import LOCAL_HOSTS, Settings
 
@@ -58,7 +58,7 @@ class Access:
         headers = Headers(scope=scope)
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _MOST_DIGITS else ""
-        found = [one for one in _cookies(headers, _VISITOR + ending) if _is_visitor(one)]
+        found = [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
         visitor = scope["visitor"] = (found or [new_id()])[0]
         is_told = False
 
@@ -132,10 +132,6 @@ def _parts(address: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
     is_host = re.fullmatch(r"(\[[^][@]*\]|[^][@:]*)(:\d*)?", parts.netloc)
     return parts if is_host else SplitResult("", "", "", "", "")
-
-
-def _is_visitor(text: str) -> bool:
-    return len(text) == 32 and all(one in "0123456789abcdef" for one in text)
 
 
 def _cookie(name: str, value: str) -> str:

@@ -37,9 +37,14 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text may be an id."""
+    return _ID.fullmatch(text) is not None
+
+
 def require_id(text: str) -> str:
     """Return a text that may be an id. Raises UsageError for any other, so that no id is ever a path."""
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise UsageError("there is no such thing", expected="an id of this server")
     return text
 
@@ -158,7 +163,7 @@ class JobFolders:
         """Yield the jobs of earlier servers, oldest first. What is no job, or damaged, is set aside, with a word."""
         found = []
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
-            if not _ID.fullmatch(folder.name) or folder.is_symlink():
+            if not is_id(folder.name) or folder.is_symlink():
                 continue
             try:
                 found.append(_job(folder.name, read_json(folder / _ABOUT, "the job")))

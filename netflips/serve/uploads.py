@@ -79,7 +79,8 @@ class Uploads:
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()
         folder = self._folder(upload_id)
-        file = folder / f"file{_suffix(name, kind)}"
+        ending, known = Path(clean_name(name)).suffix.lower(), _SUFFIXES[kind]
+        file = folder / f"file{ending if ending in known else known[0]}"
         self._coming += 1
         try:
             if (length or 0) > self._settings.limit_bytes:
@@ -180,9 +181,3 @@ def clean_name(name: str) -> str:
     """Return what a visitor calls a file, to show it and to name downloads: no folders, nothing that is not drawn, not too long."""
     bare = shown(re.split(r"[/\\]", name.strip())[-1]).strip(" .")
     return bare[-_LETTERS:] or "upload"
-
-
-def _suffix(name: str, kind: str) -> str:
-    """Return the ending that our name for a file gets: one of a list of ours."""
-    ending = Path(clean_name(name)).suffix.lower()
-    return ending if ending in _SUFFIXES[kind] else _SUFFIXES[kind][0]

@@ -16,12 +16,10 @@ import pytest
 
 from avcore.command import Terminated
 from avcore.errors import UsageError
-from avdata.manifest import Entry
 from avdata.unit_store import read_units
 from netflips import cli
 from netflips.bulk import command, session
 from netflips.bulk.settings import ExtractModels
-from netflips.bulk.store import NOWHERE, Places
 from tests.netflips.bulk.conftest import LENGTHS
 from tests.netflips.bulk.planned import write_corpus
 
@@ -76,7 +74,7 @@ def test_heavy_modules_are_loaded_where_they_work(module: str, heavy: set[str]) 
 
 
 _ROWS = 50_000
-_MOST_BYTES_A_ROW = 300
+_MOST_BYTES_A_ROW = 400
 
 
 def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
@@ -90,17 +88,6 @@ def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
     assert (told["peak_mib"] - told["before_mib"]) * 2**20 < _ROWS * _MOST_BYTES_A_ROW
     plan = (tmp_path / "out" / "plan.jsonl").read_text().splitlines()
     assert sum(len(json.loads(line)["ids"]) for line in plan) == _ROWS
-
-
-def test_places_of_one_hash_are_told_apart() -> None:
-    one, other = 2**61 - 1, 0  # hash() of both is 0
-
-    class Name(int):
-        """Stands for an id; text of one hash is not to be had."""
-
-    entries = [Entry(Name(value)) for value in (5, one, 7, other)]  # type: ignore[arg-type]
-    found = Places(entries).find([Name(other), Name(one), Name(6), Name(5)])  # type: ignore[list-item]
-    assert found.tolist() == [3, 1, NOWHERE, 0]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:none", "nowhere.invalid:6379"])

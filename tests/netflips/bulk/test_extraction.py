@@ -14,7 +14,7 @@ from avcore.faces.boxes import read_boxes
 from avcore.media import VideoWriter, read_gray_video, read_speech
 from avdata.manifest import Entry, Manifest
 from avdata.unit_store import read_units
-from netflips.bulk.extraction import RunChoices, TooManyFailuresError, dry_run, extract
+from netflips.bulk.extraction import TooManyFailuresError, dry_run, extract
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread
 from recipes.demo.heads.camera import Pose
@@ -127,7 +127,7 @@ def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
 ) -> None:
     broken = damaged(manifest, tmp_path)
     with pytest.raises(TooManyFailuresError, match=r"utterances failed.*--max-failures") as caught:
-        extract(broken, sound_only, encoder, ONE, RunChoices(max_failures=1))
+        extract(broken, sound_only, encoder, ONE, max_failures=1)
     assert caught.value.exit_code == 1
     summary = extract(broken, sound_only, encoder, ONE)
     assert summary.num_before + summary.progress.done == len(LENGTHS)
@@ -141,7 +141,7 @@ def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
     assert (again.progress.done, again.progress.failed, again.failures) == (0, 0, listed)
     assert again.num_before == len(LENGTHS)
     (tmp_path / "text.wav").write_bytes((corpus.parent / "fixture.wav").read_bytes())
-    mended = extract(broken, sound_only, encoder, ONE, RunChoices(retry_failed=True))
+    mended = extract(broken, sound_only, encoder, ONE, retry_failed=True)
     assert (mended.progress.done, list(mended.failures)) == (1, ["gone", "silent"])
     found = frames(sound_only.out_dir)
     assert found["text"] == found["fixture"]
