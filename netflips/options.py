@@ -49,22 +49,6 @@ class VoiceFlags(CommonOptions):
     """encoder.pt (default: resemblyzer's weights)"""
 
 
-@dataclass(frozen=True)
-class PictureChoice:
-    """How a portrait is shown.
-
-    face: which from the left, None = the only one. motion: 0..1, of the head. height: in pixels, None = the picture's own.
-    fills: whether the background stands still behind the head.
-    """
-
-    face: int | None = None
-    motion: float = 0.6
-    seed: int = 0
-    has_blinks: bool = True
-    height: int | None = None
-    fills: bool = True
-
-
 @dataclass(frozen=True, kw_only=True)
 class PictureFlags(MarkFlags, CommonOptions):
     """How a portrait is shown."""
@@ -91,11 +75,6 @@ class PictureFlags(MarkFlags, CommonOptions):
             raise UsageError("--motion must be from 0 (still) to 1", found=self.motion)
         if self.seed < 0:
             raise UsageError("--seed must be 0 or more", found=self.seed)
-
-    @property
-    def picture_choice(self) -> PictureChoice:
-        """What was asked for."""
-        return PictureChoice(self.face, self.motion, self.seed, self.blinks, SIZES[self.size], self.fill)
 
 
 def duration_scale(speed: float) -> float:

@@ -183,7 +183,7 @@ def answer_question(options: AvatarOptions) -> Script:
         if why := guard.refuses(refused):
             hint = "change refused in the replies, or the list"
             raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
-    portrait = Portrait.open(options.portrait, options.picture_choice)
+    portrait = Portrait.open(options.portrait, options)
     paths = ModelPaths.of({RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: speller})
     models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)

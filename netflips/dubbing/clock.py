@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from avcore.compute.threads import ahead
-
 Item = TypeVar("Item")
 
 
 class _ThreadState(threading.local):
-    """What one thread is doing: the stages it is in, the innermost last (None = waiting), and since when."""
+    """What one thread is doing: the stages it is in, the innermost last, and since when."""
 
     def __init__(self) -> None:
-        self.running: list[str | None] = []
+        self.running: list[str] = []
         self.mark = time.perf_counter()
 
 
@@ -39,8 +37,8 @@ class StageClock:
         self._here.mark = now
 
     @contextmanager
-    def stage(self, name: str | None) -> Iterator[None]:
-        """Count the block to a stage, or with None to nobody; stages may nest."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block to a stage; stages may nest."""
         self._settle()
         self._here.running.append(name)
         try:
@@ -49,7 +47,7 @@ class StageClock:
             self._settle()
             self._here.running.pop()
 
-    def timed(self, items: Iterable[Item], name: str | None) -> Iterator[Item]:
+    def timed(self, items: Iterable[Item], name: str) -> Iterator[Item]:
         """Yield items, counting the making of each to a stage and what is done with them to the caller's."""
         iterator = iter(items)
         while True:
@@ -59,10 +57,3 @@ class StageClock:
                 except StopIteration:
                     return
             yield item
-
-    def ahead(self, items: Iterable[Item], name: str, depth: int) -> Iterator[Item]:
-        """Yield items that another thread makes in advance (see `avcore.compute.threads`), counting their making to a stage.
-
-        Waiting for them counts to nobody.
-        """
-        return self.timed(ahead(self.timed(items, name), depth), None)

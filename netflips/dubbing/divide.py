@@ -80,10 +80,6 @@ class Turn(NamedTuple):
     speaker: str
 
 
-class _Turns(NamedTuple):
-    turns: tuple[Turn, ...]
-
-
 def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
     """Return the turns that the program finds, in order, made or kept; none where nobody asks for it, or there is no sound.
 
@@ -93,7 +89,7 @@ def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
     if not command or sound is None:
         return ()
 
-    def find() -> _Turns:
+    def find() -> tuple[Turn, ...]:
         LOG.info("finding who speaks when by %s", program_name(command))
         total = sound.activity.num_samples
         with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
@@ -102,10 +98,10 @@ def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
             write_speech_pieces(source, blocks)
             said = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
             text = read_foreign_text(out, "the turns", _MOST_BYTES)[0] if out.is_file() else said.decode(errors="replace")
-        return _Turns(read_rttm(text, total / SAMPLE_RATE, command[0]))
+        return read_rttm(text, total / SAMPLE_RATE, command[0])
 
     with job.clock.stage("voice"):
-        return job.store.kept(_Turns, "turns", (job.digest, command_key(command)), find).turns
+        return job.store.kept(tuple[Turn, ...], "turns", (job.digest, command_key(command)), find)
 
 
 def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:

@@ -21,8 +21,9 @@ from netflips.dubbing.spell import spell
 from netflips.dubbing.subtitles import read_back
 from netflips.dubbing.translate import translate
 from netflips.dubbing.watch import cuts, watch
-from netflips.dubbing.write import noted, write, write_draft
+from netflips.dubbing.write import noted, write
 from netflips.models import Models
+from netflips.script.files import write_script
 from netflips.script.types import Script
 from netflips.understanding import Decide, Understanding, stop_where_bad
 
@@ -59,7 +60,8 @@ def dub(
         script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
         script = read_back(script, job)  # .text and the target's reading, for people
         if options.draft is not None:
-            return write_draft(noted(script, job), options.draft)
+            write_script(options.draft, script := noted(script, job))  # what was heard and will be said, for --script-in
+            return script
         script = check(script, job, sound)  # .tries: heard and measured as it is spoken; what fails is said otherwise
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
         pieces = render(script, job, shots, faces, speech)  # own time, or to and fro

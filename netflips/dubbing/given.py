@@ -17,7 +17,7 @@ from avcore.errors import InputError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest, key_of
 from avcore.media import probe
 from avcore.notes import Note
-from avcore.programs import command_key, program_name
+from avcore.programs import command_key
 from avcore.progress import Progress, silent
 from avcore.progress import track as tracked
 from avcore.speech.audio import faster, resample
@@ -260,11 +260,6 @@ def _said_at(
                 raise SpeechError(words_of(error)) from error
 
     return job.store.kept(np.ndarray, _GIVEN, (command_key(command), named, rate), make)
-
-
-def speaker_name(speaking: Speaking) -> str:
-    """Return what reports call a program that speaks."""
-    return program_name(speaking.program.command)
 
 
 def _reference(script: Script, job: Job, one: Utterance, sound: Sound | None) -> tuple[Samples | None, str]:

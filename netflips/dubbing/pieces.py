@@ -7,7 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from itertools import chain, groupby
 from math import ceil
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,14 +118,6 @@ class _Notes(NamedTuple):
         return Encoded(path, [piece.begin + Fraction(time) for time in self.times], self.owners, self.reasons)
 
 
-class _Opened(NamedTuple):
-    """A piece whose pictures come next. kept: it was kept; they do not come then. None: it is kept, and has no pictures."""
-
-    piece: Piece
-    is_kept: bool
-    kept: Encoded | None
-
-
 @dataclass(frozen=True)
 class Studio:
     """Draws and encodes pieces. told: called with how many pictures are done."""
@@ -154,41 +148,34 @@ class Studio:
     def _encode_run(self, pieces: Sequence[Piece], told: Callable[[int], None]) -> list[Encoded]:
         """Encode pieces one after another. Decoding, drawing and encoding have a thread each, and none of them waits for the end
         of a piece. told: called with how many pictures are done since it was called last."""
-        encoded = list[Encoded]()
-        depth = pictures_ahead(self.frame.width, self.frame.height)
+        encoded, depth = list[Encoded](), pictures_ahead(self.frame.width, self.frame.height)
         with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
-            items = _Pushback(ready)
-            for opened in items:
-                assert isinstance(opened, _Opened)  # whoever writes a piece takes all its pictures
-                made = opened.kept
-                if opened.is_kept:
-                    told(0 if made is None else len(made.times))
+            for piece, items in groupby(ready, itemgetter(0)):
+                _, found = next(items)
+                if isinstance(found, list):
+                    told(sum(len(one.times) for one in found))
                 else:
-                    made = self._encoded(opened.piece, items.pictures(), told)
-                if made is not None:
-                    encoded.append(made)
+                    found = self._encoded(piece, (one for _, one in items if isinstance(one, Shown)), told)
+                encoded += found
         return encoded
 
-    def _drawn(self, pieces: Iterable[Piece], depth: int) -> "Iterator[_Opened | Shown]":
-        """Return each piece and, unless it is kept, its pictures."""
+    def _drawn(self, pieces: Iterable[Piece], depth: int) -> Iterator[tuple[Piece, list[Encoded] | Shown | None]]:
+        """Yield each piece, first with what is kept of it, None = nothing is, then with each of its pictures."""
         for piece in pieces:
-            opened = self._found(piece)
-            yield opened
-            if not opened.is_kept:
-                with closing(ahead(piece.shown(), depth)) as shown:
-                    yield from piece.own(drawn(self.lips, shown))
+            path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
+            if notes is not None and (path is not None or not notes.times):
+                yield piece, [] if path is None else [notes.of_piece(piece, path)]
+                continue
+            yield piece, None
+            with closing(ahead(piece.shown(), depth)) as shown:
+                yield from ((piece, one) for one in piece.own(drawn(self.lips, shown)))
 
-    def _found(self, piece: Piece) -> _Opened:
-        path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
-        is_kept = notes is not None and (path is not None or not notes.times)
-        return _Opened(piece, is_kept, None if notes is None or path is None else notes.of_piece(piece, path))
-
-    def _encoded(self, piece: Piece, shown: Iterator[Shown], told: Callable[[int], None]) -> Encoded | None:
+    def _encoded(self, piece: Piece, shown: Iterator[Shown], told: Callable[[int], None]) -> list[Encoded]:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
             written = self._write(path, shown, told)
             self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
-        return Encoded(path, *map(list, zip(*written, strict=True))) if written else None
+        return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
 
     def _write(self, path: Path, shown: Iterator[Shown], told: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
         """Write pictures; returns when each is shown, whose it is, and whether it was drawn."""
@@ -197,12 +184,10 @@ class Studio:
         if first is None:
             return written
         with self.frame.writer(path) as writer:
-            one: Shown | None = first
-            while one is not None:
+            for one in chain([first], shown):
                 self.finish.write(writer, one, one.time - first.time)
                 written.append((one.time, one.owner, int(one.face.reason)))
                 told(1)
-                one = next(shown, None)
         return written
 
 
@@ -218,25 +203,6 @@ def join_pieces(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed
             writer.write_piece(piece.path, piece.times)
             sound.reach(writer, piece.times[-1])
         sound.end(writer)
-
-
-class _Pushback:
-    """Pieces and pictures as they come; the piece that ends the pictures of the one before comes again."""
-
-    def __init__(self, items: Iterator[_Opened | Shown]) -> None:
-        self._items, self._held = items, list[_Opened]()
-
-    def __iter__(self) -> Iterator[_Opened | Shown]:
-        while (item := self._held.pop() if self._held else next(self._items, None)) is not None:
-            yield item
-
-    def pictures(self) -> Iterator[Shown]:
-        """Yield the pictures before the next piece."""
-        for item in self._items:
-            if isinstance(item, _Opened):
-                self._held.append(item)
-                return
-            yield item
 
 
 # Where they are kept

@@ -1,6 +1,6 @@
 """Let a picture of a face talk: the steps of a dub whose schedule is a still, and whose one utterance is said by a track."""
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def _animated(options: PortraitOptions) -> Script:
         text = script_of(options.text, options.to)
         warn_of_script(text)
     models = _models(options)
-    portrait = Portrait.open(options.portrait, options.picture_choice)
+    portrait = Portrait.open(options.portrait, options)
     asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
     info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
     chosen = NEUTRAL if options.speech is not None else chosen_voice(models, options.voice)
@@ -94,7 +94,9 @@ def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches,
     units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
     shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
-    made_of = [*frame.coding, job.digest, job.options.label, MOVING, astuple(portrait.choice), *drawing(job)]
+    choice = portrait.choice
+    made_of = [*frame.coding, job.digest, job.options.label, MOVING, *drawing(job)]
+    made_of += [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
     made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
     assert job.track is not None  # a portrait has one
     _, *borders = quiet_borders(job.track.sound.activity, count - _BEFORE, frame.rate)

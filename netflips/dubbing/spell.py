@@ -9,10 +9,11 @@ import numpy as np
 from avcore.contracts import Speller, Voice
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
+from avcore.programs import program_name
 from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
-from netflips.dubbing.given import speaker_name, units_by_program, units_given, units_of_track
+from netflips.dubbing.given import units_by_program, units_given, units_of_track
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import wanted, with_more
 from netflips.dubbing.rhythm import parted, pauses_in
@@ -114,7 +115,7 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
         if job.speaking is None:
             return replace(one, units=_with_pauses(job, target.text, pauses_in(sound, one.place)))
         units = units_by_program(script, job, job.speaking, one, target.text, sound)
-        return replace(one, units=units, target=replace(target, said_by=speaker_name(job.speaking)))
+        return replace(one, units=units, target=replace(target, said_by=program_name(job.speaking.program.command)))
     except SpeechError as error:
         return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
     except (InputError, UnitError) as error:

@@ -273,10 +273,12 @@ def _value(kind: Any, plain: Any, arrays: _Arrays) -> Any:
         kinds = [one for one in get_args(kind) if one is not NoneType]
         return None if plain is None else _value(kinds[0], plain, arrays)
     if get_origin(kind) is tuple:
+        if not isinstance(plain, list):
+            raise ValueError(f"{plain!r:.40} is no list")  # of a step that kept another kind of value
         of = get_args(kind)
         return tuple(_value(of[0] if of[-1] is Ellipsis else of[place], one, arrays) for place, one in enumerate(plain))
     if is_dataclass(kind) or hasattr(kind, "_fields"):
-        return kind(**{name: _value(_hints(kind)[name], one, arrays) for name, one in plain.items()})
+        return kind(**{name: _value(_hints(kind)[name], one, arrays) for name, one in dict(plain).items()})
     return plain
 
 

@@ -1,6 +1,6 @@
 """What is said instead of each utterance: units of the unit translator, or in the cascade a text; and how far it is understood."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from avcore.compute.inference import resolve_device
 from avcore.files import atomic_output, write_text
@@ -38,11 +38,8 @@ def translate(script: Script, job: Job) -> Script:
 # Units
 
 
-@dataclass(frozen=True)
-class _UnitWordings:
-    """What the unit translator made of an utterance, the best first; more than one where it knows of lengths."""
-
-    wordings: tuple[TranslatedUnits, ...]
+_Wordings = tuple[TranslatedUnits, ...]
+"""What the unit translator made of an utterance, the best first; more than one where it knows of lengths."""
 
 
 def _units(script: Script, job: Job) -> Script:
@@ -60,21 +57,21 @@ def _units(script: Script, job: Job) -> Script:
         for start in range(0, len(todo), size):
             group = todo[start : start + size]
             made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
-            found = {number: job.store.find(_UnitWordings, "translations", key) for number, key in made_of.items()}
+            found = {number: job.store.find(_Wordings, "translations", key) for number, key in made_of.items()}
             new = [(one.number, units) for one, units in group if found[one.number] is None]
             if new:
                 sequences = [as_units(units, source) for _, units in new]
                 made = models.translator.translate_batch(sequences, source, target, search)
                 for (number, _), best in zip(new, made, strict=True):
-                    wordings = [
+                    all_of_it = (
                         TranslatedUnits(UnitList.of(one.units), one.score, one.truncated, one.weakest)
                         for one in (best, *best.others)
-                    ]
-                    found[number] = job.store.keep("translations", made_of[number], _UnitWordings(tuple(wordings)))
+                    )
+                    found[number] = job.store.keep("translations", made_of[number], tuple(all_of_it))
             for utterance, _ in group:
-                wordings_of = found[utterance.number]
-                assert wordings_of is not None  # those that were not kept were made
-                said[utterance.number] = with_best_units(utterance, wordings_of.wordings, script, job)
+                wordings = found[utterance.number]
+                assert wordings is not None  # those that were not kept were made
+                said[utterance.number] = with_best_units(utterance, wordings, script, job)
             job.progress("translate", len(said), len(todo))
         models.done_with(models.translator)
     return with_more(script, said)

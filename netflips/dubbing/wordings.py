@@ -21,6 +21,7 @@ from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
+from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import rooms_of, wanted
 from netflips.dubbing.rhythm import slower
@@ -165,7 +166,7 @@ class Wordings:
     def _judged(self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]]) -> tuple[list[Wording], Cause | None]:
         """Return the wordings that are a translation, and what is wrong with one that is none."""
         terms, found, fault = terms_in(sentence.text, self.glossary), list[Wording](), None
-        alone = None if self.translator is not None else lambda other: self._texts(other)[0][0]
+        alone = None if self.translator is not None else lambda other: self._texts(other)[0].text
         for text, score in texts:
             if wrong := translation_fault(text, sentence.text, self.script.target, sentence.seconds):
                 fault = wrong
@@ -177,20 +178,16 @@ class Wordings:
 
     # By a model of a folder
 
-    def _texts(self, text: str) -> list[tuple[str, float]]:
+    def _texts(self, text: str) -> tuple[TextTranslation, ...]:
         translator, (source, target) = self.engines.translator, self.job.languages
         assert translator is not None  # else a program translates
-
-        def make() -> _Texts:
-            made = translator.wordings(text, source, target)
-            return _Texts(tuple(one.text for one in made), tuple(one.score for one in made))
-
         made_of = (text, source, target, self.engines.fingerprints["text translator"], self.job.models.arithmetic)
-        return list(zip(*self.job.store.kept(_Texts, "translated", made_of, make), strict=True))
+        kind = tuple[TextTranslation, ...]
+        return self.job.store.kept(kind, "translated", made_of, lambda: tuple(translator.wordings(text, source, target)))
 
     def _by_model(self, sentence: WholeSentence) -> list[Wording] | Note:
         texts = self._texts(sentence.text)
-        found, fault = self._judged(sentence, (one for one in texts if one[1] >= texts[0][1] - _MUCH_WORSE))
+        found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
         return found or self._why(fault)
 
     def _why(self, fault: Cause | None) -> Note:
@@ -273,8 +270,8 @@ class Wordings:
         A translator gets all of the recording, but a sentence is asked for again only where it is another itself.
         """
         keys = {one["number"]: (translator.key, _own(one)) for one in requests}
-        kept = {number: self.job.store.find(_Texts, "translated", key) for number, key in keys.items()}
-        found = {number: list(one.texts) for number, one in kept.items() if one is not None}
+        kept = {number: self.job.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
+        found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]
         if new:
             said = [one for one in wanted(self.script, self.job) if one.text is not None]
@@ -287,16 +284,9 @@ class Wordings:
             except InputError as error:
                 return error
             for number, texts in made.items():
-                self.job.store.keep("translated", keys[number], _Texts(tuple(texts)))
+                self.job.store.keep("translated", keys[number], tuple(texts))
             found |= made
         return {one["number"]: found.get(one["number"], []) for one in requests}
-
-
-class _Texts(NamedTuple):
-    """scores: of each text, none where a program made them."""
-
-    texts: tuple[str, ...]
-    scores: tuple[float, ...] = ()
 
 
 def _own(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import may_be_sold, terms_of
-from netflips.script.files import write_script
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from netflips.version import __version__
 from text2unit.stage import SPELLER
@@ -95,12 +94,6 @@ def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> Car
     if job.track is None or not job.track.is_along:
         return CarriedOver(job.source.path)
     return CarriedOver(job.source.path, Fraction, job.track.length_s)
-
-
-def write_draft(script: Script, path: Path) -> Script:
-    """Write what was heard and what will be said as a script for --script-in. Raises OutputError."""
-    write_script(path, script)
-    return script
 
 
 def noted(script: Script, job: Job) -> Script:

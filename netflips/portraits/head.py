@@ -19,7 +19,7 @@ from avcore.faces.detect import TurnedSquare, segment_person
 from avcore.faces.geometry import Box, Landmarks
 from avcore.media import MediaInfo, Picture
 from avcore.timeline import frames_to_seconds
-from netflips.options import PictureChoice
+from netflips.options import SIZES, PictureFlags
 from netflips.portraits.motion import accents, blinks, wander
 from netflips.portraits.still import find_face, read_still, sized
 from unit2av.lipsync.mesh.shape import (
@@ -260,16 +260,16 @@ MOVING = 2
 class Portrait:
     """A picture of a face, ready to talk."""
 
-    def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PictureChoice) -> None:
+    def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PictureFlags) -> None:
         """still: uint8 [height, width, 3]; mesh, box: of its face, as `find_face` gives them."""
-        layers = layers_of(still, mesh) if choice.fills and choice.motion else None
+        layers = layers_of(still, mesh) if choice.fill and choice.motion else None
         self._head, self._box, self.choice = StillHead(still, mesh, layers), box, choice
         self.height, self.width = still.shape[:2]
 
     @classmethod
-    def open(cls, path: Path, choice: PictureChoice) -> "Portrait":
+    def open(cls, path: Path, choice: PictureFlags) -> "Portrait":
         """Read a picture and find its face. Raises InputError, NoFaceError or UsageError."""
-        still = sized(read_still(path), choice.height)
+        still = sized(read_still(path), SIZES[choice.size])
         return cls(still, *find_face(still, choice.face, path), choice)
 
     def info(self, path: Path) -> MediaInfo:
@@ -282,7 +282,7 @@ class Portrait:
         codes: of what it says; levels: how loud that is in each picture, see `loudness`. The box goes along with the face.
         """
         choice, talk = self.choice, Talk(1, Fraction(0), codes)
-        moves = movements(choice.seed, count, choice.motion, choice.has_blinks, levels)
+        moves = movements(choice.seed, count, choice.motion, choice.blinks, levels)
         first = self._head.moved(moves[0])[1][:, :2].mean(axis=0)
 
         def shown(start: int, stop: int) -> Iterator[Shown]:
