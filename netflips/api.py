@@ -13,7 +13,7 @@ import os
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 from av2unit.inference import UnitsOptions, extract_to_file
 from avcore.checkpoints.bundle import shipped_files
@@ -49,13 +49,56 @@ _ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
 _WIDTH = 100
 
 
+class Running(TypedDict, total=False):
+    """Keywords of all functions: how models run, and what is printed."""
+
+    device: str
+    precision: str
+    quiet: bool
+    verbose: bool
+    yes: bool
+
+
+class Marked(Running, total=False):
+    """And of those that write a video: who agreed to it, and how it is marked."""
+
+    sign: bool
+    sign_key: StrPath | None
+    sign_certificate: StrPath | None
+    consent: StrPath | None
+    operator: str
+    only_commercial: bool
+    label: str
+
+
+class Pictured(Marked, total=False):
+    """And of those that let a portrait talk: how it is shown, and whose voice it has."""
+
+    voice: StrPath | None
+    text2unit_path: StrPath | None
+    speaker_encoder_path: StrPath | None
+    face: int | None
+    motion: float
+    seed: int
+    blinks: bool
+    fill: bool
+    size: str
+    lips: str | LipSyncChoice
+
+
 def _of(options: type) -> Callable[[Function], Function]:
-    """Return a decorator: the help of the options stands in the docstring, and a keyword that is none names the nearest one."""
+    """Return a decorator: the signature names all keywords, the help of the options stands in the docstring, and a keyword that is
+    none names the nearest one."""
     words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()}
     flags = {flag: name for name, names in names_of(options).items() for flag in names}
 
     def decorate(function: Function) -> Function:
-        known = inspect.signature(function).parameters
+        own, of_options = inspect.signature(function), inspect.signature(options).parameters
+        shared = get_args(function.__annotations__.get("more"))
+        kinds = get_type_hints(shared[0]) if shared else {}
+        rest = [of_options[name].replace(annotation=kind) for name, kind in kinds.items()]
+        whole = own.replace(parameters=[*(one for name, one in own.parameters.items() if name != "more"), *rest])
+        known = whole.parameters
 
         @functools.wraps(function)
         def call(*given: Any, **named: Any) -> Any:
@@ -68,6 +111,7 @@ def _of(options: type) -> Callable[[Function], Function]:
 
         told = (textwrap.fill(f"{name}: {words[name]}", _WIDTH, subsequent_indent="    ") for name in known if name in words)
         call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *told])
+        call.__signature__ = whole  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate
@@ -82,6 +126,7 @@ def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) 
 
 def _asked(options: Callable[..., Options], given: Mapping[str, Any]) -> Options:
     """Return a command's options from the arguments of its function, and check their files as the command does."""
+    given = {name: value for name, value in given.items() if name != "more"} | given.get("more", {})
     asked = options(**{**given, **named_models(given)})
     check_files(declared_in(asked), shipped_files())
     return asked
@@ -101,13 +146,6 @@ def dub(
     gpus_per_worker: float = 1.0,
     address: str | None = None,
     retry_failed: bool = False,
-    sign: bool = False,
-    sign_key: StrPath | None = None,
-    sign_certificate: StrPath | None = None,
-    consent: StrPath | None = None,
-    operator: str = "",
-    only_commercial: bool = False,
-    label: str = "",
     audio_track: str | None = None,
     video_track: int | None = None,
     script_in: StrPath | None = None,
@@ -167,11 +205,7 @@ def dub(
     text2unit_path: StrPath | None = None,
     vocoder_unit_offset: int | Literal["auto"] = "auto",
     ray: bool = False,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Marked],
 ) -> "Script":
     """Dub a video of someone speaking into another language, in the speaker's own voice, with lips that fit; returns the script of
     what was done."""
@@ -190,13 +224,6 @@ def lipsync(
     video: StrPath,
     out: StrPath,
     *,
-    sign: bool = False,
-    sign_key: StrPath | None = None,
-    sign_certificate: StrPath | None = None,
-    consent: StrPath | None = None,
-    operator: str = "",
-    only_commercial: bool = False,
-    label: str = "",
     speech: StrPath,
     audio_track: str | None = None,
     work_dir: StrPath | None = None,
@@ -206,11 +233,7 @@ def lipsync(
     face: str = "auto",
     av2unit_path: StrPath | None = None,
     unit2av_path: StrPath | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Marked],
 ) -> "Script":
     """Move the lips of a video to speech that you have; returns the script of what was done."""
     options = _asked(LipsyncOptions, locals())
@@ -224,23 +247,6 @@ def portrait(
     portrait: StrPath,
     out: StrPath,
     *,
-    sign: bool = False,
-    sign_key: StrPath | None = None,
-    sign_certificate: StrPath | None = None,
-    consent: StrPath | None = None,
-    operator: str = "",
-    only_commercial: bool = False,
-    label: str = "",
-    voice: StrPath | None = None,
-    text2unit_path: StrPath | None = None,
-    speaker_encoder_path: StrPath | None = None,
-    face: int | None = None,
-    motion: float = 0.6,
-    seed: int = 0,
-    blinks: bool = True,
-    fill: bool = True,
-    size: str = "source",
-    lips: str | LipSyncChoice = "auto",
     speech: StrPath | None = None,
     text: str | None = None,
     units: StrPath | None = None,
@@ -250,11 +256,7 @@ def portrait(
     speed: float = 1.0,
     av2unit_path: StrPath | None = None,
     unit2av_path: StrPath | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Pictured],
 ) -> "Script":
     """Make a still portrait say speech, text or units; returns the script of what was done."""
     options = _asked(PortraitOptions, locals())
@@ -268,24 +270,7 @@ def avatar(
     portrait: StrPath,
     out: StrPath,
     *,
-    sign: bool = False,
-    sign_key: StrPath | None = None,
-    sign_certificate: StrPath | None = None,
-    consent: StrPath | None = None,
-    operator: str = "",
-    only_commercial: bool = False,
-    label: str = "",
     listen: StrPath,
-    voice: StrPath | None = None,
-    text2unit_path: StrPath | None = None,
-    speaker_encoder_path: StrPath | None = None,
-    face: int | None = None,
-    motion: float = 0.6,
-    seed: int = 0,
-    blinks: bool = True,
-    fill: bool = True,
-    size: str = "source",
-    lips: str | LipSyncChoice = "auto",
     report: StrPath | None = None,
     replies: StrPath | None = None,
     reply_command: str | None = None,
@@ -297,11 +282,7 @@ def avatar(
     unit2text_path: StrPath | None = None,
     av2unit_path: StrPath | None = None,
     unit2av_path: StrPath | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Pictured],
 ) -> "Script":
     """Let a portrait answer a spoken question in Korean; returns a script of what was heard and is answered."""
     options = _asked(AvatarOptions, locals())
@@ -325,11 +306,7 @@ def say(
     speed: float = 1.0,
     unit2av_path: StrPath | None = None,
     strict: bool = False,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> None:
     """Speak Korean text in a given voice, write its units, or both."""
     options = _asked(SayOptions, locals())
@@ -354,11 +331,7 @@ def transcribe(
     recognizer: StrPath | None = None,
     beam: int | None = None,
     strict: bool = False,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> "Script":
     """Write what is said in a video or sound file, or shown by lips; returns a script of its utterances, with words and times."""
     given = locals()
@@ -385,11 +358,7 @@ def lip2speech(
     av2unit_path: StrPath | None = None,
     unit2av_path: StrPath | None = None,
     speaker_encoder_path: StrPath | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> "Script":
     """Make speech from the lips of a video, at its own times; returns the script of what was done."""
     options = _asked(LipSpeechOptions, locals())
@@ -408,11 +377,7 @@ def analyse(
     modalities: str = "audio,video",
     in_lip_path: StrPath | None = None,
     face: str = "auto",
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> "Units":
     """Extract the units of a video or sound file; returns them."""
     return extract_to_file(_asked(UnitsOptions, locals()))
@@ -430,11 +395,7 @@ def translate(
     beam: int | None = None,
     max_target_units: int | None = None,
     translator_unit_offset: int | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> int | None:
     """Translate units of one language into units of another; returns 1 when some of many failed."""
     return translate_files(_asked(TranslateOptions, locals()))
@@ -459,11 +420,7 @@ def render(
     hard_paste: bool = False,
     lips: str | LipSyncChoice = "auto",
     report: StrPath | Sequence[StrPath] = (),
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> "Script":
     """Turn units into a video: a speaker's face and voice saying them; returns the script of what was done."""
     options = _asked(RenderCommand, locals())
@@ -501,11 +458,7 @@ def extract(
     verify: bool = False,
     max_failures: int | None = None,
     dry_run: int | None = None,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> int | None:
     """Extract the units of a corpus; returns 1 when some utterances were set aside."""
     given = locals()
@@ -524,11 +477,7 @@ def speak(
     vocoder_unit_offset: int | Literal["auto"] = "auto",
     durations: bool = True,
     speed: float = 1.0,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> None:
     """Turn units into speech in a given voice."""
     options = _asked(SpeakOptions, locals())
@@ -548,11 +497,7 @@ def evaluate_demo(
     with_untouched_speaker: bool = False,
     with_natural_voices: bool = False,
     worst: int = 10,
-    device: str = "auto",
-    precision: str = "float32",
-    quiet: bool = False,
-    verbose: bool = False,
-    yes: bool = False,
+    **more: Unpack[Running],
 ) -> None:
     """Measure a bundle on unseen material, which is made as needed. It needs a checkout. Other evaluations: `evaluate`."""
     given = locals()
