@@ -12,7 +12,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,34 +55,36 @@ _HEAR_HELP = (
 )
 
 
-@dataclass(frozen=True)
-class PairFilters:
-    """What a pair must not exceed.
+@dataclass(frozen=True, kw_only=True)
+class PairsOptions(PrepareOptions):
+    """Make pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests with equal
+    ids."""
 
-    max_cer: character error rate of either side, by the recogniser. max_ratio: of the longer side's seconds to the shorter's.
-    max_clipped: share of samples at full scale.
-    """
+    manifest: Path = flag(file=Input("the manifest"))
+    """what another `netflips prepare` wrote"""
+    target: str = flag(metavar="LANG")
+    """language of the side that is made, as ko"""
+    translate_with: str = flag(default="", metavar="X", help=_TRANSLATE_HELP)
+    speak_with: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="COMMAND", help=_SPEAK_HELP)
+    hear_with: str = flag(default="", metavar="X", help=_HEAR_HELP)
+    timeout: float = flag(default=300, metavar="S")
+    """seconds for an answer (default: 300)"""
+    max_cer: float = flag(default=0.3, group="pairs that are left out (rejected.jsonl)")
+    """character error rate of a side (default: 0.3)"""
+    max_ratio: float = flag(default=3.0)
+    """of the longer side to the shorter (default: 3)"""
+    max_clipped: float = flag(default=0.001)
+    """share of samples at full scale (default: 0.001)"""
 
-    max_cer: float = 0.3
-    max_ratio: float = 3.0
-    max_clipped: float = 0.001
-
-
-@dataclass(frozen=True)
-class PairTools:
-    """What makes and checks the other side, as the command line names it; "" = none."""
-
-    translate_with: str
-    speak_with: tuple[str, ...]
-    hear_with: str = ""
-    timeout_s: float = 300.0
-
-    def check(self) -> None:
-        """Raise UsageError or InputError for what cannot work, before anything is made."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "target", normalise_language(self.target))
+        if self.out_dir.resolve() == self.manifest.resolve().parent:
+            raise UsageError("the output folder is that of the manifest", path=self.out_dir, hint="choose another --out-dir")
         if not self.speak_with:
             raise UsageError("--speak-with is needed", hint="any text-to-speech program; several times for several voices")
         for template in self.speak_with:
-            Synthesis(template, self.timeout_s).check()
+            Synthesis(template, self.timeout).check()
         for name, given in (("--translate-with", self.translate_with), ("--hear-with", self.hear_with)):
             if given and not given.startswith(_URL) and not Path(given).is_dir():
                 parse_command(given, name)
@@ -131,28 +133,22 @@ class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
 
 @dataclass
 class OneSidedCorpus(SourceCorpus):
-    """Entries of a manifest, the root, with sound. target: language of the side that is made."""
+    """Entries of a manifest, the root, with sound."""
 
-    target: str
-    tools: PairTools
-    filters: PairFilters
+    options: PairsOptions
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """How pairs are made and looked at must not change on the way."""
-        return {
-            "corpus": "pairs",
-            "manifest": str(self.root),
-            "target": self.target,
-            **asdict(self.tools),
-            **asdict(self.filters),
-        }
+        names = ("target", "translate_with", "speak_with", "hear_with", "max_cer", "max_ratio", "max_clipped")
+        asked = {name: getattr(self.options, name) for name in names}
+        return {"corpus": "pairs", "manifest": str(self.root), "timeout_s": self.options.timeout, **asked}
 
     def pieces(self) -> Iterator[CorpusPiece]:
         """Yield one for each entry. Raises InputError for an id that names a file outside of the output folder."""
         said = set[tuple[str, str]]()
         for number, entry in iter_entries(self.root):
-            if not entry.audio or entry.language in ("", self.target):
+            if not entry.audio or entry.language in ("", self.options.target):
                 lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
                 continue
@@ -164,7 +160,7 @@ class OneSidedCorpus(SourceCorpus):
 
     def worker(self, place: Workplace) -> "PairWorker":
         """Makes the other side."""
-        return PairWorker(place.out, place.temporary, self.root.parent, self.target, self.tools, self.filters)
+        return PairWorker(place.out, place.temporary, self.options)
 
 
 @dataclass(frozen=True)
@@ -173,10 +169,7 @@ class PairWorker(PieceWorker):
 
     out: Path
     temporary: Path
-    root: Path
-    target: str
-    tools: PairTools
-    filters: PairFilters
+    options: PairsOptions
 
     def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Make and check one pair."""
@@ -195,18 +188,18 @@ class PairWorker(PieceWorker):
         return ()
 
     def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
-        own_path = self.root / entry.audio
+        own_path, options = self.options.manifest.parent / entry.audio, self.options
         text, made = entry.text, dict[str, Any]()
         self._require_whole(own_path, "recording")
-        if self.tools.hear_with:
+        if options.hear_with:
             heard = self._hear(own_path, entry.language)
             made["heard" if not text else "cer"] = True if not text else self._error_rate(text, heard, "recording")
             text = text or heard
         if not text:
             raise LeftOutPair("no text", "it has no text, and --hear-with gives none")
         translation, by = self._translated(entry, text)
-        voice = zlib.crc32(entry.id.encode()) % len(self.tools.speak_with)
-        synthesis = Synthesis(self.tools.speak_with[voice], self.tools.timeout_s)
+        voice = zlib.crc32(entry.id.encode()) % len(options.speak_with)
+        synthesis = Synthesis(options.speak_with[voice], options.timeout)
         (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
         spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
         self._require_whole(spoken, "translation")
@@ -214,19 +207,19 @@ class PairWorker(PieceWorker):
             "translated_by": by,
             "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
         }
-        if self.tools.hear_with:
-            other["cer"] = self._error_rate(translation, self._hear(spoken, self.target), "translation")
+        if options.hear_with:
+            other["cer"] = self._error_rate(translation, self._hear(spoken, options.target), "translation")
         stored = [
             _stored(path, self.out, f"audio/{language}/{entry.id}.wav")
-            for path, language in ((own_path, entry.language), (spoken, self.target))
+            for path, language in ((own_path, entry.language), (spoken, options.target))
         ]
         short, long = sorted(one.seconds for one in stored)
-        if long > self.filters.max_ratio * short:
+        if long > options.max_ratio * short:
             raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
         kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
         own, target = (
             Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
-            for one, language in zip(stored, (entry.language, self.target), strict=True)
+            for one, language in zip(stored, (entry.language, options.target), strict=True)
         )
         own = replace(own, speaker=entry.speaker, text=text, translation=translation, extra=kept | ({"made": made} if made else {}))
         extra = kept | {"synthetic": True, "made": other}
@@ -235,20 +228,20 @@ class PairWorker(PieceWorker):
     def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
         """Return a translation, and whose it is."""
         translation, by = " ".join(entry.translation.split()), "the corpus"
-        if not translation and self.tools.translate_with:
-            by = self.tools.translate_with
-            ask = _asked("--translate-with", by, self.tools.timeout_s)
-            translation = ask(text=text, source=entry.language, target=self.target)
+        if not translation and self.options.translate_with:
+            by = self.options.translate_with
+            ask = _asked("--translate-with", by, self.options.timeout)
+            translation = ask(text=text, source=entry.language, target=self.options.target)
         if not translation:
             raise LeftOutPair("no translation", "nothing came out of the translator")
         letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
-        script = _SCRIPTS.get(self.target)
+        script = _SCRIPTS.get(self.options.target)
         if script is not None and sum(one in script for one in letters) * 2 <= len(letters):
-            raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.target}")
+            raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.options.target}")
         return translation, by
 
     def _hear(self, sound: Path, language: str) -> str:
-        ask = _asked("--hear-with", self.tools.hear_with, self.tools.timeout_s)
+        ask = _asked("--hear-with", self.options.hear_with, self.options.timeout)
         if is_loop(heard := ask(sound=str(sound.absolute()), language=language)):
             raise LeftOutPair("a loop", f"--hear-with repeats a stretch: {heard[:40]!r}")
         return heard
@@ -256,7 +249,7 @@ class PairWorker(PieceWorker):
     def _error_rate(self, text: str, heard: str, whose: str) -> float:
         counted = character_errors(normalise_for_reading(text), normalise_for_reading(heard))
         rate = round(counted.errors / max(counted.length, 1), 3)
-        if rate > self.filters.max_cer:
+        if rate > self.options.max_cer:
             raise LeftOutPair(f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {heard[:40]!r}")
         return rate
 
@@ -264,7 +257,7 @@ class PairWorker(PieceWorker):
         """Raise LeftOutPair for sound that is clipped."""
         speech = read_speech(path)
         clipped = float(np.mean(np.abs(speech) >= _FULL_SCALE)) if len(speech) else 0.0
-        if clipped > self.filters.max_clipped:
+        if clipped > self.options.max_clipped:
             raise LeftOutPair(f"clipped {whose}", f"{clipped:.1%} of its samples are at full scale")
 
 
@@ -275,36 +268,8 @@ def _stored(path: Path, out: Path, name: str) -> StoredSound:
         raise LeftOutPair("empty sound", str(error)) from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairsOptions(PrepareOptions):
-    """Make pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests with equal
-    ids."""
-
-    manifest: Path = flag(file=Input("the manifest"))
-    """what another `netflips prepare` wrote"""
-    target: str = flag(metavar="LANG")
-    """language of the side that is made, as ko"""
-    translate_with: str = flag(default="", metavar="X", help=_TRANSLATE_HELP)
-    speak_with: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="COMMAND", help=_SPEAK_HELP)
-    hear_with: str = flag(default="", metavar="X", help=_HEAR_HELP)
-    timeout: float = flag(default=300, metavar="S")
-    """seconds for an answer (default: 300)"""
-    max_cer: float = flag(default=PairFilters.max_cer, group="pairs that are left out (rejected.jsonl)")
-    """character error rate of a side (default: 0.3)"""
-    max_ratio: float = flag(default=PairFilters.max_ratio)
-    """of the longer side to the shorter (default: 3)"""
-    max_clipped: float = flag(default=PairFilters.max_clipped)
-    """share of samples at full scale (default: 0.001)"""
-
-
 def _work(options: PairsOptions) -> int:
-    if options.out_dir.resolve() == options.manifest.resolve().parent:
-        raise UsageError("the output folder is that of the manifest", path=options.out_dir, hint="choose another --out-dir")
-    tools = PairTools(options.translate_with, options.speak_with, options.hear_with, options.timeout)
-    tools.check()
-    filters = PairFilters(options.max_cer, options.max_ratio, options.max_clipped)
-    corpus = OneSidedCorpus(options.manifest, normalise_language(options.target), tools, filters)
-    return prepare_corpus(corpus, options)
+    return prepare_corpus(OneSidedCorpus(options.manifest, options), options)
 
 
 _COMMAND = Command(PairsOptions, "netflips prepare pairs", _work)

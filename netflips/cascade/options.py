@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.errors import UsageError
-
 
 @dataclass(frozen=True)
 class CascadeModels:
@@ -19,13 +17,6 @@ class CascadeModels:
     program: str = ""
     glossary: Path | None = None
     chat_model: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("recognizer", "translator", "glossary"):
-            path = getattr(self, name)
-            object.__setattr__(self, name, None if path is None else Path(path))
-        if (self.translator is None) != bool(self.program):
-            raise UsageError("the cascade takes one translator", expected="a folder, or a program")
 
     @property
     def files(self) -> dict[str, list[Path]]:

@@ -278,9 +278,6 @@ def _adds_end(folder: Path) -> bool:
     return isinstance(content, dict) and content.get("add_source_eos") is True
 
 
-__all__ = ["TextTranslation", "TextTranslator", "open_text_translator", "require_translator_folder"]
-
-
 _NLLB = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 _M2M = re.compile(r"__([a-z]{2})__")
 _LATIN, _CYRILLIC, _ARABIC, _DEVANAGARI = "Latn", "Cyrl", "Arab", "Deva"

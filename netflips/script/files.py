@@ -265,16 +265,3 @@ def _fits(kind: Any, value: Any) -> bool:
 
 def _shown(value: object) -> str:
     return json_text(value)[:_MOST_SHOWN]
-
-
-__all__ = [
-    "Script",
-    "Utterance",
-    "file_beside",
-    "other_files",
-    "read_script",
-    "require_own_files",
-    "script_from",
-    "script_json",
-    "write_script",
-]

@@ -32,84 +32,42 @@ OUT_OF_SIGHT = NoteKind(
     " (--face largest draws one all the same)",
     rank=1,
 )
-MOUTHS_CUT = NoteKind(
-    "mouths_cut",
-    "the mouth is cut off by the edge of the picture in {who}: it stays as it is there",
-    rank=0,
-)
+MOUTHS_CUT = NoteKind("mouths_cut", "the mouth is cut off by the edge of the picture in {who}: it stays as it is there", rank=0)
 LEFT_ALONE = NoteKind("left_alone", "{who} is left alone: {reason:@}")
 UNHEARD = NoteKind("unheard", "nothing of it can be heard or seen")
 EMPTY = NoteKind("empty_translation", "its translation is empty")
 SILENT = NoteKind("silent", "nothing was heard in it")
 KEPT = NoteKind("kept", "it is kept, as the script asks")
-OTHER_MEDIA = NoteKind(
-    "other_media",
-    "{name} was made of another file; its places and texts are used",
-)
-OTHER_SOUND = NoteKind(
-    "other_sound",
-    "{name} changed since the script was made; it is taken as it is now",
-)
-UNSAYABLE = NoteKind(
-    "unsayable",
-    "its text cannot be said: {error}; correct it in {file}, and give that with --script-in",
-)
+OTHER_MEDIA = NoteKind("other_media", "{name} was made of another file; its places and texts are used")
+OTHER_SOUND = NoteKind("other_sound", "{name} changed since the script was made; it is taken as it is now")
+UNSAYABLE = NoteKind("unsayable", "its text cannot be said: {error}; correct it in {file}, and give that with --script-in")
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}")
 NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error}")
 REPEATED = NoteKind("repeated", "its translation repeats a stretch")
 ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HEARD_LOOP = NoteKind("heard_loop", "what was recognised repeats a stretch")
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
-OTHER_LANGUAGE = NoteKind(
-    "other_language",
-    "most of what is said is in '{found}', not in '{asked}'",
-    "; --from {found} takes it",
-)
-TERMS_MISSED = NoteKind(
-    "terms_missed",
-    "{u}the translation has nothing for {terms} of the glossary",
-)
+OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
+TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
 NUMBERS_MISSED = NoteKind("numbers_missed", "{u}the translation has no {numbers}")
 NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}")
 NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}")
 UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator")
-UNSAID = NoteKind(
-    "unsaid_speech",
-    "{name}: speech that belongs to no utterance is not said: {spans}",
-)
+UNSAID = NoteKind("unsaid_speech", "{name}: speech that belongs to no utterance is not said: {spans}")
 BED_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
     "; --separate-with, with a program as demucs, does it better",
 )
-CUT = NoteKind(
-    "cut",
-    "{u}{units:#unit} at its end found no room, left out",
-    "; --hold-picture makes room",
-)
-HURRIED = NoteKind(
-    "hurried",
-    "{who} is spoken at {factor:.2f} of its natural length",
-    "; --hold-picture gives it time",
-)
+CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --hold-picture makes room")
+HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; --hold-picture gives it time")
 TEXTS_LEFT_OUT = NoteKind("texts_left_out", "{name}: left out of what is said: {words}")
 ONLY_TIMES = NoteKind(
-    "only_times",
-    "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'",
+    "only_times", "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"
 )
-SHOWN_ONLY = NoteKind(
-    "shown_only",
-    "{name} is only shown; the speech is translated",
-    "; --cascade translates texts",
-)
-SUBTITLES_LEFT_OUT = NoteKind(
-    "subtitles_left_out",
-    "the text reader has no language '{language}'; these subtitles are left out",
-)
-FONT_LACKS = NoteKind(
-    "font_lacks",
-    "this font has no sign for {signs}; the subtitles show a box there",
-)
+SHOWN_ONLY = NoteKind("shown_only", "{name} is only shown; the speech is translated", "; --cascade translates texts")
+SUBTITLES_LEFT_OUT = NoteKind("subtitles_left_out", "the text reader has no language '{language}'; these subtitles are left out")
+FONT_LACKS = NoteKind("font_lacks", "this font has no sign for {signs}; the subtitles show a box there")
 FOUND_FAULTS = NoteKind(
     "found_faults",
     lambda one, say: (

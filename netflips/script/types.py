@@ -616,14 +616,6 @@ class Script:
         """Return what was asked for under a name, `otherwise` where that was left as it is by default."""
         return self.result.settings.get(name, otherwise)
 
-    def is_outside(self, one: Utterance) -> bool | None:
-        """Return whether an utterance is hardly what the models were made for; None = they do not say what that is."""
-        if one.heard is None or isinstance(one.target, WrittenText):
-            return None
-        if one.note("outside") is not None:
-            return True
-        return None if all(self.result.usual(part) is None for part in ("av2unit", "unit2unit")) else False
-
     @property
     def told(self) -> Sequence[Utterance]:
         """The utterances that something became of; all where nothing is to be said instead."""

@@ -70,7 +70,7 @@ def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, caps
     assert "a few sentences that nobody trained it on" in error
     assert "hardly" not in error  # it names no bounds
     script = script_from(json.loads(report.read_text()))
-    assert script.is_outside(script.told[0]) is None
+    assert script.told[0].note("outside") is None
     assert script.told[0].heard.confidence < 0
     assert probe(out).has_video
 
@@ -109,7 +109,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     (warning,) = [text for text in report.warnings if "hardly" in text]
     assert "a test sentence" in warning
     assert "--utut-path" in warning
-    assert report.is_outside(report.told[0]) is True
+    assert report.told[0].note("outside") is not None
     assert report.understood.grade == "bad"
     assert script_from(json.loads(json_text(script_json(report)))) == report
     times = write_times(tmp_path / "times.json", (0.2, 1.8))
@@ -117,7 +117,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
     (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
-    assert in_own_time.is_outside(in_own_time.told[0]) is True
+    assert in_own_time.told[0].note("outside") is not None
     assert in_own_time.understood == in_own_time.told[0].understood
     assert script_from(json.loads(json_text(script_json(in_own_time)))) == in_own_time
 
@@ -159,7 +159,7 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
-    assert report.is_outside(report.told[0]) is False
+    assert report.told[0].note("outside") is None
     heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
     judged, (notice,) = judge_utterance(models, heard, heard.extraction.units, -2e6)
     assert judged.causes == ("outside",)
