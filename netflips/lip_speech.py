@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from av2unit.sources import VIDEO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
-from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
+from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
@@ -47,7 +47,7 @@ from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_told
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import stored_sound
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import LipSpeechOptions
 from netflips.script.types import (
@@ -104,7 +104,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
     Raises NetflipsError for files that cannot be used; then nothing is written.
     """
     require_media(options.video, "the video")
-    found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
+    paths = paths_asked(options, UNIT_ENCODER, RENDERER)
     if options.save_mel is not None and options.save_mel.suffix != _MEL:
         raise UsageError(f"the name of a mel spectrogram must end in {_MEL}", found=options.save_mel.name)
     if options.out_vid_path is not None:
@@ -112,10 +112,9 @@ def speak_video(options: LipSpeechOptions) -> Script:
     settle_track(options.video, options.audio_track)
     settle_pictures(options.video)
     info = require_moving_lips(options.video)
-    paths, clock = ModelPaths.of(found, options.speaker_encoder_path, {}), StageClock()
-    checkpoint = open_renderer_checkpoint(paths.unit2av)
+    clock, checkpoint = StageClock(), open_renderer_checkpoint(paths.unit2av)
     language = _language(options.source, checkpoint)
-    models = models_when_asked(paths, RunOptions(options.device, options.precision), language)
+    models = models_when_asked(paths, options, language)
     vocoder = models.vocoder
     voice, whose = _voice(options, info, models)
     LOG.info("voice: %s", whose)

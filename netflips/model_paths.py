@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
+from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages, optional_or_bundle
 from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError, UsageError
+from avcore.units import normalise_language
 from netflips import stages
-from unit2av.stage import RENDERER
+from text2unit.stage import SPELLER
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
 
 _PATH = "_path"
 UnitOffset = int | Literal["auto"]
@@ -113,6 +115,14 @@ def given_or_bundle(options: Any) -> ModelPaths:
     packed = {} if bundle is None else _others(bundle)
     given = {one.part: getattr(options, one.option, None) for one in stages.STAGES if one.place == "optional"}
     return ModelPaths.of(found, options.speaker_encoder_path, packed | {part: path for part, path in given.items() if path})
+
+
+def paths_asked(options: Any, *needed: Stage, spells: str = "") -> ModelPaths:
+    """Return the checkpoints of a command that needs few: those of its flags, else the bundle's. spells: the language of the
+    text-to-unit model, "" = it needs none. Raises UsageError, and InputError for a file that is not there."""
+    others = {SPELLER.part: optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(spells))} if spells else {}
+    found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
+    return ModelPaths.of(found, getattr(options, SPEAKER_ENCODER.option, None), others)
 
 
 def _others(bundle: Bundle) -> dict[str, Path]:

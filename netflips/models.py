@@ -12,6 +12,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, SpeakerVoice, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
+from avcore.flags import CommonOptions
 from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
 from netflips.model_paths import ModelPaths, RunOptions
@@ -185,7 +186,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
 
 
-def models_when_asked(paths: ModelPaths, run: RunOptions, target: str = "") -> Models:
+def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target: str = "") -> Models:
     """Return the models of a command that needs few of them, each read when something is asked of it.
 
     target: the language that the vocoder speaks. Reading raises what `load_models` raises.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
@@ -17,9 +16,9 @@ from avcore.media import write_speech_pieces
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
-from avcore.units import Units, normalise_language, write_unit_file
+from avcore.units import Units, write_unit_file
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
 from netflips.understanding import speller_measure, tell_verdict
@@ -43,10 +42,8 @@ def say_text(options: SayOptions) -> None:
     """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
     readings = {} if options.pronounce is None else read_readings(options.pronounce, options.to)
     script = given_script(options.text, options.text_path, options.to, readings)
-    path = optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(options.to))
-    renderer = None if options.out is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    paths = ModelPaths.of({} if renderer is None else {RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: path})
-    models = models_when_asked(paths, RunOptions(options.device, options.precision), options.to)
+    paths = paths_asked(options, *(() if options.out is None else (RENDERER,)), spells=options.to)
+    models = models_when_asked(paths, options, options.to)
     speller = models.other(SPELLER, options.to)
     speller.require_language(options.to)  # before the voice is loaded
     understood = speller_measure(speller).understanding(" ".join(script.sentences), script.spelt)

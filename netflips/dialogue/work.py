@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError, UsageError
@@ -24,7 +23,7 @@ from netflips.dubbing.face_path import paste_lower_face
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions, settings_told
 from netflips.dubbing.portrait import talk, told_track
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import AvatarOptions, duration_scale
 from netflips.portraits.head import Portrait
@@ -34,7 +33,6 @@ from netflips.text_voice import TextVoice
 from netflips.understanding import Understanding
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of
-from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import settled
 from unit2av.rendering import opened_lip_sync
 from unit2av.stage import RENDERER
@@ -174,9 +172,8 @@ def answer_question(options: AvatarOptions) -> Script:
     Raises NetflipsError for files that cannot be used; then nothing is written.
     """
     require_video_name(options.out)
-    speller = optional_or_bundle(options.text2unit_path, SPELLER, _LANGUAGE)
-    renderer = checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    settled(options.lips, renderer)
+    paths = paths_asked(options, RENDERER, spells=_LANGUAGE)
+    settled(options.lips, paths.unit2av)
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
     replier, refused, puzzled = _replier(options)
     for guard in guards:
@@ -184,13 +181,12 @@ def answer_question(options: AvatarOptions) -> Script:
             hint = "change refused in the replies, or the list"
             raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
     portrait = Portrait.open(options.portrait, options)
-    paths = ModelPaths.of({RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: speller})
-    models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
+    models = models_when_asked(paths, options, _LANGUAGE)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
     ear = open_recogniser(options)
     settings = ear.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
-    lips = opened_lip_sync(options.lips, renderer, options.device, options.precision, soft_paste=paste_lower_face)
+    lips = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
     with bars(options.quiet) as progress, lips as mouth:
 
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.command import LOG
 from avcore.errors import InputError
 from avcore.faces.footage import settle_pictures
@@ -25,7 +24,7 @@ from netflips.dubbing.speech import speak
 from netflips.dubbing.spell import spell
 from netflips.dubbing.watch import cuts, watch
 from netflips.dubbing.write import write
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import LipsyncOptions
 from netflips.report.files import with_reports
@@ -74,11 +73,9 @@ def _synced(options: LipsyncOptions) -> Script:
 
 def _models(options: LipsyncOptions) -> Models:
     """Find the models; a backend that goes by sound needs none. Raises NetflipsError for files that are missing."""
-    found = {}
-    if backend_of(options.lips, None).needs_units:
-        found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
-    settled(options.lips, found.get(RENDERER))
-    return models_when_asked(ModelPaths.of(found, None, {}), RunOptions(options.device, options.precision))
+    paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
+    settled(options.lips, paths.needed.get(RENDERER))
+    return models_when_asked(paths, options)
 
 
 def _moving(path: Path) -> MediaInfo:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.faces.select import loudness
 from avcore.journal import key_of
@@ -17,7 +16,7 @@ from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
-from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
+from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_along
 from netflips.dubbing.fit import fit, fitted, said
 from netflips.dubbing.frame import Frame
@@ -30,7 +29,7 @@ from netflips.dubbing.render import draw_pieces, drawing, num_pictures
 from netflips.dubbing.speech import NewSpeech, Speeches, speak
 from netflips.dubbing.spell import spell
 from netflips.dubbing.write import write
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
@@ -39,7 +38,6 @@ from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGi
 from netflips.text_voice import NEUTRAL, TextVoice, chosen_voice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
-from text2unit.stage import SPELLER
 from unit2av.lipsync import LipSync, Said
 from unit2av.lipsync.backend import backend_of, settled
 from unit2av.stage import RENDERER
@@ -121,18 +119,13 @@ def _models(options: PortraitOptions) -> Models:
 
     Raises NetflipsError for files that are missing.
     """
-    found, others = {}, {}
     if options.speech is None:
-        if options.text is not None:
-            others[SPELLER.part] = optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(options.to))
-        found[RENDERER] = checkpoint_or_bundle(options.unit2av_path, RENDERER)
+        paths = paths_asked(options, RENDERER, spells="" if options.text is None else options.to)
     else:
         require_media(options.speech, "the speech")
-        if backend_of(options.lips, None).needs_units:
-            found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
-    settled(options.lips, found.get(RENDERER))
-    paths = ModelPaths.of(found, options.speaker_encoder_path, others)
-    return models_when_asked(paths, RunOptions(options.device, options.precision), "" if options.speech is not None else options.to)
+        paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
+    settled(options.lips, paths.needed.get(RENDERER))
+    return models_when_asked(paths, options, "" if options.speech is not None else options.to)
 
 
 def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenTrack, Target]:
