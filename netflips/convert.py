@@ -105,12 +105,9 @@ def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, 
 
 
 def _compare(tensors: Mapping[str, Tensor], written: Checkpoint) -> None:
-    differing = [name for name in tensors.keys() | written.tensors.keys() if not _is_kept(name, tensors, written.tensors)]
+    same = {name for name in tensors.keys() & written.tensors.keys() if is_same(tensors[name], written.tensors[name])}
+    differing = (tensors.keys() | written.tensors.keys()) - same
     if differing:
         raise CheckpointError(
             "what was written does not read back the same", path=written.path, found=", ".join(sorted(differing)[:8])
         )
-
-
-def _is_kept(name: str, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> bool:
-    return name in before and name in after and is_same(before[name], after[name])

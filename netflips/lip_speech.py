@@ -388,7 +388,7 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
         held = np.append(held, block)
         while (
             done < total
-            and (ready := min(_columns_in(len(held)), total - done)) > 0
+            and (ready := min((len(held) - WINDOW) // HOP + 1, total - done)) > 0
             and (ready >= _COLUMNS or ready == total - done)
         ):
             count = min(ready, _COLUMNS)
@@ -396,10 +396,6 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
             magnitudes = torch.fft.rfft(frames * window).abs().T
             yield torch.log((filters @ magnitudes).clamp(min=_FLOOR)).numpy()
             held, done = held[count * HOP :], done + count
-
-
-def _columns_in(samples: int) -> int:
-    return 0 if samples < WINDOW else (samples - WINDOW) // HOP + 1
 
 
 def _emphasised(speech: Path, gain: float, edge: int) -> Iterator[Samples]:

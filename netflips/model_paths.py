@@ -23,7 +23,8 @@ class ModelPaths:
     """Where the weights are. av2unit, utut: None in the cascade, which has neither. speaker_encoder: None takes
     resemblyzer's weights, which come along.
 
-    others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`.
+    others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`. Paths
+    may be given as text. Raises UsageError for what is neither.
     """
 
     av2unit: Path | None
@@ -33,7 +34,11 @@ class ModelPaths:
     others: Mapping[str, Path] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        _take_paths(self, "av2unit", "utut", "unit2av", "speaker_encoder")
+        for name in ("av2unit", "utut", "unit2av", "speaker_encoder"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, str | Path):
+                raise UsageError(f"{name} is no path", expected="a path or text", found=type(given).__name__)
+            object.__setattr__(self, name, None if given is None else Path(given))
         object.__setattr__(self, "others", {part: Path(path) for part, path in self.others.items()})
 
     @classmethod
@@ -74,15 +79,6 @@ class RunOptions:
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
     puts_away: bool = False
-
-
-def _take_paths(options: object, *names: str) -> None:
-    """Let a path be given as text. Raises UsageError for what is neither."""
-    for name in names:
-        given = getattr(options, name)
-        if given is not None and not isinstance(given, str | Path):
-            raise UsageError(f"{name} is no path", expected="a path or text", found=type(given).__name__)
-        object.__setattr__(options, name, None if given is None else Path(given))
 
 
 def require_bundle() -> Bundle:

@@ -1,6 +1,6 @@
 """Pictures and sound into one file: what the file is like, what is put on its pictures, and speech as a file has it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -42,11 +42,6 @@ class Frame:
         """That of a video's pictures, at a rate."""
         return cls(info.width, info.height, Fraction(rate), info.pixel_aspect, info.is_bt709)
 
-    @property
-    def coding(self) -> tuple[object, ...]:
-        """How the pictures are encoded, for the names of pieces."""
-        return tuple(QUICK.values())
-
     def writer(self, path: Path, sound: SoundFeed | None = None, **more: Any) -> VideoWriter:
         """Return what writes such pictures. more: see `VideoWriter`."""
         return VideoWriter(path, self.width, self.height, self.rate, **QUICK, **self._both(sound), **more)
@@ -67,22 +62,14 @@ class Finish:
     label: str = ""
     painter: Painter | None = None
 
-    def rgb(self, one: Shown) -> Pixels:
-        """A picture as it is seen, uint8 [height, width, 3]."""
-        rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
-        return rgb if self.painter is None else self.painter.paint(rgb, one.time)
-
     def write(self, writer: VideoWriter, one: Shown, time: Fraction) -> None:
         """Write a picture for a time (s); one on which nothing is put as it is stored, where it is so in the form of the output."""
         picture = one.picture
         if isinstance(picture, StoredPicture) and picture.is_plain and not self.label and self.painter is None:
             writer.write_frame(picture.frame(one.patch), time)
-        else:
-            writer.write_picture(self.rgb(one), time)
-
-    def all(self, shown: Iterable[Shown]) -> Iterator[Pixels]:
-        """Yield pictures as they are seen."""
-        return map(self.rgb, shown)
+            return
+        rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
+        writer.write_picture(rgb if self.painter is None else self.painter.paint(rgb, one.time), time)
 
 
 def draw_label(picture: Pixels, text: str) -> Pixels:

@@ -183,19 +183,17 @@ def units_of_speech(extractor: Extractor, speech: Samples, progress: Progress = 
 
 def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples:
     """Return speech as it sounds, float32 [length] at the output's rate: made faster where it is longer, at its pitch."""
-    rate, samples = job.sound_rate(script), _heard_as_it_is(script, job, one)
+    rate = job.sound_rate(script)
+    if isinstance(one.target, SpokenSound):
+        samples = given_sound(script, job, one, one.target)
+    else:
+        assert isinstance(one.target, WrittenText)
+        assert job.speaking is not None  # it said the text
+        samples = said_by_program(script, job, job.speaking, one, one.target.text, None)
     if len(samples) > length + seconds_to_samples(units_to_seconds(1), rate):
         samples = faster(samples, rate, len(samples) / length)
     samples = samples[:length]
     return np.pad(samples, (0, length - len(samples)))
-
-
-def _heard_as_it_is(script: Script, job: Job, one: Utterance) -> Samples:
-    if isinstance(one.target, SpokenSound):
-        return given_sound(script, job, one, one.target)
-    assert isinstance(one.target, WrittenText)
-    assert job.speaking is not None  # it said the text
-    return said_by_program(script, job, job.speaking, one, one.target.text, None)
 
 
 def is_heard_as_it_is(job: Job, one: Utterance) -> bool:

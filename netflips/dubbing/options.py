@@ -168,7 +168,10 @@ class DubOptions(MarkFlags):
         self._check_choices()
         self._check_numbers()
         self._check_cascade()
-        self._check_given_speech()
+        if self.keep_sound and not self.is_speech_given:
+            raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or --speak-with")
+        if self.speech_in is not None and not self.speech_in.is_dir():
+            require_file(self.speech_in, f"the speech of {SPEECH_IN}")
         if self.separate_with is not None and self.background_audio is not None:
             raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
         if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
@@ -233,12 +236,6 @@ class DubOptions(MarkFlags):
         if self.modalities not in (None, "audio"):
             raise UsageError("the cascade hears sound", expected="--modalities audio", found=self.modalities)
         object.__setattr__(self, "modalities", "audio")
-
-    def _check_given_speech(self) -> None:
-        if self.keep_sound and not self.is_speech_given:
-            raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or --speak-with")
-        if self.speech_in is not None and not self.speech_in.is_dir():
-            require_file(self.speech_in, f"the speech of {SPEECH_IN}")
 
     # What follows from the fields
 

@@ -10,7 +10,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.command import LOG
 from avcore.faces.select import loudness
 from avcore.journal import key_of
-from avcore.media import probe, require_media, write_speech_pieces
+from avcore.media import QUICK, probe, require_media, write_speech_pieces
 from avcore.media.sound import settle_track
 from avcore.notes import several
 from avcore.progress import run_bar
@@ -93,7 +93,7 @@ def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches,
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
     shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
     choice = portrait.choice
-    made_of = [*frame.coding, job.digest, job.options.label, MOVING, *drawing(job)]
+    made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job)]
     made_of += [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
     made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
     assert job.track is not None  # a portrait has one

@@ -11,7 +11,7 @@ from itertools import islice, repeat
 from avcore.compute.threads import pictures_at_once
 from avcore.errors import MediaError
 from avcore.journal import key_of
-from avcore.media import MediaInfo, Picture, PictureSource
+from avcore.media import QUICK, MediaInfo, Picture, PictureSource
 from avcore.media.source import StoredPicture, read_stored
 from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
@@ -136,7 +136,7 @@ class DubbedScene:
     @property
     def coding(self) -> list[object]:
         """What every piece depends on, for their names: the video, and how its pictures are encoded."""
-        return [self.job.digest, self.job.options.label, *self.frame.coding]
+        return [self.job.digest, self.job.options.label, *QUICK.values()]
 
     def borders(self, one: Utterance, count: int) -> list[int]:
         """Return where pieces of a clip of `count` pictures begin: where its speech is quiet."""

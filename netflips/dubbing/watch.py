@@ -223,12 +223,10 @@ class Faces:
         """Return the face that is drawn in an utterance: of the side file, or the speaker's."""
         if one.seen is not None and one.seen.absent == "not_wanted":
             return []
-        return self.chosen(one) if self.boxes is None else _given_faces(self.watches[one.number], self.boxes, self._size)
-
-    @property
-    def _size(self) -> tuple[int, int] | None:
-        info = self.job.info
-        return None if self.job.options.hard_paste else (info.height, info.width)
+        if self.boxes is None:
+            return self.chosen(one)
+        info, is_hard = self.job.info, self.job.options.hard_paste
+        return _given_faces(self.watches[one.number], self.boxes, None if is_hard else (info.height, info.width))
 
     def lips(self, one: Utterance) -> Lips | None:
         """Return the speaker's lips in each of the utterance's own pictures, uint8 [T, 96, 96]; None where they say nothing.

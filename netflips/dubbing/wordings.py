@@ -111,8 +111,9 @@ class Wordings:
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
         """Return the utterances of sentences, by number, with what is said instead of them; where there is nothing, a note says
         why."""
-        done = dict[int, Utterance]()
-        for sentence, found in zip(sentences, self._found(sentences), strict=True):
+        done, program = dict[int, Utterance](), self.translator
+        made = [self._by_model(one) for one in sentences] if program is None else self._by_program(program, sentences)
+        for sentence, found in zip(sentences, made, strict=True):
             if isinstance(found, Note):
                 for one in sentence.pieces:
                     self.job.notes.add(found, one.number)
@@ -157,11 +158,6 @@ class Wordings:
 
     def _seconds(self, text: str) -> float | None:
         return seconds_of_text(self.script, self.job, text)
-
-    def _found(self, sentences: Sequence[WholeSentence]) -> list[list[Wording] | Note]:
-        if self.translator is None:
-            return [self._by_model(one) for one in sentences]
-        return self._by_program(self.translator, sentences)
 
     def _judged(self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]]) -> tuple[list[Wording], Cause | None]:
         """Return the wordings that are a translation, and what is wrong with one that is none."""

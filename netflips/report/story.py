@@ -85,13 +85,8 @@ def output_span(script: Script, one: Utterance) -> TimeSpan:
     if one.fit is not None:
         return one.fit.output
     place = one.place or TimeSpan(0.0, 0.0)
-    begin = place.start_s - _start_of(script) + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
+    begin = place.start_s - dubbed_part(script)[0] + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
     return TimeSpan(begin, begin + place.seconds)
-
-
-def _start_of(script: Script) -> float:
-    """Return where the part that was dubbed begins (s)."""
-    return 0.0 if script.made is None or script.made.part is None else script.made.part.start_s
 
 
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
