@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from avcore.notes import ToldNote, noted_by
 from avcore.timeline import units_to_seconds
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.clock import StageClock
@@ -10,7 +11,7 @@ from netflips.dubbing.options import settings_told
 from netflips.dubbing.write import drawn_told, written
 from netflips.options import RenderCommand
 from netflips.published.terms import file_of_lips
-from netflips.report.files import reported
+from netflips.report.files import with_reports
 from netflips.script import types
 from netflips.script.types import Script
 from unit2av.rendering import Reason
@@ -23,12 +24,12 @@ _SETTINGS = ("to", "durations", "speed", "face", "fill_boxes", "hard_paste", "li
 
 def render_units(options: RenderCommand) -> Script:
     """Say and show the units of a file; returns what was done. Raises NetflipsError for files that cannot be used."""
-    return reported(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
+    return with_reports(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
 
 
 def _rendered(options: RenderCommand) -> Script:
-    clock = StageClock()
-    with clock.stage("pictures"):
+    clock, notes = StageClock(), list[ToldNote]()
+    with clock.stage("pictures"), noted_by(notes.append):
         done = speak_and_draw(options)
     seconds = float(units_to_seconds(done.units.num_steps))
     utterance = types.Utterance(
@@ -50,6 +51,7 @@ def _rendered(options: RenderCommand) -> Script:
             types.SpeakerOf(types.SPEAKER, "own" if options.voice is None else types.VoiceFile(str(options.voice)), options.face),
         ),
         utterances=(utterance,),
+        notes=tuple(told.note for told in notes),
         made=written(options.out, done.writer, seconds, len(done.shown), done.lips, settings, clock, models=models),
     )
 

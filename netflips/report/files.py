@@ -1,12 +1,10 @@
 """The files that `--report` asks for, kept up to date while a run goes on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.files import require_place
-from avcore.notes import ToldNote, noted_by
 from avcore.progress import Progress, bars, silent
 from netflips.report import write_reports
 from netflips.report.material import IMAGE_BYTES, gather
@@ -62,23 +60,9 @@ class ReportFiles:
             write_report_page(path, self._told, self._failures)
 
 
-def reported(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:
-    """Do some work and write reports of it; returns its script, with the notes that the user was told meanwhile.
-
-    paths, source, out: see `ReportFiles`. Raises what that raises before the work begins.
-    """
-
-    def noted() -> Script:
-        notes = list[ToldNote]()
-        with noted_by(notes.append):
-            script = work()
-        return replace(script, notes=tuple(told.note for told in notes))
-
-    return with_reports(paths, source, out, is_quiet, noted)
-
-
 def with_reports(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:
-    """Do some work and write reports of it; returns its script, which has its notes. Takes and raises what `reported` does."""
+    """Do some work and write reports of it; returns its script. paths, source, out: see `ReportFiles`. Raises what that raises
+    before the work begins."""
     files = ReportFiles(paths, [(source, out)])
     script = work()
     files.add(script)
