@@ -81,11 +81,10 @@ class Job:
     """One video to dub, or a picture that is to talk.
 
     info: what it holds. options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend
-    that is taken, by name. subtitles: that a person gave. work: where finished work is kept once the dub is that of a recording;
-    scratch: a folder that goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none.
-    track: speech that is given whole, None = each utterance is spoken. settings: what reports tell of what was asked for, none =
-    the options. mouth: the backend, where it is open for many jobs. terms: of all models. signing: signs the output, None = nothing
-    does.
+    that is taken, by name. subtitles: that a person gave. scratch: a folder that goes with the job. speaking: the program that
+    speaks. reader: reads both sides, None = there is none. track: speech that is given whole, None = each utterance is spoken.
+    settings: what reports tell of what was asked for, none = the options. mouth: the backend, where it is open for many jobs.
+    terms: of all models. signing: signs the output, None = nothing does.
     """
 
     info: MediaInfo
@@ -95,7 +94,6 @@ class Job:
     digest: str
     lips: LipSyncChoice
     store: Store
-    work: Path
     scratch: Path
     progress: Progress
     notes: Notes
@@ -140,8 +138,8 @@ class Job:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, dub_languages(models)[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             job = cls(
-                source.info, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options),
-                scratch, progress, Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
+                source.info, out, models, options, digest_of(source.info), lips, Store(scratch), scratch, progress,
+                Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
             )  # fmt: skip
             if job.is_certainly_recording or options.work_dir is not None:
                 job.keep_work()
@@ -166,8 +164,8 @@ class Job:
         consent, signing = _marks(options, terms)
         with private_folder() as scratch:
             yield cls(
-                info, out, models, options, digest_of(info), lips, Store(scratch), _work_folder(out, options), scratch,
-                progress, Notes(info.path), settings=settings, mouth=mouth, terms=terms, consent=consent, signing=signing,
+                info, out, models, options, digest_of(info), lips, Store(scratch), scratch, progress, Notes(info.path),
+                settings=settings, mouth=mouth, terms=terms, consent=consent, signing=signing,
             )  # fmt: skip
 
     def on(self, track: GivenTrack) -> "Job":
@@ -208,7 +206,8 @@ class Job:
         a disk that is too full."""
         options, info = self.options, self.info
         try:
-            folder = require_work_folder(self.work)
+            beside = self.out.parent / f"{self.out.name}.work"  # on the disk that was chosen for the output
+            folder = require_work_folder(options.work_dir or beside)
             start, stop = options.start or 0.0, float(info.duration_s)
             seconds = max(min(stop, stop if options.end is None else options.end) - start, 0.0)
             if self.track is None:
@@ -454,8 +453,3 @@ def digest_of(info: MediaInfo) -> str:
     """Return what a file holds and how it is read, for the names of kept work."""
     digest = file_digest(info.path)
     return key_of(digest, info.reading) if info.reading else digest
-
-
-def _work_folder(out: Path, options: DubOptions) -> Path:
-    """Return where the finished work of a recording is kept: beside the output, on the disk that was chosen for it."""
-    return options.work_dir or out.parent / f"{out.name}.work"
