@@ -258,10 +258,7 @@ def test_it_learns(trainer: Contract, whole: Path, task: Task) -> None:
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     trainer: Contract, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By SIGTERM, in the middle of an epoch; then with batches of another size, of which one gives no finite gradient.
-
-    Then from the beginning, until no update has one.
-    """
+    """By SIGTERM, in the middle of an epoch; then with batches of another size, of which one gives no finite gradient."""
     train_on = Trainer._train_on
 
     def stopped(self: Trainer, content: object) -> None:
@@ -287,16 +284,6 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     assert state["position"]["step"] == STEPS + 2
     assert no_number_in(state["modules"]) is None
     assert [line["step"] for line in measured(tmp_path)] == [*range(1, STEPS + 1), STEPS + 2]
-    monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
-    with folder_lock(tmp_path):
-        assert trainer.main(run_dir=tmp_path) == 2
-    assert "another run trains in this folder; found process" in capfd.readouterr().err
-    bad |= set(range(1, STEPS))
-    assert trainer.main("loop.validate_every=100", "loop.resume=never", run_dir=tmp_path) == 2
-    assert "training broke down; nothing is saved since; expected gradients that are numbers" in capfd.readouterr().err
-    assert read_state(last)["position"]["step"] == 8
-    assert [line["step"] for line in measured(tmp_path)] == [1]
-    assert read_state(tmp_path / "earlier.1" / "checkpoints" / "last.pt")["position"]["step"] == STEPS + 2
     for part in state["modules"].values():
         for tensor in part.values():
             if tensor.is_floating_point():
@@ -304,6 +291,25 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     torch.save(state, last)
     out = tmp_path / f"export{trainer.suffix}"
     assert (trainer.export(last, out) == 2 and not out.exists()) if trainer.has_export else not trainer.used(last)
+
+
+def test_a_run_begins_anew_where_no_other_trains_and_ends_when_no_update_has_a_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of the smallest trainer: it is the loop's."""
+    trainer, last = TRAINERS["speller"], tmp_path / "checkpoints" / "last.pt"
+    assert trainer.main("loop.max_steps=3", run_dir=tmp_path) == 0
+    monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
+    with folder_lock(tmp_path):
+        assert trainer.main(run_dir=tmp_path) == 2
+    assert "another run trains in this folder; found process" in capfd.readouterr().err
+    update = Trainer.update
+    monkeypatch.setattr(Trainer, "update", lambda self, name, loss: update(self, name, loss * nan if self.step else loss))
+    assert trainer.main("loop.validate_every=100", "loop.resume=never", run_dir=tmp_path) == 2
+    assert "training broke down; nothing is saved since; expected gradients that are numbers" in capfd.readouterr().err
+    assert read_state(last)["position"]["step"] == 8
+    assert [line["step"] for line in measured(tmp_path)] == [1]
+    assert read_state(tmp_path / "earlier.1" / "checkpoints" / "last.pt")["position"]["step"] == 3
 
 
 def test_a_run_is_not_gone_on_with_in_other_sizes(trainer: Contract, whole: Path, capfd: pytest.CaptureFixture[str]) -> None:

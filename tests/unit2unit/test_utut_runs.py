@@ -391,41 +391,31 @@ def _ended(sign: signal.Signals, process: BaseProcess, is_so: Callable[[], bool]
     return process.exitcode
 
 
-_TWO = "import sys; from tests.avtrain.toy import become; import unit2unit.training.launch as _; become(2); "
-_TWO += "from unit2unit.training.entry import finetune; sys.exit(finetune(sys.argv[1:]))"
-"""Two processes that know of one another as torchrun's do, forked from one that has loaded the libraries."""
+def test_two_processes_train_one_run_and_end_together(finetuned: Stage, tmp_path: Path) -> None:
+    """By torchrun on the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint.
 
-
-def test_two_processes_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
-    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint.
-
-    One of them translates the one sentence that its validation is to translate, the other none.
+    One of them translates the one sentence that its validation is to translate, the other none. torchrun passes SIGTERM on to each;
+    they agree, and one checkpoint is written.
     """
+    run, told = tmp_path / "run", tmp_path / "told"
     few = ["fairseq.task.bleu_pairs=1", "fairseq.dataset.batch_size_valid=1", "generation={beam: 1, max_len_a: 0, max_len_b: 1}"]
-    line = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", "update_tokens=4096", *few)
-    launch = [line[0], "-W", "ignore", "-c", _TWO, *line[line.index("--config") :]]
-    done = subprocess.run(launch, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr.count("training with 2 processes on the CPU") == 1
-    assert "1 batch an update in 2 processes: 4,096 tokens an update" in done.stderr
-    assert "the limit of length cut 1 of 1 translation" in done.stderr
-    assert logged(tmp_path, "cut", "valid")[8] == 1
-    assert done.stderr.count('train_inner | {"epoch": 1, "update": 1') <= 1, "only the first process logs"
-    together = losses(tmp_path)
-    assert sorted(together) == list(range(1, 9))
+    python, *module = finetuned.line(run, "update_tokens=4096", *few)
+    launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
+    with told.open("w") as file:
+        process = subprocess.Popen(launch, env=ENVIRONMENT, stderr=file)
+        while process.poll() is None and not _has_logged(run, 12):
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(timeout=120) != 0
+    said, together = told.read_text(), losses(run)
+    assert said.count("training with 2 processes on the CPU") == 1, said[-3000:]
+    assert "1 batch an update in 2 processes: 4,096 tokens an update" in said
+    assert "the limit of length cut 1 of 1 translation" in said
+    assert logged(run, "cut", "valid")[10] == 1
+    assert said.count('train_inner | {"epoch": 1, "update": 1') <= 1, "only the first process logs"
     assert np.mean([together[update] for update in (6, 7, 8)]) < np.mean([together[update] for update in (1, 2, 3)])
     assert together[1] != losses(finetuned.run_dir)[1], "an update of two processes sees two batches"
-    last = tmp_path / "checkpoints" / finetuned.last.name
+    last = run / "checkpoints" / finetuned.last.name
+    assert 12 <= _updates(last) == max(together) < _UPDATES
+    assert sorted(together) == list(range(1, max(together) + 1))
     assert read_checkpoint(last, TRANSLATOR).config["vocabulary"] == _SHA
-
-
-def test_sigterm_ends_all_processes_of_a_run_after_one_update(finetuned: Stage, tmp_path: Path) -> None:
-    """torchrun passes it on to each; they agree, and one checkpoint is written."""
-    python, *module = finetuned.line(tmp_path)
-    launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
-    process = subprocess.Popen(launch, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not _has_logged(tmp_path, 3):
-        time.sleep(0.01)
-    process.terminate()
-    assert process.wait(timeout=120) != 0
-    assert 3 <= _updates(tmp_path / "checkpoints" / finetuned.last.name) == max(losses(tmp_path)) < _UPDATES

@@ -1,19 +1,23 @@
 """One Ray session for all tests here, and a small corpus."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from avcore.media import write_lip_video, write_speech
+from avcore.pool import Finished, Lost, PoolSize, PoolTask
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.session import ray_session
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 
 LENGTHS = (53, 20, 75, 31, 53, 16, 40, 66, 25, 25)
 """Pictures in each clip of the corpus; the first is the one of the numeric fixtures."""
+DEADLY = "deadly"
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,45 @@ def ray_here() -> Iterator[None]:
     """Ray for the whole session; commands that start their own then use this one."""
     with ray_session(2):
         yield
+
+
+class HerePool:
+    """Stands in for RayPool where Ray's processes are not what is tested: it reads and works in this one. DEADLY items are lost."""
+
+    def __init__(
+        self,
+        worker_class: type,
+        given: Sequence[Any],
+        _: PoolSize,
+        read: Callable[..., Any] | None = None,
+        more: Sequence[Any] = (),
+    ) -> None:
+        self._worker, self._read, self._more = worker_class(*given), read, more
+
+    def __class_getitem__(cls, _: Any) -> type[Self]:
+        return cls
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def start(self) -> None:
+        assert self._worker.load() == ""
+
+    def run(self, tasks: Iterable[tuple[Any, PoolTask[Any]]]) -> Iterator[Finished[Any, Any] | Lost[Any, Any]]:
+        for label, task in tasks:
+            yield from (Lost(label, item, "its worker died") for item in task.items if getattr(item, "id", "") == DEADLY)
+            left = [[item for item in part if getattr(item, "id", "") != DEADLY] for part in task.parts]
+            yield Finished(
+                label, task, self._worker.process(*(self._read(*self._more, part) if self._read else part for part in left))
+            )
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netflips.bulk.pool.RayPool", HerePool)
+    monkeypatch.setattr("netflips.bulk.extraction.ray_session", lambda *_: nullcontext({}))
 
 
 @pytest.fixture(scope="session")

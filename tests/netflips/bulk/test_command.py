@@ -45,7 +45,7 @@ def test_a_run_and_its_table(flags: list[str], tmp_path: Path, ray_here: None, c
 
 
 def test_failures_are_told_and_the_exit_code_is_1(
-    flags: list[str], tmp_path: Path, corpus: Path, ray_here: None, capsys: pytest.CaptureFixture[str]
+    flags: list[str], tmp_path: Path, corpus: Path, without_ray: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "good.wav").write_bytes((corpus.parent / "fixture.wav").read_bytes())

@@ -20,12 +20,10 @@ from netflips.bulk.spread import Spread
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
-from tests.netflips.bulk.conftest import LENGTHS, rows_of
-from tests.netflips.bulk.deadly import DEADLY, DeadlyWorker
+from tests.netflips.bulk.conftest import DEADLY, LENGTHS, rows_of
 from unit2av.speaker import SpeakerEncoder
 
-pytestmark = pytest.mark.usefixtures("ray_here")
-ONE = Spread(workers=1, readers=2)
+ONE = Spread(workers=1, readers=1)
 
 
 def alone(manifest: Manifest, models: ExtractModels, with_lips: bool) -> dict[str, list[int]]:
@@ -43,8 +41,9 @@ def frames(out_dir: Path) -> dict[str, list[int]]:
 
 
 def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_features_come_along(
-    manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path
+    manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path, ray_here: None, request: pytest.FixtureRequest
 ) -> None:
+    """Those of sound come from Ray's processes."""
     with np.load(parity_dir / "expected.npz") as expected:
         known = {case: expected[f"{case}.units"].tolist() for case in ("audio", "av_padded")}
     asked: dict[str, tuple[set[str], dict[str, Any]]] = {
@@ -53,7 +52,8 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
     }
     for case, (modalities, more) in asked.items():
         settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0, **more)
-        summary = extract(manifest, settings, encoder, ONE)
+        summary = extract(manifest, settings, encoder, Spread(workers=1, readers=2))
+        request.getfixturevalue("without_ray")
         assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
         assert 0 < summary.progress.costs.padding_share < 0.5
         found = frames(settings.out_dir)
@@ -71,7 +71,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
 
 
 def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
-    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parity_dir: Path
+    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parity_dir: Path, ray_here: None
 ) -> None:
     """As on a cluster, whose workers were started elsewhere."""
     here = tmp_path / "here"
@@ -90,6 +90,7 @@ def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
     assert "units" not in index[0]
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> None:
     head, num_frames = Head(3), 30
     with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
@@ -122,6 +123,7 @@ def damaged(manifest: Manifest, folder: Path) -> Manifest:
     return replace(manifest, entries=(*broken, *manifest.entries))
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path, corpus: Path
 ) -> None:
@@ -148,15 +150,15 @@ def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
     assert list(found) == ["text", *(entry.id for entry in manifest.entries)]
 
 
-def test_a_worker_that_dies_costs_only_the_utterance_that_killed_it(
-    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("without_ray")
+def test_an_utterance_that_workers_die_of_is_set_aside_and_the_others_are_written(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings
 ) -> None:
-    monkeypatch.setattr("netflips.bulk.extraction.ModelWorker", DeadlyWorker)
+    """How a pool finds it: test_pool."""
     entries = tuple(replace(entry, id=DEADLY) if entry.id == "spk1/4" else entry for entry in manifest.entries)
     asked = replace(sound_only, speaker="npy", features="last", units=False)
     summary = extract(replace(manifest, entries=entries), asked, encoder, ONE)
-    assert list(summary.failures) == [DEADLY]
-    assert "died" in summary.failures[DEADLY]
+    assert summary.failures == {DEADLY: "its worker died"}
     rows = rows_of(asked.out_dir / "shards")
     assert [row["id"] for row in rows] == [entry.id for entry in entries if entry.id != DEADLY]
     extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)

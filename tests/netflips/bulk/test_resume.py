@@ -64,7 +64,7 @@ def end(token: str) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     unbroken, killed = settings_for(tmp_path / "unbroken"), settings_for(tmp_path / "killed")
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "tests.netflips.bulk.killed_run", str(many.root / "manifest.jsonl"), str(encoder.encoder)]
@@ -81,6 +81,7 @@ def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: 
 
     resumed = extract(many, killed, encoder, Spread(1, 2), is_quiet=True)
     assert (resumed.num_before, resumed.progress.done) == (len(before), NUM - len(before))
+    request.getfixturevalue("without_ray")
     whole = extract(many, unbroken, encoder, Spread(1, 2), is_quiet=True)
     assert whole.progress.done == NUM
     assert Counter(row["id"] for row in rows_of(killed.out_dir / "shards")) == Counter(entry.id for entry in many.entries)

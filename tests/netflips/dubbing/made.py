@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
@@ -94,13 +95,14 @@ def write_recording(
 
 def decode(path: Path) -> Decoded:
     """Decode all of a small video with PyAV alone, so that nothing of ours stands between file and test."""
+    plain = VideoReformatter()  # one for all: a frame's own is made anew for each
     with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
+        frames = [(frame.pts * frame.time_base, plain.reformat(frame, format="rgb24")) for frame in container.decode(video=0)]
     with av.open(str(path)) as container:
         blocks = [(frame.to_ndarray(), frame.sample_rate) for frame in container.decode(audio=0)] if container.streams.audio else []
     return Decoded(
-        np.stack([frame.to_ndarray(format="rgb24") for frame in frames]),
-        np.array([float(frame.pts * frame.time_base) for frame in frames]),
+        np.stack([frame.to_ndarray() for _, frame in frames]),
+        np.array([float(time) for time, _ in frames]),
         np.concatenate([block for block, _ in blocks], axis=1).T if blocks else np.zeros((0, 1), np.float32),
         blocks[0][1] if blocks else 0,
     )
