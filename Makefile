@@ -56,8 +56,9 @@ types: fairseq-or-not
 rules: fairseq-or-not
 	$(BIN)/lint-imports
 
+# Compiled files are kept, for hundreds of processes would compile NetfLips again where none are, as in many containers.
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
-RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2
+RUN_TESTS = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2
 
 unit: fairseq-or-not
 	$(RUN_TESTS) -m "not slow" $(PYTEST_ARGS)
