@@ -214,9 +214,10 @@ class KnownSentences:
         totals[tree.depths == 1] = 0
         totals[tree.depths == 2] = -_LEAP
         totals += by_unit[0, tree.units]
+        before_parents = tree.parents[tree.parents]
         for row in by_unit[1:]:
             totals[0] = _NEVER
-            entered = np.maximum(totals[tree.parents], totals[tree.parents[tree.parents]] - _LEAP)
+            entered = np.maximum(totals[tree.parents], totals[before_parents] - _LEAP)
             totals = np.maximum(totals, entered) + row[tree.units]
         totals[0] = _NEVER
         return int(np.maximum(totals[tree.ends], totals[tree.parents[tree.ends]] - _LEAP).argmax())
@@ -233,17 +234,23 @@ class _Tree(NamedTuple):
 
     @classmethod
     def of(cls, sentences: Sequence[Ids]) -> "_Tree":
-        node_of: dict[tuple[int, int], int] = {}
-        rows, ends = [(0, 0, 0)], []
-        for ids in sentences:
-            node = 0
-            for depth, unit in enumerate(ids.tolist(), 1):
-                parent, node = node, node_of.setdefault((node, unit), len(rows))
-                if node == len(rows):
-                    rows.append((unit, parent, depth))
-            ends.append(node)
-        units, parents, depths = np.array(rows, np.int64).T
-        return cls(units, parents, depths, np.array(ends, np.int64))
+        """Join sentences where they begin alike: those that do stand side by side once they are sorted."""
+        lengths = np.array([len(ids) for ids in sentences])
+        is_said = np.arange(lengths.max()) < lengths[:, None]
+        table = np.full(is_said.shape, -1, np.int64)
+        table[is_said] = np.concatenate(sentences)
+        order = np.lexsort(table.T[::-1])
+        table, is_said = table[order], is_said[order]
+        is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
+        is_new = is_said & np.vstack([np.ones_like(is_said[:1]), ~is_as_before])
+        nodes = np.zeros((len(table), table.shape[1] + 1), np.int64)
+        nodes[:, 1:][is_new] = np.arange(1, is_new.sum() + 1)
+        nodes = np.maximum.accumulate(nodes, axis=0)  # what is not new is the newest of the sentences before
+        ends = np.empty(len(table), np.int64)
+        ends[order] = nodes[np.arange(len(table)), lengths[order]]
+        rows = table[is_new], nodes[:, :-1][is_new], np.nonzero(is_new)[1] + 1
+        units, parents, depths = (np.concatenate([[0], row]) for row in rows)
+        return cls(units, parents, depths, ends)
 
 
 def _best_path(aligned: LogProbs) -> Ids:
