@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from avcore.bounds import Count, Number, Size, require
+from avcore.bounds import Count, Number, Size, require, require_bounds
 
 _SLOPE = 0.1
 _PERIOD_KERNEL, _PERIOD_STRIDE = 5, 3
@@ -111,7 +111,7 @@ class Discriminators(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
-        config.check()
+        require_bounds(config)
         self.periods = nn.ModuleList(PeriodDiscriminator(period, config.period_channels) for period in config.periods)
         self.scales = nn.ModuleList(ScaleDiscriminator(config, is_spectral=scale == 0) for scale in range(config.scales))
 
