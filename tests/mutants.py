@@ -81,7 +81,7 @@ MUTANTS = (
         "1 + torch.arange(UNITS_PER_FRAME, device=shown.device)", "unit2av/test_train_unit2v.py"),
     Mutant("unit2av.face.training.sync", "sync_loss(own, is_aligned=True)", "sync_loss(own, is_aligned=False)",
         "unit2av/test_train_sync.py"),
-    Mutant("unit2av.lip_task", "self._owners[key[1]]", "self._owners[0]", _FACES),
+    Mutant("unit2av.lip_task", "[clips[owner] for owner in owners]", "[clips[0] for _ in owners]", _FACES),
     Mutant("unit2av.lip_task", "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=True)",
         "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=False)", _WAV2LIP),
     Mutant("unit2av.renderer", "faces.flip(-1).permute(0, 3, 1, 2)", "faces.permute(0, 3, 1, 2)", _WAV2LIP),
