@@ -140,6 +140,8 @@ def test_texts_are_of_the_targets_and_no_longer_than_they(tmp_path: Path, capsys
     assert prepare("none", [{"id": "x", "text": "말"}]) == 2
     assert "none.jsonl: the texts are of no target" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+    assert prepare_pairs(["--splits", str(tmp_path), "--texts", str(tmp_path / TEXTS), "--out", str(tmp_path / "lines")]) == 2
+    assert "--texts goes by ids, which lines of --splits do not have" in capsys.readouterr().err
 
 
 def test_a_folder_without_texts_is_refused(parts: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,6 +166,8 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
     has_sides = [bool(options.source), bool(options.target)]
     if any(has_sides) != all(has_sides) or bool(options.splits) == all(has_sides):
         raise UsageError("say where the units are", expected="--source and --target, or --splits")
+    if options.splits and options.texts is not None:
+        raise UsageError("--texts goes by ids, which lines of --splits do not have", hint="give --source, --target and --manifest")
     if languages[0] == languages[1]:
         raise UsageError("source and target must be two languages", found=languages[0])
     given = (options.source, options.target, options.splits)
