@@ -237,7 +237,7 @@ def lipsync(
 ) -> "Script":
     """Move the lips of a video to speech that you have; returns the script of what was done."""
     options = _asked(LipsyncOptions, locals())
-    from netflips.dubbing.lipsync import sync_lips
+    from netflips.dubbing.along import sync_lips
 
     return sync_lips(options)
 
@@ -419,12 +419,13 @@ def render(
     fill_boxes: Literal["keep", "forward", "nearest"] = "keep",
     hard_paste: bool = False,
     lips: str | LipSyncChoice = "auto",
+    work_dir: StrPath | None = None,
     report: StrPath | Sequence[StrPath] = (),
-    **more: Unpack[Running],
+    **more: Unpack[Marked],
 ) -> "Script":
     """Turn units into a video: a speaker's face and voice saying them; returns the script of what was done."""
     options = _asked(RenderCommand, locals())
-    from netflips.dubbing.units import render_units
+    from netflips.dubbing.along import render_units
 
     return render_units(options)
 

@@ -15,7 +15,7 @@ from avcore.errors import CheckpointError, UsageError
 from avcore.flags import CommonOptions
 from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
-from netflips.model_paths import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions, UnitOffset
 from netflips.recognizers.language import AUTO
 from netflips.stages import STAGES, load, load_renderer, load_speaker_encoder, load_voice
 from text2unit.script import LANGUAGES
@@ -196,7 +196,9 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
     encoder, renderer = found.get(UNIT_ENCODER), found.get(RENDERER)
     no_translator: Any = _Absent("unit translator")
     extractor: Any = _Absent("unit encoder") if encoder is None else _Later(lambda: load(UNIT_ENCODER, encoder, how))
-    vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, how))
+    offset: UnitOffset = getattr(run, "vocoder_unit_offset", "auto")
+    speaks = replace(how, unit_offset=None if offset == "auto" else offset)
+    vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, speaks))
     files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
     fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
     return Models(extractor, no_translator, vocoder, None, fingerprints, paths, how)

@@ -339,10 +339,12 @@ class TranscribeOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderCommand(RenderOptions):
-    """Turn units into a video: a speaker's face and voice saying them."""
+class RenderCommand(MarkFlags, RenderOptions):
+    """Turn units into a video: a speaker's face and voice saying them. Only use videos and voices of people who agreed to it."""
 
-    report: tuple[Path, ...] = report_flag(group="report")
+    work_dir: Path | None = flag(group="work and report", default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
+    report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
 
 
@@ -397,12 +399,12 @@ def _command(options: type[Any], name: str, module: str, work: str) -> Command[A
     return Command(options, f"netflips {name}", run)
 
 
-lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.lipsync", "sync_lips")
+lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.along", "sync_lips")
 portrait = _command(PortraitOptions, "portrait", "netflips.dubbing.portrait", "animate")
 avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
 say = _command(SayOptions, "say", "netflips.text_voice", "say_text")
 lip2speech = _command(LipSpeechOptions, "lip2speech", "netflips.lip_speech", "speak_video")
 transcribe = _command(TranscribeOptions, "transcribe", "netflips.transcription", "transcribe_files")
-render = _command(RenderCommand, "render", "netflips.dubbing.units", "render_units")
+render = _command(RenderCommand, "render", "netflips.dubbing.along", "render_units")
 demo = _command(DemoOptions, "demo", "netflips.demo", "run_demo")
 convert = _command(ConvertOptions, "convert", "netflips.convert", "convert")

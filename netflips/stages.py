@@ -72,8 +72,7 @@ def load_renderer(path: Path, how: Running) -> VoiceAndFace:
     from unit2av.voice.speech import UnitVocoder
 
     checkpoint = open_renderer_checkpoint(path)
-    offset: int | Literal["auto"] = "auto" if how.unit_offset is None else how.unit_offset
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, how.target, how.device, how.precision, offset)
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, how.target, how.device, how.precision, _offset(how))
     lips = LipRenderer.from_checkpoint(checkpoint, how.device, how.precision)
     return VoiceAndFace(vocoder, lips, checkpoint.source.fingerprint)
 
@@ -82,7 +81,11 @@ def load_voice(path: Path, how: Running) -> "UnitVocoder":
     """Load the voice of the target language from a renderer, without its lips. Raises CheckpointError and LanguageError."""
     from unit2av.voice.speech import UnitVocoder
 
-    return UnitVocoder.from_checkpoint(path, how.target, how.device, how.precision)
+    return UnitVocoder.from_checkpoint(path, how.target, how.device, how.precision, _offset(how))
+
+
+def _offset(how: Running) -> int | Literal["auto"]:
+    return "auto" if how.unit_offset is None else how.unit_offset
 
 
 def load_speaker_encoder(path: Path | None, how: Running) -> "SpeakerEncoder":

@@ -1,4 +1,4 @@
-"""The options of `unit2av.inference_unit2a` (`netflips speak`) and `unit2av.inference_unit2av` (`netflips render`)."""
+"""The options of `unit2av.inference_unit2a` (`netflips speak`) and `unit2av.inference_unit2av` (with more, `netflips render`)."""
 
 import argparse
 from dataclasses import KW_ONLY, dataclass, replace

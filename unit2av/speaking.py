@@ -1,7 +1,6 @@
 """The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units from a file, said in a voice or by a face."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,23 +8,23 @@ from typing import Any
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.compute.threads import pictures_at_once
-from avcore.contracts import SpeakerVoice
+from avcore.contracts import SpeakerVoice, Voice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.find import TrackSummary, find_faces
+from avcore.faces.find import find_faces
 from avcore.faces.footage import settle_pictures
 from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
-from avcore.media import QUICK, MediaInfo, PictureSource, VideoWriter, read_speech, write_speech
+from avcore.media import QUICK, PictureSource, VideoWriter, read_speech, write_speech
 from avcore.media.sound import settle_track
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, bars, track
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.units import Ids, Units, from_reference_codes, normalise_language, read_unit_file, units_of
+from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import settled
@@ -106,29 +105,11 @@ class _Models:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """What was rendered. checkpoint: of the renderer. info: of the video. mouths: of each picture that was read of it; tracks:
-    faces found there, none where boxes were given. shown: the index of each picture of the output among them; num_hidden: in how
-    many of these something is before the mouth. lips: the backend."""
-
-    checkpoint: Path
-    info: MediaInfo
-    units: Units
-    mouths: MouthsToDraw
-    tracks: Sequence[TrackSummary]
-    shown: Sequence[int]
-    num_hidden: int
-    lips: str
-    writer: VideoWriter
-
-
-def speak_and_draw(options: RenderOptions) -> Rendered:
-    """Say and show the units of a file, as the options ask for. Raises NetflipsError for files that cannot be used."""
+def speak_and_draw(options: RenderOptions) -> None:
+    """Say and show the units of a file as published. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, checkpoint)
     out = options.out
-    codes = read_unit_file(options.units)
     settle_track(options.video)
     settle_pictures(options.video)
     source = PictureSource(options.video)
@@ -139,13 +120,12 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
         out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
-    with units_of(options.units):
-        units = _timed(options, codes, models.vocoder)
+    units = timed_units(options, models.vocoder)
     speaker = _voice(options, source)
     order = indices_to_and_fro(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
-        mouths, tracks = _mouths(options, source, min(order[0] + total, len(source)), progress)
+        mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.units):
@@ -163,7 +143,6 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
-    return Rendered(checkpoint, info, units, mouths, tracks, order, num_hidden, mouth.name, writer)
 
 
 def _load(options: RenderOptions, path: Path) -> _Models:
@@ -174,11 +153,13 @@ def _load(options: RenderOptions, path: Path) -> _Models:
     return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
 
 
-def _timed(options: RenderOptions, codes: Ids, vocoder: UnitVocoder) -> Units:
-    """Units with durations, of the codes in a file."""
-    if not options.durations:
-        return Units.from_frames(codes[codes >= 0], vocoder.language)
-    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
+def timed_units(options: RenderOptions, vocoder: Voice) -> Units:
+    """Return the units of a file with durations. Raises InputError, and UnitError for those that the voice does not have."""
+    codes = read_unit_file(options.units)
+    with units_of(options.units):
+        if not options.durations:
+            return Units.from_frames(codes[codes >= 0], vocoder.language)
+        return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
 
 
 def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
@@ -191,15 +172,12 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
     return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
 
 
-def _mouths(
-    options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress
-) -> tuple[MouthsToDraw, Sequence[TrackSummary]]:
-    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found; and the faces that
-    were found."""
+def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
+    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
     if options.in_bbox_path is not None:
         boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
         size = source.info.height, source.info.width
-        return (MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)), ()
+        return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
     speech = read_speech(source.path) if source.info.has_audio else None
     pictures = source.pictures(0, num_pictures)
     try:
@@ -208,4 +186,4 @@ def _mouths(
     except NoFaceError as error:
         hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
-    return found.mouths, found.tracks
+    return found.mouths

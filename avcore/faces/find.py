@@ -19,7 +19,7 @@ from avcore.compute.threads import ahead
 from avcore.errors import NoFaceError, NoSuchFaceError
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.geometry import Box, MouthsToDraw, mouths_to_draw, steady_boxes
-from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
+from avcore.faces.select import FaceChoice, choose_tracks, loudness
 from avcore.faces.track import FaceTrack, RowStore, Tracker, TrackFrame
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
@@ -127,31 +127,17 @@ class PixelShape:
 
 
 @dataclass(frozen=True)
-class TrackSummary:
-    """One face that was followed: pictures `first` to `last` (inclusive, 25 fps) of a shot, for reports."""
-
-    number: int
-    shot: int
-    first: int
-    last: int
-    mean_box: tuple[float, float, float, float]
-    evidence: float
-    """How much it looks like speaking; 1 or more = it speaks."""
-    is_chosen: bool
-
-
-@dataclass(frozen=True)
 class SpeakerFace:
     """The face to dub, one entry per 25 fps picture.
 
     frames: box, pose and quality, also where the face was unseen no longer than a breath; None where it is not in the
-    picture. track_numbers: the track that a picture's face belongs to, or None. cuts: pictures that begin a new shot. Lip crops
-    lie in a temporary file.
+    picture. track_numbers: the track that a picture's face belongs to, or None. most_at_once: how many faces are seen at once, at
+    most. cuts: pictures that begin a new shot. Lip crops lie in a temporary file.
     """
 
     frames: list[TrackFrame | None]
     track_numbers: list[int | None]
-    tracks: tuple[TrackSummary, ...]
+    most_at_once: int
     cuts: tuple[int, ...]
     _rows: NDArray[np.int64] = field(repr=False)
     _store: RowStore = field(repr=False)
@@ -216,13 +202,11 @@ def find_faces(
     tracks, shots, store = follow_faces(pictures, progress, total, pixel_aspect)
     if not tracks:
         raise NoFaceError("no face was found in any picture", path=source, found=several(len(shots), "picture"), hint=_WAY_OUT)
-    levels = None if speech is None else loudness(speech)
-    chosen = choose_tracks(tracks, face, levels)
+    chosen = choose_tracks(tracks, face, None if speech is None else loudness(speech))
     if not chosen:
         raise NoSuchFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
-    numbers = {one.number for one in chosen}
-    summaries = tuple(summarise(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
-    return _speaker(chosen, shots, summaries, store)
+    most = max(sum(one.first <= other.first <= one.last for one in tracks) for other in tracks)
+    return _speaker(chosen, most, shots, store)
 
 
 def follow_faces(
@@ -259,9 +243,7 @@ class Follower:
         return tracks
 
 
-def _speaker(
-    chosen: Sequence[FaceTrack], shots: Sequence[int], summaries: tuple[TrackSummary, ...], store: RowStore
-) -> SpeakerFace:
+def _speaker(chosen: Sequence[FaceTrack], most_at_once: int, shots: Sequence[int], store: RowStore) -> SpeakerFace:
     num_pictures = len(shots)
     frames: list[TrackFrame | None] = [None] * num_pictures
     rows = np.full(num_pictures, -1)
@@ -273,7 +255,7 @@ def _speaker(
     return SpeakerFace(
         frames=frames,
         track_numbers=numbers,
-        tracks=summaries,
+        most_at_once=most_at_once,
         cuts=tuple((1 + np.flatnonzero(np.diff(shots))).tolist()),
         _rows=nearest_rows(rows),
         _store=store,
@@ -291,9 +273,3 @@ def nearest_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     before = (after - 1).clip(min=0)
     is_before = np.abs(here - known[before]) <= np.abs(known[after] - here)
     return np.asarray(rows[known[np.where(is_before, before, after)]], dtype=np.int64)
-
-
-def summarise(one: Followed, evidence: float, is_chosen: bool) -> TrackSummary:
-    """Return what is to be said of a track in a report."""
-    x1, y1, x2, y2 = (round(float(value), 1) for value in one.boxes.mean(axis=0))
-    return TrackSummary(one.number, one.shot, one.first, one.last, (x1, y1, x2, y2), evidence, is_chosen)

@@ -315,8 +315,7 @@ def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
 
 def _company(face: SpeakerFace) -> dict[str, int]:
     """Return how many faces are seen at once, where it is more than one."""
-    most = max((sum(one.first <= other.first <= one.last for one in face.tracks) for other in face.tracks), default=0)
-    return {"faces": most} if most > 1 else {}
+    return {"faces": face.most_at_once} if face.most_at_once > 1 else {}
 
 
 def _pictures(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Picture]:

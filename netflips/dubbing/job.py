@@ -19,7 +19,7 @@ from avcore.media.carried import CarriedOver
 from avcore.media.sound import settle_track
 from avcore.notes import Notes
 from avcore.progress import Progress
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, exact
 from avcore.units import require_same_vocabulary
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import engines_of, recognizer_of
@@ -171,9 +171,13 @@ class Job:
     def on(self, track: GivenTrack) -> "Job":
         """Return the job with its track; finished work of a long one is kept. Raises what `keep_work` raises."""
         job = replace(self, track=track)
-        if self.options.work_dir is not None or max(track.length_s, self.info.duration_s) > LONGEST_S:
-            job.keep_work()
+        job.keep_if_long(max(track.length_s, self.info.duration_s))
         return job
+
+    def keep_if_long(self, seconds: Seconds) -> None:
+        """Keep finished work of a long output, or where a folder is named. Raises what `keep_work` raises."""
+        if self.options.work_dir is not None or seconds > LONGEST_S:
+            self.keep_work()
 
     @cached_property
     def source(self) -> PictureSource:

@@ -161,7 +161,7 @@ def _spoken(
         spelt, units = script_of(job.as_said(text), script.target).spelt, units_of_text(job, text)
     except (InputError, UnitError):  # told where it is spoken
         return broken("words")
-    return measure.understanding(text, spelt, room_s, float(units_to_seconds(sum(units.durations or ()))))
+    return measure.understanding(text, spelt, room_s, units.seconds)
 
 
 # The program that speaks

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
+from avcore.faces.geometry import FillPolicy
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
@@ -118,6 +119,9 @@ class DubOptions(MarkFlags):
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """existing face boxes (.bbox.pkl), in place of finding the face"""
+    fill_boxes: FillPolicy = flag(default="keep")
+    """pictures without a box in --in-bbox-path: keep leaves them as they are, forward takes the box before, as AV2AV does, nearest
+    the nearest one (default: keep)"""
     lips: LipSyncChoice = lips_flag()
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""

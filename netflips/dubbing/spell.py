@@ -10,7 +10,7 @@ from avcore.contracts import Speller, Voice
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
-from avcore.timeline import seconds_to_units, units_to_seconds
+from avcore.timeline import seconds_to_units
 from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
 from netflips.dubbing.given import units_by_program, units_given, units_of_track
@@ -178,7 +178,7 @@ def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
     if job.models.paths.other(SPELLER, script.target) is None:
         return syllables_in(job.as_said(text)) * syllable_s(job)
     try:
-        return float(units_to_seconds(sum(units_of_text(job, text).durations or ())))
+        return units_of_text(job, text).seconds
     except (InputError, UnitError):  # told where it is spoken
         return None
 

@@ -264,7 +264,7 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
     lips does without.
     """
     options = job.options
-    boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
+    boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path, options.fill_boxes)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
     part, watches = asked_part(script, job), _watches(job, script)
     is_blind = boxes is not None and (lips is not None or not options.sees)

@@ -5,18 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
-from avcore.media import VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.writer import synthetic_comment
 from netflips.cascade.engines import engines_of
-from netflips.dubbing.clock import StageClock
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.job import Job
@@ -26,15 +23,13 @@ from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
-from netflips.published.terms import may_be_sold, terms_of
+from netflips.published.terms import may_be_sold
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from netflips.version import __version__
 from text2unit.stage import SPELLER
 from unit2av.rendering import Reason, SoundFeed
 from unit2text.stage import TEXT_READER
 
-_DIGITS = 16
-"""Of a model file's digest."""
 _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the video."""
 
@@ -65,22 +60,31 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
     write_subtitles(script, job)
     counts = _count(pieces)
     told = tuple(
-        one if one.fit is None else replace(one, drawn=drawn_told(counts.get(one.number, Counter()))) for one in script.utterances
+        one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in script.utterances
     )
     if hidden := num_hidden(pieces):
         total = sum(one.drawn.pictures for one in told if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
     lengths = (fit.output.end_s for _, fit in fitted(script))
     duration_s = float(end) if is_own else max(lengths) if track is None else float(track.length_s)
-    num_pictures = sum(len(piece.times) for piece in pieces)
-    made = replace(
-        written(job.out, writer, duration_s, num_pictures, job.lips.name, job.settings or job.options.asked, job.clock),
+    made = Made(
+        version=__version__,
+        output=str(job.out),
+        duration_s=duration_s,
+        width=writer.out_width,
+        height=writer.out_height,
+        has_grown=writer.grew,
+        pictures=sum(len(piece.times) for piece in pieces),
+        lips=job.lips.name,
         models=tuple(_models(job)),
         may_be_sold=may_be_sold(job.terms),
         signed="" if job.signing is None else job.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
         work=work_told(job.store) if job.keeps_work else None,
+        settings=job.settings or job.options.asked,
+        timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
+        peak_memory_bytes=peak_memory_bytes(),
     )
     return noted(replace(script, utterances=told, made=made), job)
 
@@ -102,44 +106,12 @@ def noted(script: Script, job: Job) -> Script:
     return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
 
 
-def written(
-    out: Path,
-    writer: VideoWriter,
-    duration_s: float,
-    pictures: int,
-    lips: str,
-    settings: Mapping[str, Any],
-    clock: StageClock,
-    models: Mapping[str, Path | None] = MappingProxyType({}),
-) -> Made:
-    """Return what a writer wrote. pictures: how many; lips: the lip-sync backend; settings: what was asked for; models: files by
-    their part of the chain, None = not needed."""
-    files = {part: path for part, path in models.items() if path is not None}
-    terms = {part: terms_of(part, path) for part, path in files.items()}
-    return Made(
-        version=__version__,
-        output=str(out),
-        duration_s=duration_s,
-        width=writer.out_width,
-        height=writer.out_height,
-        has_grown=writer.grew,
-        pictures=pictures,
-        lips=lips,
-        models=tuple(ModelUsed(part, file_digest(files[part])[:_DIGITS], None, "", *told[1:]) for part, told in terms.items()),
-        may_be_sold=may_be_sold(terms.values()),
-        bundle=_bundle_of(files.values()),
-        settings=settings,
-        timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in clock.seconds.items()),
-        peak_memory_bytes=peak_memory_bytes(),
-    )
-
-
 def work_told(work: Store) -> WorkKept:
     """Return what is told of a folder of finished work."""
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 
 
-def drawn_told(counts: Mapping[int, int]) -> DrawnPictures:
+def _drawn(counts: Mapping[int, int]) -> DrawnPictures:
     """Return what became of an utterance's pictures. counts: how many there are of each `Reason`."""
     left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
     return DrawnPictures(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
@@ -182,7 +154,7 @@ def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
     }
     if job.options.operator:
         facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}
-    if job.track is not None:
+    if job.track is not None or not script.source:  # nothing was translated
         done = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": _generated(script, job).done}
         return [done], facts
     # In the words that C2PA's own readers know a dub by.

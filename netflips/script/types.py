@@ -60,6 +60,11 @@ class UnitList:
         durations = None if units.durations is None else tuple(units.durations.tolist())
         return cls(tuple(units.ids.tolist()), durations, units.vocabulary)
 
+    @property
+    def seconds(self) -> float:
+        """How long they last; 0 where no durations are known."""
+        return float(units_to_seconds(sum(self.durations or ())))
+
 
 @dataclass(frozen=True)
 class Text:
@@ -213,7 +218,7 @@ class TranslatedUnits:
     @property
     def seconds(self) -> float | None:
         """Its length by itself, None = it was not predicted."""
-        return None if self.units.durations is None else float(units_to_seconds(sum(self.units.durations)))
+        return None if self.units.durations is None else self.units.seconds
 
 
 class TranslatedFrom(NamedTuple):

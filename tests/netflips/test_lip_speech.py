@@ -161,7 +161,7 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
 def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
     box, pose = np.zeros(4, np.float32), HeadAngles(0.0, 0.0, 0.0)
     frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
-    return SpeakerFace(frames, list(tracks), (), (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
+    return SpeakerFace(frames, list(tracks), 1, (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
 
 
 def test_utterances_follow_the_lips() -> None:

@@ -1,4 +1,4 @@
-"""The reports of `netflips render`: what is written tells which units were said, and what became of each picture."""
+"""`netflips render`: its report tells which units were said, and what became of each picture; its work is kept, as a dub's is."""
 
 import json
 from fractions import Fraction
@@ -48,3 +48,26 @@ def test_pictures_that_begin_after_the_sound_are_drawn(tmp_path: Path, parity_di
     (one,) = script_from(json.loads(told.read_text())).told
     assert one.drawn == DrawnPictures(10, 10)
     assert [track.is_chosen for track in one.seen.tracks] == [True]
+
+
+def test_finished_work_is_kept_and_a_label_is_burnt_in(tmp_path: Path, parity_dir: Path) -> None:
+    make_clip(tmp_path / "talk.mp4")
+    write_rows(tmp_path, [BOX] * 20)
+    (tmp_path / "units.txt").write_text(" ".join(["5"] * 40))
+    told, out = tmp_path / "told.json", tmp_path / "out" / "dubbed.mp4"
+    more = ("--no-durations", "--lips", "units", "--work-dir", str(tmp_path / "work"), "--report", str(told))
+
+    def drawn_by(*label: str) -> tuple[int, int]:
+        """Pieces of pictures that were found, and made."""
+        assert main(["render", *arguments(tmp_path, parity_dir, *more, *label)]) == 0
+        work = script_from(json.loads(told.read_text())).result.work
+        assert work is not None
+        return work.kept.get("pictures", 0), work.made.get("pictures", 0)
+
+    assert drawn_by() == (0, 2)  # a piece, and what is noted of it
+    plain = next(iter(read_pictures(out))).rgb
+    out.unlink()
+    assert drawn_by() == (2, 0)
+    assert drawn_by("--burn-label", "made") == (0, 2)
+    labelled = next(iter(read_pictures(out))).rgb
+    assert abs(labelled[:10].astype(int) - plain[:10]).mean() > 10 > 3 > abs(labelled[-10:].astype(int) - plain[-10:]).mean()

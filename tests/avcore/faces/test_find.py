@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError, NoFaceError
 from avcore.faces.boxes import read_boxes_for, write_boxes
-from avcore.faces.find import find_faces, with_shots
+from avcore.faces.find import find_faces, follow_faces, with_shots
+from avcore.faces.select import loudness, speech_evidence
 from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening
@@ -41,8 +42,9 @@ def test_of_two_faces_the_one_that_speaks_is_dubbed() -> None:
     silent, speaker = Actor(1, (-0.45, 0), 0.3, rate=0), Actor(2, (0.45, 0.05), 0.25)
     pictures = list(clip([silent, speaker], 50, (360, 640)))
     face = find_faces(pictures)
-    assert [(one.first, one.last) for one in face.tracks] == [(0, 49), (0, 49)]
-    assert [one.evidence > 1 for one in face.tracks] == [one.is_chosen for one in face.tracks]
+    assert [(one.first, one.last, speech_evidence(one, None) > 1) for one in follow_faces(pictures).tracks] == [
+        (0, 49, False), (0, 49, True)
+    ]  # fmt: skip
     assert face.num_found == 50
     assert all(box is not None and box[0] > 320 for box in face.boxes)
     largest = find_faces(pictures, face="largest")
@@ -56,7 +58,8 @@ def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
     for speaker, is_right in ((one, False), (other, True)):
         level = np.repeat([opening(speaker, frame) for frame in range(75)], seconds_to_samples(frames_to_seconds(1)))
         sound = np.sin(np.arange(len(level)) * (2 * np.pi * 200 / SAMPLE_RATE)) * (0.02 + level)
-        evidence = {found.mean_box[0] > 320: found.evidence for found in find_faces(pictures, speech=np.float32(sound)).tracks}
+        levels = loudness(np.float32(sound))
+        evidence = {found.boxes[0][0] > 320: speech_evidence(found, levels) for found in follow_faces(pictures).tracks}
         assert evidence[is_right] > evidence[not is_right]
 
 

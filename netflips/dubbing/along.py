@@ -1,0 +1,123 @@
+"""A video whose one utterance is given: speech whose lips it gets (`netflips lipsync`), or units (`netflips render`).
+
+The steps are those of a dub; nothing is divided, heard or translated.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from av2unit.stage import UNIT_ENCODER
+from avcore.command import LOG
+from avcore.errors import InputError
+from avcore.faces.footage import settle_pictures
+from avcore.media import MediaInfo, probe, require_media
+from avcore.media.sound import settle_track
+from avcore.notes import several
+from avcore.progress import run_bar
+from netflips.dubbing.begin import begin_along
+from netflips.dubbing.fit import fit
+from netflips.dubbing.given import track_of
+from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.listen import listen
+from netflips.dubbing.mix import mix
+from netflips.dubbing.options import PUBLISHED, DubOptions, settings_told
+from netflips.dubbing.render import render
+from netflips.dubbing.speakers import assign_speakers
+from netflips.dubbing.speech import speak
+from netflips.dubbing.spell import spell
+from netflips.dubbing.watch import cuts, watch
+from netflips.dubbing.write import write
+from netflips.model_paths import paths_asked
+from netflips.models import Models, models_when_asked
+from netflips.options import LipsyncOptions, RenderCommand
+from netflips.report.files import with_reports
+from netflips.script.types import Script, SpokenSound, UnitList, UnitsGiven, VoiceFile
+from unit2av.lipsync.backend import backend_of, settled
+from unit2av.speaking import timed_units
+from unit2av.stage import RENDERER
+
+_OF_LIPSYNC = ("fit", "face", "label", "lips", "audio_track", "device", "precision")
+_OF_RENDER = ("to", "durations", "speed", "face", "fill_boxes", "hard_paste", "label", "lips", "device", "precision")
+"""That a report tells."""
+
+
+def sync_lips(options: LipsyncOptions) -> Script:
+    """Move the lips of a video as the options ask for; returns what was done. Raises NetflipsError for unusable files."""
+    return with_reports(options.report, options.video, options.out, options.quiet, lambda: _synced(options))
+
+
+def _synced(options: LipsyncOptions) -> Script:
+    info = _moving(options.video)
+    require_media(options.speech, "the speech")
+    models = _models_of_lips(options)
+    settle_track(options.speech, options.audio_track)
+    settings = settings_told(options, *_OF_LIPSYNC)
+    asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
+    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+        track = track_of(job, options.speech)
+        length_s = info.duration_s if options.fit == "video" else track.length_s
+        job = job.on(replace(track, length_s=length_s, is_along=options.fit != "speech"))
+        target = SpokenSound(str(options.speech), digest_of(probe(options.speech)), keep_sound=True)
+        return said_along(begin_along(job, "hold" if options.fit == "hold" else "to_and_fro", target), job)
+
+
+def render_units(options: RenderCommand) -> Script:
+    """Say and show the units of a file; returns what was done. Raises NetflipsError for files that cannot be used."""
+    return with_reports(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
+
+
+def _rendered(options: RenderCommand) -> Script:
+    info = _moving(options.video)
+    models = models_when_asked(paths_asked(options, RENDERER), options, options.to)
+    units = UnitList.of(timed_units(options, models.vocoder))
+    asked = DubOptions(
+        voice=options.voice,
+        face=options.face,
+        in_bbox_path=options.in_bbox_path,
+        fill_boxes=options.fill_boxes,
+        hard_paste=options.hard_paste,
+        lips=options.lips,
+        work_dir=options.work_dir,
+        modalities="audio" if options.in_bbox_path is not None else PUBLISHED,  # faces are looked for unless they are given
+        **options.marks,
+    )
+    settings, voice = settings_told(options, *_OF_RENDER), "own" if options.voice is None else VoiceFile(str(options.voice))
+    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+        job.keep_if_long(units.seconds)
+        return said_along(begin_along(job, "to_and_fro", UnitsGiven(units), voice), job)
+
+
+def said_along(script: Script, job: Job) -> Script:
+    """Let the video of a script say its one utterance, and write it."""
+    sound = listen(job)  # the video's own, which tells who speaks
+    shots = cuts(job, script)
+    script = replace(script, cuts=tuple(shots.cuts))
+    faces = watch(job, script, sound)
+    script = assign_speakers(script, job, sound, faces)
+    script = spell(script, job, sound)
+    script = fit(script, job, sound)
+    speech = speak(script, job, sound)
+    pieces = render(script, job, shots, faces, speech)
+    script = write(script, job, pieces, mix(script, job, speech, sound))
+    told = job.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    LOG.info("%s: %.2f s, %s, lips by %s", *told)
+    return script
+
+
+def _models_of_lips(options: LipsyncOptions) -> Models:
+    """Find the models; a backend that goes by sound needs none. Raises NetflipsError for files that are missing."""
+    paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
+    settled(options.lips, paths.needed.get(RENDERER))
+    return models_when_asked(paths, options)
+
+
+def _moving(path: Path) -> MediaInfo:
+    """Return what a video holds, whose tracks are chosen. Raises MediaError, and InputError for a single picture."""
+    require_media(path, "the video")
+    settle_track(path)
+    settle_pictures(path)
+    info = probe(path)
+    if info.still:
+        hint = "netflips portrait makes a picture talk"
+        raise InputError("this is a single picture", path=path, expected="a video", found=info.still, hint=hint)
+    return info
