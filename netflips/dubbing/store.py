@@ -11,13 +11,11 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from threading import RLock
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,7 +81,14 @@ class Store:
     def keep(self, step: str, made_of: tuple[object, ...], value: T) -> T:
         """Store a value under its name, whole or not at all. Raises OutputError when the folder cannot be written."""
         path, arrays = self._path(step, key_of(*made_of)), _Arrays()
-        plain = _plain(value, arrays)
+
+        def put_aside(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value.item() if isinstance(value, np.generic) else dict(value)
+            arrays[name := f"a{len(arrays)}"] = value
+            return {"@": name}
+
+        plain = msgspec.to_builtins(value, enc_hook=put_aside)
         with atomic_output(path) as temporary, temporary.open("wb") as file:
             np.savez(file, value=np.array(json.dumps(plain)), **arrays)
         self._note(str(path.relative_to(self.folder)), path)
@@ -169,7 +174,8 @@ class Store:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 found = dict(stored)
-            value: T = _value(kind, json.loads(str(found["value"])), found)
+            plain = json.loads(str(found["value"]))
+            value = msgspec.convert(plain, kind, str_keys=True, dec_hook=lambda _, stored: found[stored["@"]])
         # damaged, or of a step that kept another kind of value
         except (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
             return None
@@ -246,42 +252,3 @@ def _read_note(path: Path) -> set[str] | None:
     if len(names) < len(content):
         tell(_NOTE_STRANGE(), path)
     return names
-
-
-def _plain(value: Any, arrays: _Arrays) -> Any:
-    """Return a value as JSON has it; arrays are put aside, each under a number."""
-    if isinstance(value, np.ndarray):
-        name = f"a{len(arrays)}"
-        arrays[name] = value
-        return {"@": name}
-    if hasattr(value, "_asdict"):
-        return {name: _plain(one, arrays) for name, one in value._asdict().items()}
-    if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name), arrays) for one in fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(one, arrays) for one in value]
-    if isinstance(value, dict):
-        return {str(name): _plain(one, arrays) for name, one in value.items()}
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _value(kind: Any, plain: Any, arrays: _Arrays) -> Any:
-    """Return a value of a type again."""
-    if isinstance(plain, dict) and "@" in plain:
-        return arrays[plain["@"]]
-    if get_origin(kind) in (Union, UnionType):
-        kinds = [one for one in get_args(kind) if one is not NoneType]
-        return None if plain is None else _value(kinds[0], plain, arrays)
-    if get_origin(kind) is tuple:
-        if not isinstance(plain, list):
-            raise ValueError(f"{plain!r:.40} is no list")  # of a step that kept another kind of value
-        of = get_args(kind)
-        return tuple(_value(of[0] if of[-1] is Ellipsis else of[place], one, arrays) for place, one in enumerate(plain))
-    if is_dataclass(kind) or hasattr(kind, "_fields"):
-        return kind(**{name: _value(_hints(kind)[name], one, arrays) for name, one in dict(plain).items()})
-    return plain
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
