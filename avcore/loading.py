@@ -1,20 +1,48 @@
 """The first seconds of a command, in which its libraries are loaded."""
 
+import atexit
+import gc
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 
 from avcore import end_interrupted
 
 TERMINATED = 143
 """Exit code after SIGTERM."""
+_AT_WORK = threading.Event()
+"""Whether this process is a command's, and its work has begun."""
 
 
 @contextmanager
 def loading() -> Iterator[None]:
+    """Import modules in a block: without searches for garbage, and ended at once by Ctrl-C (see `_ended_at_once`)."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with _ended_at_once():
+            yield
+    finally:
+        if is_collecting:
+            gc.enable()
+        if _AT_WORK.is_set():
+            _set_aside()
+
+
+@cache
+def _set_aside() -> None:
+    """Leave what is loaded out of searches for garbage, up to the last one at the end of the process: libraries stay, and to go
+    through their million objects again and again takes most of a second of a short dub."""
+    gc.freeze()
+    atexit.register(gc.freeze)
+
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
     """Let Ctrl-C, and SIGTERM where it would be an exception, end the process at once, in one line, while modules are imported.
 
     An exception there would come out of the middle of some library's import: as a traceback, or swallowed, with half a module
@@ -40,6 +68,7 @@ def _end_terminated(*_: object) -> None:
 
 def end_start() -> None:
     """Make Ctrl-C an exception again: the command's work begins."""
+    _AT_WORK.set()
     if _is_heard() and signal.getsignal(signal.SIGINT) is end_interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

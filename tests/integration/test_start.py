@@ -45,6 +45,24 @@ for more in ([], ["--report", "page.html"]):
     assert (done.stdout, done.stderr) == ("0 False\n0 True\n", "")
 
 
+def test_libraries_are_left_out_of_searches_for_garbage_once_a_command_is_at_work() -> None:
+    code = """
+import gc
+from avcore.command import Parser, run
+from avcore.loading import loading
+def work(_):
+    with loading():
+        print(gc.isenabled())
+        import json.tool
+    print(gc.isenabled(), gc.get_freeze_count() > 1000)
+with loading():
+    import textwrap
+print(gc.isenabled(), gc.get_freeze_count())
+run(Parser("thing"), work, [])
+"""
+    assert _python(code).stdout.splitlines() == ["True 0", "False", "True True"]
+
+
 @pytest.mark.parametrize(("name", "found"), [("missing.mp4", "is not there"), ("README.md", "a text file")])
 def test_a_file_that_cannot_be_dubbed_is_told_of_before_anything_is_loaded(tmp_path: Path, name: str, found: str) -> None:
     code = "import sys\nfrom netflips.cli import main\ncode = main(sys.argv[1:])\nprint('torch' in sys.modules)\nsys.exit(code)"

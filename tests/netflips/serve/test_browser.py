@@ -60,7 +60,7 @@ def _dub(page: Any) -> str:
     page.click(f".job[data-id='{job}'] button[data-act=dubIt]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] video")
     page.wait_for_function(  # what is done is in sight, its download first
-        f"() => document.querySelector(`.job[data-id='{job}'] .outcome a.main`).getBoundingClientRect().bottom <= innerHeight"
+        f"() => document.querySelector(`.job[data-id='{job}'] .outcome a.main`)?.getBoundingClientRect().bottom <= innerHeight"
     )
     return str(job)
 
@@ -397,9 +397,9 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Any]:
+def live(chromium: Any, tmp_path: Path) -> Iterator[Any]:
     """A visitor's page at a server of its own; an error in a script fails the test."""
-    with served(build_app(Settings(tmp_path, running=("--device", "cpu")))) as address, browser() as chromium:
+    with served(build_app(Settings(tmp_path, running=("--device", "cpu")))) as address:
         made = chromium.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
         made.set_default_timeout(SLOW_MS)
         troubles: list[str] = []
