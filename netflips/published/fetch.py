@@ -1,8 +1,8 @@
 """Download the files of a published model: resumed, checked by length and digest, from the first host whose bytes are right.
 
 One plain downloader (urllib) serves repositories of the Hugging Face Hub, Google Drive and other addresses. huggingface_hub
-verifies no digest and deletes what it has of a file when a line breaks; gdown takes a body without a stated length that breaks off
-for whole.
+deletes what it has of a file when a download fails, so that the next run begins anew, and never ends a body that drips. gdown asks
+Google's own address whatever the list of models says, follows pages without an end, and goes on with a part of another file.
 Proxies (HTTPS_PROXY) and certificates (SSL_CERT_FILE) are those of the environment; no token is read or sent.
 """
 

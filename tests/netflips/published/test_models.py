@@ -16,6 +16,7 @@ import pytest
 
 import netflips
 from avcore.errors import NetflipsError
+from avcore.progress import silent
 from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels
@@ -24,7 +25,7 @@ from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.options import transcribe
 from netflips.published import command, fetch, store
-from netflips.published.catalogue import SHIPPED, read_catalogue
+from netflips.published.catalogue import SHIPPED, Origin, read_catalogue
 from netflips.stages import MODEL_FLAGS
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
@@ -179,17 +180,20 @@ def test_from_drive_past_its_warning_page_and_one_file_of_a_zip(hosts: Hosts, mo
 def test_a_line_that_breaks_is_gone_on_with(hosts: Hosts, models: Call, is_range_known: bool) -> None:
     """With ranges nothing is sent twice: each answer ends after a third, the last is the rest."""
     content = hosts.files[("a/ear", "model.bin")]
+    total = sum(len(one) for (place, _), one in hosts.files.items() if place == "a/ear")
     hosts.faults |= {"cut": len(content) // 3 + 1, **({} if is_range_known else {"whole": True})}
     code, said = models("get", "ear")
     if is_range_known:
         assert code == 0, said
-        assert hosts.sent < sum(len(one) for (place, _), one in hosts.files.items() if place == "a/ear") + 4000
+        assert hosts.sent < total + 4000
     else:
         assert code == 2
         assert "breaks off; found" in _error(said)
         assert _kept() == ["ear.partial"]
         hosts.faults.clear()
+        hosts.sent = 0
         assert models("get", "ear")[0] == 0
+        assert hosts.sent < total - len(content) // 3 + 4000
     assert (store.models_folder() / "ear" / "model.bin").read_bytes() == content
 
 
@@ -204,6 +208,18 @@ def test_a_run_that_was_stopped_goes_on_in_the_next(hosts: Hosts, models: Call) 
     assert models("get", "encoder")[0] == 0
     assert hosts.sent < len(content) - len(content) // 2 + 2_000
     assert (store.models_folder() / "encoder" / "encoder.pt").read_bytes() == content
+
+
+def test_a_part_of_another_file_is_not_gone_on_with(hosts: Hosts, tmp_path: Path) -> None:
+    fetcher, wanted = fetch.Fetcher({"drive": hosts.hub}, silent), fetch.Wanted("x.pt", (Origin("drive", "D1"),))
+    content = hosts.files[("drive", "D1")]
+    hosts.faults |= {"cut": len(content) // 2, "whole": True}
+    with pytest.raises(NetflipsError, match="breaks off"):
+        fetcher.fetch(wanted, tmp_path)
+    hosts.faults.clear()
+    hosts.files[("drive", "D1")] = content[::-1]
+    fetcher.fetch(wanted, tmp_path)
+    assert (tmp_path / "x.pt").read_bytes() == content[::-1]
 
 
 @pytest.mark.parametrize(
