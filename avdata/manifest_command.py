@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,13 +12,15 @@ import numpy as np
 
 from avcore.arrays import Doubles
 from avcore.command import LOG
-from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from avcore.files import Input, Output, check_files, write_text
+from avcore.errors import EXIT_DONE, EXIT_FAILED, NetflipsError, UsageError
+from avcore.files import Input, Output, check_files, why_missing, write_text
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
-from avcore.loading import loading
+from avcore.journal import iter_rows
 from avcore.notes import print_text, several, shown
-from avcore.progress import bars
-from avdata.manifest import PATH_FIELDS, Entry, Manifest, read_manifest, write_manifest
+from avcore.pool import Finished, Lost, PoolTask, ProcessPool
+from avcore.progress import Progress, bars, silent, track
+from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
+from avdata.manifest import PATH_FIELDS, Entry, Manifest, parse_entry, read_manifest, write_manifest
 from avdata.published.conversions import CONVERSIONS, ENTRIES, ManifestOptions
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved
 
@@ -145,7 +147,124 @@ def _hours(lengths: Doubles) -> float:
     return round(float(lengths.sum()) / _SECONDS_PER_HOUR, 3)
 
 
-# Checking and counting
+# Checks: of lines, of the files that they name, and of what is in them
+
+_LARGEST_DIFFERENCE_S = 0.1
+_BATCH = 16
+"""Entries that a process is given at a time where their files are not read."""
+
+_Line = tuple[int, Entry]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Entries that a manifest has, and what is wrong with them, a line each."""
+
+    num_entries: int
+    problems: list[str]
+
+
+def check_manifest(
+    path: Path, root: Path | None = None, is_deep: bool = False, workers: int = 1, progress: Progress = silent
+) -> Checked:
+    """Check a manifest. root: folder its paths start from, None = its own. is_deep: decode every file.
+
+    Raises InputError when it is no JSON lines file at all.
+    """
+    root = path.parent if root is None else root
+    problems: list[str] = []
+    entries: list[_Line] = []
+    seen: dict[str, int] = {}
+    for number, row in iter_rows(path):
+        try:
+            entry = parse_entry(row)
+        except (TypeError, ValueError) as error:
+            problems.append(f"line {number}: {error}")
+            continue
+        if entry.id in seen:
+            problems.append(f"line {number}: the id {entry.id!r} stands on line {seen[entry.id]} too")
+        seen.setdefault(entry.id, number)
+        entries.append((number, entry))
+    size = 1 if is_deep else _BATCH
+    with ProcessPool[_Line, None](_Checker, (root, is_deep), workers) as pool:
+        tasks = ((None, PoolTask((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
+        found = dict(track(_complaints(pool.run(tasks)), "checking", progress, len(entries)))
+    problems += [f"line {number}: {complaint}" for number, _ in entries for complaint in found[number]]
+    return Checked(len(entries), problems)
+
+
+def _complaints(outcomes: Iterable[Finished[_Line, None] | Lost[_Line, None]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each line and what is wrong with its entry, as they come."""
+    for outcome in outcomes:
+        if isinstance(outcome, Lost):
+            yield outcome.item[0], [outcome.reason]
+        else:
+            yield from outcome.result
+
+
+class _Checker:
+    """Checks entries in a process of the pool."""
+
+    def __init__(self, root: Path, is_deep: bool) -> None:
+        self._root, self._is_deep = root, is_deep
+
+    def process(self, lines: tuple[_Line, ...]) -> list[tuple[int, list[str]]]:
+        """Return the number of each line and what is wrong with its entry."""
+        return [(number, _check(entry, self._root, self._is_deep)) for number, entry in lines]
+
+
+def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
+    """Return what is wrong with an entry."""
+    files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
+    missing = [(what, path, why_missing(path)) for what, path in files.items() if not path.is_file()]
+    problems = [f"{what} is not there: {path}" + (f"; {why}" if why else "") for what, path, why in missing]
+    if not files:
+        problems.append("it names no file")
+    problems += _lengths(entry)
+    if is_deep and not problems:
+        problems += _contents(entry, files)
+    return problems
+
+
+def _lengths(entry: Entry) -> Iterator[str]:
+    lengths = {
+        "duration_s": entry.duration_s,
+        "frames": float(frames_to_seconds(entry.frames)),
+        "samples": float(samples_to_seconds(entry.samples)),
+    }
+    stated = {what: seconds for what, seconds in lengths.items() if seconds}
+    if stated and max(stated.values()) - min(stated.values()) > _LARGEST_DIFFERENCE_S:
+        yield "its lengths differ: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in stated.items())
+
+
+def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
+    # They load OpenCV and the decoders, which everything else here does without.
+    from avcore.faces.boxes import read_boxes
+    from avcore.faces.crop import LIP_SIDE
+    from avcore.media import iter_speech_blocks, probe, read_gray_video
+
+    try:
+        if "audio" in files:
+            info, count = probe(files["audio"]), sum(map(len, iter_speech_blocks(files["audio"])))
+            if (info.audio_rate, info.audio_channels) != (SAMPLE_RATE, 1):
+                rate, channels = info.audio_rate, several(info.audio_channels, "channel")
+                yield f"its sound has {rate} Hz and {channels} and not {SAMPLE_RATE} Hz and 1"
+            if entry.samples and abs(count - entry.samples) > 1:
+                yield f"its sound has {count} samples and not {entry.samples}"
+        num_frames = {}
+        if "lips" in files:
+            lips = read_gray_video(files["lips"])
+            num_frames["lips"] = len(lips)
+            if lips.shape[1:] != (LIP_SIDE, LIP_SIDE):
+                yield f"lips are {lips.shape[2]}x{lips.shape[1]} pixels and not {LIP_SIDE}x{LIP_SIDE}"
+        if "boxes" in files:
+            num_frames["boxes"] = len(read_boxes(files["boxes"]))
+        num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
+        for what, number in num_frames.items():
+            if entry.frames and number != entry.frames:
+                yield f"{what} has {several(number, 'picture')} and not {entry.frames}"
+    except NetflipsError as error:
+        yield str(error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +278,6 @@ class ValidateOptions(ManifestOptions):
 
 
 def _validate(options: ValidateOptions) -> int:
-    with loading():
-        from avdata.checks import check_manifest
-
     with bars(options.quiet) as progress:
         checked = check_manifest(options.manifest, options.root, options.deep, options.workers, progress)
     for problem in checked.problems[:_MOST_SHOWN]:

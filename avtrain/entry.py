@@ -161,7 +161,7 @@ def train_of(
     """
 
     def work(config: Any) -> int | None:
-        from avtrain.processes import check_run
+        from avtrain.started import check_run
 
         check_run(config)
         if config.check_only:

@@ -36,12 +36,10 @@ from avtrain.checkpoints import (
     seed_everything,
 )
 from avtrain.config import MOST_LEFT_OUT, RunConfig, State, plain
-from avtrain.data import BadItems, make_loader, move, reading
+from avtrain.data import BadItems, EndlessBatches, LengthBatches, TakenBatches, make_loader, move, reading
 from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
-from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
-from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches
-from avtrain.started import changed_settings, note_start, seed_of
+from avtrain.started import changed_settings, check_run, note_start, number_format, of_all, of_first, say_processes, seed_of
 from avtrain.task import Task, named_parameters
 
 LOG = logging.getLogger("netflips.train")

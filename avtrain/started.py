@@ -1,4 +1,8 @@
-"""How a run was started, each time: its settings, what differs from the time before, the command, the commit, the processes."""
+"""The start of a run: whether its settings can work, its number format, the processes that train together, and what is noted of it.
+
+Each time are noted its settings, what differs from the time before, the command and the commit. What each process draws by chance
+is its own; on some things all must agree.
+"""
 
 import logging
 import os
@@ -11,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,14 +24,51 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from avcore import journal
-from avcore.files import write_text
-from avtrain.config import CONFIG_FILE, STARTS_FILE
+from avcore.bounds import require_bounds
+from avcore.compute.inference import has_quick_bfloat16, resolve_device
+from avcore.errors import UsageError
+from avcore.files import require_file, write_text
+from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
+from avtrain.config import CONFIG_FILE, STARTS_FILE, LoopConfig, RunConfig, require_wandb
 from avtrain.settings import as_yaml
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from avtrain.task import Task
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Variables by which launchers tell a process how many of it they have started."""
 LOG = logging.getLogger("netflips.train")
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def check_run(config: RunConfig, task: "Task | None" = None) -> None:
+    """Raise UsageError or InputError for settings that cannot work, before anything is built; with a task, for it."""
+    require_bounds(config)
+    loop = config.loop
+    if loop.max_steps <= 0 and loop.max_minutes <= 0:
+        raise UsageError("the run has no end", expected="loop.max_steps or loop.max_minutes above 0")
+    if not config.batch.batch_size and not config.batch.max_length_sum:
+        raise UsageError("batches have no bound", expected="batch.batch_size or batch.max_length_sum above 0")
+    if task is not None and task.valid is not None and loop.best_metric not in task.figures:
+        raise UsageError("loop.best_metric is not measured", expected=", ".join(task.figures), found=loop.best_metric)
+    device = resolve_device(loop.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError("there is no such device", expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", found=loop.device)
+    if device.index and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("each of several processes takes a device of its own", expected="loop.device=auto", found=loop.device)
+    if loop.resume not in (NEVER, AUTO) and not Path(config.run_dir, "checkpoints", LAST).exists():
+        require_file(loop.resume, BEGINNING)
+    if loop.wandb_project:
+        require_wandb("loop.wandb_project")
+
+
+def number_format(loop: LoopConfig) -> str:
+    """Return what accelerate computes in: no, bf16 or fp16."""
+    if loop.precision != "auto":
+        return loop.precision
+    return "bf16" if has_quick_bfloat16(resolve_device(loop.device)) else "no"
 
 
 def processes_line(number: int, device: str, number_format: str = "no") -> str:
@@ -47,6 +88,37 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
     if is_by_accelerate and "WORLD_SIZE" not in environment and number == 1:
         return f"accelerate launch was asked for several processes, but starts them on GPUs only: this is the only one; {advice}"
     return None
+
+
+def say_processes(accelerator: "Accelerator", number_format: str) -> None:
+    """Say how many processes train together, and warn where more were asked for."""
+    number = int(accelerator.num_processes)
+    if warning := missing_processes(number, os.environ):
+        LOG.warning("%s", warning)
+    if accelerator.is_main_process:
+        LOG.info("%s", processes_line(number, str(accelerator.device), number_format))
+        if number > 1:
+            LOG.info("losses are means over the processes; they share the validation")
+
+
+def of_all(accelerator: "Accelerator", value: Any) -> list[Any]:
+    """Return the plain values of all processes, in the order of their ranks; all must call it."""
+    if accelerator.num_processes == 1:
+        return [value]
+    from accelerate.utils import gather_object
+
+    return list(gather_object([value]))
+
+
+def of_first(accelerator: "Accelerator", value: Any) -> Any:
+    """The first process's plain value; all must call it."""
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    box = [value]
+    broadcast_object_list(box)
+    return box[0]
 
 
 def seed_of(seed: int, rank: int) -> int:

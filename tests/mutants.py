@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant("avtrain.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
         f"{_LOOP}the_newest_numbered_checkpoints_stay_and_the_best"),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
-    Mutant("avtrain.sampling", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
-    Mutant("avtrain.sampling", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
+    Mutant("avtrain.data", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
+    Mutant("avtrain.data", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
     Mutant("avtrain.optim", "(step + 1) / config.warmup_steps", "step / config.warmup_steps", f"{_PARTS}::test_schedules"),
     # the unit encoder: heads, masks, weights, noise
     Mutant("av2unit.training.items", "targets = classes.reshape(steps, UNITS_PER_FRAME)",

@@ -27,7 +27,7 @@ from avcore.units import (
 )
 from avdata.splits import SplitPlan, divide_speakers
 from avtrain.config import BatchConfig
-from avtrain.sampling import LengthBatches
+from avtrain.data import LengthBatches
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 settings.load_profile("here")

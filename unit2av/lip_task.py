@@ -26,8 +26,7 @@ from avdata.corpus import CorpusConfig
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
-from avtrain.data import ItemsOf, ItemSource
-from avtrain.sampling import Key, item_generator
+from avtrain.data import ItemsOf, ItemSource, Key, item_generator
 from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from avtrain.entry import train_of
 from unit2av.face.training.config import SyncTrainConfig
-from unit2av.face.training.corpus import read_clips
+from unit2av.face.training.items import read_clips
 from unit2av.face.training.sync import SyncTask
 
 

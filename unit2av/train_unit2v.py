@@ -20,7 +20,7 @@ from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
 from unit2av.face.model import WINDOW_FRAMES, FaceModel, FaceModelSize
 from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, Unit2vConfig
-from unit2av.face.training.corpus import FaceClips, read_clips
+from unit2av.face.training.items import FaceClips, read_clips
 from unit2av.face.training.sync import SyncExpert, load_sync_expert
 from unit2av.face.training.task import FACE, KIND, Unit2vTask
 from unit2av.lip_task import LipLossConfig

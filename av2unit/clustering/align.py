@@ -29,8 +29,7 @@ from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
 from avdata.corpus import Corpus, CorpusClip, read_corpus
 from avdata.labels import Labels, read_labels
-from avtrain.data import BadItems, ItemsOf, make_loader
-from avtrain.sampling import Key
+from avtrain.data import BadItems, ItemsOf, Key, make_loader
 
 LOG = logging.getLogger("netflips.kmeans")
 

@@ -20,8 +20,7 @@ from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
 from avdata.corpus import Corpus, CorpusClip
-from avtrain.data import BadItem, ItemsOf, make_loader
-from avtrain.sampling import Key
+from avtrain.data import BadItem, ItemsOf, Key, make_loader
 
 _INT16_SCALE = 32768
 _SMALLEST_DEVIATION = 1e-5

@@ -17,8 +17,16 @@ from av2unit.training.noise import NoiseMixer
 from avcore.errors import VocabularyError
 from avcore.progress import Progress
 from avdata.corpus import Corpus, read_corpus
-from avdata.labels import Labels, check_against_dictionary, class_of_unit, read_dictionaries, read_labels
-from avdata.selection import LeftOut, Selection, select
+from avdata.labels import (
+    Labels,
+    LeftOut,
+    Selection,
+    check_against_dictionary,
+    class_of_unit,
+    read_dictionaries,
+    read_labels,
+    select,
+)
 
 LOG = logging.getLogger("netflips.train")
 

@@ -20,9 +20,8 @@ from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
 from avdata.corpus import Corpus, CorpusClip
-from avdata.labels import NO_LABEL, Labels
-from avdata.selection import LARGEST_DIFFERENCE
-from avtrain.sampling import Key, item_generator
+from avdata.labels import LARGEST_DIFFERENCE, NO_LABEL, Labels
+from avtrain.data import Key, item_generator
 
 Mask = NDArray[np.bool_]
 _NOTHING, _SOUND, _LIPS = "", "sound", "lips"

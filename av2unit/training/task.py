@@ -20,8 +20,7 @@ from av2unit.training.items import ClipBatch, ClipExample, ValidationPair, colla
 from av2unit.training.start import KIND, build_model
 from avcore.progress import Progress, silent
 from avcore.units import Units, edit_distance
-from avdata.labels import NO_LABEL, SPECIALS
-from avdata.selection import write_left_out
+from avdata.labels import NO_LABEL, SPECIALS, write_left_out
 from avtrain.config import Metrics
 from avtrain.task import Engine, Task, Values
 

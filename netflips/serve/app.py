@@ -1,35 +1,171 @@
-"""The page's server: which address answers with what."""
+"""The page's server: the door, which says who may ask and from which page, and behind it which address answers with what."""
 
 import asyncio
 import errno
+import hashlib
+import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.errors import NetflipsError, OutputError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.notes import shown
 from avcore.texts import parse_json
-from netflips.serve.auth import POLICY, Access
-from netflips.serve.jobs import Job
-from netflips.serve.limits import TOO_FULL, RefusedError, refusal
+from netflips.serve.jobs import Job, is_id, new_id
+from netflips.serve.limits import TOO_FULL, Paced, RefusedError, refusal
 from netflips.serve.results import files_of, results
 from netflips.serve.service import SAMPLE, Service
-from netflips.serve.settings import Settings
+from netflips.serve.settings import LOCAL_HOSTS, Settings
 from netflips.serve.uploads import PICTURE_SUFFIXES
 
 LOG = logging.getLogger("netflips")
+
+# The door: around everything
+
+_TOKEN, _VISITOR = "netflips-token", "netflips-visitor"
+"""Names of cookies. The port comes behind, for browsers send the cookies of a host to all its ports."""
+_A_YEAR_S = 31_536_000
+_PORT_DIGITS = 5
+_SAFE = ("GET", "HEAD", "OPTIONS")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+"""Nothing of another server is loaded, and no script that does not come with NetfLips runs."""
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+}
+_ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>NetfLips</title>
+<form method="get" action="/">
+<p><label>Token / 토큰 <input name="token" type="password" autofocus></label> <button>OK</button></p>
+</form>
+"""
+
+
+class Access:
+    """ASGI middleware around the whole page. scope["visitor"] is the id of whose browser asks."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._key = secrets.token_bytes(32)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
+        ending = f"-{port}" if port.isdecimal() and len(port) <= _PORT_DIGITS else ""
+        found = [one for one in _cookies(headers, _VISITOR + ending) if is_id(one)]
+        visitor = scope["visitor"] = (found or [new_id()])[0]
+        is_told = False
+
+        async def sending(message: Message) -> None:
+            nonlocal is_told
+            is_told = True
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    told.setdefault(name, value)
+                told.setdefault("Content-Security-Policy", POLICY)
+                if not found:
+                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor))
+            await send(message)
+
+        try:
+            answer = self._refusal(scope, headers, _TOKEN + ending)
+            await (answer or self._app)(scope, Paced(receive, self._settings), sending)
+        except Exception as error:
+            if not isinstance(error, RefusedError):
+                LOG.error("%s %s: %s: %s", scope["method"], shown(scope["path"]), type(error).__name__, error)
+            if not is_told:
+                await refusal(500, "the server could not do it")(scope, receive, sending)
+
+    def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
+        """The answer to who may not come in; None = come in. name: of the cookie of who knows the token."""
+        host = headers.get("host", "")
+        if not self._settings.token and _parts(f"//{host}").hostname not in LOCAL_HOSTS:
+            return refusal(421, "this server answers to localhost only")  # another site's name that leads here
+        if scope["method"] not in _SAFE and not _is_own_page(headers, host):
+            return refusal(403, "this comes from another site's page")
+        if not self._settings.token:
+            return None
+        proofs = _cookies(headers, name)
+        if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._bears_token(headers):
+            return None
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if scope["path"] == "/" and scope["method"] == "GET":
+            if given and self._is_token(given):
+                answer = RedirectResponse("/", status_code=303)
+                answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
+                return answer
+            return HTMLResponse(_ASK, status_code=401)
+        return refusal(401, "the token is missing; open the address that the server printed")
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), self._settings.token.encode())
+
+    def _bears_token(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        return kind.lower() == "bearer" and self._is_token(given.strip())
+
+    def _proof(self) -> str:
+        """Return what the cookie of somebody who knows the token holds; good for this run of the server."""
+        return hmac.new(self._key, self._settings.token.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_own_page(headers: Headers, host: str) -> bool:
+    """Return whether a request that changes something comes from our page, or from no page at all (a program)."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return _parts(origin).netloc == host != ""
+    return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+
+
+def _parts(address: str) -> SplitResult:
+    """Return the parts of an address; empty ones where it is none, or names a user."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    is_host = re.fullmatch(r"(\[[^][@]*\]|[^][@:]*)(:\d*)?", parts.netloc)
+    return parts if is_host else SplitResult("", "", "", "", "")
+
+
+def _cookie(name: str, value: str) -> str:
+    return f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; HttpOnly; SameSite=Lax"
+
+
+def _cookies(headers: Headers, name: str) -> Sequence[str]:
+    """Return all values of a cookie. What other programs of the host keep beside it has no rules: JSON, blanks, any letters."""
+    pairs = (one.strip().partition("=") for line in headers.getlist("cookie") for one in line.split(";"))
+    return [value.strip().strip('"') for given, _, value in pairs if given == name]
+
+
+# Which address answers with what
 
 _MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": PICTURE_SUFFIXES}
 _OTHER_NAMES = {

@@ -2,7 +2,7 @@
 
     python -m recipes.made.drawn_lips --out-dir drawn --clips 24
 
-It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units; with
+It holds what the trainers read (see unit2av.face.training.items): videos at 25 fps, their face boxes, a manifest, and units; with
 `--sound` also what training by sound reads. The
 faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
 """

@@ -222,7 +222,7 @@ def test_a_run_keeps_its_config_and_the_time_it_waited(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "no")])
 def test_auto_precision_asks_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool, expected: str) -> None:
-    monkeypatch.setattr("avtrain.processes.has_quick_bfloat16", lambda _: has_it)
+    monkeypatch.setattr("avtrain.started.has_quick_bfloat16", lambda _: has_it)
     _train(toy_config(str(tmp_path), precision="auto"))
     assert AcceleratorState().mixed_precision == expected
 

@@ -13,11 +13,10 @@ from hydra.core.config_store import ConfigStore
 from avcore.bounds import Size
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
-from avtrain.data import move
+from avtrain.data import EndlessBatches, LengthBatches, TakenBatches, item_generator, move
 from avtrain.entry import main_of, read_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.pictures import turn
-from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches, item_generator
 from avtrain.settings import as_yaml
 from avtrain.task import named_parameters
 from unit2av.voice.training.config import Unit2aConfig

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
+from avtrain.data import Key, item_generator
 from avtrain.logs import TrainResult
 from avtrain.loop import Trainer, run_task
-from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Task, Values, named_parameters
 from tests import forked
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import build_parser
+from benchmarks.__main__ import benchmark_rows, build_parser
 from benchmarks.stages import ComparedSide, Ledger, SideWorker, measure_stage, read_results
-from benchmarks.tables import benchmark_rows
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 
 

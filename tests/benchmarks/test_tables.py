@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import tables
-from benchmarks.tables import benchmark_rows
+from benchmarks import __main__ as tables
+from benchmarks.__main__ import benchmark_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {

@@ -49,7 +49,7 @@ def import_everything() -> None:
         "av2unit.inference",
         "av2unit.sources", "av2unit.train", "unit2unit.inference", "unit2unit.utut_pretrain.prepare", "unit2av.inference_unit2a",
         "unit2av.inference_unit2av", "avcore.media", "avcore.faces.find", "avdata.prepare.kox",
-        "avdata.checks", "tests.fuzz.asked", "c2pa",
+        "avdata.manifest_command", "tests.fuzz.asked", "c2pa",
     ):  # fmt: skip
         import_module(name)
 

@@ -12,7 +12,7 @@ from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from tests.avtrain.toy import history
 from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig
-from unit2av.face.training.corpus import LipClip, read_clips
+from unit2av.face.training.items import LipClip, read_clips
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
 from unit2av.stage import RENDERER

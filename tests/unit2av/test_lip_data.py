@@ -14,8 +14,7 @@ from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
-from unit2av.face.training.corpus import LipClip, read_clips
-from unit2av.face.training.items import FaceWindows, SyncWindows, augment_faces
+from unit2av.face.training.items import FaceWindows, LipClip, SyncWindows, augment_faces, read_clips
 from unit2av.lip_crops import ClipFaces, CropCache, CropSource
 
 FRAMES = 64

@@ -19,7 +19,7 @@ from avcore.faces.find import find_faces
 from avcore.media import PictureSource, read_speech
 from unit2av.face.training import task
 from unit2av.face.training.config import MouthRegion
-from unit2av.face.training.corpus import LipClip
+from unit2av.face.training.items import LipClip
 from unit2av.face.training.task import LipReader, l1_weights, mouth_of, moved_weights, ssim, weighted_l1
 from unit2av.lip_crops import CropSource
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from avcore.arrays import Floats
 from avcore.units import Ids, edit_distance
 from avtrain.config import Metrics
-from avtrain.sampling import Key
+from avtrain.data import Key
 from avtrain.task import Engine, Task, Values
 from text2unit.model import CTC, PADDING, SpellerConfig, Training, aligned_duration_loss, mask_of
 from text2unit.speller import Network

@@ -27,8 +27,7 @@ from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
 from avdata.corpus import by_lot
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
 from avdata.unit_store import settle_vocabulary
-from avtrain.data import ItemsOf
-from avtrain.sampling import Key, item_generator
+from avtrain.data import ItemsOf, Key, item_generator
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig

@@ -9,9 +9,8 @@ import pytest
 
 from avcore.faces.boxes import write_boxes
 from avcore.media import write_lip_video, write_speech
-from avdata.checks import check_manifest
 from avdata.manifest import PATH_FIELDS, Entry, read_manifest, write_manifest
-from avdata.manifest_command import count, main
+from avdata.manifest_command import check_manifest, count, main
 from netflips.cli import main as netflips
 from tests.avcore.made_speech import babble
 

@@ -9,8 +9,8 @@ from avcore.errors import InputError
 from avcore.faces.find import find_faces
 from avcore.faces.geometry import overlap
 from avcore.media import PictureSource, read_gray_video, read_speech
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from avdata.prepare.aihub_lips import LipSentence, main, read_lip_label, stretches
 from avdata.prepare.sources import CorpusFile
 from recipes.demo.heads.camera import Pose

@@ -13,8 +13,8 @@ from PIL import Image
 from avcore.errors import InputError, UsageError
 from avcore.media import VideoWriter, probe, read_gray_video, write_speech
 from avcore.timeline import SAMPLE_RATE
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from avdata.prepare import grid, lrs, video
 from avdata.prepare.grid import FOUR, OVERLAP, UNSEEN, sentence_of_name, split_of
 from avdata.prepare.listed_splits import read_split_lists

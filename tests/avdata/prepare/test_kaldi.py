@@ -6,8 +6,8 @@ import pytest
 
 from avcore.media import opening, read_speech
 from avcore.timeline import seconds_to_samples
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from avdata.manifest_command import main as manifest_command
 from avdata.prepare.kaldi import main
 from avdata.published.kaldi import read_kaldi

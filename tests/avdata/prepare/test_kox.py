@@ -7,8 +7,8 @@ import pytest
 
 from avcore.errors import UsageError
 from avcore.media import read_speech
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from avdata.prepare.kox import Synthesis, main
 from avdata.prepare.kox_layout import read_layout
 from tests.avdata.prepare.made import read_rows, sound_bytes

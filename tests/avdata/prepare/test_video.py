@@ -10,8 +10,8 @@ import pytest
 
 from avcore.faces.boxes import read_boxes
 from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from avdata.prepare.video import main
 from recipes.demo.heads.camera import Pose
 from tests.avcore.made_speech import silence, talk

@@ -11,8 +11,8 @@ import soundfile
 
 from avcore.files import _HOST
 from avcore.media import read_speech
-from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.manifest_command import check_manifest
 from netflips import cli
 from tests.avdata.prepare.made import read_rows, sound_bytes
 from tests.avdata.prepare.trees import write_zeroth

@@ -18,8 +18,7 @@ from avcore.timeline import frames_to_units
 from avtrain.checkpoints import read_run
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig
-from unit2av.face.training.corpus import FaceClips
-from unit2av.face.training.items import SyncWindows
+from unit2av.face.training.items import FaceClips, SyncWindows
 from unit2av.lip_task import Batch, ChanceWatch, ExpertTask, expert_input
 
 KIND = "sync expert"

@@ -27,8 +27,7 @@ from avtrain.data import move
 from avtrain.task import Engine, Values
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
-from unit2av.face.training.corpus import FaceClips, LipClip
-from unit2av.face.training.items import FaceWindows
+from unit2av.face.training.items import FaceClips, FaceWindows, LipClip
 from unit2av.face.training.sync import SyncExpert, drawn_windows
 from unit2av.judge import load_judge
 from unit2av.lip_crops import CropCache

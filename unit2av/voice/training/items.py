@@ -15,8 +15,7 @@ from avcore.media import read_speech
 from avcore.notes import several
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
 from avdata.published.unit2a import Vector, VoiceClip
-from avtrain.data import ItemsOf
-from avtrain.sampling import Key, item_generator
+from avtrain.data import ItemsOf, Key, item_generator
 from unit2av.voice.training.config import VoiceDataConfig
 from unit2av.voice.training.losses import Runs, stack_runs, whole_runs
 
