@@ -11,8 +11,10 @@ from torch.nn.utils import parametrize
 
 from avcore.errors import UsageError
 from tests.unit2av.vocoder_runs import PUBLISHED
-from unit2av.voice.training.discriminators import DiscriminatorConfig, Discriminators, Judgement
 from unit2av.voice.training.losses import (
+    DiscriminatorConfig,
+    Discriminators,
+    Judgement,
     LogMel,
     MelConfig,
     StftLoss,

@@ -13,8 +13,7 @@ from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
-from unit2av.voice.training.discriminators import DiscriminatorConfig
-from unit2av.voice.training.losses import MelConfig
+from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig
 from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
 
 EDGE_AUTO = "auto"

@@ -16,9 +16,10 @@ from avtrain.task import Engine, Task, Values
 from unit2av.judge import UnitErrors, load_judge, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit
-from unit2av.voice.training.discriminators import Discriminators, Judgement
 from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate_speech
 from unit2av.voice.training.losses import (
+    Discriminators,
+    Judgement,
     LogMel,
     Runs,
     StftLoss,
