@@ -30,14 +30,13 @@ from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
-from netflips.bulk.reading import read_part
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
 from netflips.bulk.run_folder import ShardFiles, require_same
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
-from netflips.bulk.worker import ModelWorker
+from netflips.bulk.worker import ModelWorker, read_part
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
 

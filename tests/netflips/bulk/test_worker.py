@@ -7,10 +7,9 @@ import pytest
 from av2unit.extractor import UnitExtractor
 from avcore.compute.kernels import PackedLinear
 from avdata.manifest import Manifest
-from netflips.bulk.reading import read_part
 from netflips.bulk.records import Source
 from netflips.bulk.settings import ExtractModels, ExtractSettings
-from netflips.bulk.worker import ModelWorker
+from netflips.bulk.worker import ModelWorker, read_part
 
 BOTH = frozenset({"audio", "video"})
 
