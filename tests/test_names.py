@@ -15,7 +15,7 @@ COMMANDS = [
     "unit2av.train_lipsync",
     "unit2text.inference", "unit2text.train", "unit2text.evaluate",
     "text2unit.inference", "text2unit.train",
-    "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",
+    "unit2av.lip_crops", "unit2av.speaker", "inference_av2av",
 ]  # fmt: skip
 """Run as `python -m NAME` (a package by its `__main__`)."""
 OBJECTS = [

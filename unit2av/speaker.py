@@ -1,6 +1,6 @@
 """The voice of a recording as a vector: GE2E speaker embedding; and the voice to speak with, from whatever names it.
 
-    python -m unit2av.voice --in-path talk.mp4 --out-path ann.npz      # measure once, speak with it often
+    python -m unit2av.speaker --in-path talk.mp4 --out-path ann.npz      # measure once, speak with it often
 
 Wan et al., "Generalized End-to-End Loss for Speaker Verification" (2018), in the published layout of Real-Time Voice
 Cloning. The encoder hears enough sound, at an even volume, as windows of a mel spectrogram: the published front end to the number,
