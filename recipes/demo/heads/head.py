@@ -36,6 +36,8 @@ from unit2av.lipsync.mesh.shape import (
 )
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
+# What is not skin: eyes, the inside of the mouth, ears
+
 _FINE = 4
 """Small parts are drawn this much larger and averaged down."""
 _EYE_SIDE = 96
@@ -176,6 +178,8 @@ def _fine(positions: Floats) -> NDArray[np.int32]:
     """Positions in pixels as fixed-point positions of the larger drawing."""
     return fixed_point(floats((positions + 0.5) * _FINE - 0.5))
 
+
+# The body, the wall, and the head before them
 
 BODY_SIZE = (1.7, 3.4)
 """Height and width of the layer of the body, in widths of the face."""
