@@ -20,10 +20,19 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to
 from avdata.prepare.espeak import TimedSpeech
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.geometry import LOWER_TEETH, NUM_HEAD_VERTICES, TONGUE, UPPER_TEETH, UV_REACH, make_shape, neutral_mesh
-from recipes.demo.heads.looks import Colour, Looks, make_looks
 from recipes.demo.heads.motion import motion, mouth_track
 from recipes.demo.heads.raster import Sprite, blend, bounds, draw_mesh, halved, level_for, spread
-from recipes.demo.heads.skin import LONG_HAIR_CORNERS, SIDE, Canvas, paint_hair, paint_long_hair, paint_skin
+from recipes.demo.heads.skin import (
+    LONG_HAIR_CORNERS,
+    SIDE,
+    Canvas,
+    Colour,
+    Looks,
+    make_looks,
+    paint_hair,
+    paint_long_hair,
+    paint_skin,
+)
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
