@@ -14,9 +14,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from avcore.apart import apart
 from avcore.errors import InputError, OutputError, UsageError, pip_line, reason
 from avcore.files import atomic_output, require_file
+from avcore.programs import apart
 from netflips.provenance.options import MarkFlags
 from netflips.version import __version__
 

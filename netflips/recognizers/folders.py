@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from avcore.apart import apart
 from avcore.errors import InputError, NetflipsError, UsageError, is_no_memory, pip_line, reason
 from avcore.files import require_file
 from avcore.journal import file_digest, key_of
+from avcore.programs import apart
 from avcore.texts import read_json, read_text
 from avcore.units import fingerprint
 
