@@ -1,6 +1,6 @@
 """What every training run shares, as frozen dataclasses that hydra's yaml is checked against."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -106,8 +106,3 @@ def require_wandb(setting: str) -> None:
     """Raise UsageError where `setting` asks for Weights & Biases and it is not installed."""
     if find_spec("wandb") is None:
         raise UsageError(f"{setting} asks for Weights & Biases, which is not installed", hint="pip install wandb, or leave it out")
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """Return a config as plain values, for a checkpoint."""
-    return asdict(config)

@@ -35,7 +35,7 @@ from avtrain.checkpoints import (
     restore_random_state,
     seed_everything,
 )
-from avtrain.config import MOST_LEFT_OUT, RunConfig, State, plain
+from avtrain.config import MOST_LEFT_OUT, RunConfig, State
 from avtrain.data import BadItems, EndlessBatches, LengthBatches, TakenBatches, make_loader, move, reading
 from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
@@ -374,7 +374,7 @@ class Trainer:
         folder = Path(self._config.run_dir)
         if self.is_main:
             note_start(self._config, folder, is_resumed, self._accelerator.num_processes)
-        return RunLog(folder, self._at.step, self.is_main, self._loop.wandb_project, plain(self._config))
+        return RunLog(folder, self._at.step, self.is_main, self._loop.wandb_project, asdict(self._config))
 
     def _batches(self, items: Any) -> LengthBatches:
         if not len(items):

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avtrain.config import Metrics, OptimConfig, RunConfig, plain
+from avtrain.config import Metrics, OptimConfig, RunConfig
 from avtrain.data import ItemSource
 
 Values = Mapping[str, Tensor | float]
@@ -67,7 +68,7 @@ class Task(ABC):
         **about: Any,
     ) -> None:
         self.parts, self.optim, self.train, self.valid = dict(parts), dict(optim), train, valid
-        self.about: dict[str, Any] = {"kind": self.kind, "trainer": self.trainer, "config": plain(config), **about}
+        self.about: dict[str, Any] = {"kind": self.kind, "trainer": self.trainer, "config": asdict(config), **about}
 
     @property
     @abstractmethod

@@ -84,7 +84,7 @@ MUTANTS = (
     Mutant("unit2av.lip_task", "[clips[owner] for owner in owners]", "[clips[0] for _ in owners]", _FACES),
     Mutant("unit2av.lip_task", "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=True)",
         "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=False)", _WAV2LIP),
-    Mutant("unit2av.renderer", "faces.flip(-1).permute(0, 3, 1, 2)", "faces.permute(0, 3, 1, 2)", _WAV2LIP),
+    Mutant("unit2av.face.model", "faces.flip(-1).permute(0, 3, 1, 2)", "faces.permute(0, 3, 1, 2)", _WAV2LIP),
     # text to units and units to text
     Mutant("text2unit.model", "durations[mask].float().log1p()", "durations[mask].float().log()",
         "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment"),

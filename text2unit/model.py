@@ -377,3 +377,11 @@ def aligned_duration_loss(log_durations: Tensor, durations: Tensor, lengths: Ten
     """
     mask = mask_of(lengths, durations.shape[1])
     return F.mse_loss(log_durations[mask], durations[mask].float().log1p())
+
+
+Network = CtcSpeller | AlignedSpeller
+
+
+def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:
+    """Return the network of some sizes. with_aligner: as training needs it."""
+    return CtcSpeller(config) if config.network == CTC else AlignedSpeller(config, with_aligner)

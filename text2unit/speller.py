@@ -16,11 +16,10 @@ from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units, require_language
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import CTC, AlignedSpeller, CtcSpeller, SpellerConfig, letters_of, read_speller_config
+from text2unit.model import Network, letters_of, network_of, read_speller_config
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
 
-Network = CtcSpeller | AlignedSpeller
 PAUSE_S, SHORT_PAUSE_S = 0.4, 0.25
 """Silence between two sentences, and between two pieces of one."""
 
@@ -114,11 +113,6 @@ class TextSpeller:
 
 _CONTRACT: type[Speller] = TextSpeller
 """Checked by mypy: the class keeps the protocol."""
-
-
-def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:
-    """Return the network of some sizes. with_aligner: as training needs it."""
-    return CtcSpeller(config) if config.network == CTC else AlignedSpeller(config, with_aligner)
 
 
 def join(parts: list[Spelling], silence: int | None) -> Units:

@@ -19,8 +19,8 @@ from avcore.errors import CheckpointError
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
-from text2unit.model import read_speller_config
-from text2unit.speller import TextSpeller, network_of
+from text2unit.model import network_of, read_speller_config
+from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.training.config import SpellerRunConfig
 from text2unit.training.corpus import read_text_corpus

@@ -28,9 +28,8 @@ from avdata.unit_store import leave_out
 from avtrain.config import Metrics, OptimConfig, RunConfig
 from avtrain.data import ItemsOf, ItemSource, Key, item_generator
 from avtrain.task import Engine, Task, Values
-from unit2av.face.model import FACE_SIZE
+from unit2av.face.model import FACE_SIZE, network_input, network_picture, to_pictures
 from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, footage_of
-from unit2av.renderer import network_input, network_picture, to_pictures
 
 Example = TypeVar("Example")
 QUALITY, LOSSES = "quality", "losses"

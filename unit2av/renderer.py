@@ -18,7 +18,16 @@ from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
 from avcore.units import Units, require_same_vocabulary
-from unit2av.face.model import FACE_SIZE, ConvBlock, FaceDrawing, FaceModel, FaceModelSize, pad_to_windows
+from unit2av.face.model import (
+    FACE_SIZE,
+    ConvBlock,
+    FaceDrawing,
+    FaceModel,
+    FaceModelSize,
+    network_input,
+    pad_to_windows,
+    to_pictures,
+)
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 
 BATCH_PICTURES = 20
@@ -177,27 +186,6 @@ def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
 def first_row_of(upper: float) -> int:
     """Return the first row of a patch that is to be drawn where `paste` makes no use of a share of it, `upper`, from its top."""
     return max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
-
-
-def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
-    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole.
-
-    references: pictures that are shown whole, of the same form; the faces themselves by default, as published.
-    """
-    masked = network_picture(faces)
-    whole = masked.clone() if references is None else network_picture(references)
-    masked[:, :, FACE_SIZE // 2 :] = 0
-    return torch.cat((masked, whole), dim=1)
-
-
-def network_picture(faces: Tensor) -> Tensor:
-    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 3, 96, 96] BGR in 0..1."""
-    return faces.flip(-1).permute(0, 3, 1, 2).float() / 255
-
-
-def to_pictures(drawn: Tensor) -> Tensor:
-    """float [batch, 3, 96, 96] BGR in 0..1 to uint8 [batch, 96, 96, 3] RGB, truncated as published."""
-    return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).contiguous()
 
 
 def _square(face: Pixels | None) -> Pixels:

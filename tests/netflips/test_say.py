@@ -21,8 +21,8 @@ from netflips.cli import main as netflips
 from netflips.dubbing.spell import natural_units
 from netflips.loaded import load as netflips_load
 from netflips.options import say
-from text2unit.model import ALIGNED, CTC, SpellerConfig
-from text2unit.speller import PAUSE_S, TextSpeller, network_of
+from text2unit.model import ALIGNED, CTC, SpellerConfig, network_of
+from text2unit.speller import PAUSE_S, TextSpeller
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.voice.bandwidth import BandExtender

@@ -13,8 +13,8 @@ from avcore.faces.boxes import fill_boxes, read_boxes
 from avcore.faces.crop import crop_face, paste_face_hard
 from avcore.timeline import pingpong
 from avcore.units import Units
-from unit2av.face.model import FaceModel, pad_to_windows
-from unit2av.renderer import LipRenderer, load_face_model, network_input, ready_to_draw
+from unit2av.face.model import FaceModel, network_input, pad_to_windows
+from unit2av.renderer import LipRenderer, load_face_model, ready_to_draw
 from unit2av.stage import open_renderer_checkpoint
 
 PARITY = Path(__file__).parent

@@ -15,6 +15,7 @@ from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.faces.crop import UPPER, crop_face, paste_face_hard
 from avtrain.entry import read_config
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
+from unit2av.face.model import network_input
 from unit2av.lip_task import LOSSES
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
@@ -22,7 +23,6 @@ from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig, SoundClips
 from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosines, windows_of
 from unit2av.lipsync.wav2lip.training.task import GeneratorTask
-from unit2av.renderer import network_input
 
 PARITY = Path(__file__).parent
 WAV2LIP = PARITY / "wav2lip_tiny.pth"

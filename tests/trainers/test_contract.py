@@ -30,10 +30,11 @@ from tests.av2unit.made_clips import write_corpus as write_clips
 from tests.avtrain.toy import OneStep, batch_of, history, measured, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
 from text2unit.speller import TextSpeller
+from unit2av.face.model import network_picture
 from unit2av.face.training.task import pictures_of
 from unit2av.lip_task import faces_of, lower_half
 from unit2av.lipsync.patches import SoundLipSync
-from unit2av.renderer import LipRenderer, network_picture
+from unit2av.renderer import LipRenderer
 from unit2av.voice.speech import UnitVocoder
 from unit2text.reader import UnitReader
 

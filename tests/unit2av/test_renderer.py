@@ -14,10 +14,10 @@ from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Picture
 from avcore.units import Units
-from unit2av.face.model import FaceModel, FaceModelSize, pad_to_windows
+from unit2av.face.model import FaceModel, FaceModelSize, network_input, pad_to_windows
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.patches import UnitLipSync
-from unit2av.renderer import LipRenderer, network_input, ready_to_draw
+from unit2av.renderer import LipRenderer, ready_to_draw
 from unit2av.rendering import Shown, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
 from unit2av.stage import RENDERER
 

@@ -16,8 +16,7 @@ from avcore.units import Ids, edit_distance
 from avtrain.config import Metrics
 from avtrain.data import Key
 from avtrain.task import Engine, Task, Values
-from text2unit.model import CTC, PADDING, SpellerConfig, Training, aligned_duration_loss, mask_of
-from text2unit.speller import Network
+from text2unit.model import CTC, PADDING, Network, SpellerConfig, Training, aligned_duration_loss, mask_of
 from text2unit.training.config import SpellerRunConfig, TextLossConfig
 from text2unit.training.corpus import Sentence, TextCorpus
 

@@ -270,3 +270,24 @@ def pad_to_windows(ids: Ids) -> Tensor:
     if missing:
         units = torch.cat((units, units[-1:].expand(missing)))
     return units.view(-1, WINDOW_UNITS)
+
+
+def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
+    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole.
+
+    references: pictures that are shown whole, of the same form; the faces themselves by default, as published.
+    """
+    masked = network_picture(faces)
+    whole = masked.clone() if references is None else network_picture(references)
+    masked[:, :, FACE_SIZE // 2 :] = 0
+    return torch.cat((masked, whole), dim=1)
+
+
+def network_picture(faces: Tensor) -> Tensor:
+    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 3, 96, 96] BGR in 0..1."""
+    return faces.flip(-1).permute(0, 3, 1, 2).float() / 255
+
+
+def to_pictures(drawn: Tensor) -> Tensor:
+    """float [batch, 3, 96, 96] BGR in 0..1 to uint8 [batch, 96, 96, 3] RGB, truncated as published."""
+    return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).contiguous()

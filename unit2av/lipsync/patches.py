@@ -21,22 +21,13 @@ from avcore.faces.crop import crop_face, paste_face, paste_face_hard, scale_face
 from avcore.faces.geometry import Box
 from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.face.model import FACE_SIZE
+from unit2av.face.model import FACE_SIZE, network_input, to_pictures
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
 from unit2av.lipsync.mesh.shape import neutral_in
 from unit2av.lipsync.occlusion import Cover, covered
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
-from unit2av.renderer import (
-    BATCH_PICTURES,
-    LipRenderer,
-    draw_rows,
-    first_row_of,
-    in_batches,
-    network_input,
-    ready_to_draw,
-    to_pictures,
-)
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, draw_rows, first_row_of, in_batches, ready_to_draw
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""

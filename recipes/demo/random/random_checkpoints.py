@@ -39,8 +39,7 @@ from recipes.demo.random.random_layouts import (
     vocoder,
     vocoder_config,
 )
-from text2unit.model import ALIGNED, SpellerConfig
-from text2unit.speller import network_of
+from text2unit.model import ALIGNED, SpellerConfig, network_of
 from text2unit.stage import SPELLER as SPELLER_STAGE
 from unit2av.face.model import FaceModelSize
 from unit2text.config import FIRST_START

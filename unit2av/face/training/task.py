@@ -25,14 +25,13 @@ from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
 from avtrain.data import move
 from avtrain.task import Engine, Values
-from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_input, network_picture, to_pictures
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
 from unit2av.face.training.items import FaceClips, FaceWindows, LipClip
 from unit2av.face.training.sync import SyncExpert, drawn_windows
 from unit2av.judge import load_judge
 from unit2av.lip_crops import CropCache
 from unit2av.lip_task import Batch, DrawingTask, LipLosses, distances, faces_of, stack
-from unit2av.renderer import network_input, network_picture, to_pictures
 
 LOG = logging.getLogger("netflips.train")
 _WINDOW, _SIGMA = 11, 1.5

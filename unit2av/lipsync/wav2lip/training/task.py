@@ -13,7 +13,7 @@ from torch import Tensor
 from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import exact, frames_covering, frames_to_seconds
-from unit2av.face.model import FACE_SIZE
+from unit2av.face.model import FACE_SIZE, network_picture
 from unit2av.lip_crops import ClipFaces
 from unit2av.lip_task import (
     Batch,
@@ -31,7 +31,6 @@ from unit2av.lip_task import (
 from unit2av.lipsync.wav2lip.model import CHUNK, MEL_RATE, Mel, Wav2Lip, chunks_at
 from unit2av.lipsync.wav2lip.training.config import SHORTEST, ExpertConfig, GeneratorConfig, MelCache, SoundClip, SoundClips
 from unit2av.lipsync.wav2lip.training.critics import WINDOW, QualityDiscriminator, SyncNetColor, cosines, windows_of
-from unit2av.renderer import network_picture
 
 Example = TypeVar("Example", "GeneratorExample", "ExpertExample")
 KIND, EXPERT_KIND = "lip sync generator", "lip sync expert by sound"
