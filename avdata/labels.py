@@ -84,7 +84,10 @@ def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator
                 "the label files have different numbers of lines", path=" and ".join(paths), found=f"at line {count + 1}"
             )
         count += 1
-        yield _interleave(lines * times)
+        # Interleaved; where one head is longer, its end is left out.
+        heads = lines * times
+        shortest = min(map(len, heads))
+        yield np.stack([head[:shortest] for head in heads], axis=1).ravel()
     if count != len(corpus.clips):
         raise InputError("a label line is needed for each clip", path=paths[0], expected=f"{len(corpus.clips)} lines", found=count)
 
@@ -102,13 +105,6 @@ def _require_units(units: Ids, place: str) -> Ids:
             "a label is larger than any quantizer's", path=place, expected=f"{MOST_UNITS - 1} at most", found=units.max()
         )
     return units
-
-
-def _interleave(heads: Sequence[Ids]) -> Ids:
-    """Interleave labels [N] of each head -> [heads * N]; where one is longer, its end is left out."""
-    shortest = min(len(head) for head in heads)
-    interleaved: Ids = np.stack([head[:shortest] for head in heads], axis=1).ravel()
-    return interleaved
 
 
 def _read_by_id(path: Path, corpus: Corpus, allow_other_vocabulary: bool) -> Labels:
