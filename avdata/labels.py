@@ -260,10 +260,13 @@ def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing
             indices += [index] * clip.repeat
         else:
             left_out.append(problem)
-    _report(left_out, corpus)
-    missing = sum(one.reason == _MISSING for one in left_out)
-    if missing > max_missing_share * len(corpus.clips) or not indices:
-        counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in left_out).items())
+    reasons = Counter(one.reason for one in left_out)
+    for reason, count in reasons.items():
+        LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
+        for one in [one for one in left_out if one.reason == reason][:_SHOWN]:
+            LOG.warning("  %s: %s", one.id, one.detail)
+    if reasons[_MISSING] > max_missing_share * len(corpus.clips) or not indices:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         what = "too many clips have missing files" if indices else "no clip can be used"
         raise InputError(
             what,
@@ -291,13 +294,6 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
     for path in (clip.audio, clip.lips):
         if path and not Path(path).is_file():
             yield LeftOut(clip.id, _MISSING, f"{path} is not there")
-
-
-def _report(left_out: list[LeftOut], corpus: Corpus) -> None:
-    for reason, count in Counter(one.reason for one in left_out).items():
-        LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
-        for one in [one for one in left_out if one.reason == reason][:_SHOWN]:
-            LOG.warning("  %s: %s", one.id, one.detail)
 
 
 def write_left_out(path: Path, left_out: list[LeftOut]) -> None:
