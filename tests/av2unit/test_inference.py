@@ -1,17 +1,25 @@
-"""The command: files in, unit file out, errors."""
+"""Units of files by the command; classes by argmax and Viterbi, and how unlike known speech they are; features."""
 
 import json
 import subprocess
 import sys
+from itertools import pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from av2unit import inference, sources
-from avcore.errors import InputError, NoSpeechError, UsageError
+from av2unit.extractor import ARGMAX, VITERBI, Decoding, Scores, decode, log_probabilities, viterbi
+from av2unit.features import HOP, NUM_MELS, WINDOW, audio_features, check_speech, log_filterbank, stack_rows, to_int16_scale
+from av2unit.lips import lip_features
+from av2unit.trust import KNOWN_KEY as KEY
+from av2unit.trust import KnownSentences
+from avcore.domain import weakest_stretch
+from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.media import read_gray_video, write_lip_video
 
 BOTH = frozenset({"audio", "video"})
@@ -137,3 +145,190 @@ def test_runs_as_a_script_from_any_folder(parity_dir: Path, unit_strings: dict[s
     assert (tmp_path / "units.txt").read_text() == unit_strings["audio"]
     assert "100 units for 2.00 s" in done.stderr
     assert done.stdout == ""
+
+
+def log_probs(num_steps: int, num_classes: int, seed: int) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(0, 2, (num_steps, num_classes))
+    return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+@pytest.mark.parametrize("penalty", [0, 0.3, 1, 3, 100])
+@pytest.mark.parametrize("seed", range(5))
+def test_viterbi_finds_the_best_of_all_paths(penalty: float, seed: int) -> None:
+    scores = log_probs(6, 4, seed)
+
+    def worth(path: tuple[int, ...]) -> float:
+        return float(scores[np.arange(6), path].sum()) - penalty * sum(a != b for a, b in pairwise(path))
+
+    best = max(product(range(4), repeat=6), key=worth)
+    assert tuple(viterbi(scores, penalty)) == best
+
+
+@pytest.mark.parametrize("method", [ARGMAX, VITERBI])
+def test_a_class_of_minus_infinity_is_never_chosen(method: str) -> None:
+    logits = np.random.default_rng(0).normal(0, 1, (50, 6)).astype(np.float32)
+    logits[:, 2] = 50
+    logits[:, [0, 2]] = -np.inf
+    chosen = decode(logits, Decoding(method, 0.5))
+    assert set(chosen) <= {1, 3, 4, 5}
+    assert chosen.dtype == np.int64
+
+
+def test_viterbi_works_on_logits_as_on_log_probabilities_and_on_no_steps() -> None:
+    scores = log_probs(100, 8, 3)
+    shifted = scores + np.random.default_rng(0).normal(0, 30, (100, 1)).astype(np.float32)
+    np.testing.assert_array_equal(decode(shifted, Decoding(VITERBI, 1.0)), viterbi(scores, 1.0))
+    assert len(viterbi(np.zeros((0, 4), dtype=np.float32), 1)) == 0
+
+
+def test_the_setting_is_read_from_a_configuration_and_an_unusable_one_refused() -> None:
+    assert Decoding.from_config(None) == Decoding(ARGMAX, 0)
+    assert Decoding.from_config({"method": "viterbi", "duration_penalty": 2}) == Decoding(VITERBI, 2.0)
+    penalties = [{"duration_penalty": penalty} for penalty in (-1, "1", float("nan"))]
+    for stored in ({"method": "beam"}, *penalties):
+        with pytest.raises(CheckpointError, match="expected"):
+            Decoding.from_config(stored)
+
+
+SILENCE, NUM_UNITS = 9, 10
+UNITS = np.array([-1, -1, *range(NUM_UNITS)])
+"""Two classes stand for no unit."""
+KNOWN = KnownSentences.of([np.array(ids) for ids in ([9, 1, 2, 3, 4, 9], [9, 1, 2, 5, 4], [6, 7, 6, 7, 6])], SILENCE)
+
+
+def said(*ids: int, steps: int = 6, sure: float = 6.0, seed: int = 0) -> Scores:
+    """Log-probabilities of an utterance with `steps` steps a unit, the more certain the larger `sure`."""
+    frames = np.repeat(np.array(ids, np.int64), steps)
+    logits = np.random.default_rng(seed).normal(0, 0.5, (len(frames), len(UNITS))).astype(np.float32)
+    logits[:, :2] = -np.inf
+    logits[np.arange(len(frames)), frames + 2] += sure
+    return log_probabilities(logits)
+
+
+def likeness(*ids: int, sure: float = 6.0) -> NDArray[np.float64]:
+    return KNOWN.likeness(said(*ids, sure=sure), UNITS)
+
+
+def test_what_is_known_is_kept_once_and_without_silence() -> None:
+    heard = [np.array(ids) for ids in ([9, 1, 1, 9, 1, 2], [1, 2], [9, 9], [2])]
+    assert [ids.tolist() for ids in KnownSentences.of(heard, SILENCE).sentences] == [[1, 2], [2]]
+    with pytest.raises(InputError, match="no sentences"):
+        KnownSentences.of([np.array([9, 9])], SILENCE)
+
+
+def test_a_known_sentence_loses_nothing() -> None:
+    """Plain, with pauses, another, its words again, and slurred."""
+    for ids in ((1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)):
+        assert likeness(*ids) == pytest.approx(0, abs=1e-6)
+
+
+def test_one_odd_word_is_found_where_it_is_said() -> None:
+    odd = likeness(1, 2, 8, 0, 4)
+    assert np.flatnonzero(odd < -1).tolist() == list(range(12, 24))
+    stretch = weakest_stretch(odd, 10)
+    assert 12 <= stretch.start < stretch.stop <= 24
+    # The mean over a long sentence hides it: an unclear voice has a lower one and is no less like a sentence.
+    unclear = said(1, 2, 3, 4, sure=3.0)
+    assert unclear.max(axis=1).mean() < said(1, 2, 8, 0, 4).max(axis=1).mean()
+    assert KNOWN.likeness(unclear, UNITS).mean() > odd.mean() / 4
+
+
+def test_the_nearest_is_chosen_as_if_all_were_tried_also_of_very_short_sounds() -> None:
+    rng = np.random.default_rng(5)
+    for seed in range(5):
+        steps = said(*rng.integers(0, 9, 5), steps=4, sure=2.0, seed=seed)
+        alone = [KnownSentences((ids,), SILENCE).likeness(steps, UNITS).sum() for ids in KNOWN.sentences]
+        assert KNOWN.likeness(steps, UNITS).sum() == pytest.approx(max(alone), abs=1.1)  # what is left out has a price
+    assert KNOWN.likeness(said(), UNITS).shape == (0,)
+    assert KNOWN.likeness(said(1, steps=1), UNITS).shape == (1,)
+    single = KnownSentences((np.array([3]),), SILENCE)
+    assert single.likeness(said(3), UNITS) == pytest.approx(0, abs=1e-6)
+    assert single.likeness(said(3, 4), UNITS)[6:].max() < -1
+
+
+def test_they_come_back_from_a_configuration_and_damaged_ones_are_one_error() -> None:
+    again = KnownSentences.from_config({KEY: KNOWN.to_config()}, Path("x"), UNITS)
+    assert [ids.tolist() for ids in again.sentences] == [ids.tolist() for ids in KNOWN.sentences]
+    assert again.silence == SILENCE
+    assert KnownSentences.from_config({}, Path("x"), UNITS) is None
+    units = ([], ["1 x"], ["1 2", ""], ["1 77"])
+    silent = [{"units": one, "silence": 9} for one in units]
+    for stored in ([], {"units": ["1 2"]}, {"units": ["1 2"], "silence": 77}, *silent):
+        with pytest.raises(CheckpointError, match="known sentences"):
+            KnownSentences.from_config({KEY: stored}, Path("x"), UNITS)
+
+
+def plain_log_filterbank(samples: np.ndarray) -> np.ndarray:
+    """The definition, written out: one window and one filter at a time, by a plain Fourier sum."""
+    emphasised = np.array([samples[0]] + [samples[n] - 0.97 * samples[n - 1] for n in range(1, len(samples))])
+    num_rows = 1 if len(samples) <= WINDOW else 1 + int(np.ceil((len(samples) - WINDOW) / HOP))
+    points = [int(np.floor(513 * 700 * (10 ** (m / 2595) - 1) / 16000)) for m in np.linspace(0, 2595 * np.log10(1 + 80 / 7), 28)]
+    wave = np.exp(-2j * np.pi * np.outer(np.arange(257), np.arange(WINDOW)) / 512)
+    rows = np.zeros((num_rows, 26))
+    for row in range(num_rows):
+        window = np.zeros(WINDOW)
+        part = emphasised[row * HOP : row * HOP + WINDOW]
+        window[: len(part)] = part
+        power = np.abs(wave @ window) ** 2 / 512
+        for j in range(26):
+            energy = 0.0
+            for i in range(points[j], points[j + 1]):
+                energy += power[i] * (i - points[j]) / (points[j + 1] - points[j])
+            for i in range(points[j + 1], points[j + 2]):
+                energy += power[i] * (points[j + 2] - i) / (points[j + 2] - points[j + 1])
+            rows[row, j] = np.log(energy if energy else np.finfo(float).eps)
+    return rows
+
+
+@pytest.mark.parametrize("num_samples", [1, 399, 400, 401, 560, 561, 2000])
+def test_log_filterbank_equals_its_definition(num_samples: int) -> None:
+    samples = np.round(np.random.default_rng(num_samples).standard_normal(num_samples) * 3000)
+    found = log_filterbank(samples)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, plain_log_filterbank(samples), atol=1e-5, rtol=1e-6)
+
+
+def test_log_filterbank_in_blocks_equals_parts_of_itself_and_silence_is_the_log_of_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.round(np.random.default_rng(0).standard_normal(30_000) * 3000)
+    whole = log_filterbank(samples)
+    monkeypatch.setattr("av2unit.features._ROWS_AT_ONCE", 7)
+    np.testing.assert_array_equal(log_filterbank(samples), whole)
+    np.testing.assert_allclose(log_filterbank(np.zeros(1000)), -36.04365, atol=1e-5)
+
+
+def test_int16_scale_rounds_and_clips_and_stacking_fills_the_last_row() -> None:
+    speech = np.array([0, 0.5, -1, 1, 1.5, -2, 1.6 / 32768, -0.4 / 32768], dtype=np.float32)
+    np.testing.assert_array_equal(to_int16_scale(speech), [0, 16384, -32768, 32767, 32767, -32768, 2, 0])
+    rows = np.arange(1, 11, dtype=np.float32).reshape(5, 2)
+    np.testing.assert_array_equal(stack_rows(rows, 4), [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 0, 0, 0, 0, 0, 0]])
+
+
+def test_audio_is_cut_or_filled_to_the_number_of_pictures(speech: np.ndarray) -> None:
+    alone = audio_features(speech, 4, True)
+    assert alone.shape == (58, 4 * NUM_MELS)
+    np.testing.assert_array_equal(audio_features(speech, 4, True, 50), alone[:50])
+    longer = audio_features(speech, 4, True, 60)
+    np.testing.assert_array_equal(longer[:58], alone)
+    np.testing.assert_array_equal(longer[58:], 0)
+
+
+def test_unusable_speech_and_lips_are_refused() -> None:
+    with pytest.raises(NoSpeechError):
+        check_speech(np.zeros(0, dtype=np.float32))
+    for speech in (np.zeros(100, np.int16), np.zeros((2, 100), np.float32), np.array([0, np.nan], np.float32)):
+        with pytest.raises(InputError):
+            check_speech(speech)
+    shapes = [np.zeros(shape, dtype=np.uint8) for shape in ((0, 96, 96), (2, 80, 96), (2, 96, 96, 3))]
+    for lips in (*shapes, np.zeros((2, 96, 96), np.float32)):
+        with pytest.raises(InputError, match=r"uint8 \[time, height, width\]"):
+            lip_features(lips, 88, 0.421, 0.165)
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (88, 88), (97, 121)])
+def test_lips_are_cropped_at_the_centre_and_normalised(height: int, width: int) -> None:
+    lips = np.random.default_rng(0).integers(0, 256, (3, height, width), dtype=np.uint8)
+    top, left = int(round(height - 88) / 2), int(round(width - 88) / 2)
+    truth = ((lips.astype(np.float64) / 255)[:, top : top + 88, left : left + 88] - 0.421) / 0.165
+    found = lip_features(lips, 88, 0.421, 0.165)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, truth.astype(np.float32))

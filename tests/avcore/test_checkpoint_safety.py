@@ -1,11 +1,13 @@
-"""Loading a pickled checkpoint runs and imports nothing, and foreign objects do not hinder it."""
+"""Loading a pickled checkpoint runs and imports nothing; content that changed on the disk is found."""
 
 import argparse
 import collections
 import enum
 import os
+import pickle
 import sys
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.errors import CheckpointError
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.pickles import Format, check_tensors, load_pickled, no_memory, require_stored
+from avcore.errors import CheckpointError, is_no_memory
+from unit2av.stage import SPEAKER_ENCODER
 from unit2unit.stage import TRANSLATOR
 
 FORMATS = pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "old"])
@@ -178,3 +182,155 @@ def test_newer_pickle_protocol_is_a_clear_error(tmp_path: Path) -> None:
     torch.save(translator(), tmp_path / "x.pt", pickle_protocol=4)
     with pytest.raises(CheckpointError, match="cannot be read; found Unsupported operand"):
         read_checkpoint(tmp_path / "x.pt", TRANSLATOR)
+
+
+NAME = "unit2av_spk_encoder.pt"
+
+
+def test_holes_of_zeros_are_refused(parity_dir: Path, tmp_path: Path) -> None:
+    whole = (parity_dir / NAME).read_bytes()
+    largest = max(zipfile.ZipFile(parity_dir / NAME).infolist(), key=lambda member: member.file_size)
+    middle = largest.header_offset + largest.file_size // 2
+    path = tmp_path / NAME
+    path.write_bytes(whole[:middle] + bytes(16) + whole[middle + 16 :])
+    with pytest.raises(CheckpointError, match=r"other bytes than were stored in \w+.*; download the file again"):
+        read_checkpoint(path, SPEAKER_ENCODER)
+
+
+def test_a_file_without_checksums_is_taken(parity_dir: Path, tmp_path: Path) -> None:
+    content = load_pickled(parity_dir / NAME, Format.ZIP)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(content, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert zipfile.ZipFile(tmp_path / "x.pt").testzip() is not None
+    assert read_checkpoint(tmp_path / "x.pt", None).fingerprint == read_checkpoint(parity_dir / NAME, None).fingerprint
+
+
+def test_one_bit_of_our_own_files_shows(parity_dir: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(parity_dir / NAME, SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {}, source.tensors)
+    content = bytearray(path.read_bytes())
+    content[-len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="other bytes than were stored"):
+        read_checkpoint(path, SPEAKER_ENCODER)
+
+
+def _zip(path: Path, pickled: bytes, how: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", "3\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pickled", "how", "words"),
+    [
+        (b"\x80\x02}.", zipfile.ZIP_DEFLATED, "is packed; expected tensors as torch.save stores them; found x/data.pkl, comp"),
+        (b"\x80\x02(" + b"}" * (9 << 20) + b"l.", zipfile.ZIP_STORED, "too large; expected 8,388,608 bytes at most"),
+    ],
+)
+def test_zips_that_torch_did_not_write(tmp_path: Path, pickled: bytes, how: int, words: str) -> None:
+    path = _zip(tmp_path / "x.pt", pickled, how)
+    for read in (lambda: read_checkpoint(path, None), lambda: require_stored(path)):
+        with pytest.raises(CheckpointError, match=words):
+            read()
+
+
+def test_settings_that_stand_for_too_many_values(tmp_path: Path) -> None:
+    value: list[object] = [1]
+    for _ in range(30):
+        value = [value] * 10
+    model = {"encoder.embed_tokens.weight": torch.zeros(2)}
+    torch.save({"cfg": {"task": {"x": value}}, "model": model}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="settings of the checkpoint are too many"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+def test_a_tensor_larger_than_what_is_stored(tmp_path: Path) -> None:
+    state = {"lstm.weight_ih_l0": torch.zeros(1).expand(10**11)}
+    torch.save({"model_state": state}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"larger than what is stored of it; expected 4 bytes .*\[100000000000\]"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+def test_no_memory_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _zip(tmp_path / "x.pt", pickle.dumps({}, 2))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to mmap 5 bytes from file <x>: Cannot allocate memory (12)")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(CheckpointError, match="not enough memory") as error:
+        read_checkpoint(path, None)
+    assert str(error.value) == str(no_memory(path))
+    assert not is_no_memory(ValueError("x"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say how much of a file is in memory")
+def test_weights_are_not_in_memory_before_they_are_used(parity_dir: Path, tmp_path: Path) -> None:
+    def mapped_kib() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+
+    path, weights = tmp_path / "a.pt", {f"large.{number}": torch.arange(1 << 20) / (number + 1) for number in range(8)}
+    payload = load_pickled(parity_dir / "utut_ko.pt", Format.ZIP)
+    payload["model"].update(weights)
+    torch.save(payload, path)
+    before = mapped_kib()
+    checkpoint = read_checkpoint(path, None)
+    assert mapped_kib() - before < 8 << 10  # of 32 MB; a page of a file can be 2 MB
+    assert all(torch.equal(checkpoint.tensors[name], weight) for name, weight in weights.items())
+
+
+def _old_form(parity_dir: Path, path: Path) -> bytes:
+    """The fixture in torch's old form, without a zip and without checksums."""
+    torch.save(load_pickled(parity_dir / NAME, Format.ZIP), path, _use_new_zipfile_serialization=False)
+    return path.read_bytes()
+
+
+def test_the_old_form_is_taken_with_a_word(parity_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "x.pt"
+    _old_form(parity_dir, path)
+    for _ in range(2):
+        assert read_checkpoint(path, None).fingerprint == read_checkpoint(parity_dir / NAME, None).fingerprint
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them"
+    ]
+
+
+@pytest.mark.parametrize("length", [512, 4096, 100_000])
+@pytest.mark.parametrize("name", ["lstm.weight_ih_l0", "lstm.weight_hh_l1", "linear.weight"])
+def test_holes_of_the_old_form_are_refused(parity_dir: Path, tmp_path: Path, length: int, name: str) -> None:
+    path = tmp_path / "x.pt"
+    whole = _old_form(parity_dir, path)
+    tensor = read_checkpoint(parity_dir / NAME, None).tensors[name]
+    place = whole.index(tensor.numpy().tobytes()) + 5 * 4
+    path.write_bytes(whole[:place] + bytes(length) + whole[place + length :])
+    with pytest.raises(CheckpointError, match="download the file again"):
+        read_checkpoint(path, SPEAKER_ENCODER)
+
+
+def test_values_of_the_old_form_are_numbers(parity_dir: Path, tmp_path: Path) -> None:
+    content = load_pickled(parity_dir / NAME, Format.ZIP)
+    content["model_state"]["linear.bias"][3] = float("nan")
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(CheckpointError, match=r"values that are no numbers in linear\.bias"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "zeros"),
+    [((40, 256), slice(0, 256)), ((40, 256), slice(256 * 3, 256 * 5)), ((40, 256), slice(0, 128)), ((1024,), slice(256, 512)),
+     ((1024,), slice(0, 1024)), ((9000, 4), slice(4 * 100, 4 * 400)), ((16, 8, 3, 3), slice(72, 144))],
+)  # fmt: skip
+def test_zeros_that_training_leaves_are_no_hole(shape: tuple[int, ...], zeros: slice) -> None:
+    tensor = torch.arange(1, 1 + int(torch.tensor(shape).prod()), dtype=torch.float32)
+    tensor[zeros] = 0
+    check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})
+    tensor[zeros.start : zeros.start + 3] = 1
+    tensor[zeros.start + 3 : zeros.start + 333] = 0
+    with pytest.raises(CheckpointError, match=r"a hole of [\d,]+ bytes in x"):
+        check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})

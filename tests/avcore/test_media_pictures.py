@@ -1,4 +1,4 @@
-"""Pictures come out upright, in order and at their time; pieces are joined."""
+"""Pictures come out upright, in order and at their time; pieces are joined; what is transparent is white, as in a portrait."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,10 +6,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import Picture, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_pictures, write_speech
-from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture, shown_number
+from avcore.media.decoding import DecodedFrame
+from avcore.media.opening import notes_of
+from avcore.media.pictures import View
+from avcore.media.shapes import Shape
+from avcore.media.source import read_stored
+from avcore.notes import sentence
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, joined, numbered_picture, shown_number
 
 ONE = 1 << 16
 # a, b, c, d of the display matrix, and how a player shows a stored picture with it.
@@ -232,3 +239,206 @@ def test_a_video_without_sound_has_none_to_resample(tmp_path: Path) -> None:
     mute = _piece(tmp_path / "mute.mp4", 0, [Fraction(0), Fraction(1, 25)], Fraction(25))
     with pytest.raises(MediaError, match="no sound track"):
         list(iter_sound_at(mute, 16_000))
+
+
+GREEN, SKIN = (20, 200, 20), (200, 150, 120)
+
+
+HLG = {"color_trc": 18, "color_primaries": 9, "colorspace": 9}
+
+
+def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0, first: int | None = None, **tags: int) -> Path:
+    """A square of skin before a green wall that was keyed out. alpha: of the wall; first: of it in the first picture."""
+    rgba = np.empty((96, 128, 4), np.uint8)
+    rgba[:] = (*GREEN, alpha)
+    rgba[24:72, 32:96] = (*SKIN, 255)
+    with av.open(str(path), "w") as container:
+        options = {"auto-alt-ref": "0"} if codec.startswith("libvpx") else {}
+        stream = container.add_stream(codec, rate=Fraction(25), options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, pixel_format
+        if path.suffix == ".webm":
+            stream.metadata["alpha_mode"] = "1"
+        for number in range(5):
+            rgba[rgba[..., 1] == GREEN[1], 3] = alpha if number or first is None else first
+            frame = av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format=pixel_format)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            for tag, value in tags.items():
+                setattr(frame, tag, value)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("vp9.webm", "libvpx-vp9", "yuva420p"),
+        ("vp8.webm", "libvpx", "yuva420p"),
+        ("prores.mov", "prores_ks", "yuva444p10le"),
+        ("animation.mov", "qtrle", "argb"),
+    ],
+)
+def test_a_wall_that_was_keyed_out_is_white(tmp_path: Path, name: str, codec: str, pixel_format: str) -> None:
+    path = keyed(tmp_path / name, codec, pixel_format)
+    pictures = list(read_pictures(path))
+    assert len(pictures) == 5
+    for picture in (*pictures, *read_pictures(path, Fraction(2, 25))):
+        np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
+        np.testing.assert_allclose(picture.rgb[48, 64], SKIN, atol=8)
+    assert [sentence(note) for note in probe(path).notes] == ["transparent parts are shown on white"]
+
+
+def test_a_wall_that_was_keyed_out_of_hdr_is_white(tmp_path: Path) -> None:
+    path = keyed(tmp_path / "a.mov", "prores_ks", "yuva444p10le", **HLG)
+    for picture in read_pictures(path):
+        np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
+        assert picture.rgb[48, 64, 2] < 150
+    told = [sentence(note) for note in probe(path).notes]
+    assert ["transparent" in line for line in told] == [True, False]
+    assert "HLG" in told[1]
+
+
+def test_what_becomes_transparent_later_is_told_when_it_is_read(tmp_path: Path) -> None:
+    path = keyed(tmp_path / "a.mov", "qtrle", "argb", first=255)
+    assert probe(path).notes == ()
+    shown = [tuple(picture.rgb[8, 8]) for picture in read_pictures(path)]
+    assert shown == [GREEN] + [(255, 255, 255)] * 4
+    assert ["transparent" in sentence(note) for note in probe(path).notes] == [True]
+
+
+@pytest.mark.parametrize("alpha", [255, 128])
+def test_what_is_opaque_stays_and_half_is_half(tmp_path: Path, alpha: int) -> None:
+    path = keyed(tmp_path / "a.mov", "qtrle", "argb", alpha)
+    seen = next(read_pictures(path)).rgb[8, 8]
+    np.testing.assert_allclose(seen, np.array(GREEN) * alpha / 255 + (255 - alpha), atol=2)
+    assert len(probe(path).notes) == (alpha < 255)
+
+
+def test_alpha_that_hides_all_means_nothing(tmp_path: Path) -> None:
+    """Some programs store colours without ever setting their alpha."""
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "argb"
+        rgba = np.zeros((96, 128, 4), np.uint8)
+        rgba[..., :3] = SKIN
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="argb")))
+        container.mux(stream.encode(None))
+    np.testing.assert_allclose(next(read_pictures(path)).rgb[48, 64], SKIN, atol=2)
+
+
+def film(count: int, size: tuple[int, int], **more: object) -> Film:
+    return Film(times=at_constant_rate(Fraction(25), count), size=size, tick=Fraction(1, 25), **more)  # type: ignore[arg-type]
+
+
+def bars(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """Rows and columns that are black."""
+    light = rgb.max(axis=2) > 8
+    return int((~light.any(axis=1)).sum()), int((~light.any(axis=0)).sum())
+
+
+CODECS = [
+    ("vp8.webm", "libvpx"),
+    ("vp9.webm", "libvpx-vp9"),
+    ("h264.ts", "libx264"),
+    ("h264.h264", "libx264"),
+    ("hevc.ts", "libx265"),
+]
+
+
+@pytest.mark.parametrize(("name", "codec"), CODECS, ids=[name for name, _ in CODECS])
+def test_a_call_that_begins_small_is_as_large_as_it_gets(tmp_path: Path, name: str, codec: str) -> None:
+    """Also where the small pictures are most of it."""
+    how = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    sizes = [(128, 96), (256, 192), (192, 144), (128, 96)]
+    path = joined(tmp_path / name, *(film(10, size, codec=codec, options=how) for size in sizes))
+    info, pictures = probe(path), list(read_pictures(path))
+    assert (info.width, info.height) == (256, 192)
+    assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 40
+    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10)] * 4
+    assert "128x96, 256x192, 192x144" in sentence(info.notes[0])
+    assert len(info.notes) == 1
+
+
+def test_a_telephone_that_is_turned(tmp_path: Path) -> None:
+    """The form that lasts longest is the output's; in the other nothing is squeezed."""
+    path = joined(tmp_path / "a.ts", film(10, (128, 96)), film(15, (96, 128)))
+    info, pictures = probe(path), list(read_pictures(path))
+    assert (info.width, info.height) == (96, 128)
+    assert bars(pictures[0].rgb) == (128 - 72, 0)
+    assert bars(pictures[20].rgb) == (0, 0)
+    assert [shown_number(picture.rgb[28:100]) for picture in pictures[:10]] == [*range(10)]
+    assert [shown_number(picture.rgb) for picture in pictures[10:]] == [*range(15)]
+
+
+def test_bars_lie_around_pictures_that_are_turned_upright() -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 200, np.uint8))
+    turned = View(Fraction(0), Shape(96, 128), (0, 1, -1, 0)).picture(DecodedFrame(frame, Fraction(0)), 0).rgb
+    assert turned.shape == (96, 128, 3)
+    assert bars(turned) == (0, 128 - 72)
+
+
+def test_a_short_screen_does_not_set_the_form(tmp_path: Path) -> None:
+    path = joined(tmp_path / "a.webm", film(5, (320, 90), codec="libvpx"), film(20, (128, 96), codec="libvpx"))
+    assert (probe(path).width, probe(path).height) == (128, 96)
+
+
+def test_pixels_that_change_their_shape_become_square(tmp_path: Path) -> None:
+    """A broadcast of 4:3 with an advertisement of 16:9."""
+    wide, narrow = (
+        film(10, (180, 144), codec="mpeg2video", pixel_aspect=aspect) for aspect in (Fraction(64, 45), Fraction(16, 15))
+    )
+    path = joined(tmp_path / "a.ts", narrow, wide, narrow)
+    info, pictures = probe(path), list(read_pictures(path))
+    assert (info.width, info.height, info.pixel_aspect) == (192, 144, Fraction(1))
+    assert [bars(pictures[number].rgb) for number in (0, 15, 25)] == [(0, 0), (36, 0), (0, 0)]
+    assert "192x144, 256x144" in sentence(info.notes[0])
+
+
+def test_pixels_that_stay_as_they_are_stay(tmp_path: Path) -> None:
+    one, other = (film(10, size, pixel_aspect=Fraction(16, 15)) for size in ((176, 144), (180, 144)))
+    path = joined(tmp_path / "a.ts", other, one)
+    assert (probe(path).width, probe(path).height, probe(path).pixel_aspect) == (180, 144, Fraction(16, 15))
+    assert bars(list(read_pictures(path))[-1].rgb)[1] in (0, 4)  # 176 of 180 columns, and no row less
+
+
+def test_pictures_that_look_as_large_need_no_line(tmp_path: Path) -> None:
+    """MPEG-2 says how large a picture looks, not what shape its pixels have."""
+    one, other = (film(10, size, codec="mpeg2video", pixel_aspect=Fraction(16, 15)) for size in ((176, 144), (180, 144)))
+    path = joined(tmp_path / "a.ts", other, one)
+    assert (probe(path).width, probe(path).height, probe(path).pixel_aspect) == (192, 144, Fraction(1))
+    assert probe(path).notes == ()
+
+
+def test_reading_from_the_middle_and_as_stored_is_the_same(tmp_path: Path) -> None:
+    path = joined(tmp_path / "a.webm", film(10, (128, 96), codec="libvpx"), film(15, (96, 128), codec="libvpx"))
+    pictures, stored = list(read_pictures(path)), list(read_stored(path))
+    for picture, later in zip(pictures[5:], read_pictures(path, Fraction(1, 5)), strict=True):
+        assert np.array_equal(picture.rgb, later.rgb)
+    assert [one.is_plain for one in stored] == [False] * 10 + [True] * 15
+    for picture, one in zip(pictures, stored, strict=True):
+        assert np.array_equal(picture.rgb, one.rgb)
+
+
+def test_a_file_that_is_not_probed_first_is_read_alike(tmp_path: Path) -> None:
+    path = joined(tmp_path / "a.webm", film(5, (128, 96), codec="libvpx"), film(10, (256, 192), codec="libvpx"))
+    assert {picture.rgb.shape for picture in read_pictures(path)} == {(192, 256, 3)}
+
+
+def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
+    path = Film(options={"g": "5"}).write(tmp_path / "a.mp4")
+    assert probe(path).changing is None
+    assert probe(path).notes == ()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
+    """No header of a packet says it before: AV1 refers to pictures of another size."""
+    options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
+    path = film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv")
+    assert probe(path).notes == ()
+    pictures = list(read_pictures(path))
+    assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 10
+    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10)]
+    assert ["256x192, ..." in sentence(note) for note in notes_of(path)] == [True]
+    assert probe(path).notes == notes_of(path)

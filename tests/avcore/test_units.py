@@ -1,15 +1,15 @@
-"""Unit sequences: runs, merging, ranges and the published habits.
+"""Unit sequences: runs, merging, ranges; conversions of time are exact."""
 
-Units as text. Edit distances: one pair, and one against many. Language names and vocabulary fingerprints.
-"""
-
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from avcore import timeline
 from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, VocabularyError
+from avcore.timeline import pingpong
 from avcore.units import (
     UTUT_LANGUAGES,
     Units,
@@ -136,3 +136,34 @@ def test_a_country_or_a_name_in_place_of_a_language_is_understood_and_nothing_gu
     with pytest.raises(LanguageError, match="found xx; add it"):
         require_language("xx", ("en", "ko"), "the translator", "add it")
     assert meant_language("kr", ("en", "fr")) is None
+
+
+def test_units_samples_and_frames_by_constants_that_agree() -> None:
+    assert timeline.SAMPLES_PER_UNIT * timeline.UNIT_RATE == timeline.SAMPLE_RATE
+    assert timeline.SAMPLES_PER_FRAME == timeline.UNITS_PER_FRAME * timeline.SAMPLES_PER_UNIT
+    assert timeline.units_to_samples(45) == 14400
+    assert timeline.samples_to_units(14719) == 45
+    assert timeline.units_to_frames(45) == 22
+    assert timeline.frames_to_units(22) == 44
+    assert timeline.units_to_seconds(45) == Fraction(9, 10)
+    assert timeline.samples_to_seconds(4410, 44100) == Fraction(1, 10)
+    assert timeline.seconds_to_samples(Fraction(1, 3)) == 5333
+    assert timeline.seconds_to_samples(0.5, 44100) == 22050
+    assert timeline.seconds_to_units(0.03) == 2
+    assert timeline.seconds_to_units(0.0299) == 1
+
+
+def published(count: int, needed: int) -> list[int]:
+    """The reference's way: the whole list, then there and back again until there are enough."""
+    order = list(range(count))
+    while len(order) < needed:
+        order += [*range(count - 2, -1, -1), *range(1, count)]
+    return order[:needed]
+
+
+def test_the_order_is_the_published_one() -> None:
+    for count in (2, 3, 5, 7):
+        assert [pingpong(step, count) for step in range(50)] == published(count, 50)
+    assert [pingpong(step, 1) for step in range(5)] == [0] * 5
+    with pytest.raises(ValueError, match="no pictures"):
+        pingpong(0, 0)

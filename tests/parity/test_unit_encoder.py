@@ -20,6 +20,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pictures
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.inference import fold_norms
+from avcore.media import read_gray_video
 
 PARITY = Path(__file__).parent
 CASES = ("av", "av_padded", "audio", "video")
@@ -167,3 +168,9 @@ def _formula(key: str, shape: tuple[int, ...]) -> Tensor:
     else:
         drawn = random.standard_normal(shape) * np.sqrt(1.6 / np.prod(shape[1:]))
     return torch.from_numpy(np.asarray(drawn, dtype=np.float32))
+
+
+def test_gray_pictures_are_exact(parity_dir: Path) -> None:
+    with np.load(parity_dir / "inputs.npz") as inputs:
+        expected = inputs["frames96"]
+    assert np.array_equal(read_gray_video(parity_dir / "clip_long.lip.mp4"), expected)

@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.errors import UsageError
+from av2unit.extractor import UnitExtractor
+from avcore.compute.kernels import PackedLinear
+from avcore.errors import InputError, UsageError
 from avcore.pool import PoolSize
+from avdata.manifest import Entry, Manifest
 from netflips.bulk.dubbing import DubModels
+from netflips.bulk.inputs import read_inputs, require_file_names
 from netflips.bulk.progress import RunProgress, duration
-from netflips.bulk.records import Costs, by_length
+from netflips.bulk.records import Costs, Source, by_length
 from netflips.bulk.session import with_full_paths
-from netflips.bulk.settings import CPU_PADDING_S, ExtractSettings
+from netflips.bulk.settings import CPU_PADDING_S, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, default_workers, num_cores
+from netflips.bulk.worker import ModelWorker, read_part
 from netflips.model_paths import ModelPaths, RunOptions
 
 
@@ -122,3 +127,121 @@ def test_durations_for_people() -> None:
     assert [duration(seconds) for seconds in (0.4, 119, 120, 7199, 11_100)] == ["0 s", "119 s", "2 min", "2 h 00 min", "3 h 05 min"]
     assert math.isclose(Costs(media_s=8, padded_s=10).padding_share, 0.2)
     assert Costs().padding_share == 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b/2.mp4", "b/2.lip.mp4", "b/2.txt", "a/1.wav", "a/1.json", "a/.3.wav", "a/입력.MOV"):
+        path = tmp_path / "corpus" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "corpus"
+
+
+def test_a_folder_gives_its_media_by_relative_name(folder: Path) -> None:
+    found = read_inputs(str(folder), language="ko")
+    assert found.root == folder
+    assert tuple(found.entries) == (
+        Entry("a/1", audio="a/1.wav", language="ko"),
+        Entry("a/입력", video="a/입력.MOV", language="ko"),
+        Entry("b/2", video="b/2.mp4", lips="b/2.lip.mp4", language="ko"),
+    )
+    assert [entry.id for entry in read_inputs(str(folder), suffixes=(".wav",)).entries] == ["a/1"]
+
+
+def test_links_are_followed_once(folder: Path) -> None:
+    (folder / "b" / "again").symlink_to(folder)
+    (folder / "elsewhere").symlink_to(folder / "a")
+    names = [entry.id for entry in read_inputs(str(folder)).entries]
+    assert sorted(Path(name).name for name in names) == ["1", "2", "입력"]
+
+
+def test_a_glob_names_from_its_first_wildcard(folder: Path) -> None:
+    found = read_inputs(f"{folder}/*/*.wav")
+    assert (found.root, [entry.id for entry in found.entries]) == (folder, ["a/1"])
+    assert [entry.id for entry in read_inputs(f"{folder}/**/*.mp4").entries] == ["b/2"]
+
+
+def test_one_file_and_a_manifest(folder: Path, corpus: Path) -> None:
+    found = read_inputs(str(folder / "a" / "1.wav"))
+    assert (found.root, [*found.entries]) == (folder / "a", [Entry("1", audio="1.wav")])
+    found = read_inputs(str(corpus), root=folder, language="ko")
+    assert found.root == folder
+    assert {entry.language for entry in found.entries} == {"en"}
+
+
+def test_what_cannot_be_used(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such input"):
+        read_inputs(str(tmp_path / "none"))
+    with pytest.raises(InputError, match="no media file"):
+        read_inputs(str(folder), suffixes=(".flac",))
+    (folder / "a" / "1.mp4").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"1.mp4 and 1.wav have one name.*--suffix"):
+        read_inputs(str(folder))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "a//b", "a\\b", ".", "a" * 300])
+def test_names_that_leave_the_output_folder_are_refused(name: str) -> None:
+    require_file_names(["spk 1/0001", "문장.1"])
+    with pytest.raises(InputError, match="cannot name a file"):
+        require_file_names(["fine", name])
+
+
+BOTH = frozenset({"audio", "video"})
+
+
+def batches_of(
+    monkeypatch: pytest.MonkeyPatch, manifest: Manifest, encoder: ExtractModels, settings: ExtractSettings
+) -> tuple[list[list[int]], dict[str, list[int]]]:
+    """Pictures of the utterances in each call of the encoder, and the durations and units of all."""
+    calls: list[list[int]] = []
+    together = UnitExtractor.extract_batch
+
+    def noted(self: UnitExtractor, speech: list, lips: list) -> list:
+        calls.append([len(clip) for clip in lips])
+        return together(self, speech, lips)
+
+    worker = ModelWorker(encoder, settings)
+    assert worker.load() == ""
+    read = read_part(settings, [Source(entry, manifest.root) for entry in manifest.entries])
+    with monkeypatch.context() as patch:
+        patch.setattr(UnitExtractor, "extract_batch", noted)
+        result = worker.process(read)
+    assert result.rejected == []
+    assert result.costs.media_s == pytest.approx(sum(map(sum, calls)) / 25)
+    assert result.costs.padded_s == pytest.approx(sum(max(call) * len(call) for call in calls) / 25)
+    return calls, {made.id: [*made.row["units"], *made.row["durations"]] for made in result.made}
+
+
+def test_the_padding_of_a_batch_is_bounded_and_changes_no_id(
+    monkeypatch: pytest.MonkeyPatch, manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings
+) -> None:
+    """Lengths are known only when all is read, as in a corpus whose manifest states none."""
+    settings = replace(sound_only, modalities=BOTH, batch_s=1000.0)
+    with_padding = replace(settings, most_padding_s=1.0)
+    without = replace(settings, most_padding_s=0.0)
+    in_one, units = batches_of(monkeypatch, manifest, encoder, settings)
+    assert len(in_one) == 1
+    assert len(set(in_one[0])) > 1
+    bounded, bounded_units = batches_of(monkeypatch, manifest, encoder, with_padding)
+    assert 1 < len(bounded) < len(manifest.entries)
+    assert all(0 <= max(call) - min(call) <= 1.1 * 25 for call in bounded)
+    alike, alike_units = batches_of(monkeypatch, manifest, encoder, without)
+    assert all(len(set(call)) == 1 for call in alike)
+    assert units == bounded_units == alike_units
+
+
+@pytest.mark.usefixtures("packs_all")
+def test_a_loaded_worker_has_its_weights_laid_out(encoder: ExtractModels, sound_only: ExtractSettings) -> None:
+    """The first batch then takes as long as the next."""
+    worker = ModelWorker(encoder, replace(sound_only, modalities=BOTH))
+    assert worker.load() == ""
+    assert worker._extractor is not None
+    packed = [module for module in worker._extractor.model.modules() if isinstance(module, PackedLinear)]
+    assert packed
+    assert all(module._plain is None for module in packed)
+
+
+def test_what_is_wrong_with_the_models_is_said_in_one_line(sound_only: ExtractSettings, manifest: Manifest) -> None:
+    worker = ModelWorker(ExtractModels(manifest.root / "gone.pt"), sound_only)
+    assert "gone.pt" in worker.load()

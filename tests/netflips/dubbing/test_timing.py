@@ -1,6 +1,10 @@
-"""Fitting speech into its place: one factor, exact sums, nothing lost in silence."""
+"""Utterances cut at pauses and cuts of the picture; fitting speech into their places, as fast as the speaker speaks."""
 
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,11 +12,17 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
+from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
+from netflips.dubbing import spell
 from netflips.dubbing.fit import OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import rooms_of
+from netflips.dubbing.rhythm import measure_rates, parted, pauses_in, slower, spoken_in
+from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
-from netflips.script.types import Script, TimeFit, TimeSpan, Utterance
+from netflips.script.types import Script, SpeakerOf, Text, TimeFit, TimeSpan, UnitList, Utterance
+from tests.avcore.made_speech import talk
 
 PACE = (0.8, 1.25)
 
@@ -121,3 +131,157 @@ def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     clock = OutputClock(Script(utterances=(one,)), job(5, rate, start=0.5))
     assert clock.at(Fraction(2)) == Fraction(3, 2)
     assert clock.at(place.end) == place.end - Fraction(1, 2) + place.held
+
+
+SLOW = "I went to the station and then we saw the sea"  # 14 syllables as they are counted
+REGIONS = [Region(0.0, 3.5), Region(4.5, 8.0), Region(9.0, 11.0), Region(12.0, 14.0), Region(15.0, 17.0)]
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> Sound:
+    monkeypatch.setattr(SpeechActivity, "regions", lambda self: REGIONS)
+    return Sound(Path("sound.f32"), SpeechActivity(np.zeros(0, np.float32), np.zeros(0, np.float32), 0))
+
+
+def script_of(*speakers: SpeakerOf, language: str = "en") -> Script:
+    places = [(0.0, 8.0, "A"), (9.0, 11.0, "B"), (12.0, 14.0, "B"), (15.0, 17.0, "B")]
+    said = (
+        Utterance(k, TimeSpan(a, b), who, text=Text(SLOW * (1 + (who == "B")), language)) for k, (a, b, who) in enumerate(places)
+    )
+    return Script(source="en", target="ko", utterances=tuple(said), speakers=speakers or (SpeakerOf("A"), SpeakerOf("B")))
+
+
+def test_the_rate_of_each_speaker_is_measured_where_there_is_enough_speech(sound: Sound) -> None:
+    slow, fast = measure_rates(script_of(), sound).speakers
+    assert (slow.rate, fast.rate) == (0.8, 1.25)  # of 7 s with 14 syllables, and of 6 s with 84
+    assert measure_rates(script_of(), None).speakers[0].rate is None
+    assert measure_rates(script_of(language="de"), sound).speakers[0].rate is None
+    short = replace(script_of(), utterances=script_of().utterances[1:3])
+    assert measure_rates(short, sound).speakers[1].rate is None
+    given, measured = measure_rates(script_of(SpeakerOf("A", rate=1.1), SpeakerOf("B")), sound).speakers
+    assert (given.rate, measured.rate) == (1.1, 1.25)
+
+
+def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
+    script = script_of(SpeakerOf("A", rate=0.8), SpeakerOf("B"))
+    job = SimpleNamespace(options=SimpleNamespace(keep_sound=False))
+    assert slower(script, job, "A") == pytest.approx(1.25)  # type: ignore[arg-type]
+    assert slower(script, job, "B") == 1.0  # type: ignore[arg-type]
+    job.options.keep_sound = True
+    assert slower(script, job, "A") == 1.0  # type: ignore[arg-type]
+
+
+def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) -> None:
+    assert spoken_in(sound, TimeSpan(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
+    assert pauses_in(sound, TimeSpan(0.0, 8.0)) == [Pause(0.5, 50)]
+    assert pauses_in(sound, TimeSpan(0.0, 4.0)) == []
+    assert pauses_in(None, TimeSpan(0.0, 8.0)) == []
+
+
+def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
+    text = "가게들도 하나둘씩, 다시 왔고, 3.5배가 되었습니다."
+    assert parted(text, [Pause(0.4, 20)]) == ["가게들도 하나둘씩,", "다시 왔고, 3.5배가 되었습니다."]
+    assert parted(text, [Pause(0.4, 20), Pause(0.6, 20)]) == ["가게들도 하나둘씩,", "다시 왔고,", "3.5배가 되었습니다."]
+    assert parted(text, [Pause(0.95, 20)]) == [text]  # no mark is near
+    assert parted("가게들도 다시 왔습니다.", [Pause(0.5, 20)]) == ["가게들도 다시 왔습니다."]
+    assert parted(text, []) == [text]
+
+
+def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"가, 나": ((1, 2), (5, 5)), "가,": ((1,), (5,)), "나": ((2,), (5,)), "다, 라": ((1, 0, 2, 0), (5, 9, 5, 9))}
+    monkeypatch.setattr(spell, "silence_of", lambda job, vocabulary: 0)
+    monkeypatch.setattr(spell, "units_of_text", lambda job, text: UnitList(*known[text]))
+    job = SimpleNamespace(models=SimpleNamespace(vocoder=SimpleNamespace(vocabulary="")))
+    with_pauses = partial(spell._with_pauses, job)
+    assert with_pauses("가, 나", []) == UnitList((1, 2), (5, 5))
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 13, 5))
+    known["가,"] = (1, 0), (5, 7)
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 7, 5))  # it has one already
+    known["나"] = (0, 2), (4, 5)
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 7, 5))
+    assert with_pauses("다, 라", [Pause(0.5, 30)]) == UnitList((1, 0, 2, 0), (5, 9, 5, 9))  # so has all of it
+
+
+def _words(plan: list[float]) -> list[Span]:
+    """Where the speech of a `talk` is."""
+    edges = np.cumsum([0.0, *plan])
+    return [(edges[k], edges[k + 1]) for k in range(1, len(plan), 2)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_word_is_in_exactly_one_utterance(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    plan = [float(value) for value in np.where(np.arange(61) % 2, rng.uniform(0.2, 11, 61), rng.uniform(0.05, 2.5, 61))]
+    words, total = _words(plan), sum(plan)
+    cuts = sorted(rng.uniform(0, total, 12).tolist())
+    utterances = cut_utterances(words, total, cuts)
+    assert all(first[1] <= second[0] for first, second in pairwise(utterances))
+    for start, end in words:
+        holders = [one for one in utterances if one[0] <= start + 1e-9 and end - 1e-9 <= one[1]]
+        assert len(holders) == 1
+    assert all(one[1] - one[0] <= 12.002 for one in utterances)
+    assert all(round(one[0] * 1000) == pytest.approx(one[0] * 1000, abs=1e-6) for one in utterances)
+    borders = [(first[1], second[0]) for first, second in pairwise(utterances)]
+    pauses = [(first[1], second[0]) for first, second in pairwise(words)]
+    for cut in cuts:
+        for pause in pauses:
+            if pause[0] <= cut <= pause[1]:
+                assert any(border[0] <= pause[0] + 0.002 and border[1] >= pause[1] - 0.002 for border in borders)
+
+
+def test_words_close_together_become_one_utterance_and_a_short_answer_joins_its_neighbour() -> None:
+    words = [(1.0, 1.6), (1.9, 3.0), (3.2, 4.0), (7.0, 7.5), (12.0, 14.0), (14.9, 18.0)]
+    assert cut_utterances(words, 20) == [(1.0, 4.0), (7.0, 7.5), (12.0, 14.0), (14.9, 18.0)]
+    words = [(1.0, 1.4), (2.0, 5.0)]
+    assert cut_utterances(words, 6) == [(1.0, 5.0)]
+    assert cut_utterances(words, 6, borders=[1.7]) == [(1.0, 1.4), (2.0, 5.0)]
+    assert cut_utterances(words, 6, borders=[3.0]) == [(1.0, 5.0)]  # within speech no word is cut for the picture
+
+
+def test_long_speech_is_cut_at_its_best_pauses() -> None:
+    words = [(float(k), k + 0.9) for k in range(30)]
+    words[17] = (17.0, 17.5)
+    utterances = cut_utterances(words, 30)
+    assert all(2 <= one[1] - one[0] <= 12 for one in utterances)
+    assert any(one[1] == 17.5 for one in utterances)
+
+
+def test_speech_without_any_pause_is_cut_where_it_is_quietest() -> None:
+    asked = []
+
+    def quietest(start: float, end: float) -> float:
+        asked.append((start, end))
+        return (start + end) / 2 + 0.1
+
+    utterances = cut_utterances([(0.5, 30.5)], 31, quietest=quietest)
+    assert utterances[0][0] == 0.5
+    assert utterances[-1][1] == 30.5
+    assert all(first[1] == second[0] for first, second in pairwise(utterances))
+    assert all(2 <= one[1] - one[0] <= 12 for one in utterances)
+    assert len(asked) == len(utterances) - 1
+
+
+def test_heard_words_with_known_pauses_are_all_covered() -> None:
+    plan = [0.5, 2.4, 1.1, 0.6, 0.5, 3.1, 1.5, 13.5, 1.0]
+    activity = detect_activity([talk(plan)])
+    utterances = cut_utterances(activity.regions(), activity.seconds, (), LENGTH, activity.quietest_s)
+    for start, end in activity.regions():
+        assert any(one[0] <= start + 1e-6 for one in utterances if one[1] > start)
+        covered = sum(max(min(end, one[1]) - max(start, one[0]), 0) for one in utterances)
+        assert covered >= end - start - 1e-6
+    for start, end in _words(plan):
+        inside = [min(end, one[1]) - max(start, one[0]) for one in utterances]
+        assert sum(value for value in inside if value > 0) >= 0.85 * (end - start)  # the detector's own edges
+        assert end - start > 12 or sum(value > 0.05 for value in inside) == 1
+    assert all(one[1] - one[0] <= 12 for one in utterances)
+
+
+def test_regions_that_overlap_or_leave_the_recording_are_put_right() -> None:
+    assert cut_utterances([(4, 6), (-1, 2), (5, 7), (9, 12), (3, 3)], 10) == [(0, 2), (4, 7), (9, 10)]
+    assert cut_utterances([], 10) == []
+
+
+@pytest.mark.parametrize("limits", [(7, 12), (-1, 12), (2, 0), (2, float("inf")), (float("nan"), 12)])
+def test_lengths_that_cannot_be_are_refused(limits: tuple[float, float]) -> None:
+    with pytest.raises(UsageError):
+        DubOptions(utterance_length=limits)

@@ -1,7 +1,8 @@
 """All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read.
 
 Units against units of one utterance, on errors that were made on purpose. Pictures against pictures: changes of a known place and
-size. The nearest of all sentences of a bundle, by what a recogniser hears.
+size. The nearest of all sentences of a bundle, by what a recogniser hears. When it is spoken: pauses,
+syllables, and the original voice under a dub. Lip sync: a delay of 120 ms is found, and clips that do not belong.
 """
 
 from dataclasses import dataclass, replace
@@ -11,16 +12,22 @@ import cv2
 import numpy as np
 import pytest
 
+from av2unit.features import to_int16_scale
 from avcore.contracts import Transcript
-from avcore.errors import NetflipsError
-from avcore.units import Units
+from avcore.errors import NetflipsError, NoFaceError
+from avcore.speech.figures import leak, syllables
+from avcore.units import Units, unit_sync
 from netflips.evaluate.clips import Clip
 from netflips.evaluate.judges import in_words
+from netflips.evaluate.lip_sync import cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
+from netflips.evaluate.metrics.lips import CORRECTED, PUBLISHED, sync, sync_by_syncnet, sync_by_units, sync_of_faces
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
+from netflips.evaluate.metrics.rhythm import pause_alignment
 from netflips.evaluate.metrics.text import by_letters, by_vosk
 from netflips.evaluate.metrics.units import unit_errors_of
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
+from unit2av.face.syncnet import load_syncnet
 
 ALL = frozenset({"source", "reference", "reference_text", "faces", "others", "recognizer", "published", "extractor", "speaker"})
 
@@ -235,3 +242,94 @@ def test_a_second_recogniser_counts_its_own_errors(heard: str, rate: float, monk
     monkeypatch.setattr(MadeCase, "model", lambda case, need: SecondRecogniser(heard))
     assert values(by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
     assert by_vosk.measure(MadeCase(language="en"), MadeClip()) == {"cer_vosk": Missing("the second recogniser hears Korean only")}
+
+
+S = 16_000
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("공항이 어디에 있어요?", 9), ("Where is the airport?", 6), ("3시 30분", 5), ("...", 0)]
+)
+def test_syllables(text: str, count: int) -> None:
+    assert syllables(text) == count
+
+
+@pytest.mark.parametrize(
+    ("made", "source", "score"),
+    [
+        ([(0, S), (2 * S, 3 * S)], [(0, S), (2 * S, 3 * S)], 1.0),
+        ([(0, S), (S * 3 // 2, S * 5 // 2)], [(0, S), (2 * S, 3 * S)], 0.5),  # half as long
+        ([(0, 3 * S)], [(0, S), (2 * S, 3 * S)], 0.0),
+        ([(0, S), (2 * S, 3 * S), (4 * S, 5 * S)], [(0, 3 * S)], 0.0),
+        ([(0, S), (2 * S, 9 * S)], [(0, 7 * S), (8 * S, 9 * S)], 0.0),  # one at an eighth, one at seven
+    ],
+)
+def test_pauses_meet_by_place_and_length(made: list[tuple[int, int]], source: list[tuple[int, int]], score: float) -> None:
+    assert pause_alignment(made, source) == pytest.approx(score)
+
+
+def test_without_pauses_there_is_nothing_to_compare() -> None:
+    assert isinstance(pause_alignment([(0, S)], [(0, S)]), Missing)
+
+
+@pytest.mark.parametrize(("share", "late"), [(0.0, 0), (0.1, 200), (0.1, -200), (0.5, 400)])
+def test_the_original_voice_is_measured_wherever_it_was_moved(share: float, late: int) -> None:
+    dub = SPEECH[::-1] + share * np.roll(SPEECH, late)
+    assert leak(dub, SPEECH) == pytest.approx(share, rel=0.1, abs=0.012)
+
+
+def test_a_common_hum_and_a_silent_source_are_no_leak() -> None:
+    hum = 0.1 * np.sin(2 * np.pi * 50 * np.arange(len(SPEECH)) / S).astype(np.float32)
+    assert leak(SPEECH[::-1] + hum, SPEECH + hum) < 0.012
+    assert leak(SPEECH, np.zeros_like(SPEECH)) == 0
+
+
+_PARITY = Path(__file__).parents[2] / "parity"
+SILENCE = 7
+
+
+def said(seed: int, steps: int = 100) -> np.ndarray:
+    """Units that change every three steps, silence at both ends."""
+    rng = np.random.default_rng(seed)
+    units = np.repeat(rng.integers(10, 60, size=steps // 3 + 1), 3)[:steps]
+    return np.concatenate([np.full(20, SILENCE), units, np.full(20, SILENCE)])
+
+
+@pytest.mark.parametrize("steps", [0, 6, -6, 15])
+def test_a_delay_is_found(steps: int) -> None:
+    lips = said(0)
+    sound = np.roll(lips, steps)  # 6 steps: 120 ms late
+    found = values(sync_by_units(sound, lips, SILENCE))
+    assert found["unit_sync_delay_ms"] == 20 * steps
+    assert found["unit_sync"] > 0.85
+    assert (found["unit_sync_at_zero"] == 1) == (steps == 0)
+
+
+def test_clips_that_do_not_belong_together_are_told_from_those_that_do() -> None:
+    own, foreign = (values(sync_by_units(said(0), said(seed), SILENCE)) for seed in (0, 1))
+    assert own["unit_sync"] - foreign["unit_sync"] > 0.7
+    assert foreign["unit_sync_at_zero"] < 0.15
+
+
+def test_silence_counts_for_nothing() -> None:
+    lost = sync_by_units(np.full(80, SILENCE), np.full(80, SILENCE), SILENCE)
+    assert all(isinstance(lost[name], Missing) for name in sync.figures)
+    still = unit_sync(said(0), np.full(140, SILENCE), SILENCE)
+    assert still is not None
+    assert (still.confidence, still.delay, still.at_zero) == (0, 0, 0)
+    assert unit_sync(np.zeros(0, np.int64), np.zeros(0, np.int64), None) is None
+    assert unit_sync(np.arange(12), np.arange(12), None) is not None
+
+
+def test_lse_is_that_of_both_protocols() -> None:
+    network = load_syncnet(_PARITY / "syncnet_v2_tiny.model")
+    rng = np.random.default_rng(3)
+    pictures = list(rng.integers(0, 255, (14, 64, 64, 3), dtype=np.uint8))
+    sound = (0.1 * rng.normal(size=14 * 640)).astype(np.float32)
+    found = values(sync_by_syncnet(network, pictures, sound))
+    for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
+        whole = judge_lip_sync(*sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), len(sound), is_published)
+        theirs = (whole.confidence, whole.distance, whole.offset)
+        assert [found[name] for name in names] == pytest.approx(theirs, rel=1e-6)
+    with pytest.raises(NoFaceError):
+        sync_of_faces(network, [])

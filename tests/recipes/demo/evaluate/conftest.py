@@ -20,7 +20,7 @@ from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.test_say import write_random_speller
-from tests.recipes.demo.heads.test_visemes import KOREAN
+from tests.recipes.demo.heads.test_espeak import KOREAN
 from tests.unit2text.tiny import write_reader
 from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER

@@ -1,9 +1,17 @@
-"""What happens to clean speech on its way, and lips that are not a clip's own."""
+"""What happens to clean speech on its way, what is planted in dubs, and how the demo's verdicts are judged."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from avcore.contracts import SpeakerVoice
+from avcore.units import Units
+from netflips.understanding import SpeakerMeasure
 from recipes.demo.evaluate.groups import GROUPS, LIPS, SOUNDS, lips_of_kind
+from recipes.demo.evaluate.planted import PLANTED, OtherVoices, planted_text, planted_words
+from recipes.demo.evaluate.spoken import as_told, judged, tables_of
 from recipes.demo.voices.cast import held_out_pairs
 
 _RATE = 16000
@@ -59,3 +67,63 @@ def test_lips_that_do_not_belong() -> None:
 def test_groups_ask_for_conditions_that_there_are_and_leave_none_out() -> None:
     assert {name for group in GROUPS for name in group.sounds} == set(SOUNDS)
     assert {name for group in GROUPS for name in group.lips} == set(LIPS)
+
+
+def test_the_longest_word_is_left_out_or_said_again() -> None:
+    assert planted_text("저는 도서관에 가요", "missing word") == "저는 가요"
+    assert planted_text("저는 도서관에 가요", "loop") == "저는 도서관에 도서관에 도서관에 도서관에 도서관에 가요"
+
+
+def test_every_second_text_is_said_otherwise_within_the_block() -> None:
+    speller = SimpleNamespace(units_of=lambda text, language: text)
+    models: Any = SimpleNamespace(other=lambda stage, language: speller)
+    texts = ["가나다 하나", "라마바 둘", "사아자 셋"]
+    with planted_words(models, "missing word"):
+        assert [speller.units_of(text, "ko") for text in (*texts, texts[1])] == [texts[0], "둘", texts[2], "둘"]
+    assert speller.units_of(texts[1], "ko") == texts[1]
+
+
+def test_one_of_each_speaker_s_four_is_said_in_the_other_voice() -> None:
+    said: list[float] = []
+    vocoder = SimpleNamespace(iter_synthesize=lambda units, voice: said.append(float(voice.vector[0])) or iter(()), language="ko")
+    planted = OtherVoices(vocoder)
+    voices = [SpeakerVoice(np.array([number], np.float32)) for number in (0, 1)]
+    for number in range(8):
+        list(planted.iter_synthesize(Units(np.array([number]), np.array([5]), "ko"), voices[number % 2]))
+    assert said == [0, 1, 1, 1, 0, 0, 0, 1]
+    assert planted.language == "ko"
+    assert "voice" in PLANTED["wrong voice"].found_as
+
+
+TEXTS = [f"{number} 번 버스가 왔어요" for number in ("일", "이", "삼", "사", "오", "육", "칠", "팔", "구", "십", "백", "천")]
+
+
+def row(text: str, heard: str, way: str = "speller", **more: object) -> dict[str, object]:
+    return {"way": way, "text": text, "factor": 1.0, "heard": heard, "seconds": 2.0} | more
+
+
+ROWS = [row(text, text) for text in TEXTS[1:]] + [row(TEXTS[0], "")]
+
+
+def test_no_table_knows_the_text_that_it_is_judged_by() -> None:
+    found = judged(ROWS)
+    assert len(found) == len(ROWS)
+    (outlier,) = (one for one in found if one.heard == 0)
+    assert outlier.verdict.share == pytest.approx(1.0)
+    assert outlier.faults == {"unheard"}
+    assert not any(one.faults for one in found if one is not outlier)
+    table = tables_of(ROWS)["speller"]
+    assert isinstance(table, SpeakerMeasure)
+    assert table.wrong == pytest.approx([0.08] * 4)
+    assert table.second == pytest.approx(24 / (8 * 12))
+
+
+def test_dubs_over_units_go_by_the_score_of_their_translation() -> None:
+    sure = [row(text, text, "units", score=-0.01, predicted=1.0, grade="good", causes=[]) for text in TEXTS[:6]]
+    unsure = [row(text, text[:4], "units", score=-0.2, predicted=1.0, grade="good", causes=[]) for text in TEXTS[6:]]
+    strange = row("저는 여기 있어요", "", "units", score=-0.01, predicted=0.1, grade="bad", causes=["outside"])
+    rows = [*sure, *unsure, strange]
+    assert tables_of(rows)["units"] == (0.75, 0.38, 0.0)
+    last = [cell.strip() for cell in [*as_told(rows)][-1].split("|")[1:-1]]
+    assert last[:6] == ["all", "13", "6, 0, 0", "0, 0, 4", "0, 0, 3", "9, 4, 0"]
+    assert float(last[6]) > 0.9

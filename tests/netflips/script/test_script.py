@@ -1,4 +1,4 @@
-"""Scripts as files: the example of the page comes back whole, what is misspelt is told with its place, no path leads elsewhere."""
+"""Scripts: files that come back whole, utterances that are divided and joined, and the command that lists and changes them."""
 
 import json
 import re
@@ -7,17 +7,25 @@ from typing import Any
 
 import pytest
 
-from avcore.errors import InputError
+from avcore.contracts import Word
+from avcore.errors import InputError, UsageError
 from avcore.journal import file_digest
 from avcore.notes import json_text
+from netflips import cli
+from netflips.script.edit import join, split
 from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
 from netflips.script.types import (
     FORMAT,
+    HeardUnits,
+    KeptOriginal,
     Script,
     SpeakerOf,
     SpokenSound,
+    Target,
+    Text,
     TimeFit,
     TimeSpan,
+    TranslatedFrom,
     TranslatedUnits,
     Utterance,
     VoiceFile,
@@ -134,3 +142,87 @@ def test_files_of_a_scripts_folder_are_found_and_links_are_not_followed(tmp_path
     for name, said in (("link.wav", "may not use"), ("out/secret.wav", "may not use"), ("4.wav", "is not there")):
         with pytest.raises(InputError, match=said):
             file_beside(own / "x.json", name)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    first = Utterance(1, TimeSpan(2.0, 4.0), "Ann", text=Text("Take care. See you.", "en"), target=WrittenText("잘 가. 또 보자."))
+    write_script(tmp_path / "talk.json", Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0), text=Text("Bye.", "en")))))
+    return tmp_path / "talk.json"
+
+
+def test_an_utterance_is_divided_and_joined_again(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, parts, again = (path.with_name(name) for name in ("talk.json", "parts.json", "again.json"))
+    assert cli.main(["script", "split", str(whole), "1", "--at", "3", "-o", str(parts)]) == 0
+    assert f"{parts}: 3 utterances" in capsys.readouterr().err
+    assert cli.main(["script", "list", str(parts)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [" ".join(line.split(maxsplit=4)[:4]) for line in lines]
+    assert told == ["1 2.00 to 3.00", "2 3.00 to 4.00", "3 5.00 to 6.00"]
+    assert lines[1].endswith("Ann: See you. -> 또 보자.")
+    assert cli.main(["script", "join", str(parts), "1", "-o", str(again)]) == 0
+    assert read_script(again) == read_script(whole)
+
+
+def test_the_files_of_a_script_must_be_there_from_where_it_goes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.with_name("ann.wav").write_bytes(b"a voice")
+    said = Utterance(1, TimeSpan(0, 2), "Ann", target=SpokenSound("ann.wav"))
+    write_script(path, Script(speakers=(SpeakerOf("Ann", VoiceFile("ann.wav")),), utterances=(said,)))
+    (path.parent / "other").mkdir()
+    assert cli.main(["script", "split", str(path), "1", "-o", str(path.with_name("new.json"))]) == 0
+    assert cli.main(["script", "split", str(path), "1", "-o", str(path.parent / "other" / "new.json")]) == 2
+    assert "names a file that is not there" in capsys.readouterr().err
+    assert list((path.parent / "other").iterdir()) == []
+
+
+WORDS = (Word("Take", 0.1, 0.4, 0.9), Word("care.", 0.4, 0.9, 0.9), Word("See", 1.5, 1.8, 0.8), Word("you.", 1.8, 2.1, 0.8))
+HEARD = Text("Take care. See you.", "en", "recogniser", WORDS)
+TRANSLATED = WrittenText("잘 가. 또 보자.", "cascade", TranslatedFrom(HEARD.text, "잘 가. 또 보자."))
+
+
+def _script(target: Target | None = None) -> Script:
+    first = Utterance(1, TimeSpan(2.0, 4.4), "Ann", HeardUnits(), HEARD, target=target)
+    return Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0), "Ben", text=Text("Bye.", "en"))))
+
+
+def test_an_utterance_is_divided_at_its_longest_pause() -> None:
+    made = split(_script(TRANSLATED), 1)
+    first, second, last = made.utterances
+    assert [one.number for one in made.utterances] == [1, 2, 3]
+    assert (first.place, second.place) == (TimeSpan(2.0, 3.2), TimeSpan(3.2, 4.4))
+    assert (first.text, second.text) != (None, None)
+    assert [one.text.text for one in made.utterances if one.text] == ["Take care.", "See you.", "Bye."]
+    assert [(word.text, round(word.start_s, 3)) for word in second.text.words] == [("See", 0.3), ("you.", 0.6)]
+    assert (first.speaker, second.speaker, last.speaker) == ("Ann", "Ann", "Ben")
+    assert (first.target, first.heard, second.target) == (None, None, None)
+    assert script_from(script_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        (WrittenText("잘 가. 또 보자."), (WrittenText("잘 가."), WrittenText("또 보자."))),
+        (KeptOriginal(), (KeptOriginal(), KeptOriginal())),
+        (SpokenSound("own.wav", from_s=1.0), (SpokenSound("own.wav", from_s=1.0, to_s=2.2), SpokenSound("own.wav", from_s=2.2))),
+        (TranslatedUnits(), (None, None)),
+    ],
+)
+def test_what_a_person_gave_is_divided_with_it_and_joined_again(target: Target, wanted: tuple[Target | None, ...]) -> None:
+    made = split(_script(target), 1, 3.2)
+    assert tuple(one.target for one in made.utterances[:2]) == wanted
+    again = join(made, 1).utterances[0]
+    assert (again.target, again.place, again.text) == (None if wanted[0] is None else target, TimeSpan(2.0, 4.4), HEARD)
+
+
+def test_a_translation_beside_a_persons_text_stays_its_text() -> None:
+    script = split(_script(WrittenText("잘 가. 또 보자.")), 1)
+    later = Script(utterances=(*script.utterances[:1], Utterance(2, script.utterances[1].place, target=TRANSLATED)))
+    assert join(later, 1).utterances[0].target == WrittenText("잘 가. 잘 가. 또 보자.")
+
+
+@pytest.mark.parametrize(("number", "at_s"), [(3, None), (0, None), (1, 2.1), (1, 4.4), (1, float("nan"))])
+def test_what_cannot_be_divided_says_so(number: int, at_s: float | None) -> None:
+    with pytest.raises(UsageError, match=r"no such utterance|cannot be divided"):
+        split(_script(), number, at_s)
+    with pytest.raises(UsageError, match="no such utterance"):
+        join(_script(), 2)
