@@ -185,21 +185,19 @@ class UnitExtractor(Reloadable[AvHubert]):
         # An unknown word is unlike any sentence and heard unsurely at once: with both, a bound that warns of 1 known sentence in 20
         # finds 0.84 of those with one unknown word, with the likeness alone 0.80 (98 sentences).
         likeness = None if self.known is None else self.known.likeness(log_probabilities(scores), self._unit_of_class) + chosen
+        share_known = None
+        if self.domain is not None and len(chosen):  # the share of the steps that lie in no strange stretch
+            strange = steps_below(chosen, _WEAKEST_STEPS, self.domain.weakest)
+            if likeness is not None:
+                strange |= steps_below(likeness, _NEAREST_STEPS, self.domain.nearest)
+            share_known = float(1 - strange.mean())
         return Extraction(
             self._units(classes),
             float(chosen.mean()) if len(chosen) else 0.0,
             weakest_stretch(chosen, _WEAKEST_STEPS),
             None if likeness is None else weakest_stretch(likeness, _NEAREST_STEPS),
-            None if self.domain is None or not len(chosen) else self._share_known(self.domain, chosen, likeness),
+            share_known,
         )
-
-    @staticmethod
-    def _share_known(domain: Domain, chosen: Floats, likeness: NDArray[np.float64] | None) -> float:
-        """Return the share of the steps that lie in no strange stretch."""
-        strange = steps_below(chosen, _WEAKEST_STEPS, domain.weakest)
-        if likeness is not None:
-            strange |= steps_below(likeness, _NEAREST_STEPS, domain.nearest)
-        return float(1 - strange.mean())
 
     def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
         """Return the scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""

@@ -108,14 +108,12 @@ class LipResNet(nn.Module):
         [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
         """
         packed = packed.to(cast(Tensor, self.frontend3D[0].weight).dtype)
-        return cast(Tensor, self.trunk(self.frontend3D(_neighbours(packed, is_shown))).mean((2, 3)))
-
-
-def _neighbours(packed: Tensor, is_shown: Tensor) -> Tensor:
-    """Put each picture amid its neighbours: [pictures + 4, height, width] -> [shown pictures, 5, height, width], channels last."""
-    around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
-    shown = around if bool(is_shown.all()) else around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
-    return shown.contiguous(memory_format=torch.channels_last)
+        # Each picture amid its neighbours: [shown pictures, 5, height, width].
+        around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
+        if not bool(is_shown.all()):
+            around = around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
+        around = around.contiguous(memory_format=torch.channels_last)
+        return cast(Tensor, self.trunk(self.frontend3D(around)).mean((2, 3)))
 
 
 class LipFrontEnd(nn.Module):

@@ -195,7 +195,10 @@ class AvHubert(nn.Module):
         lengths: steps of each utterance when the batch is padded: each comes out as it would alone. num_layers: the
         raw output of that layer; None = the normalised output of the last. Returns [batch, time, encoder_embed_dim].
         """
-        batch, time = _batch_and_time(audio, video)
+        sizes = {tuple(tensor.shape[:2]) for tensor in (audio, video) if tensor is not None}
+        if len(sizes) != 1:
+            raise ValueError(f"audio and video must have one size [batch, time], at least one given; found {sorted(sizes)}")
+        batch, time = sizes.pop()
         lengths = [time] * batch if lengths is None else list(lengths)
         fused = self.fuse(*self.front_ends(audio, video, lengths, progress))
         is_real = None
@@ -246,12 +249,3 @@ def _cosine(vectors: Tensor, classes: Tensor) -> Tensor:
     """Compute cosines: [batch, time, dim] and [classes, dim] -> [batch, time, classes]."""
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True) * torch.linalg.vector_norm(classes, dim=-1)
     return functional.linear(vectors, classes) / norms.clamp_min(_SMALLEST_NORM)
-
-
-def _batch_and_time(audio: Tensor | None, video: Tensor | None) -> tuple[int, int]:
-    """Raises ValueError when both are missing or they differ in size."""
-    sizes = {tuple(tensor.shape[:2]) for tensor in (audio, video) if tensor is not None}
-    if len(sizes) != 1:
-        raise ValueError(f"audio and video must have one size [batch, time], at least one given; found {sorted(sizes)}")
-    batch, time = sizes.pop()
-    return batch, time

@@ -75,7 +75,11 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments. An option that is not known is the first thing to be said, with the one that is nearest."""
         given = sys.argv[1:] if args is None else list(args)
-        known = self._options_for(given)
+        known = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                chosen = [one for name, one in action.choices.items() if name in given]
+                known += [option for one in chosen for option in one._option_string_actions]
         for text in given[: given.index("--")] if "--" in given else given:
             flag = text.partition("=")[0]
             if flag.startswith("--") and flag not in PUBLISHED and not any(option.startswith(flag) for option in known):
@@ -116,15 +120,6 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(
                 action, "; ".join(filter(None, (f"unknown value {value!r}", did_you_mean(str(value), choices), expected)))
             )
-
-    def _options_for(self, given: Sequence[str]) -> list[str]:
-        """Return the option strings of this parser, and of the subcommands that are named."""
-        known = list(self._option_string_actions)
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                chosen = [one for name, one in action.choices.items() if name in given]
-                known += [option for one in chosen for option in one._option_string_actions]
-        return known
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -33,17 +33,14 @@ class NetflipsError(Exception):
         self, what: str, *, path: str | Path | None = None, expected: object = None, found: object = None, hint: str | None = None
     ) -> None:
         self.what, self.path, self.expected, self.found, self.hint = what, path, expected, found, hint
-        super().__init__(self._sentence())
-
-    def _sentence(self) -> str:
-        parts = [f"{self.path}: {self.what}" if self.path is not None else self.what]
-        if self.expected is not None:
-            parts.append(f"expected {self.expected}")
-        if self.found is not None:
-            parts.append(f"found {self.found}")
-        if self.hint is not None:
-            parts.append(self.hint)
-        return "; ".join(parts)
+        parts = [f"{path}: {what}" if path is not None else what]
+        if expected is not None:
+            parts.append(f"expected {expected}")
+        if found is not None:
+            parts.append(f"found {found}")
+        if hint is not None:
+            parts.append(hint)
+        super().__init__("; ".join(parts))
 
 
 class UsageError(NetflipsError):

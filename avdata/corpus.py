@@ -95,7 +95,9 @@ def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:
 
 def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:
     columns = line.split("\t")
-    is_right = len(columns) == _TSV_COLUMNS and all(_is_number(column.strip()) for column in columns[3:])
+    is_right = len(columns) == _TSV_COLUMNS and all(
+        text.isdecimal() and len(text) <= _MOST_DIGITS for text in map(str.strip, columns[3:])
+    )
     if not is_right:
         raise InputError(
             f"line {number} is no clip",
@@ -105,10 +107,6 @@ def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:
         )
     name, video, audio = (column.strip() for column in columns[:3])
     return CorpusClip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _audio_path(name: str, folder: Path) -> str:

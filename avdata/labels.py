@@ -84,7 +84,10 @@ def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator
                 "the label files have different numbers of lines", path=" and ".join(paths), found=f"at line {count + 1}"
             )
         count += 1
-        yield _interleave(lines * times)
+        # Interleaved; where one head is longer, its end is left out.
+        heads = lines * times
+        shortest = min(map(len, heads))
+        yield np.stack([head[:shortest] for head in heads], axis=1).ravel()
     if count != len(corpus.clips):
         raise InputError("a label line is needed for each clip", path=paths[0], expected=f"{len(corpus.clips)} lines", found=count)
 
@@ -102,13 +105,6 @@ def _require_units(units: Ids, place: str) -> Ids:
             "a label is larger than any quantizer's", path=place, expected=f"{MOST_UNITS - 1} at most", found=units.max()
         )
     return units
-
-
-def _interleave(heads: Sequence[Ids]) -> Ids:
-    """Interleave labels [N] of each head -> [heads * N]; where one is longer, its end is left out."""
-    shortest = min(len(head) for head in heads)
-    interleaved: Ids = np.stack([head[:shortest] for head in heads], axis=1).ravel()
-    return interleaved
 
 
 def _read_by_id(path: Path, corpus: Corpus, allow_other_vocabulary: bool) -> Labels:
@@ -264,10 +260,13 @@ def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing
             indices += [index] * clip.repeat
         else:
             left_out.append(problem)
-    _report(left_out, corpus)
-    missing = sum(one.reason == _MISSING for one in left_out)
-    if missing > max_missing_share * len(corpus.clips) or not indices:
-        counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in left_out).items())
+    reasons = Counter(one.reason for one in left_out)
+    for reason, count in reasons.items():
+        LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
+        for one in [one for one in left_out if one.reason == reason][:_SHOWN]:
+            LOG.warning("  %s: %s", one.id, one.detail)
+    if reasons[_MISSING] > max_missing_share * len(corpus.clips) or not indices:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         what = "too many clips have missing files" if indices else "no clip can be used"
         raise InputError(
             what,
@@ -295,13 +294,6 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
     for path in (clip.audio, clip.lips):
         if path and not Path(path).is_file():
             yield LeftOut(clip.id, _MISSING, f"{path} is not there")
-
-
-def _report(left_out: list[LeftOut], corpus: Corpus) -> None:
-    for reason, count in Counter(one.reason for one in left_out).items():
-        LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
-        for one in [one for one in left_out if one.reason == reason][:_SHOWN]:
-            LOG.warning("  %s: %s", one.id, one.detail)
 
 
 def write_left_out(path: Path, left_out: list[LeftOut]) -> None:

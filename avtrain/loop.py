@@ -311,11 +311,14 @@ class Trainer:
         states = of_all(self._accelerator, {"random": random_state(), "window": self._window.state()})
         if not self.is_main:
             return
+        # What was taken of the epoch that the run is in, by settings.
+        *before, now = self._taken
+        taken = [*(before if self._at.epoch == self._begun_epoch else ()), replace(now, batches=self._at.batch)]
         state: State = {
             "modules": {name: module.state_dict() for name, module in self._plain.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
             "position": vars(self._at).copy(),
-            "taken_batches": [asdict(one) for one in self._taken_of_epoch()],
+            "taken_batches": [asdict(one) for one in taken],
             **states[0],
             "other_processes": states[1:],
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else None,
@@ -404,11 +407,6 @@ class Trainer:
             left = now.items - skipped
             LOG.info("epoch %d goes on with the %d items that it has not seen with other settings", self._at.epoch, left)
         return EndlessBatches(batches, self._at.epoch, self._at.batch)
-
-    def _taken_of_epoch(self) -> list[TakenBatches]:
-        """Return what was taken of the epoch that the run is in, by settings."""
-        *before, now = self._taken
-        return [*(before if self._at.epoch == self._begun_epoch else ()), replace(now, batches=self._at.batch)]
 
     def _move_frozen(self) -> None:
         for name, module in self._plain.items():

@@ -28,7 +28,6 @@ from text2unit.script import SpokenScript, as_pronounced, script_of
 if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller
 
-_STDIN = "-"
 
 __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
 
@@ -44,7 +43,7 @@ def given_script(
     """
     source: str | Path | None = None
     if text is None:
-        is_file = path is not None and str(path) != _STDIN
+        is_file = path is not None and str(path) != "-"
         text, source = (read_text(path, "the text"), path) if is_file and path is not None else (_from_stdin(), "standard input")
     script = script_of(as_pronounced(text, readings), language, source)
     warn_of_script(script)

@@ -27,8 +27,6 @@ from unit2av.lip_task import LipLossConfig
 from unit2av.renderer import LipRenderer, load_face_model
 from unit2av.stage import RENDERER, open_renderer_checkpoint, with_face, with_face_settings
 
-_TABLE = "unit_embed.weight"
-
 
 def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceClips, seed: int) -> FaceModel:
     """Return the face renderer to train.
@@ -52,7 +50,7 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceCl
     face = FaceModel(size)
     if tensors:
         fresh = face.state_dict()
-        kept = (fresh.keys() - tensors.keys()) | ({_TABLE} if init.new_unit_table else set())
+        kept = (fresh.keys() - tensors.keys()) | ({"unit_embed.weight"} if init.new_unit_table else set())
         face.load_state_dict({**tensors, **{name: fresh[name] for name in kept}})
     # Channels last is the layout in which convolutions are quickest, with bfloat16 on a CPU by a factor of 1.5 to 2.
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it

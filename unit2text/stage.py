@@ -22,13 +22,12 @@ LIPS, LIP_UNITS, UNITS = "lips", "lip units", "units"
 TAKES = (LIPS, LIP_UNITS, UNITS)
 
 _LIP_PREFIX = "unit_encoder.w2v_model."
-_UNIT_TABLE = "lip_unit_embedding.weight"
 
 
 def takes_of(names: Iterable[object]) -> str | None:
     """Return what the text reader with tensors of these names takes, LIPS or LIP_UNITS; None where they are of another model."""
     known = set(map(str, names))
-    if _UNIT_TABLE in known:
+    if "lip_unit_embedding.weight" in known:
         return LIP_UNITS
     return LIPS if any(name.startswith(_LIP_PREFIX) for name in known) else None
 

@@ -109,7 +109,11 @@ class TextVocabulary:
 
         In pieces, the text is made lower-case first, as published. Raises InputError where SentencePiece is not installed.
         """
-        parts = self._split(text) if self.spelling == PIECES else list(letters_of_text(text))
+        if self.spelling == PIECES:
+            pieces: list[str] = self._processor.encode(text.lower(), out_type=str)
+            parts = " ".join(pieces).split()
+        else:
+            parts = list(letters_of_text(text))
         return np.array([self._rows.get(part, UNKNOWN) for part in parts], dtype=np.int64)
 
     def decode(self, rows: Iterable[int]) -> str:
@@ -148,10 +152,6 @@ class TextVocabulary:
         for row, symbol in enumerate(self.symbols):
             rows.setdefault(symbol, row)
         return rows
-
-    def _split(self, text: str) -> list[str]:
-        pieces: list[str] = self._processor.encode(text.lower(), out_type=str)
-        return " ".join(pieces).split()
 
     @cached_property
     def _processor(self) -> Any:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from avtrain.task import Task
 
 
-_PREFIX = "model."
-
-
 def make_task(config: ReaderTrainConfig) -> "Task":
     """Read everything that a run needs and check it."""
     from unit2text.training.task import LipTextTask, UnitTextTask
@@ -48,7 +45,7 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
 
     out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "unit2text.train")
-    tensors = stored_tensors({name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()})
+    tensors = stored_tensors({name.removeprefix("model."): tensor for name, tensor in state["modules"][NETWORK].items()})
     config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
     return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
 

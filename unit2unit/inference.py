@@ -165,21 +165,17 @@ class ManyOutputs:
             )
         self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
         self.failed, self.cut, self.done = 0, 0, 0
-        ids = self._ids()
-        self.total = len(ids)
-        outputs = [out_path] if out_dir is None else [place for one in ids if (place := self._place(one)) is not None]
+        places: dict[str, str] = {}
+        for given in iter_given(paths):
+            if given.id in places:
+                raise InputError(f"the id {given.id!r} is there twice", path=given.place, found=f"first {places[given.id]}")
+            places[given.id] = given.place
+        if not places:
+            raise InputError("there is nothing to translate", path=paths[0])
+        self.total = len(places)
+        outputs = [out_path] if out_dir is None else [place for one in places if (place := self._place(one)) is not None]
         keep_apart({"an output": [one for one in outputs if one]}, {"an input": list(paths), "the translator": translator})
         require_place(out_path if out_dir is None and out_path else (out_dir or Path()) / "any.txt", "the output")
-
-    def _ids(self) -> list[str]:
-        places: dict[str, str] = {}
-        for one in iter_given(self.paths):
-            if one.id in places:
-                raise InputError(f"the id {one.id!r} is there twice", path=one.place, found=f"first {places[one.id]}")
-            places[one.id] = one.place
-        if not places:
-            raise InputError("there is nothing to translate", path=self.paths[0])
-        return list(places)
 
     def _place(self, name: str) -> Path | None:
         """Return the output of an id in the folder; None for an id that leads out of it or that no file can be called."""

@@ -34,7 +34,11 @@ class TranslatorLayout(CheckpointLayout):
         from avcore.checkpoints.layouts import plain_config, plain_tensors
 
         tensors = plain_tensors(payload["model"], "model", path)
-        return _with_vocabulary(plain_config(payload, path)), share_tables(tensors, path)
+        config: dict[str, Any] = dict(plain_config(payload, path))
+        # Our own trainers name the quantizer of the units among the options of the task.
+        if stated := config["task"].get("units_vocabulary"):
+            config["vocabulary"] = str(stated)
+        return config, share_tables(tensors, path)
 
     def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
         return share_tables(tensors, path)
@@ -51,13 +55,6 @@ class TranslatorLayout(CheckpointLayout):
         if bundle is not None and bundle.languages is not None:
             return list(bundle.languages)
         return list(TranslatorConfig.from_checkpoint(checkpoint).vocabulary.languages)
-
-
-def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config of a translator; one that our own trainers wrote names the quantizer of its units among its task's
-    options."""
-    stated = config["task"].get("units_vocabulary")
-    return {**config, "vocabulary": str(stated)} if stated else {**config}
 
 
 def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":

@@ -105,12 +105,12 @@ class _Aligned(ItemsOf[CorpusClip, Carried]):
         if not references:
             raise InputError("no clip with labels says the same", expected='an equal "sentence", or "text" and "language"')
         rows = self._read(number)
-        return min((self._carry(reference, rows) for reference in references), key=lambda carried: carried.distance)
-
-    def _carry(self, reference: int, rows: Floats) -> Carried:
-        labels = self._labels.of(reference).astype(np.int64)
-        path, distance = warp_path(self._features(reference), rows)
-        return Carried(labels[np.minimum(path, len(labels) - 1)], distance)
+        found = []
+        for reference in references:
+            labels = self._labels.of(reference).astype(np.int64)
+            path, distance = warp_path(self._features(reference), rows)
+            found.append(Carried(labels[np.minimum(path, len(labels) - 1)], distance))
+        return min(found, key=lambda carried: carried.distance)
 
     def _read(self, number: int) -> Floats:
         clip = self.rows[number]

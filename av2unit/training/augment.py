@@ -84,16 +84,12 @@ def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> 
 
 def _smeared(rows: Floats, rng: np.random.Generator) -> Floats:
     """Mix bands, times or both of rows [time, bands] with their neighbours."""
-    over = _SMEARED[int(rng.integers(len(_SMEARED)))]
-    for axis in over:
-        before, after = (np.take(rows, _neighbours(rows.shape[axis], step), axis) for step in (-1, 1))
+    for axis in _SMEARED[int(rng.integers(len(_SMEARED)))]:
+        places = np.arange(rows.shape[axis])
+        before, after = (np.take(rows, np.clip(places + step, 0, len(places) - 1), axis) for step in (-1, 1))
         share = np.float32(rng.uniform(*_SMEAR))
         rows = (1 - share) * rows + share / 2 * (before + after)
     return rows
-
-
-def _neighbours(length: int, step: int) -> NDArray[np.int64]:
-    return np.clip(np.arange(length) + step, 0, length - 1)
 
 
 def _hide_bands(rows: Floats, most: int, rng: np.random.Generator) -> Floats:

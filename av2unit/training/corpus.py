@@ -92,6 +92,8 @@ def prepare(config: TrainConfig) -> Prepared:
         config.microphone if config.microphone.is_used else None,
         WrongLips(config.mismatch, train.lips, media) if config.mismatch.prob and train.lips else None,
     )
+    used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
+    sounds = [*noise.files, *(clip.audio for clip in used if clip.audio)]
     return Prepared(
         replace(config, model=model),
         dictionaries,
@@ -101,7 +103,7 @@ def prepare(config: TrainConfig) -> Prepared:
         _class_weights(train, classes, model.num_classes[0], config.loss.class_balance),
         train.selection.left_out,
         media,
-        _files(train, noise),
+        (sounds, [clip.lips for clip in used if clip.lips]),
     )
 
 
@@ -157,9 +159,3 @@ def _class_weights(part: _Part, classes: NDArray[np.int64], num_classes: int, po
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0)
     weights *= counts.sum() / (weights * counts).sum()
     return torch.from_numpy(np.where(counts > 0, weights, 1).astype(np.float32))
-
-
-def _files(train: _Part, noise: NoiseMixer) -> tuple[list[str], list[str]]:
-    """Return the sound and lips of the clips that are used, and the noises."""
-    used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
-    return [*noise.files, *(clip.audio for clip in used if clip.audio)], [clip.lips for clip in used if clip.lips]

@@ -29,7 +29,6 @@ KIND = "unit encoder"
 NEW, KEEP = "new", "keep"
 _STD = 0.02
 _HEAD = "label_embs_concat"
-_MODEL = "model."
 _PLAIN_TASK = "av_hubert_pretraining"
 _SETTINGS = {"dropout", "attention_dropout", "activation_dropout", "dropout_input", "encoder_layerdrop", "num_classes"}
 """Fields of the model's configuration that may differ from the checkpoint's."""
@@ -158,5 +157,5 @@ def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
         raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
     state = read_run(path, KIND, "av2unit.train")
     about = state["about"]
-    tensors = {name.removeprefix(_MODEL): tensor for name, tensor in state["modules"]["network"].items()}
+    tensors = {name.removeprefix("model."): tensor for name, tensor in state["modules"]["network"].items()}
     return Trained(path, int(state["position"]["step"]), about, tensors)

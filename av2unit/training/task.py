@@ -92,15 +92,13 @@ class MaskedPrediction(nn.Module):
         seen = [number for number, length in enumerate(batch.video_lengths) if length]
         if not seen:
             return None
-        clips = [self._normalised(batch.video[number, : batch.video_lengths[number]]) for number in seen]
+        config = self.model.config
+        clips = [batch.video[number, : batch.video_lengths[number]].float() for number in seen]
+        for clip in clips:  # in place: a new tensor of this size for each operation takes longer
+            clip.div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
         known = self.model.feature_extractor_video.encode(clips, batch.video.shape[1])
         everyone = known.new_zeros(len(batch.lengths), *known.shape[1:])
         return everyone.index_copy(0, torch.tensor(seen, device=known.device), known)
-
-    def _normalised(self, pictures: Tensor) -> Tensor:
-        """Convert uint8 -> float32 of the same shape, in place: a new tensor of this size for each operation takes longer."""
-        config = self.model.config
-        return pictures.float().div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
 
     def logits(self, fused: Tensor, batch: ClipBatch) -> list[Tensor]:
         """Return the logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""

@@ -53,7 +53,8 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if not _has_rows(tensor):
+        is_large = tensor.is_floating_point() and tensor.dim() > 1 and tensor.numel() >= _LEAST_ROW * len(tensor) > 0
+        if not is_large or not bool(tensor.isfinite().all()):
             stored[name] = tensor
             continue
         rows = tensor.detach().float().flatten(1)
@@ -77,11 +78,6 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise ValueError(f"{name} does not fit a tensor of 8 bits")
         tensors[name.removesuffix(SCALES)] = (whole.float().flatten(1) * scales[:, None]).view(whole.shape)
     return tensors
-
-
-def _has_rows(tensor: Tensor) -> bool:
-    is_large = tensor.is_floating_point() and tensor.dim() > 1 and tensor.numel() >= _LEAST_ROW * len(tensor) > 0
-    return is_large and bool(tensor.isfinite().all())
 
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
@@ -154,9 +150,11 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
     if any(misfits.values()):
         found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
         raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
-    tied = _tied_parameters(module)
+    names_of: dict[int, list[str]] = {}  # of each parameter
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names_of.setdefault(id(parameter), []).append(name)
     module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
-    for first, *others in tied:
+    for first, *others in names_of.values():
         for name in others:
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
@@ -312,14 +310,6 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         result[name] = plain.clone() if storage in seen and plain.numel() else plain
         seen.add(storage)
     return result
-
-
-def _tied_parameters(module: nn.Module) -> list[list[str]]:
-    """Return groups of names under which the module holds one and the same parameter."""
-    names: dict[int, list[str]] = {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(name)
-    return [group for group in names.values() if len(group) > 1]
 
 
 def _shorten(names: list[str], limit: int = 8) -> str:

@@ -45,7 +45,6 @@ _MAX_SAFETENSORS_HEADER = 100_000_000
 _AGAIN = "download the file again"
 _MOST_PICKLED = 8 << 20
 """Bytes of the part that is no tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
-_PICKLE = ".pkl"
 _BLOCK = 1 << 20
 _HOLE = 512
 """Bytes of the smallest hole that is looked for, a sector of a disk: trained weights have no 128 zeros in a row."""
@@ -177,7 +176,7 @@ def check_pickles(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             # No sum at all: torch can be told to leave them out.
-            if member.CRC and member.filename.endswith(_PICKLE):
+            if member.CRC and member.filename.endswith(".pkl"):
                 try:
                     archive.read(member)
                 except zipfile.BadZipFile as error:

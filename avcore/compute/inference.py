@@ -112,7 +112,6 @@ def suit_threads(files: Iterable[Path]) -> None:
 
 
 _RANDOM_FILLS = (Tensor.normal_, Tensor.uniform_)
-_INITIALISERS = "torch.nn.init"
 Convolution = TypeVar("Convolution", bound=_ConvNd)
 Heavy = TypeVar("Heavy")
 Network = TypeVar("Network", bound=nn.Module)
@@ -129,7 +128,7 @@ class _NoRandomStart(TorchFunctionMode):
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
-        if func in _RANDOM_FILLS or getattr(func, "__module__", "") == _INITIALISERS:
+        if func in _RANDOM_FILLS or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else named["tensor"]
         return func(*args, **named)
 

@@ -194,7 +194,10 @@ class FaceMesh:
         found = self._detector.detect(picture)
         if not found:
             return None
-        region = _region_of(found[0])
+        # The square around the face, turned as its eyes are.
+        right, down = found[0].points[1] - found[0].points[0]
+        low, high = found[0].box.reshape(2, 2)
+        region = TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(down, right)))
         points, presence = self._network(cut_region(picture, region, _MESH_SIDE, low=0.0, border=None))
         if 1 / (1 + np.exp(-float(presence.reshape(-1)[0]))) < _MIN_PRESENCE:
             return None
@@ -203,13 +206,6 @@ class FaceMesh:
         x, y, z = shares.T * region.side
         turned = (cosine * x - sine * y + region.centre[0], sine * x + cosine * y + region.centre[1], z)
         return np.asarray(np.stack(turned, axis=1), dtype=np.float32)
-
-
-def _region_of(face: Detection) -> TurnedSquare:
-    """Return the square around a face, turned as its eyes are."""
-    x, y = face.points[1] - face.points[0]
-    low, high = face.box.reshape(2, 2)
-    return TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(y, x)))
 
 
 _CHATTER = re.compile(

@@ -332,7 +332,9 @@ class Tracker:
             look = self._look(picture, CropWindow.around(box, _WIDEN_BOX))
             if look is None or _is_taken(look, seen):
                 continue
-            track = self._lost_at(_hull(look), seen)
+            hull = _hull(look)
+            lost = [track for track in self._open if track not in seen and overlap(track.hull, hull) >= _SAME_FACE_AFTER_GAP]
+            track = max(lost, key=lambda track: overlap(track.hull, hull), default=None)
             if track is None and len(self._open) < MAX_FACES:
                 size = picture.shape[0], picture.shape[1]
                 track = OpenTrack(self._num_opened, self._shot, self._index, self._store, size)
@@ -349,10 +351,6 @@ class Tracker:
         look = FaceLook.at(window, view, window.to_picture(found))
         x1, y1, x2, y2 = _hull(look)
         return look if min(x2 - x1, y2 - y1) >= _MIN_FACE_PIXELS else None
-
-    def _lost_at(self, box: Box, seen: dict[OpenTrack, FaceLook]) -> OpenTrack | None:
-        lost = [track for track in self._open if track not in seen and overlap(track.hull, box) >= _SAME_FACE_AFTER_GAP]
-        return max(lost, key=lambda track: overlap(track.hull, box), default=None)
 
     def _close(self, tracks: list[OpenTrack]) -> None:
         self._closed += [track.close() for track in tracks]

@@ -159,7 +159,7 @@ class CarriedTracks:
         """out: before its header is written. stack: closes what is read from. is_alone: whether no other tracks of subtitles, which
         a player should rather show, are in it.
         """
-        self._carried, self._kind, self._is_alone = carried, kind, is_alone
+        self._carried, self._kind = carried, kind
         titles = _short(probe(carried.path).tags)
         out.metadata.update({name: value for name, value in titles.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
@@ -174,8 +174,13 @@ class CarriedTracks:
             out.set_chapters(chapters)
         for stream in container.streams.subtitles:
             how = _how(stream, kind)
-            if how is not None:
-                self._streams[stream.index] = how, self._added(out, stream, how)
+            if how is None:
+                continue
+            added = out.add_stream_from_template(stream) if how == "copy" else add_text_stream(out, self._kind)
+            tags = {name: value for name, value in stream.metadata.items() if name.lower() in ("language", "title")}
+            added.metadata.update({name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG})
+            added.disposition = stream.disposition if is_alone else stream.disposition & ~Disposition.default
+            self._streams[stream.index] = how, added
         if self._streams:
             self._waiting = self._packets_up_to_damage(container)
             self._next = next(self._waiting, None)
@@ -185,13 +190,6 @@ class CarriedTracks:
         while self._next is not None and (until is None or self._next[0] <= exact(until)):
             yield self._next[1]
             self._next = next(self._waiting, None)
-
-    def _added(self, out: Any, stream: Any, how: str) -> Any:
-        added = out.add_stream_from_template(stream) if how == "copy" else add_text_stream(out, self._kind)
-        tags = {name: value for name, value in stream.metadata.items() if name.lower() in ("language", "title")}
-        added.metadata.update({name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG})
-        added.disposition = stream.disposition if self._is_alone else stream.disposition & ~Disposition.default
-        return added
 
     def _chapters(self, container: Any) -> Iterator[dict[str, Any]]:
         for number, one in enumerate(container.chapters()):

@@ -107,7 +107,9 @@ class _Chain:
         self._form, self._treatment, self._has_fields = _form(frame), treatment, has_fields
         self._clocks, self._number = deque[Fraction](), 0
         self._graph = av.filter.Graph()
-        chain: list[tuple[str, str | dict[str, str]]] = [("buffer", _source(frame))]
+        form = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={_TICK}:pixel_aspect=1/1"
+        source = f"{form}:colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
+        chain: list[tuple[str, str | dict[str, str]]] = [("buffer", source)]
         if has_fields:
             chain.append(("bwdif", f"mode=send_frame:parity={treatment.parity}:deint=interlaced"))
         if treatment.colours is None:
@@ -164,11 +166,6 @@ class _Chain:
 def _form(frame: Any) -> tuple[object, ...]:
     tags = frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries
     return frame.width, frame.height, frame.format.name, *tags
-
-
-def _source(frame: Any) -> str:
-    form = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={_TICK}:pixel_aspect=1/1"
-    return f"{form}:colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
 
 
 def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
@@ -254,7 +251,8 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
         treat, from_start = decode_from_start(container, stream, path)
         first = next(from_start)
         yield first
-        start = max(start - _lead_in(first.treatment, stream), Fraction(0))
+        if first.treatment.is_interlaced:  # fields are filled from the frames around them
+            start = max(start - _FRAMES_AROUND / (stream.average_rate or stream.guessed_rate or FRAME_RATE), Fraction(0))
         frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
         if frames is not None:
             yield from frames if frames is from_start else treat(frames)
@@ -303,12 +301,6 @@ def _parity(path: str | Path) -> str | None:
             return true_parity(stretches())
         except av.error.FFmpegError:
             return "auto"
-
-
-def _lead_in(treatment: Treatment, stream: Any) -> Fraction:
-    """Return how much earlier (s) decoding begins than pictures are needed: fields are filled from the frames around them."""
-    rate = stream.average_rate or stream.guessed_rate or FRAME_RATE
-    return _FRAMES_AROUND / rate if treatment.is_interlaced else Fraction(0)
 
 
 def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:

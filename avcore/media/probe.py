@@ -303,7 +303,10 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fractio
     starts = np.unique(np.array(packets.starts, dtype=np.int64))
     is_variable = _is_uneven(starts)
     stays = np.diff(np.append(starts, max(packets.end, int(starts[-1]))))
-    rate = _mean_rate(starts, packets) if is_variable else _constant_rate(stream, starts, packets.tick)
+    if is_variable:  # the mean
+        rate = plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
+    else:
+        rate = _constant_rate(stream, starts, packets.tick)
     return {
         "has_video": True,
         "width": view.size[0],
@@ -332,11 +335,6 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
     preferred = (declared, nearest) if declared in _USUAL_RATES else (nearest, declared)
     fitting = [rate for rate in preferred if abs(rate - measured) <= slack]
     return (fitting or [plain_rate(measured)])[0]
-
-
-def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
-    """Return the mean pictures per second of unevenly spaced ones."""
-    return plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
 
 
 def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Packets], View | None, Shapes, Fraction | None]:

@@ -188,7 +188,8 @@ class VideoWriter:
                 with suppress(av.error.FFmpegError):
                     self._container.close()
                 raise
-            self._close()
+            with self._write_errors():
+                self._container.close()
 
     def write_picture(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a picture, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
@@ -282,10 +283,6 @@ class VideoWriter:
     def _end_sound(self) -> None:
         self._encode_sound(self._resampler.resample(None))
         self._mux(_without_padding(self._audio.encode(None)))
-
-    def _close(self) -> None:
-        with self._write_errors():
-            self._container.close()
 
 
 def _without_padding(packets: list[Any]) -> list[Any]:

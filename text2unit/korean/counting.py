@@ -306,7 +306,9 @@ def _endings() -> str:
 
 def _read_counted(found: re.Match[str]) -> str:
     counter = found["counter"] or found["apart"] or ""
-    before = " " if found["latin"] is not None or (not found["no"] and _is_behind_word(found)) else ""
+    # Right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word.
+    is_behind_word = "가" <= found.string[found.start() - 1 : found.start()] <= "힣"
+    before = " " if found["latin"] is not None or (not found["no"] and is_behind_word) else ""
     number = found["number"]
     if found["no"]:
         return f"{before}제{_as_sino(number)} {counter}" if counter else f"{before}제{_as_sino(number)}"
@@ -322,11 +324,6 @@ def _read_counted(found: re.Match[str]) -> str:
     if value is None or not _is_native(found, counter, value):
         return f"{before}{_as_sino(number)} {counter}"
     return f"{before}{native(value)} {counter}"
-
-
-def _is_behind_word(found: re.Match[str]) -> bool:
-    """Return whether a number stands right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word."""
-    return "가" <= found.string[found.start() - 1 : found.start()] <= "힣"
 
 
 def _is_native(found: re.Match[str], counter: str, value: int) -> bool:

@@ -68,7 +68,13 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
                     f"{start.path}: the checkpoint lacks a language of the pair", expected=language, found=tags, hint=ADD_LANGUAGE
                 )
             raise UsageError("the pair's language is not among langs", expected=tags, found=language)
-    required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *_binaries(run, source, target)], _PREPARE_PAIRS)
+    binaries = [
+        f"{split}.{source}-{target}.{language}.{kind}"
+        for split in _splits(run)
+        for language in (source, target)
+        for kind in ("bin", "idx")
+    ]
+    required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *binaries], _PREPARE_PAIRS)
     num_units = dictionary_size(data / f"dict.{source}.txt")
     if dictionary_size(data / f"dict.{target}.txt") != num_units:
         raise InputError("the dictionaries of the pair differ", path=data, hint=_PREPARE_PAIRS)
@@ -115,15 +121,6 @@ def _say_validation(run: TrainingRun, data: Path) -> None:
         every = int(run.option("bleu_interval_updates") or 0)
         line += f" every {every:,} updates" if every else ""
     LOG.info("%s", line)
-
-
-def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:
-    return [
-        f"{split}.{source}-{target}.{language}.{kind}"
-        for split in _splits(run)
-        for language in (source, target)
-        for kind in ("bin", "idx")
-    ]
 
 
 def _splits(run: TrainingRun) -> list[str]:

@@ -40,7 +40,14 @@ _MASKING = {"add_lang_token": True, "mask": 0.3, "mask_random": 0.1, "replace_le
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
     """Write a translator as a .pt file in the published layout, without optimizer state: fairseq starts from it anew."""
-    cfg = {name: argparse.Namespace(**values) if name != "generation" else dict(values) for name, values in _sections(checkpoint)}
+    config, task = checkpoint.config, dict(checkpoint.config["task"])
+    if stated := config.get("vocabulary"):
+        task["units_vocabulary"] = stated
+    cfg = {
+        "task": argparse.Namespace(**task),
+        "model": argparse.Namespace(**config["model"]),
+        "generation": dict(config.get("generation", {})),
+    }
     _write(cfg, checkpoint.tensors, path)
 
 
@@ -57,12 +64,6 @@ def _write(cfg: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) ->
     }
     with atomic_output(path) as temporary:
         torch.save(content, temporary)
-
-
-def _sections(checkpoint: Checkpoint) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    stated = checkpoint.config.get("vocabulary")
-    task = dict(checkpoint.config["task"]) | ({"units_vocabulary": stated} if stated else {})
-    return [("task", task), ("model", checkpoint.config["model"]), ("generation", checkpoint.config.get("generation", {}))]
 
 
 def write_published(

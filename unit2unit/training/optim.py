@@ -23,7 +23,6 @@ from avtrain.optim import join_muon
 
 MUON = "adam_muon"
 TIMED = "timed_polynomial_decay"
-_LAYERS = ".layers."
 _MARK = "is_of_layer"
 _MATRIX_DIMS = 2
 
@@ -74,7 +73,7 @@ def focal_loss(log_probs: Tensor, target: Tensor, smoothing: float, gamma: float
 def mark_layers(model: nn.Module) -> nn.Module:
     """Mark the matrices of a model's layers as Muon's (fairseq tells its optimizers no names); returns the model."""
     for name, parameter in model.named_parameters():
-        if _LAYERS in f".{name}" and parameter.ndim == _MATRIX_DIMS:
+        if ".layers." in f".{name}" and parameter.ndim == _MATRIX_DIMS:
             setattr(parameter, _MARK, True)
     return model
 

@@ -201,8 +201,12 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
         if left_out:
             LOG.warning("%s: %d samples left out for their length", split, left_out)
         is_train = split == self.cfg.train_subset
-        noise = self._noise() if is_train else None
-        alpha = self.cfg.multilang_sampling_alpha if is_train else 1.0
+        noise = None
+        alpha = 1.0
+        if is_train:
+            cfg, rows = self.cfg, self.vocabulary
+            noise = SpanNoise(cfg.mask, cfg.poisson_lambda, cfg.mask_random, rows.mask, rows.num_rows)
+            alpha = cfg.multilang_sampling_alpha
         dataset = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed, self.cfg.length_tags)
         chosen = part_of(len(dataset), self.cfg.valid_pairs, self.cfg.seed)
         self.datasets[split] = dataset if is_train else PartOfPairs(dataset, chosen)
@@ -220,10 +224,6 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
     def max_positions(self) -> tuple[int, int]:
         """Most tokens of source and target."""
         return self.cfg.max_source_positions, self.cfg.max_target_positions
-
-    def _noise(self) -> SpanNoise:
-        cfg = self.cfg
-        return SpanNoise(cfg.mask, cfg.poisson_lambda, cfg.mask_random, self.vocabulary.mask, self.vocabulary.num_rows)
 
 
 @register_task(TRANSLATION)

@@ -76,18 +76,15 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         """Return (loss, sample size, what is logged); the "loss" that is logged is that of the units alone."""
         with outputs_of(model.encoder) as encoded:
             loss, size, logged = self.units(model, sample, reduce)
-        text_loss, letters = self._text_loss(encoded[0], sample["text"])
+        # The smoothed loss of the letters, a sum.
+        text, padding = sample["text"], self._letters.pad()
+        fed = torch.cat([torch.full_like(text[:, :1], self._letters.eos()), text[:, :-1]], 1)
+        scores, _ = self.decoder(fed, encoder_out=encoded[0])
+        log_probs = scores.float().log_softmax(-1)
+        text_loss, _ = label_smoothed_nll_loss(log_probs, text, self.units.eps, ignore_index=padding)
+        letters = int((text != padding).sum())
         logged |= {"text_loss": text_loss.data, "letters": letters}
         return loss + self._weight * size / max(letters, 1) * text_loss, size, logged
-
-    def _text_loss(self, encoded: Any, text: Tensor) -> tuple[Tensor, int]:
-        """Return the smoothed loss of a batch's letters, a sum, and their number."""
-        padding = self._letters.pad()
-        fed = torch.cat([torch.full_like(text[:, :1], self._letters.eos()), text[:, :-1]], 1)
-        scores, _ = self.decoder(fed, encoder_out=encoded)
-        log_probs = scores.float().log_softmax(-1)
-        loss, _ = label_smoothed_nll_loss(log_probs, text, self.units.eps, ignore_index=padding)
-        return loss, int((text != padding).sum())
 
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
         """Take the weights of a checkpoint; where it has none for these letters, as one to start from, the decoder stays new."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
-from avcore.progress import Progress, bars, track
+from avcore.progress import bars, track
 from avcore.units import Ids, normalise_language, write_unit_file
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS, RATIO
@@ -55,7 +55,9 @@ def prepare_tables(options: argparse.Namespace) -> None:
         report_problems(problems, options.skip_bad)
         divided = divide_speakers(_contents(corpora), plan)
         with new_folder(options.out) as folder:
-            _write_units(folder, corpora, progress)
+            files = [(language, name) for language, corpus in corpora.items() for name in corpus.units]
+            for language, name in track(files, "writing", progress, len(files)):
+                write_unit_file(_unit_file(folder, language, name), corpora[language].units[name])
             counts = {
                 split: _write_split(folder, split, names, corpora, options.denoise) for split, names in divided.items() if names
             }
@@ -82,12 +84,6 @@ def _contents(corpora: Corpora) -> dict[str, list[bytes]]:
         for name, units in corpus.units.items():
             contents.setdefault(name, []).append(language.encode() + units.tobytes())
     return contents
-
-
-def _write_units(folder: Path, corpora: Corpora, progress: Progress) -> None:
-    files = [(language, name) for language, corpus in corpora.items() for name in corpus.units]
-    for language, name in track(files, "writing", progress, len(files)):
-        write_unit_file(_unit_file(folder, language, name), corpora[language].units[name])
 
 
 def _unit_file(folder: Path, language: str, name: str) -> Path:

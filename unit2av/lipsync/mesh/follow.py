@@ -272,7 +272,9 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
     pose = HeadPose(pose.scale, pose.turn, shift)
-    return Place(pose, head, _with_surface(_seen(heads, here, distance), looks, now, pose), _strength(looks, now))
+    hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
+    strength = float(min([*(away / (_FADE + 1) for away in hidden), 1.0]))
+    return Place(pose, head, _with_surface(_seen(heads, here, distance), looks, now, pose), strength)
 
 
 def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
@@ -337,11 +339,6 @@ def _leaders() -> tuple[NDArray[np.int64], Points]:
 def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
     weights = np.exp(-0.5 * np.square((distance - distance[np.abs(distance).argmin()]) / sigma))
     return np.asarray(weights / weights.sum(), np.float64)
-
-
-def _strength(looks: Sequence[Look | None], now: int) -> float:
-    hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
-    return float(min([*(distance / (_FADE + 1) for distance in hidden), 1.0]))
 
 
 _WIDEN = (2.0, 1.4)

@@ -114,7 +114,9 @@ class MouthTable:
             counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
             counts /= counts.sum(axis=1, keepdims=True)
             said = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
-        return _filtered(np.asarray(said, np.float64), self.filter) + self.bias
+        values, middle = np.asarray(said, np.float64), len(self.filter) // 2
+        filtered = sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(self.filter))
+        return np.asarray(filtered, np.float64) + self.bias
 
     def save(self, path: str | Path) -> None:
         """Write it, whole or not at all. Raises OutputError."""
@@ -145,11 +147,6 @@ class MouthTable:
             expected = f"weights [{taps}, units, 3], bias [3], filter [n, 3, 3]" + f", strengths [{taps}, units]" * len(strengths)
             raise CheckpointError("this is no mouth's table", path=path, expected=expected)
         return cls(weights, bias, filter_, vocabulary, *strengths)
-
-
-def _filtered(values: Parameters, filter_: NDArray[np.float32]) -> Parameters:
-    middle = len(filter_) // 2
-    return np.asarray(sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(filter_)), np.float64)
 
 
 def steps_around(frames: Ids) -> Ids:

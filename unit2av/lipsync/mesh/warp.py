@@ -153,7 +153,10 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
         return None
     x, y = _sources(corners[kept], here[triangles[kept]], numbers)
     hit = (numbers > 0).astype(np.uint8)
-    _settle(x, y, hit)
+    # Single pixels may still come from elsewhere; where neighbours are not drawn, the maps hold nothing.
+    among = (cv2.boxFilter(hit, cv2.CV_32F, (3, 3), normalize=False) > _MOST_NEIGHBOURS).astype(np.uint8)
+    for values in (x, y):
+        cv2.copyTo(cv2.medianBlur(values, 3), among, values)
     return Map((slice(top, bottom), slice(left, right)), x, y, _without_rim(hit, there - [left, top]))
 
 
@@ -181,13 +184,6 @@ def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tup
         np.minimum(a, most, out=a)
         maps.append(a)
     return maps[0], maps[1]
-
-
-def _settle(x: Floats, y: Floats, hit: NDArray[np.uint8]) -> None:
-    """Take out single pixels that still come from elsewhere; where neighbours are not drawn, their maps hold nothing."""
-    among = (cv2.boxFilter(hit, cv2.CV_32F, (3, 3), normalize=False) > _MOST_NEIGHBOURS).astype(np.uint8)
-    for values in (x, y):
-        cv2.copyTo(cv2.medianBlur(values, 3), among, values)
 
 
 def _without_rim(hit: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:

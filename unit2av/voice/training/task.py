@@ -83,11 +83,15 @@ class Unit2aTask(Task):
         runs = batch["runs"]
         sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
         values: dict[str, Tensor | float] = {}
-        losses = self._spectral_losses(sound, batch["samples"]) | more
+        weights = self._config.losses
+        losses = {"mel": F.l1_loss(self._mel(sound), self._mel(batch["samples"]))}
+        if weights.stft:
+            losses["stft"] = self._stft(sound, batch["samples"], self._stft.draw(weights.stft_drawn))
+        losses |= more
         losses["duration"] = duration_loss(log_durations, runs)
-        if self._config.losses.length:
+        if weights.length:
             losses["length"] = length_loss(log_durations, runs)
-        if self._discriminators is not None and engine.progress >= self._config.losses.adversarial_from:
+        if self._discriminators is not None and engine.progress >= weights.adversarial_from:
             values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
             # The module itself, its weights held: they must not gather the vocoder's gradients.
             self._discriminators.requires_grad_(False)
@@ -96,7 +100,6 @@ class Unit2aTask(Task):
             judged = self._discriminators(sound)
             self._discriminators.requires_grad_(True)
             losses |= {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
-        weights = self._config.losses
         loss = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
         engine.update(_GENERATOR, loss)
         return {"loss": loss, **losses, **values}
@@ -109,12 +112,6 @@ class Unit2aTask(Task):
     def _say(self, batch: SegmentBatch, one: slice, length: int) -> Tensor:
         """Say one held-out utterance with its own durations: float32 [1, 320 * length]. A voice with a pitch says it otherwise."""
         return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
-
-    def _spectral_losses(self, sound: Tensor, real: Tensor) -> dict[str, Tensor]:
-        losses = {"mel": F.l1_loss(self._mel(sound), self._mel(real))}
-        if self._config.losses.stft:
-            losses["stft"] = self._stft(sound, real, self._stft.draw(self._config.losses.stft_drawn))
-        return losses
 
     def _train_discriminators(self, made: Tensor, real: Tensor, engine: Engine) -> Tensor:
         # Both halves in one call: data parallel training counts calls.

@@ -129,14 +129,12 @@ def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
         elif 0 < entry.frames < SHORTEST:
             reading.lacks(entry, f"too short, below {SHORTEST} pictures", "cut longer clips", entry.frames)
         else:
-            clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), Path(manifest_path), entry.id)))
+            offset = entry.extra.get(_OFFSET, 0)
+            if isinstance(offset, bool) or not isinstance(offset, int):
+                what = f"{_OFFSET} of {entry.id} is no number of pictures"
+                raise InputError(what, path=Path(manifest_path), expected="a whole number", found=repr(offset))
+            clips.append(SoundClip(footage, sound, offset))
     return reading.require(clips)
-
-
-def _offset_of(value: object, path: Path, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{_OFFSET} of {name} is no number of pictures", path=path, expected="a whole number", found=repr(value))
-    return value
 
 
 class MelCache:

@@ -84,7 +84,9 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
                 "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} pictures", found=len(faces.pictures)
             )
         seen = windows_seen(faces, WINDOW)
-        first, last = self.lead + clip.offset, clip.offset + _num_heard(mel) - self.behind
+        # Pictures of 25 a second that have a whole chunk, the first at 0 s.
+        num_heard = frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
+        first, last = self.lead + clip.offset, clip.offset + num_heard - self.behind
         heard = seen[(seen >= first) & (seen <= last)]
         if not len(heard) or len(seen) < 2:
             raise InputError(
@@ -127,11 +129,6 @@ def _window_sound(mel: Mel, picture: int) -> Mel:
     """Return the chunk that begins with a picture: float32 [1, 80, 16]."""
     window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
     return window
-
-
-def _num_heard(mel: Mel) -> int:
-    """Return how many pictures of 25 a second have a whole chunk, the first at 0 s."""
-    return frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
 
 
 class SoundLosses(LipLosses):
