@@ -95,22 +95,19 @@ class LengthBatches:
             yield chunk[np.argsort(self._lengths[chunk], kind="stable")]
 
     def _cut(self, chunk: NDArray[np.int64]) -> Iterator[list[int]]:
-        batch: list[int] = []
+        config, batch = self._config, list[int]()
         longest = 0
         for index in chunk.tolist():
             length = max(longest, int(self._lengths[index]))
-            if batch and self._is_full(len(batch) + 1, length):
+            too_many = bool(config.batch_size) and len(batch) + 1 > config.batch_size
+            too_long = bool(config.max_length_sum) and (len(batch) + 1) * length > config.max_length_sum
+            if batch and (too_many or too_long):
                 yield batch
                 batch, length = [], int(self._lengths[index])
             batch.append(index)
             longest = length
-        if batch and not (self._config.drop_last and len(batch) < self._config.batch_size):
+        if batch and not (config.drop_last and len(batch) < config.batch_size):
             yield batch
-
-    def _is_full(self, items: int, longest: int) -> bool:
-        config = self._config
-        too_many = bool(config.batch_size) and items > config.batch_size
-        return too_many or (bool(config.max_length_sum) and items * longest > config.max_length_sum)
 
     def __iter__(self) -> Iterator[list[Key]]:
         for batch in self.epoch_batches(self._epoch)[self._position :]:

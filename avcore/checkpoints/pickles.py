@@ -393,14 +393,10 @@ def _names_in_zip(path: Path) -> set[str]:
 def _names_in_old_file(path: Path) -> set[str]:
     with path.open("rb") as file:
         operations = (operation for _ in range(_OLD_FILE_PICKLES) for operation in pickletools.genops(file))
-        names = {str(argument) for operation, argument, _ in operations if operation.name == "GLOBAL"}
-    return {_current_name(*name.split(" ", 1)) for name in names}
-
-
-def _current_name(module: str, name: str) -> str:
-    """Return the name in Python 3 of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch."""
-    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-    return f"{module}.{name}"
+        stored = {str(argument) for operation, argument, _ in operations if operation.name == "GLOBAL"}
+    # Python 3's names of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch.
+    pairs = [one.split(" ", 1) for one in stored]
+    return {".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))) for module, name in pairs}
 
 
 def _refuse_system_calls(names: set[str], path: Path) -> None:

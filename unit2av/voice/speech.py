@@ -210,7 +210,8 @@ class UnitVocoder:
         merged = self._checked(units).merged()
         before, behind = (self._edge(int(unit != self.edge_unit)) for unit in (merged.ids[0], merged.ids[-1]))
         rows = self._rows(np.concatenate((before, merged.ids, behind)))
-        log_durations = self._log_durations(rows)[len(before) : len(before) + len(merged)]
+        with torch.inference_mode():
+            log_durations = self.network.log_durations(rows[None])[0, len(before) : len(before) + len(merged)]
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
         if not bool((steps <= _LONGEST_UNIT).all()):
             raise CheckpointError(
@@ -289,10 +290,6 @@ class UnitVocoder:
         if not np.isfinite(vector).all():
             raise InputError("the speaker vector has values that are no numbers", hint="take the voice from another recording")
         return torch.from_numpy(vector)[None]
-
-    @torch.inference_mode()
-    def _log_durations(self, rows: Tensor) -> Tensor:
-        return self.network.log_durations(rows[None])[0]
 
     @torch.inference_mode()
     def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:

@@ -63,18 +63,15 @@ class LipReader:
         for a clip that cannot be used.
         """
         drawn = [self._sync(clip, self._pasted(clip, self._draw(clip, face))) for clip in self._clips]
-        recorded = [self._of_recording(clip) for clip in self._clips]
+        for clip in self._clips:
+            if clip.id not in self._recorded:  # they stay as they are, from one measurement to the next
+                self._recorded[clip.id] = self._sync(clip, PictureSource(clip.footage.video).pictures(0, _whole(clip)))
+        recorded = [self._recorded[clip.id] for clip in self._clips]
         return {
             "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
             "unit_sync_at_zero": float(np.mean([0.0 if one is None else one.at_zero for one in drawn])),
             "recorded_unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in recorded])),
         }
-
-    def _of_recording(self, clip: LipClip) -> UnitSync | None:
-        if clip.id not in self._recorded:
-            pictures = PictureSource(clip.footage.video).pictures(0, _whole(clip))
-            self._recorded[clip.id] = self._sync(clip, pictures)
-        return self._recorded[clip.id]
 
     def _sync(self, clip: LipClip, pictures: Iterator[Picture]) -> UnitSync | None:
         try:

@@ -81,7 +81,10 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
     if not train_voiced:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
-    train_voiced += _with_other_units(train_voiced, data)
+    known = {one.id: one for one in train_voiced}
+    for store in data.more_units:  # the same utterances with other units of them
+        others = read_utterances(data.train, store, reading)
+        train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
     both = [*train_voiced, *valid_voiced]
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
     corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
@@ -93,17 +96,6 @@ def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Pr
     if config.data.speakers:
         return give_voices(utterances, read_voices(config.data.speakers), config.data.allow_missing)
     return compute_missing(utterances, config.run_dir, config.data.speaker_encoder, progress)
-
-
-def _with_other_units(utterances: Sequence[VoiceClip], data: VoiceDataConfig) -> list[VoiceClip]:
-    """The same utterances with other units of them, once for each store of `data.more_units`."""
-    known = {one.id: one for one in utterances}
-    return [
-        replace(known[other.id], units=other.units)
-        for store in data.more_units
-        for other in read_utterances(data.train, store, reading_of(data))
-        if other.id in known
-    ]
 
 
 def _speaker_dim(utterances: list[VoiceClip]) -> int:

@@ -109,15 +109,11 @@ class TakeReader:
         while len(frames) < shortest:
             frames, samples, track = np.tile(frames, 2), np.tile(samples, 2), np.tile(track, 2)
         log_f0, voiced = filled_log(track)
-        return VoiceTake(frames, samples, log_f0, _melody(frames, log_f0, voiced, track))
-
-
-def _melody(frames: NDArray[np.int64], log_f0: Vector, voiced: NDArray[np.bool_], track: Vector) -> Melody:
-    pitch = pitch_of(track)
-    median, spread = _NO_PITCH if pitch is None else (pitch.median, pitch.spread)
-    by_step = log_f0.reshape(-1, PER_STEP).mean(1)
-    half = PER_STEP / 2
-    return Melody(frames, ((by_step - median) / spread).astype(np.float32), voiced.reshape(-1, PER_STEP).sum(1) >= half)
+        pitch = pitch_of(track)
+        median, spread = _NO_PITCH if pitch is None else (pitch.median, pitch.spread)
+        by_step = (log_f0.reshape(-1, PER_STEP).mean(1) - median) / spread
+        is_voiced = voiced.reshape(-1, PER_STEP).sum(1) >= PER_STEP / 2
+        return VoiceTake(frames, samples, log_f0, Melody(frames, by_step.astype(np.float32), is_voiced))
 
 
 def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, contours: int) -> HarmonicBatch:
