@@ -234,7 +234,11 @@ class AvHubert(nn.Module):
         projected = self.final_proj(hidden)
         per_head = projected.split(self.config.final_dim, dim=-1) if self.config.untie_final_proj else [projected] * len(counts)
         embeddings = torch.split(self.label_embs_concat, counts)
-        return [_cosine(head, classes) / self.config.logit_temp for head, classes in zip(per_head, embeddings, strict=True)]
+        logits = []
+        for head, classes in zip(per_head, embeddings, strict=True):
+            norms: Tensor = torch.linalg.vector_norm(head, dim=-1, keepdim=True) * torch.linalg.vector_norm(classes, dim=-1)
+            logits.append(functional.linear(head, classes) / norms.clamp_min(_SMALLEST_NORM) / self.config.logit_temp)
+        return logits
 
 
 def load_avhubert(checkpoint: Checkpoint) -> AvHubert:
@@ -243,9 +247,3 @@ def load_avhubert(checkpoint: Checkpoint) -> AvHubert:
         model = AvHubert(AvHubertConfig.from_checkpoint(checkpoint))
     load_strict(model, checkpoint.tensors, checkpoint)
     return model.eval()
-
-
-def _cosine(vectors: Tensor, classes: Tensor) -> Tensor:
-    """Compute cosines: [batch, time, dim] and [classes, dim] -> [batch, time, classes]."""
-    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True) * torch.linalg.vector_norm(classes, dim=-1)
-    return functional.linear(vectors, classes) / norms.clamp_min(_SMALLEST_NORM)

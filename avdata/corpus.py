@@ -73,13 +73,10 @@ def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
 
 
 def _clip_of(entry: Entry, root: Path) -> CorpusClip:
-    repeat = entry.extra.get("repeat", 1)
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
-        raise InputError(f"the entry {entry.id!r} cannot be repeated so", path=root, expected="repeat: 0, 1, 2, ...", found=repeat)
+    repeat = entry.repeat(root)
     audio, lips = (str(root / name) if name else "" for name in (entry.audio, entry.lips))
-    sentence = str(entry.extra.get("sentence") or (f"{entry.language}:{entry.text}" if entry.text else ""))
     samples = entry.samples or seconds_to_samples(entry.duration_s)
-    return CorpusClip(entry.id, audio, lips, entry.frames, samples, repeat, sentence)
+    return CorpusClip(entry.id, audio, lips, entry.frames, samples, repeat, entry.sentence)
 
 
 def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:

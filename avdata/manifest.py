@@ -121,6 +121,20 @@ class Entry:
         """Its stated length; 0 = not stated."""
         return self.duration_s or float(samples_to_seconds(self.samples)) or float(frames_to_seconds(self.frames))
 
+    @property
+    def sentence(self) -> str:
+        """The same for all utterances of the same words; "" where these are not known."""
+        return str(self.extra.get("sentence") or (f"{self.language}:{self.text}" if self.text else ""))
+
+    def repeat(self, path: Path | None = None) -> int:
+        """Return how often an epoch has it. Raises InputError, which names the path, for what is no number of times."""
+        repeat = self.extra.get("repeat", 1)
+        if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
+            raise InputError(
+                f"the entry {self.id!r} cannot be repeated so", path=path, expected="repeat: 0, 1, 2, ...", found=repeat
+            )
+        return repeat
+
     def to_row(self) -> dict[str, Any]:
         """Return the entry as a JSON object; what it does not have is left out."""
         row = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}

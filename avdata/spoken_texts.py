@@ -80,7 +80,10 @@ def read_spoken_texts(
         if not has_text or not places:
             lacking.append(entry.id)
             continue
-        kept += [_utterance(entry, found[at][entry.id], heard[at][entry.id] if heard else None) for at in places]
+        said = entry.id, entry.text, entry.language
+        for at in places:
+            beside = heard[at][entry.id] if heard else None
+            kept.append(SpokenText(*said, found[at][entry.id], beside, entry.sentence, entry.repeat()))
     what = f"without text, language or units in {', '.join(map(str, stores))}"
     leave_out(lacking, "utterance", what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
     if not kept:
@@ -101,8 +104,7 @@ def read_seen_texts(manifest: str | Path, reading: TextReading | None = None) ->
         if lips is None or not lips.is_file() or not entry.text.strip() or not entry.language:
             lacking.append(entry.id)
             continue
-        sentence = str(entry.extra.get("sentence") or f"{entry.language}:{entry.text}")
-        kept.append(SeenText(entry.id, entry.text, entry.language, lips, entry.frames, sentence))
+        kept.append(SeenText(entry.id, entry.text, entry.language, lips, entry.frames, entry.sentence))
     leave_out(lacking, "utterance", "without text, language or lips", Path(manifest), reading.allow_missing, "check the paths")
     if not kept:
         raise InputError("no utterance has both lips and text", path=manifest)
@@ -122,11 +124,3 @@ def _rows(path: str | Path, wanted: set[str], reading: TextReading) -> Iterator[
         seen.add(row.id)
         if row.id in wanted:
             yield row.id, timed_units(row, f"{path}: {row.id}", reading.frame_level, reading.first_unit)
-
-
-def _utterance(entry: Entry, units: Units, sound: Units | None) -> SpokenText:
-    repeat = entry.extra.get("repeat", 1)
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
-        raise InputError(f"the entry {entry.id!r} cannot be repeated so", expected="repeat: 0, 1, 2, ...", found=repeat)
-    sentence = str(entry.extra.get("sentence") or f"{entry.language}:{entry.text}")
-    return SpokenText(entry.id, entry.text, entry.language, units, sound, sentence, repeat)

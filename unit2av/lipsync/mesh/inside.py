@@ -275,7 +275,9 @@ class _Layer:
         mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
         for number, place in enumerate(_TOOTH_MIDDLES):
             own = slice(number * _PER_TOOTH, (number + 1) * _PER_TOOTH)
-            outline, root = _tooth(low[own], high[own], self.detail)
+            edge, gum = low[own], high[own]
+            rounded = edge + self.detail * _ROUNDED[:, None] * (gum - edge)  # its corners
+            outline, root = (np.concatenate([begin, gum[::-1]]) for begin in (rounded, edge + 0.6 * (gum - edge)))
             away = 1 - 0.35 * (place / _ROW_END) ** 2
             for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
                 cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
@@ -288,13 +290,6 @@ class _Layer:
         tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
         self.pixels[:] += (colour * tone - self.pixels) * (mask * share)
-
-
-def _tooth(low: Points, high: Points, detail: float) -> tuple[Points, Points]:
-    """Return the outline of a tooth with corners rounded by a share `detail`, and of its upper part, from its edge and its gum [5,
-    2]: [n, 2] each."""
-    rounded = low + detail * _ROUNDED[:, None] * (high - low)
-    return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
 
 @cache
