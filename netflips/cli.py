@@ -197,7 +197,7 @@ def usage(purposes: Mapping[str, str]) -> str:
 
 def help_of(name: str, parser: Parser, is_all: bool) -> str:
     """Return a command's help: its options, or the usual ones of many, and examples. is_all: all options."""
-    examples = "\n".join(["examples:", *_examples(EXAMPLES[name])])
+    examples = "\n".join(["examples:", *(f"  {line}\n      {what}" for what, line in EXAMPLES[name])])
     if is_all or name not in USUAL:
         return f"{parser.format_help().rstrip()}\n\n{examples}"
     about = textwrap.fill(" ".join((parser.description or "").split()), _WIDTH)
@@ -205,12 +205,6 @@ def help_of(name: str, parser: Parser, is_all: bool) -> str:
     options = "\n".join(["options:", *(line for one in wanted for line in _option(one))])
     rest = f"`netflips help {name} --all` lists all {len(parser._actions)} options."
     return f"usage: netflips {name} INPUT -o OUT [options]\n\n{about}\n\n{options}\n\n{rest}\n\n{examples}"
-
-
-def _examples(given: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for what, line in given:
-        yield f"  {line}"
-        yield f"      {what}"
 
 
 def _option(action: argparse.Action) -> Iterator[str]:

@@ -57,27 +57,25 @@ def script_for(shell: str) -> str:
     """Return the script for `bash` or `zsh`, which understands bash's way of completion."""
     from netflips.cli import COMMANDS, parser_of
 
-    parsers = [(f"{name} {action}".rstrip(), one) for name in COMMANDS for action, one in _parts(parser_of(name))]
+    parsers, options, actions = list[tuple[str, argparse.ArgumentParser]](), list[str](), list[str]()
+    for name in COMMANDS:
+        parser = parser_of(name)
+        parsers.append((name, parser))
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += [(f"{name} {word}", one) for word, one in action.choices.items()]
+        first = next((action for action in parser._actions if not action.option_strings), None)
+        if first is not None and first.choices:
+            actions.append(f"        {name}) {_reply([str(one) for one in first.choices])}; return ;;")
+    for where, one in reversed(parsers):  # those of an action before all others of its command
+        flags = [flag for flag in one._option_string_actions if flag.startswith("--")]
+        pattern = f'"{where}"' if " " in where else f'"{where} "*'
+        options.append(f"        {pattern}) {_reply(flags)} ;;")
     values = [line for where, parser in parsers for line in _values(where, parser)]
-    options = [f"        {_pattern(where)}) {_reply(_flags(parser))} ;;" for where, parser in reversed(parsers)]
-    chosen = {name: _positional_choices(parser_of(name)) for name in COMMANDS}
-    actions = [f"        {name}) {_reply(words)}; return ;;" for name, words in chosen.items() if words]
     script = _SCRIPT.format(
         commands=" ".join(COMMANDS), values="\n".join(values), actions="\n".join(actions), options="\n".join(options)
     )
     return (_FOR_ZSH if shell == "zsh" else "") + script
-
-
-def _parts(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield a parser as the action "", and those of its subcommands by name."""
-    yield "", parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices.items()
-
-
-def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    return [flag for flag in parser._option_string_actions if flag.startswith("--")]
 
 
 def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -87,15 +85,6 @@ def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         if action.option_strings and action.choices is not None:
             flags = "|".join(f'"{name} {flag}"' for flag in action.option_strings)
             yield f"    {flags}) {_reply([str(one) for one in action.choices])}; return ;;"
-
-
-def _positional_choices(parser: argparse.ArgumentParser) -> list[str]:
-    first = next((action for action in parser._actions if not action.option_strings), None)
-    return [] if first is None or first.choices is None else [str(one) for one in first.choices]
-
-
-def _pattern(where: str) -> str:
-    return f'"{where}"' if " " in where else f'"{where} "*'
 
 
 def _reply(words: Sequence[str]) -> str:

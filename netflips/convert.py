@@ -6,7 +6,6 @@ names is written once, and a vocoder fresh from training can be put into a rende
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,19 +27,17 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 
 def convert(options: ConvertOptions) -> None:
     """Convert the checkpoint that the options name. Raises what `convert_checkpoint` does."""
-    vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
+    vocoders = dict[str, Path]()
+    for text in options.add_vocoder:
+        language, _, path = text.partition("=")
+        if not language or not path:
+            raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
+        vocoders[language] = Path(path)
     wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
     written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     told = written.kind, len(written.tensors), after, before, written.fingerprint
     LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
-
-
-def _parse_vocoder(text: str) -> tuple[str, Path]:
-    language, _, path = text.partition("=")
-    if not language or not path:
-        raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
-    return language, Path(path)
 
 
 def convert_checkpoint(
@@ -66,7 +63,9 @@ def convert_checkpoint(
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
-        config = _without_settings(config, normalise_language(language))
+        replaced = normalise_language(language)
+        for name in {"vocoders", "unit_offsets"} & config.keys():
+            config = {**config, name: {key: value for key, value in config[name].items() if key != replaced}}
     if dtype is not None and (vocabulary := source.stage.layout.vocabularies(source).get("")):
         # Where it is not recorded, it may be computed from tensors, which are about to be rounded.
         config = {**config, "vocabulary": vocabulary}
@@ -77,12 +76,6 @@ def convert_checkpoint(
     written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
-
-
-def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return a renderer's configuration without what was said of the vocoder that is being replaced."""
-    by_language = {"vocoders", "unit_offsets"} & config.keys()
-    return {**config, **{name: {key: value for key, value in config[name].items() if key != language} for name in by_language}}
 
 
 def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:

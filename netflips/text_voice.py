@@ -128,7 +128,10 @@ class Telling:
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
             if self.spellings:
                 steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
-                self._pause(steps)
+                before, unit = self.parts[-1], speller.silence
+                if unit is None:  # then the last unit's mouth is held
+                    unit = int(before.ids[-1])
+                self.parts.append(Units(np.array([unit]), np.array([steps]), before.language, before.vocabulary))
                 yield np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
             units = spelling.units
             if units.durations is None:
@@ -147,12 +150,6 @@ class Telling:
     def rate(self) -> int:
         """Samples a second."""
         return SAMPLE_RATE if self.said_by.band_extension is None else WIDE_RATE
-
-    def _pause(self, steps: int) -> None:
-        """Silence of some steps; without a unit for it, the last unit's mouth is held."""
-        before, silence = self.parts[-1], self.said_by.speller.silence
-        unit = int(before.ids[-1]) if silence is None else silence
-        self.parts.append(Units(np.array([unit]), np.array([steps]), before.language, before.vocabulary))
 
     @property
     def units(self) -> Units:

@@ -127,7 +127,13 @@ def of_utterance(
     """
     strange = [one for one in readings if one.is_strange]
     names_domain = any(one.domain is not None for one in readings)
-    share = _share(1.0 if known is None else known, strange) if names_domain else None
+    share: float | None = None
+    if names_domain:
+        share = 1.0 if known is None else known
+        for one in strange:  # a mean under its bound lowers it by as much as it is less probable
+            bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)
+            if bound is not None:
+                share = min(share, exp(min(one.score - bound, 0.0)) if one.score == one.score else 0.0)
     found: dict[Cause, bool] = {
         "outside": bool(strange) and share is not None and share <= _BAD_SHARE,
         "part": bool(strange) and share is not None and share > _BAD_SHARE,
@@ -138,15 +144,6 @@ def of_utterance(
     causes = tuple(cause for cause, is_there in found.items() if is_there)
     grade: Grade = "bad" if _BAD_CAUSES & set(causes) else "doubtful" if causes else "good" if names_domain else "unknown"
     return Understanding(grade, share, causes)
-
-
-def _share(share: float, strange: Sequence[DomainScore]) -> float:
-    """Return the share that is like what the models know; a mean under its bound lowers it by as much as it is less probable."""
-    for one in strange:
-        bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)
-        if bound is not None:
-            share = min(share, exp(min(one.score - bound, 0.0)) if one.score == one.score else 0.0)
-    return share
 
 
 def of_hearing(heard: Transcript, source: str = "", target: str = "") -> Understanding:

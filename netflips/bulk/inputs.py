@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from avcore.errors import InputError
@@ -35,7 +36,8 @@ def read_inputs(
     elif glob.has_magic(what):
         found = (Path(name) for name in glob.iglob(what, recursive=True))
         media = (one for one in found if _is_media(one, suffixes) and one.is_file())
-        manifest = _of_files(media, _fixed_part(what), language)
+        fixed = takewhile(lambda part: not glob.has_magic(part), Path(what).parts[:-1])
+        manifest = _of_files(media, Path(*fixed), language)
     else:
         raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
     if not manifest.entries:
@@ -90,16 +92,6 @@ def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
 def _is_media(path: Path, suffixes: Sequence[str]) -> bool:
     is_ours = path.name.lower().endswith(LIP_ENDING) or path.name.startswith(".")
     return path.suffix.lower() in suffixes and not is_ours
-
-
-def _fixed_part(pattern: str) -> Path:
-    """Return the folder of a glob down to its first wildcard."""
-    fixed = []
-    for part in Path(pattern).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    return Path(*fixed)
 
 
 def _with_language(entries: Iterable[Entry], language: str) -> Iterator[Entry]:

@@ -68,7 +68,13 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
     path = out_dir / _RUN
     if path.exists() and overwrite:
         _read_run(path)
-        _delete(out_dir)
+        for name in _FOLDERS:
+            if (out_dir / name).is_symlink():
+                (out_dir / name).unlink()
+            elif (out_dir / name).exists():
+                shutil.rmtree(out_dir / name)
+        for name in _FILES:
+            (out_dir / name).unlink(missing_ok=True)
     if not require_same(out_dir, key):
         taken = [name for name in (*_FOLDERS, *_FILES) if (out_dir / name).exists()]
         if taken:
@@ -113,16 +119,6 @@ def _list(key: Mapping[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name} {key.get(name, 'none')}" for name in names)
 
 
-def _delete(out_dir: Path) -> None:
-    for name in _FOLDERS:
-        if (out_dir / name).is_symlink():
-            (out_dir / name).unlink()
-        elif (out_dir / name).exists():
-            shutil.rmtree(out_dir / name)
-    for name in _FILES:
-        (out_dir / name).unlink(missing_ok=True)
-
-
 @dataclass(frozen=True)
 class Shard:
     """The utterances of a shard in their order. digests: what each was made from, see `digest`."""
@@ -150,7 +146,11 @@ def read_plan(path: Path) -> Iterator[Shard]:
     if not path.exists():
         return
     try:
-        yield from (_shard(row, number) for number, row in enumerate(row for _, row in iter_rows(path)))
+        for number, (_, row) in enumerate(iter_rows(path)):
+            shard = Shard(row["shard"], tuple(map(str, row["ids"])), tuple(map(str, row["digests"])))
+            if shard.number != number or len(shard.ids) != len(shard.digests):
+                raise ValueError(f"shard {shard.number} of {len(shard.ids)} utterances on line {number + 1}")
+            yield shard
     except (InputError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
         found = error.what if isinstance(error, InputError) else error
         raise InputError("this plan of an extraction is damaged", path=path, found=found, hint=WAY_OUT) from error
@@ -161,13 +161,6 @@ def packed_shards(shards: Iterable[Shard]) -> Packed[Shard]:
     return Packed(
         shards, lambda shard: [shard.number, shard.ids, shard.digests], lambda row: Shard(row[0], tuple(row[1]), tuple(row[2])), 1
     )
-
-
-def _shard(row: Mapping[str, Any], number: int) -> Shard:
-    shard = Shard(row["shard"], tuple(map(str, row["ids"])), tuple(map(str, row["digests"])))
-    if shard.number != number or len(shard.ids) != len(shard.digests):
-        raise ValueError(f"shard {shard.number} of {len(shard.ids)} utterances on line {number + 1}")
-    return shard
 
 
 def write_plan(path: Path, shards: Iterable[Shard]) -> None:

@@ -170,19 +170,15 @@ def _wait_s(cause: BaseException | None, tried: int) -> float | None:
 def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     first, context = requests[0], {row["number"]: row["text"] for row in requests[0].get("context", ())}
     inside = {number for request in requests for number in request.get("pieces", [request["number"]])}
+    names = ("number", "speaker", "to", "level", "text", "seconds", "syllables", "glossary", "again")
     asked = {
         "talk": first.get("title", ""),
         "before": [text for number, text in context.items() if number < min(inside)][-3:],
         "after": [text for number, text in context.items() if number > max(inside)][:2],
-        "lines": [_line(request) for request in requests],
+        "lines": [{name: request[name] for name in names if request.get(name)} for request in requests],
     }
     system = " ".join(_SYSTEM.split()).format(source=first["source"], target=first["target"])
     return [{"role": "system", "content": system}, {"role": "user", "content": json.dumps(asked, ensure_ascii=False)}]
-
-
-def _line(request: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("number", "speaker", "to", "level", "text", "seconds", "syllables", "glossary", "again")
-    return {name: request[name] for name in names if request.get(name)}
 
 
 # Reading answers

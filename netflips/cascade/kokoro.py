@@ -32,7 +32,7 @@ from avcore.flags import Command, QuietOptions, flag, options_from
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
 from avcore.speech.pitch import measure_pitch
-from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell_ipa
+from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, spell_ipa
 from text2unit.korean.pronunciation import letters_of_syllable, pronounce
 from text2unit.normalise import MARKS, is_syllable, normalise
 
@@ -188,7 +188,12 @@ class _Network:
     def _model(self) -> Any:
         import onnx
 
-        model = onnx.load_model_from_string(_joined(self._digest))
+        parts = [resources.files(name).joinpath("part.bin").read_bytes() for name in _PACKAGES[1 : _NUM_PARTS + 1]]
+        content = b"".join(parts)
+        if hashlib.sha256(content).hexdigest() != self._digest:
+            hint = "install them again"
+            raise InputError("the packages of the natural voices are damaged", expected=self._digest, hint=hint)
+        model = onnx.load_model_from_string(content)
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
         return model
 
@@ -203,9 +208,14 @@ class _Network:
 
     def _inputs(self, signs: Sequence[Sign], styles: Styles, speed: float) -> dict[str, Any]:
         tokens = [self._numbers[sign] for sign, _ in signs]
+        unknown = [name for name, _ in styles if name not in self._styles]
+        if unknown:
+            raise UsageError("no such natural voice", expected=", ".join(sorted(self._styles)), found=", ".join(unknown))
+        of_length = ((share, self._styles[name][min(len(tokens), len(self._styles[name])) - 1]) for name, share in styles)
+        style = np.sum([share * row.reshape(1, -1) for share, row in of_length], axis=0)
         return {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": self._style(styles, len(tokens)),
+            "style": np.asarray(style, np.float32),
             "speed": np.array([speed], np.float32),
         }
 
@@ -221,13 +231,6 @@ class _Network:
     def knows(self, sign: str) -> bool:
         """Return whether a sign is in the network's alphabet."""
         return sign in self._numbers
-
-    def _style(self, styles: Styles, length: int) -> NDArray[np.float32]:
-        unknown = [name for name, _ in styles if name not in self._styles]
-        if unknown:
-            raise UsageError("no such natural voice", expected=", ".join(sorted(self._styles)), found=", ".join(unknown))
-        rows = [share * self._styles[name][min(length, len(self._styles[name])) - 1].reshape(1, -1) for name, share in styles]
-        return np.asarray(np.sum(rows, axis=0), np.float32)
 
 
 def missing_voices() -> list[str]:
@@ -247,8 +250,11 @@ def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
     samples, phonemes = _spoken(text, voice.styles, voice.speed, voice.language)
     # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
     percent = round(voice.tract * 100)
-    timed = tuple((name, start * 100 / percent, end * 100 / percent) for name, start, end in phonemes)
-    return _trimmed(TimedSpeech(resample(samples, RATE * percent // 100, RATE), RATE, timed))
+    timed = [(name, start * 100 / percent, end * 100 / percent) for name, start, end in phonemes]
+    whole = resample(samples, RATE * percent // 100, RATE)
+    first, last = max(timed[0][1] - _MARGIN_S, 0.0), timed[-1][2] + _MARGIN_S  # with little silence at the ends
+    moved = tuple((name, start - first, end - first) for name, start, end in timed)
+    return TimedSpeech(whole[round(first * RATE) : round(last * RATE)], RATE, moved)
 
 
 @lru_cache(maxsize=4)
@@ -286,19 +292,14 @@ def _signs(text: str) -> Iterator[Sign]:
         for number, word in enumerate(clause):
             if place or number:
                 yield " ", _SILENCE
-            for phoneme in word:
-                yield from _signs_of(phoneme)
+            for name, signs in word:
+                if name.startswith("_"):
+                    continue
+                for old, new in _SIGNS:
+                    signs = signs.replace(old, new)
+                yield from ((sign, name) for sign in signs)
         if place < len(marks):
             yield marks[place], _SILENCE
-
-
-def _signs_of(phoneme: Spelled) -> Iterator[Sign]:
-    name, signs = phoneme
-    if name.startswith("_"):
-        return
-    for old, new in _SIGNS:
-        signs = signs.replace(old, new)
-    yield from ((sign, name) for sign in signs)
 
 
 def _timed(signs: Sequence[Sign], seconds: NDArray[np.floating[Any]]) -> list[Phoneme]:
@@ -331,23 +332,6 @@ def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phone
     while heard and heard[-1][0] == _SILENCE:
         heard.pop()
     return heard
-
-
-def _trimmed(speech: TimedSpeech) -> TimedSpeech:
-    """Speech with little silence at its ends."""
-    start = max(speech.phonemes[0][1] - _MARGIN_S, 0.0)
-    stop = speech.phonemes[-1][2] + _MARGIN_S
-    phonemes = tuple((name, begin - start, end - start) for name, begin, end in speech.phonemes)
-    return TimedSpeech(speech.samples[round(start * speech.rate) : round(stop * speech.rate)], speech.rate, phonemes)
-
-
-def _joined(digest: str) -> bytes:
-    """Return the network's file. Raises InputError where its parts are not those that belong together."""
-    parts = [resources.files(name).joinpath("part.bin").read_bytes() for name in _PACKAGES[1 : _NUM_PARTS + 1]]
-    content = b"".join(parts)
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError("the packages of the natural voices are damaged", expected=digest, hint="install them again")
-    return content
 
 
 def _part_of(model: Any, output: str) -> bytes:

@@ -258,7 +258,10 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
     target_pieces = pieces if joins == cuts else open_pieces(joins)
     with engine_errors(folder, _WHAT):
         engine = Translator(str(folder), **settings)
-    return TextTranslator(folder.resolve().name, tokens, _adds_end(folder), pieces, target_pieces, engine, folder)
+    path = folder / "config.json"
+    content = read_json(path, "the configuration") if path.is_file() else {}
+    adds_end = isinstance(content, dict) and content.get("add_source_eos") is True  # then the engine itself marks a text's end
+    return TextTranslator(folder.resolve().name, tokens, adds_end, pieces, target_pieces, engine, folder)
 
 
 def _try(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -269,13 +272,6 @@ def _try(folder: Path, settings: Mapping[str, Any]) -> None:
     translator.translate("a b c. 1 2 3", one, other)
     if translator.tokens[one]:
         translator.translate("a b c. 1 2 3", other, one)
-
-
-def _adds_end(folder: Path) -> bool:
-    """Return whether the engine itself marks the end of a source text, by the folder's configuration."""
-    path = folder / "config.json"
-    content = read_json(path, "the configuration") if path.is_file() else {}
-    return isinstance(content, dict) and content.get("add_source_eos") is True
 
 
 _NLLB = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")

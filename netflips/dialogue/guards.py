@@ -54,21 +54,18 @@ def folded(text: str) -> str:
 
 def typed(text: str) -> tuple[Typed, ...]:
     """Return the letters of a text as `folded` gives it; punctuation within a word counts for nothing, blanks divide words."""
-    return tuple(_typed(text))
+    found, place = list[Typed](), -1
+    for word, signs in enumerate(text.split()):
+        for sign in signs:
+            if unicodedata.category(sign)[0] in _KEPT and (strokes := _strokes(sign)):
+                place += 1
+                found += [Typed(one, place, word) for one in strokes]
+    return tuple(found)
 
 
 def names(text: str) -> str:
     """The same letters alone, of any text."""
     return "".join(letter.name for letter in typed(folded(text)))
-
-
-def _typed(text: str) -> Iterator[Typed]:
-    place = -1
-    for word, signs in enumerate(text.split()):
-        for sign in signs:
-            if unicodedata.category(sign)[0] in _KEPT and (strokes := _strokes(sign)):
-                place += 1
-                yield from (Typed(one, place, word) for one in strokes)
 
 
 @cache

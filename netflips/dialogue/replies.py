@@ -80,14 +80,22 @@ class Replies:
             if key not in _KEYS:
                 hint = did_you_mean(str(key), _KEYS) or None
                 raise InputError("the replies have an unknown entry", path=path, expected=", ".join(_KEYS), found=key, hint=hint)
-        slots = _slots(content.get("slots") or {}, path)
+        rows = content.get("slots") or {}
+        if not isinstance(rows, dict):
+            raise InputError("the slots of the replies are none", path=path, expected="names with lists", found=_kinds(rows))
+        slots = {
+            str(name): [_pair(one, str(name), path) for one in _texts(row, f"slot {name}", path)] for name, row in rows.items()
+        }
         questions = [pair for number, row in _rows(content["replies"], path) for pair in _filled(row, slots, number, path)]
         if len(questions) > _MOST_QUESTIONS:
             raise InputError("the replies fill to too many questions", path=path, expected=_MOST_QUESTIONS, found=len(questions))
         texts = {name: content.get(name, REFUSED) for name in ("fallback", "refused")}
         for name, text in texts.items():
             _require_sayable(text, name, path)
-        return cls(questions, texts["fallback"], texts["refused"], _share(content.get("most_errors", _MOST_ERRORS), path))
+        most = content.get("most_errors", _MOST_ERRORS)
+        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most <= 1:
+            raise InputError("most_errors of the replies is no share", path=path, expected="0 to 1", found=most)
+        return cls(questions, texts["fallback"], texts["refused"], float(most))
 
     def reply(self, heard: str) -> str:
         """See `Replier.reply`; what is not understood is answered by the fallback."""
@@ -110,12 +118,6 @@ _CONTRACT: type[Replier] = Replies
 
 def _numbered(text: str) -> Ids:
     return np.array([ord(letter) for letter in names(text)], dtype=np.int64)
-
-
-def _slots(content: Any, path: Path) -> dict[str, list[tuple[str, str]]]:
-    if not isinstance(content, dict):
-        raise InputError("the slots of the replies are none", path=path, expected="names with lists", found=_kinds(content))
-    return {str(name): [_pair(one, str(name), path) for one in _texts(row, f"slot {name}", path)] for name, row in content.items()}
 
 
 def _pair(text: str, slot: str, path: Path) -> tuple[str, str]:
@@ -185,12 +187,6 @@ def _require_sayable(text: Any, what: str, path: Path) -> None:
         raise InputError(
             f"{what} of the replies: {error.what}", path=path, expected=error.expected, found=error.found, hint=error.hint
         ) from error
-
-
-def _share(value: Any, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError("most_errors of the replies is no share", path=path, expected="0 to 1", found=value)
-    return float(value)
 
 
 def _kinds(value: Any) -> str:

@@ -28,7 +28,7 @@ from netflips.dubbing.spell import spell
 from netflips.dubbing.watch import cuts, watch
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
-from netflips.models import Models, models_when_asked
+from netflips.models import models_when_asked
 from netflips.options import LipsyncOptions, RenderCommand
 from netflips.report.files import with_reports
 from netflips.script.types import Script, SpokenSound, UnitList, UnitsGiven, VoiceFile
@@ -49,7 +49,10 @@ def sync_lips(options: LipsyncOptions) -> Script:
 def _synced(options: LipsyncOptions) -> Script:
     info = _moving(options.video)
     require_media(options.speech, "the speech")
-    models = _models_of_lips(options)
+    # A backend that goes by sound needs no models.
+    paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
+    settled(options.lips, paths.needed.get(RENDERER))
+    models = models_when_asked(paths, options)
     settle_track(options.speech, options.audio_track)
     settings = settings_told(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
@@ -102,13 +105,6 @@ def said_along(script: Script, job: Job) -> Script:
     told = job.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *told)
     return script
-
-
-def _models_of_lips(options: LipsyncOptions) -> Models:
-    """Find the models; a backend that goes by sound needs none. Raises NetflipsError for files that are missing."""
-    paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
-    settled(options.lips, paths.needed.get(RENDERER))
-    return models_when_asked(paths, options)
 
 
 def _moving(path: Path) -> MediaInfo:

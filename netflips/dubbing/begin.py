@@ -7,7 +7,6 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.media import MediaInfo, iter_sound_blocks
-from avcore.notes import Note
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
@@ -137,9 +136,12 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
     source, target = job.languages
     duration = float(job.info.duration_s)
     inside = given.within(duration)
-    for note in (inside.note, *_told_of_texts(job, given)):
-        if note is not None:
-            job.notes.add(note)
+    if inside.note is not None:
+        job.notes.add(inside.note)
+    if not given.side and any(one.text for one in given.cues):
+        job.notes.add(ONLY_TIMES(name=given.path.name, source=source, target=target))
+    elif given.side == SOURCE and not job.options.cascade:
+        job.notes.add(SHOWN_ONLY(name=given.path.name))
     found = []
     places = rounded_places([(cue.start_s, cue.end_s) for cue in inside.cues], duration)
     for number, (cue, place) in enumerate(zip(inside.cues, places, strict=True), 1):
@@ -152,15 +154,6 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
             one = replace(one, target=said)
         found.append(one)
     return tuple(found)
-
-
-def _told_of_texts(job: Job, given: GivenSubtitles) -> list[Note]:
-    source, target = job.languages
-    is_strange = not given.side and any(one.text for one in given.cues)
-    if is_strange:
-        return [ONLY_TIMES(name=given.path.name, source=source, target=target)]
-    is_shown = given.side == SOURCE and not job.options.cascade
-    return [SHOWN_ONLY(name=given.path.name)] if is_shown else []
 
 
 def _by_person(text: Text | None) -> Text | None:

@@ -149,22 +149,22 @@ class _Checker:
                 tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
             best = min(tries, key=lambda one: len(one.told.faults))  # the first of equals
             if best is not first:
-                self._tell_place(number, best.notes)
+                # What was told of its place is that of another try now.
+                before = self.job.notes.of.get(number, [])
+                self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
+                for note in best.notes:
+                    self.job.notes.add(note, number)
             told = tuple(one.told._replace(is_taken=one is best) for one in tries)
             known[number] = replace(best.one, tries=told)
         return known
 
-    def _tell_place(self, number: int, notes: Sequence[Note]) -> None:
-        """What was told of an utterance's place is that of another try now."""
-        before = self.job.notes.of.get(number, [])
-        self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
-        for note in notes:
-            self.job.notes.add(note, number)
-
     def _others(self, first: _Spoken) -> Iterator[_Spoken]:
         """Yield an utterance as it is said otherwise, as far as that may help, each time spoken when it is asked for."""
         one, faults = first.one, set(first.told.faults)
-        ways: list[tuple[How, Utterance, bool]] = [("wording", _with_target(one, take), False) for take in self._wordings(one)]
+        ways: list[tuple[How, Utterance, bool]] = []
+        for take in self._wordings(one):  # what it said is a take then
+            takes = (*([] if one.target is None else [one.target]), *(other for other in one.takes if other is not take))
+            ways.append(("wording", replace(one, target=take, takes=takes), False))
         if isinstance(one.target, WrittenText) and self.job.speaking is not None:
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
             ways += [("take", replace(one, target=target), False) for target in again]
@@ -348,12 +348,6 @@ def packs_of(placed: Sequence[Utterance]) -> Iterator[list[Utterance]]:
         pack, seconds = [*pack, one], seconds + own_s
     if pack:
         yield pack
-
-
-def _with_target(one: Utterance, target: Target) -> Utterance:
-    """Return an utterance that says another wording; the one that it said is a take then."""
-    rest = tuple(take for take in one.takes if take is not target)
-    return replace(one, target=target, takes=rest if one.target is None else (one.target, *rest))
 
 
 def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:

@@ -14,19 +14,13 @@ def _work(given: DubCommand) -> int | None:
         LOG.info("%s speaks the texts, its units are said in the speaker's voice; --speak-with names another program", speaker)
     _ = options.cascade_models, options.script  # what is missing or wrong is told before libraries are loaded
     with loading():
-        _require_video(options)
+        if len(options.videos) == 1 and not options.videos[0].is_dir():  # of several, each is opened when its turn comes
+            from avcore.media import require_media
+
+            require_media(options.videos[0], "the input video")
         from netflips.dubbing.work import dub_videos
 
     return dub_videos(options)
-
-
-def _require_video(options: DubCommand) -> None:
-    """Open the only input, so that a wrong one is told of before libraries and models are loaded; of several, each has its turn."""
-    videos = options.videos
-    if len(videos) == 1 and not videos[0].is_dir():
-        from avcore.media import require_media
-
-        require_media(videos[0], "the input video")
 
 
 _COMMAND = Command(DubCommand, "netflips dub", _work)

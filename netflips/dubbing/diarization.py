@@ -178,7 +178,10 @@ class _Crowd:
         self._meeting, self._looks = _meeting(seen), _looks(seen)
         self._people: list[_Person] = []
         self._find_people()
-        self._main = self._person_of_most(said)
+        self._main = _Person(None)
+        if voices := dict.fromkeys(one.voice for one in said if one.voice is not None):
+            # Whoever speaks most says what is too short to tell, too.
+            self._main = self._by_voice(max(voices, key=lambda voice: self._seconds[voice]))
 
     def decide(self, one: HeardSpeaker) -> tuple[_Person, frozenset[int], float]:
         """Return who says an utterance, with which tracks, and the evidence for it."""
@@ -259,12 +262,6 @@ class _Crowd:
             person = _Person(voice)
             self._people.append(person)
         return person
-
-    def _person_of_most(self, said: Sequence[HeardSpeaker]) -> _Person:
-        """Whoever speaks most; who says what is too short to tell."""
-        self._main = _Person(None)
-        voices = dict.fromkeys(one.voice for one in said if one.voice is not None)
-        return self._by_voice(max(voices, key=lambda voice: self._seconds[voice])) if voices else self._main
 
     def _tracks(self, number: int, faces: set[int]) -> frozenset[int]:
         """Return the tracks of a person in an utterance; in shots without them those of whoever speaks there: seen from

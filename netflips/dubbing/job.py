@@ -127,7 +127,10 @@ class Job:
         given = options.script_in
         subtitles = read_subtitles(given, *dub_languages(models)) if given is not None and is_subtitles(given) else None
         _check_material(source, options, subtitles)
-        _check_output(source.info, out)
+        info = source.info
+        rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
+        # Refuses a kind of file that cannot be written, or cannot hold so many channels.
+        VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.path, Fraction))
         _check_words(models, options)
         terms = terms_of_dub(models.paths, options, dub_languages(models)[1])
         consent, signing = _marks(options, terms)
@@ -322,21 +325,18 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
 
 
 def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent, ...], Signing | None]:
-    """Return who agreed to it, and what signs it. Raises UsageError, InputError or OutputError, before the work."""
+    """Return who agreed to it, as a file or the script says, and what signs it. Raises UsageError, InputError or OutputError,
+    before the work."""
     if options.only_commercial:
         require_commercial(terms)
-    return _consent(options), None if options.is_draft else Signing.of(options)
-
-
-def _consent(options: DubOptions) -> tuple[Consent, ...]:
-    """Return who agreed to the work, as a file or the script says. Raises InputError, and UsageError where an operator has none."""
     if options.consent is not None:
-        return read_consent(options.consent)
-    found = () if options.script is None else options.script.consent
-    require_in_force(found, options.script_in)
-    if options.operator and not found:
-        raise UsageError("--operator needs the consent of those who are seen and heard", hint="give --consent FILE")
-    return found
+        consent = read_consent(options.consent)
+    else:
+        consent = () if options.script is None else options.script.consent
+        require_in_force(consent, options.script_in)
+        if options.operator and not consent:
+            raise UsageError("--operator needs the consent of those who are seen and heard", hint="give --consent FILE")
+    return consent, None if options.is_draft else Signing.of(options)
 
 
 def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
@@ -378,12 +378,6 @@ def no_speech(path: Path, has_sound: bool) -> NoSpeechError:
 def _with_face(what: str, path: Path) -> str:
     """Return what a video lacks, with the face if it lacks that too."""
     return what if shows_face(path) else f"{what}, and no face"
-
-
-def _check_output(info: MediaInfo, out: Path) -> None:
-    """Refuse a kind of file that cannot be written, or cannot hold so many channels. Raises OutputError."""
-    rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
-    VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.path, Fraction))
 
 
 def _check_words(models: Models, options: DubOptions) -> None:

@@ -133,15 +133,11 @@ def _over_text(
         return Understanding()  # speech that was given
     is_own = isinstance(target, WrittenText) and not target.is_translated
     hearing = Understanding() if is_own or one.text is None else of_hearing(one.text.transcript, script.source, script.target)
-    if target is None and (fault := _fault(job, one)) is not None:
-        return worst(hearing, broken(fault))
+    if target is None:  # a note says why, where there was something to translate
+        reasons = [note.values["reason"] for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
+        if faults := [_FAULTS[str(reason)] for reason in reasons if reason in _FAULTS]:
+            return worst(hearing, broken(faults[0]))
     return worst(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker, rooms))
-
-
-def _fault(job: Job, one: Utterance) -> Cause | None:
-    """Return what is wrong with its translation; None where nothing is, or there was nothing to translate."""
-    alone = [note for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
-    return next((_FAULTS[str(note.values["reason"])] for note in alone if note.values["reason"] in _FAULTS), None)
 
 
 def _spoken(

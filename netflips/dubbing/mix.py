@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -50,8 +49,11 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
     effects, background = None, background_of(job)
     has_bed = background is None and job.options.background != "mute" and sound is not None
     if background is not None:
-        placed = output_blocks(_effects(background, rate, channels), clock, rate, end, cut_at)
-        effects = SoundReader((block for _, block in placed), channels)
+        if probe(background).audio_channels == channels:
+            other = iter_sound_at(background, rate)
+        else:  # mixed to one channel
+            other = (block[:, None] for block in iter_speech_blocks(background, rate))
+        effects = SoundReader((block for _, block in output_blocks(other, clock, rate, end, cut_at)), channels)
     voices = _voices_in(script, job, sound, rate) if has_bed and sound is not None else []
     if has_bed:
         own = with_bed(own, voices, rate)
@@ -111,13 +113,6 @@ class Line:
     read: Callable[[], Samples]
     has_bed: bool = True
     is_dry: bool = False
-
-
-def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
-    """Return the sound of a file, float32 [time, channel]; mixed to one channel where it has others than `num_channels`."""
-    if probe(path).audio_channels == num_channels:
-        return iter_sound_at(path, rate)
-    return (block[:, None] for block in iter_speech_blocks(path, rate))
 
 
 class Mixer:

@@ -358,12 +358,8 @@ class DubOptions(MarkFlags):
     def asked(self) -> dict[str, Any]:
         """What is not as it is by default, by the names of the fields, as JSON has it: for reports and the names of kept work."""
         ours = {one.name: getattr(self, one.name) for one in fields(DubOptions)}
-        default = _defaults()
+        default = {one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(DubOptions)}
         return {name: _plain(value) for name, value in ours.items() if value != default[name]}
-
-
-def _defaults() -> dict[str, Any]:
-    return {one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(DubOptions)}
 
 
 def settings_told(options: object, *names: str) -> dict[str, Any]:

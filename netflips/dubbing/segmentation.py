@@ -37,7 +37,8 @@ def cut_utterances(
             stretches[-1] = stretches[-1][0], max(end, stretches[-1][1])
         else:
             stretches.append((start, end))
-    pieces = [piece for stretch in stretches for piece in _pieces(stretch, length, quietest or _middle)]
+    quietest = quietest or (lambda start, end: (start + end) / 2)
+    pieces = [piece for stretch in stretches for piece in _pieces(stretch, length, quietest)]
     inner = sorted(borders)
     must_part = [
         start - end > LONGEST_INNER_PAUSE_S or any(end <= border <= start for border in inner)
@@ -58,10 +59,6 @@ def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
             last = floor(following * _MILLISECONDS + 1e-6) / _MILLISECONDS
         found.append((first, last))
     return found
-
-
-def _middle(start: float, end: float) -> float:
-    return (start + end) / 2
 
 
 def _pieces(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:

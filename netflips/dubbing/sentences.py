@@ -107,13 +107,10 @@ def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:
         said += length / total
         following: dict[int, tuple[float, tuple[int, ...]]] = {}
         for place in range(part, len(words) - len(lengths) + part + 1):
-            price = abs(ends[place - 1] - said) + _price(words[place - 1])
+            boundary = next((price for ending, price in _ENDINGS if re.search(ending, words[place - 1])), _WITHIN_PHRASE)
+            price = abs(ends[place - 1] - said) + boundary
             cost, cuts = min((cost, cuts) for before, (cost, cuts) in best.items() if before < place)
             following[place] = cost + price, (*cuts, place)
         best = following
     cuts = (0, *min(best.values())[1], len(words))
     return [" ".join(words[begin:end]) for begin, end in pairwise(cuts)]
-
-
-def _price(word: str) -> float:
-    return next((price for ending, price in _ENDINGS if re.search(ending, word)), _WITHIN_PHRASE)

@@ -1,6 +1,6 @@
 """Who is heard and seen in each utterance, by name: whose face is drawn, and in whose voice it is spoken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Literal
@@ -28,7 +28,10 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
     settings of somebody who says nothing.
     """
     names, turns = _who(script, job, sound, faces)
-    _require_known(script, job, names)
+    if unknown := [one.name for one in script.speakers if one.name not in names.values()]:
+        expected = ", ".join(sorted(set(names.values())))
+        what = "the script has settings for somebody who says nothing"
+        raise InputError(what, path=job.options.script_in, expected=expected, found=unknown[0])
     script = with_more(script, {one.number: replace(one, speaker=names[one.number]) for one in script.utterances})
     said = wanted(script, job)
     with job.clock.stage("faces"):
@@ -49,7 +52,10 @@ def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[d
         (one,) = script.utterances
         return {one.number: "speaker 1"}, {one.number: Turn(1, _largest_that_speaks(job, sound, faces.seen.get(one.number)))}
     with job.clock.stage("voice"):
-        voices = _voices(script, job, sound)
+        voices: list[int | None] = [None] * len(script.utterances)
+        if sound is not None and job.options.voice is None:  # else one voice was given for all
+            heard = [voice_in(job, sound, one.place.start_s, one.place.end_s) for one in script.utterances]
+            voices = group_voices(heard, [one.place.seconds for one in script.utterances])
     with job.clock.stage("faces"):
         people = recognise(faces.seen)
         said = [HeardSpeaker(one.number, one.place.seconds, voice) for one, voice in zip(script.utterances, voices, strict=True)]
@@ -61,14 +67,6 @@ def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[d
             new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
             turns |= {one.number: turn for one, turn in new if one.is_told}
     return names, turns
-
-
-def _voices(script: Script, job: Job, sound: Sound | None) -> list[int | None]:
-    """Return which utterances sound like one person; not asked where one voice was given for all."""
-    if sound is None or job.options.voice is not None:
-        return [None] * len(script.utterances)
-    voices = [voice_in(job, sound, one.place.start_s, one.place.end_s) for one in script.utterances]
-    return group_voices(voices, [one.place.seconds for one in script.utterances])
 
 
 def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) -> frozenset[int]:
@@ -86,14 +84,6 @@ def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) ->
             hint = "there must be a face whose lips can be moved"
         raise NoFaceError(what, path=job.source.path, hint=hint)
     return frozenset(one.number for one in chosen)
-
-
-def _require_known(script: Script, job: Job, names: Mapping[int, str]) -> None:
-    unknown = [one.name for one in script.speakers if one.name not in names.values()]
-    if unknown:
-        expected = ", ".join(sorted(set(names.values())))
-        what = "the script has settings for somebody who says nothing"
-        raise InputError(what, path=job.options.script_in, expected=expected, found=unknown[0])
 
 
 # Who is seen

@@ -86,25 +86,21 @@ def _why_nothing(job: Job, one: Utterance) -> NoteKind:
 
 
 def _listed(job: Job, one: Utterance, target: Target) -> UnitList:
-    """Return units that are there, with durations. Raises as `_require_of_voice` does."""
+    """Return units that are there, with durations. Raises VocabularyError for units of other models that a script has, and
+    InputError for one that the voice does not have."""
     assert isinstance(target, TranslatedUnits | UnitsGiven)
     if isinstance(target, UnitsGiven):
-        _require_of_voice(job, one.number, target.units)
+        voice = job.models.vocoder
+        require_same_vocabulary(voice.vocabulary, target.units.vocabulary, f"the units of utterance {one.number}")
+        if (unit := max(target.units.ids, default=0)) >= voice.num_units:
+            what, path = f"a unit of utterance {one.number} is none of the voice's", job.options.script_in
+            raise InputError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit)
     durations = target.units.durations
     steps = None if durations is None else np.array(durations, np.int64)
     units = Units(np.array(target.units.ids, np.int64), steps, job.languages[1], target.units.vocabulary)
     if not len(units):
         return UnitList()
     return UnitList.of(units if durations is not None else job.models.vocoder.predict_durations(units))
-
-
-def _require_of_voice(job: Job, number: int, units: UnitList) -> None:
-    """Raise VocabularyError for units of other models that a script has, and InputError for one that the voice does not have."""
-    voice = job.models.vocoder
-    require_same_vocabulary(voice.vocabulary, units.vocabulary, f"the units of utterance {number}")
-    if (unit := max(units.ids, default=0)) >= voice.num_units:
-        what, path = f"a unit of utterance {number} is none of the voice's", job.options.script_in
-        raise InputError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit)
 
 
 def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound: Sound | None) -> Utterance | Note:

@@ -8,7 +8,7 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.contracts import SpeakerVoice
 from avcore.errors import NoSpeechError
-from avcore.speech.pitch import Pitch, pitch_of, pitch_track
+from avcore.speech.pitch import pitch_of, pitch_track
 from netflips.dubbing.job import Job, voice_file
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
@@ -106,7 +106,13 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
         mean, _ = _mean_voice(job, sound, script.utterances)
     if mean is None:
         raise NoSpeechError("there is no usable speech to take the voice from", path=job.source.path, hint=_WAY_OUT)
-    return SpeakerVoice(mean, _pitch(job, sound, said) if job.models.vocoder.takes_pitch else None)
+    if not job.models.vocoder.takes_pitch:
+        return SpeakerVoice(mean, None)
+    tracks = [
+        job.store.kept(np.ndarray, "pitch", (job.digest, *span), lambda span=span: pitch_track(sound.between(*span)))  # type: ignore[misc]
+        for span in said
+    ]
+    return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None)
 
 
 def _mean_voice(job: Job, sound: Sound, said: Sequence[Utterance]) -> tuple[Samples | None, list[Span]]:
@@ -118,15 +124,6 @@ def _mean_voice(job: Job, sound: Sound, said: Sequence[Utterance]) -> tuple[Samp
         return None, []
     total = np.sum([voice * (end - start) for (start, end), voice in heard], axis=0)
     return np.asarray(total / np.linalg.norm(total), np.float32), [span for span, _ in heard]
-
-
-def _pitch(job: Job, sound: Sound, said: Sequence[Span]) -> Pitch | None:
-    """Return one person's pitch; None where hardly anything of them is voiced."""
-    tracks = [
-        job.store.kept(np.ndarray, "pitch", (job.digest, *span), lambda span=span: pitch_track(sound.between(*span)))  # type: ignore[misc]
-        for span in said
-    ]
-    return pitch_of(np.concatenate(tracks)) if tracks else None
 
 
 def _cosine(one: Samples, other: Samples | None) -> float:

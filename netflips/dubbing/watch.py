@@ -22,7 +22,6 @@ from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import SMALL_SIDE, Cuts, Follower, Small, nearest_rows, shrink
 from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
-from avcore.faces.track import FaceTrack
 from avcore.journal import key_of
 from avcore.media import read_pictures
 from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops, read_small_pictures
@@ -360,7 +359,10 @@ def _keep(job: Job, sound: Sound | None, watch: Watched, follower: Follower, hel
     moving[: len(held)] = ~np.array(held, bool)[: watch.length]
     faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, watch)
     for one in tracks:
-        faces.append(_judged(_face(one, row), watch.own, levels, moving))
+        figures = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
+        boxes = np.array([at.box for at in one.frames], np.float32)
+        face = Face(one.number, one.shot, one.first, row, boxes, np.array(figures, np.float32), one.appearance)
+        faces.append(_judged(face, watch.own, levels, moving))
         row += len(one.frames)
     with job.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -382,12 +384,6 @@ def _kept(job: Job, watch: Watched) -> InSight | None:
 
 def _made_of(job: Job, watch: Watched) -> tuple[object, ...]:
     return job.digest, *watch, _VERSION
-
-
-def _face(track: FaceTrack, row: int) -> Face:
-    figures = [[one.pose.yaw, one.pose.pitch, one.sharpness, one.margin, one.opening] for one in track.frames]
-    boxes = np.array([one.box for one in track.frames], np.float32)
-    return Face(track.number, track.shot, track.first, row, boxes, np.array(figures, np.float32), track.appearance)
 
 
 def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool_]) -> Face:

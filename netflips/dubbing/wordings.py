@@ -265,7 +265,10 @@ class Wordings:
 
         A translator gets all of the recording, but a sentence is asked for again only where it is another itself.
         """
-        keys = {one["number"]: (translator.key, _own(one)) for one in requests}
+        around = ("number", "pieces", "syllables")  # an answer depends on all but these
+        keys = {
+            one["number"]: (translator.key, {name: value for name, value in one.items() if name not in around}) for one in requests
+        }
         kept = {number: self.job.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]
@@ -283,11 +286,6 @@ class Wordings:
                 self.job.store.keep("translated", keys[number], tuple(texts))
             found |= made
         return {one["number"]: found.get(one["number"], []) for one in requests}
-
-
-def _own(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the answer to a request depends on, apart from its neighbours."""
-    return {name: one for name, one in request.items() if name not in ("number", "pieces", "syllables")}
 
 
 def lost_numbers(source: str, text: str) -> tuple[str, ...]:

@@ -52,7 +52,11 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
         for _, out in jobs:
             if out.exists() and not _is_ours(out):
                 raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
-    _require_models(options, paths)
+    # Before any model is loaded, folders that hold no recogniser or translator are refused, and a file that reads no units.
+    if options.cascade_models is not None:
+        require_models(options.cascade_models)
+    elif (path := paths.other(TEXT_READER)) is not None:
+        require_unit_reader(read_checkpoint(path, TEXT_READER).config["takes"])
     told = ReportFiles(options.report, jobs, reports)
     if options.ray:
         return _dub_side_by_side(jobs, paths, told, options, languages)
@@ -69,14 +73,6 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     told.add(script)
     _write(told, options.quiet)
     return None
-
-
-def _require_models(options: DubCommand, paths: ModelPaths) -> None:
-    """Refuse, before any model is loaded, folders that hold no recogniser or translator, and a file that reads no units."""
-    if options.cascade_models is not None:
-        require_models(options.cascade_models)
-    elif (path := paths.other(TEXT_READER)) is not None:
-        require_unit_reader(read_checkpoint(path, TEXT_READER).config["takes"])
 
 
 def _dub_side_by_side(
@@ -208,17 +204,15 @@ def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
 
     jobs = []
     for path in inputs:
-        videos = _videos_in(path) if path.is_dir() else [path]
-        dubs = {output(video).resolve() for video in videos} if path.is_dir() else set()
+        if not path.is_dir():
+            jobs.append((path, output(path)))
+            continue
+        videos = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
+        if not videos:
+            raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES))
+        dubs = {output(video).resolve() for video in videos}
         jobs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and _is_ours(video))]
     return jobs
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-    if not found:
-        raise InputError("there is no video in this folder", path=folder, expected=", ".join(VIDEO_SUFFIXES))
-    return found
 
 
 def _is_ours(video: Path) -> bool:

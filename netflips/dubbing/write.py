@@ -132,7 +132,13 @@ def _models(job: Job) -> Iterator[ModelUsed]:
     domains = {}
     if job.track is None:  # else the encoder may not be loaded
         domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
-    fingerprints, terms = models.fingerprints | _others(job), {one.part: one for one in job.terms}
+    fingerprints, terms = dict(models.fingerprints), {one.part: one for one in job.terms}
+    if job.options.cascade_models is not None:
+        fingerprints |= engines_of(models, job.options.cascade_models, *job.languages).fingerprints
+        if not job.options.is_speech_given:
+            fingerprints[SPELLER.name] = models.other(SPELLER, job.languages[1]).fingerprint
+    if job.reader is not None:
+        fingerprints[TEXT_READER.name] = job.reader.fingerprint
     for part in dict.fromkeys((*fingerprints, *terms)):
         domain, known = domains.get(part), terms.get(part)
         usual, knows = (None, "") if domain is None else (domain.least, domain.what)
@@ -176,18 +182,6 @@ def _generated(script: Script, job: Job) -> Generated:
     if script.schedule == "still":
         return VIDEO
     return SPEECH_AND_LIPS if job.track is None else LIPS
-
-
-def _others(job: Job) -> dict[str, str]:
-    """Return the fingerprints of the models that not every dub needs, by their part."""
-    options, found = job.options, dict[str, str]()
-    if options.cascade_models is not None:
-        found |= engines_of(job.models, options.cascade_models, *job.languages).fingerprints
-        if not options.is_speech_given:
-            found[SPELLER.name] = job.models.other(SPELLER, job.languages[1]).fingerprint
-    if job.reader is not None:
-        found[TEXT_READER.name] = job.reader.fingerprint
-    return found
 
 
 def _bundle_of(paths: Iterable[Path]) -> str:

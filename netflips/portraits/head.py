@@ -35,7 +35,7 @@ from unit2av.lipsync.mesh.shape import (
     neutral_face,
     raised_brows,
 )
-from unit2av.lipsync.mesh.warp import Map, rasterised, wound
+from unit2av.lipsync.mesh.warp import rasterised, wound
 from unit2av.rendering import FaceToDraw, Shown, Talk
 
 # Two layers: the person, and the background as it would be behind them (matting and inpainting)
@@ -84,18 +84,14 @@ def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
     low, high = points.min(axis=0), points.max(axis=0)
     width = float(high[0] - low[0])
     found = segment_person(still, TurnedSquare(((low + high) / 2).astype(np.float32), _REACH * width))
-    if _share_of_face(found, points) < _LEAST_FACE:
+    face = np.zeros(found.shape, np.uint8)
+    cv2.fillConvexPoly(face, np.rint(points[list(OVAL)]).astype(np.int32), 1)
+    if not face.any() or float(found[face > 0].mean()) < _LEAST_FACE:
         return None
     cover = _along_edges(found, still, width)
     ground = _filled(still, cover, width)
     added = still.astype(np.int16) - _seen_of(ground, cover)
     return Layers(ground, np.dstack([added, cover]))
-
-
-def _share_of_face(found: Floats, points: Floats) -> float:
-    face = np.zeros(found.shape, np.uint8)
-    cv2.fillConvexPoly(face, np.rint(points[list(OVAL)]).astype(np.int32), 1)
-    return float(found[face > 0].mean()) if face.any() else 0.0
 
 
 def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16]:
@@ -184,15 +180,13 @@ class StillHead:
         found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
         picture = self._still.copy()
         if found is not None:
-            warped = self._warped(found)
+            if self._layers is not None:
+                warped = self._layers.warped(found.part, found.x, found.y)
+            else:
+                remapped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+                warped = np.asarray(remapped, np.uint8)
             cv2.copyTo(warped, found.hit, picture[found.part])
         return picture, there.astype(np.float32)
-
-    def _warped(self, found: Map) -> Pixels:
-        if self._layers is not None:
-            return self._layers.warped(found.part, found.x, found.y)
-        warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(warped, np.uint8)
 
     def _rings(self, points: Points, move: Points | None) -> Points:
         """Return the rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""

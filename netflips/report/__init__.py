@@ -18,9 +18,11 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         f"{'over text' if script.is_over_text else several(script.num_heard, 'unit')} -> {several(script.num_said, 'unit')}, "
         f"lips by {made.lips} in {script.num_drawn} of {several(made.pictures, 'picture')}"
     )
-    lines = (
-        [head, *_lines_of_recording(script)] if script.is_in_own_time else [head + _left_of_clip(script), *_lines_of_clip(script)]
-    )
+    if script.is_in_own_time:
+        lines = [head, *_lines_of_recording(script)]
+    else:
+        left = [one for utterance in script.told if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"]
+        lines = [head + "".join(f", {count} left ({left_words(code)})" for code, count in left), *_lines_of_clip(script)]
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
     if made.has_grown:
@@ -35,11 +37,6 @@ def summary_of(script: Script, with_times: bool = True) -> str:
 def pace_of(script: Script, step: Timing) -> float:
     """Return how many seconds of the input, or of the output, a step of the work did in one."""
     return (script.input_s if step.by_input else script.output_s) / max(step.seconds, 1e-9)
-
-
-def _left_of_clip(script: Script) -> str:
-    left = [one for utterance in script.told if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"]
-    return "".join(f", {count} left ({left_words(code)})" for code, count in left)
 
 
 def _lines_of_clip(script: Script) -> list[str]:

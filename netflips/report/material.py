@@ -155,7 +155,11 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
     part = rgb if face is None else _close_up(rgb, face)
     encoded = b""
     for side, quality in trials:
-        encoded = _jpeg(part, side, quality)
+        scale = min(side / max(part.shape[:2]), 1.0)
+        size = max(round(part.shape[1] * scale), 1), max(round(part.shape[0] * scale), 1)
+        small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        encoded = jpeg.tobytes()
         if len(encoded) <= most_bytes:
             break
     return "data:image/jpeg;base64," + b64encode(encoded).decode("ascii")
@@ -169,11 +173,3 @@ def _close_up(rgb: Pixels, face: Region) -> Pixels:
     left = int(min(max((x1 + x2 - side) / 2, 0), width - side))
     top = int(min(max((y1 + y2 - side) / 2, 0), height - side))
     return rgb[top : top + side, left : left + side]
-
-
-def _jpeg(rgb: Pixels, side: int, quality: int) -> bytes:
-    scale = min(side / max(rgb.shape[:2]), 1.0)
-    size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return encoded.tobytes()

@@ -249,7 +249,11 @@ def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Re
     pieces = [SentencePart(before)]
     if mark:
         plural = "s" if len(told.numbers) > 1 else ""
-        pieces += [SentencePart(f"utterance{plural} "), *_links(told.numbers, [one.number for one in utterances])]
+        pieces.append(SentencePart(f"utterance{plural} "))
+        cards = {one.number for one in utterances}
+        for place, number in enumerate(told.numbers):  # those that have a card lead there
+            pieces += [SentencePart(", ")] if place else []
+            pieces.append(SentencePart(str(number), number if number in cards else None))
     strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
     among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
     reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, hint=False, in_shares=True)
@@ -261,15 +265,6 @@ def _why(one: OnPage, script: Script) -> list[SentencePart]:
     note = one.utterance.note(OUTSIDE.code)
     told = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
     return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {told}")]
-
-
-def _links(numbers: Sequence[int], cards: Sequence[int]) -> list[SentencePart]:
-    """Numbers with commas between; each that has a card leads there."""
-    links: list[SentencePart] = []
-    for number in numbers:
-        piece = SentencePart(str(number), number if number in cards else None)
-        links += [SentencePart(", "), piece] if links else [piece]
-    return links
 
 
 # The page

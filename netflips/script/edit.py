@@ -4,7 +4,6 @@ What a person said stays with its utterance. What was found of the old ones (uni
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +29,12 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
     """
     one = _utterance(script, number)
     place = one.place
-    at = _pause(one) if at_s is None else at_s
+    at = at_s
+    if at is None:
+        words = () if one.text is None else one.text.words
+        pauses = [(after.start_s - word.end_s, (after.start_s + word.end_s) / 2) for word, after in pairwise(words)]
+        length, middle = max(pauses, default=(0.0, 0.0))
+        at = place.start_s + (middle if length > 0 else place.seconds / 2)
     if not place.start_s + LEAST_S <= at <= place.end_s - LEAST_S:
         expected = f"a time between {place.start_s + LEAST_S:.2f} and {place.end_s - LEAST_S:.2f} s"
         raise UsageError(f"utterance {number} cannot be divided there", expected=expected, found=f"{at:.2f} s")
@@ -69,14 +73,6 @@ def _utterance(script: Script, number: int) -> Utterance:
 def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
     numbered = tuple(replace(one, number=number) for number, one in enumerate(utterances, 1))
     return replace(script, utterances=numbered, understood=None, made=None)
-
-
-def _pause(one: Utterance) -> float:
-    """Return the middle of the longest pause between words, in seconds of the media."""
-    words = () if one.text is None else one.text.words
-    pauses = [(after.start_s - word.end_s, (after.start_s + word.end_s) / 2) for word, after in pairwise(words)]
-    length, middle = max(pauses, default=(0.0, 0.0))
-    return one.place.start_s + (middle if length > 0 else one.place.seconds / 2)
 
 
 def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
@@ -165,13 +161,12 @@ class SplitOptions(JoinOptions):
 
 
 def _list(options: ListOptions) -> None:
-    print_text("\n".join(map(shown, _lines(read_script(options.script)))))
-
-
-def _lines(script: Script) -> Iterator[str]:
-    for one in script.utterances:
+    lines = list[str]()
+    for one in read_script(options.script).utterances:
         texts = " -> ".join(text.text for text in (one.text, one.said) if text is not None)
-        yield f"{one.number:3} {one.place.start_s:8.2f} to {one.place.end_s:.2f} s  {one.speaker or '?'}: {texts or '(no text)'}"
+        place = f"{one.number:3} {one.place.start_s:8.2f} to {one.place.end_s:.2f} s"
+        lines.append(shown(f"{place}  {one.speaker or '?'}: {texts or '(no text)'}"))
+    print_text("\n".join(lines))
 
 
 def _split(options: SplitOptions) -> None:

@@ -62,7 +62,8 @@ def make_cues(
     split = ([part for word in words for part in _broken(word, rules)] for words in utterances)
     groups = [group for words in split for group in _groups(words, rules, shots)]
     cues = [Cue(group[0].start_s, group[-1].end_s, lay_out([word.text for word in group], rules)) for group in groups]
-    bounds = [_shot_of(group, shots, end_s) for group in groups]
+    places = (_shot_at(group[0], shots) for group in groups)
+    bounds = [(shots[at - 1] if at else 0.0, shots[at] if at < len(shots) else end_s) for at in places]
     return _timed(cues, bounds, rules)
 
 
@@ -131,11 +132,6 @@ def _shot_at(word: Word, cuts: Sequence[float]) -> int:
     return bisect_right(cuts, (word.start_s + word.end_s) / 2)
 
 
-def _shot_of(group: Sequence[Word], cuts: Sequence[float], end_s: float) -> tuple[float, float]:
-    shot = _shot_at(group[0], cuts)
-    return (cuts[shot - 1] if shot else 0.0), (cuts[shot] if shot < len(cuts) else end_s)
-
-
 def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Rules) -> list[Cue]:
     """Cues within their shots and apart, each shown long enough where there is room: later first, then earlier."""
     timed: list[Cue] = []
@@ -155,19 +151,19 @@ def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Ru
 
 def srt_text(cues: Iterable[Cue]) -> str:
     """Return a SubRip file: numbered blocks, a comma before the milliseconds."""
-    blocks = (
-        f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(map(_plain, cue.lines)) + "\n"
-        for number, cue in enumerate(cues, 1)
-    )
+    blocks = list[str]()
+    for number, cue in enumerate(cues, 1):
+        lines = [line.replace(_ARROW, "->") for line in cue.lines]  # which no player takes for a time
+        blocks.append(f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
 def vtt_text(cues: Iterable[Cue]) -> str:
     """Return a WebVTT file: its name, then blocks with a point before the milliseconds; signs of markup are escaped."""
-    blocks = (
-        f"{_stamp(cue.start_s, '.')} {_ARROW} {_stamp(cue.end_s, '.')}\n" + "\n".join(map(_escaped, cue.lines)) + "\n"
-        for cue in cues
-    )
+    blocks = list[str]()
+    for cue in cues:
+        lines = ["".join(_ESCAPES.get(sign, sign) for sign in line) for line in cue.lines]
+        blocks.append(f"{_stamp(cue.start_s, '.')} {_ARROW} {_stamp(cue.end_s, '.')}\n" + "\n".join(lines) + "\n")
     return "\n".join(["WEBVTT\n", *blocks])
 
 
@@ -180,12 +176,3 @@ def _stamp(seconds: float, mark: str) -> str:
     whole, thousandths = divmod(seconds_to_samples(max(0.0, seconds), _MILLISECONDS), _MILLISECONDS)
     minutes, rest = divmod(whole, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}{mark}{thousandths:03d}"
-
-
-def _plain(line: str) -> str:
-    """Return a line that no player takes for a time."""
-    return line.replace(_ARROW, "->")
-
-
-def _escaped(line: str) -> str:
-    return "".join(_ESCAPES.get(sign, sign) for sign in line)

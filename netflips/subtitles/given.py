@@ -173,11 +173,12 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
         raw = list(_substation(text, ending, untimed) if ending in (".ass", ".ssa") else _blocks(text, ending == ".vtt", untimed))
     total = len(raw) + len(untimed)
     if not raw:
+        rows = ((number, row) for number, row in enumerate(text.split("\n"), 1) if "->" in row or row.startswith("Dialogue:"))
         raise InputError(
             "there are no subtitles with times in it",
             path=path,
             expected=_expected(ending),
-            found=_first_odd(text),
+            found=next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None),  # which should have had times
             hint=None if "->" in text else "netflips say --text-path reads a text without times",
         )
     cleaned, silent, left_out = _cleaned(raw)
@@ -255,7 +256,9 @@ def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[GivenCue]:
             rows = [] if not any(_ARROW in row for row in rows) else rows[1:]
         for place, row in enumerate(rows):
             if not _has_times(row):
-                is_name = place + 1 < len(rows) and _has_times(rows[place + 1]) and _is_name(row, place, number, is_vtt)
+                # Before times stands the cue's number or name, or a text of the cue before.
+                may_be_name = (place == 0 and (is_vtt or row.isdigit())) or row == str(number + 1)
+                is_name = may_be_name and place + 1 < len(rows) and _has_times(rows[place + 1])
                 lines += [] if is_name else [row]
                 continue
             if times is not None:
@@ -270,11 +273,6 @@ def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[GivenCue]:
 
 def _has_times(row: str) -> bool:
     return _ARROW in row or _TIMES.match(row) is not None
-
-
-def _is_name(row: str, place: int, number: int, is_vtt: bool) -> bool:
-    """Return whether a line before times is the cue's number or name, and no text of the cue before."""
-    return (place == 0 and (is_vtt or row.isdigit())) or row == str(number + 1)
 
 
 def _joined(lines: Sequence[str], is_vtt: bool) -> str:
@@ -430,9 +428,3 @@ def _expected(ending: str) -> str:
     if ending in (".smi", ".sami"):
         return "<SYNC Start=1500>"
     return "Dialogue: 0,0:00:01.50,0:00:04.25,..." if ending in (".ass", ".ssa") else "00:00:01,500 --> 00:00:04,250"
-
-
-def _first_odd(text: str) -> str | None:
-    """Return the first line that should have had times."""
-    rows = ((number, row) for number, row in enumerate(text.split("\n"), 1) if "->" in row or row.startswith("Dialogue:"))
-    return next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None)

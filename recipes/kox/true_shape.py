@@ -66,17 +66,16 @@ class Lexicon:
         clauses = [words[begin : begin + _CLAUSE] for begin in range(0, len(words), _CLAUSE)]
         orders = words, [word for clause in clauses for word in reversed(clause)]
         sides = (np.concatenate([self.forms[word][side] for word in orders[side]])[: lengths[side]] for side in range(2))
-        english, korean = (_misheard(units, share, random) for units, share in zip(sides, self.shares, strict=True))
+        english, korean = (  # some units are misheard
+            np.where(random.random(len(units)) < _MISTAKES, random.choice(len(share), size=len(units), p=share), units)
+            for units, share in zip(sides, self.shares, strict=True)
+        )
         return english, korean
 
 
 def _without_repeats(shares: Ids, length: int, random: np.random.Generator) -> Ids:
     units = random.choice(len(shares), size=4 * length, p=shares)
     return np.asarray(units[np.append(True, units[1:] != units[:-1])][:length])
-
-
-def _misheard(units: Ids, shares: Ids, random: np.random.Generator) -> Ids:
-    return np.where(random.random(len(units)) < _MISTAKES, random.choice(len(shares), size=len(units), p=shares), units)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ Each is the mean vector and the pitch of a style, or of a point between two, say
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +29,12 @@ def named_voices(progress: Progress = silent) -> dict[str, SpeakerVoice]:
     own, encoder = cast().settings["named"], SpeakerEncoder.from_checkpoint()
     pairs = training_pairs()
     texts = [one.korean for one in pairs[:: len(pairs) // own["takes"]][: own["takes"]]]
-    return {
-        name: _measured(texts, NaturalVoice(tuple(shares.items()), own["speed"], language="ko"), encoder)
-        for name, shares in track(own["voices"].items(), "voices", progress, len(own["voices"]))
-    }
-
-
-def _measured(texts: Sequence[str], voice: NaturalVoice, encoder: SpeakerEncoder) -> SpeakerVoice:
-    takes = [natural_speech(text, voice) for text in texts]
-    return voice_of(np.concatenate([resample(one.samples, one.rate, SAMPLE_RATE) for one in takes]), encoder)
+    found = dict[str, SpeakerVoice]()
+    for name, shares in track(own["voices"].items(), "voices", progress, len(own["voices"])):
+        voice = NaturalVoice(tuple(shares.items()), own["speed"], language="ko")
+        takes = [natural_speech(text, voice) for text in texts]
+        found[name] = voice_of(np.concatenate([resample(one.samples, one.rate, SAMPLE_RATE) for one in takes]), encoder)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

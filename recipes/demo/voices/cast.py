@@ -157,12 +157,9 @@ class Cast:
         return 1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2)
 
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
-        rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
+        ranges = [map(int, self.settings[what]) for what in ("rate", "pitch", "pitch_range")]
+        rate, pitch, reach = (rng.integers(low, high, endpoint=True) for low, high in ranges)
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
-
-    def _range(self, what: str) -> tuple[int, int]:
-        low, high = self.settings[what]
-        return int(low), int(high)
 
 
 @cache
