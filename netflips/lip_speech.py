@@ -309,7 +309,9 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
     movement = np.zeros(total)
     spans, borders = list[Span](), list[float]()
     for first, last in _runs(face.track_numbers):
-        movement[first:last] = _movement(np.array([frame.opening for frame in face.frames[first:last] if frame is not None]))
+        openings = np.array([frame.opening for frame in face.frames[first:last] if frame is not None])
+        mean, square = _mean(openings), _mean(np.square(openings))
+        movement[first:last] = np.sqrt(np.maximum(square - np.square(mean), 0))  # standard deviation around each picture
         borders.append(_seconds(first))
         moving = [None if moved < _LEAST_MOVING else 0 for moved in movement[first:last]]
         for a, b in _runs(moving):
@@ -334,12 +336,6 @@ def _runs(values: list[int | None]) -> Iterator[Stretch]:
     """Stretches of one value other than None, next to one another or not."""
     changes = [0, *(place + 1 for place, (one, other) in enumerate(pairwise(values)) if one != other), len(values)]
     yield from ((first, last) for first, last in pairwise(changes) if first < last and values[first] is not None)
-
-
-def _movement(openings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation of a mouth's opening around each picture: float64 of shape [pictures], as the openings."""
-    mean, square = _mean(openings), _mean(np.square(openings))
-    return np.asarray(np.sqrt(np.maximum(square - np.square(mean), 0)))
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

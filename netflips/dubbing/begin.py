@@ -85,20 +85,15 @@ def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
         return True
     if options.timing == "free" or sound is None or not sound.regions:
         return False
-    if _has_more_than_a_voice(job, sound):
-        return True
-    found = cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)
-    return duration > options.utterance_length[0] and len(found) > 1
-
-
-def _has_more_than_a_voice(job: Job, sound: Sound) -> bool:
-    """Return whether a clip's sound has a room or music behind the voice, or a width, that a dub as published would lose."""
+    # A dub as published would lose a room or music behind the voice, and the width of a sound.
     level = bed_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
     if level is not None and level > LOUD_DBFS:
         return True
-    return job.num_channels > 1 and any(
-        level_dbfs(block[:, 0] - block[:, 1]) > LOUD_DBFS for block in iter_sound_blocks(job.source.path)
-    )
+    blocks = iter_sound_blocks(job.source.path) if job.num_channels > 1 else ()
+    if any(level_dbfs(block[:, 0] - block[:, 1]) > LOUD_DBFS for block in blocks):
+        return True
+    found = cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)
+    return duration > options.utterance_length[0] and len(found) > 1
 
 
 def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:

@@ -82,12 +82,6 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         found = checker.all(repairs=mode == "repair")
         script = with_outputs(with_more(script, found), job)
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
-    _tell_faults(script, job)
-    return script
-
-
-def _tell_faults(script: Script, job: Job) -> None:
-    """Tell which utterances fail, and in what."""
     taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
     faults = {number: FOUND_FAULTS(faults=list(one.faults)) for number, one in taken.items() if one.faults}
     again, rows = sum(one.how != "first" for one in taken.values()), [one for one in taken.values() if one.right is not None]
@@ -95,6 +89,7 @@ def _tell_faults(script: Script, job: Job) -> None:
     heard = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
     LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, heard, again, len(taken), len(faults))
     job.notes.add_each(faults)
+    return script
 
 
 # All utterances

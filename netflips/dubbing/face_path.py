@@ -83,7 +83,13 @@ def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
     reasons = np.full(count, int(Reason.NO_FACE))
     for one in face:
         rows = slice(one.first, one.last + 1)
-        boxes[rows], tracks[rows], reasons[rows] = one.boxes, one.number, _reasons(one)
+        boxes[rows], tracks[rows] = one.boxes, one.number
+        yaw, pitch, sharpness, _, _ = one.figures.T
+        here = reasons[rows]  # filled in place
+        here[:] = Reason.DRAWN
+        here[sharpness < MIN_SHARPNESS] = Reason.BLURRED
+        here[one.is_cut_off] = Reason.CUT_OFF
+        here[(np.abs(yaw) > MAX_YAW) | (np.abs(pitch) > MAX_PITCH)] = Reason.PROFILE
     for start, stop in _runs(shots, tracks, reasons == Reason.NO_FACE):
         boxes[start:stop] = _smooth(boxes[start:stop])
     strength = np.zeros(count, np.float32)
@@ -97,15 +103,6 @@ def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
         else:
             strength[start:stop] = ramps(stop - start, *is_open)
     return FacePath(watch.first, boxes, strength, reasons, shots, tracks, cuts)
-
-
-def _reasons(face: Face) -> NDArray[np.int64]:
-    yaw, pitch, sharpness, _, _ = face.figures.T
-    reasons = np.full(len(face.boxes), int(Reason.DRAWN))
-    reasons[sharpness < MIN_SHARPNESS] = Reason.BLURRED
-    reasons[face.is_cut_off] = Reason.CUT_OFF
-    reasons[(np.abs(yaw) > MAX_YAW) | (np.abs(pitch) > MAX_PITCH)] = Reason.PROFILE
-    return reasons
 
 
 def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:

@@ -152,7 +152,14 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
 
     trials: longer side in pixels and JPEG quality. The last and smallest trial is taken even where it is larger than `most_bytes`.
     """
-    part = rgb if face is None else _close_up(rgb, face)
+    part = rgb
+    if face is not None:  # a square around it, moved to lie within the picture
+        height, width = rgb.shape[:2]
+        x1, y1, x2, y2 = face
+        square = int(min(max(_AROUND_FACE * max(x2 - x1, y2 - y1), 16), height, width))
+        left = int(min(max((x1 + x2 - square) / 2, 0), width - square))
+        top = int(min(max((y1 + y2 - square) / 2, 0), height - square))
+        part = rgb[top : top + square, left : left + square]
     encoded = b""
     for side, quality in trials:
         scale = min(side / max(part.shape[:2]), 1.0)
@@ -163,13 +170,3 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
         if len(encoded) <= most_bytes:
             break
     return "data:image/jpeg;base64," + b64encode(encoded).decode("ascii")
-
-
-def _close_up(rgb: Pixels, face: Region) -> Pixels:
-    """Return a square around a face, moved to lie within the picture."""
-    height, width = rgb.shape[:2]
-    x1, y1, x2, y2 = face
-    side = int(min(max(_AROUND_FACE * max(x2 - x1, y2 - y1), 16), height, width))
-    left = int(min(max((x1 + x2 - side) / 2, 0), width - side))
-    top = int(min(max((y1 + y2 - side) / 2, 0), height - side))
-    return rgb[top : top + side, left : left + side]

@@ -75,13 +75,14 @@ def make_talk(folder: Path, seed: int) -> Talk:
     """Write a recording of two voices in turn, with a head that talks; sentences of the phrasebook that no training saw."""
     rng, pairs = np.random.default_rng([68, seed]), held_out_pairs()
     long = [one for one in pairs if sum(map(str.isalnum, one.korean)) >= _LEAST_LETTERS]
-    voices, parts, utterances = (cast().unheard_natural(rng), cast().unheard_voice("en", rng)), [_quiet()], list[Utterance]()
+    quiet = np.zeros(seconds_to_samples(_PAUSE_S), np.float32)
+    voices, parts, utterances = (cast().unheard_natural(rng), cast().unheard_voice("en", rng)), [quiet], list[Utterance]()
     for number, place in enumerate(rng.choice(len(long), _SENTENCES, replace=False).tolist()):
         sound = synthesised_speech(long[place].english, voices[number % 2])
         start = float(samples_to_seconds(sum(map(len, parts))))
         end, who = start + float(samples_to_seconds(len(sound))), f"speaker {number % 2 + 1}"
         utterances.append(Utterance(number + 1, TimeSpan(start, end), who, target=WrittenText(long[place].korean)))
-        parts += [0.5 * sound / np.abs(sound).max(), _quiet()]
+        parts += [0.5 * sound / np.abs(sound).max(), quiet]
     whole = np.concatenate(parts).astype(np.float32) + rng.normal(0, 1e-3, sum(map(len, parts))).astype(np.float32)
     talk = Talk(folder / "talk.mp4", folder / "talk.wav", folder / "talk.json", folder / "unseen.json")
     write_speech(talk.sound, whole)
@@ -96,10 +97,6 @@ def make_talk(folder: Path, seed: int) -> Talk:
         for number in range(len(whole) * FRAME_RATE // SAMPLE_RATE):
             writer.write_picture(drawings[number // 2 % 64])
     return talk
-
-
-def _quiet() -> Samples:
-    return np.zeros(seconds_to_samples(_PAUSE_S), np.float32)
 
 
 class OtherVoices:
