@@ -10,6 +10,7 @@ import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +153,14 @@ class DubWorker:
         """Dub; a video that cannot be dubbed is rejected with the reason."""
         if self._models is None and (complaint := self.load()):
             raise RuntimeError(complaint)
-        return [self._dub(job) for part in parts for job in part]
-
-    def _dub(self, job: VideoToDub) -> Script | Rejected:
         assert self._models is not None
-        try:
-            return dub(job.source, job.target, self._models, self._options)
-        except Exception as error:  # whatever is wrong with one video must not stop the others
-            return Rejected(str(job.source), reason_of(error))
+        done = list[Script | Rejected]()
+        for job in chain.from_iterable(parts):
+            try:
+                done.append(dub(job.source, job.target, self._models, self._options))
+            except Exception as error:  # whatever is wrong with one video must not stop the others
+                done.append(Rejected(str(job.source), reason_of(error)))
+        return done
 
 
 def dub_side_by_side(

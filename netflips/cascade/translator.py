@@ -338,18 +338,17 @@ _SHORT = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "
 
 def sentences_of(text: str) -> list[str]:
     """Return the sentences of a text in order, without blanks around them; a line ends one. Nothing is lost but blanks."""
-    return [sentence for line in text.splitlines() for sentence in _cut(line)]
-
-
-def _cut(line: str) -> Iterator[str]:
-    begin = 0
-    for end in _SENTENCE_END.finditer(line):
-        piece, rest = line[begin : end.end()].strip(), line[end.end() :].lstrip()
-        if piece and rest and not _goes_on(piece, rest):
-            yield piece
-            begin = end.end()
-    if last := line[begin:].strip():
-        yield last
+    found = list[str]()
+    for line in text.splitlines():
+        begin = 0
+        for end in _SENTENCE_END.finditer(line):
+            piece, rest = line[begin : end.end()].strip(), line[end.end() :].lstrip()
+            if piece and rest and not _goes_on(piece, rest):
+                found.append(piece)
+                begin = end.end()
+        if last := line[begin:].strip():
+            found.append(last)
+    return found
 
 
 def _goes_on(piece: str, rest: str) -> bool:

@@ -8,7 +8,6 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -158,15 +157,10 @@ def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tup
         behind = letters[stop] if stop < len(letters) else None
         has_signs = (before is None or before.place != first.place) and (behind is None or behind.place != last.place)
         begins = before is None or before.word != first.word
-        if has_signs and (first.word == last.word or (begins and _rest_of_word(letters, stop) in _ENDINGS)):
+        rest = "".join(letter.name for letter in letters[stop:] if letter.word == last.word)
+        if has_signs and (first.word == last.word or (begins and rest in _ENDINGS)):
             yield start, stop
         start = whole.find(strokes, start + 1)
-
-
-def _rest_of_word(letters: tuple[Typed, ...], stop: int) -> str:
-    """Return what follows in the word of the letter before `stop`."""
-    word = letters[stop - 1].word
-    return "".join(letter.name for letter in takewhile(lambda letter: letter.word == word, letters[stop:]))
 
 
 def _other_readings(plain: str) -> Iterator[str]:

@@ -112,19 +112,19 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
-    utterances = tuple(
-        Utterance(
-            one.number, TimeSpan(*place), one.speaker, text=_by_person(one.text), target=target, takes=one.takes if target else ()
-        )
-        for one, place in zip(script.utterances, places, strict=True)
-        for target in [_asked_target(job, path, one)]
-    )
+    utterances = list[Utterance]()
+    for one, place in zip(script.utterances, places, strict=True):
+        text, target = None, _asked_target(job, path, one)
+        if one.text is not None and one.text.is_by_person and one.text.text.strip():
+            text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
+        takes = one.takes if target else ()
+        utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, takes=takes))
     left_out = [
         word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
     ]
     if left_out:
         job.notes.add(TEXTS_LEFT_OUT(name=path.name, **left_out_note(left_out).values))
-    return script.speakers, utterances
+    return script.speakers, tuple(utterances)
 
 
 def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
@@ -149,12 +149,6 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
             one = replace(one, target=said)
         found.append(one)
     return tuple(found)
-
-
-def _by_person(text: Text | None) -> Text | None:
-    if text is None or not text.is_by_person or not text.text.strip():
-        return None
-    return text if text.by == "subtitles" else Text(text.text, text.language)
 
 
 def _asked_target(job: Job, path: Path, one: Utterance) -> Target | None:

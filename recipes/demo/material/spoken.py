@@ -75,7 +75,23 @@ class Take:
 
 def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Cast, seed: int) -> list[Take]:
     """All takes of sentences; `numbers` are their numbers, which ids and chance depend on."""
-    return [take for pair, number in zip(pairs, numbers, strict=True) for take in _takes(pair, number, cast, seed)]
+    takes, own = list[Take](), cast.settings["per_sentence"]
+    for pair, number in zip(pairs, numbers, strict=True):
+        rng = np.random.default_rng([seed, number])
+        voices: list[tuple[str, Voice]] = [(f"{REFERENCE}_en", cast.reference("en"))]
+        for _ in range(own["espeak_en"]):
+            drawn = cast.espeak_voice("en", rng)
+            voices.append((drawn.name, drawn))
+        voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
+        voices += [(NATURAL, voice) for voice in cast.natural_voices(own["natural_en"], rng)]
+        for place, (speaker, voice) in enumerate(voices):
+            takes.append(_take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, rng))
+        for place in range(own["noisy_en"]):
+            speaker, voice = voices[int(rng.integers(1, len(voices)))]
+            snr_db = float(rng.uniform(*_SNR_DB))
+            takes.append(_take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, rng))
+        takes += _korean_takes(f"s{number:04d}", number, pair.korean, cast, rng)
+    return takes
 
 
 def free_takes(texts: Sequence[str], cast: Cast, seed: int) -> list[Take]:
@@ -85,24 +101,6 @@ def free_takes(texts: Sequence[str], cast: Cast, seed: int) -> list[Take]:
         _korean_takes(f"f{number:04d}", number, text, cast, rng) for number, (text, rng) in enumerate(zip(texts, rngs, strict=True))
     )
     return [take for takes in rows for take in takes]
-
-
-def _takes(pair: SentencePair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
-    rng = np.random.default_rng([seed, number])
-    own = cast.settings["per_sentence"]
-    voices: list[tuple[str, Voice]] = [(f"{REFERENCE}_en", cast.reference("en"))]
-    for _ in range(own["espeak_en"]):
-        drawn = cast.espeak_voice("en", rng)
-        voices.append((drawn.name, drawn))
-    voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
-    voices += [(NATURAL, voice) for voice in cast.natural_voices(own["natural_en"], rng)]
-    for place, (speaker, voice) in enumerate(voices):
-        yield _take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, rng)
-    for place in range(own["noisy_en"]):
-        speaker, voice = voices[int(rng.integers(1, len(voices)))]
-        snr_db = float(rng.uniform(*_SNR_DB))
-        yield _take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, rng)
-    yield from _korean_takes(f"s{number:04d}", number, pair.korean, cast, rng)
 
 
 def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.Generator) -> Iterator[Take]:
