@@ -167,13 +167,13 @@ class PlacedTalk(Talk):
         when it ends.
         """
         box, strength, reason = self.path.at(at)
-        share = min(strength, self._presence(time - self.begin) if is_open else 1.0, 1.0)
+        share = min(strength, 1.0)
+        if is_open:
+            since = time - self.begin
+            left = self.place.end - self.place.start + self.place.held - since
+            share = min(share, float(min(since / BLEND_S, left / BLEND_S)))
         shot = shots.setdefault(self.path.place_of(at), len(shots))
         return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
-
-    def _presence(self, moment: Fraction) -> float:
-        left = self.place.end - self.place.start + self.place.held - moment
-        return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
 
 
 # A clip: its pictures at a steady rate for as long as its one utterance is said, in pieces that end where it is quiet

@@ -204,19 +204,14 @@ def _face(one: OnPage) -> list[Fact]:
     facts = [Fact("face", f"in {per_cent(quality.share_of_pictures, 1.0)} of the pictures{tall}")]
     if evidence is not None:
         usual = f"({number_or_dash(evidence, 1)}; a talker has about 1.6, a listener 0)"
-        facts.append(Fact("mouth and sound", f"{_together(evidence)} {usual}"))
+        how = "clearly" if evidence >= SPEAKS else "somewhat" if evidence >= SPEAKS_KNOWN else "hardly"
+        facts.append(Fact("mouth and sound", f"{how} together {usual}"))
     if quality.sharpness is not None:
         is_focused = "no" if quality.sharpness < MIN_SHARPNESS else "yes"
         facts.append(Fact("in focus", f"{is_focused} ({quality.sharpness:.0f}; under {MIN_SHARPNESS:g} is blurred)"))
     ways = ((quality.max_yaw, "aside"), (quality.max_pitch, "up or down"))
     turned = [f"{degrees(angle):.0f}° {way}" for angle, way in ways if angle is not None]
     return [*facts, Fact("turned", "at most " + " and ".join(turned))] if turned else facts
-
-
-def _together(evidence: float) -> str:
-    if evidence >= SPEAKS:
-        return "clearly together"
-    return "somewhat together" if evidence >= SPEAKS_KNOWN else "hardly together"
 
 
 def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
