@@ -37,7 +37,6 @@ REFUSED = "그 말씀에는 대답할 수 없어요."
 """What is said of a question or an answer that a guard refuses, unless the replies say otherwise."""
 PUZZLED = "미안해요, 다시 물어봐 주세요."
 """What is said to a question that is not understood, unless the replies say otherwise: the demo's voice says it right."""
-_WHAT = "the replies"
 _KEYS = ("fallback", "refused", "most_errors", "slots", "replies")
 _MOST_ERRORS = 0.3
 _MOST_QUESTIONS = 20_000
@@ -73,7 +72,7 @@ class Replies:
     @classmethod
     def read(cls, path: Path) -> "Replies":
         """Read a file of replies. Raises InputError that names the entry that cannot be used, or a text that cannot be said."""
-        content = read_yaml(path, _WHAT)
+        content = read_yaml(path, "the replies")
         if not isinstance(content, dict) or not {"fallback", "replies"} <= set(content):
             raise InputError("these are no replies", path=path, expected="fallback and replies", found=_kinds(content))
         for key in content:

@@ -76,11 +76,6 @@ def _meeting(seen: Sequence[SeenSpeaker]) -> set[frozenset[int]]:
     }
 
 
-def _looks(seen: Sequence[SeenSpeaker]) -> dict[int, NDArray[np.float32]]:
-    """Return what each face looks like on average, float32 [D]."""
-    return {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in {one.face for one in seen}}
-
-
 def _clusters(distances: NDArray[np.float64]) -> list[int]:
     if len(distances) == 1:
         return [1]
@@ -175,7 +170,9 @@ class _Crowd:
             self._seen[one.number].append(one)
         self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
         self._wins, self._seconds = self._count(said)
-        self._meeting, self._looks = _meeting(seen), _looks(seen)
+        self._meeting, all_faces = _meeting(seen), {one.face for one in seen}
+        # What each face looks like on average, float32 [D].
+        self._looks = {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in all_faces}
         self._people: list[_Person] = []
         self._find_people()
         self._main = _Person(None)

@@ -157,11 +157,8 @@ def units_of_text(job: Job, text: str) -> UnitList:
     models, language, text = job.models, job.languages[1], job.as_said(text)
     speller = models.other(SPELLER, language)
     voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
-
-    def make() -> UnitList:
-        return UnitList.of(natural_units(text, language, speller, models.vocoder))
-
-    return job.store.kept(UnitList, "texts", (text, READING, language, speller.fingerprint, *voice), make)
+    made_of = (text, READING, language, speller.fingerprint, *voice)
+    return job.store.kept(UnitList, "texts", made_of, lambda: UnitList.of(natural_units(text, language, speller, models.vocoder)))
 
 
 def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
