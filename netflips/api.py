@@ -173,6 +173,7 @@ def dub(
     face: str = "auto",
     in_lip_path: StrPath | None = None,
     in_bbox_path: StrPath | None = None,
+    fill_boxes: Literal["keep", "forward", "nearest"] = "keep",
     lips: str | LipSyncChoice = "auto",
     hard_paste: bool = False,
     timing: Literal["auto", "source", "free"] = "auto",
