@@ -97,6 +97,13 @@ class ChatTranslator:
         """
         if self._failures >= _MOST_FAILURES:
             raise InputError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
+        found = self._answered(requests)
+        if found is None and len(requests) > 1:  # one by one, no line is given the words of another
+            return {number: texts for request in requests for number, texts in self.wordings([request]).items()}
+        return {request["number"]: texts for request, texts in zip(requests, found or [[]], strict=True) if texts}
+
+    def _answered(self, requests: Sequence[Mapping[str, Any]]) -> list[list[str]] | None:
+        """Return the wordings of each request, as `read_wordings` does. Raises InputError where there is no answer."""
         body = {"messages": _messages(requests), "temperature": 0.3, "max_tokens": _MOST_TOKENS, "stream": False}
         try:
             answer = self._patiently(body if self._model is None else body | {"model": self._model})
@@ -104,7 +111,7 @@ class ChatTranslator:
             self._failures += 1
             raise
         self._failures = 0
-        return read_wordings(_content(answer), [request["number"] for request in requests])
+        return read_wordings(_content(answer), len(requests))
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -122,7 +129,7 @@ class ChatTranslator:
         raise AssertionError  # the last try returns or raises
 
     def _ask(self, place: str, body: Mapping[str, Any] | None, limit_s: float) -> dict[str, Any]:
-        key = os.environ.get(KEY, "").strip()
+        key = _key()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         handlers: list[BaseHandler] = [NoRedirect()] if self.other_machine else [NoRedirect(), ProxyHandler({})]
         try:
@@ -144,6 +151,14 @@ def open_translator(given: str, model: str | None = None) -> ProgramTranslator |
     if found.other_machine:
         LOG.info("the texts of the recording are sent to %s, as %s says", found.other_machine, TRANSLATE_WITH)
     return found
+
+
+def _key() -> str:
+    """Return the key of a server, "" = there is none. Raises UsageError for what cannot be one, without showing it."""
+    key = os.environ.get(KEY, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{KEY} holds no key", expected="letters, digits and signs of ASCII, on one line")
+    return key
 
 
 def _said_by(error: HTTPError) -> str:
@@ -170,12 +185,15 @@ def _wait_s(cause: BaseException | None, tried: int) -> float | None:
 def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     first, context = requests[0], {row["number"]: row["text"] for row in requests[0].get("context", ())}
     inside = {number for request in requests for number in request.get("pieces", [request["number"]])}
-    names = ("number", "speaker", "to", "level", "text", "seconds", "syllables", "glossary", "again")
+    names = ("speaker", "to", "level", "text", "seconds", "syllables", "glossary", "again")
     asked = {
         "talk": first.get("title", ""),
         "before": [text for number, text in context.items() if number < min(inside)][-3:],
         "after": [text for number, text in context.items() if number > max(inside)][:2],
-        "lines": [{name: request[name] for name in names if request.get(name)} for request in requests],
+        "lines": [
+            {"number": place} | {name: request[name] for name in names if request.get(name)}
+            for place, request in enumerate(requests, 1)
+        ],
     }
     system = " ".join(_SYSTEM.split()).format(source=first["source"], target=first["target"])
     return [{"role": "system", "content": system}, {"role": "user", "content": json.dumps(asked, ensure_ascii=False)}]
@@ -195,23 +213,35 @@ def _content(answer: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
-def read_wordings(content: str, numbers: Sequence[int]) -> dict[int, list[str]]:
-    """Return the wordings in what a model wrote, by the numbers that were asked for; what cannot be read is left out.
+Row = tuple[int | None, list[str]]
+"""A line's number, None where it does not say, and its wordings."""
 
-    Thoughts in <think> are passed over. JSON may stand in other text, under other names, and be broken off.
+
+def read_wordings(content: str, count: int) -> list[list[str]] | None:
+    """Return the wordings of each line in what a model wrote, an empty list for a line without any; None where its lines are not
+    the `count` lines of the request, which are numbered from 1: then it is not known whose words they are.
+
+    Thoughts in <think> are passed over. JSON may stand in other text, under other names, and be broken off. Rows without any number
+    are taken in their order.
     """
     content = content.rpartition("</think>")[2].partition("<think>")[0]
-    rows = [row for value in _values(content) for row in _rows(value)] or list(_torn(content))
-    found = dict[int, list[str]]()
-    for place, (number, texts) in enumerate(rows):
-        if number is None and len(rows) == len(numbers):
-            number = numbers[place]
-        if number is not None and number in numbers and texts:
-            found[number] = texts
-    if not rows and len(numbers) == 1:
+    rows = [row for value in _values(content) for row in _rows(value)]
+    torn = list(_torn(content))
+    if not rows and not torn and count == 1:
         lines = [one_line(line.strip("`*\"' ")) for line in content.splitlines()]
-        found = {numbers[0]: [lines[-1]]} if len(lines := [line for line in lines if line]) == 1 else {}
-    return found
+        return [[lines[-1]]] if len(lines := [line for line in lines if line]) == 1 else None
+    return _in_order(rows, count) or _in_order(torn, count)
+
+
+def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
+    """Return the wordings of lines 1 to `count`; None where these are not those lines."""
+    numbers = [number for number, _ in rows]
+    if numbers == [None] * count:
+        return [texts for _, texts in rows]
+    if sorted(number or 0 for number in numbers) != list(range(1, count + 1)):
+        return None
+    by_number = dict(rows)
+    return [by_number[place] for place in range(1, count + 1)]
 
 
 def _values(content: str) -> Iterator[Any]:
@@ -228,9 +258,6 @@ def _values(content: str) -> Iterator[Any]:
             place = begin.end()
 
 
-Row = tuple[int | None, list[str]]
-
-
 def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
     """Yield the lines in a value, however they are nested. number: None = it does not say."""
     if isinstance(value, list):
@@ -241,17 +268,19 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
         return
     if not isinstance(value, dict):
         return
-    number = _number(value.get("number", value.get("id"))) or number
+    own = _number(value.get("number", value.get("id")))
+    number = number if own is None else own
     texts = [value[name] for name in _WORDINGS if isinstance(value.get(name), str)]
     texts = texts or [value[name] for name in ("text", "translation") if isinstance(value.get(name), str)]
     if texts:
         yield number, _clean(texts)
         return
     for name, one in value.items():
-        if isinstance(one, str) and _number(name):
+        if isinstance(one, str) and _number(name) is not None:
             yield _number(name), _clean([one])
         else:
-            yield from _rows(one, _number(name) or number)
+            named = _number(name)
+            yield from _rows(one, number if named is None else named)
 
 
 def _torn(content: str) -> Iterator[Row]:
@@ -266,7 +295,9 @@ def _torn(content: str) -> Iterator[Row]:
 
 
 def _number(found: object) -> int | None:
-    return int(found) if isinstance(found, int | str) and re.fullmatch(r"\d{1,9}", str(found), re.ASCII) else None
+    """Return the number of a line, as 1, 1.0, "1." or "line 1"; None for what is none."""
+    told = re.fullmatch(r"(?:line|#)?[ _-]?(\d{1,9})(?:\.0*)?", str(found).strip().lower(), re.ASCII)
+    return int(told[1]) if told and not isinstance(found, bool) else None
 
 
 def _clean(texts: Iterable[str]) -> list[str]:

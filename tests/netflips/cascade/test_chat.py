@@ -12,12 +12,12 @@ from avcore.errors import InputError, UsageError
 from netflips.cascade.chat import KEY, ChatTranslator, open_translator, read_wordings
 from netflips.cascade.program import ProgramTranslator
 
-GOOD = '{"lines": [{"number": 4, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
+GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
 
 
 class _Server(BaseHTTPRequestHandler):
-    """Answers with what stands in `answers`, the last one again and again. asked: what came in."""
+    """Answers with what stands in `answers`, the last one again and again; a function makes it of the request. asked: what came."""
 
     answers: list[Any]
     asked: list[tuple[str, Any, str]]
@@ -30,6 +30,8 @@ class _Server(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append((self.path, body, self.headers.get("Authorization", "")))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer(json.loads(body["messages"][1]["content"]))
         if isinstance(answer, str):
             answer = json.dumps({"choices": [{"message": {"content": answer}}]}).encode()
         if isinstance(answer, bytes):
@@ -76,37 +78,88 @@ def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monke
     asked = json.loads(body["messages"][1]["content"])
     assert (asked["talk"], asked["before"], asked["after"]) == ("talk", ["line 1", "line 2", "line 3"], ["line 6", "line 7"])
     (line,) = asked["lines"]
-    assert line == {name: one for name, one in line.items() if name not in ("pieces", "context", "title", "source", "target")}
+    assert line["number"] == 1  # whatever it is in the talk
+    assert not {"pieces", "context", "title", "source", "target"} & set(line)
     assert (line["to"], line["level"], line["syllables"], line["glossary"]) == ("Bob", "plain", [11, 14], {"bus": "버스"})
     assert line["again"] == {"reason": "it takes 4 s"}
+
+
+TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (GOOD, {4: FOUR}),
-        (f"<think>Well, {GOOD.replace('짧게', '아니')} is wrong.</think>\n```json\n{GOOD}\n```\nDone!", {4: FOUR}),
-        (f"The translation: {GOOD} I hope it helps {{you}}", {4: FOUR}),
-        (GOOD.replace('"short": "짧게", ', "") + ' "oops', {4: FOUR[:2]}),
-        (GOOD[: GOOD.index("길게")], {4: ["보통은 이렇게", "짧게"]}),  # the model ran out of words
-        (GOOD.replace("}]", ",}],"), {4: FOUR}),  # commas too many
-        ('{"4": {"natural": "보통은 이렇게"}, "5": "다섯"}', {4: ["보통은 이렇게"], 5: ["다섯"]}),
-        ('[{"translation": "하나"}, {"translation": "둘"}]', {4: ["하나"], 5: ["둘"]}),
-        ('[{"text": "하나"}, {"text": "둘"}, {"text": "셋"}]', {}),  # one too many: whose?
-        ('{"lines": [{"number": 9, "natural": "아홉"}]}', {}),
-        ("", {}),
-        ("[[[[" * 5000, {}),
-        ("<think>so many thoughts", {}),
-        ('{"lines": [{"number": 4, "natural": ""}, {"number": 5, "natural": 7}]}', {}),
+        (TWO, [FOUR, ["둘"]]),
+        (f"<think>Well, {TWO.replace('짧게', '아니')} is wrong.</think>\n```json\n{TWO}\n```\nDone!", [FOUR, ["둘"]]),
+        (f"The translation: {TWO} I hope it helps {{you}}", [FOUR, ["둘"]]),
+        (TWO.replace('"short": "짧게", ', "") + ' "oops', [FOUR[:2], ["둘"]]),
+        (TWO[: TWO.rindex("}]")], [FOUR, ["둘"]]),  # the model ran out of words
+        (TWO.replace("}]", ",}],"), [FOUR, ["둘"]]),  # commas too many
+        ('{"2": "둘", "1": {"natural": "하나"}}', [["하나"], ["둘"]]),
+        ('{"lines": [{"number": "line 2", "text": "둘"}, {"number": 1.0, "text": "하나"}]}', [["하나"], ["둘"]]),
+        ('[{"translation": "하나"}, {"translation": "둘"}]', [["하나"], ["둘"]]),
+        ('{"lines": [{"number": 1, "natural": ""}, {"number": 2, "text": "둘"}]}', [[], ["둘"]]),
+        ('[{"text": "하나"}, {"text": "둘"}, {"text": "셋"}]', None),  # one too many: whose?
+        ('[{"text": "하나"}]', None),
+        ('[{"number": 1, "text": "하나"}]', None),  # two in one, or one left out
+        ('[{"number": 0, "text": "하나"}, {"number": 1, "text": "둘"}]', None),
+        ('[{"number": 2, "text": "하나"}, {"number": 3, "text": "둘"}]', None),
+        ('[{"number": 1, "text": "하나"}, {"number": 1, "text": "둘"}]', None),
+        ('[{"number": 1, "text": "하나"}, {"text": "둘"}]', None),
+        ('{"0": "하나", "1": "둘"}', None),
+        ("", None),
+        ("[[[[" * 5000, None),
+        ("<think>so many thoughts", None),
     ],
 )
-def test_answers_are_read_as_far_as_they_can_be(content: str, found: dict[int, list[str]]) -> None:
-    assert read_wordings(content, [4, 5]) == found
+def test_answers_are_read_as_far_as_they_can_be(content: str, found: list[list[str]] | None) -> None:
+    assert read_wordings(content, 2) == found
 
 
 def test_a_bare_sentence_is_an_answer_to_one() -> None:
-    assert read_wordings("**보통은 이렇게**\n", [4]) == {4: ["보통은 이렇게"]}
-    assert read_wordings("Sure!\n보통은 이렇게", [4]) == {}
+    assert read_wordings("**보통은 이렇게**\n", 1) == [["보통은 이렇게"]]
+    assert read_wordings("Sure!\n보통은 이렇게", 1) is None
+    assert read_wordings('{"lines": [{"number": 7, "text": "일곱"}]}', 1) is None
+
+
+LINES = {4: "넷", 5: "다섯", 7: "일곱", 9: "아홉"}
+"""What a right answer says of each sentence of a talk."""
+
+
+@pytest.mark.parametrize(
+    "habit", ["from 1", "from 0", "keys", "of the talk", "one left out", "one left out, and numbered anew", "two in one"]
+)
+def test_no_line_gets_the_words_of_another_however_a_model_numbers_them(server: Any, habit: str) -> None:
+    """A model that numbers its lines as it likes, as long as it is asked for more than one."""
+    url, handler = server
+
+    def answer(asked: dict[str, Any]) -> str:
+        said = [LINES[int(line["text"].split()[-1])] for line in asked["lines"]]
+        if len(said) > 1 and habit in ("one left out", "one left out, and numbered anew"):
+            del said[1]
+        if len(said) > 1 and habit == "two in one":
+            said[:2] = [" ".join(said[:2])]
+        first = {"from 0": 0, "of the talk": 4}.get(habit, 1) if len(said) > 1 else 1
+        numbers = [first + place + (habit == "one left out" and place > 0) for place in range(len(said))]
+        if habit == "keys":
+            return json.dumps(dict(zip(map(str, numbers), said, strict=True)))
+        return json.dumps({"lines": [{"number": number, "natural": text} for number, text in zip(numbers, said, strict=True)]})
+
+    handler.answers[:] = [answer]
+    requests = [_request(number=number, pieces=[number], text=f"This is number {number}") for number in LINES]
+    assert ChatTranslator(url, "x").wordings(requests) == {number: [text] for number, text in LINES.items()}
+    assert len(handler.asked) == (1 if habit in ("from 1", "keys") else 5)  # what does not fit is asked one by one
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nX: y", "sk-s\u200becret", "비밀"])
+def test_a_key_that_is_none_is_refused_and_not_shown(server: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, key)
+    with pytest.raises(UsageError, match=f"{KEY} holds no key") as told:
+        ChatTranslator(server[0], "x").check()
+    assert not any(part in str(told.value) for part in ("secret", "비밀", "X: y"))
+    monkeypatch.setenv(KEY, "sk-fine\n")  # as files end
+    ChatTranslator(server[0], "gemma3:4b").check()
 
 
 @pytest.mark.parametrize(
