@@ -352,7 +352,10 @@ class Trainer:
             module.load_state_dict(state["modules"][name])
         try:
             for name, optimizer in self._optimizers.items():
+                settings = [{key: group[key] for key in group if key != "params"} for group in optimizer.param_groups]
                 optimizer.load_state_dict(state["optimizers"][name])
+                for group, own in zip(optimizer.param_groups, settings, strict=True):
+                    group.update(own)  # this run's weight_decay and betas, not those that the state was saved with
         except (KeyError, ValueError) as error:
             raise CheckpointError(
                 "this run's checkpoint does not fit the optimizers", path=path, found=reason(error),
