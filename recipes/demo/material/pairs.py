@@ -22,7 +22,8 @@ from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones
-from recipes.demo.voices.cast import held_out_english, training_pairs
+from recipes.demo.voices.cast import held_out_english
+from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.speller import TextSpeller
 from unit2unit.model import LENGTH_TAGS
 from unit2unit.training.corpus import length_tag
@@ -56,7 +57,7 @@ def pair_rows(data: Path, sources: Sequence[Path], speller: Speller) -> Iterator
     phones = Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
-    forms = {pair.english: pair.forms for pair in training_pairs()}
+    forms = {pair.english: pair.forms for pair in phrasebook().all_pairs()}
     said = cache(lambda text: phones.spoken(speller.units_of(text, "ko")))
     for source in sources:
         suffix = source.name.partition(".")[0]

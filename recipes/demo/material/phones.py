@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,12 @@ class Phones:
         """Return all phones of speech, those of Korean, and silence, in alphabetical order."""
         found = {alike.get(name, name) for name in (*phonemes, *PHONES)}
         return cls(tuple(sorted(found | {SILENCE})), dict(alike))
+
+    @classmethod
+    def of_material(cls, phonemes: Iterable[str], settings: Mapping[str, Any]) -> "Phones":
+        """Return the phones that a cast names, so that each part of its material has the same; else those found in speech."""
+        listed = settings["phones"]
+        return cls(tuple(listed), dict(settings["alike"])) if listed else cls.found_in(phonemes, settings["alike"])
 
     @classmethod
     def read(cls, path: str | Path) -> "Phones":

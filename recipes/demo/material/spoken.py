@@ -1,7 +1,7 @@
 """What is said by whom: a list of takes that follows from the seed alone, and the takes as sound files."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from av2unit.training.noise import coloured_noise, mix_in
 from avcore.arrays import Samples
 from avcore.media import write_speech
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
+from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds, units_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.espeak import Phoneme, TimedSpeech
 from netflips.cascade.kokoro import NaturalVoice
@@ -24,11 +24,9 @@ KOREAN, KOREAN_REFERENCE = "korean", "korean_reference"
 """Speakers of Korean takes: styles that an encoder may hear, and the reference voice's, which only the Korean voice learns."""
 _LEAD_STEPS, _LONG_LEAD_STEPS = (1, 12), (13, 75)
 """Silence before and after, in steps of 20 ms, for ends that have any, and for those that wait."""
-_LONG = 0.1
-"""Share of ends that wait: no sound at all is rest, however long it lasts."""
-_ABRUPT = 0.5
-"""Share of ends without silence: as dubs begin and end, and recordings that were cut where the speech is."""
-_SNR_DB = (0.0, 15.0)
+_BREATH_STEPS = 15, 30
+_BREATH_DB = (-45.0, -28.0)
+"""How long a breath is in steps of 20 ms, and how loud below full scale."""
 _STEEPEST = 1.0
 _INT16 = 32768
 """Scale in which noise is mixed in."""
@@ -39,7 +37,8 @@ class Take:
     """A sentence said once.
 
     id: unique. sentence: number of the pair. silence: steps of 20 ms before and after. snr_db: of the noise in it, None = clean.
-    seed: of all that is left to chance in its making. is_wide: keep its sound with what is above 8 kHz, too.
+    seed: of all that is left to chance in its making. is_wide: keep its sound with what is above 8 kHz, too. rate: Hz of its file.
+    breaths: whether one is drawn before it, and one let out behind it, where it is silent for long enough.
     """
 
     id: str
@@ -52,11 +51,13 @@ class Take:
     snr_db: float | None
     seed: int
     is_wide: bool = False
+    rate: int = SAMPLE_RATE
+    breaths: tuple[bool, bool] = (False, False)
 
     @property
     def wide(self) -> str:
         """Where its sound lies as wide as its synthesiser makes it, relative to the material's folder."""
-        return f"wide/{self.language}/{self.id}.wav"
+        return self.audio if self.rate > SAMPLE_RATE else f"wide/{self.language}/{self.id}.wav"
 
     @property
     def is_reference(self) -> bool:
@@ -83,22 +84,22 @@ def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Ca
             drawn = cast.espeak_voice("en", rng)
             voices.append((drawn.name, drawn))
         voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
+        voices += [(name, cast.festival_voice(name, rng)) for name in cast.settings["festival"]]
         voices += [(NATURAL, voice) for voice in cast.natural_voices(own["natural_en"], rng)]
         for place, (speaker, voice) in enumerate(voices):
-            takes.append(_take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, rng))
+            takes.append(_take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, cast, rng))
         for place in range(own["noisy_en"]):
             speaker, voice = voices[int(rng.integers(1, len(voices)))]
-            snr_db = float(rng.uniform(*_SNR_DB))
-            takes.append(_take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, rng))
+            snr_db = float(rng.uniform(*cast.settings["snr_db"]))
+            takes.append(_take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, cast, rng))
         takes += _korean_takes(f"s{number:04d}", number, pair.korean, cast, rng)
     return takes
 
 
-def free_takes(texts: Sequence[str], cast: Cast, seed: int) -> list[Take]:
-    """All takes of Korean sentences that are none of the phrasebook's."""
-    rngs = (np.random.default_rng([seed, number, 23]) for number in range(len(texts)))
+def free_takes(numbered: Iterable[tuple[int, str]], cast: Cast, seed: int) -> list[Take]:
+    """All takes of Korean sentences that are none of the phrasebook's, with their numbers."""
     rows = (
-        _korean_takes(f"f{number:04d}", number, text, cast, rng) for number, (text, rng) in enumerate(zip(texts, rngs, strict=True))
+        _korean_takes(f"f{number:04d}", number, text, cast, np.random.default_rng([seed, number, 23])) for number, text in numbered
     )
     return [take for takes in rows for take in takes]
 
@@ -109,21 +110,36 @@ def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.
     num_references = cast.settings["korean"]["reference_takes"]
     for place, voice in enumerate(voices):
         speaker = f"{REFERENCE}_ko" if place == 0 else KOREAN_REFERENCE if place < num_references else KOREAN
-        yield _take(f"{name}_ko_{place}", number, "ko", text, voice, speaker, None, rng)
+        yield _take(f"{name}_ko_{place}", number, "ko", text, voice, speaker, None, cast, rng)
 
 
 def _take(
-    name: str, number: int, language: str, text: str, voice: Voice, speaker: str, snr_db: float | None, rng: np.random.Generator
+    name: str,
+    number: int,
+    language: str,
+    text: str,
+    voice: Voice,
+    speaker: str,
+    snr_db: float | None,
+    cast: Cast,
+    rng: np.random.Generator,
 ) -> Take:
-    lead, tail = (_silence_steps(rng) for _ in range(2))
-    return Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))
+    own = cast.settings["silence"]
+    lead, tail = (_silence_steps(own, rng) for _ in range(2))
+    take = Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))
+    if isinstance(voice, NaturalVoice):
+        take = replace(take, rate=cast.settings["natural_rate"])
+    if not own["breaths"]:
+        return take
+    before, behind = (bool(rng.random() < own["breaths"]) and steps >= max(_BREATH_STEPS) for steps in take.silence)
+    return replace(take, breaths=(before, behind))
 
 
-def _silence_steps(rng: np.random.Generator) -> int:
+def _silence_steps(own: Mapping[str, float], rng: np.random.Generator) -> int:
     """Draw how long an end of a take is silent."""
-    if rng.random() < _ABRUPT:
+    if rng.random() < own["abrupt"]:
         return 0
-    return int(rng.integers(*(_LONG_LEAD_STEPS if rng.random() < _LONG else _LEAD_STEPS), endpoint=True))
+    return int(rng.integers(*(_LONG_LEAD_STEPS if rng.random() < own["long"] else _LEAD_STEPS), endpoint=True))
 
 
 def speak_texts(take: Take) -> tuple[Samples, list[Phoneme]]:
@@ -132,14 +148,30 @@ def speak_texts(take: Take) -> tuple[Samples, list[Phoneme]]:
 
 
 def _placed(take: Take, speech: TimedSpeech) -> tuple[Samples, list[Phoneme]]:
-    """Speech at 16 kHz between its silences and in its noise, and its phonemes at the times that they have there."""
-    lead, tail = (np.zeros(units_to_samples(steps), np.float32) for steps in take.silence)
-    samples = np.concatenate([lead, resample(speech.samples, speech.rate, SAMPLE_RATE), tail])
+    """Speech at the take's rate between its silences and in its noise, and its phonemes at the times that they have there."""
+    rng, per_step = np.random.default_rng([take.seed, 3]), take.rate // UNIT_RATE
+    lead, tail = (np.zeros(steps * per_step, np.float32) for steps in take.silence)
+    for end, place, has_breath in ((lead, slice(None), take.breaths[0]), (tail, slice(None, None, -1), take.breaths[1])):
+        if has_breath:
+            end[place] += _breath(len(end), per_step, rng)
+    speech_samples = resample(speech.samples, speech.rate, take.rate)
+    if take.rate > SAMPLE_RATE:  # whole steps, so that it has as many at 16 kHz
+        speech_samples = np.pad(speech_samples, (0, -len(speech_samples) % per_step))
+    samples = np.concatenate([lead, speech_samples, tail])
     shift = float(units_to_seconds(take.silence[0]))
     phonemes = [(name, start + shift, end + shift) for name, start, end in speech.phonemes]
     if take.snr_db is not None:
         samples = add_noise(samples, take.snr_db, np.random.default_rng(take.seed))
     return samples, phonemes
+
+
+def _breath(length: int, per_step: int, rng: np.random.Generator) -> Samples:
+    """Noise that swells and ends a little before the speech does begin: float32 [length]."""
+    size = int(rng.integers(*_BREATH_STEPS)) * per_step
+    noise = coloured_noise(size, float(rng.uniform(0.2, 0.8)), rng)
+    noise *= np.hanning(size) * 10 ** (rng.uniform(*_BREATH_DB) / 20) / np.abs(noise).max()
+    gap = int(rng.integers(0, max(length - size, 1)))
+    return np.asarray(np.pad(noise, (length - size - gap, gap)), np.float32)
 
 
 def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
@@ -155,15 +187,16 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
         samples, phonemes = _placed(take, speech)
         for name in (take.audio, *([take.wide] if take.is_wide else [])):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_speech(folder / take.audio, samples)
-        if take.is_wide:
+        write_speech(folder / take.audio, samples, take.rate)
+        if take.is_wide and take.rate == SAMPLE_RATE:
             write_speech(folder / take.wide, speech.samples, speech.rate)
-        duration_s = float(samples_to_seconds(len(samples)))
+        num_samples = len(samples) * SAMPLE_RATE // take.rate
+        duration_s = float(samples_to_seconds(num_samples))
         entry = Entry(
             take.id,
             audio=take.audio,
             duration_s=duration_s,
-            samples=len(samples),
+            samples=num_samples,
             language=take.language,
             speaker=take.speaker,
             text=take.text,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from avcore.arrays import Samples
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
 from avcore.speech.audio import resample
@@ -55,18 +56,44 @@ def flite_speech(text: str, voice: FliteVoice) -> TimedSpeech:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not path.is_file():
             raise UsageError("flite cannot say this", found=f"{voice.name}: {done.stderr.strip()[-200:]}")
-        samples = read_speech(path)
+        return _with_tract(read_speech(path), voice.tract)
+
+
+@dataclass(frozen=True)
+class FestivalVoice:
+    """A voice of Festival, joined from pieces of a person's recordings. stretch, tract: as of `FliteVoice`."""
+
+    name: str
+    stretch: float = 1.0
+    tract: float = 1.0
+
+
+def festival_speech(text: str, voice: FestivalVoice) -> TimedSpeech:
+    """Speak a text; phonemes are not timed. Raises InputError when Festival is missing, UsageError for an unknown voice."""
+    program = which("text2wave")
+    if program is None:
+        raise InputError("Festival is not installed", hint="apt-get install festival festvox-kallpc16k festvox-kdlpc16k")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "speech.wav"
+        spoken = f"(begin (voice_{voice.name}) (Parameter.set 'Duration_Stretch {voice.stretch * voice.tract:.4f}))"
+        done = subprocess.run([program, "-eval", spoken, "-o", str(path)], input=text, capture_output=True, text=True, check=False)
+        if done.returncode or not path.is_file():
+            raise UsageError("Festival cannot say this", found=f"{voice.name}: {done.stderr.strip()[-200:]}")
+        return _with_tract(read_speech(path), voice.tract)
+
+
+def _with_tract(samples: Samples, tract: float) -> TimedSpeech:
     # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
-    played = SAMPLE_RATE * round(voice.tract * 100) // 100
+    played = SAMPLE_RATE * round(tract * 100) // 100
     return TimedSpeech(resample(samples, played, SAMPLE_RATE), SAMPLE_RATE, ())
 
 
-Voice = EspeakVoice | FliteVoice | NaturalVoice
+Voice = EspeakVoice | FliteVoice | FestivalVoice | NaturalVoice
 
 
 @dataclass(frozen=True)
 class Cast:
-    """What `cast.yaml` says."""
+    """What `cast.yaml` says, and `shipped.yaml` in its place where that says something else."""
 
     settings: Mapping[str, Any]
 
@@ -84,9 +111,10 @@ class Cast:
         tracts = [1.0, *(self._tract(own, rng) for _ in range(1, own["reference_takes"]))]
         voices: list[Voice] = [replace(reference, tract=tract) for tract in tracts]
         if rng.random() < own["sentences"]:
-            styles = self._blend(own, rng)
-            speed = round(float(rng.uniform(*own["speed"])), 2)
-            voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
+            for _ in range(own["recordings"]):
+                styles = self._blend(own, rng)
+                speed = round(float(rng.uniform(*own["speed"])), 2)
+                voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
         return voices
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
@@ -102,14 +130,20 @@ class Cast:
             return FliteVoice(name)
         return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
 
+    def festival_voice(self, name: str, rng: np.random.Generator) -> FestivalVoice:
+        """Draw how a speaker of Festival sounds this time."""
+        return FestivalVoice(**vars(self.flite_voice(name, rng)))
+
     def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
-        """Draw how one recording of a natural voice sounds with `count` vocal tracts; none for the sentences that are left out."""
-        own = self.settings["natural"]
+        """Draw how recordings of natural voices sound with `count` vocal tracts each; none for the sentences that are left out."""
+        own, voices = self.settings["natural"], list[NaturalVoice]()
         if rng.random() >= own["sentences"]:
-            return []
-        styles = self._blend(own, rng)
-        speed = round(float(rng.uniform(*own["speed"])), 2)
-        return [NaturalVoice(styles, speed, self._tract(own, rng)) for _ in range(count)]
+            return voices
+        for _ in range(own["recordings"]):
+            styles = self._blend(own, rng)
+            speed = round(float(rng.uniform(*own["speed"])), 2)
+            voices += [NaturalVoice(styles, speed, self._tract(own, rng)) for _ in range(count)]
+        return voices
 
     def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
         """Draw a natural voice that training never hears."""
@@ -162,12 +196,23 @@ class Cast:
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
 
 
+DEMO, SHIPPED = "demo", "shipped"
+"""Casts: of an afternoon's training, and of the models that are shipped, with many more voices, sentences and takes."""
+
+
 @cache
-def cast() -> Cast:
-    """Read the cast that comes with NetfLips."""
-    content = parse_yaml(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8"))
+def cast(name: str = DEMO) -> Cast:
+    """Read a cast that comes with NetfLips. What is held out is the same for both."""
+    settings = _read("cast.yaml")
+    for key, value in (_read(f"{name}.yaml") if name != DEMO else {}).items():
+        settings[key] = {**settings[key], **value} if isinstance(settings.get(key), dict) else value
+    return Cast(settings)
+
+
+def _read(name: str) -> dict[str, Any]:
+    content = parse_yaml(files(__package__).joinpath(name).read_text(encoding="utf-8"))
     assert isinstance(content, dict)
-    return Cast({str(name): value for name, value in content.items()})
+    return {str(key): value for key, value in content.items()}
 
 
 def _korean(styles: Styles, speed: float, tract: float = 1.0) -> NaturalVoice:
@@ -187,6 +232,8 @@ def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     if isinstance(voice, NaturalVoice):
         return kokoro.natural_speech(text, voice)
+    if isinstance(voice, FestivalVoice):
+        return festival_speech(text, voice)
     return flite.flite_speech(text, voice) if isinstance(voice, FliteVoice) else espeak.espeak_speech(text, voice)
 
 
@@ -199,9 +246,9 @@ def held_out_english() -> frozenset[str]:
     return frozenset([*listed, *kept_out])
 
 
-def book_pairs() -> list[SentencePair]:
-    """Sentences of the phrasebook, in its order: learnt and held-out ones."""
-    return phrasebook().sentences()
+def book_pairs(people: Cast | None = None) -> list[SentencePair]:
+    """Sentences of the phrasebook, in its order: learnt and held-out ones, as many as a cast says (default: the demo's)."""
+    return phrasebook().sentences((people or cast()).settings["learnt"])
 
 
 def held_out_pairs() -> list[SentencePair]:

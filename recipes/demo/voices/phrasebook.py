@@ -76,13 +76,13 @@ class Phrasebook:
         """Return whether a filling of the sentence is kept out of its template."""
         return any((pair.template, slot, number) in self._kept_out for slot, number in pair.fillings)
 
-    def sentences(self) -> list[SentencePair]:
-        """Return what training, references and evaluations are made of: `LEARNT` sentences of each template and `HELD_OUT` that are
+    def sentences(self, learnt: int = LEARNT) -> list[SentencePair]:
+        """Return what training, references and evaluations are made of: `learnt` sentences of each template and `HELD_OUT` that are
         held out, with every filling about as often as others, in a fixed order."""
         chosen: list[SentencePair] = []
         for template in range(len(self.templates)):
             pairs = list(self.pairs_of(template))
-            for most, is_out in ((LEARNT, False), (HELD_OUT, True)):
+            for most, is_out in ((learnt, False), (HELD_OUT, True)):
                 chosen += _evenly([pair for pair in pairs if self.is_held_out(pair) == is_out], most, template)
         return chosen
 
@@ -138,18 +138,18 @@ def _split(line: str) -> list[str]:
     return [part.strip() for part in line.split(" | ")]
 
 
-def free_sentences(count: int, seed: int) -> list[str]:
+def free_sentences(count: int, seed: int, names: Sequence[str] = ("free_korean",)) -> list[str]:
     """Draw so many different sentences, as `normalise` writes them; the first few hundred of a longer list are a shorter one.
 
-    Raises InputError where the templates do not give as many.
+    names: of the files that they are drawn from. Raises InputError where the templates do not give as many.
     """
-    content, rng = _content(), np.random.default_rng([seed, 21])
+    content, rng = _content(*names), np.random.default_rng([seed, 21])
     found = dict.fromkeys(map(normalise, content["sentences"]))
     for number in range(count * _TRIES):
         if len(found) >= count:
             return list(found)[:count]
         template = content["templates"][number % len(content["templates"])]
-        found[normalise(_SLOT.sub(lambda slot: _filling(slot[1], rng), template))] = None
+        found[normalise(_SLOT.sub(lambda slot: _filling(content["slots"], slot[1], rng), template))] = None
     raise InputError("there are fewer free sentences", expected=count, found=len(found))
 
 
@@ -158,16 +158,18 @@ def held_out_free() -> list[str]:
     return files(__package__).joinpath("free_held_out.txt").read_text(encoding="utf-8").splitlines()
 
 
-def _filling(slot: str, rng: np.random.Generator) -> str:
+def _filling(slots: Mapping[str, Sequence[str]], slot: str, rng: np.random.Generator) -> str:
     if slot == "price":
         return str(int(rng.integers(*_PRICES)) * _HUNDRED)
     if slot in _NUMBERS:
         return str(int(rng.integers(*_NUMBERS[slot])))
-    words = _content()["slots"][slot]
+    words = slots[slot]
     return str(words[int(rng.integers(len(words)))]).replace("_", " ")
 
 
 @cache
-def _content() -> Any:
-    content: Any = parse_yaml(files(__package__).joinpath("free_korean.yaml").read_text(encoding="utf-8"))
-    return content | {"slots": {name: words.split() for name, words in content["slots"].items()}}
+def _content(*names: str) -> Any:
+    """Slots, templates and sentences of some files together."""
+    read: list[Any] = [parse_yaml(files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")) for name in names]
+    slots = {name: words.split() for one in read for name, words in one["slots"].items()}
+    return {"slots": slots, **{part: [line for one in read for line in one[part]] for part in ("templates", "sentences")}}

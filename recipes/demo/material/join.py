@@ -1,0 +1,81 @@
+"""Parts of the material as one: their manifests, labels and references side by side.
+
+python -m recipes.demo.material.join material/ko_01 material/en_01 --out-dir material/all
+
+No sound is copied: manifests name the parts' files.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avcore.command import LOG
+from avcore.errors import InputError
+from avcore.files import Input
+from avcore.flags import Command, QuietOptions, flag, positional
+from avcore.journal import Row, iter_rows, write_rows
+from avdata.manifest import PATH_FIELDS
+from recipes.demo.material.phones import Phones
+
+_PATHS = *PATH_FIELDS, "wide"
+MANIFESTS = "texts", "encoder", "encoder_valid", "vocoder", "wide", "faces", "source", "source_lips"
+LABELS, REFERENCES = "labels/clean.units.jsonl", "references.jsonl"
+
+
+def join_parts(parts: Sequence[Path], folder: Path) -> int:
+    """Write what the parts have together into a folder, and return how many takes there are to train on.
+
+    Raises InputError where the parts' units differ, or one of them was not finished.
+    """
+    phones = [Phones.read(part / "phones.json") for part in parts]
+    if any(one != phones[0] for one in phones):
+        raise InputError("the parts' units are not the same", path=folder, hint="make them with one cast")
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
+    for name in MANIFESTS:
+        write_rows(folder / f"{name}.jsonl", (_moved(row, part, folder) for part in parts for row in _rows(part / f"{name}.jsonl")))
+    for name in (LABELS, REFERENCES):
+        write_rows(folder / name, _once(row for part in parts if (part / name).is_file() for row in _rows(part / name)))
+    phones[0].write(folder / "phones.json")
+    return sum(1 for name in ("texts", "encoder_valid") for _ in _rows(folder / f"{name}.jsonl"))
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    return (row for _, row in iter_rows(path))
+
+
+def _moved(row: Row, part: Path, folder: Path) -> Row:
+    """A manifest's row with the paths of its files as they are from the joined folder."""
+    way = os.path.relpath(part.resolve(), folder.resolve())
+    return {name: f"{way}/{value}" if name in _PATHS and value else value for name, value in row.items()}
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows with an id of their own: each part has the sentence of the clip that is shipped."""
+    seen = set[str]()
+    for row in rows:
+        if row["id"] not in seen:
+            seen.add(row["id"])
+            yield row
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinOptions(QuietOptions):
+    """Put parts of the material side by side."""
+
+    parts: tuple[Path, ...] = positional("PART", nargs="+", file=Input("a part of the material", may_be_folder=True))
+    """folders that make_demo_data made"""
+    out_dir: Path = flag(metavar="DIR")
+    """folder for manifests and labels of all of them"""
+
+
+def _work(options: JoinOptions) -> None:
+    LOG.info("%d takes of %d parts in %s", join_parts(options.parts, options.out_dir), len(options.parts), options.out_dir)
+
+
+_COMMAND = Command(JoinOptions, "recipes.demo.material.join", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
+
+if __name__ == "__main__":
+    sys.exit(main())
