@@ -297,13 +297,15 @@ def search_beams(
     config: SearchConfig,
     rules: Sequence[SearchRules],
     report: Callable[[int], None] | None = None,
+    most_entries: int | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate token sequences side by side.
 
     sources: int64 [S] each, as the encoder reads them. rules: one a source; a target begins with its end tag. Returns
     each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
+    most_entries: of the past, see `beam_search.search`.
     """
-    return beam_search.search(model.decoder, encode(model, sources), config, rules, report)
+    return beam_search.search(model.decoder, encode(model, sources), config, rules, report, most_entries)
 
 
 def encode(model: UnitTransformer, sources: Sequence[Ids]) -> Sources:

@@ -39,15 +39,23 @@ tried."""
 _MOST_OFFSET: Final = 100_000
 
 
+_EXPECTED_RATIO: Final = 1.2
+"""Steps that a translation is expected to take for each token of its source: 0.83 of Ko-X's 150,660 pairs have no more units. The
+search's limit is far above it."""
+
+
 class _Room(NamedTuple):
-    """What is searched side by side at most: sentences, and the steps of all of them, since each beam of each step may need an
-    entry (100 KB at published size)."""
+    """What is searched side by side at most."""
 
     sentences: int
     steps: int
+    """That all of them are expected to take."""
+    entries: int | None
+    """Of their past (100 KB each at published size): a search that comes to need more goes on with half of its sentences first.
+    None = not counted."""
 
 
-_ON_CPU: Final = _Room(4, 1000)
+_ON_CPU: Final = _Room(4, 2000, 4000)
 """Weights are read once for all: 1.4 times as fast with 4 on a CPU; 8 bring 1.55 for twice the memory."""
 _FREE_SHARE: Final = 0.5
 """Of a GPU's free memory, for entries."""
@@ -78,8 +86,10 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         self._owner = f"the translator {checkpoint.path.name}"
         search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
         is_merged = bool(checkpoint.config["task"].get("merged_units"))
-        self.default_search = replace(search, no_repeat_unit=search.no_repeat_unit or is_merged)
         self.lengths = tuple(LENGTH_TAGS) if checkpoint.config["task"].get("length_tags") else ("even",)
+        # A beam of few places fills with unlikely early ends by the published rule: 10 places were worse than 1.
+        stops_early = search.early_stopping and len(self.lengths) == 1
+        self.default_search = replace(search, no_repeat_unit=search.no_repeat_unit or is_merged, early_stopping=stops_early)
 
     @classmethod
     def from_checkpoint(
@@ -128,16 +138,17 @@ class UnitTranslator(Reloadable[UnitTransformer]):
     ) -> list[Translation]:
         """Translate several sequences, with the same results as one by one (see `translate`) and in less time.
 
-        Where the translator knows of lengths, they share the places of the beam, and are searched side by side.
+        Where the translator knows of lengths, each has a beam of its own, and they are searched side by side.
         """
         settings = search or self.default_search
-        settings = replace(settings, beam=max(settings.beam // len(self.lengths), 1))
         source, target = self.require_language(source), self.require_language(target)
         tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
         rules = [self._rules(len(one), target, settings) for one in tokens]
         model = self.model
         num_lanes = max(min(lanes_on(model.device, _MOST_LANES), len(tokens)), 1)
-        groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], _room(model, settings.beam), num_lanes)
+        room = _room(model, settings.beam)
+        expected = [min(rule.limit, ceil(_EXPECTED_RATIO * len(one))) for one, rule in zip(tokens, rules, strict=True)]
+        groups = _group([len(one) for one in tokens], expected, room, num_lanes)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
         found: dict[int, list[Hypothesis]] = {}
@@ -145,7 +156,8 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         def search_groups(is_first: bool, check: Callable[[], None]) -> None:
             while (place := taken(left)) is not None:
                 group, report = groups[place], partial(steps.report, place, is_first, check)
-                hypotheses = search_beams(model, [tokens[one] for one in group], settings, [rules[one] for one in group], report)
+                given = [tokens[one] for one in group], settings, [rules[one] for one in group]
+                hypotheses = search_beams(model, *given, report, room.entries)
                 found.update(zip(group, hypotheses, strict=True))
 
         lay_out_all(model)
@@ -222,16 +234,19 @@ def _room(model: UnitTransformer, beam: int) -> _Room:
         return _ON_CPU
     entry_bytes = 2 * model.config.decoder.num_layers * model.config.dim * 4
     steps = int(_FREE_SHARE * free_memory_bytes(model.device) / (beam * entry_bytes))
-    return _Room(steps, steps)
+    return _Room(steps, steps, None)
 
 
-def _group(lengths: Sequence[int], limits: Sequence[int], room: _Room = _ON_CPU, num_lanes: int = 1) -> list[list[int]]:
-    """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane."""
+def _group(lengths: Sequence[int], steps: Sequence[int], room: _Room = _ON_CPU, num_lanes: int = 1) -> list[list[int]]:
+    """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane.
+
+    steps: that each is expected to take.
+    """
     groups: list[list[int]] = []
     most = min(room.sentences, ceil(len(lengths) / num_lanes))
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []
-        longest = max([limits[number], *(limits[other] for other in last)])
+        longest = max([steps[number], *(steps[other] for other in last)])
         if last and len(last) < most and longest * (len(last) + 1) <= room.steps:
             last.append(number)
         else:

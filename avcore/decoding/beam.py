@@ -1,7 +1,7 @@
 """The published beam search, apart from the network: settings, as fairseq names them, and rules, for sentences side by side.
 
-There is no early stop by bounds and no pruning: a search ends when as many hypotheses as the beam holds are finished, or
-at its limit. See `Choice.choose` for the rules of a step.
+The published search ends when as many hypotheses as the beam holds are finished, however unlikely they are, or at its limit; see
+`SearchConfig.early_stopping` for the other way, and `Choice.choose` for the rules of a step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
     "unnormalized": (0, 1),
     "no_repeat_ngram_size": (0, MOST_POSITIONS),
     "no_repeat_unit": (0, 1),
+    "early_stopping": (0, 1),
     "max_target_units": (0, MOST_POSITIONS),
 }
 """Settings of the search that a checkpoint may hold, with least and most."""
@@ -72,6 +73,10 @@ class SearchConfig:
     """Read and without effect, as in the published search."""
     no_repeat_unit: bool = False
     """A token never follows itself: where repeats were merged before training, one that does is a mistake. Not in the reference."""
+    early_stopping: bool = True
+    """True: the published rule, a search ends with as many finished hypotheses as the beam holds, and unlikely early ends count.
+    False (as in Hugging Face's generation): a more likely one takes the place of the least likely, and the search goes on while a
+    live beam is more likely than that one."""
     max_target_units: int | None = None
     """Replaces max_len_a and max_len_b when given; 0 = no limit but the decoder's positions and `_NO_LIMIT`."""
 
@@ -245,7 +250,7 @@ class Beam:
     @property
     def hypotheses(self) -> list[Hypothesis]:
         """Finished hypotheses, best first."""
-        return sorted(self._finished, key=lambda hypothesis: -hypothesis.score)
+        return list(self._finished)
 
     def note(self, ranks: Ids, values: NDArray[np.float32], is_cut: NDArray[np.bool_] | None) -> None:
         """Take note of a step, a row of `Chosen`, in the order of steps; steps behind the end of the search count nothing."""
@@ -255,14 +260,24 @@ class Beam:
         parents, tokens = np.divmod(ranks, self._num_rows)
         is_end = (tokens == self._rules.end) & np.isfinite(values)
         for rank in np.flatnonzero(is_end[: config.beam]):
+            score = self._score(values[rank], index + 1)
+            if len(self._finished) == config.beam and not config.early_stopping and score > self._finished[-1].score:
+                self._finished.pop()
             if len(self._finished) < config.beam:
                 parent = int(parents[rank])
-                self._finished.append(self._trace(parent, values[rank], is_cut is not None and bool(is_cut[parent])))
-        self.is_done = len(self._finished) == config.beam or index == self._rules.limit
+                self._finished.append(self._trace(parent, values[rank], score, is_cut is not None and bool(is_cut[parent])))
+                self._finished.sort(key=lambda hypothesis: -hypothesis.score)
         alive = np.argsort(is_end, kind="stable")[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
+        is_full = len(self._finished) == config.beam
+        is_beaten = is_full and (config.early_stopping or self._score(values[alive[0]], index + 1) <= self._finished[-1].score)
+        self.is_done = is_beaten or index == self._rules.limit
 
-    def _trace(self, beam: int, total: np.float32, is_cut: bool) -> Hypothesis:
+    def _score(self, total: np.float32, num_tokens: int) -> float:
+        length = 1.0 if self._config.unnormalized else float(num_tokens) ** self._config.lenpen
+        return float(total / np.float32(length))
+
+    def _trace(self, beam: int, total: np.float32, score: float, is_cut: bool) -> Hypothesis:
         """Return the hypothesis that ends now, as a continuation of a live beam."""
         tokens, totals = [self._rules.end], [total]
         for step in reversed(self._steps):
@@ -270,8 +285,7 @@ class Beam:
             totals.append(step.totals[beam])
             beam = int(step.parents[beam])
         scores = np.diff(np.array(totals[::-1], dtype=np.float32), prepend=np.float32(0))
-        length = 1.0 if self._config.unnormalized else float(len(tokens)) ** self._config.lenpen
-        return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)
+        return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, score, is_cut)
 
 
 def book(steps: Sequence[tuple[Sequence[Beam], Chosen]]) -> None:

@@ -12,7 +12,7 @@ bfloat16 products: 185 microseconds instead of 58 for 300 entries of 16 heads of
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from math import ceil
+from math import ceil, prod
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -141,6 +141,12 @@ class Sources(NamedTuple):
     layers: list[KeysValues]
     mask: Tensor | None
 
+    def only(self, sentences: Sequence[int]) -> "Sources":
+        """Return those of some sentences."""
+        chosen = torch.tensor(sentences).to(self.layers[0].keys.device)
+        layers = [KeysValues(part.keys[chosen], part.values[chosen]) for part in self.layers]
+        return Sources(layers, None if self.mask is None else self.mask[chosen])
+
 
 def join_sources(decoder: Decoder, encoded: Sequence[Tensor]) -> Sources:
     """Make `Sources` of float [1, time, dim] each, encoded one by one, padded to the longest."""
@@ -194,10 +200,8 @@ class IncrementalDecoder:
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Go on with these sentences only."""
-        chosen = torch.tensor(sentences).to(self._device)
-        self._source = [KeysValues(part.keys[chosen], part.values[chosen]) for part in self._source]
-        self._source_mask = None if self._source_mask is None else self._source_mask[chosen]
-        self._pool.keep(chosen)
+        self._source, self._source_mask = Sources(self._source, self._source_mask).only(sentences)
+        self._pool.keep(torch.tensor(sentences).to(self._device))
 
 
 class _Search:
@@ -230,6 +234,11 @@ class _Search:
         chosen = self._recorded.replay()
         return Chosen(chosen.ranks.clone(), chosen.values.clone(), None)
 
+    @property
+    def num_entries(self) -> int:
+        """Entries of the past of all sentences, those not in use included."""
+        return prod(self._decoder.shape)
+
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these sentences only."""
         self._decoder.keep(rows)
@@ -251,16 +260,20 @@ def search(
     config: SearchConfig,
     rules: Sequence[SearchRules],
     report: Callable[[int], None] | None = None,
+    most_entries: int | None = None,
 ) -> list[list[Hypothesis]]:
     """Find the best token sequences for sources side by side.
 
     rules: one a source, which say what a target begins with. Returns
     each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
+    most_entries: of the past of all sentences. When a search comes to need more, half of its sentences are put off and searched
+    anew afterwards, which the results do not show; on a CPU only.
     """
     beams = [Beam(config, rule, decoder.embed_tokens.num_embeddings) for rule in rules]
     half_way, ahead = _Search(decoder, sources, config, rules), steps_ahead(sources.layers[0].keys.device)
     live, unread = list(range(len(rules))), list[tuple[list[Beam], Chosen]]()
     longest = max(rule.limit for rule in rules) + 1
+    put_off: list[int] = []
     for index in range(longest):
         if report:
             report(index)
@@ -271,12 +284,21 @@ def search(
             staying = [row for row, sentence in enumerate(live) if not beams[sentence].is_done]
             if not staying:
                 break
+            if most_entries is not None and ahead == 1 and len(staying) > 1 and half_way.num_entries > most_entries:
+                put_off += [live[row] for row in staying[len(staying) // 2 :]]
+                staying = staying[: len(staying) // 2]
             if len(staying) < len(live) and (ahead == 1 or len(staying) <= _LIVE_SHARE * len(live)):
                 half_way.keep(staying)
                 live = [live[row] for row in staying]
+    found = [beam.hypotheses for beam in beams]
+    if put_off:
+        check = None if report is None else lambda _: report(longest)
+        again = search(decoder, sources.only(put_off), config, [rules[one] for one in put_off], check, most_entries)
+        for sentence, hypotheses in zip(put_off, again, strict=True):
+            found[sentence] = hypotheses
     if report:
         report(longest)
-    return [beam.hypotheses for beam in beams]
+    return found
 
 
 def steps_ahead(device: torch.device) -> int:

@@ -69,6 +69,31 @@ def test_a_token_may_be_forbidden_to_follow_itself() -> None:
         assert beam.hypotheses[0].tokens.tolist() == expected
 
 
+def test_unlikely_early_ends_end_the_search_by_the_published_rule_alone() -> None:
+    steps = (
+        logits({A: 0.9, END: 0.1}),
+        logits({B: 0.9, END: 0.1}, {A: 1.0}),
+        logits({C: 0.9, END: 0.1}, {A: 1.0}),
+        logits({END: 0.9, A: 0.1}, {A: 1.0}),
+    )
+    found = {}
+    for early_stopping in (True, False):
+        beam = beam_of(2, early_stopping=early_stopping, min_len=0)
+        for scores in steps:
+            if not beam.is_done:
+                advance(beam, scores)
+        found[early_stopping] = [one.tokens.tolist() for one in beam.hypotheses]
+    assert found[True] == [[A, END], [END]]
+    assert found[False][0] == [A, B, C, END]
+
+
+def test_a_search_goes_on_only_while_a_live_beam_is_more_likely_than_what_is_finished() -> None:
+    beam = beam_of(1, early_stopping=False)
+    advance(beam, logits({A: 0.9, B: 0.1}))
+    advance(beam, logits({END: 0.9, A: 0.1}))
+    assert beam.is_done
+
+
 @pytest.mark.parametrize(("settings", "divisor"), [({"lenpen": 2.0}, 4), ({"lenpen": 0.0}, 1), ({"unnormalized": True}, 1)])
 def test_scores_are_divided_by_the_length_with_the_end_tag(settings: dict[str, float], divisor: float) -> None:
     beam = beam_of(1, **settings)
@@ -157,6 +182,22 @@ def test_a_search_as_on_a_gpu_finds_the_same(limits: tuple[int, int], least: int
     monkeypatch.setattr("avcore.decoding.beam_search.Recorded", RecordedOnCpu)
     assert found() == wanted
     assert all(len(one) == 4 for one in wanted)
+
+
+def test_a_search_that_needs_too_much_memory_puts_half_of_its_sentences_off_and_finds_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, sizes = tiny_model(3), list[int]()
+    sources = [np.array([0, *range(5, 8 + 3 * one), 2, 34]) for one in range(5)]
+    rules = [SearchRules(34, (0,), 30)] * len(sources)
+    wanted = search_beams(model, sources, SearchConfig(beam=4, min_len=20), rules)
+    step = IncrementalDecoder.step
+    monkeypatch.setattr(IncrementalDecoder, "step", lambda self, *given: (sizes.append(self.shape[0]), step(self, *given))[1])
+    told: list[int] = []
+    found = search_beams(model, sources, SearchConfig(beam=4, min_len=20), rules, told.append, most_entries=130)
+    assert [[one.tokens.tolist() for one in each] for each in found] == [[one.tokens.tolist() for one in each] for each in wanted]
+    assert {5, 2, 1} <= set(sizes)
+    assert told == sorted(told)
 
 
 def test_a_search_on_several_cores_finds_the_same() -> None:

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import unit2unit.translator
 from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.contracts import Hypothesis
 from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageError, VocabularyError
-from avcore.units import Units
+from avcore.units import Ids, Units
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
+from unit2unit.model import UnitTransformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import _group, _Room
 
@@ -174,13 +178,43 @@ def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
 
 def test_long_searches_are_not_run_side_by_side() -> None:
     lengths = [9, 3, 5, 4, 8]
-    assert _group(lengths, [200] * 5) == [[1, 3, 2, 4], [0]]
-    assert _group(lengths, [400] * 5) == [[1, 3], [2, 4], [0]]
+    assert _group(lengths, [400] * 5) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [800] * 5) == [[1, 3], [2, 4], [0]]
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
-    assert _group(lengths, [100, 100, 900, 100, 100]) == [[1, 3], [2], [4, 0]]
+    assert _group(lengths, [200, 200, 1800, 200, 200]) == [[1, 3], [2], [4, 0]]
     assert _group(lengths, [200] * 5, num_lanes=2) == [[1, 3, 2], [4, 0]]
-    assert _group(lengths, [200] * 5, _Room(800, 800)) == [[1, 3, 2, 4], [0]]
-    assert _group(lengths, [200] * 5, _Room(9000, 9000)) == [[1, 3, 2, 4, 0]]
+    assert _group(lengths, [200] * 5, _Room(800, 800, None)) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [200] * 5, _Room(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
+
+
+def test_sentences_are_grouped_by_what_they_are_expected_to_take(
+    translator: UnitTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of 235 units, Ko-X's median, are searched side by side without a limit of units, whose bound is 4 x 235 + 50 each."""
+    sizes, search = list[int](), unit2unit.translator.search_beams
+    monkeypatch.setattr(translator, "_config", replace(translator._config, max_target_positions=1024))
+
+    def noted(model: UnitTransformer, tokens: list[Ids], *given: Any) -> list[list[Hypothesis]]:
+        sizes.append(len(tokens))
+        return search(model, [one[:4] for one in tokens], given[0], [replace(rule, limit=3) for rule in given[1]], *given[2:])
+
+    monkeypatch.setattr("unit2unit.translator.search_beams", noted)
+    sequences = [Units(np.arange(235) % 7) for _ in range(4)]
+    translator.translate_batch(sequences, search=SearchConfig(beam=2, max_target_units=0))
+    assert sizes == [4]
+
+
+def test_each_length_has_a_beam_of_its_own(translator: UnitTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    beams, search = list[int](), unit2unit.translator.search_beams
+
+    def noted(model: UnitTransformer, tokens: list[Ids], settings: SearchConfig, *given: Any) -> list[list[Hypothesis]]:
+        beams.append(settings.beam)
+        return search(model, tokens, settings, *given)
+
+    monkeypatch.setattr("unit2unit.translator.search_beams", noted)
+    monkeypatch.setattr(translator, "lengths", ("even", "even", "even"))
+    translator.translate_batch([UNITS], search=replace(translator.default_search, beam=5))
+    assert set(beams) == {5}
 
 
 def test_searches_in_lanes_give_what_one_after_another_gives(translator: UnitTranslator) -> None:
