@@ -95,6 +95,7 @@ def said_along(script: Script, job: Job) -> Script:
     sound = listen(job)  # the video's own, which tells who speaks
     shots = cuts(job, script)
     script = replace(script, cuts=tuple(shots.cuts))
+    job = job.divided(script)
     faces = watch(job, script, sound)
     script = assign_speakers(script, job, sound, faces)
     script = spell(script, job, sound)

@@ -6,7 +6,6 @@ no chance, so that it writes the same when a dub goes on. Whatever a check itsel
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
@@ -28,7 +27,7 @@ from netflips.dubbing import ears
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.mix import parts_of_sound
-from netflips.dubbing.part import rooms_of, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, speak_one
 from netflips.dubbing.spell import spell_one
@@ -121,10 +120,6 @@ class _Checker:
     def ear(self) -> ears.Ear | None:
         return ears.ear_of(self.job, self.script.target)
 
-    @cached_property
-    def rooms(self) -> dict[int, Fraction]:
-        return rooms_of(self.script, self.job)
-
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
         placed = [one for one, _ in fitted(self.script)]
@@ -173,7 +168,7 @@ class _Checker:
                 spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
                 if spelt is None:
                     continue
-                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.sound, self.rooms, is_slow=is_slow))
+                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.sound, is_slow=is_slow))
             except Exception:  # what cannot be said is no way out
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue

@@ -49,6 +49,7 @@ def dub(
         script = begin(job, sound)  # a person's script, or an empty one; its schedule: own time, or to and fro
         shots = cuts(job, script)  # where the picture cuts
         script = divide(script, job, sound, shots)  # utterances, unless the script has them
+        job = job.divided(script)  # .part: which of them are dubbed, and the slack behind each
         faces = watch(job, script, sound)  # tracks and lips of each utterance
         script = assign_speakers(script, job, sound, faces)  # .speaker, .seen; speakers and their voices
         script = hear(script, job, sound, faces)  # .heard by the unit encoder, or .text by a recogniser

@@ -22,7 +22,7 @@ from avcore.timeline import (
 from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
 from netflips.dubbing.job import GivenTrack, Job
-from netflips.dubbing.part import asked_part, rooms_of, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.rhythm import pauses_in, slower
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.spell import silence_of, spelt
@@ -37,8 +37,7 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
     sound: of the original, whose pauses the dub takes over.
     """
     with job.clock.stage("speech"):
-        rooms = rooms_of(script, job)
-        placed = {one.number: fit_one(script, job, one, sound, rooms) for one, _ in spelt(script)}
+        placed = {one.number: fit_one(script, job, one, sound) for one, _ in spelt(script)}
     if not placed and not job.options.is_draft:  # of a draft, a person can say it
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
@@ -54,19 +53,11 @@ def with_outputs(script: Script, job: Job) -> Script:
     return with_more(script, placed)
 
 
-def fit_one(
-    script: Script,
-    job: Job,
-    one: Utterance,
-    sound: Sound | None,
-    rooms: dict[int, Fraction] | None = None,
-    *,
-    is_slow: bool = False,
-) -> Utterance:
-    """Return an utterance with the durations that it gets in its place. rooms: of all. is_slow: it takes all the time that there
-    is, within the pace."""
+def fit_one(script: Script, job: Job, one: Utterance, sound: Sound | None, *, is_slow: bool = False) -> Utterance:
+    """Return an utterance with the durations that it gets in its place. is_slow: it takes all the time that there is, within the
+    pace."""
     assert one.units is not None  # it is spoken
-    return replace(one, fit=_fitted(script, job, one, one.units, sound, rooms or rooms_of(script, job), is_slow))
+    return replace(one, fit=_fitted(script, job, one, one.units, sound, is_slow))
 
 
 def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
@@ -74,18 +65,16 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
     return ((one, one.fit) for one in script.utterances if one.fit is not None)
 
 
-def _fitted(
-    script: Script, job: Job, one: Utterance, units: UnitList, sound: Sound | None, rooms: dict[int, Fraction], is_slow: bool
-) -> TimeFit:
+def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, sound: Sound | None, is_slow: bool) -> TimeFit:
     if job.track is not None:
         return _along(job.track, units)
     natural, options = np.array(units.durations, np.int64), job.options
     total, count = int(natural.sum()), len(units.ids)
     if not script.is_in_own_time:  # it takes as long as it takes
         return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist()))
-    length, is_kept = exact(one.place.seconds), is_heard_as_it_is(job, one)
+    length, slack, is_kept = exact(one.place.seconds), job.part.slack[one.number], is_heard_as_it_is(job, one)
     slot = max(frame_at(length, UNIT_RATE), 1)
-    pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
+    pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
         natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=pauses_in(sound, one.place))
         total = int(natural.sum())
@@ -109,7 +98,7 @@ def _fitted(
         overrun_s=_s(fitted.overrun),
         held_s=float(frames_to_seconds(held, job.info.frame_rate)),
         cut_s=_s(cut),
-        slot=Slot(_s(slot), float(rooms[one.number])),
+        slot=Slot(_s(slot), float(slack)),
         durations=tuple(fitted.durations.tolist()),
     )
 
@@ -154,7 +143,7 @@ class OutputClock:
     """From times of the video to times of the output: later by what was held before, earlier by the part left out."""
 
     def __init__(self, script: Script, job: Job) -> None:
-        self.part = asked_part(script, job)
+        self.part = job.part
         places = (
             [exact_place(one, time_fit, job.info.frame_rate) for one, time_fit in fitted(script)] if script.is_in_own_time else []
         )

@@ -34,7 +34,7 @@ from avcore.units import Ids, Units
 from netflips.cascade.speakers import Speaking, SpeechError, faster_by, words_of
 from netflips.dubbing.job import GivenTrack, Job, digest_of, voice_file
 from netflips.dubbing.listen import listen
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, beginning_of, match_pauses, numbered_files, speech_in, stretches_in
@@ -57,7 +57,7 @@ def with_given_speech(script: Script, job: Job) -> Script:
     path = job.options.speech_in
     if path is None:
         return script
-    said = [one for one in wanted(script, job) if not isinstance(one.target, SpokenSound | UnitsGiven | KeptOriginal)]
+    said = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | UnitsGiven | KeptOriginal)]
     found: dict[int, tuple[str, Span | None]]
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
@@ -268,7 +268,7 @@ def _reference(script: Script, job: Job, one: Utterance, sound: Sound | None) ->
     heard = sound if sound is not None else listen(job)
     if heard is None:
         return None, ""
-    own = [other for other in wanted(script, job) if other.speaker == one.speaker]
+    own = [other for other in job.part.utterances(script) if other.speaker == one.speaker]
     best = max(own, key=lambda other: (min(other.place.seconds, _REFERENCE_S), -other.number))
     end_s = min(best.place.end_s, best.place.start_s + _REFERENCE_S)
     text = best.text.text if best.text is not None and end_s == best.place.end_s else ""

@@ -13,7 +13,7 @@ from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import Engines, engines_of
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.watch import Faces, frames_of
 from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
@@ -26,7 +26,7 @@ _MOST_LANES = 2
 
 def hear(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
     """Fill in the units that are heard in each utterance of the part, or the text; not of those that a person keeps as they are."""
-    said = [one for one in wanted(script, job) if not isinstance(one.target, KeptOriginal)]
+    said = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     return _as_text(script, job, sound, said) if job.options.cascade else _as_units(script, job, sound, faces, said)
 
 

@@ -28,6 +28,7 @@ from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
+from netflips.dubbing.part import Part, part_of
 from netflips.dubbing.pieces import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store, require_work_folder
@@ -84,7 +85,7 @@ class Job:
     that is taken, by name. subtitles: that a person gave. scratch: a folder that goes with the job. speaking: the program that
     speaks. reader: reads both sides, None = there is none. track: speech that is given whole, None = each utterance is spoken.
     settings: what reports tell of what was asked for, none = the options. mouth: the backend, where it is open for many jobs.
-    terms: of all models. signing: signs the output, None = nothing does.
+    terms: of all models. signing: signs the output, None = nothing does. part: what is dubbed, of nothing until it is divided.
     """
 
     info: MediaInfo
@@ -107,6 +108,7 @@ class Job:
     track: GivenTrack | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     mouth: "LipSync | None" = None
+    part: Part = field(default_factory=Part)
 
     @classmethod
     @contextmanager
@@ -176,6 +178,12 @@ class Job:
         job = replace(self, track=track)
         job.keep_if_long(max(track.length_s, self.info.duration_s))
         return job
+
+    def divided(self, script: Script) -> "Job":
+        """Return the job with the part of it that is dubbed, which is known as soon as the script has its utterances."""
+        options = self.options
+        part = part_of(script, self.info.duration_s, options.start, options.end, is_preview=options.preview)
+        return replace(self, part=part)
 
     def keep_if_long(self, seconds: Seconds) -> None:
         """Keep finished work of a long output, or where a folder is named. Raises what `keep_work` raises."""

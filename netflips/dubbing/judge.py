@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Transcript
@@ -18,7 +17,7 @@ from netflips.cascade.engines import engines_of
 from netflips.dubbing.fit import fit_one
 from netflips.dubbing.hear import as_units, trusted
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import rooms_of, wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak_one
 from netflips.dubbing.spell import spell_one, units_of_text
@@ -60,18 +59,17 @@ _FAULTS: Mapping[str, Cause] = {
 
 def judge(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in how far each utterance of the part is understood, and all of it; what is strange is told."""
-    said = [one for one in wanted(script, job) if not isinstance(one.target, KeptOriginal)]
+    said = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     spoken = [one for one in said if isinstance(one.target, WrittenText) and one.target.text]
     with job.clock.stage("speech"):
         speaker = _speaker(script, job, sound, spoken) if spoken else None
-        rooms = rooms_of(script, job)
         judged: dict[int, Understanding] = {}
         found: dict[int, tuple[Note, ...]] = {}
         for one in said:
             if job.options.cascade:
-                judged[one.number] = _over_text(script, job, one, speaker, rooms)
+                judged[one.number] = _over_text(script, job, one, speaker)
             elif one.heard is not None:
-                judged[one.number], found[one.number] = _over_units(script, job, one, speaker, rooms)
+                judged[one.number], found[one.number] = _over_units(script, job, one, speaker)
     told = [(number, note) for number, notes in found.items() for note in notes]
     outside = {number: note.values for number, note in told if note.code == OUTSIDE.code}
     job.notes.add_each({number: OUTSIDE(**{**values, "among": len(judged)}) for number, values in outside.items()})
@@ -87,21 +85,19 @@ def judge(script: Script, job: Job, sound: Sound | None) -> Script:
 # One utterance
 
 
-def _over_units(
-    script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
-) -> tuple[Understanding, tuple[Note, ...]]:
+def _over_units(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None) -> tuple[Understanding, tuple[Note, ...]]:
     """Judge an utterance by its units and their translation, or by the text that a person gave for it; with notes."""
     assert one.heard is not None  # units were heard
     target, heard = one.target, trusted(script, one.heard)
     if isinstance(target, WrittenText):
-        return _spoken(script, job, one, target.text, speaker, rooms), ()
+        return _spoken(script, job, one, target.text, speaker), ()
     if not isinstance(target, TranslatedUnits):
         return Understanding(), ()  # speech that was given
     units = as_units(target.units, script.target)
     found, notes = judge_utterance(job.models, heard, units, target.score, target.weakest, is_cut=target.is_truncated)
     if target.is_truncated:
         notes += (TRUNCATED(units=len(target.units.ids)),)
-    measures = [found, _squeezed(script, job, one, units, rooms)]
+    measures = [found, _squeezed(script, job, one, units)]
     if target.score is not None:
         measures.append(of_translated(translator_measure(job.models.translator), target.score))
     if one.text is not None and one.text.is_by_person:
@@ -109,24 +105,22 @@ def _over_units(
     return worst(*measures), notes
 
 
-def _squeezed(script: Script, job: Job, one: Utterance, units: Units, rooms: Mapping[int, Fraction]) -> Understanding:
+def _squeezed(script: Script, job: Job, one: Utterance, units: Units) -> Understanding:
     """Measure what is lost where translated units take longer by themselves than they have time."""
-    room_s = _time_of(script, job, one, rooms)
+    room_s = _time_of(script, job, one)
     if room_s is None or not len(units):
         return Understanding()
     left = squeezed(room_s / float(units_to_seconds(job.models.vocoder.predict_durations(units).num_steps)))
     return Understanding(expected(left), left, ("hurried",)) if left < 1 else Understanding()
 
 
-def _time_of(script: Script, job: Job, one: Utterance, rooms: Mapping[int, Fraction]) -> float | None:
+def _time_of(script: Script, job: Job, one: Utterance) -> float | None:
     """Return the time (s) that an utterance's new speech has; None = all that it needs."""
     has_time = job.options.hold_picture or not script.is_in_own_time
-    return None if has_time else one.place.seconds + float(rooms[one.number])
+    return None if has_time else one.place.seconds + float(job.part.slack[one.number])
 
 
-def _over_text(
-    script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
-) -> Understanding:
+def _over_text(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None) -> Understanding:
     """Judge an utterance of the cascade by what was heard, by its translation, and by what speaks it."""
     target = one.target
     if target is not None and not isinstance(target, WrittenText):
@@ -137,19 +131,17 @@ def _over_text(
         reasons = [note.values["reason"] for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
         if faults := [_FAULTS[str(reason)] for reason in reasons if reason in _FAULTS]:
             return worst(hearing, broken(faults[0]))
-    return worst(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker, rooms))
+    return worst(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker))
 
 
-def _spoken(
-    script: Script, job: Job, one: Utterance, text: str, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
-) -> Understanding:
+def _spoken(script: Script, job: Job, one: Utterance, text: str, speaker: SpeakerMeasure | None) -> Understanding:
     """Measure an utterance that is spoken from a text, "" = none, in the time that it has.
 
     speaker: the program that says it, None = the text-to-unit model, or a program of which nothing is known.
     """
     if not text or (speaker is None and job.speaking is not None):
         return Understanding()
-    room_s = _time_of(script, job, one, rooms)
+    room_s = _time_of(script, job, one)
     if speaker is not None:
         return speaker.understanding(job.as_said(text), (), room_s)
     measure = speller_measure(job.models.other(SPELLER, script.target))

@@ -1,12 +1,10 @@
-"""The part of a recording that is dubbed, its utterances, and the pause behind each that it may go into."""
+"""The part of a recording that is dubbed, its utterances, and the slack behind each: how far into the pause it may go."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import NamedTuple
 
 from avcore.timeline import Seconds, exact
-from netflips.dubbing.job import Job
 from netflips.script.types import Script, Utterance
 
 GUARD_S = Fraction(1, 10)
@@ -16,50 +14,63 @@ _LEAST_SPILL_S = Fraction(2)
 _PREVIEW_MARGIN_S = Fraction(1, 2)
 
 
-class DubbedPart(NamedTuple):
-    """What is dubbed. start, stop: in the recording (s), never within an utterance. is_all: nothing is left out."""
+@dataclass(frozen=True)
+class Part:
+    """What is dubbed, known as soon as the recording is divided: places of utterances never change after that."""
 
-    start: Fraction
-    stop: Fraction
-    is_all: bool
+    start: Fraction = Fraction(0)
+    """In the recording (s), never within an utterance."""
+    stop: Fraction = Fraction(0)
+    """In the recording (s), never within an utterance."""
+    is_all: bool = True
+    """Nothing is left out."""
+    slack: Mapping[int, Fraction] = field(default_factory=dict)
+    """How far into the pause behind it each utterance of the recording may go (s), by number."""
+    numbers: frozenset[int] = frozenset()
+    """The utterances that are dubbed."""
 
     def has(self, seconds: Seconds) -> bool:
         """Return whether a moment of the recording belongs to it."""
         return self.start <= exact(seconds) < self.stop
 
+    def utterances(self, script: Script) -> list[Utterance]:
+        """Return those of a script that are dubbed."""
+        return [one for one in script.utterances if one.number in self.numbers]
 
-def rooms_of(script: Script, job: Job) -> dict[int, Fraction]:
-    """Return how far into the pause after it (s) each utterance may go, by number; of a clip no way."""
+
+def part_of(
+    script: Script, duration_s: Fraction, start: Seconds | None = None, end: Seconds | None = None, *, is_preview: bool = False
+) -> Part:
+    """Return the part of a recording that was asked for, longer where it would begin or end within an utterance.
+
+    start, end: in the recording (s), None = its own. is_preview: only the first utterance. A clip is dubbed whole.
+    """
+    slack = slack_of(script, duration_s)
+    first = exact(start or 0.0)
+    last = duration_s if end is None else min(exact(end), duration_s)
+    places = [(exact(one.place.start_s), exact(one.place.end_s), slack[one.number]) for one in script.utterances]
+    if is_preview and places:
+        (begin, stop, room), after = places[0], places[1][0] if len(places) > 1 else duration_s
+        first, last = max(begin - _PREVIEW_MARGIN_S, Fraction(0)), min(stop + room + _PREVIEW_MARGIN_S, after)
+
+    first = next((begin for begin, stop, _ in places if begin < first < stop), first)
+    last = min(next((stop + room for begin, stop, room in places if begin < last < stop + room), last), duration_s)
+    is_own = script.is_in_own_time
+    inside = (one.number for one in script.utterances if not is_own or first <= exact(one.place.start_s) < last)
+    return Part(first, last, first == 0 and last >= duration_s, slack, frozenset(inside))
+
+
+def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
+    """Return how far into the pause behind it (s) each utterance may go, by number; of a clip no way."""
     if not script.is_in_own_time:
         return {one.number: Fraction(0) for one in script.utterances}
-    rooms, spans = dict[int, Fraction](), [one.place for one in script.utterances]
+    slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
     for place, one in enumerate(script.utterances):
         is_last = place + 1 == len(spans)
-        gap = (job.info.duration_s if is_last else exact(spans[place + 1].start_s)) - exact(one.place.end_s)
+        gap = (duration_s if is_last else exact(spans[place + 1].start_s)) - exact(one.place.end_s)
         guard = Fraction(0) if is_last else min(GUARD_S, gap / 2)
-        rooms[one.number] = max(min(gap - guard, max(exact(one.place.seconds), _LEAST_SPILL_S)), Fraction(0))
-    return rooms
-
-
-def asked_part(script: Script, job: Job) -> DubbedPart:
-    """Return the part that was asked for, made longer where it would begin or end within an utterance."""
-    options, duration, rooms = job.options, job.info.duration_s, rooms_of(script, job)
-    start, stop = exact(options.start or 0.0), duration if options.end is None else min(exact(options.end), duration)
-    places = [(exact(one.place.start_s), exact(one.place.end_s), rooms[one.number]) for one in script.utterances]
-    if options.preview and places:
-        (first, last, room), after = places[0], places[1][0] if len(places) > 1 else duration
-        start, stop = max(first - _PREVIEW_MARGIN_S, Fraction(0)), min(last + room + _PREVIEW_MARGIN_S, after)
-    start = next((first for first, last, _ in places if first < start < last), start)
-    stop = min(next((last + room for first, last, room in places if first < stop < last + room), stop), duration)
-    return DubbedPart(start, stop, start == 0 and stop >= duration)
-
-
-def wanted(script: Script, job: Job) -> list[Utterance]:
-    """Return the utterances of the part."""
-    if not script.is_in_own_time:
-        return list(script.utterances)
-    part = asked_part(script, job)
-    return [one for one in script.utterances if part.has(one.place.start_s)]
+        slack[one.number] = max(min(gap - guard, max(exact(one.place.seconds), _LEAST_SPILL_S)), Fraction(0))
+    return slack
 
 
 def with_more(script: Script, more: Mapping[int, Utterance]) -> Script:

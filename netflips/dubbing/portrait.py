@@ -79,6 +79,7 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
     assert job.track is not None  # a portrait has one
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
+    job = job.divided(script)
     script = spell(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)

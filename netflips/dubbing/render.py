@@ -1,12 +1,13 @@
 """The pictures of a dub: which one is seen when and whose face is in it (a schedule), drawn and encoded in pieces that are kept."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
-from itertools import islice, repeat
+from itertools import islice, repeat, takewhile
 
 from avcore.compute.threads import pictures_at_once
 from avcore.errors import MediaError
@@ -20,7 +21,6 @@ from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import asked_part, rooms_of
 from netflips.dubbing.pieces import LONGEST_S, Encoded, Piece, Studio, quiet_borders, steady_pieces
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
@@ -77,8 +77,7 @@ def num_pictures(script: Script, job: Job) -> int:
     if job.track is not None:
         return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
     if script.is_in_own_time:
-        part = asked_part(script, job)
-        return frames_covering(part.stop - part.start, job.info.frame_rate)
+        return frames_covering(job.part.stop - job.part.start, job.info.frame_rate)
     return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
 
 
@@ -221,20 +220,22 @@ def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
 def own_time(scene: DubbedScene) -> Iterator[Piece]:
     """Yield the pieces of a recording: its own pictures in their own time, held where the new speech takes longer."""
     script, job = scene.script, scene.job
-    clock, rooms, drawn_by, rate = OutputClock(script, job), rooms_of(script, job), drawing(job), job.info.frame_rate
-    part, spoken = clock.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
-    spans = [(exact(one.place.start_s), exact(one.place.end_s) + rooms[one.number]) for one in script.utterances]
+    clock, drawn_by, rate = OutputClock(script, job), drawing(job), job.info.frame_rate
+    part, spoken = job.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
+    spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
     borders = piece_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
-    feed = PictureFeed(job.info, part.start)
+    feed, left, cuts = PictureFeed(job.info, part.start), deque(spoken), scene.shots.cuts
     for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
-        inside = [(one, fit, at) for one, fit, at in spoken if at.end > start and (stop is None or at.start < stop)]
+        while left and left[0][2].end <= start:  # they end in the order in which they begin
+            left.popleft()
+        inside = list(takewhile(lambda row, stop=stop: stop is None or row[2].start < stop, left))  # type: ignore[misc]
         begin = clock.at(start)
         facts: list[object] = [*scene.coding, start == part.start, start, stop]
         for one, fit, at in inside:
             facts += [*scene.facts(one, fit), *at]
         if inside:
             facts += drawn_by
-            facts += [cut for cut in scene.shots.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
+            facts += cuts[bisect_left(cuts, start - 1) : None if stop is None else bisect_right(cuts, stop + 1)]
         facts += scene.painted(begin, None if stop is None else clock.at(stop))
 
         def talks(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:

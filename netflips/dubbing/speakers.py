@@ -13,7 +13,7 @@ from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import AUTO
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import group_voices, voice_for, voice_in
 from netflips.dubbing.watch import Face, Faces, InSight
@@ -33,7 +33,7 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         what = "the script has settings for somebody who says nothing"
         raise InputError(what, path=job.options.script_in, expected=expected, found=unknown[0])
     script = with_more(script, {one.number: replace(one, speaker=names[one.number]) for one in script.utterances})
-    said = wanted(script, job)
+    said = job.part.utterances(script)
     with job.clock.stage("faces"):
         seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in said}
     script = with_more(script, seen)

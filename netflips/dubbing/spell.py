@@ -15,7 +15,7 @@ from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
 from netflips.dubbing.given import units_by_program, units_given, units_of_track
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.rhythm import parted, pauses_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import Pause
@@ -43,7 +43,7 @@ def spell(script: Script, job: Job, sound: Sound | None) -> Script:
         with job.clock.stage("av2unit"):
             (one,) = script.utterances
             return with_more(script, {one.number: replace(one, units=units_of_track(job, job.track))})
-    said, found = wanted(script, job), dict[int, Utterance]()
+    said, found = job.part.utterances(script), dict[int, Utterance]()
     with job.clock.stage("speech"):
         for done, one in enumerate(said, 1):
             spelt = _spelt(script, job, one, sound)
@@ -166,7 +166,7 @@ def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
     if job.speaking is not None:
         if not job.speaking.is_exact and not job.speaking.has_spoken:
             with suppress(SpeechError):  # its pace is known by what it said
-                units_by_program(script, job, job.speaking, wanted(script, job)[0], text, None)
+                units_by_program(script, job, job.speaking, job.part.utterances(script)[0], text, None)
         return job.speaking.seconds_of(job.as_said(text), script.target)
     if job.models.paths.other(SPELLER, script.target) is None:
         return syllables_in(job.as_said(text)) * syllable_s(job)

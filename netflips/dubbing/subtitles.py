@@ -13,7 +13,7 @@ from avcore.units import Units
 from netflips.dubbing.fit import OutputClock, fitted, said
 from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
 from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance
 from netflips.subtitles.beside import SOURCE, language_of
@@ -30,7 +30,7 @@ def read_back(script: Script, job: Job) -> Script:
     if job.reader is None:
         return script
     with job.clock.stage("texts"):
-        read = {one.number: read_said(script, job, _heard_read(script, job, one)) for one in wanted(script, job)}
+        read = {one.number: read_said(script, job, _heard_read(script, job, one)) for one in job.part.utterances(script)}
         if job.options.is_draft and script.target in job.reader.languages:
             read = {
                 number: replace(one, takes=tuple(_take_read(job, take, script.target) for take in one.takes))

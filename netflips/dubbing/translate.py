@@ -12,7 +12,7 @@ from netflips.cascade.options import CascadeModels
 from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import LOG, Job
-from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.part import with_more
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.wordings import Wordings, with_best_units
 from netflips.script.files import script_json
@@ -48,7 +48,7 @@ def _units(script: Script, job: Job) -> Script:
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
-    todo = [(one, one.heard.units) for one in wanted(script, job) if one.heard is not None and one.target is None]
+    todo = [(one, one.heard.units) for one in job.part.utterances(script) if one.heard is not None and one.target is None]
     if not options.is_speech_given and all(one.target is None for one in script.utterances):  # else it hears that, too
         models.done_with(models.extractor)
     said = dict[int, Utterance]()
@@ -84,7 +84,7 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     """Translate texts by a folder's model, a program or a language model, with the words of a glossary; each is kept."""
     engines = engines_of(job.models, models, *job.languages)
     glossary = {} if models.glossary is None else read_glossary(models.glossary)
-    said, done = [one for one in wanted(script, job) if one.text is not None and one.text.text], dict[int, Utterance]()
+    said, done = [one for one in job.part.utterances(script) if one.text is not None and one.text.text], dict[int, Utterance]()
     for one in said:
         if one.text is not None and one.text.language != script.source and one.target is None:
             job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=one.text.language), one.number)

@@ -27,7 +27,6 @@ from avcore.media import read_pictures
 from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops, read_small_pictures
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import asked_part, rooms_of
 from netflips.dubbing.sound import Sound
 from netflips.script.types import Script, TimeSpan, Utterance
 
@@ -265,7 +264,7 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
     options = job.options
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path, options.fill_boxes)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
-    part, watches = asked_part(script, job), _watches(job, script)
+    part, watches = job.part, _watches(job, script)
     is_blind = boxes is not None and (lips is not None or not options.sees)
     if is_blind or (options.is_draft and not options.sees):
         return Faces(job, watches, {}, boxes, lips)
@@ -281,11 +280,10 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
 
 def _watches(job: Job, script: Script) -> dict[int, Watched]:
     """Return the pictures of each utterance, with those of the pause that it may go into; of a clip, all."""
-    rooms, total = rooms_of(script, job), len(job.source)
-    watches = {}
+    total, watches = len(job.source), {}
     for one in script.utterances:
         first, own_stop = frames_of(one.place)
-        stop = min(frames_covering(exact(one.place.end_s) + rooms[one.number]), total)
+        stop = min(frames_covering(exact(one.place.end_s) + job.part.slack[one.number]), total)
         watches[one.number] = Watched(first, min(own_stop, stop) - first, stop)
     return watches
 

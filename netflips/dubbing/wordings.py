@@ -7,6 +7,7 @@ why.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import log
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -23,7 +24,6 @@ from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import rooms_of, wanted
 from netflips.dubbing.rhythm import slower
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
@@ -91,7 +91,7 @@ def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script:
         timed.append((Wording("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
         return replace(one, target=wordings[0])
-    times = one.place.seconds, easy_room(one.place.seconds, float(rooms_of(script, job)[one.number]))
+    times = one.place.seconds, easy_room(one.place.seconds, float(job.part.slack[one.number]))
     scale = slower(script, job, one.speaker)
     best = best_wording([wording for wording, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for wording, units in timed if wording is not best)[:_MOST_TAKES]
@@ -151,8 +151,8 @@ class Wordings:
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
         """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster; less of both
         for who speaks slowly."""
-        rooms = rooms_of(self.script, self.job)
-        easy = (easy_room(one.place.seconds, float(rooms[one.number])) for one in sentence.pieces)
+        slack = self.job.part.slack
+        easy = (easy_room(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
         scale = slower(self.script, self.job, sentence.pieces[0].speaker)
         return sentence.seconds / scale, sum(easy) / scale
 
@@ -239,11 +239,21 @@ class Wordings:
         reason = f"it takes {last.seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_is}"
         return {"reason": reason, "text": last.text, "seconds": round(last.seconds, 2)}
 
+    @cached_property
+    def _speakers(self) -> list[str]:
+        return list(dict.fromkeys(one.speaker for one in self.job.part.utterances(self.script)))
+
+    @cached_property
+    def _context(self) -> list[dict[str, Any]]:
+        """What a program is told of all sentences."""
+        said = self.job.part.utterances(self.script)
+        return [{"number": one.number, "speaker": one.speaker, "text": one.text.text} for one in said if one.text is not None]
+
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a program is told of a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
         level, second = self.script.speaker(speaker).level, syllable_s(self.job) * slower(self.script, self.job, speaker)
-        others = dict.fromkeys(one.speaker for one in wanted(self.script, self.job) if one.speaker != speaker)
+        others = [one for one in self._speakers if one != speaker]
         return {
             "number": sentence.number,
             "pieces": [one.number for one in sentence.pieces],
@@ -273,11 +283,7 @@ class Wordings:
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]
         if new:
-            said = [one for one in wanted(self.script, self.job) if one.text is not None]
-            context = [
-                {"number": one.number, "speaker": one.speaker, "text": "" if one.text is None else one.text.text} for one in said
-            ]
-            more = {"title": self.job.source.path.stem, "context": context}
+            more = {"title": self.job.source.path.stem, "context": self._context}
             try:
                 made = translator.wordings([{**one, **more} for one in new])
             except InputError as error:

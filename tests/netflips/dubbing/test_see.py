@@ -74,7 +74,8 @@ class Seeing:
         return cuts(self.job, Script(utterances=())).cuts
 
     def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
-        return watch(self.job, _script(shots, places), None)
+        script = _script(shots, places)
+        return watch(self.job.divided(script), script, None)
 
     def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
         pictures = self.job.source.pictures(seen.first, seen.stop)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,6 +17,7 @@ from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import cues_of, write_subtitles
 from netflips.models import Models
@@ -176,7 +178,8 @@ def job(folder: Path, *, keeps_work: bool = True) -> Any:
     store = Store(Path(mkdtemp(dir=folder)))
     store.folder = folder / "o.mp4.work" if keeps_work else store.folder
     info = SimpleNamespace(duration_s=10, frame_rate=25)
-    return SimpleNamespace(options=DubOptions(subtitles="target", start=None), out=folder / "o.mp4", store=store, info=info)
+    part = part_of(script(), Fraction(10))
+    return SimpleNamespace(options=DubOptions(subtitles="target"), out=folder / "o.mp4", store=store, info=info, part=part)
 
 
 def said(number: int, start_s: float, text: str, words: tuple[Word, ...] = (), seconds: float = 2.0) -> Utterance:

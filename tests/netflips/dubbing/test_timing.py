@@ -16,7 +16,7 @@ from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from netflips.dubbing import spell
 from netflips.dubbing.fit import OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.part import rooms_of
+from netflips.dubbing.part import part_of, slack_of
 from netflips.dubbing.rhythm import measure_rates, parted, pauses_in, slower, spoken_in
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound
@@ -27,9 +27,9 @@ from tests.avcore.made_speech import talk
 PACE = (0.8, 1.25)
 
 
-def job(duration_s: float, rate: Fraction = Fraction(25), **options: Any) -> Any:
+def job(script: Script, duration_s: float, rate: Fraction = Fraction(25), **asked: Any) -> Any:
     info = SimpleNamespace(duration_s=Fraction(duration_s), frame_rate=rate)
-    return SimpleNamespace(info=info, options=DubOptions(**options))
+    return SimpleNamespace(info=info, part=part_of(script, info.duration_s, **asked))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -115,11 +115,11 @@ def test_bounds_that_cannot_be_are_refused(bounds: tuple[float, float]) -> None:
         DubOptions(pace=bounds)
 
 
-def test_rooms_end_before_the_next_utterance_and_the_end() -> None:
+def test_slack_ends_before_the_next_utterance_and_the_end() -> None:
     places = TimeSpan(1.0, 4.0), TimeSpan(4.1, 5.0), TimeSpan(30.0, 38.0)
     script = Script(utterances=tuple(Utterance(number, place) for number, place in enumerate(places, 1)))
-    assert list(rooms_of(script, job(40)).values()) == [Fraction("0.05"), Fraction(2), Fraction(2)]
-    assert list(rooms_of(script, job(38)).values()) == [Fraction("0.05"), Fraction(2), Fraction(0)]
+    assert list(slack_of(script, Fraction(40)).values()) == [Fraction("0.05"), Fraction(2), Fraction(2)]
+    assert list(slack_of(script, Fraction(38)).values()) == [Fraction("0.05"), Fraction(2), Fraction(0)]
 
 
 def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
@@ -128,7 +128,8 @@ def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     one = Utterance(1, TimeSpan(1.0, 2.0), fit=fit)
     place = exact_place(one, fit, rate)
     assert (place.end, place.held) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 pictures
-    clock = OutputClock(Script(utterances=(one,)), job(5, rate, start=0.5))
+    script = Script(utterances=(one,))
+    clock = OutputClock(script, job(script, 5, rate, start=0.5))
     assert clock.at(Fraction(2)) == Fraction(3, 2)
     assert clock.at(place.end) == place.end - Fraction(1, 2) + place.held
 

@@ -1,7 +1,8 @@
 """Which wording is spoken, whole sentences over pauses, and what a translation may not lose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from netflips.cascade.engines import Engines
 from netflips.dubbing import wordings as module
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_back
@@ -58,9 +60,10 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     scores = ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
     made = [TranslatedUnits(UnitList(tuple(range(units))), score) for units, score in scores]
     voice = SimpleNamespace(predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
-    job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice))
     one = Utterance(1, TimeSpan(0, slot_s), "Ann")
     script = Script("en", "ko", "to_and_fro", utterances=(one,))  # a clip: no pause behind it
+    part = part_of(script, Fraction(slot_s))
+    job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice), part=part)
     found = with_best_units(one, made, script, job)
     assert isinstance(found.target, TranslatedUnits)
     lengths = [len(target.units.ids) for target in (found.target, *found.takes) if isinstance(target, TranslatedUnits)]
@@ -75,7 +78,7 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     models = SimpleNamespace(arithmetic="")
     for draft, offered in ((None, []), (tmp_path / "draft.json", [(n, 0.1 * n) for n in (4, 8, 12) if n != 4 + 4 * chosen])):
         options = DubOptions(draft=draft)
-        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, models=models, clock=StageClock())
+        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, models=models, clock=StageClock(), part=part)
         (told,) = read_back(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
 
@@ -125,6 +128,16 @@ def test_numbers_that_a_translation_lost_are_found(source: str, text: str, lost:
     assert lost_numbers(source, text) == lost
 
 
+class Counted(tuple[Utterance, ...]):
+    """Counts how often all of them are gone through."""
+
+    count = 0
+
+    def __iter__(self) -> Iterator[Utterance]:
+        self.count += 1
+        return super().__iter__()
+
+
 class _Model:
     """Answers with what stands in `answers`, and notes what it was asked."""
 
@@ -145,15 +158,14 @@ def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     said = _said((0, 2, "Ann", "This is 1609."), (3, 4, "Ann", "If you go to"), (5, 6, "Ann", "the bus stop, tell me."))
     monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 0.1 * sum(map(str.isalnum, text)))
     monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
-    monkeypatch.setattr(module, "rooms_of", lambda script, job: dict.fromkeys((1, 2, 3), 0))
-    monkeypatch.setattr(module, "wanted", lambda script, job: list(script.utterances))
 
     def make(model: _Model) -> tuple[Any, Any, Any]:
         notes: dict[int, list[Note]] = {}
         tell = SimpleNamespace(add=lambda note, number: notes.setdefault(number, []).append(note))
         source = SimpleNamespace(path=tmp_path / "talk.mp4")
-        job = SimpleNamespace(languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source)
-        script = Script("en", "ko", utterances=tuple(said))
+        script = Script("en", "ko", utterances=Counted(said))
+        part = replace(part_of(script, Fraction(7)), slack=dict.fromkeys((1, 2, 3), Fraction(0)))
+        job = SimpleNamespace(languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part)
         translating: Any = model
         made = Wordings(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
         return made.of(sentences_in(said)), notes, made
@@ -207,3 +219,15 @@ def test_a_text_of_a_person_stays_and_its_neighbour_keeps_its_part(translating: 
     mine = Utterance(second.number, second.place, second.speaker, text=second.text, target=WrittenText("제가 썼어요"))
     (found,) = made.of([sentences_in([one, first, mine])[1]]).values()
     assert (found.number, found.target.text) == (2, "버스 정류장에 가시면,")
+
+
+def test_a_talk_is_not_gone_through_for_every_sentence(translating: Any) -> None:
+    """1,200 sentences took minutes when it was."""
+    model = _Model(*[{1: [GOOD], 2: [STOP]}] * 41)
+    _, _, made = translating(model)
+    before = made.script.utterances.count
+    for number in range(40):
+        model.key = ("model", number)  # it has translated nothing so far
+        made.of(sentences_in(made.script.utterances[:]))
+    assert len(model.asked) == 41
+    assert made.script.utterances.count - before == 0
