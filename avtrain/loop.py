@@ -39,7 +39,17 @@ from avtrain.config import MOST_LEFT_OUT, RunConfig, State
 from avtrain.data import BadItems, EndlessBatches, LengthBatches, TakenBatches, make_loader, move, reading
 from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
-from avtrain.started import changed_settings, check_run, note_start, number_format, of_all, of_first, say_processes, seed_of
+from avtrain.started import (
+    changed_settings,
+    check_run,
+    note_start,
+    number_format,
+    of_all,
+    of_first,
+    say_minutes_ended,
+    say_processes,
+    seed_of,
+)
 from avtrain.task import Task, named_parameters
 
 LOG = logging.getLogger("netflips.train")
@@ -90,7 +100,7 @@ class Trainer:
         self._begun_epoch = 0
         is_resumed = self._resume()
         self._marked = self._at.step, self._at.seconds
-        say_processes(self._accelerator, number_format(self._loop))
+        say_processes(self._accelerator, self._loop)
         self._log = self._open_log(is_resumed)
 
     @property
@@ -178,6 +188,7 @@ class Trainer:
             if not self._is_over():
                 with reading(make_loader(items, self._task.collate, batches, self._loop.num_workers)) as stream:
                     self._run(batches, stream)
+                self._say_minutes_ended()
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -207,6 +218,12 @@ class Trainer:
                 if self._after_update():
                     return
                 mark = time.monotonic()
+
+    def _say_minutes_ended(self) -> None:
+        at, loop = self._at, self._loop
+        if 0 < 60 * loop.max_minutes <= at.seconds and not 0 < loop.max_steps <= at.step and self.is_main:
+            warmup = max((config.warmup_steps for config in self._task.optim.values()), default=0)
+            say_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
 
     def _replace_lost(self, content: Any) -> Any:
         """With several processes, all must take each step: one whose whole batch was bad repeats an earlier one."""

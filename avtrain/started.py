@@ -1,4 +1,4 @@
-"""The start of a run: whether its settings can work, its number format, the processes that train together, and what is noted of it.
+"""A run's start and end: whether its settings can work, its number format, the processes that train together, what is noted of it.
 
 Each time are noted its settings, what differs from the time before, the command and the commit. What each process draws by chance
 is its own; on some things all must agree.
@@ -28,6 +28,7 @@ from avcore.bounds import require_bounds
 from avcore.compute.inference import has_quick_bfloat16, resolve_device
 from avcore.errors import UsageError
 from avcore.files import require_file, write_text
+from avcore.notes import several
 from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
 from avtrain.config import CONFIG_FILE, STARTS_FILE, LoopConfig, RunConfig, require_wandb
 from avtrain.settings import as_yaml
@@ -65,16 +66,44 @@ def check_run(config: RunConfig, task: "Task | None" = None) -> None:
 
 
 def number_format(loop: LoopConfig) -> str:
-    """Return what accelerate computes in: no, bf16 or fp16."""
-    if loop.precision != "auto":
-        return loop.precision
-    return "bf16" if has_quick_bfloat16(resolve_device(loop.device)) else "no"
+    """Return what accelerate computes in: no, bf16 or fp16; without fp16 on a CPU, where accelerate passes over it."""
+    device = resolve_device(loop.device)
+    if loop.precision == "auto":
+        return "bf16" if has_quick_bfloat16(device) else "no"
+    return "no" if loop.precision == "fp16" and device.type == "cpu" else loop.precision
+
+
+def say_slow_format(name: str, device: torch.device) -> None:
+    """Warn where a number format that was asked for, such as `bf16`, is not what the device is quick in, or is left out there."""
+    if name in ("fp16", "float16") and device.type == "cpu":
+        LOG.warning("half precision (%s) needs a GPU: training in float32 on the CPU", name)
+    elif name in ("bf16", "bfloat16") and not has_quick_bfloat16(device):
+        LOG.warning("%s has no products here: it takes several times as long as float32; auto chooses by the machine", name)
 
 
 def processes_line(number: int, device: str, number_format: str = "no") -> str:
     """Return what a run says of itself at its start."""
     computed = "" if number_format == "no" else f", in {number_format}"
     return f"training with {number} process{'' if number == 1 else 'es'} on {device}{computed}"
+
+
+def say_minutes_ended(setting: str, done: int, expected: int, warmup: int, seconds: float) -> None:
+    """Say how many updates a run made that its minutes ended, and warn where so few cannot have taught it what more would have.
+
+    setting: what gave the minutes. expected: the updates that its config asks for as well, 0 = it does not say. warmup: updates
+    in which the rate rises. seconds: of training.
+    """
+    made = f"{done:,} of {expected:,} updates" if expected else several(done, "update")
+    pace = seconds / max(1, done)
+    line = f"{setting} ended the run after {made}, {pace:.{0 if pace >= 10 else 2}f} s each"
+    if done < warmup:
+        LOG.warning(
+            "%s, while its rate was still rising (until update %d): it needs more minutes or a quicker machine", line, warmup
+        )
+    elif done < expected / 2:
+        LOG.warning("%s: it needs more minutes or a quicker machine", line)
+    else:
+        LOG.info("%s", line)
 
 
 def missing_processes(number: int, environment: Mapping[str, str]) -> str | None:
@@ -90,13 +119,14 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
     return None
 
 
-def say_processes(accelerator: "Accelerator", number_format: str) -> None:
-    """Say how many processes train together, and warn where more were asked for."""
+def say_processes(accelerator: "Accelerator", loop: LoopConfig) -> None:
+    """Say how many processes train together and in what, and warn where more were asked for, or a format that is slow here."""
     number = int(accelerator.num_processes)
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
     if accelerator.is_main_process:
-        LOG.info("%s", processes_line(number, str(accelerator.device), number_format))
+        LOG.info("%s", processes_line(number, str(accelerator.device), number_format(loop)))
+        say_slow_format(loop.precision, accelerator.device)
         if number > 1:
             LOG.info("losses are means over the processes; they share the validation")
 

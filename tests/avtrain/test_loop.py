@@ -232,10 +232,58 @@ def test_auto_precision_asks_the_device(tmp_path: Path, monkeypatch: pytest.Monk
     assert AcceleratorState().mixed_precision == expected
 
 
-def test_training_minutes_end_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("precision", "expected", "told"),
+    [("bf16", "bf16", "bf16 has no products here"), ("fp16", "no", "half precision (fp16) needs a GPU"), ("no", "no", "")],
+)
+def test_a_number_format_that_is_slow_or_passed_over_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, precision: str, expected: str, told: str
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("avtrain.started.has_quick_bfloat16", lambda _: False)
+    _train(toy_config(str(tmp_path), precision=precision, max_steps=1))
+    assert AcceleratorState().mixed_precision == expected
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [one.startswith(told) for one in warnings] == ([True] if told else [])
+    assert f"with 1 process on cpu{'' if expected == 'no' else f', in {expected}'}" in caplog.messages[0]
+
+
+def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     config = toy_config(str(tmp_path), max_steps=0, max_minutes=0.01)
     result = _train(replace(config, delay_s=0.01))
     assert 0 < result.step < 200
+    assert f"loop.max_minutes ended the run after {result.step} updates" in caplog.text
+    assert "rate was still rising" not in caplog.text
+
+
+def test_a_run_by_minutes_warns_where_it_made_few_of_the_updates_that_its_config_asks_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = toy_config(str(tmp_path / "few"), max_steps=5000, max_minutes=0.005)
+    made = _train(replace(few, delay_s=0.01)).step
+    [line] = [one for one in caplog.records if "loop.max_minutes" in one.message]
+    assert line.levelname == "WARNING"
+    assert line.message.startswith(f"loop.max_minutes ended the run after {made} of 5,000 updates, 0.")
+    caplog.clear()
+
+    rising = toy_config(str(tmp_path / "rising"), max_steps=0, max_minutes=0.005)
+    _train(replace(rising, delay_s=0.01, optim=replace(rising.optim, warmup_steps=900)))
+    assert "while its rate was still rising (until update 900)" in caplog.text
+    caplog.clear()
+
+    _train(toy_config(str(tmp_path / "whole"), max_steps=5, max_minutes=5))
+    assert "max_minutes" not in caplog.text
+
+
+def test_a_run_that_goes_on_takes_a_changed_decay(tmp_path: Path) -> None:
+    """Its log says that it goes on with another setting; the optimizer's state has the one before."""
+    config = toy_config(str(tmp_path), max_steps=3)
+    _train(config)
+    changed = replace(config, optim=replace(config.optim, weight_decay=0.25, betas=(0.5, 0.75)))
+    [optimizer] = Trainer(ToyTask(changed), changed)._optimizers.values()
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.25, 0.0]
+    assert {group["betas"] for group in optimizer.param_groups} == {(0.5, 0.75)}
 
 
 def test_a_signal_is_noted_whatever_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

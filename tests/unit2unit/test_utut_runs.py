@@ -348,7 +348,9 @@ def test_a_run_goes_on_with_the_text_it_was_begun_with_and_another_puts_it_aside
     assert sorted(losses(copy)) == [1, 2, 3]
 
 
-def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:
+def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(
+    finetuned: Stage, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """To nothing, within what an update takes between two looks at the clock; with more minutes it goes on, not from its start."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
     settings = ["fairseq.optimizer.warmup_updates=2", "fairseq.checkpoint.save_interval_updates=100000", *endless]
@@ -357,6 +359,7 @@ def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned:
         assert train_here(finetuned.name, *finetuned.given(tmp_path, *settings, f"max_minutes={minutes}")) == 0
         content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
         ends.append(content["optimizer_history"][-1]["num_updates"])
+        assert f"max_minutes ended the run after {ends[-1]} of 100,000 updates" in capfd.readouterr().err
         assert content["extra_state"]["previous_training_time"] >= 60 * minutes
     rates = logged(tmp_path, "lr")
     assert 2 < ends[0] < ends[1] == max(rates) < 100000

@@ -46,6 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def _trainer(updates: int = 10) -> Any:
     trainer = SimpleNamespace(data_parallel_world_size=1, updates=updates, valid_step=lambda sample: sample)
     trainer.get_num_updates = lambda: trainer.updates
+    trainer.cumulative_training_time, trainer.is_data_parallel_master = float, True
     return trainer
 
 
@@ -53,6 +54,7 @@ def _config(max_update: int = 700_000, **task: Any) -> Any:
     sections = {
         "optimization": {"max_update": max_update, "update_freq": [1], "stop_time_hours": 0.5},
         "checkpoint": {"save_interval_updates": 1000, "best_checkpoint_metric": "loss"},
+        "lr_scheduler": {"warmup_updates": 100},
         "task": {"eval_bleu": True, "bleu_interval_updates": 10_000, **task},
     }
     return OmegaConf.create(sections)
@@ -112,6 +114,23 @@ def test_a_run_says_how_many_epochs_and_how_many_hours_it_takes(clock: Clock, ca
     ]
     assert trainer.train_step is step
     assert config.optimization.max_update == 10_000
+
+
+def test_a_run_by_minutes_says_how_many_updates_it_made_of_those_expected(caplog: pytest.LogCaptureFixture) -> None:
+    trainer, config = _trainer(2), _config(4_000)
+    watch = Watch(Stop(), lambda *_: [], lambda *_: "over", lambda *_: {})
+    for updates, seconds in ((2, 1801.0), (1_500, 1801.0), (3_000, 1801.0), (4_000, 1801.0), (2, 1700.0)):
+        trainer.updates, trainer.train_step, trainer.cumulative_training_time = updates, None, lambda seconds=seconds: seconds
+        with caplog.at_level(logging.INFO, "netflips.train"):
+            assert watch.trained(config, trainer, None, range(2500)) == "over"
+    ended = [(record.levelname, record.message) for record in caplog.records if "max_minutes" in record.message]
+    more = "it needs more minutes or a quicker machine"
+    rising = "while its rate was still rising (until update 100)"
+    assert ended == [
+        ("WARNING", f"max_minutes ended the run after 2 of 4,000 updates, 900 s each, {rising}: {more}"),
+        ("WARNING", f"max_minutes ended the run after 1,500 of 4,000 updates, 1.20 s each: {more}"),
+        ("INFO", "max_minutes ended the run after 3,000 of 4,000 updates, 0.60 s each"),
+    ]
 
 
 def test_a_part_of_a_split_is_the_same_each_time() -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from avcore.notes import several
 from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids, Units, format_units
+from avtrain.started import say_minutes_ended
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.fairseq_fixes import kept_metrics
 
@@ -225,9 +226,17 @@ class Watch:
 
         trainer.train_step = step
         try:
-            return self.train(cfg, trainer, task, epoch_itr)
+            found = self.train(cfg, trainer, task, epoch_itr)
         finally:
             trainer.train_step = released
+        self._say_minutes_ended(cfg, trainer)
+        return found
+
+    def _say_minutes_ended(self, cfg: DictConfig, trainer: Any) -> None:
+        limit, until = 3600 * cfg.optimization.stop_time_hours, cfg.optimization.max_update or 0
+        done, seconds = trainer.get_num_updates(), trainer.cumulative_training_time()
+        if 0 < limit < seconds and not 0 < until <= done and trainer.is_data_parallel_master:
+            say_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
 
     def _tell(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
         """Say how fast the run is, and when it ends."""
