@@ -16,6 +16,7 @@ from unicodedata import normalize
 
 import yaml
 
+from avcore.encodings import LOST, decode
 from avcore.errors import InputError
 from avcore.files import require_file
 
@@ -32,14 +33,17 @@ LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 64) - 1
 """Whole numbers of 64 bits, with a sign or without; fairseq writes the largest with a sign where it means no limit."""
 _MOST_DIGITS = 20  # of them
 
+DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202d\u2066-\u2069"
+"""Marks of the direction of writing, as telephones and pages put them into what is copied; a regular expression's set. U+202E, which
+turns letters round, is none of them."""
+
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _LONG_SCALAR = re.compile("[-+]?[0-9_]{19,}")
 _BEYOND = "a whole number beyond 64 bits"
 _ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
-_CP949_PAIR = re.compile(b"[\x81-\xfe][\x41-\xfe]", re.DOTALL)
-_HANGUL_ROWS = range(0xB0, 0xC9)
-"""First bytes of the 2,350 usual syllables; Windows-1252 has accents there, with small letters behind them."""
+_MOST_DAMAGED = 3
+"""Lines that a message shows."""
 _AS_UTF8 = "save it as UTF-8"
 
 
@@ -84,26 +88,32 @@ def iter_lines(
 
 
 def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> tuple[str, str]:
-    r"""Read a text file as any program wrote it: UTF-8, UTF-16, CP949 (Korean Windows) or Windows-1252, with "\n" at ends of lines.
+    r"""Read a text file as any program wrote it (see `avcore.encodings`), composed (NFC), with "\n" at ends of lines.
 
     Returns the text and its encoding, "" for one that says by itself what it is in.
-    Raises InputError when there is no such file, and for what is too large or no text.
+    Raises InputError when there is no such file, and for what is too large, no text, or has lost letters (naming the lines).
     """
     path = require_file(path, what)
     size = path.stat().st_size
     if size > most_bytes:
         raise InputError(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
     content = path.read_bytes()
-    for encoding in _encodings(content):
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-            return plain, "" if encoding in ("utf-8", "utf-16") else encoding
-    found = "zero bytes" if b"\0" in content else "bytes of another encoding"
-    raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+    decoded = decode(content)
+    if decoded is None:
+        found = "zero bytes" if b"\0" in content else "bytes of another encoding"
+        raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+    text = normalize("NFC", decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
+    if LOST in text:
+        lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if LOST in line]
+        more = f" and {len(lines) - _MOST_DAMAGED} more" if len(lines) > _MOST_DAMAGED else ""
+        raise InputError(
+            f"{what} has damaged letters",
+            path=path,
+            expected=decoded.encoding or "UTF-8",
+            found=", ".join(f"line {number}: {line[:40]}" for number, line in lines[:_MOST_DAMAGED]) + more,
+            hint="write these lines anew, and save it as UTF-8",
+        )
+    return text, decoded.encoding
 
 
 def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: int = 10_000) -> dict[str, str]:
@@ -116,7 +126,7 @@ def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: 
     for number, line in enumerate(read_foreign_text(path, what)[0].splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        sides = [" ".join(normalize("NFC", side).split()) for side in re.split(f"[{apart}]", line)]
+        sides = [" ".join(side.split()) for side in re.split(f"[{apart}]", line)]
         if len(sides) != 2 or not all(sides):
             raise InputError(f"line {number} of {what} is no pair", path=path, expected=form, found=line[:60])
         if pairs.setdefault(sides[0].lower(), sides[1]) != sides[1]:
@@ -126,17 +136,6 @@ def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: 
     if not pairs:
         raise InputError(f"{what} is empty", path=path, expected=f"lines of {form}")
     return pairs
-
-
-def _encodings(content: bytes) -> tuple[str, ...]:
-    """Return the encodings that a text may be in, the first that fits is right."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return ("utf-16",)
-    if b"\0" in content:  # without a mark: half of each Latin letter is zero
-        return ("utf-16-be" if content[::2].count(0) > content[1::2].count(0) else "utf-16-le",)
-    pairs = _CP949_PAIR.findall(content)
-    hangul = sum(one[0] in _HANGUL_ROWS and one[1] > 0xA0 for one in pairs)
-    return ("utf-8", "cp949", "cp1252") if hangul * 2 > len(pairs) else ("utf-8", "cp1252", "cp949")
 
 
 def read_json(path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None) -> Any:

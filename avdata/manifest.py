@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
+from unicodedata import normalize
 
 import numpy as np
 
@@ -143,6 +144,8 @@ class Entry:
 
 _NAMES = tuple(one.name for one in fields(Entry))
 _KINDS = {one.name: one.type for one in fields(Entry) if one.name != "extra"}
+_TEXTS = ("text", "translation")
+"""Fields whose Hangul is composed; names of files stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ def write_manifest(path: str | Path, entries: Iterable[Entry]) -> int:
 
 def _value(name: str, kind: Any, value: Any) -> str | int | float:
     if kind is str and isinstance(value, str | int):
-        return str(value)
+        return normalize("NFC", str(value)) if name in _TEXTS else str(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
     if kind is int and is_number and value == int(value):
         return int(value)

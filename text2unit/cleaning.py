@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import unescape
 
 from avcore.notes import Note, NoteKind
+from avcore.texts import DIRECTION_MARKS
 from text2unit.korean.signs import has_reading
 
 _WORD = "0-9A-Za-z가-힣"
@@ -44,8 +45,8 @@ _PICTURE = (
 _TEARS = "[ㅠㅜㅡ](?:[._]?[ㅠㅜㅡ])+;*|(?<![A-Za-z])T[_.^]+T(?![A-Za-z])|(?<=[가-힣.!?~])[ㅠㅜ](?![가-힣ㄱ-ㅣ])"
 _EMOJI = re.compile(f"{_TEARS}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
 _MUSIC = "\u2669\u266a\u266b\u266c\u266d\u266e\u266f\U0001f3b5\U0001f3b6\U0001f3bc"
-_STEERING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
-"""Signs that turn the direction of writing, which editors leave behind in subtitles."""
+_STEERING = re.compile(f"[{DIRECTION_MARKS}\u202e\ufff9-\ufffb]")
+"""What editors leave behind in subtitles."""
 _SYMBOLS = {"So", "Sk", "Sm", "Sc", "Co", "Cn", "Me"}
 """Unicode's categories of signs that are no letters: those that no rule reads are pictures to a reader."""
 
@@ -89,7 +90,8 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     is_subtitle: all that is in square brackets, and a line in round ones that is no sentence, are directions.
     """
     out = _Out()
-    text = _ENTITY.sub(lambda found: unescape(found[0]), text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _ENTITY.sub(lambda found: unescape(found[0]), text)
     text = out.take(_FENCE, _trimmed(text), lambda found: "\n" * found[0].count("\n"), lambda _: "a block of code")
     text = out.take(_TAG, text, lambda found: "\n" if found[0][1:3].lower() == "br" else "")
     for pattern in (_LONE_FENCE, _IMAGE, _RULE, _HEADING, _QUOTE, _BULLET):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from avcore.encodings import undone
 from avcore.errors import InputError, LanguageError
 from avcore.texts import read_pairs
 from avcore.units import meant_language, normalise_language
@@ -53,6 +54,10 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
             expected=", ".join(LANGUAGES),
             found=wanted,
             hint=meant_language(wanted, LANGUAGES),
+        )
+    if meant := undone(text):
+        raise InputError(
+            "the text was saved in a wrong encoding", path=path, found=text.strip()[:20], hint=f"it says: {meant.text.strip()[:20]}"
         )
     cleaned = clean_text(text)
     if wanted == "en":

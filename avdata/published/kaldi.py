@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from avcore.errors import InputError
 from avcore.files import require_file, write_text
@@ -64,7 +65,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
             found.problems[name] = reason
             continue
         speaker = speakers.get(name, "")
-        found.utterances.append(KaldiUtterance(name, paths[recording], speaker, " ".join(texts[name].split()), start_s, end_s))
+        found.utterances.append(KaldiUtterance(name, paths[recording], speaker, " ".join(normalize("NFC", texts[name]).split()), start_s, end_s))
     for name in texts.keys() - parts.keys():
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
     if unknown := sum(one.id not in speakers for one in found.utterances):

@@ -6,6 +6,7 @@ taken, `{"ok": true, "text": "..."}`, or `{"error": "why"}`. Where none will do,
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
@@ -19,9 +20,11 @@ from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Reque
 from avcore.errors import InputError, NetflipsError, UsageError, reason
 from avcore.notes import shown
 from avcore.programs import LineProgram, command_key, parse_command, program_name, within
+from avcore.texts import DIRECTION_MARKS
 
 TRANSLATE_WITH, TRANSLATE_MODEL = "--translate-with", "--translate-model"
 _CHAT = "http://127.0.0.1:11434/v1"
+_DIRECTIONS = re.compile(f"[{DIRECTION_MARKS}]")
 _WHAT = f"the translator of {TRANSLATE_WITH}"
 _LIMIT_S = 120.0
 _MOST_TEXTS = 16
@@ -120,8 +123,9 @@ class ProgramTranslator:
 
 
 def one_line(text: str) -> str:
-    """Return a text in NFC on one line, without what cannot be shown."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in normalize("NFC", text)).split())
+    """Return a text in NFC on one line, without what cannot be shown; marks of direction leave no blank in a word."""
+    plain = _DIRECTIONS.sub("", text)
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in normalize("NFC", plain)).split())
 
 
 def post_json(

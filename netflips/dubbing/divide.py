@@ -97,7 +97,7 @@ def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
             blocks = (sound.read(start, min(start + _BLOCK, total)) for start in range(0, total, _BLOCK))
             write_speech_pieces(source, blocks)
             said = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
-            text = read_foreign_text(out, "the turns", _MOST_BYTES)[0] if out.is_file() else said.decode(errors="replace")
+            text = read_foreign_text(out, "the file of turns", _MOST_BYTES)[0] if out.is_file() else said.decode(errors="replace")
         return read_rttm(text, total / SAMPLE_RATE, command[0])
 
     with job.clock.stage("voice"):

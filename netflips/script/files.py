@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from unicodedata import normalize
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, 
 
 _WHAT = "the script"
 _MOST_SHOWN = 60
+_TEXTS = ("text", "of")
+"""Fields of what is said, which is composed; names of files stay as they are."""
 _INTEGERS = np.iinfo(np.int64)
 _MOST_PLACES, _LEAST_MOST_S = 10.0, 10.0
 """How many times as long as its place speech of given units may be, and how long in any place (s)."""
@@ -252,6 +255,8 @@ def _plain(kind: Any, value: Any, place: str) -> Any:
     if not _fits(kind, value):
         names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
         raise _NotThatError(place, names.get(kind, str(kind)), value)
+    if kind is str and place.rpartition(".")[2] in _TEXTS:
+        return normalize("NFC", value)
     return float(value) if kind is float else value
 
 

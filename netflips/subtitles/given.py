@@ -25,7 +25,7 @@ LEAST_S = 0.04
 """A picture, and the shortest stretch of sound that has units."""
 SLACK_S = 0.05
 """How far a time may lie behind the end of the recording: clocks of tracks differ by a little."""
-_WHAT = "the subtitles"
+_WHAT = "the subtitle file"
 _MOST_BYTES = 8 << 20
 _MOST_NUMBERS = 100
 """Of cues that a note names; a film's are thousands."""
@@ -149,7 +149,7 @@ class GivenSubtitles:
         right = len({number for numbers in self.repairs.values() for number in numbers})
         words = left_out_note(self.left_out).values["words"] if self.left_out else ""
         values = {"repairs": repairs, "lacking": lacking, "counts": counts, "right": right, "words": words}
-        return _PUT_RIGHT(name=self.path.name, total=self.total, encoding=self.encoding.upper(), **values)
+        return _PUT_RIGHT(name=self.path.name, total=self.total, encoding=self.encoding, **values)
 
 
 def is_subtitles(path: Path) -> bool:

@@ -56,6 +56,11 @@ def test_another_language_is_refused(language: str, hint: str) -> None:
     assert hint in str(caught.value)
 
 
+def test_a_text_in_a_wrong_encoding_is_refused_with_what_it_says() -> None:
+    with pytest.raises(InputError, match="saved in a wrong encoding; found ì.*; it says: 안녕하세요"):
+        script_of("안녕하세요.".encode().decode("latin-1"))
+
+
 def test_letters_are_jamo_in_their_order() -> None:
     assert [SYMBOLS[number - 1] for number in letters_of("각 나.")] == ["\u1100", "\u1161", "\u11a8", " ", "\u1102", "\u1161", "."]
     assert len(set(SYMBOLS)) == len(SYMBOLS) == 71
