@@ -34,8 +34,8 @@ LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 64) - 1
 _MOST_DIGITS = 20  # of them
 
 DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202d\u2066-\u2069"
-"""Marks of the direction of writing, as telephones and pages put them into what is copied; a regular expression's set. U+202E, which
-turns letters round, is none of them."""
+"""Marks of the direction of writing, as telephones and pages put them into what is copied: a set of a regular expression. U+202E,
+which turns letters round, is not among them."""
 
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _LONG_SCALAR = re.compile("[-+]?[0-9_]{19,}")

@@ -28,7 +28,7 @@ from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, say_in, user_language
 from netflips.bundles.references import KnownPhrases, read_references
-from netflips.subtitles.given import script_letters
+from netflips.subtitles.sides import script_letters
 from text2unit.normalise import is_syllable
 from text2unit.script import script_of
 from unit2text.stage import TEXT_READER, UNITS

@@ -68,6 +68,8 @@ _IN_BRACKETS = re.compile(
     rf"\[([^\[\]\n]{{1,40}})\]|(?<![{_WORD}])\(([^()\n]{{1,40}})\)(?![{_WORD}])|\uff08([^\uff08\uff09\n]{{1,40}})\uff09"
 )
 _ANY_BRACKETS = re.compile(r"\[(?!\d+\])[^\[\]]*\]|\{[^{}]*\}")
+_CODE = re.compile(r"\{\\[^{}]*\}")
+"""Of SubStation Alpha, which stand within words, too: 있{\\k30}어요."""
 _WHOLE_LINE = re.compile(r"^[(\uff08]([^()\uff08\uff09\n]{1,40})[)\uff09]$", re.MULTILINE)
 _SENTENCE = re.compile(r"[.?!\u2026]\s*$|(?:다|요|죠|까|네|야|어|아|지|해)$")
 _BLANKS = re.compile(r"[ \t\u00a0]+")
@@ -99,10 +101,11 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     text = out.take(_LINK, text, lambda found: found[1], lambda found: found[0].removeprefix(f"[{found[1]}]"))
     text = out.take(_FOOTNOTE, text, lambda _: "")
     if is_subtitle:
-        text = out.take(_ANY_BRACKETS, out.take(_DASH, _STEERING.sub("", text), lambda _: ""), lambda _: " ")
+        text = out.take(_CODE, _STEERING.sub("", text), lambda _: "")
+        text = out.take(_ANY_BRACKETS, out.take(_DASH, text, lambda _: ""), lambda _: " ")
         text = out.take(_DASH, _trimmed(text), lambda _: "")  # behind brackets
         text = out.take(_WHOLE_LINE, text, lambda found: found[0] if _SENTENCE.search(found[1].strip()) else " ")
-    text = out.take(_IN_BRACKETS, text, lambda found: " " if _is_direction(found[1] or found[2] or found[3]) else found[0])
+    text = out.take(_IN_BRACKETS, text, lambda found: " " if is_direction(found[1] or found[2] or found[3]) else found[0])
     text = "\n".join(_unmarked(line, out.left) if _MARK.search(line) else line for line in text.split("\n"))
     text = out.take(_UNSURE, text, lambda _: "")
     text = _REPEATED.sub(lambda found: found[1] if len(found[1]) == 1 or found[2] == found[1][0] else found[0], text)
@@ -125,7 +128,7 @@ def _unmarked(line: str, left_out: list[str]) -> str:
         is_amid = before.isalnum() and (is_single or sign[0] == "_" or before.isascii())
         if sign in opened and before.strip() and not (after.isascii() and after.isalnum() and not is_code):
             first = opened.pop(sign)
-            is_out = sign == "*" and _is_direction(line[first.end() : mark.start()])
+            is_out = sign == "*" and is_direction(line[first.end() : mark.start()])
             gone += [(first.start(), mark.end())] if is_out else [first.span(), mark.span()]
         elif (after.strip() and not is_amid) or is_code:
             opened[sign] = mark
@@ -193,7 +196,7 @@ class _Out:
         return pattern.sub(put, text)
 
 
-def _is_direction(text: str) -> bool:
+def is_direction(text: str) -> bool:
     """Return whether what stands in brackets names a sound or a gesture, and nothing besides."""
     words = text.strip(f" {_MUSIC}.,!~").lower().split()
     plain = [word if _names(word) else _PARTICLES.sub("", word.strip(",.")) for word in words]

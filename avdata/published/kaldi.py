@@ -65,7 +65,8 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
             found.problems[name] = reason
             continue
         speaker = speakers.get(name, "")
-        found.utterances.append(KaldiUtterance(name, paths[recording], speaker, " ".join(normalize("NFC", texts[name]).split()), start_s, end_s))
+        text = " ".join(normalize("NFC", texts[name]).split())
+        found.utterances.append(KaldiUtterance(name, paths[recording], speaker, text, start_s, end_s))
     for name in texts.keys() - parts.keys():
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
     if unknown := sum(one.id not in speakers for one in found.utterances):

@@ -31,7 +31,8 @@ from netflips.script.types import (
     WrittenText,
 )
 from netflips.subtitles.beside import SOURCE, TARGET
-from netflips.subtitles.given import LEAST_S, SLACK_S, GivenSubtitles
+from netflips.subtitles.given import SLACK_S, GivenSubtitles
+from netflips.subtitles.mending import LEAST_S
 from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import script_of
 from text2unit.stage import SPELLER

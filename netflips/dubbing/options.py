@@ -25,7 +25,8 @@ from netflips.published.store import usual_model
 from netflips.script.files import read_script
 from netflips.script.types import Script
 from netflips.subtitles.beside import SIDES, TARGET, Subtitling
-from netflips.subtitles.given import SUBTITLE_SUFFIXES, is_subtitles
+from netflips.subtitles.formats import SUBTITLE_SUFFIXES
+from netflips.subtitles.given import is_subtitles
 from unit2av.inference_options import unit_offset
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 

@@ -20,7 +20,7 @@ from netflips.serve.jobs import new_id, require_id
 from netflips.serve.limits import TOO_FULL, RefusedError, require_disk
 from netflips.serve.preview import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
-from netflips.subtitles.given import SUBTITLE_SUFFIXES
+from netflips.subtitles.formats import SUBTITLE_SUFFIXES
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)

@@ -16,7 +16,8 @@ KOREAN = "안녕하세요. 오늘은 배터리에 대해 이야기하겠습니�
     ("text", "encoding", "named"),
     [
         (KOREAN, "utf-8", ""), (KOREAN, "cp949", "CP949"), (KOREAN, "johab", "JOHAB"), (KOREAN, "utf-16-le", "UTF-16-LE"),
-        ("안녕\n둘", "cp949", "CP949"), ("한글 똠방각하 펲시콜라", "cp949", "CP949"), ("\u201cI don\u2019t\u201d ♪", "cp949", "CP949"),
+        ("안녕\n둘", "cp949", "CP949"), ("한글 똠방각하 펲시콜라", "cp949", "CP949"),
+        ("\u201cI don\u2019t\u201d ♪", "cp949", "CP949"),
         ("Où étais-tu\xa0? «\xa0À Paris\xa0», dit-il\u2026", "cp1252", "CP1252"), ("ÉTÉ À LA MER", "cp1252", "CP1252"),
         ("El niño está aquí. ¿Qué?", "latin-1", "CP1252"), ("Größe, Übung", "cp1252", "CP1252"),
     ],
@@ -28,7 +29,7 @@ def test_what_programs_wrote_is_read(text: str, encoding: str, named: str) -> No
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        ("Это русский текст.", "cp1251"), ("これは日本語のテキストです。", "shift_jis"), ("这是中文文本，汉字很多", "gbk"),
+        ("Это русский текст.", "cp1251"), ("これは日本語のテキストです。", "shift_jis"), ("这是中文文本汉字很多", "gbk"),
         ("這是中文", "big5"), ("Zażółć gęślą jaźń", "cp1250"),
     ],
 )  # fmt: skip

@@ -57,7 +57,7 @@ def test_another_language_is_refused(language: str, hint: str) -> None:
 
 
 def test_a_text_in_a_wrong_encoding_is_refused_with_what_it_says() -> None:
-    with pytest.raises(InputError, match="saved in a wrong encoding; found ì.*; it says: 안녕하세요"):
+    with pytest.raises(InputError, match=r"saved in a wrong encoding; found ì.*; it says: 안녕하세요"):
         script_of("안녕하세요.".encode().decode("latin-1"))
 
 

@@ -81,7 +81,7 @@ def times(*rows: tuple[str, str, str]) -> str:
             "names.srt",
             times(("01", "02", "철수: 네"), ("03", "04", "철수: 그래"), ("05", "06", "주의: 3:30 출발")),
             [(1, 2, "네"), (3, 4, "그래"), (5, 6, "주의: 3:30 출발")],
-            "names.srt: left out of what is said: 철수: (2)",
+            "",
         ),
         (
             "year.srt",
@@ -242,3 +242,166 @@ def test_who_speaks_is_read_before_the_text(tmp_path: Path) -> None:
     found = read(tmp_path, "a.srt", times(*((f"0{k}", f"0{k + 1}", text) for k, text in enumerate(said, 1))))
     speakers = [(one.speaker, one.text) for one in found.cues]
     assert speakers == [("SPEAKER_01", "안녕"), ("SPEAKER_00", "둘"), ("Ann Lee", "셋"), ("", "넷")]
+
+
+ROLLING = (
+    "WEBVTT\nKind: captions\n\n00:00:00.100 --> 00:00:02.390 align:start position:0%\n \n안녕하세요<00:00:00.600><c> 여러분</c>\n\n"
+    "00:00:02.390 --> 00:00:02.400 align:start position:0%\n안녕하세요 여러분\n \n\n"
+    "00:00:02.400 --> 00:00:04.090 align:start position:0%\n안녕하세요 여러분\n저쪽에<00:00:02.900><c> 있어요</c>\n\n"
+    "00:00:04.090 --> 00:00:04.100 align:start position:0%\n저쪽에 있어요\n \n\n"
+    "00:00:04.100 --> 00:00:06.000 align:start position:0%\n저쪽에 있어요\n감사합니다<00:00:05.000>\n"
+)
+SAID = [(0.1, 2.39, "안녕하세요 여러분"), (2.4, 4.09, "저쪽에 있어요"), (4.1, 6.0, "감사합니다")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cues"),
+    [
+        ("youtube.vtt", ROLLING, SAID),
+        (
+            "made_of_it.srt",
+            times(
+                ("00,1", "02,39", "\n안녕하세요 여러분"), ("02,39", "02,4", "안녕하세요 여러분\n "),
+                ("02,4", "04,09", "안녕하세요 여러분\n저쪽에 있어요"), ("04,09", "04,1", "저쪽에 있어요\n "),
+                ("04,1", "06", "저쪽에 있어요\n감사합니다"),
+            ),
+            SAID,
+        ),
+        (
+            "rolled_up_by_three.srt",
+            times(("01", "02", "하나"), ("02", "03", "하나\n둘"), ("03", "04", "하나\n둘\n셋"), ("04", "05", "둘\n셋\n넷")),
+            [(1, 2, "하나"), (2, 3, "둘"), (3, 4, "셋"), (4, 5, "넷")],
+        ),
+        (
+            "live.srt",
+            times(
+                ("01", "02", "the airport"), ("02", "03", "the airport is"), ("03", "04", "the airport is there\nso"),
+                ("05", "06", "so go"),
+            ),
+            [(1, 3, "the airport is there"), (3, 6, "so go")],
+        ),
+        (
+            "part.srt",
+            times(
+                ("01", "02", "네."), ("02", "03", "네."), ("03", "04", "가\n나"), ("04", "05", "나\n다"), ("05", "06", "다\n라"),
+                ("06", "07", "자"), ("07", "08", "카"), ("08", "09", "파"),
+            ),
+            [(1, 2, "네."), (2, 3, "네."), (3, 4, "가 나"), (4, 5, "다"), (5, 6, "라"), (6, 7, "자"), (7, 8, "카"), (8, 9, "파")],
+        ),
+        (
+            "twice.srt",
+            times(
+                ("01", "02", "안 돼!"), ("02", "03", "안 돼!"), ("03", "04", "네."), ("04", "05", "네.\n알겠습니다."),
+                ("05", "06", "가요."),
+            ),
+            [(1, 2, "안 돼!"), (2, 3, "안 돼!"), (3, 4, "네."), (4, 5, "네. 알겠습니다."), (5, 6, "가요.")],
+        ),
+    ],
+)  # fmt: skip
+def test_a_line_that_is_shown_again_is_said_once(
+    tmp_path: Path, name: str, content: str, cues: list[tuple[float, float, str]]
+) -> None:
+    given = read(tmp_path, name, content)
+    assert [(round(one.start_s, 3), round(one.end_s, 3), one.text) for one in given.cues] == cues
+    is_rolling = name not in ("part.srt", "twice.srt")
+    assert ("4 of 5 cues were put right: 4 showed lines of the one before (2-5)" in str(given.note and sentence(given.note))) == (
+        len(given.cues) == 3 and is_rolling
+    )
+
+
+def dialogue(*rows: tuple[str, str, str, str, str], form: str = "") -> str:
+    head = f"[Events]\n{form}"
+    return head + "".join(
+        f"Dialogue: 0,0:00:{start},0:00:{end},{style},{name},0,0,0,,{text}\n" for start, end, style, name, text in rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "told"),
+    [
+        (
+            dialogue(("01.00", "03.00", "Default", "", "저쪽에 있어요."),
+                     ("01.00", "03.00", "Default", "", r"{\an8\pos(10,20)}출구")),
+            ["저쪽에 있어요."], "left out: 1 that stand in the picture (2)",
+        ),
+        (
+            dialogue(("01.00", "03.00", "Default", "", "저쪽에 있어요."), ("02.00", "05.00", "Signs", "", "출구"),
+                     ("04.00", "06.00", "Default", "", "네."), ("04.50", "05.50", "Anna", "Anna", "그래요."),
+                     ("07.00", "08.00", "Signs", "", "끝")),
+            ["저쪽에 있어요.", "네.", "그래요.", "끝"], "1 that stand in the picture (2)",
+        ),
+        (  # every text has a place, as in captions of television
+            dialogue(("01.00", "03.00", "Default", "", r"{\pos(10,20)}저쪽에"),
+                     ("01.10", "03.00", "Default", "", r"{\pos(10,40)}있어요.")),
+            ["저쪽에 있어요."], "",
+        ),
+        (  # a style for each language
+            dialogue(("01.00", "03.00", "KR", "", "저쪽에 있어요."), ("01.00", "03.00", "EN", "", "It is over there.")),
+            ["저쪽에 있어요."], "",
+        ),
+    ],
+)  # fmt: skip
+def test_signs_in_the_picture_are_not_said(tmp_path: Path, content: str, said: list[str], told: str) -> None:
+    given = read(tmp_path, "a.ass", content)
+    assert [one.text for one in given.cues] == said
+    assert told in str(given.note and sentence(given.note))
+
+
+def test_thousands_of_signs_are_found_at_once(tmp_path: Path) -> None:
+    rows = [("01.00", "03.00", "Default", "", "네"), ("01.00", "03.00", "Default", "", r"{\pos(1,2)}출구")] * 20_000
+    began = process_time()
+    assert read(tmp_path, "a.ass", dialogue(*rows)).cues[0].text == "네"
+    assert process_time() - began < 8
+
+
+def test_fields_of_dialogue_stand_in_the_order_of_their_format_line(tmp_path: Path) -> None:
+    content = (
+        "[Script Info]\nFormat: x\n[V4+ Styles]\nFormat: Name, Fontname\n[Events]\nFormat: Start, End, Style, Actor, Text\n"
+        "Dialogue: 0:00:01.00,0:00:02.00,Default,,안녕, 네\nDialogue: 0:00:03.00,soon,Default,,둘\n"
+    )
+    given = read(tmp_path, "a.ass", content)
+    assert [(one.start_s, one.end_s, one.text) for one in given.cues] == [(1, 2, "안녕, 네")]
+    assert sentence(given.note) == "a.ass: left out: 1 without times that can be read (2)"
+
+
+def test_a_cue_with_exchanged_times_is_swapped(tmp_path: Path) -> None:
+    given = read(tmp_path, "a.srt", times(("02,4", "00,1", "하나"), ("04", "06", "둘"), ("59", "07", "셋")))
+    assert [(one.start_s, one.end_s, one.text) for one in given.cues] == [(0.1, 2.4, "하나"), (4, 6, "둘")]
+    assert sentence(given.note) == (
+        "a.srt: 2 of 3 cues were put right: 1 ended before it began (1), 1 had no length (3); left out: 1 after the recording (3)"
+    )
+
+
+def test_codes_of_karaoke_leave_words_whole(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.srt", times(("01", "02", r"저쪽에 {\k20}있{\k30}어요"))).cues[0].text == "저쪽에 있어요"
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["[Daniel] 안녕.", "[Anna] 네.", "[Daniel] 둘."], [("Daniel", "안녕."), ("Anna", "네."), ("Daniel", "둘.")]),
+        (["Daniel: 안녕.", "네.", "Anna: 둘.", "셋."], [("Daniel", "안녕."), ("Daniel", "네."), ("Anna", "둘."), ("Anna", "셋.")]),
+        (["철수: 안녕.", "영희 : 네.", "철수:둘."], [("철수", "안녕."), ("영희", "네."), ("철수", "둘.")]),
+        (["[김철수] 안녕.", "[음악] 네.", "[조용히] 둘.", "[한숨]", "[속보] 셋."],
+         [("김철수", "안녕."), ("", "네."), ("", "둘."), ("", "셋.")]),
+        (["DR. KIM: 안녕.", "네.", "12:30 출발", "그래.", "자.", "또.", "왜."],
+         [("DR. KIM", "안녕."), ("", "네."), ("", "12:30 출발"), ("", "그래."), ("", "자."), ("", "또."), ("", "왜.")]),
+        (["Note: 안녕.", "네.", "Note: 둘.", "주의: 셋.", "오후 3:30 넷"],
+         [("", "Note: 안녕."), ("", "네."), ("", "Note: 둘."), ("", "주의: 셋."), ("", "오후 3:30 넷")]),
+        (["Remember: 안녕.", "네.", "아니요.", "둘.", "셋.", "결론: 넷"],
+         [("", "Remember: 안녕."), ("", "네."), ("", "아니요."), ("", "둘."), ("", "셋."), ("", "결론: 넷")]),
+        (["[Music]", "[laughs] 안녕.", "[Whispers] 네.", "[Groaning] 둘.", "[door opens] 셋."],
+         [("", "안녕."), ("", "네."), ("", "둘."), ("", "셋.")]),
+        (["- Daniel: 안녕\n- Anna: 네", "Daniel: 둘."], [("", "안녕. 네."), ("Daniel", "둘.")]),
+        ([">> ANNA: 안녕."], [("ANNA", "안녕.")]),
+    ],
+)  # fmt: skip
+def test_names_before_texts_are_speakers(tmp_path: Path, texts: list[str], found: list[tuple[str, str]]) -> None:
+    given = read(tmp_path, "a.srt", times(*((f"0{place}", f"0{place},9", text) for place, text in enumerate(texts, 1))))
+    assert [(one.speaker, one.text) for one in given.cues] == found
+
+
+def test_formats_that_name_speakers(tmp_path: Path) -> None:
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v.loud 철수>안녕</v>\n\n00:03.000 --> 00:04.000\n<v 철수>네</v> <v 영희>둘</v>\n"
+    assert [one.speaker for one in read(tmp_path, "a.vtt", vtt).cues] == ["철수", ""]
+    assert read(tmp_path, "a.ass", dialogue(("01.00", "02.00", "Default", "철수", "안녕"))).cues[0].speaker == "철수"

@@ -1,0 +1,213 @@
+"""The cues of subtitle files as they stand there: .srt, .vtt, .ass, .ssa and .smi.
+
+SubRip and WebVTT are read by blocks, SAMI by its SYNC tags and SubStation Alpha by its lines of dialogue: pysubs2 takes names of
+WebVTT's cues and notes for text, drops a last line that is a number, knows neither SAMI's ends nor its languages, and takes minutes
+for a long line of SubStation's codes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import unescape
+from itertools import pairwise
+
+from netflips.subtitles.beside import SOURCE, TARGET
+from netflips.subtitles.sides import side_of
+
+SAMI, SUBSTATION = (".smi", ".sami"), (".ass", ".ssa")
+SUBTITLE_SUFFIXES = (".srt", ".vtt", *SUBSTATION, *SAMI)
+_READING_S, _LETTER_S = 1.0, 0.08
+"""How long a text without an end is shown, at the least and for each letter."""
+_TIME = r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d)(?:[,.](\d{1,3}))?"
+_TIMES = re.compile(rf"^{_TIME}\s*--?>\s*{_TIME}(?:\s.*)?$")
+_ARROW = "-->"
+_VTT_PARTS = re.compile(r"^(?:WEBVTT|NOTE|STYLE|REGION)\b")
+_VTT_TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<[\d:.]+>")
+_VTT_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]{1,60})>")
+_ASS_TIME = re.compile(r"\s*(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})\s*")
+_ASS_FIELDS: tuple[str, ...] = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
+"""Of a line of dialogue, where no Format line says otherwise."""
+_ASS_DRAWS = re.compile(r"\\p[1-9]")
+_PLACED = re.compile(r"\\(?:pos|move)\s*\(")
+"""Codes that put a text at a place of the picture."""
+_SAMI_PART = re.compile(r"<(/?)\s*([A-Za-z]+)([^<>]*)>|<![^<>]*>|([^<]+)|<")
+_SAMI_START = re.compile(r"start\s*=\s*[\"']?\s*(-?\d{1,9})", re.IGNORECASE)
+_SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A subtitle as it stands in its file. number: from 1. start_s, end_s: seconds. text: with ends of lines.
+
+    speaker: who says it, where the format has a field for that. style: of SubStation Alpha. is_placed: codes say where in the
+    picture it stands.
+    """
+
+    number: int
+    start_s: float
+    end_s: float
+    text: str = ""
+    speaker: str = ""
+    style: str = ""
+    is_placed: bool = False
+
+
+def read_cues(text: str, ending: str, source: str, target: str) -> tuple[list[Cue], list[int]]:
+    """Return the cues of a file, and the numbers of those without times. ending: of its name. source, target: languages of a dub,
+    of which SAMI may have both."""
+    untimed: list[int] = []
+    if ending in SAMI:
+        return _sami(text, source, target), untimed
+    found = _substation(text, untimed) if ending in SUBSTATION else _blocks(text, ending == ".vtt", untimed)
+    return list(found), untimed
+
+
+def expected_times(ending: str) -> str:
+    """Return how a format writes times, for messages."""
+    if ending in SAMI:
+        return "<SYNC Start=1500>"
+    return "Dialogue: 0,0:00:01.50,0:00:04.25,..." if ending in SUBSTATION else "00:00:01,500 --> 00:00:04,250"
+
+
+def reading_s(text: str) -> float:
+    """Return how long a text without an end is shown."""
+    return max(_READING_S, _LETTER_S * len(text))
+
+
+# SubRip and WebVTT
+
+
+def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[Cue]:
+    """Yield the cues of SubRip and WebVTT. What stands behind an empty line without a time belongs to the cue before."""
+    number, times, lines = 0, None, list[str]()
+    for block in re.split(r"\n[ \t]*\n", text.replace("\u2028", "\n")):
+        rows = [row.strip() for row in block.split("\n") if row.strip()]
+        if is_vtt and rows and _VTT_PARTS.match(rows[0]):
+            rows = [] if not any(_ARROW in row for row in rows) else rows[1:]
+        for place, row in enumerate(rows):
+            if not _has_times(row):
+                # Before times stands the cue's number or name, or a text of the cue before.
+                may_be_name = (place == 0 and (is_vtt or row.isdigit())) or row == str(number + 1)
+                is_name = may_be_name and place + 1 < len(rows) and _has_times(rows[place + 1])
+                lines += [] if is_name else [row]
+                continue
+            if times is not None:
+                yield _cue(number, times, lines, is_vtt)
+            number, lines, found = number + 1, [], _TIMES.match(row)
+            times = None if found is None else (_seconds(found.groups()[:4]), _seconds(found.groups()[4:]))
+            if times is None:
+                untimed.append(number)
+    if times is not None:
+        yield _cue(number, times, lines, is_vtt)
+
+
+def _has_times(row: str) -> bool:
+    return _ARROW in row or _TIMES.match(row) is not None
+
+
+def _cue(number: int, times: tuple[float, float], lines: Sequence[str], is_vtt: bool) -> Cue:
+    text, speaker = "\n".join(lines), ""
+    if is_vtt:
+        voices = {found.strip() for found in _VTT_VOICE.findall(text)}
+        speaker = voices.pop() if len(voices) == 1 else ""
+        text = unescape(_VTT_TAG.sub("", text))
+    else:
+        text = re.sub(r"</?\s?[a-zA-Z][^<>\n]{0,200}>", "", text)
+    return Cue(number, *times, text, speaker, is_placed=_PLACED.search(text) is not None)
+
+
+# SubStation Alpha
+
+
+def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
+    """Yield the cues of SubStation Alpha: dialogue, no comments, no drawings."""
+    number, is_events, names = 0, False, _ASS_FIELDS
+    for line in text.split("\n"):
+        if line.startswith("["):
+            is_events = line.strip().lower() == "[events]"
+        elif is_events and line.startswith("Format:"):
+            names = tuple(name.strip().lower() for name in line.partition(":")[2].split(","))
+            names = names if {"start", "end", "text"} <= set(names) else _ASS_FIELDS
+        if not line.startswith("Dialogue:"):
+            continue
+        number += 1
+        row = _fields(line.partition(":")[2], names)
+        times = [_ASS_TIME.fullmatch(row.get(name, "")) for name in ("start", "end")]
+        if times[0] is None or times[1] is None:
+            untimed.append(number)
+            continue
+        said, codes = _without_codes(row["text"])
+        if not _ASS_DRAWS.search(codes):
+            start, end = _seconds(times[0].groups()), _seconds(times[1].groups())
+            is_placed = _PLACED.search(codes) is not None
+            yield Cue(number, start, end, said, row.get("name", "").strip(), row.get("style", "").strip("* "), is_placed)
+
+
+def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the fields of a line of dialogue by their names; the text may have commas. Fewer than there are names are none."""
+    parts, place = line.split(","), names.index("text")
+    behind = len(names) - 1 - place
+    if len(parts) < len(names):
+        return {}
+    end = len(parts) - behind
+    return dict(zip(names, [*parts[:place], ",".join(parts[place:end]), *parts[end:]], strict=True))
+
+
+def _without_codes(text: str) -> tuple[str, str]:
+    """Return a text of SubStation Alpha without its override codes, its own line ends put in, and all the codes."""
+    parts, codes, place = list[str](), list[str](), 0
+    while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
+        parts.append(text[place:begin])
+        codes.append(text[begin:end])
+        place = end + 1
+    said = "".join([*parts, text[place:]]).replace("\\h", " ")
+    return said.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
+
+
+# SAMI
+
+
+def _sami(text: str, source: str, target: str) -> list[Cue]:
+    """Return the cues of SAMI: each lasts until the next of its language. Of several languages, the one that is to be said, else
+    heard."""
+    tracks: dict[str, list[tuple[float, str]]] = {}
+    start, name, parts = None, "", list[str]()
+
+    def close() -> None:
+        if start is not None:
+            tracks.setdefault(name, []).append((start, unescape("".join(parts)).replace("\u00a0", " ").strip()))
+        parts.clear()
+
+    for found in _SAMI_PART.finditer(text):
+        tag = (found[2] or "").lower()
+        if tag in ("sync", "p", "body", "sami"):
+            if tag != "p" or found[1] or "".join(parts).strip():
+                close()
+            if tag == "sync" and not found[1] and (time := _SAMI_START.search(found[3])):
+                start = max(int(time[1]), 0) / 1000
+            elif tag in ("body", "sami") or (tag == "sync" and not found[1]):
+                start = None
+            if tag == "p" and not found[1]:
+                named = _SAMI_CLASS.search(found[3])
+                name = named[1].lower() if named else ""
+        elif tag == "br":
+            parts.append("\n")
+        elif found[4] and start is not None:
+            parts.append(re.sub(r"\s+", " ", found[4]))
+    close()
+    sides = {name: side_of((said for _, said in rows), source, target) for name, rows in tracks.items()}
+    wanted = sorted(tracks, key=lambda name: (sides[name] != TARGET, sides[name] != SOURCE, -len(tracks[name])))
+    return _timed(tracks[wanted[0]]) if wanted else []
+
+
+def _timed(rows: Sequence[tuple[float, str]]) -> list[Cue]:
+    ordered = sorted(dict.fromkeys(rows), key=lambda row: row[0])
+    starts = sorted({start for start, _ in rows})
+    ends = dict(pairwise(starts))
+    timed = [(start, ends.get(start, start + reading_s(said)), said) for start, said in ordered if said]
+    return [Cue(number, *row) for number, row in enumerate(timed, 1)]
+
+
+def _seconds(parts: Sequence[str | None]) -> float:
+    hours, minutes, seconds = (int(part or 0) for part in parts[:3])
+    return (hours * 60 + minutes) * 60 + seconds + int((parts[3] or "0").ljust(3, "0")) / 1000

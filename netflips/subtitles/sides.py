@@ -1,0 +1,68 @@
+"""Whose language subtitles are in, by their letters: what is heard, or what is said; of those in both, each line."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from netflips.subtitles.beside import SOURCE, TARGET
+from text2unit.script import LANGUAGES
+
+_LATIN = "A-Za-z\u00c0-\u024f"
+_LETTERS = {
+    "ko": "\uac00-\ud7a3", "ja": "\u3041-\u30ff", "zh": "\u4e00-\u9fff",
+    "el": "\u0370-\u03ff", "he": "\u0590-\u05ff", "hi": "\u0900-\u097f",
+    **dict.fromkeys(("ru", "uk", "bg", "sr", "mk", "be"), "\u0400-\u04ff"), **dict.fromkeys(("ar", "fa", "ur"), "\u0600-\u06ff"),
+    "th": "\u0e00-\u0e7f",
+}  # fmt: skip
+"""Letters by language; all others have Latin ones."""
+
+
+def script_letters(language: str) -> str:
+    """Return the letters of a language, as a regular expression's set has them."""
+    return _LETTERS.get(language, _LATIN)
+
+
+def side_of(texts: Iterable[str], source: str, target: str) -> str:
+    """Return whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
+    heard, said = _letters(" ".join(texts), source, target)
+    if said > heard:
+        return TARGET if target in LANGUAGES else ""
+    return SOURCE if heard else ""
+
+
+def _letters(text: str, source: str, target: str) -> tuple[int, int]:
+    """How many letters of each language a text has, syllables twice; none where both are written in the same letters."""
+    letters = [script_letters(language) for language in (source, target)]
+    if not source or not target or letters[0] == letters[1]:
+        return 0, 0
+    heard, said = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)
+    return heard, said
+
+
+def side_of_line(line: str, source: str, target: str) -> str:
+    """Return whose language a line is in. Names in Latin letters stand in lines of other letters, hardly the other way round."""
+    heard, said = _letters(line, source, target)
+    latin = [language not in _LETTERS for language in (source, target)]
+    heard, said = heard * (1 + 2 * latin[1]), said * (1 + 2 * latin[0])
+    return "" if heard == said else TARGET if said > heard else SOURCE
+
+
+def _parts(text: str, source: str, target: str) -> dict[str, str]:
+    """Return a cue's lines joined by whose they are; one without letters goes with the line before it, or behind."""
+    lines = text.split("\n")
+    sides = [side_of_line(line, source, target) for line in lines]
+    side, found = next(filter(None, sides), ""), dict[str, list[str]]()
+    for line, own in zip(lines, sides, strict=True):
+        side = own or side
+        found.setdefault(side, []).append(line)
+    return {side: " ".join(rows) for side, rows in found.items()}
+
+
+def by_side(texts: Sequence[str], source: str, target: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return whose texts they are, and each as one line with what is heard beside it: where most have lines of both languages, they
+    are parted by language."""
+    parts = [_parts(text, source, target) for text in texts]
+    num_both = sum({SOURCE, TARGET} <= one.keys() for one in parts)
+    if not num_both or num_both * 2 < sum(any(one.values()) for one in parts):
+        return side_of(texts, source, target), [(text.replace("\n", " "), "") for text in texts]
+    side = TARGET if target in LANGUAGES else SOURCE
+    return side, [(part.get(side, ""), part.get(SOURCE, "") if side == TARGET else "") for part in parts]
