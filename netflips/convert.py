@@ -20,6 +20,8 @@ from avcore.units import normalise_language
 from netflips import stages
 from netflips.options import ConvertOptions
 from unit2av.stage import RENDERER, read_vocoder, with_vocoder
+from unit2unit.stage import TRANSLATOR
+from unit2unit.transformers_folder import read_transformers, write_transformers
 
 _SUFFIX = ".safetensors"
 DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getattr(torch, name) for name in STORED_PRECISIONS}
@@ -27,6 +29,15 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 
 def convert(options: ConvertOptions) -> None:
     """Convert the checkpoint that the options name. Raises what `convert_checkpoint` does."""
+    if options.to == "transformers":
+        if options.add_vocoder or options.dtype != "keep":
+            raise UsageError("--add-vocoder and --dtype are for our own format", hint="leave them out")
+        if options.out_path.is_file() or options.out_path.suffix:
+            raise UsageError("--to transformers writes a folder", found=options.out_path.name)
+        checkpoint = read_checkpoint(options.in_path, TRANSLATOR)
+        write_transformers(checkpoint, options.out_path, options.source_lang, options.target_lang)
+        LOG.info("%s: for transformers, M2M100ForConditionalGeneration", options.out_path)
+        return
     vocoders = dict[str, Path]()
     for text in options.add_vocoder:
         language, _, path = text.partition("=")
@@ -47,7 +58,8 @@ def convert_checkpoint(
     dtype: torch.dtype | None = None,
     vocoders: Mapping[str, str | Path] | None = None,
 ) -> Checkpoint:
-    """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
+    """Write a published or own checkpoint, or a translator's folder of transformers, as `out_path` (.safetensors) and the .json
+    beside it, and return what was written.
 
     stage: whose checkpoint the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is,
     int8 is for matrices and kernels alone (`to_eight_bits`).
@@ -59,7 +71,9 @@ def convert_checkpoint(
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
     keep_apart({"the output": out_path}, {"the checkpoint": in_path, "a vocoder": list((vocoders or {}).values())})
-    source = read_checkpoint(in_path, RENDERER if vocoders else stage)
+    wanted = RENDERER if vocoders else stage
+    is_folder = in_path.is_dir() and wanted in (None, TRANSLATOR)
+    source = read_transformers(in_path) if is_folder else read_checkpoint(in_path, wanted)
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))

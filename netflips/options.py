@@ -376,12 +376,18 @@ def _add_kind(group: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions(QuietOptions):
-    """Convert a published checkpoint to safetensors and a readable JSON configuration."""
+    """Convert a published checkpoint to safetensors and a readable JSON configuration, and translators to transformers and back."""
 
-    in_path: Path = positional("FILE", file=Input("the checkpoint"))
-    """published .pt file, or our own .safetensors"""
+    in_path: Path = positional("FILE", file=Input("the checkpoint", may_be_folder=True))
+    """published .pt file, our own .safetensors, or a translator's folder of transformers"""
     out_path: Path = out_flag("the output")
-    """x.safetensors; x.json is written beside it"""
+    """x.safetensors; x.json is written beside it; a folder with --to transformers"""
+    to: str = flag(default="netflips", choices=("netflips", "transformers"))
+    """what reads it; of transformers M2M100ForConditionalGeneration, for a translator (default: netflips)"""
+    source_lang: str = flag(default="", metavar="LANG")
+    """with --to transformers: language of the source (default: that of its training)"""
+    target_lang: str = flag(default="", metavar="LANG")
+    """with --to transformers: language of the target (default: that of its training)"""
     kind: str = flags_of(_add_kind, lambda given: given.kind, lambda: "auto")
     dtype: str = flag(default="keep", choices=STORED_PRECISIONS)
     """number format of the weights (default: keep)"""

@@ -190,7 +190,7 @@ def _stack(checkpoint: Checkpoint, side: str, dim: int, model: Mapping[str, Any]
     return StackConfig(num_layers, num_heads, ffn_dim)
 
 
-_BOOKKEEPING = (
+BOOKKEEPING = (
     "encoder.version",
     "decoder.version",
     "encoder.embed_positions._float_tensor",
@@ -270,7 +270,7 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
     config = TranslatorConfig.from_checkpoint(checkpoint)
     with skeleton():
         model = UnitTransformer(config)
-    weights = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in _BOOKKEEPING}
+    weights = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in BOOKKEEPING}
     load_strict(model, weights, checkpoint)
     model.share_table()
     return model
