@@ -123,6 +123,8 @@ class Telling:
     parts: list[Units] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        from unit2av.voice.speech import pieces_at_own_rate
+
         speller, vocoder, scale = self.said_by.speller, self.said_by.vocoder, self.said_by.scale
         sentences = speller.spell(self.script.sentences, vocoder.language)
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
@@ -141,7 +143,7 @@ class Telling:
                 timed = replace(units, durations=scale_durations(units.durations, steps))
             if timed.durations is not None and speller.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == speller.silence, scale=scale))
-            said, wide = vocoder.iter_synthesize(timed, self.said_by.voice), self.said_by.band_extension
+            said, wide = pieces_at_own_rate(vocoder, timed, self.said_by.voice), self._extension
             yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
             self.spellings.append(spelling)
             self.parts.append(timed)
@@ -149,7 +151,16 @@ class Telling:
     @property
     def rate(self) -> int:
         """Samples a second."""
-        return SAMPLE_RATE if self.said_by.band_extension is None else WIDE_RATE
+        from unit2av.voice.speech import rate_of
+
+        return rate_of(self.said_by.vocoder) if self._extension is None else WIDE_RATE
+
+    @property
+    def _extension(self) -> "BandExtender | None":
+        """What adds a band above 8 kHz to a voice that has none."""
+        from unit2av.voice.speech import rate_of
+
+        return self.said_by.band_extension if rate_of(self.said_by.vocoder) == SAMPLE_RATE else None
 
     @property
     def units(self) -> Units:

@@ -26,7 +26,7 @@ from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
-from unit2av.voice.training.start import RunCheckpoint, TrainedHarmonic, read_run_checkpoint, start_vocoder
+from unit2av.voice.training.start import RunCheckpoint, TrainedHifiGan, read_run_checkpoint, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
 _MODEL = "model="
@@ -46,7 +46,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     config.check()
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
-    if not isinstance(vocoder, TrainedHarmonic):
+    if isinstance(vocoder, TrainedHifiGan):
         return Unit2aTask(config, corpus, vocoder)
     with bars() as progress:
         tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress, config.data.pitch)

@@ -28,7 +28,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script, Utterance, WrittenText
 from unit2av.voice.bandwidth import WIDE_RATE
-from unit2av.voice.speech import RENDERING, SpeakerVoice
+from unit2av.voice.speech import RENDERING, SpeakerVoice, pieces_at_own_rate, rate_of
 
 _SILENT_RUN = frame_at(0.16)
 """Shorter silences, as before a plosive, belong to speech."""
@@ -101,7 +101,7 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
     reference = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
     vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
     pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and models.vocoder.takes_pitch else ()
-    wide = models.band_extension if rate > SAMPLE_RATE else None
+    wide = models.band_extension if rate_of(models.vocoder) == SAMPLE_RATE < rate else None
     above = () if wide is None else (wide.fingerprint,)
     made_of = (units.ids, units.durations, voice.vector, reference, rate, *vocoder, *pitch, *above)
     job.store.kept(NewSpeech, "speech", made_of, lambda: _spoken(job, units, voice, reference, rate))
@@ -110,12 +110,13 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
 
 def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | None, rate: int) -> NewSpeech:
     """Say units in a voice at `rate` Hz. reference: the original, float32 [S] at 16 kHz, whose loudness is taken."""
-    speech = np.concatenate(list(job.models.vocoder.iter_synthesize(units, voice)))
+    own = rate_of(job.models.vocoder)
+    speech = np.concatenate(list(pieces_at_own_rate(job.models.vocoder, units, voice)))
     if reference is not None:
-        speech = match_loudness(speech, reference, SAMPLE_RATE)
-    wide = job.models.band_extension if rate > SAMPLE_RATE else None
-    at_rate = resample(speech, SAMPLE_RATE, rate) if wide is None else resample(wide.extend(speech), WIDE_RATE, rate)
-    return NewSpeech(at_rate, silent_frames(speech))
+        speech = match_loudness(speech, resample(reference, SAMPLE_RATE, own), own)
+    silent = silent_frames(resample(speech, own, SAMPLE_RATE))
+    wide = job.models.band_extension if own == SAMPLE_RATE < rate else None
+    return NewSpeech(resample(speech, own, rate) if wide is None else resample(wide.extend(speech), WIDE_RATE, rate), silent)
 
 
 def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:

@@ -81,6 +81,11 @@ def of_sound(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
     return parts["discriminators"], batch["samples"], parts["generator"](batch["frames"], batch["voice"], batch["runs"])[0]
 
 
+def of_pitched_sound(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
+    parts = task.parts
+    return parts["discriminators"], batch["samples"], parts["generator"](batch["frames"], batch["voice"], batch["log_f0"])
+
+
 def of_units_face(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
     parts, truth = task.parts, network_picture(batch["target"].flatten(0, 1))
     drawn = parts["face"](batch["units"], faces_of(batch), pictures_of(batch["shown"]))
@@ -190,6 +195,11 @@ TRAINERS = {
         "unit2av.train_unit2a", "unit2av/unit2a_harmonic_debug", "unit2av/unit2a", songs, {"loss": 0.9, "contour": 0.8},
         UnitVocoder.from_checkpoint, "model.source.width=8", small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
         idle=lambda name: name.startswith("pitch.of_voice"),  # the voices' usual pitch is measured
+    ),
+    "voice_of_spectra": Contract(
+        "unit2av.train_unit2a", "unit2av/unit2a_vocos_debug", "unit2av/unit2a", songs, {"duration": 0.8, "voicing": 0.8},
+        UnitVocoder.from_checkpoint, "model.source.width=8", small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
+        opponents=of_pitched_sound, idle=lambda name: name.startswith("pitch.of_voice"),
     ),
     "sync_expert": Contract(
         "unit2av.train_sync", "unit2av/sync_debug", "unit2av/sync", faces, {"loss": 0.95},

@@ -189,20 +189,26 @@ def turns_at_edges(f0: Tensor) -> Tensor:
     return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
 
 
-def at_samples(f0: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
-    """F0 and phase of each sample from those of edges: float64 [..., K + 1] twice to float32 [..., 80 K] twice.
+def samples_per_control(rate: int) -> int:
+    """Samples of 5 ms at a rate in Hz, which is a multiple of 200."""
+    return PITCH_STEP * rate // SAMPLE_RATE
+
+
+def at_samples(f0: Tensor, turns: Tensor, rate: int = SAMPLE_RATE) -> tuple[Tensor, Tensor]:
+    """F0 and phase of each sample from those of edges: float64 [..., K + 1] twice to float32 [..., 80 K] twice at 16 kHz.
 
     F0 goes from edge to edge in a straight line. The phase, in turns of -0.5 to 0.5, is summed up in float64: float32 would
     have lost it after some seconds.
     """
-    place = torch.arange(PITCH_STEP, dtype=torch.float64, device=f0.device)
+    size = samples_per_control(rate)
+    place = torch.arange(size, dtype=torch.float64, device=f0.device)
     start, rise = f0[..., :-1, None], (f0[..., 1:] - f0[..., :-1])[..., None]
-    hz = start + rise * place / PITCH_STEP
-    phase = turns[..., :-1, None] + (place * start + rise * place**2 / (2 * PITCH_STEP)) / SAMPLE_RATE
+    hz = start + rise * place / size
+    phase = turns[..., :-1, None] + (place * start + rise * place**2 / (2 * size)) / rate
     return hz.flatten(-2).float(), (phase - torch.round(phase)).flatten(-2).float()
 
 
-def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
+def pulse_train(f0: Tensor, turns: Tensor, top_hz: float, rate: int = SAMPLE_RATE) -> Tensor:
     """Return all harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
 
     Band-limited by being the closed form of a sum of cosines. Its power does not change with F0: the amplitude goes with the
@@ -215,7 +221,7 @@ def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
     divisor = 2 * torch.where(is_pulse, torch.ones_like(half_sine), half_sine)
     total = torch.where(is_pulse, whole, torch.sin((2 * whole + 1) * math.pi * turns) / divisor - 0.5)
     fading = (count - whole) * torch.cos(2 * math.pi * (whole + 1) * turns)
-    return (total + fading) * torch.sqrt(f0 / SAMPLE_RATE) * 2
+    return (total + fading) * torch.sqrt(f0 / rate) * 2
 
 
 def white_noise(start: int, count: int, seed: int) -> Tensor:
@@ -245,25 +251,41 @@ def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tens
     return tone + share / 2, given
 
 
-def filtered(source: Tensor, log_amplitudes: Tensor, fft: int) -> Tensor:
+def filtered(source: Tensor, log_amplitudes: Tensor, fft: int, rate: int = SAMPLE_RATE) -> Tensor:
     """Filter sound by log amplitudes of bands at edges; returns the shape of the sound.
 
-    source: float32 [batch, 80 K] at 16 kHz; log_amplitudes: float32 [batch, bands, K + 1]; fft: samples.
+    source: float32 [batch, 80 K] at 16 kHz, as many more at a higher rate; log_amplitudes: float32 [batch, bands, K + 1]; fft:
+    samples.
     """
-    amplitude, angle, window = _matrices(log_amplitudes.shape[1], fft, source.device)
-    spectrum = torch.stft(source, fft, PITCH_STEP, fft, window, return_complex=True)  # its frame k stands at sample 80 k, an edge
+    amplitude, angle = _matrices(log_amplitudes.shape[1], fft, rate, source.device)
     response = torch.polar((amplitude @ log_amplitudes).exp(), angle @ log_amplitudes)
-    return torch.istft(spectrum * response, fft, PITCH_STEP, fft, window, length=source.shape[1])
+    return sound_of(spectrum_of(source, fft, rate) * response, fft, rate, source.shape[1])
+
+
+def spectrum_of(sound: Tensor, fft: int, rate: int) -> Tensor:
+    """Spectrum every 5 ms, float32 [batch, samples] to complex64 [batch, fft // 2 + 1, K + 1]: frame k stands at edge k."""
+    return torch.stft(sound, fft, samples_per_control(rate), fft, _window(fft, sound.device), return_complex=True)
+
+
+def sound_of(spectrum: Tensor, fft: int, rate: int, length: int) -> Tensor:
+    """The inverse of `spectrum_of`: float32 [batch, length]."""
+    return torch.istft(spectrum, fft, samples_per_control(rate), fft, _window(fft, spectrum.device), length=length)
 
 
 @lru_cache(maxsize=8)
-def _matrices(bands: int, fft: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """From bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands], and the window.
+def _window(fft: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept for training as well
+        return torch.hann_window(fft, device=device)
+
+
+@lru_cache(maxsize=8)
+def _matrices(bands: int, fft: int, rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """From bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands].
 
     Bands lie at equal distances on the mel scale from 0 Hz to half the sample rate; between two of them the logarithm goes in
     a straight line.
     """
-    top = SAMPLE_RATE / 2
+    top = rate / 2
     centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + top / 700), bands) / 2595) - 1)
     bins = np.linspace(0, top, fft // 2 + 1)
     amplitude = np.stack([np.interp(bins, centres, row) for row in np.eye(bands)])
@@ -272,4 +294,4 @@ def _matrices(bands: int, fft: int, device: torch.device) -> tuple[Tensor, Tenso
     angle = np.fft.rfft(np.fft.irfft(amplitude, fft) * fold).imag
     with torch.inference_mode(False):  # kept for training as well
         parts = [torch.from_numpy(np.ascontiguousarray(part.T.astype(np.float32))).to(device) for part in (amplitude, angle)]
-        return parts[0], parts[1], torch.hann_window(fft, device=device)
+        return parts[0], parts[1]

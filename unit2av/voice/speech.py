@@ -26,12 +26,14 @@ from avcore.contracts import SpeakerVoice, Speech, Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.notes import NoteKind, tell
 from avcore.progress import Progress, silent
+from avcore.speech.audio import resample
 from avcore.speech.pitch import Pitch
-from avcore.timeline import samples_to_units, seconds_to_units, units_to_samples
+from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
-from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, harmonic_config, is_harmonic, soft_ends
+from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, PitchedVocoder, harmonic_config, is_harmonic, soft_ends
 from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan, vocoder_config
+from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
 
 LOG = logging.getLogger(__name__)
 
@@ -128,7 +130,7 @@ def _log_density(values: Tensor, normal: tuple[float, float]) -> Tensor:
     return -0.5 * ((values - mean) / spread) ** 2 - math.log(spread)
 
 
-Network = UnitHifiGan | HarmonicVocoder
+Network = UnitHifiGan | PitchedVocoder
 
 RENDERING = 3
 """Counts up whenever a voice says the same units otherwise, so that speech kept from before is made anew."""
@@ -197,7 +199,12 @@ class UnitVocoder:
     @property
     def takes_pitch(self) -> bool:
         """Whether the voice follows a speaker's pitch; another one has what its units and its vector give it."""
-        return isinstance(self.network, HarmonicVocoder)
+        return isinstance(self.network, PitchedVocoder)
+
+    @property
+    def rate(self) -> int:
+        """Hz of the sound that the voice makes by itself; above 16 kHz it has what is above 8 kHz, too."""
+        return self.network.config.rate if isinstance(self.network, PitchedVocoder) else SAMPLE_RATE
 
     def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
         """Merge equal neighbours (once) and give each unit the duration that the model predicts.
@@ -246,10 +253,11 @@ class UnitVocoder:
         return Speech(samples, timed)
 
     def iter_synthesize(
-        self, units: Units, speaker: Speaker, piece_steps: int = _PIECE, *, pitch: Pitch | None = None
+        self, units: Units, speaker: Speaker, piece_steps: int = _PIECE, *, pitch: Pitch | None = None, is_wide: bool = False
     ) -> Iterator[Samples]:
         """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
 
+        They are at 16 kHz; is_wide: at the voice's own `rate`, and as many more samples.
         Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
         length of the units. Checks and errors are those of `synthesize`, raised at once.
         """
@@ -262,8 +270,12 @@ class UnitVocoder:
         pieces = ((at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
         if not self.takes_pitch:
             return (say(at, to) for at, to in pieces)
-        total = units_to_samples(len(frames))
-        return (say(at, to) * soft_ends(units_to_samples(at - first), units_to_samples(to - first), total) for at, to in pieces)
+        rate = self.rate if is_wide else SAMPLE_RATE
+        if rate != self.rate:
+            say = _resampled(say, len(rows), self.rate)
+        size = rate // UNIT_RATE
+        total = len(frames) * size
+        return (say(at, to) * soft_ends((at - first) * size, (to - first) * size, total, rate) for at, to in pieces)
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
@@ -295,7 +307,7 @@ class UnitVocoder:
     def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
         """Return what says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
-        if isinstance(network, HarmonicVocoder):
+        if isinstance(network, PitchedVocoder):
             if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
                 raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
             silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
@@ -310,6 +322,29 @@ class UnitVocoder:
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
 
 
+def rate_of(voice: Voice) -> int:
+    """Return the Hz of the sound that a voice makes by itself: a voice of another program says all at 16 kHz."""
+    return voice.rate if isinstance(voice, UnitVocoder) else SAMPLE_RATE
+
+
+def pieces_at_own_rate(voice: Voice, units: Units, speaker: Speaker) -> Iterator[Samples]:
+    """Say units piece by piece with all that the voice has, at `rate_of` it."""
+    if isinstance(voice, UnitVocoder):
+        return voice.iter_synthesize(units, speaker, is_wide=True)
+    return voice.iter_synthesize(units, speaker)
+
+
+def _resampled(say: Callable[[int, int], Samples], total: int, rate: int) -> Callable[[int, int], Samples]:
+    """Return what says steps of an utterance of `total` at 16 kHz, of what says them at `rate`: pieces join as if it were one."""
+
+    def at_16_khz(start: int, end: int) -> Samples:
+        left, right = max(0, start - 1), min(total, end + 1)  # a step is longer than the filter
+        whole = resample(say(left, right), rate, SAMPLE_RATE)
+        return whole[units_to_samples(start - left) : units_to_samples(end - left)]
+
+    return at_16_khz
+
+
 def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.dtype) -> Network:
     """Make a vocoder ready to speak, its generator on `device`; it can be trained or stored no more.
 
@@ -317,7 +352,7 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
     device. HiFi-GAN's last layer and the harmonic voice's filters, which give log amplitudes, are float32 in every precision.
     """
     network.eval().requires_grad_(False)
-    if isinstance(network, HarmonicVocoder):
+    if isinstance(network, PitchedVocoder):
         network.source.to(device)
         return network
     for block in network.resblocks:
@@ -335,6 +370,8 @@ def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], pat
     """Return the network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be
     read."""
     with skeleton():
+        if is_vocos(tensors):
+            return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
         if is_harmonic(tensors):
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
         return UnitHifiGan(vocoder_config(tensors, settings, path))

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, ClassVar
 
 from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, require
-from avcore.speech.pitch import PITCH_STEP
-from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
+from unit2av.voice.source import samples_per_control
 from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig
 from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
+from unit2av.voice.vocos import VocosConfig
 
 EDGE_AUTO = "auto"
-HIFIGAN, HARMONIC = "hifigan", "harmonic"
+RATES = SAMPLE_RATE, WIDE_RATE
+"""Hz that a voice may be trained at."""
+HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,8 @@ class VoiceDataConfig(UnitCorpusConfig):
 
     segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
     each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after
-    normalisation. max_mismatch_units: by how much units and sound may differ in length. preload: keep all sound in memory.
+    normalisation. rate: Hz in which recordings are read, which is the voice's. max_mismatch_units: by how much units and sound may
+    differ in length. preload: keep all sound in memory.
     voice_noise: how far a segment's voice is moved at random, as a share of its length. A dub gives the vocoder voices that it
     met in no recording, taken from another language: with 0.3 it learns to speak as clearly in the neighbourhood of each.
 
@@ -50,11 +55,17 @@ class VoiceDataConfig(UnitCorpusConfig):
     segments_per_item: Count = 1
     valid_units_at_most: Count = 500
     peak: Annotated[float, Bounds(0, 1, is_open=True)]
+    rate: Annotated[int, OneOf(*RATES)] = SAMPLE_RATE
     max_mismatch_units: Number = 25
     preload: bool = False
     voice_noise: Share = 0.0
     edge_steps: Number = 0
     contour_items: Count = 2
+
+    @property
+    def samples_per_unit(self) -> int:
+        """Samples of a step of 20 ms."""
+        return self.rate // UNIT_RATE
 
     def check(self) -> None:
         """Raise UsageError for settings that do not go together."""
@@ -76,22 +87,23 @@ class VoiceDataConfig(UnitCorpusConfig):
 class VoiceModelConfig(VocoderConfig):
     """Sizes of a vocoder from scratch.
 
-    num_units, speaker_dim: 0 = as the data have them. kind: hifigan, as published, or harmonic: a voice with a pitch
-    (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.
+    num_units, speaker_dim: 0 = as the data have them. kind: hifigan, as published, or a voice with a pitch, of which num_units to
+    duration_dim and `source` say the sizes: harmonic (unit2av.voice.harmonic) or vocos (unit2av.voice.vocos).
     """
 
-    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
+    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC, VOCOS)] = HIFIGAN
     source: SourceSizes = field(default_factory=SourceSizes)
 
     @property
-    def harmonic(self) -> HarmonicConfig:
-        """The same as a harmonic voice takes it."""
-        return HarmonicConfig(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
+    def pitched(self) -> HarmonicConfig:
+        """The same as a voice with a pitch takes it."""
+        form = VocosConfig if self.kind == VOCOS else HarmonicConfig
+        return form(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
 
     def check(self) -> None:
         """Raise UsageError for sizes of which no vocoder can be built."""
-        if self.kind == HARMONIC:
-            self._check_harmonic()
+        if self.kind != HIFIGAN:
+            self._check_pitched()
             return
         layers, blocks = len(self.upsample_rates), len(self.resblock_kernels)
         require(
@@ -109,15 +121,17 @@ class VoiceModelConfig(VocoderConfig):
         are_odd = all(kernel % 2 for kernel in (*self.resblock_kernels, self.pre_kernel, self.post_kernel))
         require(are_odd, "convolution kernels must be odd", found=list(self.resblock_kernels))
 
-    def _check_harmonic(self) -> None:
-        source, shortest = self.source, 2 * PITCH_STEP
+    def _check_pitched(self) -> None:
+        source, shortest = self.source, 2 * samples_per_control(self.source.rate)
+        require(source.rate in RATES, "model.source.rate cannot be used", " or ".join(map(str, RATES)), source.rate)
         require(source.kernel % 2 == 1, "model.source.kernel must be odd", found=source.kernel)
-        is_even = source.fft >= shortest and source.fft % 2 == 0
-        require(is_even, "model.source.fft must be an even number of samples", f"{shortest} or more", source.fft)
+        for name, size in (("fft", source.fft), ("noise_fft", source.noise_fft or source.fft)):
+            is_even = size >= shortest and size % 2 == 0
+            require(is_even, f"model.source.{name} must be an even number of samples", f"{shortest} or more", size)
         require(
-            0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2,
+            0 < source.lowest_hz < source.highest_hz < source.top_hz <= source.rate / 2,
             "the bounds of model.source in Hz do not rise",
-            expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
+            expected=f"lowest_hz < highest_hz < top_hz <= {source.rate // 2}",
             found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
         )
 
@@ -126,6 +140,7 @@ class VoiceModelConfig(VocoderConfig):
 class VoiceLossConfig:
     """Weights of the losses; 0 leaves one out.
 
+    onset: how many times more the mel distance counts where sound sets in after silence or a closure.
     length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
     discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples), of which each step takes
     stft_drawn by lot (0 = all). adversarial_from: share of the run, 0..1, after which the discriminators start. contour,
@@ -135,6 +150,7 @@ class VoiceLossConfig:
     mel: Amount
     duration: Amount
     length: Amount = 0.0
+    onset: Amount = 0.0
     adversarial: Amount
     feature: Amount
     stft: Amount = 0.0
@@ -200,13 +216,14 @@ class Unit2aConfig(RunConfig):
     @property
     def is_adversarial(self) -> bool:
         """Whether there are discriminators."""
-        has_any = bool(self.discriminators.periods) or self.discriminators.scales > 0
+        own = self.discriminators
+        has_any = bool(own.periods or own.resolutions) or own.scales > 0
         return has_any and (self.losses.adversarial > 0 or self.losses.feature > 0)
 
     @property
-    def is_harmonic(self) -> bool:
+    def is_pitched(self) -> bool:
         """Whether it trains a voice with a pitch."""
-        return self.model.kind == HARMONIC
+        return self.model.kind != HIFIGAN
 
     def check(self) -> None:
         """Raise UsageError for settings that do not go together; of the edge unit once the size of the table is known."""
@@ -215,13 +232,15 @@ class Unit2aConfig(RunConfig):
         require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {EDGE_AUTO} or nothing", self.edge_unit)
         longest = max((self.mel.fft, *(losses.stft_sizes if losses.stft else ())))
         require(
-            data.segment_units * SAMPLES_PER_UNIT > longest,
+            data.segment_units * data.samples_per_unit > longest,
             "a segment is shorter than a window of the spectrogram",
             expected=f"more than {longest} samples",
             found=f"{data.segment_units} units",
             hint="raise data.segment_units",
         )
-        if self.is_harmonic:
+        own = self.model.source.rate if self.is_pitched else SAMPLE_RATE
+        require(data.rate == own, "recordings are read at another rate than the voice has", f"data.rate={own}", data.rate)
+        if self.is_pitched:
             is_said, size = bool(self.edge_unit or not data.edge_steps), self.batch.batch_size
             require(is_said, "data.edge_steps are said as edge_unit", "edge_unit=auto, or a unit", "none")
             is_part = data.contour_items <= size

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from avcore.errors import InputError
 from avcore.speech.pitch import filled_log, pitch_of
-from avcore.timeline import units_to_samples
 from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
@@ -32,7 +31,7 @@ from unit2av.voice.training.items import (
     collate_speech,
 )
 from unit2av.voice.training.losses import contour_loss, voicing_loss
-from unit2av.voice.training.start import TrainedHarmonic
+from unit2av.voice.training.start import TrainedPitched
 from unit2av.voice.training.task import Unit2aTask
 
 _FEWEST_VOICES = 2
@@ -105,7 +104,7 @@ class TakeReader:
         values = len(frames) * PER_STEP
         track = np.pad(track[:values], (0, max(0, values - len(track))))
         frames = np.pad(frames, self._steps, constant_values=self._silence)
-        samples, track = np.pad(samples, units_to_samples(self._steps)), np.pad(track, self._steps * PER_STEP)
+        samples, track = np.pad(samples, self._steps * self._config.samples_per_unit), np.pad(track, self._steps * PER_STEP)
         while len(frames) < shortest:
             frames, samples, track = np.tile(frames, 2), np.tile(samples, 2), np.tile(track, 2)
         log_f0, voiced = filled_log(track)
@@ -143,9 +142,9 @@ def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, c
 
 
 class HarmonicTask(Unit2aTask):
-    """A harmonic voice, with discriminators or without."""
+    """A voice with a pitch, with discriminators or without."""
 
-    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedHarmonic, tracks: Tracks) -> None:
+    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedPitched, tracks: Tracks) -> None:
         """tracks: F0 of all utterances. Raises InputError when hardly any of them is voiced."""
         self._tracks, self._harmonic = tracks, vocoder
         super().__init__(config, corpus, vocoder)

@@ -13,7 +13,7 @@ from torch import Tensor
 from avcore.errors import InputError, NetflipsError
 from avcore.media import read_speech
 from avcore.notes import several
-from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
+from avcore.timeline import units_to_seconds
 from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.data import ItemsOf, Key, item_generator
 from unit2av.voice.training.config import VoiceDataConfig
@@ -63,8 +63,9 @@ class AlignedReader:
 
         Raises MediaError, and InputError where the sound is silent or its length does not fit its units.
         """
-        samples, frames = read_speech(utterance.audio), utterance.units.frames()
-        num_units = samples_to_units(len(samples))
+        samples, frames = read_speech(utterance.audio, self._config.rate), utterance.units.frames()
+        size = self._config.samples_per_unit
+        num_units = len(samples) // size
         if abs(num_units - len(frames)) > self._config.max_mismatch_units:
             raise InputError(
                 "the sound is not as long as its units",
@@ -77,7 +78,7 @@ class AlignedReader:
         samples = normalise_peak(samples, self._config.peak)
         if not shared or not samples.any():
             raise InputError("there is no sound in this recording", path=utterance.audio)
-        return frames[:shared], samples[: units_to_samples(shared)]
+        return frames[:shared], samples[: shared * size]
 
 
 class Preloaded:
@@ -106,8 +107,8 @@ class Take:
 
     def cut(self, name: str, voice: Vector, start: int, length: int, is_held_out: bool) -> Segment:
         """Steps `start` to `start + length`, as the training has them. is_held_out: they are not learnt from."""
-        end = start + length
-        return Segment(name, self.frames[start:end], self.samples[units_to_samples(start) : units_to_samples(end)], voice)
+        end, size = start + length, len(self.samples) // len(self.frames)
+        return Segment(name, self.frames[start:end], self.samples[start * size : end * size], voice)
 
 
 Takes = Callable[[VoiceClip, int], Take]
@@ -186,7 +187,8 @@ def collate_speech(segments: Sequence[Segment]) -> SegmentBatch:
     """Make a batch of segments."""
     lengths = [len(segment.frames) for segment in segments]
     frames = np.zeros((len(segments), max(lengths)), dtype=np.int64)
-    samples = np.zeros((len(segments), units_to_samples(max(lengths))), dtype=np.float32)
+    size = len(segments[0].samples) // lengths[0]
+    samples = np.zeros((len(segments), max(lengths) * size), dtype=np.float32)
     for row, segment in enumerate(segments):
         frames[row, : len(segment.frames)] = segment.frames
         samples[row, : len(segment.samples)] = segment.samples

@@ -37,7 +37,8 @@ class DiscriminatorConfig:
     periods: samples between the columns that a multi-period discriminator looks at, one discriminator each; empty =
     none. period_channels: width after each of its layers; all but the last take every third row. scales: multi-scale
     discriminators, each on sound of half the rate of the one before; 0 = none. scale_channels, scale_kernels,
-    scale_strides, scale_groups: one value a layer.
+    scale_strides, scale_groups: one value a layer. resolutions: samples of the windows whose spectra are looked at, one
+    discriminator each; resolution_channels: their width.
     """
 
     periods: tuple[Count, ...]
@@ -47,6 +48,8 @@ class DiscriminatorConfig:
     scale_kernels: tuple[Count, ...]
     scale_strides: tuple[Count, ...]
     scale_groups: tuple[Count, ...]
+    resolutions: tuple[Size, ...] = ()
+    resolution_channels: Size = 16
 
     def check(self) -> None:
         """Raise UsageError for sizes of which no discriminator can be built."""
@@ -113,8 +116,31 @@ class ScaleDiscriminator(nn.Module):
         return _judge(samples.unsqueeze(1), self.convs, self.conv_post)
 
 
+class ResolutionDiscriminator(nn.Module):
+    """Looks at the log magnitudes of a spectrum (Jang et al., "UnivNet", 2021): float [batch, samples]."""
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self._size = size
+        self.register_buffer("window", torch.hann_window(size), persistent=False)
+        shapes = ((1, (1, 2)), (width, (1, 2)), (width, (1, 2)), (width, (1, 1)))
+        self.convs = nn.ModuleList(
+            weight_norm(nn.Conv2d(inputs, width, (3, 7), stride, padding=(1, 3))) for inputs, stride in shapes
+        )
+        self.conv_post = weight_norm(nn.Conv2d(width, 1, 3, padding=1))
+
+    def forward(self, samples: Tensor) -> Judgement:
+        with torch.autocast(samples.device.type, enabled=False):
+            spectrum = torch.stft(
+                samples.float(), self._size, self._size // 4, self._size, self.get_buffer("window"), return_complex=True
+            )
+            power = spectrum.real.square() + spectrum.imag.square()
+            levels = torch.log(power.clamp(min=_SPECTRUM_FLOOR**2)) / 4
+        return _judge(levels.transpose(1, 2).unsqueeze(1), self.convs, self.conv_post)
+
+
 class Discriminators(nn.Module):
-    """All multi-period and multi-scale discriminators of a training run.
+    """All multi-period, multi-scale and multi-resolution discriminators of a training run.
 
     The first scale is held by spectral norm, everything else by weight norm, as published.
     """
@@ -124,10 +150,11 @@ class Discriminators(nn.Module):
         require_bounds(config)
         self.periods = nn.ModuleList(PeriodDiscriminator(period, config.period_channels) for period in config.periods)
         self.scales = nn.ModuleList(ScaleDiscriminator(config, is_spectral=scale == 0) for scale in range(config.scales))
+        self.resolutions = nn.ModuleList(ResolutionDiscriminator(size, config.resolution_channels) for size in config.resolutions)
 
     def forward(self, samples: Tensor) -> list[Judgement]:
         """Judge float [batch, samples]: one judgement a discriminator, multi-period ones first."""
-        judgements = [judge(samples) for judge in self.periods]
+        judgements = [judge(samples) for judge in (*self.periods, *self.resolutions)]
         for number, judge in enumerate(self.scales):
             samples = F.avg_pool1d(samples, _POOL_KERNEL, _POOL_STRIDE, _POOL_KERNEL // 2) if number else samples
             judgements.append(judge(samples))
@@ -154,11 +181,12 @@ def _judge(x: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> Judgement:
 _POWER_FLOOR = 1e-9
 _LOG_FLOOR = 1e-5
 _SPECTRUM_FLOOR = 1e-4
+_ONSET_S, _ONSET_RISE = 0.02, 1.4
 
 
 @dataclass(frozen=True)
 class MelConfig:
-    """The mel spectrogram that made and real speech are compared by: sizes in samples at 16 kHz, max_hz in Hz."""
+    """The mel spectrogram that made and real speech are compared by: sizes in samples at the voice's rate, max_hz in Hz."""
 
     fft: Size
     hop: Size
@@ -173,10 +201,10 @@ class LogMel(nn.Module):
     filters: Tensor
     window: Tensor
 
-    def __init__(self, config: MelConfig) -> None:
+    def __init__(self, config: MelConfig, rate: int = SAMPLE_RATE) -> None:
         super().__init__()
-        self.config = config
-        filters = slaney_filters(config.mels, config.fft, SAMPLE_RATE, config.max_hz)
+        self.config, self._rate = config, rate
+        filters = slaney_filters(config.mels, config.fft, rate, config.max_hz)
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
@@ -187,6 +215,24 @@ class LogMel(nn.Module):
         spectrum = torch.stft(padded, config.fft, config.hop, config.window, self.window, center=False, return_complex=True)
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.log((self.filters @ torch.sqrt(power + _POWER_FLOOR)).clamp(min=_LOG_FLOOR))
+
+    def onsets(self, log_mels: Tensor) -> Tensor:
+        """How much each frame of `forward` belongs to the 40 ms around a sound that sets in, 0 to 1: float32 [batch, time].
+
+        A sound sets in where the mean of the bands rises by a factor of four within 20 ms: behind silence, and behind a closure.
+        """
+        reach = max(1, round(_ONSET_S * self._rate / self.config.hop))
+        level = F.pad(log_mels.mean(1, keepdim=True), (reach, reach), mode="replicate")
+        rise = (level[..., reach + reach // 2 + 1 :][..., : log_mels.shape[2]] - level[..., : log_mels.shape[2]]) / _ONSET_RISE
+        near = F.max_pool1d(rise.clamp(0, 1), 2 * reach + 1, 1, reach)
+        return near[:, 0, : log_mels.shape[2]]
+
+
+def mel_loss(made: Tensor, real: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of log mels, float32 [batch, mel, time]; weight: of each frame, float32 [batch, time]."""
+    if weight is None:
+        return F.l1_loss(made, real)
+    return ((made - real).abs().mean(1) * weight).sum() / weight.sum()
 
 
 class StftLoss(nn.Module):

@@ -17,11 +17,12 @@ from avcore.files import require_file
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
-from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
+from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, PitchedVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.voice.speech import resolve_unit_offset
-from unit2av.voice.training.config import HARMONIC, HIFIGAN, VoiceInitConfig, VoiceModelConfig
+from unit2av.voice.training.config import HARMONIC, HIFIGAN, VOCOS, VoiceInitConfig, VoiceModelConfig
 from unit2av.voice.training.losses import Runs
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig, vocoder_config
+from unit2av.voice.vocos import VocosConfig, VocosVocoder, is_vocos
 
 LOG = logging.getLogger("netflips.train")
 
@@ -42,8 +43,8 @@ class TrainedHifiGan(UnitHifiGan):
         return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
 
 
-class TrainedHarmonic(HarmonicVocoder):
-    """The same of a harmonic voice."""
+class _TrainedPitched(PitchedVocoder):
+    """The same of a voice with a pitch."""
 
     def forward(
         self,
@@ -64,7 +65,16 @@ class TrainedHarmonic(HarmonicVocoder):
         return sound, self.log_durations(runs.ids, runs.is_run), self.pitch(*melody)
 
 
-TrainedVocoder = TrainedHifiGan | TrainedHarmonic
+class TrainedHarmonic(_TrainedPitched, HarmonicVocoder):
+    """A harmonic voice as its training calls it."""
+
+
+class TrainedVocos(_TrainedPitched, VocosVocoder):
+    """A voice of spectra as its training calls it."""
+
+
+TrainedPitched = TrainedHarmonic | TrainedVocos
+TrainedVocoder = TrainedHifiGan | TrainedPitched
 
 
 @dataclass(frozen=True)
@@ -114,10 +124,10 @@ def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
     return network
 
 
-def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
-    """Return an untrained harmonic voice, the same for the same seed."""
+def fresh_pitched(config: HarmonicConfig, seed: int) -> TrainedPitched:
+    """Return an untrained voice with a pitch, harmonic or of spectra as its sizes are, the same for the same seed."""
     torch.manual_seed(seed)
-    network = TrainedHarmonic(config)
+    network = TrainedVocos(config) if isinstance(config, VocosConfig) else TrainedHarmonic(config)
     network.source.restart()
     network.pitch.of_voice.requires_grad_(False)  # set once, in closed form
     return network
@@ -130,8 +140,8 @@ def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: st
     """
     if init.checkpoint:
         network = _from_checkpoint(_open(init, model), model, init, vocabulary, seed)
-    elif model.kind == HARMONIC:
-        network = fresh_harmonic(model.harmonic, seed)
+    elif model.kind != HIFIGAN:
+        network = fresh_pitched(model.pitched, seed)
     else:
         network = fresh_vocoder(model, seed)
     if network.config.speaker_dim != speaker_dim:
@@ -187,7 +197,7 @@ def _fresh_as(
     tensors: dict[str, Tensor], settings: dict[str, Any], model: VoiceModelConfig, path: Path, seed: int
 ) -> TrainedVocoder:
     """Return an untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
-    found = HARMONIC if is_harmonic(tensors) else HIFIGAN
+    found = VOCOS if is_vocos(tensors) else HARMONIC if is_harmonic(tensors) else HIFIGAN
     if found != model.kind:
         raise CheckpointError(
             "the vocoder to start from is of another kind",
@@ -196,6 +206,7 @@ def _fresh_as(
             found=found,
             hint=f"set model={found}, or leave init.checkpoint out",
         )
-    if found == HARMONIC:
-        return fresh_harmonic(replace(harmonic_config(tensors, settings, path), num_units=model.num_units), seed)
+    if found != HIFIGAN:
+        form = VocosConfig if found == VOCOS else None
+        return fresh_pitched(replace(harmonic_config(tensors, settings, path, form), num_units=model.num_units), seed)
     return fresh_vocoder(replace(vocoder_config(tensors, settings, path), num_units=model.num_units), seed)

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avcore.timeline import SAMPLE_RATE, units_to_samples, units_to_seconds
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.task import Engine, Task, Values
@@ -28,6 +29,7 @@ from unit2av.voice.training.losses import (
     duration_loss,
     feature_loss,
     length_loss,
+    mel_loss,
 )
 from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
 
@@ -48,7 +50,7 @@ class Unit2aTask(Task):
         self._config, self._corpus, self._vocoder = config, corpus, vocoder
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
-        self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
+        self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
         self._edge_unit = edge_unit(config.edge_unit, corpus.train)
         parts: dict[str, nn.Module] = {_GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
         optim = {_GENERATOR: config.generator_optim}
@@ -84,7 +86,9 @@ class Unit2aTask(Task):
         sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
         values: dict[str, Tensor | float] = {}
         weights = self._config.losses
-        losses = {"mel": F.l1_loss(self._mel(sound), self._mel(batch["samples"]))}
+        real = self._mel(batch["samples"])
+        onsets = 1 + weights.onset * self._mel.onsets(real) if weights.onset else None
+        losses = {"mel": mel_loss(self._mel(sound), real, onsets)}
         if weights.stft:
             losses["stft"] = self._stft(sound, batch["samples"], self._stft.draw(weights.stft_drawn))
         losses |= more
@@ -136,9 +140,9 @@ class Unit2aTask(Task):
                 rows.append(row)
                 if shown < self._config.num_samples:
                     name, real = batch["names"][number], batch["samples"][number, : len(made)]
-                    engine.log_sound(f"made/{name}", made.float().cpu().numpy(), SAMPLE_RATE)
+                    engine.log_sound(f"made/{name}", made.float().cpu().numpy(), self._config.data.rate)
                     if not self._has_shown_truth:
-                        engine.log_sound(f"real/{name}", real.cpu().numpy(), SAMPLE_RATE)
+                        engine.log_sound(f"real/{name}", real.cpu().numpy(), self._config.data.rate)
                     engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
                     shown += 1
         self._has_shown_truth = True
@@ -149,7 +153,7 @@ class Unit2aTask(Task):
         """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
         one = slice(number, number + 1)
         made = self._say(batch, one, length)
-        real = batch["samples"][one, : units_to_samples(length)]
+        real = batch["samples"][one, : length * self._config.data.samples_per_unit]
         runs = Runs(*(part[one] for part in batch["runs"]))
         log_durations = self._vocoder.log_durations(runs.ids, runs.is_run)
         predicted = torch.round(torch.exp(log_durations[runs.is_run].float()) - 1).clamp(min=1)
@@ -167,13 +171,17 @@ class Unit2aTask(Task):
         if self._judge is None:
             return {}
         frames = batch["frames"][number, :length].cpu().numpy()
-        found = {"": unit_errors(self._judge, made.float().cpu().numpy(), frames)}
+        found = {"": unit_errors(self._judge, self._at_16_khz(made), frames)}
         name = batch["names"][number]
         if name not in self._own_errors:
-            real = batch["samples"][number, : units_to_samples(length)].float().cpu().numpy()
-            self._own_errors[name] = unit_errors(self._judge, real, frames)
+            real = batch["samples"][number, : length * self._config.data.samples_per_unit]
+            self._own_errors[name] = unit_errors(self._judge, self._at_16_khz(real), frames)
         found[_RECORDED] = self._own_errors[name]
         return {f"{whose}{part}": float(value) for whose, one in found.items() for part, value in one._asdict().items()}
+
+    def _at_16_khz(self, sound: Tensor) -> NDArray[np.float32]:
+        """Sound of the voice's rate as a unit encoder hears it."""
+        return resample(sound.float().cpu().numpy(), self._config.data.rate, SAMPLE_RATE)
 
 
 def _means(rows: Sequence[Metrics]) -> Metrics:
