@@ -1,4 +1,6 @@
-"""Make the demo bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was.
+"""Make a bundle from nothing: what `make train-demo` runs, and with `--cast shipped` the days of training of the shipped one.
+
+Stopped, it goes on where it was: `--minutes` lets a sitting do as much of it as there is time for.
 
 Needs espeak-ng (`make env` has it; pip install espeakng-loader), flite (apt-get install flite) and fairseq (make fairseq).
 """
@@ -7,10 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from avcore.command import LOG
 from avcore.flags import Command, QuietOptions, flag
 from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
 from recipes.demo.recipe.steps import Step, StepRunner
-from recipes.demo.voices.cast import require_synthesisers
+from recipes.demo.voices.cast import DEMO, SHIPPED, require_synthesisers
 from text2unit.stage import SPELLER
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
@@ -20,32 +23,46 @@ from unit2unit.training.machine import require_fairseq
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDemoOptions(QuietOptions):
-    """Make the demo bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was."""
+    """Make a bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was."""
 
     run_dir: Path = flag(default=Path("runs/demo"), metavar="DIR")
     """all that is made on the way (default: runs/demo)"""
     bundle_dir: Path | None = flag(default=None, metavar="DIR")
-    """where the bundle goes (default: where it is shipped)"""
+    """where the bundle goes (default: where it is shipped; with --cast shipped, bundle in the run's folder)"""
     seed: int = flag(default=0)
     """of the material (default: 0)"""
     max_sentences: int = flag(default=0)
     """of the phrasebook: 60 or more (default: all)"""
     at_once: int = flag(default=2)
     """trainings side by side, a thread each (default: 2)"""
+    cast: str = flag(default=DEMO, choices=(DEMO, SHIPPED))
+    """the demo's afternoon, or the material and sizes of the shipped models: days (default: demo)"""
+    minutes: float = flag(default=0.0)
+    """stop after so long; the same command goes on (default: at the end)"""
+    status: bool = flag(default=False)
+    """say which steps are done, and do nothing"""
     settings: tuple[str, ...] = flag("--set", default=(), action="append", nargs=None, metavar="CONFIG:KEY=VALUE")
     """a setting of one training; can be given again"""
 
 
 def _work(options: TrainDemoOptions) -> None:
-    folder = options.run_dir
+    folder = options.run_dir.absolute()
+    steps = recipe_steps(folder, options.seed, options.max_sentences, options.settings, options.cast)
+    runner = StepRunner(folder)
+    if options.status:
+        for step in steps:
+            done = runner.record(step.name)
+            LOG.info("%-18s %s", step.name, f"done, {done['seconds'] / 3600:.1f} h" if done else "to do")
+        return
     is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
     require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
-    steps = recipe_steps(folder, options.seed, options.max_sentences, options.settings)
-    runner = StepRunner(folder)
-    runner.run(steps, options.at_once)
-    write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.settings))
-    where = [] if options.bundle_dir is None else ["--bundle-dir", str(options.bundle_dir)]
+    if not runner.run(steps, options.at_once, options.minutes):
+        LOG.info("%g minutes are over; the same command goes on", options.minutes)
+        return
+    write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.settings, options.cast))
+    bundle_dir = options.bundle_dir or (None if options.cast == DEMO else folder / "bundle")
+    where = [] if bundle_dir is None else ["--bundle-dir", str(bundle_dir)]
     bundle = (sys.executable, "-m", "netflips.bundles.command")
     pack = (
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),

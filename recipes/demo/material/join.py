@@ -20,7 +20,7 @@ from avdata.manifest import PATH_FIELDS
 from recipes.demo.material.phones import Phones
 
 _PATHS = *PATH_FIELDS, "wide"
-MANIFESTS = "texts", "encoder", "encoder_valid", "vocoder", "wide", "faces", "source", "source_lips"
+MANIFESTS = "texts", "encoder", "encoder_valid", "vocoder", "vocoder_en", "wide", "faces", "source", "source_lips"
 LABELS, REFERENCES = "labels/clean.units.jsonl", "references.jsonl"
 
 
@@ -36,13 +36,14 @@ def join_parts(parts: Sequence[Path], folder: Path) -> int:
     for name in MANIFESTS:
         write_rows(folder / f"{name}.jsonl", (_moved(row, part, folder) for part in parts for row in _rows(part / f"{name}.jsonl")))
     for name in (LABELS, REFERENCES):
-        write_rows(folder / name, _once(row for part in parts if (part / name).is_file() for row in _rows(part / name)))
+        write_rows(folder / name, _once(row for part in parts for row in _rows(part / name)))
     phones[0].write(folder / "phones.json")
     return sum(1 for name in ("texts", "encoder_valid") for _ in _rows(folder / f"{name}.jsonl"))
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    return (row for _, row in iter_rows(path))
+    """None where there is no such file: a part of one language has not all of them."""
+    return (row for _, row in iter_rows(path)) if path.is_file() else iter(())
 
 
 def _moved(row: Row, part: Path, folder: Path) -> Row:

@@ -20,7 +20,16 @@ from avdata.unit_store import UnitRow, read_units, write_units
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.material.drawn import Shot, film_takes
 from recipes.demo.material.phones import Phones
-from recipes.demo.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, spoken_takes, time_takes, write_takes
+from recipes.demo.material.spoken import (
+    KOREAN_REFERENCE,
+    NATURAL,
+    REFERENCE,
+    Take,
+    free_takes,
+    spoken_takes,
+    time_takes,
+    write_takes,
+)
 from recipes.demo.voices.cast import Cast, book_pairs, cast, held_out_english
 from recipes.demo.voices.phrasebook import SentencePair, free_sentences, phrasebook
 
@@ -207,9 +216,9 @@ def is_for_encoder(speaker: str) -> bool:
 def _write_manifests(
     folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units], people: Cast
 ) -> None:
-    """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder: some of the Korean ones.
-    wide: takes of natural voices at 24 kHz. faces: those of both languages that have a face. source, source_lips: English ones,
-    heard and seen."""
+    """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder, vocoder_en: some of the
+    Korean ones, and English ones in natural voices. wide: takes of natural voices at 24 kHz. faces: those of both languages that
+    have a face. source, source_lips: English ones, heard and seen."""
     settings = people.settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
     all_labelled = [row for row in whole if row["id"] in labels]
@@ -220,6 +229,7 @@ def _write_manifests(
     write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
     korean = [row for row in all_labelled if row["language"] == "ko"]
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
+    write_rows(folder / "vocoder_en.jsonl", (row for row in all_labelled if row["speaker"] == NATURAL))
     write_rows(folder / "wide.jsonl", ({**row, "audio": row["wide"]} for row in whole if "wide" in row))
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))

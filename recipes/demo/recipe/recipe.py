@@ -1,19 +1,23 @@
-"""How the demo bundle is made, from nothing to netflips/bundle: the steps of `make train-demo`.
+"""How a bundle is made from nothing: the steps of `make train-demo`, and of the days of training of the bundle that is shipped.
 
 Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
 the labels that the encoder learns too, the voices and the face. What the encoder then hears is what the translator ends with.
+
+The shipped models have the same steps with settings of their own (configs/shipped), and before them their material in parts and a
+trial of two designs of the voice on the first of these.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from avtrain.entry import CONFIG_FOLDER
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
+from recipes.demo.voices.cast import DEMO
 from text2unit.stage import SPELLER
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
@@ -25,27 +29,33 @@ DOMAIN = (
     "espeak-ng, flite or Kokoro-82M"
 )
 CONFIGS = (
-    "demo/unit_encoder",
-    "demo/unit2unit_labels",
-    "demo/unit2unit",
-    "demo/vocoder",
-    "demo/lips",
-    "demo/lips_more",
-    "demo/unit2text",
-    "demo/text2unit",
-    "demo/vocoder_en",
-    "demo/vocoder_en_lips",
+    "unit_encoder",
+    "unit2unit_labels",
+    "unit2unit",
+    "vocoder",
+    "lips",
+    "lips_more",
+    "unit2text",
+    "text2unit",
+    "vocoder_en",
+    "vocoder_en_lips",
 )
+"""Settings of each training, in the folder of the cast."""
 _FEW_SENTENCES = 120
+PARTS, FIRST_PARTS = 24, 4
+"""Parts of the shipped models' material, and those of the Korean that the trials of the voice have."""
+TRIALS = "trial_harmonic", "trial_vocos"
+"""Two designs of the voice, on the same material for as long."""
 
 RENDERER_OF_BOTH = "renderer_of_both"
 """The renderer that is packed, with voices of both languages, without its ending."""
 
 
-def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
+def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = (), people: str = DEMO) -> list[Step]:
     """Return the steps that make five checkpoints and the references in `folder`.
 
     max_sentences: 60 or more, 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
+    people: the cast of the material, and the folder of the settings.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
     encoder, voice, begun, renderer, both = (
@@ -60,7 +70,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
 
     def training(name: str, config: str, *words: object) -> tuple[str, ...]:
         own = [override.partition(":")[2] for override in overrides if override.startswith(f"{config}:")]
-        return module(name, "--config", f"demo/{config}", f"run_dir={folder / config}", *words, *own)
+        return module(name, "--config", f"{people}/{config}", f"run_dir={folder / config}", *words, *own)
 
     def script(name: str, *words: object) -> tuple[str, ...]:
         return (sys.executable, str(_REPOSITORY / "scripts" / name), *map(str, words))
@@ -101,11 +111,11 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             *words,
         )
 
-    def english_voice(config: str, begin: object, *words: object) -> tuple[str, ...]:
+    def english_voice(config: str, manifest: str, begin: object, *words: object) -> tuple[str, ...]:
         return training(
             "unit2av.train_unit2a",
             config,
-            f"data.train={data}/source_lips.jsonl",
+            f"data.train={data}/{manifest}.jsonl",
             f"data.units={labels}",
             f"init.checkpoint={begin}",
             *words,
@@ -115,8 +125,11 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
 
     units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
+    made = [Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),))]
+    if people != DEMO:
+        made = _in_parts(folder, seed, max_sentences, people, script, module, training)
     return [
-        Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),)),
+        *made,
         Step(
             "unit_encoder",
             (
@@ -159,7 +172,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
             ("lips",),
         ),
-        Step("vocoder_en", (english_voice("vocoder_en", voice),), ("vocoder",)),
+        Step("vocoder_en", (english_voice("vocoder_en", "source_lips" if people == DEMO else "vocoder_en", voice),), ("vocoder",)),
         Step(
             "units",
             (
@@ -192,7 +205,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             "vocoder_en_lips",
             (
                 english_voice(
-                    "vocoder_en_lips", _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
+                    "vocoder_en_lips", "source_lips", _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
                     f"data.speakers={folder}/vocoder_en/speakers.jsonl", f"data.pitch={folder}/vocoder_en/pitch.jsonl",
                     "data.allow_missing=true",
                 ),
@@ -206,9 +219,43 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     ]  # fmt: skip
 
 
-def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def _in_parts(
+    folder: Path,
+    seed: int,
+    max_sentences: int,
+    people: str,
+    script: Callable[..., tuple[str, ...]],
+    module: Callable[..., tuple[str, ...]],
+    training: Callable[..., tuple[str, ...]],
+) -> list[Step]:
+    """Return the steps that make the material a part at a time, Korean first, and those that try two voices on its beginning."""
+
+    def part(language: str, number: int) -> Step:
+        words = (
+            "--out-dir", folder / "material" / f"{language}_{number:02d}", "--seed", seed, "--max-sentences", max_sentences,
+            "--cast", people, "--part", f"{number}/{PARTS}", "--languages", language, "--workers", 0,
+        )  # fmt: skip
+        return Step(f"{language}_{number:02d}", (script("make_demo_data.py", *words),))
+
+    def joined(name: str, parts: Sequence[Step]) -> Step:
+        folders = [folder / "material" / one.name for one in parts]
+        return Step(
+            name, (module("recipes.demo.material.join", *folders, "--out-dir", folder / name),), tuple(one.name for one in parts)
+        )
+
+    korean, english = ([part(language, number) for number in range(1, PARTS + 1)] for language in ("ko", "en"))
+    words = f"data.train={folder}/first/vocoder.jsonl", f"data.units={folder}/first/labels/clean.units.jsonl"
+    trials = [Step(name, (training("unit2av.train_unit2a", name, *words),), ("first",)) for name in TRIALS]
+    first = korean[:FIRST_PARTS]
+    return [*first, joined("first", first), *trials, *korean[FIRST_PARTS:], *english, joined("data", [*korean, *english])]
+
+
+def about(
+    runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, overrides: Sequence[str] = (), people: str = DEMO
+) -> dict[str, Any]:
     """Return what bundle.json says of what the bundle in `folder` knows, what its units are, and how it was made."""
-    configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
+    names = [f"{people}/{name}" for name in CONFIGS]
+    configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in names}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY

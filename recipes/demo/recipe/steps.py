@@ -1,6 +1,7 @@
 """Steps that build on one another: run side by side where they can, and never twice."""
 
 import json
+import math
 import os
 import subprocess
 import threading
@@ -41,12 +42,14 @@ class StepRunner:
         for name in ("logs", "steps"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
-    def run(self, steps: Sequence[Step], at_once: int) -> None:
-        """Run all steps that are not done yet, up to `at_once` side by side.
+    def run(self, steps: Sequence[Step], at_once: int, minutes: float = 0.0) -> bool:
+        """Run all steps that are not done yet, up to `at_once` side by side, and return whether all are done.
 
-        Raises InputError naming the step that failed; the others are stopped, and go on from where they were next time.
+        minutes: after which those that run are stopped, and go on from where they were next time; 0 = never. Raises InputError
+        naming the step that failed; the others are stopped likewise.
         """
         self._is_stopped = False
+        end = time.monotonic() + minutes * 60 if minutes else math.inf
         done = {step.name for step in steps if self.record(step.name)}
         left = [step for step in steps if step.name not in done]
         waiting: dict[Future[None], Step] = {}
@@ -56,12 +59,16 @@ class StepRunner:
                     for step in [step for step in left if done.issuperset(step.needs)][: at_once - len(waiting)]:
                         left.remove(step)
                         waiting[pool.submit(self._do, step)] = step
-                    finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    left_s = None if end == math.inf else max(end - time.monotonic(), 0)
+                    finished, _ = wait(waiting, left_s, return_when=FIRST_COMPLETED)
+                    if not finished:
+                        return False
                     for future in finished:
                         future.result()
                         done.add(waiting.pop(future).name)
             finally:
                 self._stop()
+        return True
 
     def record(self, name: str) -> dict[str, Any] | None:
         """Return what is noted of a step that is done: its commands and seconds; None for one that is not, or whose note is

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from avcore.errors import InputError
+from avtrain.entry import CONFIG_FOLDER
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.recipe import about, recipe_steps
 from recipes.demo.recipe.steps import Step, StepRunner
+from recipes.demo.voices.cast import DEMO, SHIPPED
 
 
 def note(path: Path, word: str) -> tuple[str, ...]:
@@ -57,22 +60,38 @@ def test_seconds_of_a_step_are_those_of_all_its_runs(tmp_path: Path) -> None:
     assert [one.name for one in (tmp_path / "steps").iterdir()] == ["slow.json"]
 
 
-def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None:
-    steps = recipe_steps(tmp_path, 0, 10, ["lips:loop.max_minutes=1"])
+def test_when_time_is_up_what_runs_is_stopped_and_a_later_run_goes_on(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    sleeper = (sys.executable, "-c", f"import os, time; os.path.exists({str(seen)!r}) or time.sleep(600)")
+    steps, runner = [Step("long", (sleeper, note(seen, "x")))], StepRunner(tmp_path)
+    assert not runner.run(steps, 1, minutes=0.01)
+    assert runner.record("long") is None
+    seen.write_text("")
+    assert runner.run(steps, 1, minutes=5)
+    assert seen.read_text() == "x"
+
+
+@pytest.mark.parametrize("people", [DEMO, SHIPPED])
+def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path, people: str) -> None:
+    steps = recipe_steps(tmp_path, 0, 10, ["lips:loop.max_minutes=1"], people)
     done: set[str] = set()
     while left := [step for step in steps if step.name not in done]:
         ready = [step.name for step in left if done.issuperset(step.needs)]
         assert ready
         done.update(ready)
+    words = [pair for step in steps for command in step.commands for pair in pairwise(command)]
+    named = {value for flag, value in words if flag == "--config"}
+    assert {name.partition("/")[0] for name in named} == {people}
+    assert all((CONFIG_FOLDER / f"{name}.yaml").is_file() for name in named)
     lips = next(step for step in steps if step.name == "lips")
     assert lips.commands[0][-1] == "loop.max_minutes=1"
     (tmp_path / "data").mkdir()
     Phones(("_:", "a", "m"), {}).write(tmp_path / "data" / "phones.json")
-    said = about(StepRunner(tmp_path), steps, 0, tmp_path)
+    said = about(StepRunner(tmp_path), steps, 0, tmp_path, people=people)
     assert said["phones"] == ["_:", "a", "m"]
     made = said["made"]
     names = "unit_encoder unit2unit_labels unit2unit vocoder lips lips_more unit2text text2unit vocoder_en vocoder_en_lips"
-    assert set(made["configs"]) == {f"demo/{name}" for name in names.split()}
+    assert set(made["configs"]) == {f"{people}/{name}" for name in names.split()}
 
 
 @pytest.mark.parametrize("is_polite", [False, True])
