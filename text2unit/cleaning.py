@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
 
+from avcore.encodings import LOST
 from avcore.notes import Note, NoteKind
 from avcore.texts import DIRECTION_MARKS
 from text2unit.korean.signs import has_reading
@@ -43,10 +44,14 @@ _PICTURE = (
     "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 )
 _TEARS = "[ㅠㅜㅡ](?:[._]?[ㅠㅜㅡ])+;*|(?<![A-Za-z])T[_.^]+T(?![A-Za-z])|(?<=[가-힣.!?~])[ㅠㅜ](?![가-힣ㄱ-ㅣ])"
-_EMOJI = re.compile(f"{_TEARS}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
+_FACE = r"\(?[≧≥>][▽∇ω◡_.︿ᴗ][≦≤<]\)?|(?<=[가-힣.!?~I] )<3+(?=$|[\s.!~])"
+"""Faces and hearts that are typed with signs."""
+_EMOJI = re.compile(f"{_TEARS}|{_FACE}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
 _MUSIC = "\u2669\u266a\u266b\u266c\u266d\u266e\u266f\U0001f3b5\U0001f3b6\U0001f3bc"
 _STEERING = re.compile(f"[{DIRECTION_MARKS}\u202e\ufff9-\ufffb]")
 """What editors leave behind in subtitles."""
+_DRAWN = "\u2217\u2218\u22c4\u22c6\u25c1\u25f8\u25f9\u25fa\u25fb\u25fc\u25fd\u25fe\u25ff\u266f"
+"""Signs of mathematics that people draw with; without any other one, and without arrows, a text says something else."""
 _SYMBOLS = {"So", "Sk", "Sm", "Sc", "Co", "Cn", "Me"}
 """Unicode's categories of signs that are no letters: those that no rule reads are pictures to a reader."""
 
@@ -211,6 +216,8 @@ def _names(word: str) -> bool:
 
 def _is_picture(sign: str, leave_out: Callable[[str], None] | None) -> bool:
     if sign.isascii() or sign.isalnum() or unicodedata.category(sign) not in _SYMBOLS or has_reading(sign):
+        return False
+    if sign == LOST or (unicodedata.category(sign) == "Sm" and sign not in _DRAWN):
         return False
     if leave_out is not None:
         leave_out(sign)

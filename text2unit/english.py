@@ -9,8 +9,9 @@ import re
 import unicodedata
 from pathlib import Path
 
+from avcore.encodings import LOST
 from avcore.errors import InputError
-from text2unit.korean.signs import SUPERSCRIPT
+from text2unit.korean.signs import SUPERSCRIPT, refuse_signs
 from text2unit.normalise import WrittenOut, with_single_marks
 
 _ONES = (
@@ -27,7 +28,24 @@ _SHORT = {
     "mr.": "mister", "mrs.": "missus", "ms.": "miss", "dr.": "doctor", "prof.": "professor", "st.": "saint", "vs.": "versus",
     "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "a.m.": "a m", "p.m.": "p m", "no.": "number",
 }  # fmt: skip
-_SIGNS = {"&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "%": " percent ", "°": " degrees "}
+_TIMES = "\u00d7"
+_SIGNS = {
+    "&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "%": " percent ", "°": " degrees ", _TIMES: " times ",
+    "÷": " divided by ", "±": " plus or minus ", "√": " square root of ", "∞": " infinity ", "≈": " about ",
+    "≥": " greater than or equal to ", "≤": " less than or equal to ", "≠": " not equal to ", "⇒": ", therefore ",
+    "↑": " up ", "↓": " down ",
+}  # fmt: skip
+_LEFT, _RIGHT = r"(?<=[0-9a-z)%])\s?", r"\s?(?=[-0-9a-z(.])"
+_BARE, _BOTH = r"(?<![0-9a-z])[{}](?=[0-9.])", r"(?<=\b[a-z])\s?[{}]\s?(?=[-0-9.]|[a-z]\b)|(?<=[0-9)%])\s?[{}]\s?(?=[-0-9.])"
+_AS_TYPED = (
+    (re.compile(rf"{_LEFT}<={_RIGHT}|[≦⩽]"), "≤"), (re.compile(rf"{_LEFT}>={_RIGHT}|[≧⩾]"), "≥"), (re.compile("!="), "≠"),
+    (re.compile("=+>|⟹"), "⇒"), *((re.compile(f"{_BARE}|{_BOTH}".replace("{}", sign)), f" {word} than ") for sign, word in
+    (("<", "less"), (">", "greater"))), (re.compile(r"(?<=[0-9])\s+[\u2044\u2215]\s+(?=[0-9])"), " ÷ "),
+    (re.compile(r"\b(\d+(?:\.\d+)?)e([+-]?\d{1,3})\b"), rf"\1 {_TIMES} 10^\2"),
+)  # fmt: skip
+"""Comparisons and powers of ten as they are typed, in small letters."""
+_TYPED = "<>|~¬\u2044\u2212\u2215\u223c≠≦⩽≧⩾⟹→←"
+"""Signs that are read by those rules, or are no more than a pause."""
 _MONEY = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros"), "₩": ("won", "won"), "¥": ("yen", "yen")}
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
 _AS_MONEY = re.compile(
@@ -42,7 +60,7 @@ _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
 _PLAIN = re.compile(rf"(-)?({_NUMBER})(?:\.(\d+))?")
 _WORD_OF_SHORT = re.compile("|".join(rf"(?<![a-z.]){re.escape(short)}" for short in sorted(_SHORT, key=len, reverse=True)))
 _MARK_OF = {"!": ".", "…": ".", ";": ",", ":": ",", ".": ".", ",": ",", "?": "?"}
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u2033": '"'})
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u2033": '"', "\u2212": "-"})
 _QUOTED = re.compile(r"(?<![a-z])'|'(?![a-z])")
 
 
@@ -51,10 +69,16 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
 
     Raises InputError for letters of another script, and for a text without any word.
     """
-    foreign = next((sign for sign in unicodedata.normalize("NFC", text) if not _is_english(sign)), "")
+    composed = unicodedata.normalize("NFC", text)
+    foreign = next((sign for sign in composed if not _is_english(sign)), "")
     if foreign:
         raise InputError("the text has letters that are not English", path=path, found=repr(foreign))
-    plain = _without_accents(SUPERSCRIPT.sub("^", text).translate(_APOSTROPHES))
+    rows = ((line, row) for line, row in enumerate(composed.split("\n"), 1))
+    odd = [(line, column, sign) for line, row in rows for column, sign in enumerate(row, 1) if _is_lost(sign)]
+    refuse_signs(odd, "letters, digits and punctuation", path)
+    plain = _without_accents(SUPERSCRIPT.sub("^", composed.replace("≠", "!=")).translate(_APOSTROPHES))
+    for pattern, sign in _AS_TYPED:
+        plain = pattern.sub(sign, plain)
     plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
     said = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
     for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
@@ -71,6 +95,11 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
 def _without_accents(text: str) -> str:
     """Return a text in small letters, without the marks above and below them."""
     return "".join(sign for sign in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(sign))
+
+
+def _is_lost(sign: str) -> bool:
+    """Return whether a sign means something, and has no word here."""
+    return sign == LOST or (unicodedata.category(sign) == "Sm" and sign not in _SIGNS and sign not in _TYPED)
 
 
 def _is_english(sign: str) -> bool:

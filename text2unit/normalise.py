@@ -16,10 +16,11 @@ from text2unit.korean.counting import read_numbers
 from text2unit.korean.forms import hour, month, read_forms
 from text2unit.korean.numerals import NUMBER, sino
 from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, parted, unmarked
+from text2unit.korean.relations import read_relations
 from text2unit.korean.signs import clean, lone_jamo, read_addresses, read_known_words, read_words, require_readable
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
-READING = 3
+READING = 4
 """Counted up when the rules read a text otherwise, so that units that were kept for it are made anew."""
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
@@ -56,7 +57,8 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     text = without_pictures(text)
     require_readable(text, path)
     spelt: list[str] = []
-    plain = read_numbers(read_forms(read_known_words(read_english_forms(read_addresses(marked(clean(text)))))))
+    plain = read_relations(read_addresses(marked(clean(text))))
+    plain = read_numbers(read_forms(read_known_words(read_english_forms(plain))))
     said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelt)))))
     if not any(is_syllable(sign) for sign in said):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))

@@ -31,6 +31,9 @@ from unit2unit.training.prepare_pairs import main as prepare_pairs
         ("$3.5M, €2bn and £450k", "three point five million dollars, two billion euros and four hundred fifty thousand pounds"),
         ("10⁹, x² and 5'10\" tall", "ten to the power of nine, x squared and five feet ten inches tall"),
         ("Really?! Well-known ...", "really? well known."),
+        ("x >= 3, n ≠ 0 ⇒ \u22125", "x greater than or equal to three, n not equal to zero, therefore minus five"),
+        ("up 20%↑, 1.5e-3, 10 \u2215 2, File > Open", "up twenty percent up, one point five times ten to the power of minus three, "
+         "ten divided by two, file open"),
     ],
 )  # fmt: skip
 def test_text_is_read_in_words(text: str, said: str) -> None:
@@ -48,6 +51,8 @@ def test_what_is_no_english_is_refused_and_long_english_is_cut_between_words() -
         read_english("가 said")
     with pytest.raises(InputError, match="nothing to say"):
         read_english("...")
+    with pytest.raises(InputError, match=r"U\+FFFD REPLACEMENT CHARACTER\) at letter 2 of line 2"):
+        read_english("all\na\ufffdb")
     with pytest.raises(LanguageError, match="expected ko, en"):
         script_of("bonjour", "fr")
     sentences = script_of("One two. " + "many words, " * 100, "en").sentences

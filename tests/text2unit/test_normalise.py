@@ -89,6 +89,9 @@ def test_what_is_said_is_said_the_same_again_and_every_form_of_hangul_is_the_sam
         ("한국(韓國)의 鷗鱉鼈", "U+9C49 CJK UNIFIED IDEOGRAPH-9C49) at letter 10 of line 1, 鼈"),
         ("ᄯᅡ", "U+112F HANGUL CHOSEONG SIOS-TIKEUT) at letter 1 of line 1"),
         ("どこ", "HIRAGANA LETTER DO) at letter 1 of line 1"),
+        ("가\ufffd나", "U+FFFD REPLACEMENT CHARACTER) at letter 2 of line 1"),
+        ("좋다\n音樂과 樂", "U+6A02 CJK UNIFIED IDEOGRAPH-6A02) at letter 5 of line 2"),
+        ("∀x", "U+2200 FOR ALL) at letter 1 of line 1"),
         ("\u1112\u1161\u11ab글 \x07", "U+0007 a sign without a name at letter 4 of line 1"),
     ],
 )
@@ -118,6 +121,7 @@ def test_whatever_is_typed_becomes_hangul_or_one_error() -> None:
         "억", "오후", "조", "010-", "½", "ㅋ", "℃", "₩", "www.", "@",
         "권", "장", "부", "세", "(주)", "\u321c", "美", "中", "(大韓)", "女", "率", "\u2162", "XIV", "III", "/4분기", "6.25 ",
         "전쟁", "US$", "mmHg", "㎍/㎥", "㎧", "혈압 ", "120/80", "No.", "p.", "영하 ", "1+1", "24/7", "내선 ",
+        *"<>≤≥≠≈↑↓▲⇒→\u2215x", "<=", "=>", "1e10", "樂", "音樂", "\u200e", "2x", "\ufffd",
     ]  # fmt: skip
     for _ in range(1000):
         text = "".join(rng.choices(pieces, k=rng.randint(1, 14)))
@@ -129,7 +133,10 @@ def test_whatever_is_typed_becomes_hangul_or_one_error() -> None:
         assert normalise(said) == said, text
 
 
-@pytest.mark.parametrize("piece", ["1", "1,", "1-", "a.", "1.", " ", "1만", "=1", "가", "~1", "ㅋ", "1/"])
+@pytest.mark.parametrize(
+    "piece",
+    ["1", "1,", "1-", "a.", "1.", " ", "1만", "=1", "가", "~1", "ㅋ", "1/", "1<", "x≤", "≥3", "↑", "1x", "2x ", "<a", "樂園"],
+)
 def test_long_lines_take_no_long_time(piece: str) -> None:
     """Ten thousand of anything: a rule that looks back again and again would take minutes."""
     assert normalise("가 " + piece * 10_000).startswith("가")

@@ -29,6 +29,7 @@ _QUARTER_LETTER = re.compile(r"(?<![A-Za-z0-9])(?:([1-4])Q(?:\s?(\d\d)(?!\d))?|Q
 _EVENT = re.compile(r"(?<![\d.·])(\d{1,2})·(\d{1,2})(?![\d·])")
 _PRESSURE = re.compile(
     r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])(\s?mmHg)?|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
+    r"|(?<![\d./])(9\d|1\d\d|2[0-3]\d)/([4-9]\d|1[0-2]\d)(?![\d/%])"
 )
 _NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})(\s?[~-]\s?|\s?부터\s?)(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
 _FINAL = r"(?:로|으로|\s?(?:승|패|완승|완패|대승|대패|신승|석패|압승|참패|역전|무승부|동점|리드|완봉|비겼|비긴))"
@@ -62,6 +63,8 @@ _PLUS_ONE = re.compile(
     r"(?=\s?(?:행사|이벤트|상품|증정|할인|세일|제품|기획|로|으로|을|를|에|이|은|는|[^\w\s]|$))"
 )
 _HASHTAG = re.compile(r"(?<![\w가-힣&])#(?=[가-힣A-Za-z])")
+_SHARES = re.compile(r"(?<![\d.])(\d{1,2})할(?:\s?(\d)푼)?(?:\s?(\d)리)?(?!\d)")
+_SERIES = re.compile(r"(?<![\d.])(\d{1,2})판\s?(\d{1,2})선승")
 _NUMBERED = re.compile(r"(?<![A-Za-z])No\.?\s?(?=\d)")
 _MOBILE = re.compile(r"(?<!\d)(01[016789])(\d{3,4})(\d{4})(?!\d)")
 _SHORT_PHONE = re.compile(r"(?<![\d-])(1[568]\d\d)-(\d{4})(?![\d-])")
@@ -113,6 +116,7 @@ def read_forms(text: str) -> str:
         (_HASHTAG, "해시태그 "), (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown),
         (_PLUS_ONE, lambda found: f"{tables().english_numbers[int(found[1]) - 1]} 플러스 원"),  # what shops give
         (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone), (_SHORT_PHONE, _groups), (_EMERGENCY, _groups), (_LOT, r"\1 다시 \2"),
+        (_SHARES, _shares), (_SERIES, lambda found: f"{sino(int(found[1]))} 판 {sino(int(found[2]))} 선승"),
         (_local_phone(), _groups), (_CODE, lambda found: " ".join(map(digits, found[0].split("-")))),
     )  # fmt: skip
     pairs = (
@@ -195,9 +199,19 @@ def _quarter(found: re.Match[str]) -> str:
 
 
 def _pressure(found: re.Match[str]) -> str:
-    before, *first, unit = found.groups()[:4] if found[2] else ("", *found.groups()[4:])
+    before, *first, unit = found.groups()[:4] if found[2] else ("", *found.groups()[4:7])
+    if found[8]:
+        first, unit = [found[8], found[9]], None
+        if int(found[8]) <= int(found[9]):
+            return found[0]
     name = f" {tables().measures['mmHg']}" if unit else ""
     return f"{before}{sino(int(first[0]))}에 {sino(int(first[1]))}{name}"
+
+
+def _shares(found: re.Match[str]) -> str:
+    """Tenths, hundredths and thousandths: 2할 5푼, a batting average."""
+    parts = zip(found.groups(), ("할", "푼", "리"), strict=True)
+    return " ".join(f"{sino(int(number))} {name}" for number, name in parts if number)
 
 
 def _countdown(found: re.Match[str]) -> str:

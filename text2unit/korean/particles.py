@@ -10,7 +10,7 @@ PAIRS = ("은/는", "이/가", "을/를", "과/와", "으로/로", "이에요/�
 _FIRST_MARK = 0xE000
 _MARKS = {pair: chr(_FIRST_MARK + number) for number, pair in enumerate(PAIRS)}
 """A sign of Unicode's private use for each: the rules of reading pass a particle that is not chosen yet."""
-TOPIC = _MARKS["은/는"]
+TOPIC, WITH = _MARKS["은/는"], _MARKS["과/와"]
 PAIR_OF = {form: pair for pair in PAIRS[:5] for form in pair.split("/")}
 _MARK = re.compile(f"[{''.join(_MARKS.values())}]")
 _BEHIND_NOUN = r"(?<=[^\s(/,.])"

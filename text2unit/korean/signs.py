@@ -1,14 +1,16 @@
-"""Signs and Latin letters of a text: what has no reading is named with its place, the others come in one form. Hanja are read, or
-silent where Hangul stands beside them."""
+"""Signs and Latin letters of a text: what has no reading is named with its place, the others come in one form."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
 from avcore.errors import InputError
+from avcore.texts import DIRECTION_MARKS
+from text2unit.korean.hanja import GLOSS, read_hanja, unsure_hanja
 from text2unit.korean.numerals import roman, sino
+from text2unit.korean.relations import SIGNS as RELATIONS
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
 _ADDRESS = re.compile(
@@ -43,17 +45,9 @@ _ALSO_LETTERS = ("IV", "VI", "XX", "XXX", "XI")
 _LISTED = re.compile(r"(?:표|그림|부록|사진|도표)\s?$")
 _AND = re.compile("(?<=[A-Z])&(?=[A-Z])")
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,}")
-_SIGNS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_HANJA = re.compile(f"[{_SIGNS}]+")
-GLOSS = re.compile(rf"(?<=[가-힣])\s?[(\[\uff08\u3014][{_SIGNS}\u00b7,\s]+[)\]\uff09\u3015]")
-"""Hanja in brackets behind the Hangul that they spell: 대한민국(大韓民國)."""
-_GLOSS_BEFORE_MORE = re.compile(rf"(?<=[가-힣])[(\uff08][{_SIGNS}]+[,;]\s?")
-_GLOSSED = re.compile(rf"([{_SIGNS}]+)[(\uff08]([가-힣]+)[)\uff09]")
-_ONSETS, _ONSET_STEP, _SOFT_VOWELS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", 588, (2, 3, 6, 7, 12, 17, 20)
-"""First consonants in Unicode's order, how many syllables each begins, and the vowels ㅑㅒㅕㅖㅛㅠㅣ."""
-_SURNAMES = {"金": "김", "李": "이", "林": "임", "柳": "유", "梁": "양", "盧": "노", "車": "차"}
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
-"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
+_INVISIBLE = re.compile(f"[\u00ad\u200b-\u200d\u2060\ufe0e\ufe0f\ufeff{DIRECTION_MARKS}]")
+"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures, directions."""
+_DIVISION = re.compile(r"(?<=[0-9A-Za-z)])\s+\u2215\s+(?=[0-9A-Za-z(])")
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 SUPERSCRIPT = re.compile(r"(?<=[0-9A-Za-z)\]])(?=[⁺⁻]?[⁰¹²³⁴-⁹]+(?![⁰¹²³⁴-⁹⁺⁻])|ⁿ(?!ᵈ))")
 _OLD = re.compile("(?<=[\u1100-\u1112])[\u119e\u11a1]|(?<=[\u1161-\u1175가-힣])\u11f0")
@@ -154,54 +148,20 @@ def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.,](?=\d))(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)
 
 
-def read_hanja(text: str) -> str:
-    """Hanja in Hangul: in brackets behind the Hangul that they spell they are not said, elsewhere they are read."""
-    if not _HANJA.search(text):
-        return text
-    glossed = _GLOSSED.sub(lambda found: found[2] if len(found[1]) == len(found[2]) else found[0], text)
-    return _HANJA.sub(_hanja_word, _GLOSS_BEFORE_MORE.sub("(", GLOSS.sub("", glossed)))
-
-
-def _hanja_word(found: re.Match[str]) -> str:
-    """Return a word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
-    known, before = tables(), found.string[: found.start()]
-    said = ""
-    for place, sign in enumerate(found[0]):
-        reading = known.hanja.get(sign, sign)
-        begins = not said and not ("가" <= before[-1:] <= "힣")
-        previous, following = said[-1:] or before[-1:], known.hanja.get(found[0][place + 1 : place + 2], "")
-        if begins:
-            reading = _SURNAMES.get(sign, _at_beginning(reading)) if len(found[0]) in (1, 3) else _at_beginning(reading)
-        elif reading in ("률", "렬") and "가" <= previous <= "힣" and (ord(previous) - ord("가")) % 28 in (0, 4):
-            reading = {"률": "율", "렬": "열"}[reading]
-        if sign == "不" and following and _ONSETS[(ord(following) - ord("가")) // _ONSET_STEP] in "ㄷㅈ":
-            reading = "부"
-        said += reading
-    return said
-
-
-def _at_beginning(syllable: str) -> str:
-    """Return a syllable as it begins a word: 녀 is 여, 래 is 내, 력 is 역."""
-    onset, rest = divmod(ord(syllable) - ord("가"), _ONSET_STEP)
-    vowel = rest // 28
-    is_soft = vowel in _SOFT_VOWELS
-    if _ONSETS[onset] not in "ㄴㄹ" or not "가" <= syllable <= "힣":
-        return syllable
-    if _ONSETS[onset] == "ㄴ" and not is_soft:
-        return syllable
-    return chr(ord("가") + _ONSETS.index("ㅇ" if is_soft else "ㄴ") * _ONSET_STEP + rest)
-
-
 def require_readable(text: str, path: str | Path | None = None) -> None:
     """Raise InputError naming signs without a reading, such as pictures, other scripts and controls, and where they stand."""
-    odd = list(unreadable(text))
+    refuse_signs(list(unreadable(text)), "Hangul, Latin letters, digits and punctuation", path)
+
+
+def refuse_signs(odd: Sequence[tuple[int, int, str]], expected: str, path: str | Path | None = None) -> None:
+    """Raise InputError naming signs, each with its line and letter; none are nothing."""
     if odd:
         places = ", ".join(f"{_name(sign)} at letter {column} of line {line}" for line, column, sign in odd[:_MOST_NAMED])
         more = f" and {len(odd) - _MOST_NAMED} more" if len(odd) > _MOST_NAMED else ""
         raise InputError(
             "the text has signs that cannot be read aloud",
             path=path,
-            expected="Hangul, Latin letters, digits and punctuation",
+            expected=expected,
             found=f"{places}{more}",
             hint="write them as words, or take them out",
         )
@@ -212,7 +172,7 @@ def clean(text: str) -> str:
 
     Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
     """
-    visible = "".join(sign for sign in _composed(text) if sign not in _INVISIBLE)
+    visible = _DIVISION.sub(" ÷ ", _INVISIBLE.sub("", _composed(text)))
     companies = ((_VULGAR, " "), (SUPERSCRIPT, "^"), (_COMPANY_BEFORE, _company), (_COMPANY_BEHIND, _company))
     read = read_hanja(read_roman(apply_rules(companies, visible.translate(_FORMS))))
     folded = unicodedata.normalize("NFKC", read).translate(_FORMS)
@@ -237,19 +197,20 @@ def lone_jamo(sign: str) -> bool:
 
 def unreadable(text: str) -> Iterator[tuple[int, int, str]]:
     """Line and letter, from 1, of each sign that no rule reads. Pieces of Hangul are not counted as letters of their own."""
-    line, column = 1, 0
-    for sign in GLOSS.sub(lambda found: "," * len(found[0]), _composed(text)):
+    line, column, plain = 1, 0, GLOSS.sub(lambda found: "," * len(found[0]), _composed(text))
+    unsure = unsure_hanja(plain)
+    for place, sign in enumerate(plain):
         if sign == "\n":
             line, column = line + 1, 0
             continue
         column += 1
-        if not has_reading(sign):
+        if place in unsure or not has_reading(sign):
             yield line, column, sign
 
 
 def has_reading(sign: str) -> bool:
     """Return whether a rule reads a sign, or passes over it."""
-    return sign in _INVISIBLE or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign)))
+    return bool(_INVISIBLE.match(sign)) or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign)))
 
 
 def _is_known(sign: str) -> bool:
@@ -263,7 +224,7 @@ def _is_known(sign: str) -> bool:
     if sign.lower() in known.greek or sign in known.signs or sign in known.currencies:
         return True
     marks = known.stops + known.questions + known.pauses + known.quotes + known.silent
-    return sign in marks or sign in _FORMED or _is_latin(sign)
+    return sign in marks or sign in _FORMED or sign in RELATIONS or _is_latin(sign)
 
 
 def _is_latin(sign: str) -> bool:

@@ -56,6 +56,8 @@ class Tables:
     repeated: Mapping[str, str]
     chat: Mapping[str, str]
     hanja: Mapping[str, str]
+    hanja_words: Mapping[str, str]
+    hanja_unsure: str
     stops: str
     questions: str
     pauses: str
@@ -71,7 +73,9 @@ def tables() -> Tables:
     words = {name: frozenset(content[name].split()) for name in ("native", "sino", "alone")}
     of_lists = {name: {key: tuple(value) for key, value in content[name].items()} for name in ("copies", "speeds")}
     hanja = {sign: reading for reading, signs in _pairs(content["hanja"]).items() for sign in signs}
-    return Tables(**content | lists | words | of_lists | {"words": _pairs(content["words"]), "hanja": hanja})
+    return Tables(
+        **content | lists | words | of_lists | {name: _pairs(content[name]) for name in ("words", "hanja_words")} | {"hanja": hanja}
+    )
 
 
 def alternatives(words: Iterable[str]) -> str:
