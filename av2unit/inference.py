@@ -60,18 +60,16 @@ def extract_to_file(options: UnitsOptions) -> Units:
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
-        from avcore.faces.footage import settle_pictures
-        from avcore.media.sound import settle_track
+        from avcore.faces.footage import select_tracks
 
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
         tell(_UNUSED(modalities=options.modalities), lip_path)
-    settle_track(options.video, options.audio_track)
-    settle_pictures(options.video)
+    source = select_tracks(options.video, options.audio_track)
     extractor = UnitExtractor.from_checkpoint(encoder, options.device, options.precision)
     with bars(options.quiet) as progress:
-        speech, lips = read_utterance(options.video, modalities, lip_path, parse_face_choice(options.face), progress)
+        speech, lips = read_utterance(source, modalities, lip_path, parse_face_choice(options.face), progress)
         start = time.perf_counter()
         found = extractor.extract_scored(speech, lips, progress)
         spent_s = time.perf_counter() - start

@@ -9,7 +9,7 @@ from avcore.arrays import Floats, Pictures, load_array
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
-from avcore.media import PictureSource, probe, read_gray_video, read_speech
+from avcore.media import AnySource, PictureSource, probe, read_gray_video, read_speech
 from avcore.notes import NoteKind, tell
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
@@ -42,7 +42,7 @@ def parse_modalities(text: str) -> frozenset[str]:
 
 
 def read_utterance(
-    path: str | Path,
+    given: AnySource,
     modalities: frozenset[str],
     lip_path: str | Path | None = None,
     face: FaceChoice = "auto",
@@ -54,7 +54,8 @@ def read_utterance(
     of several faces. Returns speech float32 [samples] at 16 kHz and lips uint8 [time, height, width] at 25 fps, None for
     what `modalities` lack. Raises InputError, MediaError, NoSpeechError or NoFaceError.
     """
-    info = probe(path)
+    info = probe(given)
+    path, source = info.path, info.source
     if AUDIO in modalities and not info.has_audio:
         hint = f"use --modalities {VIDEO} to read the lips alone"
         raise MediaError("it has no sound track", path=info.path, expected="sound", found="pictures only", hint=hint)
@@ -62,10 +63,10 @@ def read_utterance(
         hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
         raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
     is_looking = VIDEO in modalities and lip_path is None
-    speech = read_speech(path) if info.has_audio and (AUDIO in modalities or is_looking) else None
+    speech = read_speech(source) if info.has_audio and (AUDIO in modalities or is_looking) else None
     lips = None
     if VIDEO in modalities:
-        lips = lips_of_video(path, face, speech, progress) if lip_path is None else read_lip_video(lip_path)
+        lips = lips_of_video(source, face, speech, progress) if lip_path is None else read_lip_video(lip_path)
     if AUDIO not in modalities:
         return None, lips
     if speech is None or not speech.size:
@@ -76,15 +77,15 @@ def read_utterance(
 
 
 def lips_of_video(
-    path: str | Path, face: FaceChoice = "auto", speech: Floats | None = None, progress: Progress = silent
+    source: AnySource, face: FaceChoice = "auto", speech: Floats | None = None, progress: Progress = silent
 ) -> Pictures:
     """Find the speaker's face in a video and cut out the lips, uint8 [time, 96, 96] at 25 fps.
 
     speech: float32 [samples] at 16 kHz, to tell who speaks. Raises MediaError when there are no pictures, NoFaceError
     when there is no face.
     """
-    pictures = PictureSource(path)
-    return find_faces(pictures, face, speech, progress, len(pictures), path, pictures.info.pixel_aspect).lips
+    pictures = PictureSource(source)
+    return find_faces(pictures, face, speech, progress, len(pictures), pictures.path, pictures.info.pixel_aspect).lips
 
 
 def read_lip_video(path: str | Path) -> Pictures:

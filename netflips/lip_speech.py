@@ -1,6 +1,7 @@
 """Speech for silent lips (lip-to-speech): units of each utterance's lips, said in the time that they took, in the voice of their
 owner or of somebody else."""
 
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -20,12 +21,20 @@ from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
 from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UsageError
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.footage import settle_pictures
+from avcore.faces.footage import select_tracks
 from avcore.faces.select import MIN_VARIATION, FaceChoice, parse_face_choice
 from avcore.files import atomic_output, private_folder
-from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
+from avcore.media import (
+    AnySource,
+    MediaInfo,
+    PictureSource,
+    iter_speech_blocks,
+    probe,
+    require_media,
+    require_video_name,
+    write_speech_pieces,
+)
 from avcore.media.carried import CarriedOver
-from avcore.media.sound import settle_track
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
@@ -72,7 +81,7 @@ from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
 """That a script tells."""
-_MEL, _STORED = ".npz", (".npy", ".npz")
+_MEL, _STORED, _SPOKEN = ".npz", (".npy", ".npz"), "speech.wav"
 _ENOUGH, _LEAST = seconds_to_samples(20), seconds_to_samples(1)
 """Samples of speech that a voice is taken from, and that it needs."""
 _WINDOW = frame_at(0.6)
@@ -109,9 +118,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
         raise UsageError(f"the name of a mel spectrogram must end in {_MEL}", found=options.save_mel.name)
     if options.out_vid_path is not None:
         require_video_name(options.out_vid_path)
-    settle_track(options.video, options.audio_track)
-    settle_pictures(options.video)
-    info = require_moving_lips(options.video)
+    info = require_moving_lips(select_tracks(options.video, options.audio_track))
     clock, checkpoint = StageClock(), open_renderer_checkpoint(paths.unit2av)
     language = _language(options.source, checkpoint)
     models = models_when_asked(paths, options, language)
@@ -119,17 +126,20 @@ def speak_video(options: LipSpeechOptions) -> Script:
     voice, whose = _voice(options, info, models)
     LOG.info("voice: %s", whose)
     heard = list[Units]()
-    with bars(options.quiet) as progress:
+    with bars(options.quiet) as progress, private_folder() as folder:
+        spoken = folder / _SPOKEN  # it is read again, which an output that is a pipe cannot be
         with clock.stage("faces"):
-            face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
+            face, utterances = see_lips(info.source, parse_face_choice(options.face), progress)
         with clock.stage("speech"):
             pieces = speech_pieces(face, utterances, models.extractor, vocoder, voice, progress, heard.append)
-            samples = write_speech_pieces(options.out, pieces)
+            samples = write_speech_pieces(spoken, pieces)
+            with atomic_output(options.out) as temporary:
+                shutil.copyfile(spoken, temporary)
         if options.save_mel is not None:
-            LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out), "column"))
+            LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, spoken), "column"))
         if options.out_vid_path is not None:
-            source = PictureSource(options.video, info.steady_rate)
-            _write_video(source, options.out_vid_path, options.out, checkpoint.source.fingerprint, progress)
+            source = PictureSource(info.source, info.steady_rate)
+            _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
     seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(utterances), "utterance"), vocoder.language)
     return Script(
@@ -197,7 +207,7 @@ def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models) -> tuple[
     if not info.has_audio:
         return neutral_voice(dim), "neutral, as the video has no sound and no --voice is given"
     with private_folder() as folder:
-        sound = stored_sound(iter_speech_blocks(options.video), folder / "sound.f32")
+        sound = stored_sound(iter_speech_blocks(info.source), folder / "sound.f32")
         spoken = np.concatenate([np.zeros(0, np.float32), *(sound.between(*one) for one in sound.regions)])[:_ENOUGH]
     if len(spoken) < _LEAST:
         return neutral_voice(dim), "neutral, as the video's sound has too little speech and no --voice is given"
@@ -209,7 +219,7 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    sound, carried = speech_as_it_is(speech, info.duration_s), CarriedOver(source.path, Fraction, info.duration_s)
+    sound, carried = speech_as_it_is(speech, info.duration_s), CarriedOver(info.source, Fraction, info.duration_s)
     with Frame.of(info, source.rate).writer(out, sound, comment=synthetic_comment("speech", [made_by]), carried=carried) as writer:
         write_in_step(writer, pictures, sound)
 
@@ -218,7 +228,7 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
 
 
 def speak_lips(
-    video: str | Path,
+    video: AnySource,
     vocoder: Voice,
     extractor: Extractor,
     speaker: SpeakerVoice | Samples,
@@ -237,15 +247,15 @@ def speak_lips(
     return Speech(np.concatenate(pieces), Units.from_frames(frames, said[0].language, said[0].vocabulary))
 
 
-def see_lips(video: str | Path, face: FaceChoice = "auto", progress: Progress = silent) -> tuple[SpeakerFace, list[Stretch]]:
+def see_lips(video: AnySource, face: FaceChoice = "auto", progress: Progress = silent) -> tuple[SpeakerFace, list[Stretch]]:
     """The face whose lips are read, and its utterances. The sound is not listened to.
 
     Raises MediaError for a file without pictures, InputError for a still one, NoFaceError, and NoSpeechError for lips that rest.
     """
     info = require_moving_lips(video)
-    pictures = PictureSource(video)
+    pictures = PictureSource(info.source)
     try:
-        seen = find_faces(pictures, face, None, progress, len(pictures), video, info.pixel_aspect)
+        seen = find_faces(pictures, face, None, progress, len(pictures), info.path, info.pixel_aspect)
     except NoFaceError as error:
         hint = "there must be a face whose lips can be read" if not isinstance(face, int) else "try --face auto"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
@@ -253,20 +263,20 @@ def see_lips(video: str | Path, face: FaceChoice = "auto", progress: Progress = 
     if not utterances:
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",
-            path=video,
+            path=info.path,
             found=f"{several(seen.num_found, 'picture')} with the face",
             hint="--face N chooses another face",
         )
     return seen, utterances
 
 
-def require_moving_lips(video: str | Path) -> MediaInfo:
+def require_moving_lips(video: AnySource) -> MediaInfo:
     """Return what a video holds. Raises MediaError where it has no pictures, InputError where it has one only."""
     info = probe(video)
     if not info.has_video:
-        raise MediaError("it has sound only: lip-to-speech needs a face", path=video, expected="a video", found="no picture")
+        raise MediaError("it has sound only: lip-to-speech needs a face", path=info.path, expected="a video", found="no picture")
     if info.num_frames < 2:
-        raise InputError("this is a still picture, which says nothing", path=video, hint="netflips portrait makes one talk")
+        raise InputError("this is a still picture, which says nothing", path=info.path, hint="netflips portrait makes one talk")
     return info
 
 

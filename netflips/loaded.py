@@ -55,12 +55,13 @@ class Loaded:
         if isinstance(heard, np.ndarray):
             return self.models.extractor.extract(heard)
         from av2unit.sources import parse_modalities, read_utterance
+        from avcore.faces.footage import select_tracks
         from avcore.media import probe, require_media
 
-        info = probe(require_media(Path(heard), "the recording"))
+        info = probe(select_tracks(require_media(Path(heard), "the recording")))
         there = {"audio": info.has_audio, "video": info.has_video}
         asked = modalities or ",".join(name for name, is_there in there.items() if is_there)
-        speech, lips = read_utterance(Path(heard), parse_modalities(asked), None, parse_face_choice(face), progress)
+        speech, lips = read_utterance(info.source, parse_modalities(asked), None, parse_face_choice(face), progress)
         return self.models.extractor.extract(speech, lips)
 
     def translate(self, units: Units) -> Units:
@@ -107,12 +108,13 @@ class Loaded:
     ) -> Transcript:
         """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
         `netflips transcribe` takes them."""
+        from avcore.media.tracks import select_audio_track
         from netflips.recognition import as_one, hear_sound, heard_in, transcribe
 
         asked = self._ear.settings(modalities, None, parse_face_choice(face), None)
         if isinstance(heard, np.ndarray):
             return hear_sound(heard, self._ear, asked)
-        return as_one(heard_in(transcribe(Path(heard), self._ear, asked, progress).utterances))
+        return as_one(heard_in(transcribe(select_audio_track(Path(heard)), self._ear, asked, progress).utterances))
 
     def dub(
         self,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceErro
 from avcore.faces.find import SpeakerFace, find_faces, with_shots
 from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
-from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
+from avcore.media import MediaInfo, MediaSource, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent, track
 from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
@@ -144,12 +143,12 @@ def open_recogniser(options: "TranscribeOptions | AvatarOptions") -> Recogniser:
     return UnitRecogniser(reader, load_unit_encoder(checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), how))
 
 
-def transcribe(path: Path, ear: Recogniser, settings: ListenSettings, progress: Progress = silent) -> Script:
+def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, progress: Progress = silent) -> Script:
     """Return the script of a recording of any length, with the text of each utterance; one at a time is held.
 
     Raises MediaError, NoSpeechError or NoFaceError.
     """
-    info, spans = probe(path), list[Span]()
+    path, info, spans = source.path, probe(source), list[Span]()
     hears, sees = AUDIO in settings.modalities, VIDEO in settings.modalities
     if settings.is_auto:
         hears, sees = info.has_audio, info.has_video
@@ -162,19 +161,19 @@ def transcribe(path: Path, ear: Recogniser, settings: ListenSettings, progress: 
     with private_folder() as folder:
         sound, duration_s = None, float(info.duration_s)
         if info.has_audio:
-            sound = stored_sound(iter_speech_blocks(path), folder / _SOUND_FILE)
+            sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
             spans = _cut(sound.activity, duration_s, ear.length)
         if hears and not spans:
             hint = "use --modalities video to read the lips alone"
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
         spans = spans or [(0.0, duration_s)]  # lips are read of all of it
-        face = _face(path, info, settings, sound, progress) if sees else None
+        face = _face(info, settings, sound, progress) if sees else None
         samples = sound.samples if hears and sound is not None else None
         said = tuple(
             _heard(number, span, ear, settings, samples, face)
             for number, span in enumerate(track(spans, "transcribe", progress, len(spans)), 1)
         )
-    shots = () if not info.has_video else _cuts(path) if face is None else face.cuts
+    shots = () if not info.has_video else _cuts(source) if face is None else face.cuts
     whole = of_recording((one.understood or Understanding(), one.place.seconds) for one in said)
     cuts, media = tuple(float(frames_to_seconds(cut)) for cut in shots), Media(str(path), duration_s=duration_s)
     return Script(media=media, cuts=cuts, utterances=said, understood=whole)
@@ -216,18 +215,18 @@ def _heard(
     return Utterance(number, place, text=text, understood=understood)
 
 
-def _face(path: Path, info: MediaInfo, settings: ListenSettings, sound: Sound | None, progress: Progress) -> SpeakerFace | None:
+def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progress: Progress) -> SpeakerFace | None:
     """Return the face whose lips are read; None where there is none and the sound is enough. Raises NoFaceError."""
-    pictures, speech = PictureSource(path), None if sound is None or not sound.activity.num_samples else sound.samples
+    pictures, speech = PictureSource(info.source), None if sound is None or not sound.activity.num_samples else sound.samples
     try:
-        return find_faces(pictures, settings.face, speech, progress, len(pictures), path, info.pixel_aspect)
+        return find_faces(pictures, settings.face, speech, progress, len(pictures), info.path, info.pixel_aspect)
     except NoFaceError as error:
         if settings.is_auto and speech is not None and not isinstance(error, NoSuchFaceError):
             return None
         raise
 
 
-def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
+def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     """Return the language of most of the longest utterances of a recording, or the only one that the recogniser knows.
 
     Raises NoSpeechError where none can be told.
@@ -235,11 +234,11 @@ def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
     with private_folder() as folder:
-        sound = stored_sound(iter_speech_blocks(path), folder / _SOUND_FILE)
-        spans = sorted(_cut(sound.activity, float(probe(path).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
+        sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
+        spans = sorted(_cut(sound.activity, float(probe(source).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
         found = main_language(recognizer, (sound.between(*span) for span in spans))
     if not found:
-        raise NoSpeechError("its language cannot be told", path=path, hint="name it: --from en")
+        raise NoSpeechError("its language cannot be told", path=source.path, hint="name it: --from en")
     return found
 
 
@@ -248,10 +247,10 @@ def _cut(activity: SpeechActivity, duration_s: float, length: tuple[float, float
     return cut_utterances(activity.regions(), duration_s, (), length, activity.quietest_s)
 
 
-def _cuts(path: Path) -> Iterator[int]:
+def _cuts(source: MediaSource) -> Iterator[int]:
     """Yield the pictures that begin another shot."""
     before = 0
-    for number, (_, shot) in enumerate(with_shots(PictureSource(path))):
+    for number, (_, shot) in enumerate(with_shots(PictureSource(source))):
         if shot != before:
             before = shot
             yield number

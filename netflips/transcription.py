@@ -36,7 +36,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
         check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
         from avcore.media import require_media
-        from avcore.media.sound import settle_track
+        from avcore.media.tracks import select_audio_track
         from netflips.recognition import as_one, heard_in, open_recogniser, transcribe
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
@@ -46,9 +46,9 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     failed = 0
     for path, out in outputs.items():
         try:
-            settle_track(path, options.audio_track)
+            source = select_audio_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
-                script = transcribe(path, ear, asked, progress)
+                script = transcribe(source, ear, asked, progress)
             tell_verdict(script.understood or Understanding(), path, options.strict)
             if found is not None:
                 found.append(script)

@@ -29,9 +29,8 @@ from avcore.contracts import Speaker, SpeakerVoice, kind_of, require_full_scale
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.files import Input, Output, atomic_output, require_file
 from avcore.flags import Command, CommonOptions, flag
-from avcore.media import probe, read_speech
-from avcore.media.opening import chosen_number
-from avcore.media.sound import settle_track
+from avcore.media import AnySource, MediaSource, probe, read_speech
+from avcore.media.tracks import select_audio_track
 from avcore.speech.pitch import Pitch, measure_pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from unit2av.stage import SPEAKER_ENCODER
@@ -234,14 +233,14 @@ _LARGEST = 1000.0
 """Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
 
 
-def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice:
+def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice:
     """Return the voice in a file, with its pitch where that is known.
 
-    path: `x.npy` with the vector, `x.npz` of `write_voice`, or any video or sound file. encoder: makes the speaker encoder;
+    given: `x.npy` with the vector, `x.npz` of `write_voice`, or any video or sound file. encoder: makes the speaker encoder;
     called for sound only. Raises InputError, MediaError when there is no sound track, and NoSpeechError when there is too
     little sound.
     """
-    path = require_file(path, "the voice", hint="--voice takes x.wav, x.npy, x.npz or a video")
+    path = require_file(MediaSource.of(given).path, "the voice", hint="--voice takes x.wav, x.npy, x.npz or a video")
     if path.suffix.lower() == ".npy":
         return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
     if path.suffix.lower() == _SUFFIX:
@@ -262,10 +261,9 @@ def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice
                 found=stored.tolist(),
             )
         return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])))
-    if chosen_number(path) is None:  # else it is the video that is dubbed, too
-        settle_track(path)
-    probe(path)  # says that it ends early, which reading it does not
-    speech = read_speech(path)
+    source = given if isinstance(given, MediaSource) else select_audio_track(path)
+    probe(source)  # says that it ends early, which reading it does not
+    speech = read_speech(source)
     try:
         return voice_of(speech, encoder())
     except NoSpeechError as error:

@@ -12,13 +12,12 @@ from avcore.contracts import SpeakerVoice, Voice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import find_faces
-from avcore.faces.footage import settle_pictures
+from avcore.faces.footage import select_tracks
 from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech, write_speech
-from avcore.media.sound import settle_track
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, bars, track
@@ -110,9 +109,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, checkpoint)
     out = options.out
-    settle_track(options.video)
-    settle_pictures(options.video)
-    source = PictureSource(options.video)
+    source = PictureSource(select_tracks(options.video))
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
@@ -168,8 +165,8 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
         raise NoSpeechError(
             "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
         )
-    path = options.voice or source.path
-    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
+    given = options.voice or source.info.source
+    return read_voice(given, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
 
 
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
@@ -178,7 +175,7 @@ def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, pr
         boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
         size = source.info.height, source.info.width
         return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
-    speech = read_speech(source.path) if source.info.has_audio else None
+    speech = read_speech(source.info.source) if source.info.has_audio else None
     pictures = source.pictures(0, num_pictures)
     try:
         choice = parse_face_choice(options.face)

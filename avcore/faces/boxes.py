@@ -207,7 +207,7 @@ def read_boxes_for(source: PictureSource, path: str | Path, policy: FillPolicy =
         raise NoFaceError("there is no face box in it", path=path, found=f"{several(len(boxes), 'row')} without a box")
     if len(boxes) == len(source):
         return boxes
-    times = [picture.time for picture in read_pictures(source.path, clock=source.info.clock)]
+    times = [picture.time for picture in read_pictures(source.info.source, clock=source.info.clock)]
     if len(boxes) != len(times):
         expected = f"{several(len(times), 'row')}, one per picture of {source.path.name}"
         raise InputError("the face boxes are of another video", path=path, expected=expected, found=several(len(boxes), "row"))

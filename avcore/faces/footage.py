@@ -1,12 +1,13 @@
 """Whether pictures show somebody, and which track of a file that has several does: slides and a speaker, or two cameras."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from avcore.errors import MediaError
-from avcore.media import PictureSource, probe, read_pictures
-from avcore.media.opening import choose_pictures, note_of
-from avcore.notes import NoteKind
+from avcore.media import AnySource, MediaSource, PictureSource, probe, read_pictures
+from avcore.media.tracks import select_audio_track
+from avcore.notes import NoteKind, tell
 from avcore.timeline import FRAME_RATE
 
 _LOOKED_AT = 5
@@ -16,45 +17,49 @@ _FIRST_S, _EVERY = 30, 15
 _SEVERAL = NoteKind("several_picture_tracks", "picture track {track} is taken, not {others}", "; dub --video-track chooses another")
 
 
-def settle_pictures(path: str | Path, asked: int | None = None) -> None:
-    """Decide which track of pictures of a file is read from now on, and say so where there are several.
+def select_tracks(path: str | Path, sound: str | None = None, pictures: int | None = None) -> MediaSource:
+    """Return a file with the tracks of sound and pictures that are to be read, and say which where there are several.
 
-    asked: its number, from 1; None = the one with a face in most of a few pictures, of two that are alike the one that a player
-    shows. Raises InputError or MediaError for a file or a track that is not there.
+    sound: see `select_audio_track`. pictures: number of the track, from 1; None = the one with a face in most of a few pictures, of
+    two that are alike the one that a player shows. Raises InputError or MediaError for a file or a track that is not there.
     """
-    choose_pictures(path, None)
-    info = probe(path)
+    source = select_audio_track(path, sound)
+    info = probe(source)
     tracks, usual = info.picture_tracks, info.picture_track
-    if asked is not None and not 1 <= asked <= len(tracks):
+    if pictures is not None and not 1 <= pictures <= len(tracks):
         there = ", ".join(map(str, tracks)) or "no picture"
-        raise MediaError("it has no such picture track", path=path, expected=there, found=f"--video-track {asked}")
+        raise MediaError("it has no such picture track", path=path, expected=there, found=f"--video-track {pictures}")
     if len(tracks) < 2:
-        return
-    if asked is None:
-        asked = max(tracks, key=lambda one: (_faces(path, one.number), one.number == usual)).number
-    choose_pictures(path, asked)
-    others = ", ".join(str(one) for one in tracks if one.number != asked)
-    note_of(path, _SEVERAL(track=str(tracks[asked - 1]), others=others))
+        return source
+    if pictures is None:
+        pictures = max(tracks, key=lambda one: (_faces(_showing(source, one.number, usual)), one.number == usual)).number
+    others = ", ".join(str(one) for one in tracks if one.number != pictures)
+    note = _SEVERAL(track=str(tracks[pictures - 1]), others=others)
+    tell(note, path, is_once=True)
+    return replace(_showing(source, pictures, usual), notes=(*source.notes, note))
 
 
-def shows_face(path: str | Path) -> bool:
+def _showing(source: MediaSource, number: int, usual: int) -> MediaSource:
+    return replace(source, video_track=None if number == usual else number)
+
+
+def shows_face(source: AnySource) -> bool:
     """Return whether there is a face in the first half minute. Raises MediaError."""
     from avcore.faces.detect import FaceDetector
 
     with FaceDetector() as faces:
-        pictures = islice(PictureSource(path).pictures(), 0, _FIRST_S * FRAME_RATE, _EVERY)
+        pictures = islice(PictureSource(source).pictures(), 0, _FIRST_S * FRAME_RATE, _EVERY)
         return any(faces.boxes(picture.rgb) for picture in pictures)
 
 
-def _faces(path: str | Path, number: int) -> int:
+def _faces(source: MediaSource) -> int:
     """Return in how many of a few pictures of a track there is a face."""
     from avcore.faces.detect import FaceDetector
 
-    choose_pictures(path, number)
     try:
-        begin, end = probe(path).picture_s
+        begin, end = probe(source).picture_s
         times = [begin + (end - begin) * (2 * place + 1) / (2 * _LOOKED_AT) for place in range(_LOOKED_AT)]
-        pictures = [next(read_pictures(path, time), None) for time in times]
+        pictures = [next(read_pictures(source, time), None) for time in times]
     except MediaError:  # a damaged or unknown one is reported if it is the one that is read
         return 0
     with FaceDetector() as detector:

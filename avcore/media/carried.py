@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -18,7 +17,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 
-from avcore.media.opening import note_of, open_media
+from avcore.media.media_source import MediaSource, note_of
+from avcore.media.opening import open_media
 from avcore.media.pictures import clock_of
 from avcore.media.probe import probe
 from avcore.notes import NoteKind
@@ -119,25 +119,25 @@ class CarriedOver:
     others, and only titles go over. end_s: where the new one ends.
     """
 
-    path: Path
+    source: MediaSource
     at: Callable[[Fraction], Fraction] | None = None
     end_s: Fraction = Fraction(0)
 
     @property
     def has_times(self) -> bool:
         """Whether something goes over that has times."""
-        return self.at is not None and probe(self.path).has_extras
+        return self.at is not None and probe(self.source).has_extras
 
     def say_what_is_left(self, kind: str, name: str) -> None:
         """Tell the user which tracks of subtitles the new video cannot hold. kind: of its container; name: as in `.mp4`."""
         if not self.has_times:
             return
-        with open_media(self.path) as container:
+        with open_media(self.source) as container:
             for number, stream in enumerate(container.streams.subtitles, 1):
                 if _how(stream, kind) is None:
                     codec = _codec_of(stream)
                     known = "unknown" if codec is None else codec.canonical_name
-                    note_of(self.path, _TRACK_LEFT_OUT(number=number, codec=known, file=name))
+                    note_of(self.source, _TRACK_LEFT_OUT(number=number, codec=known, file=name))
 
 
 def _how(stream: Any, kind: str) -> str | None:
@@ -160,15 +160,15 @@ class CarriedTracks:
         a player should rather show, are in it.
         """
         self._carried, self._kind = carried, kind
-        titles = _short(probe(carried.path).tags)
+        titles = _short(probe(carried.source).tags)
         out.metadata.update({name: value for name, value in titles.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
         self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
         self._next: tuple[Fraction, Packet[Any]] | None = None
         if not carried.has_times:
             return
-        container = stack.enter_context(open_media(carried.path))
-        self._start = clock_of(carried.path).start
+        container = stack.enter_context(open_media(carried.source))
+        self._start = clock_of(carried.source).start
         chapters = list(self._chapters(container))
         if chapters:
             out.set_chapters(chapters)
@@ -209,7 +209,7 @@ class CarriedTracks:
         try:
             yield from self._packets(container)
         except av.error.FFmpegError as error:
-            note_of(self._carried.path, _DAMAGED(error=error.strerror))
+            note_of(self._carried.source, _DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         """Yield the packets with the time (s) at which they begin, in the order of the file."""

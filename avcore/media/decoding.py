@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from avcore.errors import MediaError
 from avcore.files import private_folder
 from avcore.media.colour import WideColours, cube_of, has_alpha, is_transparent, wide_colours, with_known_tags
-from avcore.media.opening import OnceAFile, _stores_order_only, open_media, require_video
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile
+from avcore.media.opening import _stores_order_only, open_media, require_video
 from avcore.notes import Note, NoteKind, tell
 from avcore.timeline import FRAME_RATE
 
@@ -240,62 +241,63 @@ def _decoder_of(stream: Any) -> Any:
     return decoder
 
 
-def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:
+def decode_from(given: AnySource, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:
     """Yield the first frame of a video, and then frames in order, up to the end.
 
     These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing. All are
     progressive and SDR (`Treatment`). Raises InputError or MediaError when no picture can be decoded.
     """
-    with open_media(path) as container:
-        stream = require_video(container, path)
-        treat, from_start = decode_from_start(container, stream, path)
+    source = MediaSource.of(given)
+    with open_media(source) as container:
+        stream = require_video(container, source)
+        treat, from_start = decode_from_start(container, stream, source)
         first = next(from_start)
         yield first
         if first.treatment.is_interlaced:  # fields are filled from the frames around them
             start = max(start - _FRAMES_AROUND / (stream.average_rate or stream.guessed_rate or FRAME_RATE), Fraction(0))
-        frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
+        frames = _seek(container, stream, source.path, first.clock + start) if start > 0 else from_start
         if frames is not None:
             yield from frames if frames is from_start else treat(frames)
             return
-    yield from islice(decode_from(path), 1, None)
+    yield from islice(decode_from(source), 1, None)
 
 
 def decode_from_start(
-    container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None
+    container: Any, stream: Any, source: MediaSource, packets: Iterable[Any] | None = None
 ) -> tuple[_Treat, Iterator[DecodedFrame]]:
     """Return what the frames of a video go through, and these from the first one on. packets: see `decode_frames`.
 
     Raises MediaError when no picture can be decoded.
     """
-    stored = decode_frames(container, stream, path, packets)
+    stored = decode_frames(container, stream, source.path, packets)
     lead = next(stored, None)
     if lead is None:
-        raise MediaError("no picture in it can be decoded", path=path)
-    treat = _treatment(path, lead.decoded)
+        raise MediaError("no picture in it can be decoded", path=source.path)
+    treat = _treatment(source, lead.decoded)
     return treat, treat(chain([lead], stored))
 
 
-def _treatment(path: str | Path, first: Any) -> _Treat:
+def _treatment(source: MediaSource, first: Any) -> _Treat:
     """Return what the frames of a video go through, by its first one, as a function from frames to frames."""
     treatment, are_fields_true = Treatment.of(first), True
     if treatment.is_interlaced:
-        parity = _parity(path)
+        parity = _parity(source)
         are_fields_true = parity is not None
         treatment = replace(treatment, is_interlaced=are_fields_true, parity=parity or "auto")
     return partial(treated, treatment=treatment, are_fields_true=are_fields_true)
 
 
 @OnceAFile
-def _parity(path: str | Path) -> str | None:
+def _parity(source: MediaSource) -> str | None:
     """Return what `true_parity` says of the fields of a file."""
-    with open_media(path) as container:
-        stream = require_video(container, path)
+    with open_media(source) as container:
+        stream = require_video(container, source)
         start, length = container.start_time or 0, container.duration or 0
 
         def stretches() -> Iterator[list[Any]]:
             for place in range(_PLACES if length else 1):
                 container.seek(start + length * place // _PLACES)
-                yield [frame.decoded for frame in islice(decode_frames(container, stream, path), _PLACE_FRAMES)]
+                yield [frame.decoded for frame in islice(decode_frames(container, stream, source.path), _PLACE_FRAMES)]
 
         try:
             return true_parity(stretches())

@@ -1,8 +1,8 @@
 """Open media files, or say in one sentence why one cannot be used: kinds of files, bounds, and the sound track that is read.
 
 A few bytes of a header can ask for hours of silence or gigabytes of pixels; no footage comes near the bounds here. What a header
-says of a file's length tells one that was cut off on its way. Of several sound tracks, the one that a player plays is read, unless
-this process chose another. Results about a file are kept for as long as the file stays the same.
+says of a file's length tells one that was cut off on its way. Of several tracks, the one that a player plays is read, unless the
+source names another.
 """
 
 import logging
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO
 
 import av
 from av.stream import Disposition
 
 from avcore.errors import InputError, MediaError
 from avcore.files import require_file
-from avcore.notes import NEW_COMMAND, Note, tell
+from avcore.media.media_source import AnySource, MediaSource
 from avcore.timeline import SAMPLE_RATE, Seconds
 
 STILLS = {"png_pipe": "PNG", "jpeg_pipe": "JPEG", "webp_pipe": "WebP", "bmp_pipe": "BMP", "tiff_pipe": "TIFF"}
@@ -223,87 +223,6 @@ def _data_of(file: BinaryIO, start: int, length: int, size_in: Callable[[bytes],
 
 _DATA_SIZES = {"wav": _wav_data, "w64": _w64_data, "caf": _caf_data}
 
-_CHOSEN: dict[str, int] = {}
-_CHOSEN_PICTURES: dict[str, int] = {}
-"""Numbers of tracks by the path of their file."""
-_NOTES: dict[str, list[Note]] = {}
-NEW_COMMAND += [_CHOSEN.clear, _CHOSEN_PICTURES.clear, _NOTES.clear]
-
-
-def choose_track(path: str | Path, number: int | None) -> None:
-    """Read this sound track of a file, counted from 1, from now on; None = the one that a player plays."""
-    _NOTES.pop(_name(path), None)
-    if number is None:
-        _CHOSEN.pop(_name(path), None)
-    else:
-        _CHOSEN[_name(path)] = number
-
-
-def chosen_number(path: str | Path) -> int | None:
-    """Return the number of the sound track that was chosen; None = the one that a player plays."""
-    return _CHOSEN.get(_name(path))
-
-
-def choose_pictures(path: str | Path, number: int | None) -> None:
-    """Read this track of moving pictures of a file, counted from 1, from now on; None = the one that a player shows."""
-    if number is None:
-        _CHOSEN_PICTURES.pop(_name(path), None)
-    else:
-        _CHOSEN_PICTURES[_name(path)] = number
-
-
-def note_of(path: str | Path, note: Note) -> None:
-    """Tell the user how a file is read, once, and keep it for reports."""
-    notes = _NOTES.setdefault(_name(path), [])
-    if note not in notes:
-        notes.append(note)
-    tell(note, path, is_once=True)
-
-
-def notes_of(path: str | Path) -> tuple[Note, ...]:
-    """Return the notes so far on how a file is read."""
-    return tuple(_NOTES.get(_name(path), ()))
-
-
-def _name(path: str | Path) -> str:
-    return str(Path(str(path).removeprefix("file:")).absolute())
-
-
-Found = TypeVar("Found")
-
-
-class OnceAFile(Generic[Found]):
-    """A function of a media file that looks once: until the file has changed, or another sound track of it is read.
-
-    Raises InputError for a file that is not there, and whatever the function raises, which is not kept.
-    """
-
-    def __init__(self, look: Callable[[str | Path], Found], most: int = 256) -> None:
-        """most: files whose results are kept."""
-        self._look, self._most = look, most
-        self._kept: dict[tuple[object, ...], Found] = {}
-
-    def __call__(self, path: str | Path) -> Found:
-        state = _state(path)
-        if state in self._kept:
-            return self._kept[state]
-        return self._keep(state, self._look(path))
-
-    def keep(self, path: str | Path, found: Found) -> None:
-        """Keep what was found on another way."""
-        self._keep(_state(path), found)
-
-    def _keep(self, state: tuple[object, ...], found: Found) -> Found:
-        if len(self._kept) >= self._most:
-            self._kept.clear()
-        self._kept[state] = found
-        return found
-
-
-def _state(path: str | Path) -> tuple[object, ...]:
-    now, chosen = require_file(path, "the video or sound file").stat(), (chosen_number(path), _CHOSEN_PICTURES.get(_name(path)))
-    return str(path), *chosen, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
-
 
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 20
@@ -320,13 +239,13 @@ LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_media(path: str | Path) -> Iterator[Any]:
+def open_media(source: AnySource) -> Iterator[Any]:
     """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names or describes).
 
     Raises InputError when it is missing, a folder, empty or unreadable, MediaError when it holds no media, and MediaError
     in place of any error of the demuxer or decoder inside the block.
     """
-    path = require_file(path, "the video or sound file")
+    path = require_file(MediaSource.of(source).path, "the video or sound file")
     try:
         container = av.open(metadata_errors="replace", **_how_to_open(path))
     except av.error.FFmpegError as error:
@@ -379,21 +298,21 @@ def moving_streams(container: Any) -> list[Any]:
     return [stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING]
 
 
-def video_stream(container: Any) -> Any | None:
-    """Return the stream of moving pictures that was chosen or that a player would show, or None."""
-    streams, number = moving_streams(container), _CHOSEN_PICTURES.get(_name(container.name))
+def video_stream(container: Any, source: MediaSource) -> Any | None:
+    """Return the stream of moving pictures that the source names or that a player would show, or None."""
+    streams, number = moving_streams(container), source.video_track
     return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
 
-def audio_stream(container: Any) -> Any | None:
-    """Return the sound stream that was chosen (`choose_track`) or that a player would play, or None."""
-    streams, number = list(container.streams.audio), chosen_number(container.name)
+def audio_stream(container: Any, source: MediaSource) -> Any | None:
+    """Return the sound stream that the source names or that a player would play, or None."""
+    streams, number = list(container.streams.audio), source.audio_track
     return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
 
-def require_video(container: Any, path: str | Path) -> Any:
+def require_video(container: Any, source: MediaSource) -> Any:
     """Return the stream of moving pictures, ready to decode; raises MediaError when there is none."""
-    stream = video_stream(container)
+    stream, path = video_stream(container, source), source.path
     if stream is None:
         found = "sound only" if container.streams.audio else "neither picture nor sound"
         raise MediaError("it has no video track", path=path, expected="a video", found=found)
@@ -406,9 +325,9 @@ def require_video(container: Any, path: str | Path) -> Any:
     return stream
 
 
-def require_audio(container: Any, path: str | Path) -> Any:
+def require_audio(container: Any, source: MediaSource) -> Any:
     """Return the sound stream, ready to decode; raises MediaError when there is none."""
-    stream = audio_stream(container)
+    stream, path = audio_stream(container, source), source.path
     if stream is None:
         found = "pictures only" if container.streams.video else "neither picture nor sound"
         raise MediaError("it has no sound track", path=path, expected="sound", found=found)

@@ -27,11 +27,10 @@ from avcore.arrays import Pixels
 from avcore.errors import InputError, MediaError
 from avcore.media.colour import frame_to_rgb, is_transparent
 from avcore.media.decoding import AS_STORED, TRANSPARENT, DecodedFrame, Treatment, decode_frames, decode_from, decode_from_start
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile, note_of
 from avcore.media.opening import (
-    OnceAFile,
     audio_stream,
     kind_of_still,
-    note_of,
     open_media,
     require_audio,
     require_no_still,
@@ -78,10 +77,10 @@ class FileClock(NamedTuple):
         return self.at(picture if sound is None or sound <= picture + PADDING_S else sound)
 
 
-def _look(path: str | Path) -> FileClock:
-    with open_media(path) as container:
-        has_pictures = video_stream(container) is not None
-    return FileClock.between(next(decode_from(path)).clock if has_pictures else None, start_of_sound(path))
+def _look(source: MediaSource) -> FileClock:
+    with open_media(source) as container:
+        has_pictures = video_stream(container, source) is not None
+    return FileClock.between(next(decode_from(source)).clock if has_pictures else None, start_of_sound(source))
 
 
 clock_of = OnceAFile(_look)
@@ -91,10 +90,10 @@ Raises InputError or MediaError when its pictures cannot be decoded.
 """
 
 
-def start_of_sound(path: str | Path) -> Fraction | None:
+def start_of_sound(source: MediaSource) -> Fraction | None:
     """Return when the sound that can be decoded begins, as the container counts (s); None where there is none."""
-    with open_media(path) as container:
-        onset = Onset(container, path)
+    with open_media(source) as container:
+        onset = Onset(container, source)
         packets = () if onset.stream is None else container.demux(onset.stream)
         return next((onset.time for packet in packets if onset.is_found_by(packet)), None)
 
@@ -104,10 +103,10 @@ class Onset:
     not found yet. stream: None = there is none to look in.
     """
 
-    def __init__(self, container: Any, path: str | Path) -> None:
+    def __init__(self, container: Any, source: MediaSource) -> None:
         self.time: Fraction | None = None
         try:
-            self.stream = None if audio_stream(container) is None else require_audio(container, path)
+            self.stream = None if audio_stream(container, source) is None else require_audio(container, source)
         except MediaError:  # the reader of the sound reports it
             self.stream = None
 
@@ -162,21 +161,22 @@ def _again(frame: DecodedFrame, step: Fraction, start: Fraction, until: Fraction
 _SIDE = 96
 
 
-def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
+def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
     """Read every picture of a small video in gray, uint8 [time, height, width], at the rate it has.
 
     Gray is OpenCV's 8-bit conversion of bgr24, as the published models saw it; PyAV's own gray differs. Raises
     InputError or MediaError when it is no video, or a single picture.
     """
-    with open_media(path) as container:
-        frames = decode_frames(container, require_video(container, path), path)
+    source = MediaSource.of(given)
+    with open_media(source) as container:
+        frames = decode_frames(container, require_video(container, source), source.path)
         gray: list[NDArray[np.uint8]] = [
             cv2.cvtColor(frame.decoded.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY) for frame in frames
         ]
         demuxer = container.format.name
     if not gray:
-        raise MediaError("no picture in it can be decoded", path=path)
-    require_no_still(kind_of_still(demuxer, len(gray)), path)
+        raise MediaError("no picture in it can be decoded", path=source.path)
+    require_no_still(kind_of_still(demuxer, len(gray)), source)
     return np.stack(gray)
 
 
@@ -283,14 +283,14 @@ class View:
 
 
 def read_small_pictures(
-    path: str | Path, start_s: Seconds, clock: FileClock | None, shorter: int
+    source: AnySource, start_s: Seconds, clock: FileClock | None, shorter: int
 ) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
     """Yield the times (s) of the pictures from `start_s` on and, as stored and of their dots only so many that the shorter side has
     about `shorter`, what they show: uint8 [h, w, 3].
 
     For what looks at pictures as a whole, in a tenth of the time that `read_pictures` takes to convert them.
     """
-    for view, frame, _ in read_frames(path, start_s, None, clock):
+    for view, frame, _ in read_frames(source, start_s, None, clock):
         width, height = frame.decoded.width, frame.decoded.height
         step = max(min(width, height) // shorter, 1)
         rgb = frame_to_rgb(frame.decoded, width // step, height // step, interpolation=int(Interpolation.POINT))
@@ -298,7 +298,7 @@ def read_small_pictures(
 
 
 def read_pictures(
-    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None, clock: FileClock | None = None
+    source: AnySource, start_s: Seconds | None = None, end_s: Seconds | None = None, clock: FileClock | None = None
 ) -> Iterator[Picture]:
     """Yield the pictures on screen from `start_s` on and before `end_s`, in presentation order, one at a time.
 
@@ -307,12 +307,12 @@ def read_pictures(
     before stays on screen, and a warning says so; that a file ends too early is for `probe` to say. Raises InputError or MediaError
     when no picture can be decoded.
     """
-    for view, frame, index in read_frames(path, start_s, end_s, clock):
+    for view, frame, index in read_frames(source, start_s, end_s, clock):
         yield view.picture(frame, index)
 
 
 def read_frames(
-    path: str | Path,
+    given: AnySource,
     start_s: Seconds | None = None,
     end_s: Seconds | None = None,
     clock: FileClock | None = None,
@@ -322,18 +322,19 @@ def read_frames(
 
     hold: a picture that stays for long comes again every so many seconds, the last one until a time (s); see `held`.
     """
-    clock, start = clock or clock_of(path), exact(start_s or 0)
+    source = MediaSource.of(given)
+    clock, start = clock or clock_of(source), exact(start_s or 0)
     late = clock.picture or Fraction(0)
-    frames = decode_from(path, max(start - late, Fraction(0)))
+    frames = decode_from(source, max(start - late, Fraction(0)))
     first = next(frames)
-    view = View.of(first, clock.start).over(shapes_of(path))
+    view = View.of(first, clock.start).over(shapes_of(source))
     shown: Iterator[DecodedFrame] = chain([first._replace(clock=first.clock - late)], frames)
     if hold is not None:
         shown = held(shown, hold[0], clock.start + start, clock.start + hold[1], late > 0)
     end = None if end_s is None else clock.start + exact(end_s)
     for index, frame in enumerate(_on_screen(shown, clock.start + start, end)):
         for note in view.surprises(frame):
-            note_of(path, note)
+            note_of(source, note)
         yield view, frame, index
 
 
@@ -365,20 +366,21 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
         yield Picture(picture.rgb, frames_to_seconds(k, rate), k)
 
 
-def first_view(container: Any, path: str | Path, packets: Iterable[Any] | None = None) -> View:
+def first_view(container: Any, source: MediaSource, packets: Iterable[Any] | None = None) -> View:
     """Decode the first picture only, for when it is shown, as the container counts, its size and the orientation.
 
     packets: see `decode_frames`. Raises MediaError when no picture can be decoded.
     """
-    stream = require_video(container, path)
-    first = next(decode_from_start(container, stream, path, packets)[1])
+    stream = require_video(container, source)
+    first = next(decode_from_start(container, stream, source, packets)[1])
     return View.of(first, first.clock, stream.sample_aspect_ratio)
 
 
-def pixel_aspect_of(path: str | Path) -> Fraction:
+def pixel_aspect_of(given: AnySource) -> Fraction:
     """Return width to height of a pixel as shown; decodes the first picture only. Raises InputError or MediaError."""
-    with open_media(path) as container:
-        return first_view(container, path).over(shapes_of(path)).pixel_aspect
+    source = MediaSource.of(given)
+    with open_media(source) as container:
+        return first_view(container, source).over(shapes_of(source)).pixel_aspect
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:

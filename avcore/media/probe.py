@@ -3,7 +3,7 @@
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from avcore.errors import MediaError
 from avcore.files import require_file
 from avcore.media.decoding import AS_STORED, Treatment
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile, notes_of
 from avcore.media.opening import (
-    OnceAFile,
     audio_stream,
     kind_of_still,
     moving_streams,
-    notes_of,
     open_media,
     packet_time,
     require_declared,
@@ -121,7 +120,7 @@ class MediaInfo:
     tracks: of sound. track: the number of the one that is read, 0 = none. picture_tracks, picture_track: the same of pictures.
     """
 
-    path: Path
+    source: MediaSource
     has_video: bool = False
     has_audio: bool = False
     width: int = 0
@@ -150,6 +149,11 @@ class MediaInfo:
     sound_s: Span = NOWHERE
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @property
     def comment(self) -> str:
         """The file's `comment` tag."""
         return {name.lower(): value for name, value in self.tags}.get("comment", "")
@@ -169,7 +173,7 @@ class MediaInfo:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What is read otherwise than it is stored; more is known when the sound was heard."""
-        return (*self.picture_notes, *notes_of(self.path))
+        return (*self.picture_notes, *notes_of(self.source))
 
     @property
     def picture_notes(self) -> tuple[Note, ...]:
@@ -223,15 +227,16 @@ class _Packets:
         return cls(tick, round(1 / rate / tick) if rate else 0)
 
 
-def probe(path: str | Path) -> MediaInfo:
+def probe(given: AnySource) -> MediaInfo:
     """Say what a media file holds; it is looked at once.
 
     Raises InputError when the file is missing, a folder, empty or unreadable, and MediaError when it is no media, has
     neither picture nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
     """
-    info = _looked_at(path)
+    source = MediaSource.of(given)
+    info = replace(_looked_at(source), source=source)
     for note in info.picture_notes:
-        tell(note, path, is_once=True)
+        tell(note, source, is_once=True)
     return info
 
 
@@ -249,12 +254,13 @@ def require_media(path: str | Path, what: str) -> Path:
 
 
 @OnceAFile
-def _looked_at(path: str | Path) -> MediaInfo:
+def _looked_at(source: MediaSource) -> MediaInfo:
+    path = source.path
     with open_media(path) as container:
-        video, audio = video_stream(container), audio_stream(container)
+        video, audio = video_stream(container, source), audio_stream(container, source)
         if video is None and audio is None:
             raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
-        facts: dict[str, Any] = {"path": Path(path), "tags": tuple(container.metadata.items())}
+        facts: dict[str, Any] = {"source": source, "tags": tuple(container.metadata.items())}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
             context = audio.codec_context
@@ -264,12 +270,12 @@ def _looked_at(path: str | Path) -> MediaInfo:
                 "audio_channels": int(context.channels) if context else 0,
             }
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
-        packets, view, shapes, onset = _scan(container, video, path)
+        packets, view, shapes, onset = _scan(container, video, source)
         for stream in filter(None, (video, audio)):
             packets[stream.index].end_by(declared_end(stream))
         if audio is not None:
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
-        clock_of.keep(path, FileClock.between(None if view is None else view.start, onset))
+        clock_of.keep(source, FileClock.between(None if view is None else view.start, onset))
         sound = None if audio is None else _heard(packets[audio.index], onset)
         shown = None if view is None or video is None else (view.start, packets[video.index].end * packets[video.index].tick)
         facts |= _describe_time(shown, sound)
@@ -279,7 +285,7 @@ def _looked_at(path: str | Path) -> MediaInfo:
             facts |= {"picture_tracks": picture_tracks(container), "picture_track": moving_streams(container).index(video) + 1}
         if view is not None and video is not None:
             changing = shapes.found()
-            shapes_of.keep(path, changing)
+            shapes_of.keep(source, changing)
             facts |= _describe_pictures(view.over(changing), video, packets[video.index], facts["picture_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
     return MediaInfo(**facts)
@@ -337,14 +343,14 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
     return (fitting or [plain_rate(measured)])[0]
 
 
-def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Packets], View | None, Shapes, Fraction | None]:
+def _scan(container: Any, video: Any, source: MediaSource) -> tuple[dict[int, _Packets], View | None, Shapes, Fraction | None]:
     """Read all packets, for what they say, the first picture, how pictures change, and when the sound begins, as the container
     counts (s).
 
     A file that is not whole is refused before pictures that cannot be decoded.
     """
     packets = {stream.index: _Packets.of(stream) for stream in container.streams}
-    onset, shapes, jumps = Onset(container, path), Shapes(video), list[Fraction]()
+    onset, shapes, jumps = Onset(container, source), Shapes(video), list[Fraction]()
 
     def read() -> Iterator[Any]:
         for packet in container.demux():
@@ -361,18 +367,18 @@ def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Pack
     passing, view, failure = read(), None, None
     try:
         if video is not None:
-            view = first_view(container, path, (packet for packet in passing if packet.stream.index == video.index))
+            view = first_view(container, source, (packet for packet in passing if packet.stream.index == video.index))
     except MediaError as error:
         failure = error
     deque(passing, maxlen=0)
     if jumps:
         raise MediaError(
             "its clock jumps back on the way, as where recordings were joined end to end",
-            path=path,
+            path=source.path,
             found=f"a jump from {float(jumps[0]):.2f} s",
             hint="join them with a video editor, or convert the file to mp4",
         )
-    _require_complete(container, packets, path)
+    _require_complete(container, packets, source.path)
     if failure is not None:
         raise failure
     return packets, view, shapes, onset.time

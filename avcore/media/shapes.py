@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 from av.bitstream import BitStreamFilterContext
 
-from avcore.media.opening import MOST_PIXELS, OnceAFile, open_media, packet_time, require_video
+from avcore.media.media_source import MediaSource, OnceAFile
+from avcore.media.opening import MOST_PIXELS, open_media, packet_time, require_video
 from avcore.notes import Note, NoteKind
 from avcore.timeline import FRAME_RATE
 
@@ -181,9 +181,9 @@ def _decoded(packet: Any, stream: Any) -> Shape | None:
     return Shape(frames[0].width, frames[0].height, context.sample_aspect_ratio or Fraction(1)) if frames else None
 
 
-def _look(path: str | Path) -> Changing | None:
-    with open_media(path) as container:
-        stream = require_video(container, path)
+def _look(source: MediaSource) -> Changing | None:
+    with open_media(source) as container:
+        stream = require_video(container, source)
         shapes = Shapes(stream)
         for packet in container.demux(stream):
             shapes.look(packet)

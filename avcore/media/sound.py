@@ -1,10 +1,8 @@
 """Read sound as a stream on the clock of its file, also at another sample rate, and write speech.
 
-Channels may cancel when they are mixed (a cable with crossed wires): then one of them is taken. Of a file with several sound tracks
-(a desktop and a microphone, or several languages), the one in which somebody speaks is found.
+Channels may cancel when they are mixed (a cable with crossed wires): then one of them is taken.
 """
 
-import logging
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -19,13 +17,9 @@ from numpy.typing import NDArray
 from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
+from avcore.media.media_source import AnySource, MediaSource, OnceAFile, note_of
 from avcore.media.opening import (
     LOUDEST_READ,
-    OnceAFile,
-    audio_stream,
-    choose_track,
-    chosen_number,
-    note_of,
     open_media,
     require_audio,
     require_little_missing,
@@ -33,10 +27,9 @@ from avcore.media.opening import (
     require_whole_sound,
 )
 from avcore.media.pictures import FileClock, clock_of, declared_end, start_of_sound
-from avcore.media.probe import SoundTrack, probe, sound_tracks
+from avcore.media.probe import probe
 from avcore.notes import NoteKind, tell
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
-from avcore.units import normalise_language
 
 _WINDOW = 2048
 """Samples that are judged together, 40 to 130 ms."""
@@ -109,18 +102,6 @@ def _loud(counts: Counts, share: float) -> int:
     return int(np.searchsorted(total, share * total[-1]))
 
 
-def asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
-    """Return the track that a number or a language means. Raises MediaError when there is none such."""
-    wanted = normalise_language(asked)
-    found = [
-        one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == wanted)
-    ]
-    if not found:
-        there = ", ".join(map(str, tracks)) or "no sound track"
-        raise MediaError("it has no such sound track", path=path, expected=there, found=f"--audio-track {asked}")
-    return next((one for one in found if one.is_default), found[0])
-
-
 # Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
 _GAP_S = Fraction(1, 50)
 # The usual downmix of surround sound, as `ffmpeg -ac 1` makes it; channels that are not named here count in full.
@@ -143,28 +124,29 @@ class _Block(NamedTuple):
     clock: Fraction
 
 
-def read_speech(path: str | Path, rate: int = SAMPLE_RATE) -> Samples:
+def read_speech(given: AnySource, rate: int = SAMPLE_RATE) -> Samples:
     """Read the whole sound track as mono, float32 [time] in [-1, 1] at `rate` Hz.
 
     Sample 0 is at the beginning of the file's clock (see `FileClock`): silence comes before sound that begins later, and in gaps.
     Any codec, rate and number of channels; resampled once. Raises InputError, or MediaError when there is no sound track.
     """
-    plain = _read_plain_wav(path, rate)
+    source = MediaSource.of(given)
+    plain = _read_plain_wav(source.path, rate)
     if plain is not None:
         return plain
-    blocks = list(iter_speech_blocks(path, rate))
+    blocks = list(iter_speech_blocks(source, rate))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
+def _read_plain_wav(path: Path, rate: int) -> Samples | None:
     """Return a wav file as `write_speech` makes them, mono of 16 bits at `rate` Hz; None for any other, damaged ones too.
 
     Opening a decoder takes 7 ms a file, this 0.4: with 20,000 clips that is 2 minutes less before anything is learnt.
     """
-    if not Path(path).is_file():  # opening a pipe would wait, and take away its beginning
+    if not path.is_file():  # opening a pipe would wait, and take away its beginning
         return None
     try:
-        with Path(path).open("rb") as stream, wave.open(stream) as file:
+        with path.open("rb") as stream, wave.open(stream) as file:
             found = file.getparams()
             content = file.readframes(found.nframes)
     except (OSError, EOFError, wave.Error, RuntimeError):  # the last for a part that is longer than the file
@@ -173,10 +155,11 @@ def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
     return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(_FULL_SCALE) if is_plain else None
 
 
-def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
+def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
     """Yield what `read_speech` gives in blocks of float32 [time], of any length, without holding more than one."""
-    resampler, mixed = None, _Mixing(path)
-    for block in _placed_blocks(path):
+    source = MediaSource.of(given)
+    resampler, mixed = None, _Mixing(source)
+    for block in _placed_blocks(source):
         mono = mixed.mono(block)
         if block.rate == rate:
             yield mono
@@ -190,8 +173,8 @@ def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Sa
 class _Mixing:
     """All channels of a file as one: mixed, or where they cancel one of them alone."""
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = path
+    def __init__(self, source: MediaSource) -> None:
+        self._source = source
 
     def mono(self, block: _Block) -> Samples:
         """Return the mix, float32 [time]."""
@@ -206,32 +189,34 @@ class _Mixing:
 
     @cached_property
     def _alone(self) -> LoneChannel | None:
-        alone = _lone_channel(self._path)
+        alone = _lone_channel(self._source)
         if alone is not None:
-            note_of(self._path, _LONE_CHANNEL(channel=alone.name))
+            note_of(self._source, _LONE_CHANNEL(channel=alone.name))
         return alone
 
 
 @OnceAFile
-def _lone_channel(path: str | Path) -> LoneChannel | None:
+def _lone_channel(source: MediaSource) -> LoneChannel | None:
     """Return what `lone_channel` says of a file's sound, which is decoded for it once."""
-    with open_media(path) as container:
-        stream = require_audio(container, path)
+    with open_media(source) as container:
+        stream = require_audio(container, source)
         names = [channel.name for channel in stream.codec_context.layout.channels]
-        return lone_channel(((one.samples, one.weights) for one in _decode(container, stream, path, is_told=False)), names)
+        return lone_channel(((one.samples, one.weights) for one in _decode(container, stream, source.path, is_told=False)), names)
 
 
-def read_sound(path: str | Path) -> tuple[Samples, int]:
+def read_sound(given: AnySource) -> tuple[Samples, int]:
     """Read the whole sound track as it is: float32 [time, channel], and its rate in Hz. Starts as `read_speech` does."""
-    blocks = list(_same_channels(_placed_blocks(path), path))
+    source = MediaSource.of(given)
+    blocks = list(_same_channels(_placed_blocks(source), source.path))
     if not blocks:
-        raise MediaError("its sound track is empty", path=path)
+        raise MediaError("its sound track is empty", path=source.path)
     return np.concatenate([block.samples.T for block in blocks]), blocks[0].rate
 
 
-def iter_sound_blocks(path: str | Path) -> Iterator[Samples]:
+def iter_sound_blocks(given: AnySource) -> Iterator[Samples]:
     """Yield what `read_sound` gives in blocks of float32 [time, channel]; `probe` says the rate."""
-    for block in _same_channels(_placed_blocks(path), path):
+    source = MediaSource.of(given)
+    for block in _same_channels(_placed_blocks(source), source.path):
         yield np.ascontiguousarray(block.samples.T)
 
 
@@ -263,13 +248,13 @@ def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int =
     return written
 
 
-def _placed_blocks(path: str | Path) -> Iterator[_Block]:
+def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
     """Yield the sound without gaps or overlaps, from the beginning of the file's clock on."""
-    num_given, missing_s = 0, Fraction(0)
+    num_given, missing_s, path = 0, Fraction(0), source.path
     with open_media(path) as container:
-        stream = require_audio(container, path)
+        stream = require_audio(container, source)
         require_whole_sound(container, path)
-        clock = _clock(path)
+        clock = _clock(source)
         for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
             begin = seconds_to_samples(clock.at(block.clock), block.rate)
             missing = begin - num_given
@@ -295,13 +280,13 @@ def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Bloc
         yield block
 
 
-def _clock(path: str | Path) -> FileClock:
+def _clock(source: MediaSource) -> FileClock:
     """Return the clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
     try:
-        return clock_of(path)
+        return clock_of(source)
     except MediaError as error:
         tell(_OWN_CLOCK(error=str(error)))
-        return FileClock.between(None, start_of_sound(path))
+        return FileClock.between(None, start_of_sound(source))
 
 
 def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]:
@@ -366,19 +351,20 @@ def _mono_weights(frame: Any) -> Samples:
     return np.asarray(weights / weights.sum(), np.float32)
 
 
-def iter_sound_at(path: str | Path, rate: int) -> Iterator[Samples]:
+def iter_sound_at(given: AnySource, rate: int) -> Iterator[Samples]:
     """Yield a file's sound in blocks of float32 [time, channel] at `rate` Hz, without holding more than one.
 
     Raises InputError or MediaError, at the first block, when there is no sound track.
     """
-    own = probe(path).audio_rate
+    source = MediaSource.of(given)
+    own = probe(source).audio_rate
     if not own:
-        raise MediaError("it has no sound track", path=path, expected="sound", found="pictures only")
+        raise MediaError("it has no sound track", path=source.path, expected="sound", found="pictures only")
     if own == rate:
-        yield from iter_sound_blocks(path)
+        yield from iter_sound_blocks(source)
         return
     resamplers: list[Any] = []
-    for block in iter_sound_blocks(path):
+    for block in iter_sound_blocks(source):
         if not resamplers:
             resamplers = [av.AudioResampler(format="fltp", layout="mono", rate=rate) for _ in range(block.shape[1])]
         frames = [_frame(channel, own) for channel in block.T]
@@ -396,83 +382,3 @@ def _resampled(channels: list[list[Any]]) -> Iterator[Samples]:
     """Yield blocks of all channels, from the frames of each channel, which come alike."""
     for frames in zip(*channels, strict=True):
         yield np.ascontiguousarray(np.concatenate([frame.to_ndarray() for frame in frames]).T)
-
-
-LOG = logging.getLogger("netflips")
-_HEARD_SAMPLES = 300 * SAMPLE_RATE
-"""Of each track that are listened to at most."""
-_LEAST_S = 0.5
-_WAY_OUT = "--audio-track chooses another"
-
-_OTHER_TRACK = NoteKind("other_sound_track", "sound track {track} is heard{left}, since nobody speaks in {usual}", f"; {_WAY_OUT}")
-_NO_TRACK = NoteKind(
-    "silent_sound_tracks", "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}", f"; {_WAY_OUT}"
-)
-
-
-def settle_track(path: str | Path, asked: str | None = None) -> bool:
-    """Decide which sound track of a file is read from now on, and say so where there are several.
-
-    asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
-    Returns whether it is the one that a player plays. Raises InputError or MediaError for a file or a track that is not there.
-    """
-    choose_track(path, None)
-    tracks, number = _tracks_of(path)
-    if asked is not None:
-        choose_track(path, asked_track(tracks, asked, path).number)
-    elif len(tracks) > 1:
-        _take_the_speaking(path, [tracks[number - 1], *(one for one in tracks if one.number != number)])
-    return chosen_number(path) in (None, number)
-
-
-def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
-    """Return the sound tracks of a file, and the number of the one that a player plays, 0 = none."""
-    try:
-        info = probe(path)
-    except MediaError:  # of the usual track, it may be, and another one is read
-        with open_media(path) as container:
-            usual = audio_stream(container)
-            return sound_tracks(container), 0 if usual is None else list(container.streams.audio).index(usual) + 1
-    return info.tracks, info.track
-
-
-def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:
-    """Select the track with speech. tracks: the usual one first."""
-    usual, *others = tracks
-    for track in tracks:
-        choose_track(path, track.number)
-        if not _speaks(path):
-            continue
-        if track is usual:
-            LOG.info("%s: sound track %s is heard, not %s; %s", path, track, _listed(others), _WAY_OUT)
-        else:
-            rest = [one for one in others if one is not track]
-            left = f", and not {_listed(rest)}" if rest else ""
-            note_of(path, _OTHER_TRACK(track=str(track), left=left, usual=str(usual)))
-        return
-    choose_track(path, usual.number)
-    note_of(path, _NO_TRACK(usual=str(usual), others=_listed(others)))
-
-
-def _listed(tracks: list[SoundTrack]) -> str:
-    return ", ".join(map(str, tracks))
-
-
-def _speaks(path: str | Path) -> bool:
-    """Return whether there is speech in the beginning of the chosen track."""
-    try:
-        from avcore.speech.voice_activity import detect_activity
-
-        regions = detect_activity(_beginning(path)).regions()
-    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
-        return False
-    return sum(region.seconds for region in regions) >= _LEAST_S
-
-
-def _beginning(path: str | Path) -> Iterator[Samples]:
-    left = _HEARD_SAMPLES
-    for block in iter_speech_blocks(path):
-        yield block[:left]
-        left -= len(block)
-        if left <= 0:
-            return

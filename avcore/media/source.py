@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice, repeat
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -20,9 +19,10 @@ from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError
 from avcore.media.colour import USUAL, frame_to_rgb, is_in_output_colours, matrix_of, planes, rgb_to_yuv420
 from avcore.media.decoding import DecodedFrame
+from avcore.media.media_source import AnySource
 from avcore.media.opening import require_moving, require_no_still
 from avcore.media.pictures import Picture, View, at_rate, read_frames, read_pictures
-from avcore.media.probe import MediaInfo, probe
+from avcore.media.probe import probe
 from avcore.media.sound import iter_speech_blocks
 from avcore.timeline import FRAME_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds, pingpong
 
@@ -39,8 +39,9 @@ class PictureSource:
     a single one (PNG, JPEG).
     """
 
-    def __init__(self, path: str | Path, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
-        self.path, self.rate, self.info = Path(path), Fraction(rate), probe(path)
+    def __init__(self, source: AnySource, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
+        self.rate, self.info = Fraction(rate), probe(source)
+        self.path = path = self.info.path
         if not self.info.has_video:
             raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
         require_no_still(self.info.still, path)
@@ -59,14 +60,14 @@ class PictureSource:
         """Return the frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
-        return at_rate(read_pictures(self.path, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
+        return at_rate(read_pictures(self.info.source, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
 
     @cached_property
     def speech(self) -> Samples | None:
         """Its sound as `read_speech` gives it, read once and held; None where it has none."""
         if not self.info.has_audio:
             return None
-        blocks = iter_speech_blocks(self.path)
+        blocks = iter_speech_blocks(self.info.source)
         return np.asarray(np.concatenate([np.zeros(0, np.float32), *blocks]), np.float32)
 
     @property
@@ -119,7 +120,7 @@ class PictureSource:
                 yield stretch.pop()
 
 
-def pictures_at(path: str | Path, times: Sequence[Seconds]) -> Iterator[Picture]:
+def pictures_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Picture]:
     """Yield the picture on screen at each time (s, in order), at or after the last one the last picture.
 
     The video is decoded once, from the first of the times to the last; only the pictures that are asked for are turned
@@ -128,7 +129,7 @@ def pictures_at(path: str | Path, times: Sequence[Seconds]) -> Iterator[Picture]
     wanted = deque(enumerate(exact(time) for time in times))
     if not wanted:
         return
-    frames = read_frames(path, wanted[0][1])
+    frames = read_frames(source, wanted[0][1])
     view, shown, _ = next(frames)
     for _, frame, _ in frames:
         while wanted and view.start + wanted[0][1] < frame.clock:
@@ -237,13 +238,13 @@ class StoredPicture:
         return _parts(self._frame.decoded, place)
 
 
-def read_stored(path: str | Path, start_s: Seconds | None = None, info: MediaInfo | None = None) -> Iterator[StoredPicture]:
+def read_stored(source: AnySource, start_s: Seconds | None = None) -> Iterator[StoredPicture]:
     """Yield the pictures that `read_pictures` yields, as they are stored, from `start_s` to the end of the file's clock.
 
-    Pictures that stay for long come again as often as others do (see `held`). info: what the file holds, where it is known.
+    Pictures that stay for long come again as often as others do (see `held`).
     """
-    info = info or probe(path)
-    for view, frame, index in read_frames(path, start_s, None, info.clock, (info.usual_picture_s, info.duration_s)):
+    info = probe(source)
+    for view, frame, index in read_frames(info.source, start_s, None, info.clock, (info.usual_picture_s, info.duration_s)):
         yield StoredPicture(frame, view, index)
 
 

@@ -21,11 +21,13 @@ from av.packet import PacketSideData
 from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from avcore.errors import OutputError
+from avcore.errors import InputError, MediaError, OutputError
 from avcore.files import atomic_output
 from avcore.media.carried import CarriedOver, CarriedTracks, SubtitleTrack, TrackWriter
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
+from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
+from avcore.media.probe import probe
 from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
 from avcore.units import three_letters
 
@@ -62,7 +64,7 @@ QUICK: Coding = {"preset": "veryfast", "crf": 16.5}
 better), in 0.4 of its time or less; files are 11 % larger."""
 
 SYNTHETIC = "synthetic: NetfLips"
-"""What the comment of every video that is made here begins with."""
+"""What the comment of every video and stem that is made here begins with."""
 
 
 def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
@@ -75,6 +77,14 @@ def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = ""
     except PackageNotFoundError:
         number = "(not installed)"
     return f"{SYNTHETIC} {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"
+
+
+def is_synthetic(path: Path) -> bool:
+    """Return whether a file says that NetfLips made it; False for what is no media."""
+    try:
+        return probe(path).comment.startswith(SYNTHETIC)
+    except (MediaError, InputError):
+        return False
 
 
 def require_video_name(path: Path) -> None:
@@ -318,7 +328,7 @@ class VideoJoiner(VideoWriter):
             self._last_pts = max(round(time / self._tick), self._last_pts + 1)
             ticks.append(self._last_pts)
         with open_media(path) as container:
-            packets = [packet for packet in container.demux(require_video(container, path)) if packet.size]
+            packets = [packet for packet in container.demux(require_video(container, MediaSource(path))) if packet.size]
         if len(packets) != len(ticks):
             raise OutputError(
                 "a piece of the picture is damaged",
@@ -348,7 +358,7 @@ class VideoJoiner(VideoWriter):
 
     def _add_pictures(self, container: Any) -> None:
         with open_media(self._first_piece) as piece:
-            self._video = container.add_stream_from_template(require_video(piece, self._first_piece))
+            self._video = container.add_stream_from_template(require_video(piece, MediaSource(self._first_piece)))
         self._video.time_base = self._tick
 
     def _finish(self) -> None:

@@ -34,7 +34,7 @@ from avcore.errors import InputError, UsageError
 from avcore.faces.geometry import Box, overlap
 from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
-from avcore.media import probe, read_pictures
+from avcore.media import AnySource, MediaSource, probe, read_pictures
 from avcore.media.pictures import Span
 from avcore.notes import several
 from avcore.texts import parse_json
@@ -188,7 +188,7 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
     return BoxOrder(best if is_clear else UNDECIDED, inside, agreement)
 
 
-def look_for_faces(video: Path, rows: Rows, shown_s: Span) -> Iterator[Sighting]:
+def look_for_faces(video: AnySource, rows: Rows, shown_s: Span) -> Iterator[Sighting]:
     """Look for faces in a few pictures of a video, spread over it, whose rows hold a box. shown_s: where its pictures lie (s)."""
     from avcore.faces.detect import FaceDetector
 
@@ -344,7 +344,7 @@ class LipWorker(PieceWorker):
                 },
             )
 
-    def _order(self, name: str, rows: Rows, video: Path) -> BoxOrder:
+    def _order(self, name: str, rows: Rows, video: MediaSource) -> BoxOrder:
         if self.lips.box_order != "auto":
             return BoxOrder(self.lips.box_order, {}, {})
         info = probe(video)

@@ -21,6 +21,7 @@ from avcore.faces.boxes import write_boxes
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
 from avcore.media import (
+    MediaSource,
     Picture,
     VideoWriter,
     at_rate,
@@ -30,9 +31,8 @@ from avcore.media import (
     write_lip_video,
     write_speech,
 )
-from avcore.media.opening import choose_track, chosen_number
 from avcore.media.pictures import LONGEST_STAY_S
-from avcore.media.sound import settle_track
+from avcore.media.tracks import select_audio_track
 from avcore.notes import several
 from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
@@ -54,40 +54,39 @@ FacePlace = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Footage:
-    """video: a file (a copy of one in an archive, where is_copy). sound: its speech as raw int16 at 16 kHz. track: of several
-    sound tracks the number of the one that it is from, on whose clock clips lie; 0 = there is one.
+    """video: a file (a copy of one in an archive, where is_copy), with the sound track on whose clock clips lie. sound: its speech
+    as raw int16 at 16 kHz.
     """
 
-    video: Path
+    video: MediaSource
     sound: Path
     is_copy: bool
-    track: int = 0
 
     @classmethod
     def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
         """Return where a source's footage lies once it is brought."""
         stem = fingerprint(str(source).encode()).rpartition(":")[2]
         video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
-        return cls(video, temporary / f"{stem}.s16", not source.is_plain)
+        return cls(MediaSource(video), temporary / f"{stem}.s16", not source.is_plain)
 
     def bring(self, source: CorpusFile, audio_track: str | None = None) -> Self:
-        """Copy the video out of its archive if it is in one, and store its sound, by `settle_track` of one of several tracks, which
-        is noted in what is returned.
+        """Copy the video out of its archive if it is in one, and store its sound, of one of several tracks, which
+        is named in what is returned.
 
         Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
         """
         try:
             if self.is_copy:
-                source.copy_to(self.video)
-            settle_track(self.video, audio_track)
+                source.copy_to(self.video.path)
+            video = select_audio_track(self.video.path, audio_track)
             with self.sound.open("wb") as file:
-                for block in iter_speech_blocks(self.video):
+                for block in iter_speech_blocks(video):
                     whole = np.clip(np.floor(block * np.float32(_FULL_SCALE)), -_FULL_SCALE, _FULL_SCALE - 1)
                     file.write(whole.astype(np.int16).tobytes())
         except BaseException:
             self.remove()
             raise
-        return replace(self, track=chosen_number(self.video) or 0)
+        return replace(self, video=video)
 
     def listen(self) -> SpeechActivity:
         """Say where there is speech."""
@@ -108,7 +107,7 @@ class Footage:
 
     def remove(self) -> None:
         """Remove what was made."""
-        for path in (self.sound, *([self.video] if self.is_copy else [])):
+        for path in (self.sound, *([self.video.path] if self.is_copy else [])):
             with suppress(OSError):
                 path.unlink()
 
@@ -201,8 +200,6 @@ class ClipMaker:
 
     def make(self, request: ClipRequest) -> PieceRecord:
         """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
-        if request.footage.track:  # it may have been chosen in another process
-            choose_track(request.footage.video, request.footage.track)
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
         stays = _Stays()

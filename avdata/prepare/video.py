@@ -12,7 +12,7 @@ from unicodedata import normalize
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import VIDEO_SUFFIXES
 from avcore.flags import Command, flag
-from avcore.media import probe
+from avcore.media import MediaSource, probe
 from avcore.notes import several
 from avcore.speech.voice_activity import Region, SpeechActivity, SpeechSettings
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
@@ -268,7 +268,7 @@ def clips_of(
 ) -> list[CorpusPiece]:
     """Bring a video and return its clips, a piece each; its footage stays as long as there are any to make."""
     footage = Footage.of(source, temporary)
-    with source.named(footage.video):
+    with source.named(footage.video.path):
         footage = footage.bring(source, audio_track or None)
         requests = list[ClipRequest]()
         try:
@@ -290,13 +290,13 @@ def draw_contact_sheet(place: Workplace) -> None:
         write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
 
 
-def video_frames(video: Path) -> range:
+def video_frames(video: MediaSource) -> range:
     """Return the pictures at 25 fps on its file's clock that a video has. Raises MediaError when it has none, or one only."""
     info = probe(video)
     if not info.has_video:
-        raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
+        raise MediaError("it has no video track", path=video.path, expected="a video", found="sound only")
     if info.num_frames < 2:
-        raise MediaError("it has one picture only", path=video, expected="a video")
+        raise MediaError("it has one picture only", path=video.path, expected="a video")
     first, stop = (frame_at(time) for time in info.picture_s)
     return range(first, max(first + 1, stop))
 
@@ -310,7 +310,7 @@ def _whole(footage: Footage, own: range) -> int:
     return frame_at(end) if unseen else own.stop
 
 
-def _other_rate(video: Path) -> dict[str, float]:
+def _other_rate(video: MediaSource) -> dict[str, float]:
     """Return the rate of a video (Hz), where it is not that of the clips."""
     rate = probe(video).frame_rate
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}

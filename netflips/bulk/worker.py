@@ -22,8 +22,8 @@ from avcore.errors import InputError, MediaError, NetflipsError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, write_text
-from avcore.media import PictureSource, read_speech, write_lip_video
-from avcore.media.sound import settle_track
+from avcore.media import MediaSource, PictureSource, read_speech, write_lip_video
+from avcore.media.tracks import select_audio_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avcore.units import Units, format_units
 from avdata.unit_store import UnitRow
@@ -51,8 +51,8 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     """Read one utterance, and write its lip crops and boxes where they are asked for. Raises NetflipsError."""
     clock, row = StageClock(), dict[str, Any]()
     with _warnings(row):
-        speech = _speech(settings, source, clock)
-        lips = _lips(settings, source, speech, clock, row)
+        speech, heard = _speech(settings, source, clock)
+        lips = _lips(settings, source, speech, heard, clock, row)
         if speech is not None and lips is not None and settings.hears and settings.sees:
             compare_lengths(source.id, speech, lips)
     seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
@@ -67,25 +67,27 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     )
 
 
-def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> Floats | None:
+def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tuple[Floats | None, MediaSource | None]:
+    """Return the sound of an utterance, and its video with the track that this is of; None where there is none."""
     path = source.path("audio") or source.path("video")
     is_wanted = _is_heard(settings)
     if path is None and is_wanted:
         raise InputError("it has no sound", path=source.id, hint=f"use --modalities {VIDEO} to read the lips alone")
     if path is None or not (is_wanted or _must_look(settings, source)):
-        return None
+        return None, None
+    video = None
     try:
         with clock.stage("decode"):
             if not source.entry.audio:
-                settle_track(path)
-            speech = read_speech(path)
+                video = select_audio_track(path)
+            speech = read_speech(video or path)
     except MediaError:
         if is_wanted:
             raise
-        return None  # who speaks is then seen from the mouths alone
+        return None, video  # who speaks is then seen from the mouths alone
     if is_wanted and not speech.size:
         raise NoSpeechError("its sound track is empty", path=path)
-    return speech
+    return speech, video
 
 
 def _is_heard(settings: ExtractSettings) -> bool:
@@ -99,7 +101,12 @@ def _must_look(settings: ExtractSettings, source: Source) -> bool:
 
 
 def _lips(
-    settings: ExtractSettings, source: Source, speech: Floats | None, clock: StageClock, row: dict[str, Any]
+    settings: ExtractSettings,
+    source: Source,
+    speech: Floats | None,
+    heard: MediaSource | None,
+    clock: StageClock,
+    row: dict[str, Any],
 ) -> Pictures | None:
     existing = source.path("lips")
     if existing is not None:
@@ -112,7 +119,7 @@ def _lips(
     path = source.path("video")
     if path is None:
         raise InputError("it has no picture", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
-    pictures = PictureSource(path)
+    pictures = PictureSource(heard or path)
     with clock.stage("faces"):
         face = find_faces(
             clock.timed(pictures, "decode"),

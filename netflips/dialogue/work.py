@@ -12,7 +12,7 @@ from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError, UsageError
 from avcore.files import write_text
 from avcore.media import require_video_name
-from avcore.media.sound import settle_track
+from avcore.media.tracks import select_audio_track
 from avcore.programs import parse_command
 from avcore.progress import Progress, bars, silent
 from avcore.words import user_language
@@ -91,9 +91,9 @@ class Avatar:
 
         Raises MediaError for what holds no sound.
         """
-        settle_track(question)
+        source = select_audio_track(question)
         try:
-            script = transcribe(question, self.ear, self.settings, progress)
+            script = transcribe(source, self.ear, self.settings, progress)
         except NoSpeechError:
             return Transcript("", self.settings.language or ""), None
         return as_one(heard_in(script.utterances)), script.understood

@@ -9,9 +9,9 @@ from pathlib import Path
 from av2unit.stage import UNIT_ENCODER
 from avcore.command import LOG
 from avcore.errors import InputError
-from avcore.faces.footage import settle_pictures
+from avcore.faces.footage import select_tracks
 from avcore.media import MediaInfo, probe, require_media
-from avcore.media.sound import settle_track
+from avcore.media.tracks import select_audio_track
 from avcore.notes import several
 from avcore.progress import run_bar
 from netflips.dubbing.begin import begin_along
@@ -53,14 +53,14 @@ def _synced(options: LipsyncOptions) -> Script:
     paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
     settled(options.lips, paths.needed.get(RENDERER))
     models = models_when_asked(paths, options)
-    settle_track(options.speech, options.audio_track)
+    speech = select_audio_track(options.speech, options.audio_track)
     settings = settings_told(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
     with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
-        track = track_of(job, options.speech)
+        track = track_of(job, speech)
         length_s = info.duration_s if options.fit == "video" else track.length_s
         job = job.on(replace(track, length_s=length_s, is_along=options.fit != "speech"))
-        target = SpokenSound(str(options.speech), digest_of(probe(options.speech)), keep_sound=True)
+        target = SpokenSound(str(speech), digest_of(probe(speech)), keep_sound=True)
         return said_along(begin_along(job, "hold" if options.fit == "hold" else "to_and_fro", target), job)
 
 
@@ -111,9 +111,7 @@ def said_along(script: Script, job: Job) -> Script:
 def _moving(path: Path) -> MediaInfo:
     """Return what a video holds, whose tracks are chosen. Raises MediaError, and InputError for a single picture."""
     require_media(path, "the video")
-    settle_track(path)
-    settle_pictures(path)
-    info = probe(path)
+    info = probe(select_tracks(path))
     if info.still:
         hint = "netflips portrait makes a picture talk"
         raise InputError("this is a single picture", path=path, expected="a video", found=info.still, hint=hint)

@@ -76,6 +76,8 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
         is_variable_rate=info.is_variable_rate,
         audio_rate=info.audio_rate,
         audio_channels=info.audio_channels,
+        audio_track=info.source.audio_track,
+        video_track=info.source.video_track,
     )
 
 
@@ -90,7 +92,7 @@ def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
     level = bed_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
     if level is not None and level > LOUD_DBFS:
         return True
-    blocks = iter_sound_blocks(job.source.path) if job.num_channels > 1 else ()
+    blocks = iter_sound_blocks(job.info.source) if job.num_channels > 1 else ()
     if any(level_dbfs(block[:, 0] - block[:, 1]) > LOUD_DBFS for block in blocks):
         return True
     found = cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)

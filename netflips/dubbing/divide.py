@@ -44,7 +44,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
         return replace(script, utterances=(Utterance(1, TimeSpan(0.0, duration)),))
     found = None if sound is None else sound.regions
     if not found or sound is None:
-        raise no_speech(job.source.path, has_sound=sound is not None)
+        raise no_speech(job.info.source, has_sound=sound is not None)
     borders = list(shots.cuts)
     turned = changes(turns, found)
     if turns:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
-from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
+from avcore.media import QUICK, AnySource, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.media.source import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
 from netflips.subtitles.drawing import Painter, draw_sign, font_file
@@ -96,19 +96,19 @@ def draw_label(picture: Pixels, text: str) -> Pixels:
     return labelled
 
 
-def speech_as_it_is(path: Path, seconds: Seconds, before_s: Seconds = Fraction(0)) -> SoundFeed:
+def speech_as_it_is(source: AnySource, seconds: Seconds, before_s: Seconds = Fraction(0)) -> SoundFeed:
     """Return the sound of a file at its own rate behind `before_s` of silence, cut or followed by silence to `seconds`."""
-    info = probe(path)
+    info = probe(source)
     rate, channels = info.audio_rate, info.audio_channels
     silence = np.zeros((seconds_to_samples(before_s, rate), channels), np.float32)
     length = seconds_to_samples(seconds, rate) - len(silence)
-    return SoundFeed(chain([silence] if len(silence) else [], _sound(path, length, rate)), rate, channels)
+    return SoundFeed(chain([silence] if len(silence) else [], _sound(source, length, rate)), rate, channels)
 
 
-def _sound(path: Path, length: int, rate: int) -> Iterator[Samples]:
+def _sound(source: AnySource, length: int, rate: int) -> Iterator[Samples]:
     """Blocks of float32 [n, channels], `length` samples in all; of a second or less."""
     left, channels = length, 1
-    for block in iter_sound_blocks(path):
+    for block in iter_sound_blocks(source):
         piece, channels = block[:left], block.shape[1]
         left -= len(piece)
         if len(piece):

@@ -15,7 +15,7 @@ from avcore.arrays import Samples
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest, key_of
-from avcore.media import probe
+from avcore.media import MediaSource, probe
 from avcore.notes import Note
 from avcore.programs import command_key
 from avcore.progress import Progress, silent
@@ -79,7 +79,7 @@ def with_given_speech(script: Script, job: Job) -> Script:
 
 def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
     """Return which part of a track belongs to each utterance, and keep their sounds, which are read in one go."""
-    heard = listen(job, path)
+    heard = listen(job, MediaSource(path))
     stretches = [] if heard is None else [(one.start_s, one.end_s) for one in heard.regions]
     if not stretches:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
@@ -137,12 +137,12 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 """Steps that are kept of a piece of a track, and that are heard before and after them."""
 
 
-def track_of(job: Job, path: Path, units: UnitList | None = None) -> GivenTrack:
+def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> GivenTrack:
     """Return the speech of a file, as long as it is. units: that it was made of. Raises NoSpeechError where it is empty."""
-    sound = listen(job, path)
+    sound = listen(job, source)
     if sound is None or not sound.activity.num_samples:
-        raise NoSpeechError("the speech is empty", path=path)
-    return GivenTrack(path, sound, samples_to_seconds(sound.activity.num_samples), units=units)
+        raise NoSpeechError("the speech is empty", path=source.path)
+    return GivenTrack(source, sound, samples_to_seconds(sound.activity.num_samples), units=units)
 
 
 def units_of_track(job: Job, track: GivenTrack) -> UnitList:
@@ -154,9 +154,9 @@ def units_of_track(job: Job, track: GivenTrack) -> UnitList:
         return UnitList()
 
     def make() -> UnitList:
-        return UnitList.of(units_of_speech(job.models.extractor, track.sound.samples, job.progress, track.path))
+        return UnitList.of(units_of_speech(job.models.extractor, track.sound.samples, job.progress, track.source.path))
 
-    made_of = digest_of(probe(track.path)), file_digest(encoder), job.models.arithmetic
+    made_of = digest_of(probe(track.source)), file_digest(encoder), job.models.arithmetic
     return job.store.kept(UnitList, "units", made_of, make)
 
 

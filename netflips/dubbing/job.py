@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
-from avcore.faces.footage import settle_pictures, shows_face
+from avcore.faces.footage import select_tracks, shows_face
 from avcore.files import keep_apart, private_folder, require_file, require_place
 from avcore.journal import file_digest, key_of
-from avcore.media import MediaInfo, PictureSource, VideoWriter, probe, require_video_name
+from avcore.media import MediaInfo, MediaSource, PictureSource, VideoWriter, probe, require_video_name
 from avcore.media.carried import CarriedOver
-from avcore.media.sound import settle_track
+from avcore.media.writer import is_synthetic
 from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, exact
@@ -64,12 +64,12 @@ _LATIN = "Ag"
 class GivenTrack:
     """Speech of any length that is the sound of the output, as it is.
 
-    path: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
+    source: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
     shorter. before_s: of silence before it, in the output. is_along: the times of the video stay, so that what it carries fits.
     units: of speech that was made of them; None = they are not known yet.
     """
 
-    path: Path
+    source: MediaSource
     sound: Sound
     length_s: Fraction
     before_s: Fraction = Fraction(0)
@@ -122,17 +122,16 @@ class Job:
         options = with_modalities(options, models.extractor.agreement is not None)
         clock = StageClock()
         with clock.stage("read"):
-            settle_track(video, options.audio_track)
-            settle_pictures(video, options.video_track)
-            models = _in_its_language(video, models, options)
-            source = PictureSource(video)
+            tracks = select_tracks(video, options.audio_track, options.video_track)
+            models = _in_its_language(tracks, models, options)
+            source = PictureSource(tracks)
         given = options.script_in
         subtitles = read_subtitles(given, *dub_languages(models)) if given is not None and is_subtitles(given) else None
         _check_material(source, options, subtitles)
         info = source.info
         rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.
-        VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.path, Fraction))
+        VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.source, Fraction))
         _check_words(models, options)
         terms = terms_of_dub(models.paths, options, dub_languages(models)[1])
         consent, signing = _marks(options, terms)
@@ -193,7 +192,7 @@ class Job:
     @cached_property
     def source(self) -> PictureSource:
         """The pictures of the video at 25 Hz."""
-        return PictureSource(self.info.path)
+        return PictureSource(self.info.source)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -269,7 +268,7 @@ class Job:
         return max(self.info.audio_channels, 1)
 
 
-def _in_its_language(video: Path, models: Models, options: DubOptions) -> Models:
+def _in_its_language(source: MediaSource, models: Models, options: DubOptions) -> Models:
     """Return models that take the language that is spoken, where it was not named. Raises NetflipsError."""
     if models.how.source != ANY_LANGUAGE:
         return models
@@ -277,8 +276,8 @@ def _in_its_language(video: Path, models: Models, options: DubOptions) -> Models
         raise UsageError(f"the language '{ANY_LANGUAGE}' belongs to the cascade", expected="a language, as en")
     from netflips.recognition import spoken_language  # which takes time to load
 
-    found = spoken_language(video, recognizer_of(models, options.cascade_models))
-    LOG.info("%s: it is in '%s'", video, found)
+    found = spoken_language(source, recognizer_of(models, options.cascade_models))
+    LOG.info("%s: it is in '%s'", source, found)
     return replace(models, how=replace(models.how, source=found))
 
 
@@ -329,7 +328,10 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
     if not options.is_draft:
         require_place(out)
     for one in stems:
-        require_place(one, "the stem")
+        if require_place(one, "the stem").exists() and not is_synthetic(one):
+            raise OutputError(
+                "the stem is there already, and NetfLips did not make it", path=one, hint="name another folder: --stems"
+            )
 
 
 def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent, ...], Signing | None]:
@@ -365,10 +367,10 @@ def _check_material(source: PictureSource, options: DubOptions, subtitles: Given
     info = source.info
     if options.hears and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
-        raise MediaError(_with_face("it has no sound track", source.path), path=source.path, hint=hint)
+        raise MediaError(_with_face("it has no sound track", info.source), path=source.path, hint=hint)
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
-        raise no_speech(source.path, has_sound=False)
+        raise no_speech(info.source, has_sound=False)
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
         hint = "--background-audio takes music and effects"
         raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
@@ -377,15 +379,15 @@ def _check_material(source: PictureSource, options: DubOptions, subtitles: Given
         raise UsageError("--start lies behind the end", expected=expected, found=options.start)
 
 
-def no_speech(path: Path, has_sound: bool) -> NoSpeechError:
+def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
     """Return the error of a video in which nobody speaks."""
     what = "no speech was found in it" if has_sound else "it has no sound in which to find utterances"
-    return NoSpeechError(_with_face(what, path), path=path, hint=_TELL_TIMES)
+    return NoSpeechError(_with_face(what, source), path=source.path, hint=_TELL_TIMES)
 
 
-def _with_face(what: str, path: Path) -> str:
+def _with_face(what: str, source: MediaSource) -> str:
     """Return what a video lacks, with the face if it lacks that too."""
-    return what if shows_face(path) else f"{what}, and no face"
+    return what if shows_face(source) else f"{what}, and no face"
 
 
 def _check_words(models: Models, options: DubOptions) -> None:

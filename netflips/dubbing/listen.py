@@ -1,10 +1,8 @@
 """Listen to a video, or to another file: its sound on the disk, heard once."""
 
-from pathlib import Path
-
 from avcore.files import atomic_output
 from avcore.journal import key_of
-from avcore.media import iter_speech_blocks, probe
+from avcore.media import MediaSource, iter_speech_blocks, probe
 from avcore.speech.voice_activity import SpeechActivity
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound, stored_sound
@@ -12,18 +10,19 @@ from netflips.dubbing.sound import Sound, stored_sound
 _STEP = "sound"
 
 
-def listen(job: Job, path: Path | None = None) -> Sound | None:
+def listen(job: Job, given: MediaSource | None = None) -> Sound | None:
     """Listen to the video, or to another file, of which the speech is given; None where there is no sound track.
 
     Raises MediaError.
     """
-    if path is None and not job.info.has_audio:
+    source = given or job.info.source
+    if given is None and not job.info.has_audio:
         return None
     with job.clock.stage("read"):
-        key = key_of(job.digest if path is None else digest_of(probe(path)))
+        key = key_of(job.digest if given is None else digest_of(probe(given)))
         activity, stored = job.store.find(SpeechActivity, _STEP, (key,)), job.store.find_file(_STEP, key, ".f32")
         if activity is None or stored is None:
             with job.store.new_file(_STEP, key, ".f32") as stored, atomic_output(stored) as temporary:
-                activity = stored_sound(iter_speech_blocks(path or job.source.path), temporary, job.progress).activity
+                activity = stored_sound(iter_speech_blocks(source), temporary, job.progress).activity
             job.store.keep(_STEP, (key,), activity)
         return Sound(stored, activity)

@@ -10,6 +10,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
+from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
@@ -31,12 +32,13 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     """Return the sound of the output: a track as it is, of a clip the speech alone, of a part nothing behind its end. Under the new
     speech is music and effects where a file of them is given or made, else the bed of the old sound."""
     if job.track is not None:
-        return speech_as_it_is(job.track.path, job.track.length_s, job.track.before_s)
+        return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
     if not script.is_in_own_time:
         return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
     parts, rate = parts_of_sound(script, job, speech, sound), job.sound_rate(script)
     if files := job.options.stem_files(job.out):
-        parts = with_stems(parts, files, rate, job.num_channels)
+        comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
+        parts = with_stems(parts, files, rate, job.num_channels, comment)
     return SoundFeed((new + rest for new, rest in parts), rate, job.num_channels)
 
 
@@ -45,7 +47,7 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
     rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
-    own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
+    own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())
     effects, background = None, background_of(job)
     has_bed = background is None and job.options.background != "mute" and sound is not None
     if background is not None:

@@ -10,8 +10,8 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.command import LOG
 from avcore.faces.select import loudness
 from avcore.journal import key_of
-from avcore.media import QUICK, probe, require_media, write_speech_pieces
-from avcore.media.sound import settle_track
+from avcore.media import QUICK, MediaSource, probe, require_media, write_speech_pieces
+from avcore.media.tracks import select_audio_track
 from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.progress import track as tracked
@@ -132,9 +132,9 @@ def _models(options: PortraitOptions) -> Models:
 def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenTrack, Target]:
     """Return what was given to be said as a track, spoken first where it is text or units. Raises NetflipsError."""
     if options.speech is not None:
-        settle_track(options.speech)
-        given = SpokenSound(str(options.speech), digest_of(probe(options.speech)), keep_sound=True)
-        return track_of(job, options.speech), given
+        source = select_audio_track(options.speech)
+        given = SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
+        return track_of(job, source), given
     scale = duration_scale(options.speed)
     if text is not None:
         told = told_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
@@ -145,11 +145,11 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
         timed = vocoder.predict_durations(codes, scale)
         write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, voice), "speech", job.progress))
-    return track_of(job, path, UnitList.of(timed)), UnitsGiven(UnitList.of(timed))
+    return track_of(job, MediaSource(path), UnitList.of(timed)), UnitsGiven(UnitList.of(timed))
 
 
 def told_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenTrack:
     """Return a text as it is said, sentence by sentence, with its units."""
     telling = voice.tell(text, job.progress)
     write_speech_pieces(job.scratch / _SPOKEN, telling, telling.rate)
-    return track_of(job, job.scratch / _SPOKEN, UnitList.of(telling.units))
+    return track_of(job, MediaSource(job.scratch / _SPOKEN), UnitList.of(telling.units))

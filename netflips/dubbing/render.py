@@ -184,7 +184,7 @@ def clip(scene: DubbedScene) -> list[Piece]:
     script, job, rate = scene.script, scene.job, scene.frame.rate
     ((one, fit),) = fitted(script)
     count, is_held = num_pictures(script, job), script.schedule == "hold"
-    source = job.source if rate == job.source.rate else PictureSource(job.source.path, rate)
+    source = job.source if rate == job.source.rate else PictureSource(job.info.source, rate)
     own = source.own if job.track is None else None  # of a track's pictures all are shown, also those before and behind the video's
 
     @cache  # of a long track, it is made once for all pieces
@@ -311,7 +311,7 @@ class PictureFeed:
         if start in self._reached:
             pictures, held = self._reached.pop(start)
         else:
-            pictures, held = read_stored(self._info.path, start, self._info), None
+            pictures, held = read_stored(self._info.source, start), None
         while (picture := next(pictures, None) if held is None else held) is not None:
             held = None
             if stop is not None and picture.time >= stop:

@@ -67,7 +67,7 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     """Say each utterance in its speaker's voice, as loud as the original."""
     spoken = [one for one, _ in fitted(script)]
     if job.track is not None:
-        digest = digest_of(probe(job.track.path))
+        digest = digest_of(probe(job.track.source))
         return Speeches(job, {one.number: (digest,) for one in spoken})
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):

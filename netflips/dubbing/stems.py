@@ -10,7 +10,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.errors import InputError
-from avcore.files import atomic_output
+from avcore.files import atomic_output, flush
 from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, probe
 from avcore.media.sound import write_speech_pieces
@@ -31,17 +31,20 @@ _MOST_NAMED = 5
 
 
 def with_stems(
-    parts: Iterable[tuple[Samples, Samples]], files: Iterable[Path], rate: int, num_channels: int
+    parts: Iterable[tuple[Samples, Samples]], files: Iterable[Path], rate: int, num_channels: int, comment: str
 ) -> Iterator[tuple[Samples, Samples]]:
     """Yield parts of a dub's sound, speech and background in blocks of float32 [time, channel], which go into the stems on the way.
 
-    files: of speech, background and mix, in 24 bits; they get their names when the parts have come to an end. Raises OutputError.
+    files: of speech, background and mix, in 24 bits; they get their names when all three are on the disk. comment: by which they
+    are known again as ours. Raises OutputError.
     """
-    with ExitStack() as stack:
+    with ExitStack() as names, ExitStack() as written:
         stems = []
         for path in files:
-            temporary = stack.enter_context(atomic_output(path))
-            file = stack.enter_context(av.open(f"file:{temporary}", "w", format="wav", options={"rf64": "auto"}))  # of any length
+            temporary = names.enter_context(atomic_output(path))
+            written.callback(flush, temporary)
+            file = written.enter_context(av.open(f"file:{temporary}", "w", format="wav", options={"rf64": "auto"}))  # of any length
+            file.metadata["comment"] = comment
             stems.append((file, file.add_stream("pcm_s24le", rate=rate, layout=LAYOUTS[num_channels])))
         for speech, background in parts:
             for (file, stem), sound in zip(stems, (speech, background, speech + background), strict=True):
@@ -72,7 +75,7 @@ def background_of(job: Job) -> Path | None:
     with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
         source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
         stems.mkdir()
-        samples = write_speech_pieces(source, iter_sound_blocks(job.source.path), rate, channels)
+        samples = write_speech_pieces(source, iter_sound_blocks(job.info.source), rate, channels)
         run_program(filled(command, {"in": str(source), "dir": str(stems), "background": str(background)}), _LIMIT_S, _WHAT)
         found = background if background.is_file() else _without_voices(stems, command[0])
         info = probe(found)

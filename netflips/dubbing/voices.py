@@ -98,7 +98,8 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     take."""
     path = voice_file(job.options, name)
     if path is not None:
-        return read_voice(path, lambda: job.models.speaker_encoder)
+        is_dubbed = path.resolve() == job.info.path.resolve()  # whose tracks are selected
+        return read_voice(job.info.source if is_dubbed else path, lambda: job.models.speaker_encoder)
     if sound is None:
         raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint=_WAY_OUT)
     mean, said = _mean_voice(job, sound, [one for one in script.utterances if one.speaker == name])

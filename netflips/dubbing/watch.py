@@ -95,7 +95,7 @@ def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tupl
     done: dict[int, tuple[float, ...]] = {}
     begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
     length = int(job.info.duration_s)
-    pictures = read_small_pictures(job.source.path, begin, job.info.clock, SMALL_SIDE)
+    pictures = read_small_pictures(job.info.source, begin, job.info.clock, SMALL_SIDE)
     # They are made smaller in the thread that decodes, which has time for it.
     with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in pictures), _depth(job))) as small:
         for here, following in _with_following(small):
@@ -328,7 +328,7 @@ def _look(
     shots, total = Shots(script.cuts), len(job.source)
     waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
     begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
-    read = read_pictures(job.source.path, begin, clock=job.info.clock)
+    read = read_pictures(job.info.source, begin, clock=job.info.clock)
     with FaceDetector() as detector, closing(ahead(read, _depth(job))) as pictures:
         for here, following in _with_following(pictures):
             numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))

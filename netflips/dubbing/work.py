@@ -9,12 +9,11 @@ from pathlib import Path
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import suit_threads
-from avcore.errors import EXIT_FAILED, InputError, MediaError, NetflipsError, NotUnderstoodError, OutputError, UsageError
+from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodError, OutputError, UsageError
 from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names, write_text
 from avcore.flags import declared_in
 from avcore.journal import Seldom
-from avcore.media import probe
-from avcore.media.writer import SYNTHETIC
+from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
 from avcore.words import error_line
@@ -50,7 +49,7 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
     if options.out is None and options.out_dir is None and options.draft is None:
         for _, out in jobs:
-            if out.exists() and not _is_ours(out):
+            if out.exists() and not is_synthetic(out):
                 raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
     # Before any model is loaded, folders that hold no recogniser or translator are refused, and a file that reads no units.
     if options.cascade_models is not None:
@@ -211,13 +210,5 @@ def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
         if not videos:
             raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES))
         dubs = {output(video).resolve() for video in videos}
-        jobs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and _is_ours(video))]
+        jobs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
     return jobs
-
-
-def _is_ours(video: Path) -> bool:
-    """Return whether a file says that NetfLips made it."""
-    try:
-        return probe(video).comment.startswith(SYNTHETIC)
-    except (MediaError, InputError):
-        return False

@@ -94,10 +94,10 @@ def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> Car
     if script.schedule == "still":
         return None
     if script.is_in_own_time:
-        return CarriedOver(job.source.path, clock.at, end)
+        return CarriedOver(job.info.source, clock.at, end)
     if job.track is None or not job.track.is_along:
-        return CarriedOver(job.source.path)
-    return CarriedOver(job.source.path, Fraction, job.track.length_s)
+        return CarriedOver(job.info.source)
+    return CarriedOver(job.info.source, Fraction, job.track.length_s)
 
 
 def noted(script: Script, job: Job) -> Script:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Floats, Pixels
 from avcore.faces.detect import TurnedSquare, segment_person
 from avcore.faces.geometry import Box, Landmarks
-from avcore.media import MediaInfo, Picture
+from avcore.media import MediaInfo, MediaSource, Picture
 from avcore.timeline import frames_to_seconds
 from netflips.options import SIZES, PictureFlags
 from netflips.portraits.motion import accents, blinks, wander
@@ -268,7 +268,7 @@ class Portrait:
 
     def info(self, path: Path) -> MediaInfo:
         """Return what the picture at a path holds, as it is shown."""
-        return MediaInfo(path, width=self.width, height=self.height)
+        return MediaInfo(MediaSource(path), width=self.width, height=self.height)
 
     def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[Shown]]:
         """Return what gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.

@@ -4,13 +4,14 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
 
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
-from avcore.media import PictureSource, pictures_at
+from avcore.media import AnySource, MediaSource, PictureSource, pictures_at
 from avcore.notes import tell
 from avcore.progress import Progress, silent, track
 from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
@@ -80,9 +81,10 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
 def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
     """Return the stills of each utterance, and the posters."""
     before_path, after_path = paths_of(script)
-    if not before_path:
+    if not before_path or script.media is None:
         return {}, None
-    own = PictureSource(before_path).own if script.schedule != "own" else range(0)
+    original = MediaSource(Path(before_path), script.media.audio_track, script.media.video_track)
+    own = PictureSource(original).own if script.schedule != "own" else range(0)
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
     posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []
     left = image_bytes - 2 * of_poster * len(posters)
@@ -91,7 +93,7 @@ def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dic
     moments = [*stills, *posters]
     if not moments:
         return {}, None
-    before = dict(track(_stills(before_path, moments, most, "source_s"), "stills before", progress, len(moments)))
+    before = dict(track(_stills(original, moments, most, "source_s"), "stills before", progress, len(moments)))
     shown = [
         one._replace(output_s=output_time(script, one.utterance, one.output_s, before[number][1]))
         for number, one in enumerate(moments)
@@ -132,7 +134,7 @@ def _poster(script: Script, own: range) -> _Moment:
 
 
 def _stills(
-    path: str, moments: Sequence[_Moment], most_bytes: Mapping[bool, int], clock: Literal["source_s", "output_s"]
+    video: AnySource, moments: Sequence[_Moment], most_bytes: Mapping[bool, int], clock: Literal["source_s", "output_s"]
 ) -> Iterator[tuple[int, tuple[str, Fraction]]]:
     """For each moment its number, the picture, and when that begins (s), in the order of time.
 
@@ -140,7 +142,7 @@ def _stills(
     """
     wanted: list[Fraction] = [getattr(one, clock) for one in moments]
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    pictures = pictures_at(path, [wanted[number] for number in order])
+    pictures = pictures_at(video, [wanted[number] for number in order])
     for number, picture in zip(order, pictures, strict=True):
         one = moments[number]
         most = int(most_bytes[one.is_poster] * _BYTES_IN_BASE64)

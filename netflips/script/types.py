@@ -98,7 +98,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Media:
-    """The video or sound that is dubbed; told, never computed with. path: as given. digest: of its content."""
+    """The video or sound that is dubbed; told, never computed with. path: as given. digest: of its content. audio_track,
+    video_track: that were read, None = those that a player plays and shows."""
 
     path: str = ""
     digest: str = ""
@@ -111,6 +112,8 @@ class Media:
     is_variable_rate: bool = False
     audio_rate: int = 0
     audio_channels: int = 0
+    audio_track: int | None = None
+    video_track: int | None = None
 
     @property
     def sound_rate(self) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from av.packet import Packet
 
-from avcore.media import Subtitle, SubtitleTrack, VideoWriter, probe
+from avcore.media import MediaSource, Subtitle, SubtitleTrack, VideoWriter, probe
 from avcore.media.carried import CarriedOver
-from avcore.media.opening import notes_of
+from avcore.media.media_source import notes_of
 from avcore.notes import sentence
 
 ASS = (
@@ -108,7 +108,7 @@ BITMAP = ("dvd_subtitle", [(0.3, 0.7, "")])
     ],
 )
 def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, tracks: list[Any], left: tuple[str, ...]) -> None:
-    path = write(tmp_path / f"out{ending}", CarriedOver(source, Fraction, Fraction(2)))
+    path = write(tmp_path / f"out{ending}", CarriedOver(MediaSource(source), Fraction, Fraction(2)))
     with av.open(str(path)) as container:
         tags = {name.lower(): value for name, value in container.metadata.items()}
         assert container.streams.audio[0].language == "kor"
@@ -124,7 +124,7 @@ def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, 
 def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:
     """A part from 0.5 to 1.25 s, with the picture held for a quarter of a second at 1 s."""
     at = lambda time: time - Fraction(1, 2) + (Fraction(1, 4) if time >= 1 else 0)  # noqa: E731
-    path = write(tmp_path / "out.mkv", CarriedOver(source, at, Fraction(1)), (OWN,))
+    path = write(tmp_path / "out.mkv", CarriedOver(MediaSource(source), at, Fraction(1)), (OWN,))
     assert chapters_in(path) == [(0.0, 1.0, "Main")]
     own, english, french, _ = tracks_in(path)
     assert own == ("kor", "subrip", [(0.5, 1.0, "하나")])
@@ -135,7 +135,7 @@ def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:
 
 
 def test_where_times_change_titles_go_over_alone(source: Path, tmp_path: Path) -> None:
-    path = write(tmp_path / "out.mp4", CarriedOver(source))
+    path = write(tmp_path / "out.mp4", CarriedOver(MediaSource(source)))
     with av.open(str(path)) as container:
         assert container.metadata["title"] == "My talk"
         assert not container.streams.subtitles

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import Picture, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_pictures, write_speech
 from avcore.media.decoding import DecodedFrame
-from avcore.media.opening import notes_of
+from avcore.media.media_source import notes_of
 from avcore.media.pictures import View
 from avcore.media.shapes import Shape
 from avcore.media.source import read_stored

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, MediaError
 from avcore.media import MediaInfo, Picture, PictureSource, VideoWriter, probe, read_pictures, read_speech
 from avcore.media.colour import is_hd, rgb_to_yuv420
-from avcore.media.opening import OnceAFile, choose_track
+from avcore.media.media_source import MediaSource, OnceAFile
 from avcore.media.pictures import FileClock
 from avcore.media.probe import PictureTrack, SoundTrack
 from avcore.media.source import Part, Patch, StoredPicture, read_stored
@@ -97,19 +97,18 @@ def test_little_is_held(tmp_path: Path) -> None:
 def test_a_file_is_looked_at_once_until_it_changes(tmp_path: Path) -> None:
     path, looked = tmp_path / "a", list[str]()
 
-    def look(path: str | Path) -> str:
-        looked.append(Path(path).read_text())
+    def look(source: MediaSource) -> str:
+        looked.append(source.path.read_text())
         return looked[-1]
 
-    found = OnceAFile(look, most=2)
+    found = OnceAFile(look, most=3)
     path.write_text("one")
     assert (found(path), found(path), looked) == ("one", "one", ["one"])
     path.write_text("two")
     os.utime(path, ns=(0, 0))
     assert (found(path), found(path), looked[1:]) == ("two", "two", ["two"])
-    choose_track(path, 2)
-    assert (found(path), looked[2:]) == ("two", ["two"])
-    choose_track(path, None)
+    assert (found(MediaSource(path, 2)), found(MediaSource(path, 2)), looked[2:]) == ("two", "two", ["two"])
+    assert (found(path), looked[3:]) == ("two", [])
     path.unlink()
     with pytest.raises(InputError, match="not there"):
         found(path)
@@ -119,7 +118,7 @@ def test_what_was_found_on_another_way_is_kept_and_what_failed_is_not(tmp_path: 
     path = tmp_path / "a"
     path.write_text("x")
 
-    def look(_: str | Path) -> str:
+    def look(_: MediaSource) -> str:
         raise ValueError("no")
 
     found = OnceAFile(look)
@@ -220,7 +219,7 @@ def film(tmp_path: Path) -> Path:
 
 def test_everything_is_told(film: Path) -> None:
     assert replace(probe(film), tags=()) == MediaInfo(
-        path=film, has_video=True, has_audio=True, width=128, height=96, frame_rate=Fraction(25), duration_s=Fraction(4),
+        MediaSource(film), has_video=True, has_audio=True, width=128, height=96, frame_rate=Fraction(25), duration_s=Fraction(4),
         num_frames=100, audio_rate=16000, audio_channels=1, longest_picture_s=Fraction(1, 25), usual_picture_s=Fraction(1, 25),
         tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),), track=1,
         picture_tracks=(PictureTrack(1, "", "", "h264", 128, 96, is_default=True),), picture_track=1,

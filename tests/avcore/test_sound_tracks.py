@@ -1,8 +1,10 @@
 """Which sound of a file is heard: its track, and how its channels are mixed."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
+from threading import Barrier, Thread
 
 import av
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media import probe, read_speech
-from avcore.media.sound import settle_track
+from avcore.media.tracks import select_audio_track
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
 from netflips.dubbing.job import digest_of
@@ -27,10 +29,11 @@ def _new_command() -> None:
         forget()
 
 
-def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default: int = 0) -> Path:
-    """A file of sound tracks, each with its language and title; `default` has the flag. Samples [time] or [channel, time]."""
-    with av.open(str(path), "w") as out:
-        streams = []
+def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default: int = 0, video: Path | None = None) -> Path:
+    """A file of sound tracks, each with its language and title; `default` has the flag. Samples [time] or [channel, time]. video:
+    whose pictures it gets."""
+    with av.open(str(path), "w") as out, nullcontext() if video is None else av.open(str(video)) as shown:
+        streams, pictures = [], None if shown is None else out.add_stream_from_template(shown.streams.video[0])
         for number, (samples, language, title) in enumerate(tracks):
             layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(np.atleast_2d(samples))]
             stream = out.add_stream("flac", rate=RATE, layout=layout)
@@ -45,6 +48,10 @@ def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default
             for part in (*resampler.resample(frame), *resampler.resample(None)):
                 out.mux(stream.encode(part))
             out.mux(stream.encode(None))
+        for packet in () if shown is None else shown.demux(shown.streams.video[0]):
+            if packet.size:
+                packet.stream = pictures
+                out.mux(packet)
     return path
 
 
@@ -73,23 +80,41 @@ def test_the_track_that_speaks_or_that_is_asked_for(
     tmp_path: Path, tracks: list[tuple[Samples, str, str]], default: int, asked: str | None, number: int, note: str
 ) -> None:
     path = write_tracks(tmp_path / "a.mkv", tracks, default)
-    assert settle_track(path, asked) == (number == default + 1)
-    info = probe(path)
+    source = select_audio_track(path, asked)
+    assert source.audio_track == (None if number == default + 1 else number)
+    info = probe(source)
     assert info.track == number
-    assert likeness(read_speech(path), tracks[number - 1][0]) > 0.99
+    assert likeness(read_speech(source), tracks[number - 1][0]) > 0.99
     assert note in "".join(map(sentence, info.notes))
     assert bool(note) == bool(info.notes)
-    settle_track(path)  # what was chosen before does not count
-    usual = number if asked is None else default + 1
-    assert probe(path).track == usual
-    assert (digest_of(info) == digest_of(probe(path))) == (usual == number)  # work of another track is not believed
+    assert probe(path).track == default + 1  # whoever names no track reads the usual one, whatever others read
+    assert probe(path).notes == ()
+    assert (digest_of(info) == digest_of(probe(path))) == (number == default + 1)  # work of another track is not believed
 
 
 @pytest.mark.parametrize("asked", ["3", "0", "jpn", "second"])
 def test_a_track_that_is_not_there_is_one_line(tmp_path: Path, asked: str) -> None:
     path = write_tracks(tmp_path / "a.mkv", [(TALK, "eng", "Desktop"), (TALK, "kor", "Mic")])
     with pytest.raises(MediaError, match=r"no such sound track; expected 1 \(eng, Desktop\), 2 \(kor, Mic\); found --audio-track"):
-        settle_track(path, asked)
+        select_audio_track(path, asked)
+
+
+def test_threads_read_two_tracks_of_one_file(tmp_path: Path) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [(TALK, "eng", ""), (hum(), "kor", "")])
+    both, found = Barrier(2), dict[str, Samples]()
+
+    def read(asked: str) -> None:
+        source = select_audio_track(path, asked)
+        both.wait()  # each has selected its track before one is read
+        found[asked] = read_speech(source)
+
+    threads = [Thread(target=read, args=(asked,)) for asked in "12"]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert likeness(found["1"], TALK) > 0.99
+    assert likeness(found["2"], hum()) > 0.99
 
 
 @pytest.mark.parametrize("command", ["dub {} --out-vid-path o.mp4", "transcribe {}", "lipsync {} --speech {} --out-vid-path o.mp4"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import MediaError
-from avcore.faces.footage import settle_pictures
+from avcore.faces.footage import select_tracks
 from avcore.media import probe, read_pictures
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
@@ -51,19 +51,17 @@ def lecture(tmp_path: Path) -> Path:
 
 def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
     assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
-    settle_pictures(lecture)
-    assert next(read_pictures(lecture)).rgb.shape == SPEAKER.shape
-    assert (probe(lecture).width, probe(lecture).picture_track) == (160, 2)
-    assert [sentence(note, hint=False) for note in probe(lecture).notes] == ["picture track 2 (Speaker) is taken, not 1 (Slides)"]
+    source = select_tracks(lecture)
+    assert next(read_pictures(source)).rgb.shape == SPEAKER.shape
+    assert (probe(source).width, probe(source).picture_track) == (160, 2)
+    assert [sentence(note, hint=False) for note in probe(source).notes] == ["picture track 2 (Speaker) is taken, not 1 (Slides)"]
+    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
 
 
 def test_a_number_chooses_and_one_that_is_not_there_is_refused(lecture: Path) -> None:
-    settle_pictures(lecture, 1)
-    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
+    assert next(read_pictures(select_tracks(lecture, pictures=1))).rgb.shape == SLIDE.shape
     with pytest.raises(MediaError, match=r"no such picture track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
-        settle_pictures(lecture, 3)
-    settle_pictures(lecture)
-    assert probe(lecture).picture_track == 2
+        select_tracks(lecture, pictures=3)
 
 
 def test_info_lists_them(lecture: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,5 +77,4 @@ def test_one_track_needs_no_word(lecture: Path, tmp_path: Path) -> None:
         stream = container.add_stream("libx264", rate=Fraction(25))
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         container.mux([*stream.encode(av.VideoFrame.from_ndarray(SLIDE)), *stream.encode(None)])
-    settle_pictures(path)
-    assert probe(path).notes == ()
+    assert probe(select_tracks(path)).notes == ()

@@ -1,0 +1,87 @@
+"""A media file and which of its tracks are read, as a value; what is known of it for as long as the file stays the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from avcore.files import require_file
+from avcore.notes import NEW_COMMAND, Note, tell
+
+
+@dataclass(frozen=True)
+class MediaSource:
+    """What readers of media take; of a bare path they read the tracks that a player plays and shows."""
+
+    path: Path
+    audio_track: int | None = None
+    """Number of the sound track, from 1; None = the one that a player plays."""
+    video_track: int | None = None
+    """Number of the track of moving pictures, from 1; None = the one that a player shows."""
+    notes: tuple[Note, ...] = field(default=(), compare=False)
+    """Why these tracks, where there were several."""
+
+    @classmethod
+    def of(cls, given: "AnySource") -> "MediaSource":
+        """Return a source, or that of a path."""
+        return given if isinstance(given, MediaSource) else cls(Path(given))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+AnySource = MediaSource | Path | str
+
+_NOTES: dict[MediaSource, list[Note]] = {}
+NEW_COMMAND.append(_NOTES.clear)
+
+
+def note_of(source: MediaSource, note: Note) -> None:
+    """Tell the user how a file is read, once, and keep it for reports."""
+    notes = _NOTES.setdefault(source, [])
+    if note not in notes:
+        notes.append(note)
+    tell(note, source, is_once=True)
+
+
+def notes_of(source: AnySource) -> tuple[Note, ...]:
+    """Return the notes so far on how a file is read."""
+    source = MediaSource.of(source)
+    return (*source.notes, *_NOTES.get(source, ()))
+
+
+Found = TypeVar("Found")
+
+
+class OnceAFile(Generic[Found]):
+    """A function of a media file that looks once at each choice of its tracks, until the file has changed.
+
+    Raises InputError for a file that is not there, and whatever the function raises, which is not kept.
+    """
+
+    def __init__(self, look: Callable[[MediaSource], Found], most: int = 256) -> None:
+        """most: files whose results are kept."""
+        self._look, self._most = look, most
+        self._kept: dict[tuple[object, ...], Found] = {}
+
+    def __call__(self, given: AnySource) -> Found:
+        source = MediaSource.of(given)
+        state = _state(source)
+        if state in self._kept:
+            return self._kept[state]
+        return self._keep(state, self._look(source))
+
+    def keep(self, given: AnySource, found: Found) -> None:
+        """Keep what was found on another way."""
+        self._keep(_state(MediaSource.of(given)), found)
+
+    def _keep(self, state: tuple[object, ...], found: Found) -> Found:
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[state] = found
+        return found
+
+
+def _state(source: MediaSource) -> tuple[object, ...]:
+    now = require_file(source.path, "the video or sound file").stat()
+    return source, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns

@@ -1,0 +1,110 @@
+"""Select the sound track of a file: of several (a desktop and a microphone, or several languages), one in which somebody speaks."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from avcore.arrays import Samples
+from avcore.errors import MediaError
+from avcore.media.media_source import MediaSource
+from avcore.media.opening import audio_stream, open_media
+from avcore.media.probe import SoundTrack, probe, sound_tracks
+from avcore.media.sound import iter_speech_blocks
+from avcore.notes import Note, NoteKind, tell
+from avcore.timeline import SAMPLE_RATE
+from avcore.units import normalise_language
+
+LOG = logging.getLogger("netflips")
+_HEARD_SAMPLES = 300 * SAMPLE_RATE
+"""Of each track that are listened to at most."""
+_LEAST_S = 0.5
+_WAY_OUT = "--audio-track chooses another"
+
+_OTHER_TRACK = NoteKind("other_sound_track", "sound track {track} is heard{left}, since nobody speaks in {usual}", f"; {_WAY_OUT}")
+_NO_TRACK = NoteKind(
+    "silent_sound_tracks", "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}", f"; {_WAY_OUT}"
+)
+
+
+def select_audio_track(path: str | Path, asked: str | None = None) -> MediaSource:
+    """Return a file with the sound track that is to be read, and say which where there are several.
+
+    asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
+    Raises InputError or MediaError for a file or a track that is not there.
+    """
+    tracks, usual = _tracks_of(path)
+    source = MediaSource(Path(path))
+    if asked is not None:
+        return _reading(source, _asked_track(tracks, asked, path), usual)
+    return source if len(tracks) < 2 else _speaking(source, tracks, usual)
+
+
+def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
+    """Return the sound tracks of a file, and the number of the one that a player plays, 0 = none."""
+    try:
+        info = probe(path)
+    except MediaError:  # of the usual track, it may be, and another one is read
+        with open_media(path) as container:
+            usual = audio_stream(container, MediaSource.of(path))
+            return sound_tracks(container), 0 if usual is None else list(container.streams.audio).index(usual) + 1
+    return info.tracks, info.track
+
+
+def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
+    """Return the track that a number or a language means. Raises MediaError when there is none such."""
+    language = normalise_language(asked)
+    found = [
+        one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == language)
+    ]
+    if not found:
+        there = ", ".join(map(str, tracks)) or "no sound track"
+        raise MediaError("it has no such sound track", path=path, expected=there, found=f"--audio-track {asked}")
+    return next((one for one in found if one.is_default), found[0])
+
+
+def _reading(source: MediaSource, track: SoundTrack, usual: int, note: Note | None = None) -> MediaSource:
+    # The usual track has no number, so that what is known of the file holds for it.
+    return replace(source, audio_track=None if track.number == usual else track.number, notes=() if note is None else (note,))
+
+
+def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> MediaSource:
+    """Return the source with the track that has speech, which the user is told."""
+    first, others = tracks[usual - 1], [one for one in tracks if one.number != usual]
+    chosen = next((one for one in (first, *others) if _speaks(_reading(source, one, usual))), None)
+    if chosen is first:
+        LOG.info("%s: sound track %s is heard, not %s; %s", source, first, _listed(others), _WAY_OUT)
+        return source
+
+    if chosen is None:
+        note = _NO_TRACK(usual=str(first), others=_listed(others))
+    else:
+        rest = [one for one in others if one is not chosen]
+        left = f", and not {_listed(rest)}" if rest else ""
+        note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
+    tell(note, source, is_once=True)
+    return _reading(source, chosen or first, usual, note)
+
+
+def _listed(tracks: Sequence[SoundTrack]) -> str:
+    return ", ".join(map(str, tracks))
+
+
+def _speaks(source: MediaSource) -> bool:
+    """Return whether there is speech in the beginning of a track."""
+    try:
+        from avcore.speech.voice_activity import detect_activity
+
+        regions = detect_activity(_beginning(source)).regions()
+    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
+        return False
+    return sum(region.seconds for region in regions) >= _LEAST_S
+
+
+def _beginning(source: MediaSource) -> Iterator[Samples]:
+    left = _HEARD_SAMPLES
+    for block in iter_speech_blocks(source):
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            return
