@@ -22,6 +22,7 @@ from unicodedata import is_normalized, normalize
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.notes import NoteKind, shown, tell
+from avcore.streams import end_of, is_stream, require_stream, written_into
 
 _STEM_LETTERS = 40
 """Of the output's name: a long name must not become too long."""
@@ -165,7 +166,10 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
     try:
         if path.is_dir():
             raise OutputError(f"{what} must be a file", path=path, found="a folder")
-        nearest = next(parent for parent in path.absolute().parents if parent.exists())
+        if is_stream(path):
+            require_stream(path, what)
+            return path
+        nearest = next(parent for parent in end_of(path).parents if parent.exists())
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
@@ -188,22 +192,29 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 @contextmanager
 def atomic_output(path: str | Path, seal: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, with its suffix; it becomes `path` when the block ends well.
+    """Yield a temporary name with the suffix of `path`; what is in it becomes `path` when the block ends well.
 
-    It is on the disk then, and has the permissions of the file that it replaces. seal: writes what is whole once more, from the
-    first file into the second, which becomes `path` instead. Raises OutputError when it cannot be written; on any error nothing
-    stays behind, and what a killed process leaves the next one removes.
+    A file is replaced whole, and keeps its permissions; it is on the disk then. Links stay, and lead to it, also where nothing was.
+    A pipe or a device is written into, once all is there. seal: writes what is whole once more, from the first file into a second
+    one, which becomes `path` instead. Raises OutputError when it cannot be written; on any error nothing stays behind, and what a
+    killed process leaves the next one removes.
     """
     path = require_writable(path)
     try:
-        with temporary_beside(path) as temporary, nullcontext(temporary) if seal is None else temporary_beside(path) as first:
+        if is_stream(path):
+            with written_into(path, seal) as first:
+                yield first
+            return
+        target = end_of(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(target) as temporary, nullcontext(temporary) if seal is None else temporary_beside(target) as first:
             yield first
             if seal is not None:
                 seal(first, temporary)
-            os.chmod(temporary, _permissions(path))
+            os.chmod(temporary, _permissions(target))
             flush(temporary)
-            os.replace(temporary, path)
-            flush_folder(path.parent)
+            os.replace(temporary, target)
+            flush_folder(target.parent)
     except OSError as error:
         raise OutputError("the output cannot be written", path=path, found=error.strerror or str(error)) from error
 

@@ -80,7 +80,7 @@ class Store:
 
     def keep(self, step: str, made_of: tuple[object, ...], value: T) -> T:
         """Store a value under its name, whole or not at all. Raises OutputError when the folder cannot be written."""
-        path, arrays = self._path(step, key_of(*made_of)), _Arrays()
+        path, arrays = self._new(self._path(step, key_of(*made_of))), _Arrays()
 
         def put_aside(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
@@ -110,7 +110,7 @@ class Store:
     @contextmanager
     def new_file(self, step: str, key: str, suffix: str) -> Iterator[Path]:
         """Yield the name of a file to write, whole or not at all (as VideoWriter does)."""
-        path = self._path(step, key, suffix)
+        path = self._new(self._path(step, key, suffix))
         yield path
         if path.is_file():
             self._note(str(path.relative_to(self.folder)), path)
@@ -127,7 +127,7 @@ class Store:
         killed runs left behind half-written is deleted too.
         """
         runs = self._step(_RUNS)
-        own = runs / f"{key_of(Path(output).resolve())}.json"
+        own = self._new(runs / f"{key_of(Path(output).resolve())}.json")
         notes = {path: _read_note(path) for path in runs.glob("[!.]*.json")}
         used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
         before = notes.pop(own, None) or set()
@@ -157,6 +157,12 @@ class Store:
     def _path(self, step: str, key: str, suffix: str = ".npz") -> Path:
         path = self._step(step) / f"{key}{suffix}"
         self._used.add(path)
+        return path
+
+    def _new(self, path: Path) -> Path:
+        """Return the name of a piece to write. A link that stands there is somebody's, and leads elsewhere."""
+        if path.is_symlink():
+            path.unlink()
         return path
 
     def _step(self, name: str) -> Path:

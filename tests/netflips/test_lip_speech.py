@@ -1,5 +1,7 @@
 """`netflips lip2speech`: speech for a drawn head that makes no sound, in its own time."""
 
+import io
+import os
 import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,6 +25,7 @@ from netflips.options import lip2speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech
+from tests.avcore.test_streams import Reader
 from unit2av.speaker import slaney_filters
 from unit2av.stage import RENDERER, open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
@@ -78,6 +81,13 @@ def test_a_silent_video_speaks_by_lips(silent: Path, models: list[str], tmp_path
     assert info.comment.startswith("synthetic:")
     assert "->speech" in info.comment
     assert (info.frame_rate, info.num_frames, info.has_audio) == (RATE, round(LASTS * RATE), True)
+
+    pipe, shown = tmp_path / "p.wav", mel.read_bytes()  # which cannot be read again for the other two
+    os.mkfifo(pipe)
+    reader = Reader(pipe)
+    assert netflips(["lip2speech", str(silent), "--out", str(pipe), *more, *models]) == 0
+    assert reader.all() == wav.read_bytes()
+    assert np.array_equal(np.load(mel)["mel"], np.load(io.BytesIO(shown))["mel"])
 
 
 def test_units_of_the_lips_keep_their_durations(silent: Path, parity_dir: Path) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.errors import InputError
-from avcore.media import iter_sound_blocks, probe
+from avcore.errors import InputError, OutputError
+from avcore.media import iter_sound_blocks, probe, write_speech
 from avcore.speech.audio import loudness_lufs
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
@@ -246,6 +246,15 @@ def test_stems_add_up_to_a_voice_over_with_the_original_below_it(again: Again, s
     old = source.sound[inside, 0]
     share = float(old @ background[inside, 0] / (old @ old))
     assert 0.09 < share < 0.2  # a tenth, and the room's own sound behind it
+    assert len(list(folder.iterdir())) == 3
+
+    write_speech(folder / "over.mix.wav", np.zeros(160, np.float32))  # another one, under a name of ours
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OutputError, match=r"over\.mix\.wav: the stem is there already, and NetfLips did not make it"):
+        again("over.mp4", background="under:-20", stems=folder)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "over.mix.wav").unlink()
+    again("over.mp4", background="under:-20", stems=folder)  # our own are made anew
     assert len(list(folder.iterdir())) == 3
 
 

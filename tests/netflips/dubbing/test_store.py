@@ -154,6 +154,12 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
         require_work_folder(work)
     with pytest.raises(OutputError, match=r"a link; delete it"):
         Store(work).find_file("pictures", "key", ".mp4")
+    (work / "units").mkdir()
+    piece = work / "units" / f"{key_of('key')}.npz"
+    piece.symlink_to(elsewhere / "precious")
+    Store(work).keep("units", ("key",), np.zeros(5))
+    assert not piece.is_symlink()
+    (work / "kept.jsonl").unlink()
     (work / "kept.jsonl").symlink_to(elsewhere / "precious")
     with pytest.raises(OutputError, match=r"kept\.jsonl"):
         Store(work).keep("units", ("key",), np.zeros(5))
