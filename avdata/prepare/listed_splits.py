@@ -84,7 +84,8 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
 
 
 def report_of(records: Iterable[PieceRecord]) -> dict[str, Any]:
-    """Return what was kept by split, at which rates clips came, which show several people, and what was not kept and why."""
+    """Return what was kept by split, at which rates clips came, which show several people or have no text, and what was not kept
+    and why."""
     records = list(records)
     kept = [(record.key, record.rows[MANIFEST]) for record in records if record.rows.get(MANIFEST)]
     splits = dict[str, dict[str, Any]]()
@@ -101,6 +102,7 @@ def report_of(records: Iterable[PieceRecord]) -> dict[str, Any]:
         "splits": splits,
         "frame_rates": dict(sorted(Counter(f"{row.get('source_fps', 25):g}" for _, row in kept).items())),
         "several_faces": {key: row["faces"] for key, row in kept if "faces" in row},
+        "without_text": [key for key, row in kept if not row.get("text")],
         "rejected": rejected,
         "failed": {record.key: record.detail for record in records if record.status == "failed"},
     }
@@ -120,5 +122,7 @@ def write_report(place: Workplace, outcome: PrepareResult, left_out: int, proble
     if report["several_faces"]:
         clips = several(len(report["several_faces"]), "clip")
         LOG.info("several people are seen in %s; the one that speaks was taken", clips)
+    if len(report["without_text"]) == sum(figures["clips"] for figures in report["splits"].values()) > 0:
+        LOG.info("no clip has a text")
     if left_out:
         LOG.info("%s in no split and left out", several(left_out, "clip is", "clips are"))

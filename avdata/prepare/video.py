@@ -3,6 +3,7 @@
 `netflips prepare video --data-root talks --out-dir data/talks --language en`
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -115,6 +116,8 @@ def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterat
 CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
+_MARK = re.compile(r"\{[^{}]*\}")
+"""Of a transcriber: {LAUGHTER}."""
 _SAME_RATE_HZ = 0.01
 _UNSEEN_S = 0.2
 """How much of a stretch of speech may have no picture: no more than the silence that is kept around it."""
@@ -332,8 +335,9 @@ def _stem(file: CorpusFile) -> str:
 
 
 def _text(file: CorpusFile) -> str:
-    """Return what a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it."""
-    lines = [" ".join(line.split()) for line in normalize("NFC", file.read_text()).splitlines()]
+    """Return what a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it; without
+    marks in curly brackets."""
+    lines = [" ".join(_MARK.sub(" ", line).split()) for line in normalize("NFC", file.read_text()).splitlines()]
     marked = next((line.removeprefix(_LRS_TEXT).strip() for line in lines if line.startswith(_LRS_TEXT)), None)
     return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)
 

@@ -110,18 +110,21 @@ def without_failures(records: Mapping[str, PieceRecord]) -> dict[str, PieceRecor
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """The result of a preparation. entries, seconds: by manifest. rejected: by reason."""
+    """The result of a preparation. entries, seconds: by manifest. rejected: by reason. num_wordless: entries without a text, by
+    manifest, where others have one."""
 
     entries: Mapping[str, int]
     seconds: Mapping[str, float]
     rejected: Mapping[str, int]
     num_failed: int
     num_alone: int = 0
+    num_wordless: Mapping[str, int] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield the outcome in words."""
         for name, count in self.entries.items():
-            yield f"{name}.jsonl: {several(count, 'entry', 'entries')}, {self.seconds[name] / 3600:.2f} h"
+            wordless = f", {self.num_wordless[name]} without a text" if self.num_wordless.get(name) else ""
+            yield f"{name}.jsonl: {several(count, 'entry', 'entries')}, {self.seconds[name] / 3600:.2f} h{wordless}"
         if self.rejected:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.rejected.items()))
             yield f"{REJECTED}: {several(sum(self.rejected.values()), 'was', 'were')} not good enough ({reasons})"
@@ -193,6 +196,7 @@ class Workplace:
             rejected=Counter(record.reason for record in rejected),
             num_failed=len(failed),
             num_alone=len(alone),
+            num_wordless={name: sum(not row.get("text") for row in rows) for name, rows in manifests.items() if _has_texts(rows)},
         )
 
     def _write_list(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -217,6 +221,10 @@ class Workplace:
             )
         stated = {name: value for name, value in wanted.items() if value is not None}
         write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
+
+
+def _has_texts(rows: Iterable[Mapping[str, Any]]) -> bool:
+    return any(row.get("text") for row in rows)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ MOST_YAW = 25
 _MOST_PIXELS = 8192 * 8192
 _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
 """Modes of grey pictures of more than 8 bits; F is floating point, 0 to 1 or to whatever is white."""
+_HEAD, _HEIC = 64, (b"heic", b"heix", b"heim", b"hevc")
+"""Bytes at a file's beginning that name its brands, and those of HEVC pictures."""
 _SAME_FACE = 0.3
 _BACKGROUND = 0.4
 """Share of the widest face's width below which a face is somebody in the background."""
@@ -41,7 +43,16 @@ def read_still(path: Path) -> Pixels:
             upright = ImageOps.exif_transpose(image) or image
             return _rgb(upright)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise InputError("this is no picture that can be read", path=path, expected="JPEG, PNG, WebP, TIFF ...") from error
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        is_heic = head[4:8] == b"ftyp" and any(brand in head for brand in _HEIC)
+        raise InputError(
+            "this is no picture that can be read",
+            path=path,
+            expected="JPEG, PNG, WebP, TIFF ...",
+            found="HEIC, as an iPhone takes it" if is_heic else None,
+            hint="export it as JPEG" if is_heic else None,
+        ) from error
 
 
 def _rgb(image: Image.Image) -> Pixels:

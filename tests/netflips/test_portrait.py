@@ -239,6 +239,13 @@ def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path
     assert np.abs(read.astype(int) - wanted).mean() < 8
 
 
+def test_a_picture_of_an_iphone_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "x.heic"
+    path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40))
+    with pytest.raises(InputError, match="found HEIC, as an iPhone takes it; export it as JPEG"):
+        read_still(path)
+
+
 def test_one_clear_face_is_one_face(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tie that a tile takes for a face, the same face in a box of another size, and somebody small in the background."""
     still = read_still(folder / "face.png")

@@ -150,6 +150,26 @@ def test_lrs3_has_its_splits_by_folder(head: Path, tmp_path: Path) -> None:
     assert found == {"trainval/a/00001": "train", "test/b/00001": "test"}
 
 
+def test_clips_without_a_text_are_counted_and_marks_are_no_words(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out, texts = (
+        tmp_path / "lrs3",
+        tmp_path / "out",
+        ["\ufeffText:  EXCUSE ME {LAUGHTER}\r\nConf:  3\r\n", "Text:  \nConf:  3\n", ""],
+    )
+    for number, text in enumerate(texts, 1):
+        clip = root / f"trainval/a/0000{number}.mp4"
+        _put(head, clip)
+        if text:
+            clip.with_suffix(".txt").write_text(text, encoding="utf-8")
+    words = ["--data-root", str(root), "--out-dir", str(out), *(word for word in COMMON if word != "--quiet")]
+    assert lrs.main(words) == 0
+    assert [row.get("text", "") for row in read_rows(out / "manifest.jsonl")] == ["EXCUSE ME", "", ""]
+    assert json.loads((out / "report.json").read_text())["without_text"] == ["trainval/a/00002", "trainval/a/00003"]
+    assert "manifest.jsonl: 3 entries, 0.00 h, 2 without a text" in capsys.readouterr().err
+
+
 def test_lists_that_cannot_be_used(tmp_path: Path) -> None:
     one, other = tmp_path / "one.txt", tmp_path / "other.txt"
     one.write_text("a/1\na/2\n")
