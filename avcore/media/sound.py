@@ -109,9 +109,12 @@ _LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 
 _FULL_SCALE = 32768
 _AS_STORED = ("pcm_", "wavpack")
 """Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
+_FLOATING = ("pcm_f", "wavpack")
+"""Those that can store samples far above full scale."""
 
 _OWN_CLOCK = NoteKind("own_sound_clock", "{error}; its sound is read from its own beginning")
 _DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped")
+_SCALED = NoteKind("scaled_sound", "its samples reach {loudest}, and are scaled to 1")
 _LONE_CHANNEL = NoteKind("lone_channel", "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone")
 
 
@@ -255,7 +258,12 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
         stream = require_audio(container, source)
         require_whole_sound(container, path)
         clock = _clock(source)
+        loudest = _loudest(source) if stream.codec_context.name.startswith(_FLOATING) else 0.0
+        if loudest > LOUDEST:
+            note_of(source, _SCALED(loudest=round(loudest, 1)))
         for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
+            if loudest > LOUDEST:
+                block = block._replace(samples=block.samples / np.float32(loudest))
             begin = seconds_to_samples(clock.at(block.clock), block.rate)
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
@@ -268,6 +276,15 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
             if samples.shape[1]:
                 yield block._replace(samples=samples)
             num_given += max(0, missing) + samples.shape[1]
+
+
+@OnceAFile
+def _loudest(source: MediaSource) -> float:
+    """Return the largest sample of a file's sound, which is decoded for it once."""
+    with open_media(source) as container:
+        stream = require_audio(container, source)
+        peaks = (float(np.abs(one.samples).max(initial=0.0)) for one in _decode(container, stream, source.path, is_told=False))
+        return max(peaks, default=0.0)
 
 
 def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Block]:

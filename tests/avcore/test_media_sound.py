@@ -10,6 +10,8 @@ import pytest
 
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import iter_sound_blocks, iter_speech_blocks, probe, read_sound, read_speech, write_speech
+from avcore.media.media_source import notes_of
+from avcore.notes import sentence
 from tests.avcore.media_samples import Film, clicks
 
 
@@ -52,6 +54,16 @@ def test_any_rate_is_resampled_in_place(tmp_path: Path, rate: int, channels: int
     expected = sine(16000)[: len(speech)]
     inner = slice(200, 15_800)
     assert np.abs(speech[inner] - expected[inner]).max() < 2e-3
+
+
+@pytest.mark.parametrize(("loudest", "read"), [(2.7, 2.7), (5.3, 1.0), (300.0, 1.0)])
+def test_floating_sound_far_above_full_scale_is_scaled_and_told(tmp_path: Path, loudest: float, read: float) -> None:
+    sound = np.stack([sine(16000, amplitude=loudest), 0.1 * sine(16000)])
+    path = Film(times=(), sound=sound, layout="stereo", audio_codec="pcm_f32le").write(tmp_path / "a.wav")
+    assert np.abs(np.concatenate(list(iter_sound_blocks(path)))).max() == pytest.approx(read, rel=1e-3)
+    assert np.abs(read_speech(path)).max() < 4
+    told = [sentence(note) for note in notes_of(path)]
+    assert told == ([] if read > 1 else [f"its samples reach {loudest}, and are scaled to 1"])
 
 
 def test_stereo_is_averaged_and_surround_keeps_its_centre_in_front(tmp_path: Path) -> None:
@@ -164,13 +176,13 @@ def test_a_wav_of_a_codec_that_nobody_knows_is_one_error_of_ours(tmp_path: Path)
 def test_what_a_decoder_makes_of_damaged_sound_is_skipped(
     codec: str, is_skipped: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Far beyond full scale is damage where sound was encoded; where samples are stored, it is what somebody wrote."""
+    """Far beyond full scale is damage where sound was encoded; where samples are stored, it is what somebody wrote, and is scaled."""
     sound = sine(48_000, 3.0)
     sound[60_000:72_000] *= 40
     speech = read_speech(Film(times=(), sound=sound, audio_codec=codec, audio_rate=48_000).write(tmp_path / "a.mkv"))
     assert len(speech) == pytest.approx(48_000, abs=2048)
     assert ("damaged sound packets were skipped" in caplog.text) == is_skipped
-    assert np.abs(speech).max() < 4.5 if is_skipped else np.abs(speech).max() == pytest.approx(20.0, rel=0.05)
+    assert np.abs(speech).max() < 4.5 if is_skipped else np.abs(speech).max() == pytest.approx(1.0, rel=0.05)
     assert np.abs(speech[8000:16000]).max() == pytest.approx(0.5, abs=0.05)
     assert np.abs(speech[-8000:-2000]).max() == pytest.approx(0.5, abs=0.05), "and all else is where it was"
     if is_skipped:
