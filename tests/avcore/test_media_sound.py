@@ -176,14 +176,15 @@ def test_a_wav_of_a_codec_that_nobody_knows_is_one_error_of_ours(tmp_path: Path)
 def test_what_a_decoder_makes_of_damaged_sound_is_skipped(
     codec: str, is_skipped: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Far beyond full scale is damage where sound was encoded; where samples are stored, it is what somebody wrote, and is scaled."""
+    """Far beyond full scale is damage where sound was encoded; where samples are stored, somebody wrote it so: it is scaled."""
     sound = sine(48_000, 3.0)
     sound[60_000:72_000] *= 40
     speech = read_speech(Film(times=(), sound=sound, audio_codec=codec, audio_rate=48_000).write(tmp_path / "a.mkv"))
     assert len(speech) == pytest.approx(48_000, abs=2048)
     assert ("damaged sound packets were skipped" in caplog.text) == is_skipped
-    assert np.abs(speech).max() < 4.5 if is_skipped else np.abs(speech).max() == pytest.approx(1.0, rel=0.05)
-    assert np.abs(speech[8000:16000]).max() == pytest.approx(0.5, abs=0.05)
-    assert np.abs(speech[-8000:-2000]).max() == pytest.approx(0.5, abs=0.05), "and all else is where it was"
+    usual = 0.5 if is_skipped else 0.5 / 20
+    assert np.abs(speech).max() < (4.5 if is_skipped else 1.05)
+    assert np.abs(speech[8000:16000]).max() == pytest.approx(usual, rel=0.1)
+    assert np.abs(speech[-8000:-2000]).max() == pytest.approx(usual, rel=0.1), "and all else is where it was"
     if is_skipped:
         assert not speech[21_500:22_500].any()
