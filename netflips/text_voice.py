@@ -23,6 +23,7 @@ from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
 from netflips.understanding import speller_measure, tell_verdict
 from text2unit.inference import given_script
+from text2unit.korean.phrasing import phrased
 from text2unit.script import SpokenScript, read_readings
 from text2unit.speller import join
 from text2unit.stage import SPELLER
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 NEUTRAL = "neutral"
 """The voice in the middle of all, where none has a name."""
+END_S = 0.5
+"""Silence behind the last sentence: a file that ends with the last sound sounds cut off."""
 
 
 def say_text(options: SayOptions) -> None:
@@ -87,6 +90,11 @@ def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
     return models.named_voices[chosen] if chosen in models.named_voices else neutral_voice(models.vocoder.speaker_dim)
 
 
+def _breathed(sentence: str, language: str) -> str:
+    """A sentence with pauses where a person breathes in it; nothing is known of that but for Korean."""
+    return phrased(sentence) if language == "ko" else sentence
+
+
 @dataclass(eq=False)
 class TextVoice:
     """Says text. scale: of durations, above 1 speaks slower. band_extension: what the voice has above 8 kHz, None = nothing."""
@@ -126,15 +134,10 @@ class Telling:
         from unit2av.voice.speech import pieces_at_own_rate
 
         speller, vocoder, scale = self.said_by.speller, self.said_by.vocoder, self.said_by.scale
-        sentences = speller.spell(self.script.sentences, vocoder.language)
+        sentences = speller.spell(tuple(_breathed(one, vocoder.language) for one in self.script.sentences), vocoder.language)
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
             if self.spellings:
-                steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
-                before, unit = self.parts[-1], speller.silence
-                if unit is None:  # then the last unit's mouth is held
-                    unit = int(before.ids[-1])
-                self.parts.append(Units(np.array([unit]), np.array([steps]), before.language, before.vocabulary))
-                yield np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
+                yield self._rest(self.spellings[-1].pause_s * scale)
             units = spelling.units
             if units.durations is None:
                 timed = vocoder.predict_durations(units, scale)
@@ -147,6 +150,14 @@ class Telling:
             yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
             self.spellings.append(spelling)
             self.parts.append(timed)
+        yield self._rest(END_S)
+
+    def _rest(self, seconds: float) -> NDArray[np.float32]:
+        """Be silent for a while behind what was said last; its unit is that of silence, or the last one, whose mouth is held."""
+        steps, before, unit = max(1, seconds_to_units(seconds)), self.parts[-1], self.said_by.speller.silence
+        ids = np.array([int(before.ids[-1]) if unit is None else unit])
+        self.parts.append(Units(ids, np.array([steps]), before.language, before.vocabulary))
+        return np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
 
     @property
     def rate(self) -> int:

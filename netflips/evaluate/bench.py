@@ -31,7 +31,7 @@ from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, nearest, other_texts_in
+from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, other_texts_in
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import DUBS, FigureKind, all_metrics
@@ -50,7 +50,7 @@ _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
 _SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
 AREAS: Mapping[str, tuple[str, ...]] = {
-    "words": ("cer", "cer_vosk"),
+    "words": ("cer", "cer_nearest", "cer_vosk"),
     "sound": ("dnsmos", "clicks"),
     "voice": ("speaker", "f0_off"),
     "time": ("slc_20", "speech_overlap", "silent_share", "pause"),
@@ -336,11 +336,9 @@ def write_bench(
 
 def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
     """How like the references what the programs wrote is, apart from how it is spoken."""
-    wanted, cells, signature = {one.id: (one.reference_text, *one.other_texts) for one in clips}, dict[str, Cell](), ""
+    wanted, cells, signature = {one.id: one.reference_text for one in clips}, dict[str, Cell](), ""
     for one in (one for one in systems if one.texts):
-        score = OURS.of_corpus(list(one.texts.values()), [nearest(wanted[name], text) for name, text in one.texts.items()], "ko")[
-            "chrf_words"
-        ]
+        score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
         if isinstance(score, CorpusScore):
             cells[one.folder], signature = Cell(score.figure), score.signature
     return Row(_WRITTEN.name, _WRITTEN.name, _WRITTEN, cells, signature)

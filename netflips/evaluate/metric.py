@@ -128,11 +128,12 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "lip_leak", "closures", "lip_speed", "outside_unchanged", "sharpness", "real_time",
     ),
     "bench": (
-        "cer", "cer_vosk", "chrf_words", "dnsmos", "clicks", "speaker", "f0_off", "slc_20", "rate", "pause", "leak", "unit_sync",
-        "lse_c", "lip_leak", "closures", "sharpness", "pace_fits", "real_time",
+        "cer", "cer_nearest", "cer_vosk", "chrf_words", "dnsmos", "clicks", "speaker", "f0_off", "slc_20", "rate", "pause", "leak",
+        "unit_sync", "lse_c", "lip_leak", "closures", "sharpness", "pace_fits", "real_time",
     ),
     "demo": (
-        "cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures", "lip_speed",
+        "cer", "onset_errors", "eo_as_a", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync",
+        "lip_leak", "closures", "lip_speed",
     ),
 }  # fmt: skip
 """Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what programs are compared by;

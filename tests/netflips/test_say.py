@@ -21,6 +21,7 @@ from netflips.cli import main as netflips
 from netflips.dubbing.spell import natural_units
 from netflips.loaded import load as netflips_load
 from netflips.options import say
+from netflips.text_voice import END_S
 from text2unit.model import ALIGNED, CTC, SpellerConfig, network_of
 from text2unit.speller import PAUSE_S, TextSpeller
 from text2unit.stage import SPELLER
@@ -69,7 +70,8 @@ def test_speech_and_units_are_written(models: list[str], speller: Path, parity_d
     steps = [vocoder.predict_durations(loaded.units_of(text)).num_steps for text in ("안녕하세요.", "세 시예요.")]
     samples, rate = soundfile.read(wav)
     assert rate == SAMPLE_RATE
-    assert len(samples) == sum(map(units_to_samples, steps)) + seconds_to_samples(PAUSE_S)
+    assert len(samples) == sum(map(units_to_samples, steps)) + seconds_to_samples(PAUSE_S) + seconds_to_samples(END_S)
+    assert not samples[-seconds_to_samples(END_S) :].any()
     pause = samples[units_to_samples(steps[0]) :][: seconds_to_samples(PAUSE_S)]
     assert not pause.any()
     assert np.abs(samples).max() > 0

@@ -60,6 +60,14 @@ def test_the_duration_loss_ignores_what_fills_up_and_the_length_loss_looks_at_th
     assert length_loss(torch.log(2 * steps + 1), runs).item() == pytest.approx(1)
 
 
+def test_a_silent_segment_does_not_outweigh_the_others_of_its_batch() -> None:
+    loss, real = StftLoss((256, 512)), torch.randn(4, 4096) * 0.1
+    made = real + 0.05 * torch.randn(4, 4096)
+    with_silence = real.clone()
+    with_silence[0] = 0
+    assert loss(made, with_silence) < 10 * loss(made, real)
+
+
 def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence_as_the_mel_is() -> None:
     loss, sound = StftLoss((256, 512)), torch.randn(2, 2048) * 0.1
     assert loss(sound, sound).item() == 0

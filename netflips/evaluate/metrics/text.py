@@ -183,13 +183,11 @@ def _metrics_of(
 
     @metric(*map(kind, ("wer", "cer")), needs={*needs, "reference_text", "package:jiwer"}, place=places[0], **how)
     def errors(case: Case, outcome: Clip) -> Measured:
-        found = heard(outcome)
-        return rules.errors_of(found, case.files.wanted(found), case.files.language)
+        return rules.errors_of(heard(outcome), case.files.reference_text, case.files.language)
 
     @metric(*map(kind, (*_CHRF, *rules.bleu)), needs={*needs, "reference_text", "package:sacrebleu"}, place=places[1], **how)
     def likeness(case: Case, outcome: Clip) -> Measured:
-        found = heard(outcome)
-        return rules.likeness_of(found, case.files.wanted(found), case.files.language)
+        return rules.likeness_of(heard(outcome), case.files.reference_text, case.files.language)
 
     return errors, likeness
 
@@ -199,6 +197,22 @@ _BY_WHISPER = {"published", "package:whisper_normalizer"}
 _published_errors, _published_likeness = _metrics_of(
     SEAMLESS, lambda clip: clip.published_text, _BY_WHISPER, "ASR-{}", "as Seamless", (13, 14), suits=()
 )
+
+
+@metric(
+    FigureKind(
+        "cer_nearest", "character error rate to the nearest right text", "lower", "jiwer, after unit2text.text",
+        "it takes whichever right text is nearest to what was heard: read `cer` first",
+        of="rate",
+    ),
+    needs={"reference_text", "recognizer", "package:jiwer"}, place=10,
+)  # fmt: skip
+def to_the_nearest(case: Case, outcome: Clip) -> Measured:
+    """Return the errors against the nearest of several right texts."""
+    if not case.files.other_texts:
+        return {"cer_nearest": Missing("there is one right text")}
+    wanted, heard = (normalise_for_reading(text) for text in (case.files.wanted(outcome.text), outcome.text))
+    return rate("cer_nearest", *character_errors(wanted, heard), _EMPTY)
 
 
 @metric(
@@ -212,7 +226,7 @@ def by_vosk(case: Case, outcome: Clip) -> Measured:
     if case.files.language not in case.model("vosk").languages:
         return {"cer_vosk": Missing("the second recogniser hears Korean only")}
     found = case.model("vosk").hear(outcome.speech).text
-    wanted = normalise_for_reading(case.files.wanted(found))
+    wanted = normalise_for_reading(case.files.reference_text)
     return rate("cer_vosk", *character_errors(wanted, normalise_for_reading(found)), _EMPTY)
 
 

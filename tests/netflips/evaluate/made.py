@@ -12,6 +12,7 @@ from av2unit.training.noise import coloured_noise, mix_in
 from avcore.contracts import Transcript
 from avcore.errors import MediaError, NoFaceError
 from avcore.units import Units
+from netflips.evaluate.cases import nearest
 from netflips.evaluate.metric import Measured, Missing
 from tests.avcore.made_speech import talk
 
@@ -76,6 +77,7 @@ class MadeCase:
     source: MadeClip = field(default_factory=MadeClip)
     reference: MadeClip = field(default_factory=MadeClip)
     reference_text: str = "물 한 잔 주세요"
+    other_texts: tuple[str, ...] = ()
     report: Path | None = None
     other_voices: tuple[np.ndarray, ...] = (np.array([0, 1, 0], np.float32), np.array([0.6, 0.8, 0], np.float32))
 
@@ -84,7 +86,7 @@ class MadeCase:
         return self
 
     def wanted(self, found: str) -> str:
-        return self.reference_text
+        return nearest((self.reference_text, *self.other_texts), found)
 
     def model(self, need: str) -> None:
         raise AssertionError(need)

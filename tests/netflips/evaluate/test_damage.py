@@ -226,6 +226,8 @@ BEFORE: Mapping[Damage, Damage] = {left_in: backwards}
 """What stands before damage where an undamaged clip, which is its own source, says nothing."""
 UNMOVED = {
     **dict.fromkeys(("real_time", "peak_memory_mb", "pace_fits", "pace_squeezed"), "a report, not a judgement"),
+    **dict.fromkeys(("onset_errors", "eo_as_a"), "parts of cer"),
+    "cer_nearest": "as cer, where there are several right texts",
     "pesq_wide": "as stoi, where pesq is installed",
     "bleu_ko_mecab": "as bleu_13a, where mecab is installed",
 }

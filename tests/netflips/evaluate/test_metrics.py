@@ -21,10 +21,11 @@ from netflips.evaluate.clips import Clip
 from netflips.evaluate.judges import in_words
 from netflips.evaluate.lip_sync import cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
+from netflips.evaluate.metrics.letters import misheard_letters
 from netflips.evaluate.metrics.lips import CORRECTED, PUBLISHED, sync, sync_by_syncnet, sync_by_units, sync_of_faces
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
 from netflips.evaluate.metrics.rhythm import pause_alignment
-from netflips.evaluate.metrics.text import by_letters, by_vosk
+from netflips.evaluate.metrics.text import by_letters, by_vosk, to_the_nearest
 from netflips.evaluate.metrics.units import unit_errors_of
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 from unit2av.face.syncnet import load_syncnet
@@ -242,6 +243,30 @@ def test_a_second_recogniser_counts_its_own_errors(heard: str, rate: float, monk
     monkeypatch.setattr(MadeCase, "model", lambda case, need: SecondRecogniser(heard))
     assert values(by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
     assert by_vosk.measure(MadeCase(language="en"), MadeClip()) == {"cer_vosk": Missing("the second recogniser hears Korean only")}
+
+
+@pytest.mark.parametrize(
+    ("heard", "onsets", "as_a"),
+    [
+        ("저는 기차역에 거기서 왔어요", 0.0, 0.0),
+        ("자는 비차역에 가기서 왔어요", 1 / 3, 2 / 5),  # ㄱ as ㅂ, and twice ㅓ as ㅏ
+        ("", 1.0, 0.0),
+        ("저는 차역에 거기서 왔어요", 1 / 3, 0.0),
+    ],
+)
+def test_letters_that_are_misheard_are_counted_where_they_stand(heard: str, onsets: float, as_a: float) -> None:
+    case = MadeCase(reference_text="저는 기차역에 거기서 왔어요")
+    found = values(misheard_letters.measure(case, MadeClip(text=heard)))
+    assert (found["onset_errors"], found["eo_as_a"]) == pytest.approx((onsets, as_a))
+    assert set(misheard_letters.measure(MadeCase(language="en"), MadeClip()).values()) == {Missing("for Korean texts only")}
+
+
+def test_one_right_text_is_the_figure_and_the_nearest_of_several_stands_beside_it() -> None:
+    case = MadeCase(other_texts=("물 좀 주세요",))
+    found = values(next(one for one in all_metrics() if one.name == "wer").measure(case, MadeClip(text="물 좀 주세요")))
+    assert found["cer"] > 0
+    assert values(to_the_nearest.measure(case, MadeClip(text="물 좀 주세요")))["cer_nearest"] == 0
+    assert to_the_nearest.measure(MadeCase(), MadeClip()) == {"cer_nearest": Missing("there is one right text")}
 
 
 S = 16_000

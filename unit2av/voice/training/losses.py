@@ -6,6 +6,7 @@ et al., "Parallel WaveGAN" (2020); the duration loss after Ren et al., "FastSpee
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -153,11 +154,17 @@ class Discriminators(nn.Module):
         self.resolutions = nn.ModuleList(ResolutionDiscriminator(size, config.resolution_channels) for size in config.resolutions)
 
     def forward(self, samples: Tensor) -> list[Judgement]:
-        """Judge float [batch, samples]: one judgement a discriminator, multi-period ones first."""
-        judgements = [judge(samples) for judge in (*self.periods, *self.resolutions)]
-        for number, judge in enumerate(self.scales):
-            samples = F.avg_pool1d(samples, _POOL_KERNEL, _POOL_STRIDE, _POOL_KERNEL // 2) if number else samples
-            judgements.append(judge(samples))
+        """Judge float [batch, samples]: one judgement a discriminator, multi-period ones first.
+
+        On a CPU always in float32: in bfloat16 they harmed (recipes/demo/NOTES.md).
+        """
+        is_exact = samples.device.type == "cpu"
+        with torch.autocast("cpu", enabled=False) if is_exact else nullcontext():
+            samples = samples.float() if is_exact else samples
+            judgements = [judge(samples) for judge in (*self.periods, *self.resolutions)]
+            for number, judge in enumerate(self.scales):
+                samples = F.avg_pool1d(samples, _POOL_KERNEL, _POOL_STRIDE, _POOL_KERNEL // 2) if number else samples
+                judgements.append(judge(samples))
         return judgements
 
 
@@ -182,6 +189,8 @@ _POWER_FLOOR = 1e-9
 _LOG_FLOOR = 1e-5
 _SPECTRUM_FLOOR = 1e-4
 _ONSET_S, _ONSET_RISE = 0.02, 1.4
+_QUIETEST = 0.2
+"""Of the mean size of a batch's spectra: one that is smaller counts as if it were as large."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +263,11 @@ class StftLoss(nn.Module):
         distances = []
         for size in sizes or self._sizes:
             ours, truth = self._magnitude(made, size), self._magnitude(real, size)
-            gap = torch.linalg.vector_norm(truth - ours, dim=(1, 2)) / torch.linalg.vector_norm(truth, dim=(1, 2)).clamp(min=1e-3)
+            size_of = torch.linalg.vector_norm(truth, dim=(1, 2))
+            # A segment of silence has next to no size: it would outweigh the others a thousand times, and clipping would take their
+            # gradients with its own.
+            least = torch.maximum(size_of, size_of.mean() * _QUIETEST).clamp(min=1e-3)
+            gap = torch.linalg.vector_norm(truth - ours, dim=(1, 2)) / least
             distances.append(gap.mean() + F.l1_loss(ours.log(), truth.log()))
         return torch.stack(distances).mean()
 
