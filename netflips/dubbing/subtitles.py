@@ -15,7 +15,7 @@ from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
-from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance
+from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance, WrittenText
 from netflips.subtitles.beside import SOURCE, language_of
 from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
@@ -40,8 +40,15 @@ def read_back(script: Script, job: Job) -> Script:
 
 
 def _heard_read(script: Script, job: Job, one: Utterance) -> Utterance:
-    """Return an utterance with the text of what was heard. What a person wrote stays, unless that is read, too, with times."""
+    """Return an utterance with the text of what was heard. What a person wrote stays, unless that is read, too, with times.
+
+    Where subtitles say what is said instead, nobody asked what was heard, unless source subtitles are wanted.
+    """
     if one.heard is None or job.reader is None or script.source not in job.reader.languages:
+        return one
+    asked = job.options.subtitling
+    is_given = isinstance(one.target, WrittenText) and one.target.by == "subtitles"
+    if is_given and one.text is None and (asked is None or SOURCE not in asked.wanted):
         return one
     read = _read(job, as_units(one.heard.units, script.source))
     is_told = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text

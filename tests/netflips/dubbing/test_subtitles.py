@@ -122,6 +122,12 @@ def test_what_was_read_can_be_corrected(
     shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.fit.output.start_s - 0.5]
     assert "두 번째 문장입니다." in shown
 
+    given = tmp_path / "ko.srt"  # which says what is said: what was heard is read for source subtitles alone
+    given.write_text("00:00:00,900 --> 00:00:03,700\n첫 번째입니다.\n\n00:00:08,200 --> 00:00:10,000\n둘.\n", encoding="utf-8")
+    assert [one.text for one in made(script_in=given, draft=tmp_path / "b.json").utterances] == [None, None]
+    asked = replace(asked, subtitles="source,target")
+    assert all(one.text is not None for one in made(script_in=given, draft=tmp_path / "c.json").utterances)
+
 
 def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np.ndarray, reader: Path, tmp_path: Path) -> None:
     clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
