@@ -10,6 +10,7 @@ from avcore.media import MediaInfo, iter_sound_blocks
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
+from netflips.dubbing.approved import approved_texts
 from netflips.dubbing.bed import LOUD_DBFS, bed_level, spoken_spans
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
@@ -115,10 +116,17 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
+    stands = frozenset[int]() if job.options.retranslate else approved_texts(script)
+    if stands and job.options.speaker is None:
+        _require_speller(job, job.languages[1])
     utterances = list[Utterance]()
     for one, place in zip(script.utterances, places, strict=True):
-        text, target = None, _asked_target(job, path, one)
-        if one.text is not None and one.text.is_by_person and one.text.text.strip():
+        if one.number in stands:  # as it was read: what was heard, what is said, and the wordings that were offered
+            said = replace(one.target, said_by="") if isinstance(one.target, WrittenText) else one.target
+            text, target = one.text, said
+        else:
+            text, target = None, _asked_target(job, path, one)
+        if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
             text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
         takes = one.takes if target else ()
         utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, takes=takes))
@@ -173,13 +181,17 @@ def _require_sayable(job: Job, path: Path, number: int, text: str, language: str
     """Read a text aloud once, so that what cannot be said is found before any work is done; a program reads by itself."""
     if job.options.speaker is not None:
         return
-    speller = job.models.other(SPELLER, language)
-    require_same_vocabulary(job.models.vocoder.vocabulary, speller.vocabulary, "the speller")
+    _require_speller(job, language)
     try:
         script_of(job.as_said(text), language)
     except InputError as error:
         what = f"the text of utterance {number}: {error.what}"
         raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+
+
+def _require_speller(job: Job, language: str) -> None:
+    speller = job.models.other(SPELLER, language)
+    require_same_vocabulary(job.models.vocoder.vocabulary, speller.vocabulary, "the speller")
 
 
 def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:

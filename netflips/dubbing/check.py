@@ -24,6 +24,7 @@ from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
 from netflips.dubbing import ears
+from netflips.dubbing.approved import texts_given
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.mix import parts_of_sound
@@ -120,6 +121,10 @@ class _Checker:
     def ear(self) -> ears.Ear | None:
         return ears.ear_of(self.job, self.script.target)
 
+    @cached_property
+    def given(self) -> frozenset[int]:
+        return texts_given(self.job.options.script, self.job.options.retranslate)
+
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
         placed = [one for one, _ in fitted(self.script)]
@@ -182,8 +187,11 @@ class _Checker:
                 yield replace(found, notes=quiet.notes.of.get(one.number, ()))
 
     def _wordings(self, one: Utterance) -> list[Target]:
-        """Return other wordings that may be taken by themselves: not a piece of a longer sentence, nor one that loses a number."""
+        """Return other wordings that may be taken by themselves: not of what a person gave or a piece of a longer sentence, nor one
+        that loses a number."""
         target = one.target
+        if one.number in self.given:
+            return []
         if isinstance(target, WrittenText) and target.seconds is not None and one.fit is not None and one.fit.is_hurried:
             shorter = [take for take in one.takes if isinstance(take, WrittenText) and (take.seconds or 0.0) < target.seconds]
             one = replace(one, takes=tuple(shorter))

@@ -19,6 +19,7 @@ from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.spell import spell
 from netflips.dubbing.subtitles import read_back
+from netflips.dubbing.texts_file import settle_texts
 from netflips.dubbing.translate import translate
 from netflips.dubbing.watch import cuts, watch
 from netflips.dubbing.write import noted, write
@@ -64,6 +65,7 @@ def dub(
             write_script(options.draft, script := noted(script, job))  # what was heard and will be said, for --script-in
             return script
         script = check(script, job, sound)  # .tries: heard and measured as it is spoken; what fails is said otherwise
+        settle_texts(script, job)  # of the cascade, as they are said
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
         pieces = render(script, job, shots, faces, speech)  # own time, or to and fro
         return write(script, job, pieces, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name

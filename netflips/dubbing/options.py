@@ -94,6 +94,8 @@ class DubOptions(MarkFlags):
     language models, as http://127.0.0.1:11434/v1"""
     translate_model: str | None = flag(default=None, metavar="NAME")
     """language model of --translate-with (default: the only one that its server has)"""
+    retranslate: bool = flag(default=False)
+    """translate the texts of --script-in once more; without it those that nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
     check: Check | None = flag(group="check of what is spoken", default=None)
@@ -182,6 +184,8 @@ class DubOptions(MarkFlags):
             raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
         if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
+        if self.retranslate and self.script_in is None:
+            raise UsageError("--retranslate belongs to --script-in", hint=f"add {SCRIPT_IN} draft.json, or leave it out")
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
         _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here

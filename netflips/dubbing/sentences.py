@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from netflips.script.types import Utterance
 
-_MOST_PIECES, _LONGEST_S = 6, 30.0
+MOST_PIECES, _LONGEST_S = 6, 30.0
 _STOPS = ".!?\u2026\u3002\uff01\uff1f"
 _CLOSING = "\"'\u201d\u2019)]"
 _NEVER_LAST = re.compile(
@@ -69,7 +69,7 @@ def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
             and group[-1].number + 1 == one.number
             and group[-1].speaker == one.speaker
             and _goes_on(_text(group[-1]), _text(one))
-            and len(group) < _MOST_PIECES
+            and len(group) < MOST_PIECES
             and one.place.end_s - group[0].place.start_s <= _LONGEST_S
         ):
             group.append(one)

@@ -1,21 +1,19 @@
 """What is said instead of each utterance: units of the unit translator, or in the cascade a text; and how far it is understood."""
 
-from dataclasses import replace
-
 from avcore.compute.inference import resolve_device
-from avcore.files import atomic_output, write_text
-from avcore.notes import json_text
+from avcore.journal import file_digest
 from netflips.cascade.chat import open_translator
 from netflips.cascade.engines import engines_of
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
+from netflips.dubbing.approved import asked_anew
 from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.hear import as_units
-from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sentences import sentences_in
+from netflips.dubbing.texts_file import keep_texts
 from netflips.dubbing.wordings import Wordings, with_best_units
-from netflips.script.files import script_json
 from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
 from unit2unit.inference import search_settings
@@ -29,7 +27,7 @@ def translate(script: Script, job: Job) -> Script:
     script = with_given_speech(script, job)
     if job.options.cascade_models is not None:
         script = _texts(script, job, job.options.cascade_models)
-        _keep_texts(script, job)
+        keep_texts(script, job)
     elif job.models.paths.utut is not None:
         script = _units(script, job)
     return script
@@ -94,7 +92,7 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     together = 1 if translator is None else translator.together
     with job.clock.stage("text"):
         try:
-            wordings = Wordings(script, job, engines, translator, glossary)
+            wordings = Wordings(script, job, engines, translator, glossary, _anew(job))
             for start in range(0, len(todo), together):
                 done |= wordings.of(todo[start : start + together])
                 job.progress("translate", min(start + together, len(todo)), len(todo))
@@ -104,16 +102,10 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     return with_more(script, done)
 
 
-def _keep_texts(script: Script, job: Job) -> None:
-    """Write the script into the work folder, for a person to correct and give back; another one that is there, in which somebody
-    may have corrected something, is kept beside it."""
-    path = job.texts_file
-    utterances = tuple(replace(one, seen=None) for one in script.utterances)
-    content = json_text(script_json(replace(script, utterances=utterances)), indent=1) + "\n"
-    before = path.read_bytes() if path.is_file() else content.encode()
-    if before != content.encode():
-        old = path.with_suffix(".old.json")
-        with atomic_output(old) as temporary:
-            temporary.write_bytes(before)
-        LOG.info("%s: the texts differ from those of before, which are kept as %s", path, old.name)
-    write_text(path, content)
+def _anew(job: Job) -> dict[int, str]:
+    """Return what names the request of each utterance that is to be translated once more, by number: the script that asks for it.
+    So a dub that was stopped goes on with the new text, and another script gets another one."""
+    script, path = job.options.script, job.options.script_in
+    if script is None or path is None:
+        return {}
+    return dict.fromkeys(asked_anew(script, job.options.retranslate), file_digest(path))

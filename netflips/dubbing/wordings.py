@@ -6,7 +6,7 @@ why.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import log
 from types import MappingProxyType
@@ -100,13 +100,15 @@ def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script:
 
 @dataclass(frozen=True)
 class Wordings:
-    """Translates the sentences of a script. translator: a program or a language model, None = the engines' model."""
+    """Translates the sentences of a script. translator: a program or a language model, None = the engines' model. anew: what names
+    the requests of utterances that are to be translated once more, by number."""
 
     script: Script
     job: Job
     engines: Engines
     translator: ProgramTranslator | ChatTranslator | None
     glossary: Mapping[str, str]
+    anew: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
         """Return the utterances of sentences, by number, with what is said instead of them; where there is nothing, a note says
@@ -275,10 +277,11 @@ class Wordings:
 
         A translator gets all of the recording, but a sentence is asked for again only where it is another itself.
         """
-        around = ("number", "pieces", "syllables")  # an answer depends on all but these
-        keys = {
-            one["number"]: (translator.key, {name: value for name, value in one.items() if name not in around}) for one in requests
-        }
+        around = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
+        keys = dict[int, tuple[object, ...]]()
+        for one in requests:
+            anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
+            keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in around}, *anew
         kept = {number: self.job.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]

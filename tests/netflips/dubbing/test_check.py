@@ -98,14 +98,20 @@ def test_what_was_heard_and_measured_is_told_and_kept(
     assert not any(one.tries for one in quiet.utterances)
 
 
-def test_another_wording_is_taken_where_the_first_is_not_heard(
-    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path
-) -> None:
+def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a_person_gave(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     script = read_script(tmp_path / "times.json")
     takes = WrittenText("오늘은 날씨가 맑아요"), WrittenText("날씨가 좋아요")
     first, second, third = script.utterances
     write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, takes=takes), third)))
     heard(TEXTS[0], "", TEXTS[2], takes[0].text)
+    report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
+    assert [one.said.text for one in report.utterances if one.said] == TEXTS
+    assert "wording" not in {one.how for one in report.utterances[1].tries}
+    monkeypatch.setattr("netflips.dubbing.check.texts_given", lambda *_: frozenset())  # as a translator's
+    heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]
     assert [(one.how, one.is_taken, one.faults) for one in second.tries] == [("first", False, ("unheard",)), ("wording", True, ())]

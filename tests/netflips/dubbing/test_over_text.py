@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,12 @@ pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
 
+from avcore.contracts import Transcript
 from avcore.notes import sentence
 from netflips.cascade.speakers import ESPEAK, KOKORO
+from netflips.dubbing import ears
 from netflips.dubbing.command import main
+from netflips.dubbing.ears import Ear
 from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
@@ -172,6 +176,142 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
     assert asked[0]["glossary"] == {"bus": "전차"}
     assert read_script(work / "out.script.json").utterances[0].target == one.target
+
+
+DRAFTED = ["그 버스가 섭니다.", "버스가 서요.", "버스는 여기 섭니다."]
+"""What a translator said of three sentences, and a person read."""
+
+
+@pytest.fixture
+def draft(recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path) -> Path:
+    """A draft of one machine, with its own translator and folder of work."""
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    with_program = ["--translate-with", _program(f"{DRAFTED}[number - 1]"), "--work-dir", tmp_path / "there"]
+    assert dub(recording, tmp_path / "there.mp4", *with_program, "--draft", tmp_path / "draft.json", given=given) == 0
+    return tmp_path / "draft.json"
+
+
+def _changed(draft: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    content = json.loads(draft.read_text(encoding="utf-8"))
+    change(content)
+    changed = draft.with_name("changed.json")
+    changed.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return changed
+
+
+def _renamed(content: dict[str, Any]) -> None:
+    """Two speakers that are one, under another name."""
+    content["speakers"] = [{"name": "Daniel"}]
+    for one in content["utterances"]:
+        one["speaker"] = "Daniel"
+
+
+def _heard_otherwise(content: dict[str, Any]) -> None:
+    content["utterances"][1]["text"]["text"] = "we go"
+
+
+def _taken_out(content: dict[str, Any]) -> None:
+    content["utterances"][1]["target"] = None
+
+
+OTHER = "우리 가요 네."
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "more"),
+    [
+        (lambda content: None, DRAFTED, ()),
+        (_renamed, DRAFTED, ()),
+        (_heard_otherwise, [DRAFTED[0], OTHER, DRAFTED[2]], ()),
+        (_taken_out, [DRAFTED[0], OTHER, DRAFTED[2]], ()),
+        (lambda content: None, [OTHER] * 3, ("--retranslate",)),
+    ],
+    ids=["as it was", "speakers renamed", "one heard otherwise", "one taken out", "all anew"],
+)
+def test_what_was_approved_is_what_is_said_whoever_translates_here(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, draft: Path,
+    change: Callable[[dict[str, Any]], None], said: list[str], more: tuple[str, ...],
+) -> None:  # fmt: skip
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    asked = f"open({str(tmp_path / 'log')!r}, 'a').write(f'{{number}} ') and {OTHER!r}"
+    with_program = ["--translate-with", _program(asked), "--script-in", _changed(draft, change), "--report", tmp_path / "r.json"]
+    assert dub(recording, tmp_path / "here.mp4", *with_program, *more, given=given) == 0
+    report = _told(tmp_path / "r.json")
+    assert [one.said.text for one in report.told if one.said] == said
+    asked_for = set((tmp_path / "log").read_text().split()) if (tmp_path / "log").exists() else set()
+    assert asked_for == {str(number) for number, text in enumerate(said, 1) if text == OTHER}
+    if OTHER not in said:
+        assert [one.text for one in report.told] == [one.text for one in read_script(draft).utterances]  # nor heard again
+        assert "heard" not in work_made(report)
+
+
+def test_what_was_approved_is_said_by_the_chain_over_units_too(
+    recording: Path, paths: ModelPaths, folders: dict[str, Path], tmp_path: Path, work: Path, draft: Path
+) -> None:
+    flags = {"--av2unit-path": paths.av2unit, "--utut-path": paths.utut, "--unit2av-path": paths.unit2av}
+    words = [
+        recording,
+        "-o",
+        tmp_path / "out.mp4",
+        *(item for pair in flags.items() for item in pair),
+        "--from",
+        "en",
+        "--to",
+        "ko",
+        "--cpu",
+    ]
+    words += ["--text2unit-path", folders["--text2unit-path"], "--script-in", draft, "--report", tmp_path / "r.json"]
+    words += ["--modalities", "audio", "--work-dir", work, "--quiet", "--max-target-units", "20"]
+    assert main([str(one) for one in words]) == 0
+    assert [one.said.text for one in _told(tmp_path / "r.json").told if one.said] == DRAFTED
+
+
+def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """By the same program, in the same folder, which says something else each time."""
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    log = str(tmp_path / "log")
+    code = f"open({log!r}, 'a').write('x') and '버스가 섭니다 ' + '가나다라마바사아자차'[len(open({log!r}).read()) - 1]"
+    with_program, drafted = ["--translate-with", _program(code)], tmp_path / "draft.json"
+    assert dub(recording, tmp_path / "x.mp4", *with_program, "--draft", drafted, given=given) == 0
+    before = [one.said.text for one in read_script(drafted).utterances if one.said]
+    again, asked = _changed(drafted, _taken_out), (tmp_path / "log").read_text()
+    for name in ("one.json", "two.json"):
+        assert dub(recording, tmp_path / "x.mp4", *with_program, "--script-in", again, "--draft", tmp_path / name, given=given) == 0
+    after, same = (
+        [one.said.text for one in read_script(tmp_path / name).utterances if one.said] for name in ("one.json", "two.json")
+    )
+    assert after == same
+    assert [after[0], after[2]] == [before[0], before[2]]
+    assert after[1] not in before
+    assert len((tmp_path / "log").read_text()) > len(asked)
+
+
+def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recogniser that hears the second wording alone, so that each utterance is said otherwise."""
+    said = "버스가 서요 네"
+
+    def hear(speech: np.ndarray, language: str | None = None) -> Transcript:
+        return Transcript(said, "ko")
+
+    listener: Any = SimpleNamespace(hear=hear, languages=("ko",), name="stand-in")
+    monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, "stand-in"))
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    answer = f"print(json.dumps({{'ok': True, 'texts': ['그러면 우리 가요', {said!r}]}}), flush=True)"
+    code = f"import json, sys\nfor line in sys.stdin: {answer}"
+    with_program = ["--translate-with", shlex.join([sys.executable, "-c", code]), "--check", "repair"]
+    out, report, kept = tmp_path / "out.mp4", tmp_path / "r.json", work / "out.script.json"
+    for _ in range(2):
+        assert dub(recording, out, *with_program, "--report", report, given=given) == 0
+        texts = [one.said.text for one in _told(report).told if one.said]
+        assert said in texts
+        assert [one.said.text for one in read_script(kept).utterances if one.said] == texts
+        assert not kept.with_suffix(".old.json").exists()  # the same dub changes nothing
+    assert dub(recording, out, *with_program, "--script-in", kept, "--check", "tell", "--report", report, given=given) == 0
+    assert [one.said.text for one in _told(report).told if one.said] == texts
 
 
 SPEAK = """

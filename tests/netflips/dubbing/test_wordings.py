@@ -204,6 +204,15 @@ def test_what_will_not_do_is_asked_again_with_the_reason(translating: Any, tmp_p
     assert [one["number"] for one in model.asked[4]] == [2]
 
 
+def test_another_name_of_who_speaks_asks_for_nothing_again(translating: Any) -> None:
+    model = _Model({1: [GOOD], 2: [STOP]})
+    done, _, again = translating(model)
+    renamed = tuple(replace(one, speaker="Daniel") for one in again.script.utterances)
+    found = replace(again, script=replace(again.script, utterances=renamed)).of(sentences_in(renamed))
+    assert [one.target for one in found.values()] == [one.target for one in done.values()]
+    assert len(model.asked) == 1
+
+
 def test_what_never_comes_is_left_alone_and_what_lacks_something_is_told(translating: Any) -> None:
     old = "그것은 옛날에 있었던 아주 오래된 일이었습니다"
     model = _Model({1: [old], 2: ["Go there."]}, {1: [old]}, {1: [GOOD[2:]], 2: ["bus bus"]}, {2: ["버스" * 40]})
