@@ -11,6 +11,7 @@ from pathlib import Path
 
 from avcore.command import LOG
 from avcore.flags import Command, QuietOptions, flag
+from avcore.journal import folder_lock
 from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO, SHIPPED, require_synthesisers
@@ -57,7 +58,9 @@ def _work(options: TrainDemoOptions) -> None:
     is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
     require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
-    if not runner.run(steps, options.at_once, options.minutes):
+    with folder_lock(folder):
+        is_whole = runner.run(steps, options.at_once, options.minutes)
+    if not is_whole:
         LOG.info("%g minutes are over; the same command goes on", options.minutes)
         return
     write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.settings, options.cast))

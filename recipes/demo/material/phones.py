@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ SILENCE = "_:"
 
 @dataclass(frozen=True)
 class Phones:
-    """The phones that are units: unit n is names[n]. alike: phonemes that count as another."""
+    """The phones that are units: unit n is names[n]. alike: phonemes that count as another. own: phonemes of a language that are
+    units of their own there, as `V` of Korean, which English has too and says otherwise."""
 
     names: tuple[str, ...]
     alike: Mapping[str, str]
+    own: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def found_in(cls, phonemes: Iterable[str], alike: Mapping[str, str]) -> "Phones":
@@ -36,22 +38,25 @@ class Phones:
     @classmethod
     def of_material(cls, phonemes: Iterable[str], settings: Mapping[str, Any]) -> "Phones":
         """Return the phones that a cast names, so that each part of its material has the same; else those found in speech."""
-        listed = settings["phones"]
-        return cls(tuple(listed), dict(settings["alike"])) if listed else cls.found_in(phonemes, settings["alike"])
+        own = {language: tuple(names) for language, names in settings["own_phones"].items()}
+        found = settings["phones"] or cls.found_in(phonemes, settings["alike"]).names
+        more = [_own_name(language, name) for language, names in own.items() for name in names]
+        return cls((*found, *more), dict(settings["alike"]), own)
 
     @classmethod
     def read(cls, path: str | Path) -> "Phones":
         """Read what `write` wrote. Raises InputError when it is something else."""
         content = read_json(path, "the list of phones")
         try:
-            return cls(tuple(content["names"]), dict(content["alike"]))
+            return cls(tuple(content["names"]), dict(content["alike"]), content.get("own", {}))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError("this is no list of phones", path=path, found=error) from error
 
     def write(self, path: str | Path) -> None:
         """Write the list as JSON."""
         with atomic_output(path) as temporary:
-            temporary.write_text(json.dumps({"names": self.names, "alike": dict(self.alike)}, ensure_ascii=False), encoding="utf-8")
+            content = {"names": self.names, "alike": dict(self.alike)} | ({"own": dict(self.own)} if self.own else {})
+            temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
     @property
     def vocabulary(self) -> str:
@@ -69,7 +74,8 @@ class Phones:
         labels = np.full(num_steps, self.silence)
         for name, start, end in phonemes:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
-            labels[first:stop] = numbers[self.alike.get(name, name)]
+            said = self.alike.get(name, name)
+            labels[first:stop] = numbers[_own_name(language, said) if said in self.own.get(language, ()) else said]
         return Units.from_frames(labels, language, self.vocabulary)
 
     def spoken(self, units: Units) -> Units:
@@ -85,4 +91,10 @@ class Phones:
             raise InputError("units without durations cannot be timed")
         edges: NDArray[np.int64] = np.concatenate([[0], np.cumsum(units.durations)])
         times = [float(units_to_seconds(int(edge))) for edge in edges]
-        return [(self.names[int(unit)], times[n], times[n + 1]) for n, unit in enumerate(units.ids)]
+        plain = {_own_name(language, name): name for language, names in self.own.items() for name in names}
+        said = [plain.get(self.names[int(unit)], self.names[int(unit)]) for unit in units.ids]
+        return [(name, times[n], times[n + 1]) for n, name in enumerate(said)]
+
+
+def _own_name(language: str, phone: str) -> str:
+    return f"{language}_{phone}"

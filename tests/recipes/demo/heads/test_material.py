@@ -78,6 +78,20 @@ def test_labels_say_what_is_said_in_the_middle_of_each_step_and_phones_come_back
         Phones.read(tmp_path / "phones.json")
 
 
+def test_a_language_can_have_units_of_its_own_for_phones_that_both_have(tmp_path: Path) -> None:
+    settings = {"phones": ["_:", "V", "k"], "alike": {"aa": "V"}, "own_phones": {"ko": ["V"]}}
+    phones = Phones.of_material((), settings)
+    assert phones.names == ("_:", "V", "k", "ko_V")
+    said = [("k", 0.0, 0.02), ("aa", 0.02, 0.04)]
+    assert phones.units(said, 2, "en").frames().tolist() == [2, 1]
+    assert phones.units(said, 2, "ko").frames().tolist() == [2, 3]
+    assert [name for name, _, _ in phones.phonemes(phones.units(said, 2, "ko"))] == ["k", "V"]  # a mouth says both alike
+    phones.write(tmp_path / "phones.json")
+    read = Phones.read(tmp_path / "phones.json")
+    assert read.units(said, 2, "ko") == phones.units(said, 2, "ko")
+    assert read.vocabulary != Phones.of_material((), {**settings, "own_phones": {}}).vocabulary
+
+
 def test_nothing_that_is_held_out_is_planned() -> None:
     pairs = training_pairs()
     takes = spoken_takes(pairs, range(len(pairs)), cast(), 5)
