@@ -37,6 +37,14 @@ def test_the_lock_pins_everything_that_is_asked_for() -> None:
     assert "opencv-contrib-python" not in _names(lines)
 
 
+def test_torch_and_torchaudio_are_of_one_build_for_those_who_install_without_the_lock() -> None:
+    """torchaudio 2.11.1 asks for any torch from 2.11 on, and does not load beside 2.11.0: each command with sound failed."""
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    asked = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
+    assert asked == ["torch==2.11.0", "torchaudio==2.11.0"]
+    assert set(asked) <= set(lock)
+
+
 def test_ci_runs_the_tests_without_programs_that_make_does_not_install() -> None:
     text = (ROOT / ".ci" / "run").read_text()
     (allowed,) = re.findall(r'^programs="(.*?)"', text, re.MULTILINE | re.DOTALL)

@@ -43,9 +43,16 @@ Item = TypeVar("Item")
 class LipRenderer:
     """Draws a speaker's face with lips that speak given units. Build it with `from_checkpoint`."""
 
-    def __init__(self, model: FaceModel, device: torch.device, dtype: torch.dtype = torch.float32, vocabulary: str = "") -> None:
-        """Take a model over: it is made ready for inference and can't be trained any more."""
-        self.device, self.dtype, self.vocabulary = device, dtype, vocabulary
+    def __init__(
+        self,
+        model: FaceModel,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        vocabulary: str = "",
+        path: Path | None = None,
+    ) -> None:
+        """Take a model over: it is made ready for inference and can't be trained any more. path: its file, for messages."""
+        self.device, self.dtype, self.vocabulary, self.path = device, dtype, vocabulary, path
         self._model = model.eval().requires_grad_(False).to(device)
         # The unit branch costs next to nothing and stays in float32.
         ready_to_draw([model.face_encoder_blocks, model.face_decoder_blocks, model.output_block], dtype)
@@ -61,7 +68,7 @@ class LipRenderer:
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
         source = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
-        return cls(load_face_model(source), where, dtype, str(source.face_settings.get("vocabulary", "")))
+        return cls(load_face_model(source), where, dtype, str(source.face_settings.get("vocabulary", "")), source.source.path)
 
     @property
     def num_units(self) -> int:
@@ -115,7 +122,10 @@ class LipRenderer:
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(draw_rows(self._model, codes[moments].to(self.dtype), pictures, first_row)).cpu().numpy()
+        drawn = draw_rows(self._model, codes[moments].to(self.dtype), pictures, first_row)
+        if not bool(drawn.isfinite().all()):
+            raise CheckpointError("the face renderer draws no numbers", path=self.path, hint="its weights are damaged")
+        return to_pictures(drawn).cpu().numpy()
 
 
 _CONTRACT: type[FaceDrawer] = LipRenderer

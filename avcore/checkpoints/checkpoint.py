@@ -150,6 +150,11 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
     if any(misfits.values()):
         found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
         raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
+    if broken := [name for name in own if not _is_finite(tensors[name])]:
+        # A face would be drawn black, and a text left empty, without a word.
+        raise CheckpointError(
+            f"the {what}'s weights are damaged", path=path, expected="numbers", found=f"NaN or infinity in {_shorten(broken)}"
+        )
     names_of: dict[int, list[str]] = {}  # of each parameter
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names_of.setdefault(id(parameter), []).append(name)
@@ -158,6 +163,13 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
         for name in others:
             owner, _, leaf = name.rpartition(".")
             setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all are numbers; a sum is read at the speed of memory, and only a sum that overflows needs a second look."""
+    if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
+        return True
+    return bool(tensor.isfinite().all())
 
 
 def write_checkpoint(

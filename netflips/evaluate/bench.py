@@ -133,10 +133,18 @@ class System:
 
 
 def read_clips(folder: Path) -> list[BenchClip]:
-    """Read the manifest of a bench. Raises InputError for lines that are none, twice the same id, and files that are not there."""
+    """Read the manifest of a bench. An id may be a number.
+
+    Raises InputError for lines that are none, what is no text, twice the same id, and files that are not there.
+    """
     path, found = folder / MANIFEST, dict[str, BenchClip]()
     for number, row in iter_rows(path):
-        lacking = [name for name in ("id", "source", "reference_text") if not str(row.get(name) or "").strip()]
+        if type(row.get("id")) is int:  # what people write
+            row = {**row, "id": str(row["id"])}
+        named = ("id", "source", "reference_text", "subtitles")
+        if plain := [name for name in named if row.get(name) is not None and not isinstance(row[name], str)]:
+            raise InputError(f"line {number}: {plain[0]} is no text", path=path, expected=_FORM, found=row[plain[0]])
+        lacking = [name for name in ("id", "source", "reference_text") if not (row.get(name) or "").strip()]
         if lacking:
             raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
         given = row.get("subtitles")

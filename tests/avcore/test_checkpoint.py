@@ -141,6 +141,19 @@ def test_load_strict_keeps_the_modules_number_format(speaker: Checkpoint) -> Non
     assert module.norm.num_batches_tracked.dtype == torch.int64
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(speaker: Checkpoint, value: float) -> None:
+    """A face was drawn black by them, without a word."""
+    tensors = _state(Tied())
+    tensors["embed.weight"].fill_(3e38)  # numbers, though their sum is none
+    load_strict(Tied(), tensors, speaker)
+    tensors["norm.weight"][1] = value
+    with pytest.raises(CheckpointError) as caught:
+        load_strict(Tied(), tensors, speaker)
+    wanted = "the speaker encoder's weights are damaged; expected numbers; found NaN or infinity in norm.weight"
+    assert str(caught.value) == f"{speaker.path}: {wanted}"
+
+
 def test_load_strict_names_every_misfit(speaker: Checkpoint) -> None:
     tensors = _state(Tied())
     del tensors["norm.weight"]

@@ -372,3 +372,13 @@ def test_sound_goes_with_the_pictures_whole_and_one_that_ends_early_does_not_sto
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed([np.zeros(100, dtype=np.float32)]))
     assert len(notes.pictures) == 40
+
+
+def test_a_face_renderer_that_draws_no_numbers_is_refused_and_named(tmp_path: Path, units: Units) -> None:
+    """NaN became 0, and a black hole stood where the mouth was, without a word; weights of 3e38 are numbers and draw none."""
+    for name, value, told in (("nan", float("nan"), "weights are damaged"), ("large", 3e38, "draws no numbers")):
+        tensors = {f"video.{key}": tensor.clone() for key, tensor in random_model().state_dict().items()}
+        tensors["video.output_block.1.weight"][:, ::2], tensors["video.output_block.1.weight"][:, 1::2] = value, -value
+        path = write_checkpoint(tmp_path / name, RENDERER, {}, tensors)
+        with pytest.raises(CheckpointError, match=rf"{path}: .*{told}"):
+            list(LipRenderer.from_checkpoint(path).render(units, [np.zeros((96, 96, 3), np.uint8)] * 3))

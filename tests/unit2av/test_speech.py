@@ -177,7 +177,7 @@ def test_what_cannot_be_said_is_refused(
         vocoder.iter_synthesize(units, voice)
 
 
-@pytest.mark.parametrize("bias", [20.0, 200.0, float("nan")])
+@pytest.mark.parametrize("bias", [20.0, 200.0])
 def test_a_broken_duration_predictor_is_said_and_not_obeyed(tmp_path: Path, bias: float) -> None:
     network = random_vocoder()
     with torch.no_grad():

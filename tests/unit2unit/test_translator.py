@@ -143,12 +143,13 @@ def test_limits_of_a_search(translator: UnitTranslator) -> None:
 
 
 def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
-    model = tiny_model()
-    with torch.no_grad():
-        model.decoder.layer_norm.bias.fill_(torch.nan)
-    path = write_checkpoint(tmp_path / "nan.safetensors", TRANSLATOR, *checkpoint_content(model))
-    with pytest.raises(CheckpointError, match=r"nan\.safetensors: .*no finite scores"):
-        UnitTranslator.from_checkpoint(path).translate(UNITS)
+    for value, told in ((torch.nan, "weights are damaged"), (3e38, "no finite scores")):
+        model = tiny_model()
+        with torch.no_grad():
+            model.decoder.layer_norm.bias.fill_(value)
+        path = write_checkpoint(tmp_path / "nan.safetensors", TRANSLATOR, *checkpoint_content(model))
+        with pytest.raises(CheckpointError, match=rf"nan\.safetensors: .*{told}"):
+            UnitTranslator.from_checkpoint(path).translate(UNITS)
 
 
 def test_bfloat16_stays_close_and_float16_on_a_cpu_is_refused(path: Path, translator: UnitTranslator) -> None:

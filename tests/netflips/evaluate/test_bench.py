@@ -170,6 +170,17 @@ def test_what_is_wrong_with_a_bench_is_one_line(
     assert not (bench / "table.md").exists()
 
 
+def test_an_id_may_be_a_number_and_what_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    line = {"id": 5, "source": "a.wav", "reference_text": "a"}
+    (tmp_path / "clips.jsonl").write_text(json.dumps(line))
+    assert [clip.id for clip in read_clips(tmp_path)] == ["5"]
+    for name, value in (("id", True), ("id", ["a"]), ("source", 5), ("source", {}), ("subtitles", 5), ("reference_text", [])):
+        (tmp_path / "clips.jsonl").write_text(json.dumps(line | {name: value}))
+        with pytest.raises(InputError, match=rf"clips\.jsonl: line 1: {name} is no text"):
+            read_clips(tmp_path)
+
+
 def test_an_unknown_road_is_told_with_those_there_are(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", str(bench), "--roads", "sea", "--quiet"]) == 2
     assert ", ".join(roads()) in capsys.readouterr().err
