@@ -1,10 +1,11 @@
 """Read a photograph and find the face that shall talk."""
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError, UsageError
@@ -23,13 +24,16 @@ _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
 """Modes of grey pictures of more than 8 bits; F is floating point, 0 to 1 or to whatever is white."""
 _HEAD, _HEIC = 64, (b"heic", b"heix", b"heim", b"hevc")
 """Bytes at a file's beginning that name its brands, and those of HEVC pictures."""
+_WITH_PROFILE = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "L": "L", "LA": "L"}
+"""Modes of pictures whose colour profile is applied, each with the mode that its colours have."""
 _SAME_FACE = 0.3
 _BACKGROUND = 0.4
 """Share of the widest face's width below which a face is somebody in the background."""
 
 
 def read_still(path: Path) -> Pixels:
-    """Read a picture of any usual kind, upright, its transparency on white: uint8 [height, width, 3], RGB.
+    """Read a picture of any usual kind, upright, its transparency on white, its colours as its profile means them: uint8 [height,
+    width, 3], sRGB.
 
     Raises InputError for what is no picture, or a very large one.
     """
@@ -61,11 +65,30 @@ def _rgb(image: Image.Image) -> Pixels:
         white = max(1.0 if image.mode == "F" else 65535.0, float(grey.max()))
         scaled = np.clip(grey * (255 / white), 0, 255).astype(np.uint8)
         return np.repeat(scaled[..., None], 3, axis=-1)
+    image = _in_srgb(image)
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         ground = Image.new("RGBA", seen.size, "white")
         image = Image.alpha_composite(ground, seen)
     return np.asarray(image.convert("RGB"), np.uint8).copy()
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return a picture in sRGB. One without a profile, or with one that cannot be read, is taken to be so already."""
+    stored = image.info.get("icc_profile")
+    if not stored or image.mode not in _WITH_PROFILE:
+        return image
+    colours = image.convert(_WITH_PROFILE[image.mode])
+    try:
+        own = ImageCms.ImageCmsProfile(BytesIO(stored))
+        seen = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    if seen is None:  # never: it is only where a picture is changed in place
+        return image
+    if image.has_transparency_data:
+        seen.putalpha(image.convert("RGBA").getchannel("A"))
+    return seen
 
 
 def sized(still: Pixels, height: int | None) -> Pixels:

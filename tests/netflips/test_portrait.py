@@ -1,13 +1,13 @@
 """`netflips portrait`: a still picture that talks, on drawn heads."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
@@ -244,6 +244,39 @@ def test_a_picture_of_an_iphone_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40))
     with pytest.raises(InputError, match="found HEIC, as an iPhone takes it; export it as JPEG"):
         read_still(path)
+
+
+DISPLAY_P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+"""Its red, green and blue as XYZ under D50 (SMPTE EG 432-1); its curve is that of sRGB."""
+
+
+def profile_of(primaries: Sequence[Sequence[float]]) -> bytes:
+    """An ICC profile: Pillow's own of sRGB, with other primaries in it."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for tag, numbers in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True):
+        entry = profile.index(tag, 128)
+        place = int.from_bytes(profile[entry + 4 : entry + 8], "big") + 8
+        profile[place : place + 12] = b"".join(round(one * 65536).to_bytes(4, "big", signed=True) for one in numbers)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA"])
+def test_a_picture_is_read_in_the_colours_that_its_profile_means(tmp_path: Path, kind: str) -> None:
+    """Of a wider gamut: Display P3, as telephones write it. Without its profile skin would be pale."""
+    wanted = np.array([[255, 255, 255], [200, 120, 100], [90, 60, 50], [0, 0, 0]], np.uint8)
+    to_xyz = np.array(DISPLAY_P3).T
+    srgb = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+    share = wanted / 255
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    other = np.clip(light @ srgb.T @ np.linalg.inv(to_xyz).T, 0, 1)
+    stored = np.rint(255 * np.where(other <= 0.0031308, 12.92 * other, 1.055 * other ** (1 / 2.4) - 0.055)).astype(np.uint8)
+    assert np.abs(stored.astype(int) - wanted).max() > 8
+    image = Image.fromarray(np.repeat(np.repeat(stored[None], 8, axis=0), 8, axis=1)).convert(kind)
+    image.save(tmp_path / "p3.png", icc_profile=profile_of(DISPLAY_P3))
+    read = read_still(tmp_path / "p3.png")
+    assert np.abs(read[4, 4::8].astype(int) - wanted).max() <= 2
+    image.save(tmp_path / "broken.png", icc_profile=b"no profile")
+    np.testing.assert_array_equal(read_still(tmp_path / "broken.png")[4, 4::8], stored)
 
 
 def test_one_clear_face_is_one_face(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
