@@ -227,6 +227,7 @@ def _plain(value: object) -> object:
 
 
 _NAME = ".lock"
+_AGAIN_S = 0.05
 
 
 @contextmanager
@@ -239,14 +240,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     path = require_writable(folder / _NAME, "the output folder")
-    handle = _open(path)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise OutputError("another run is writing into this folder", path=folder, hint="wait for it, or stop it") from error
-    except OSError:
-        pass  # no locks here
+    handle = locked(path, "another run is writing into this folder", folder)
     try:
         yield
     except BaseException:
@@ -258,6 +252,26 @@ def folder_lock(folder: Path) -> Iterator[None]:
         raise
     finally:
         os.close(handle)
+
+
+def locked(path: Path, what: str, of: Path, patience_s: float = 0.0) -> int:
+    """Return the handle of a file that is held, and made; the system lets it go when that is closed, however the process ends.
+
+    what, of: what is said of what while another run holds it for longer than `patience_s`: a process that was killed may have
+    others of its own, which end a moment later. Raises OutputError then, and for what is no file of ours.
+    """
+    handle, end = _open(path), time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                os.close(handle)
+                raise OutputError(what, path=of, hint="wait for it, or stop it") from error
+            time.sleep(_AGAIN_S)
+        except OSError:
+            return handle  # no locks here
 
 
 def _open(path: Path) -> int:

@@ -53,6 +53,7 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "speech": (0.53, 0.60, "speaking"),
     "lips": (0.40, 0.95, "drawing lips"),
     "pictures": (0.60, 0.93, "drawing lips"),
+    "loudness": (0.93, 0.94, "measuring the loudness"),
     "stills before": (0.94, 0.97, "writing the report"),
     "stills after": (0.97, 1.00, "writing the report"),
 }

@@ -182,6 +182,7 @@ def dub(
     utterance_length: tuple[float, float] = (2.0, 12.0),
     background: str = "keep",
     background_audio: StrPath | None = None,
+    loudness: float | None = None,
     separate_with: str | None = None,
     diarize_with: str | None = None,
     stems: StrPath | None = None,

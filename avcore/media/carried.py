@@ -6,9 +6,9 @@ shown by players on demand; the picture stays as it is.
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -108,6 +108,7 @@ _OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version"
 _STYLED = re.compile(r"\{\\[^}]*\}")
 """Italics, places and the like within a text of Advanced SubStation Alpha, in which FFmpeg's decoders give all texts."""
 _LONGEST_TAG = 1 << 16
+_TITLE = "title"
 
 _TRACK_LEFT_OUT = NoteKind("subtitle_track", "its subtitle track {number} ({codec}) is left out: a {file} file cannot hold it")
 _DAMAGED = NoteKind("subtitles_damaged", "its subtitles go over up to where they are damaged ({error})")
@@ -116,12 +117,14 @@ _DAMAGED = NoteKind("subtitles_damaged", "its subtitles go over up to where they
 @dataclass(frozen=True)
 class CarriedOver:
     """Metadata taken from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
-    others, and only titles go over. end_s: where the new one ends.
+    others, and only titles go over. end_s: where the new one ends. titles: what its title and those of its chapters become, as far
+    as they become another.
     """
 
     source: MediaSource
     at: Callable[[Fraction], Fraction] | None = None
     end_s: Fraction = Fraction(0)
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_times(self) -> bool:
@@ -138,6 +141,21 @@ class CarriedOver:
                     codec = _codec_of(stream)
                     known = "unknown" if codec is None else codec.canonical_name
                     note_of(self.source, _TRACK_LEFT_OUT(number=number, codec=known, file=name))
+
+
+def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
+    """Return the title of a file and those of its chapters that touch a part of it (s), each once. Raises InputError or
+    MediaError."""
+    info = probe(source)
+    found = [value for name, value in info.tags if name.lower() == _TITLE]
+    if info.has_extras:
+        begin = clock_of(source).start
+        with open_media(source) as container:
+            for one in container.chapters():
+                first, last = (one[edge] * one["time_base"] - begin for edge in ("start", "end"))
+                if first < exact(stop) and last > exact(start):
+                    found += [value for name, value in one["metadata"].items() if name.lower() == _TITLE]
+    return [one for one in dict.fromkeys(found) if one.strip()]
 
 
 def _how(stream: Any, kind: str) -> str | None:
@@ -160,8 +178,8 @@ class CarriedTracks:
         a player should rather show, are in it.
         """
         self._carried, self._kind = carried, kind
-        titles = _short(probe(carried.source).tags)
-        out.metadata.update({name: value for name, value in titles.items() if name.lower() not in _OF_THE_FILE})
+        tags = self._titled(probe(carried.source).tags)
+        out.metadata.update({name: value for name, value in tags.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
         self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
         self._next: tuple[Fraction, Packet[Any]] | None = None
@@ -196,7 +214,16 @@ class CarriedTracks:
             start, end = self._span(one["start"] * one["time_base"], one["end"] * one["time_base"])
             if start < end:
                 ticks = {name: seconds_to_samples(time, _TICKS) for name, time in (("start", start), ("end", end))}
-                yield {"id": number + 1, **ticks, "time_base": Fraction(1, _TICKS), "metadata": _short(one["metadata"].items())}
+                yield {
+                    "id": number + 1,
+                    **ticks,
+                    "time_base": Fraction(1, _TICKS),
+                    "metadata": self._titled(one["metadata"].items()),
+                }
+
+    def _titled(self, tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+        titles = self._carried.titles
+        return {name: titles.get(value, value) if name.lower() == _TITLE else value for name, value in _short(tags).items()}
 
     def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
         """Convert two times of the old file to times within the new video."""

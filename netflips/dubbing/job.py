@@ -137,12 +137,12 @@ class Job:
         consent, signing = _marks(options, terms)
         lips = _lips(models, options)
         reader = _reader(models, options, subtitles)
-        with private_folder() as scratch, ExitStack() as resources:
+        with private_folder() as scratch, closing(Store(scratch)) as store, ExitStack() as resources:
             if options.cascade:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, dub_languages(models)[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             job = cls(
-                source.info, out, models, options, digest_of(source.info), lips, Store(scratch), scratch, progress,
+                source.info, out, models, options, digest_of(source.info), lips, store, scratch, progress,
                 Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
             )  # fmt: skip
             if job.is_certainly_recording or options.work_dir is not None:
@@ -166,9 +166,9 @@ class Job:
         files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
         terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
         consent, signing = _marks(options, terms)
-        with private_folder() as scratch:
+        with private_folder() as scratch, closing(Store(scratch)) as store:
             yield cls(
-                info, out, models, options, digest_of(info), lips, Store(scratch), scratch, progress, Notes(info.path),
+                info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(info.path),
                 settings=settings, mouth=mouth, terms=terms, consent=consent, signing=signing,
             )  # fmt: skip
 
@@ -233,6 +233,7 @@ class Job:
                 return  # it writes no video, and does without
             raise
         self.store.folder = folder
+        self.store.hold(self.out if options.draft is None else options.draft)
 
     @property
     def texts_file(self) -> Path:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from avcore.arrays import Samples
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.writer import synthetic_comment
+from avcore.speech.loudness import gain_to, limited
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
@@ -19,11 +21,13 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import background_of, with_stems
-from netflips.script.notes import BED_ESTIMATED
+from netflips.script.notes import BED_ESTIMATED, LOUDNESS_MISSED
 from netflips.script.types import Script, Utterance
 from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
+_AS_LOUD_LU = 0.5
+"""How far from the loudness that was asked for it is said."""
 _CENTRE = 2
 """The place of the front centre among 3 channels and more, in the order that FFmpeg gives them."""
 
@@ -33,13 +37,41 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     speech is music and effects where a file of them is given or made, else the bed of the old sound."""
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
-    if not script.is_in_own_time:
-        return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
-    parts, rate = parts_of_sound(script, job, speech, sound), job.sound_rate(script)
-    if files := job.options.stem_files(job.out):
-        comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
-        parts = with_stems(parts, files, rate, job.num_channels, comment)
-    return SoundFeed((new + rest for new, rest in parts), rate, job.num_channels)
+    rate, is_own = job.sound_rate(script), script.is_in_own_time
+    channels = job.num_channels if is_own else 1
+
+    def mixed(files: Sequence[Path] = ()) -> Iterator[Samples]:
+        if not is_own:
+            return (speech[number].samples[:, None] for number in speech)
+        parts = parts_of_sound(script, job, speech, sound)
+        if files:
+            comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
+            parts = with_stems(parts, files, rate, channels, comment)
+        return (new + rest for new, rest in parts)
+
+    blocks = mixed(job.options.stem_files(job.out))
+    if job.options.loudness is not None:
+        blocks = _as_loud(job, blocks, mixed, rate, channels, job.options.loudness)
+    return SoundFeed(blocks, rate, channels)
+
+
+def _as_loud(
+    job: Job, blocks: Iterator[Samples], again: Callable[[], Iterable[Samples]], rate: int, channels: int, target: float
+) -> Iterator[Samples]:
+    """Return sound at a loudness (LUFS), which it is heard for before. again: gives the same blocks anew."""
+
+    def told() -> Iterator[Samples]:
+        done, total = 0, int(job.info.duration_s)
+        for block in again():
+            done += len(block)
+            job.progress("loudness", done // rate, max(total, done // rate))
+            yield block
+
+    with job.clock.stage("write"):
+        gain = gain_to(target, told, rate, channels)
+    if abs(gain.lufs - target) > _AS_LOUD_LU:
+        job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
+    return limited(blocks, rate, gain.factor)
 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:

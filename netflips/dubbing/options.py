@@ -36,6 +36,7 @@ Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
 Check = Literal["off", "tell", "repair"]
 
+_LOUDNESSES = -40.0, -8.0
 UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
 SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
@@ -143,6 +144,8 @@ class DubOptions(MarkFlags):
     -18 dB or as in under:-24 (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
     """music and effects without voices, to play behind the new speech"""
+    loudness: float | None = flag(default=None, metavar="LUFS")
+    """make all of the sound so loud, as -14 for YouTube, -23 for European television: ITU-R BS.1770, true peaks below -1 dB"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
     """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
     diarize_with: str | None = flag(default=None, metavar="COMMAND")
@@ -216,6 +219,9 @@ class DubOptions(MarkFlags):
                 expected="a greatest length above 0, and at least twice the least",
                 found=f"{least:g} to {most:g} s",
             )
+        if self.loudness is not None and not _LOUDNESSES[0] <= self.loudness <= _LOUDNESSES[1]:
+            expected = f"LUFS from {_LOUDNESSES[0]:g} to {_LOUDNESSES[1]:g}, as -14"
+            raise UsageError("--loudness cannot be used", expected=expected, found=self.loudness)
         start, end = self.start or 0.0, math.inf if self.end is None else self.end
         if not 0 <= start < end:
             found = f"{start:g} and {end:g} s"

@@ -55,9 +55,10 @@ def part_of(
 
     first = next((begin for begin, stop, _ in places if begin < first < stop), first)
     last = min(next((stop + room for begin, stop, room in places if begin < last < stop + room), last), duration_s)
-    is_own = script.is_in_own_time
-    inside = (one.number for one in script.utterances if not is_own or first <= exact(one.place.start_s) < last)
-    return Part(first, last, first == 0 and last >= duration_s, slack, frozenset(inside))
+    is_all = first == 0 and last >= duration_s
+    has_all = is_all or not script.is_in_own_time
+    inside = (one.number for one in script.utterances if has_all or first <= exact(one.place.start_s) < last)
+    return Part(first, last, is_all, slack, frozenset(inside))
 
 
 def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:

@@ -5,6 +5,7 @@ What a finished file held is noted in length and digest, so that it is believed 
 
 import json
 import logging
+import os
 import re
 import zipfile
 import zlib
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from avcore import journal
 from avcore.errors import OutputError
 from avcore.files import atomic_output, sweep, write_text
-from avcore.journal import Seal, fits, key_of, seal_of
+from avcore.journal import Seal, fits, key_of, locked, seal_of
 from avcore.notes import NoteKind, several, tell
 
 LOG = logging.getLogger("netflips")
@@ -32,6 +33,7 @@ _Arrays = dict[str, NDArray[Any]]
 _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
+_PATIENCE_S = 2.0
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 
 _DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
@@ -58,6 +60,7 @@ class Store:
         self._counted: set[Path] = set()
         self._seals: dict[str, list[Seal]] | None = None
         self._noting = RLock()  # several threads may keep work
+        self._lock: int | None = None
 
     def kept(self, kind: type[T], step: str, made_of: tuple[object, ...], make: Callable[[], T]) -> T:
         """Return a value that is made once for what it is made of."""
@@ -119,6 +122,22 @@ class Store:
     def num_bytes(self) -> int:
         """Return what the folder holds by now."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
+
+    def hold(self, output: Path) -> None:
+        """Make an output by this run alone, until `close`. Others may be made in the same folder meanwhile.
+
+        Raises OutputError while another run makes it.
+        """
+        if self._lock is None:
+            path = self._step(_RUNS) / f"{key_of(output.resolve())}.lock"
+            path.parent.mkdir(exist_ok=True)
+            self._lock = locked(path, "another run is making it", output, _PATIENCE_S)
+
+    def close(self) -> None:
+        """Let go what is held."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def settle(self, output: str | Path) -> None:
         """Note which work an output was made from; delete what only its earlier versions were made from, and say so.

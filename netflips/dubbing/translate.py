@@ -1,5 +1,7 @@
 """What is said instead of each utterance: units of the unit translator, or in the cascade a text; and how far it is understood."""
 
+from dataclasses import replace
+
 from avcore.compute.inference import resolve_device
 from avcore.journal import file_digest
 from netflips.cascade.chat import open_translator
@@ -13,6 +15,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.texts_file import keep_texts
+from netflips.dubbing.titles import titles_given, translated_titles
 from netflips.dubbing.wordings import Wordings, with_best_units
 from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
@@ -24,7 +27,7 @@ _GROUP, _GROUP_ON_GPU = 8, 64
 
 def translate(script: Script, job: Job) -> Script:
     """Fill in what is said instead of each utterance, unless a person says it."""
-    script = with_given_speech(script, job)
+    script = replace(with_given_speech(script, job), titles=titles_given(job))
     if job.options.cascade_models is not None:
         script = _texts(script, job, job.options.cascade_models)
         keep_texts(script, job)
@@ -96,10 +99,11 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
             for start in range(0, len(todo), together):
                 done |= wordings.of(todo[start : start + together])
                 job.progress("translate", min(start + together, len(todo)), len(todo))
+            titles = translated_titles(job, engines, translator, glossary)
         finally:
             if translator is not None:
                 translator.close()
-    return with_more(script, done)
+    return replace(with_more(script, done), titles=titles)
 
 
 def _anew(job: Job) -> dict[int, str]:

@@ -73,13 +73,17 @@ class Shots:
 
 
 def cuts(job: Job, script: Script) -> Shots:
-    """Find where the picture cuts."""
+    """Find where the picture cuts, as far as a part goes that was asked for: an utterance that begins in it may end behind it."""
+    options, length_s = job.options, job.info.duration_s
+    if options.end is not None and script.is_in_own_time:
+        length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
     with job.clock.stage("faces"):
-        starts = list(range(0, max(int(job.info.duration_s), 1), _STRETCH_S))
+        whole = range(0, max(int(job.info.duration_s), 1), _STRETCH_S)
+        starts = [start for start in whole if start < length_s]
         found = {start: job.store.find(tuple[float, ...], _SCENES, (job.digest, start)) for start in starts}
         missing = [start for start in starts if found[start] is None]
         for run in _runs_of(missing):
-            found |= _find_cuts(job, run, is_last=run[-1] == starts[-1])
+            found |= _find_cuts(job, run, is_last=run[-1] == whole[-1])
         return Shots([cut for start in starts for cut in found[start] or ()])
 
 
@@ -258,24 +262,22 @@ def frames_of(place: TimeSpan) -> tuple[int, int]:
 def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
     """Find the faces in each utterance, in one decoding; they are kept.
 
-    Those of all utterances, so that a part is dubbed as in the whole; for a preview those of its own. A draft whose units need no
-    lips does without.
+    Of a part those of its own utterances, and of all others what is known already: then it is dubbed as in the whole. A draft whose
+    units need no lips does without.
     """
     options = job.options
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path, options.fill_boxes)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
-    part, watches = job.part, _watches(job, script)
+    watches = _watches(job, script)
     is_blind = boxes is not None and (lips is not None or not options.sees)
     if is_blind or (options.is_draft and not options.sees):
         return Faces(job, watches, {}, boxes, lips)
     with job.clock.stage("faces"):
-        looked = {one.number for one in script.utterances if part.has(one.place.start_s) or not options.preview}
-        wanted = {number: one for number, one in watches.items() if number in looked}
-        seen = {number: found for number, one in wanted.items() if (found := _kept(job, one)) is not None}
-        missing = [one for number, one in wanted.items() if number not in seen]
-        new = {one.watch: one for one in _look_in_lanes(job, script, sound, missing)}
-        seen |= {number: new.get(one, InSight(one)) for number, one in wanted.items() if number not in seen}
-        return Faces(job, watches, {number: seen[number] for number in wanted}, boxes, lips)
+        kept = {number: found for number, one in watches.items() if (found := _kept(job, one)) is not None}
+        missing = {number: one for number, one in watches.items() if number in job.part.numbers and number not in kept}
+        new = {one.watch: one for one in _look_in_lanes(job, script, sound, list(missing.values()))}
+        seen = kept | {number: new.get(one, InSight(one)) for number, one in missing.items()}
+        return Faces(job, watches, {number: seen[number] for number in watches if number in seen}, boxes, lips)
 
 
 def _watches(job: Job, script: Script) -> dict[int, Watched]:

@@ -16,11 +16,13 @@ from avcore.journal import Seldom
 from avcore.media.writer import is_synthetic
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
+from avcore.timeline import exact
 from avcore.words import error_line
 from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
 from netflips.dubbing.job import require_unit_reader
 from netflips.dubbing.options import DubCommand
+from netflips.dubbing.part import part_of
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models
 from netflips.report import summary_of
@@ -65,7 +67,7 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
         return _dub_all(jobs, models, told, options)
     script = _dub_one(*jobs[0], models, options)
     if options.draft is not None:
-        _tell_draft(options.draft, script)
+        _tell_draft(options, script)
         if reports is not None:
             reports.append(script)
         return None
@@ -135,16 +137,19 @@ def _dub_one(source: Path, target: Path, models: Models, options: DubCommand) ->
     return script
 
 
-def _tell_draft(path: Path, script: Script) -> None:
-    """Print what was heard and what will be said."""
-    for one in script.utterances:
+def _tell_draft(options: DubCommand, script: Script) -> None:
+    """Print what was heard and what will be said in the part."""
+    part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
+    for one in part.utterances(script):
         heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
         too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
         LOG.info("%d: %s -> %s%s", one.number, heard, said, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
         for text, seconds in one.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
-    LOG.info("written: %s", path)
+    if left := len(script.utterances) - len(part.numbers):
+        LOG.info("%s outside of the part", several(left, "utterance"))
+    LOG.info("written: %s", options.draft)
 
 
 def _decision(source: Path, options: DubCommand) -> Callable[[Understanding], None]:

@@ -94,9 +94,9 @@ def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> Car
     if script.schedule == "still":
         return None
     if script.is_in_own_time:
-        return CarriedOver(job.info.source, clock.at, end)
+        return CarriedOver(job.info.source, clock.at, end, script.titles)
     if job.track is None or not job.track.is_along:
-        return CarriedOver(job.info.source)
+        return CarriedOver(job.info.source, titles=script.titles)
     return CarriedOver(job.info.source, Fraction, job.track.length_s)
 
 

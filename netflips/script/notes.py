@@ -59,6 +59,7 @@ BED_ESTIMATED = NoteKind(
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
     "; --separate-with, with a program as demucs, does it better",
 )
+LOUDNESS_MISSED = NoteKind("loudness_missed", "its loudness is {level:.1f} LUFS, not {target:g}: louder, its peaks would clip")
 CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --hold-picture makes room")
 HURRIED = NoteKind("hurried", "{who} is spoken at {factor:.2f} of its natural length", "; --hold-picture gives it time")
 TEXTS_LEFT_OUT = NoteKind("texts_left_out", "{name}: left out of what is said: {words}")

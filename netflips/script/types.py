@@ -545,8 +545,8 @@ class Made:
 class Script:
     """One dub. understood: how much of it is. consent: of those who are seen and heard.
 
-    source, target: languages. cuts: times (s) at which another shot begins. notes: of all of it. made: what was
-    written, None = nothing yet.
+    source, target: languages. cuts: times (s) at which another shot begins. titles: what those of the video and its chapters
+    become. notes: of all of it. made: what was written, None = nothing yet.
     """
 
     source: str = ""
@@ -556,6 +556,7 @@ class Script:
     cuts: tuple[float, ...] = ()
     speakers: tuple[SpeakerOf, ...] = ()
     utterances: tuple[Utterance, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     understood: Understanding | None = None
     consent: tuple[Consent, ...] = ()

@@ -10,7 +10,7 @@ import pytest
 from av.packet import Packet
 
 from avcore.media import MediaSource, Subtitle, SubtitleTrack, VideoWriter, probe
-from avcore.media.carried import CarriedOver
+from avcore.media.carried import CarriedOver, titles_in
 from avcore.media.media_source import notes_of
 from avcore.notes import sentence
 
@@ -132,6 +132,18 @@ def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:
     assert french[2] == [(0.0, 0.2, STYLED[0][2])]
     with av.open(str(path)) as container:
         assert not any(one.disposition & av.stream.Disposition.default for one in container.streams.subtitles)
+
+
+def test_titles_become_others_and_nothing_else_does(source: Path, tmp_path: Path) -> None:
+    asked = MediaSource(source)
+    assert titles_in(asked, 0, 2) == ["My talk", "Intro", "Main"]
+    assert titles_in(asked, 0.6, 1) == ["My talk", "Main"]
+    titles = {"My talk": "내 강연", "Main": "본론", "A. Speaker": "아무개"}
+    path = write(tmp_path / "out.mkv", CarriedOver(asked, Fraction, Fraction(2), titles))
+    with av.open(str(path)) as container:
+        tags = {name.lower(): value for name, value in container.metadata.items()}
+    assert (tags["title"], tags["artist"]) == ("내 강연", "A. Speaker")
+    assert chapters_in(path) == [(0.0, 0.5, "Intro"), (0.5, 2.0, "본론")]
 
 
 def test_where_times_change_titles_go_over_alone(source: Path, tmp_path: Path) -> None:

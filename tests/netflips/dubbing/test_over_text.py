@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -117,6 +119,34 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     elsewhere = plain.times < before[1].place.start_s
     assert np.array_equal(changed.pictures[elsewhere], plain.pictures[elsewhere])
     assert not np.array_equal(changed.pictures[~elsewhere], plain.pictures[~elsewhere])
+
+
+def test_titles_of_the_video_and_its_chapters_are_translated_and_may_be_corrected(
+    recording: Path, dub: Callable[..., int], tmp_path: Path, work: Path
+) -> None:
+    talk, draft, out = tmp_path / "talk.mkv", tmp_path / "draft.json", tmp_path / "out.mkv"
+    with av.open(str(recording)) as given, av.open(str(talk), "w") as copy:
+        copy.metadata["title"] = "the bus stops"
+        rows = (0, 3000, "we go"), (3000, 6000, "그 버스"), (6000, 60_000, "smile")
+        copy.set_chapters(
+            [
+                {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+                for number, (start, end, title) in enumerate(rows, 1)
+            ]
+        )
+        streams = {stream.index: copy.add_stream_from_template(stream) for stream in given.streams}
+        for packet in (one for one in given.demux() if one.size):
+            packet.stream = streams[packet.stream_index]
+            copy.mux(packet)
+    assert dub(talk, out, "--draft", draft, "--work-dir", work) == 0
+    content = json.loads(draft.read_text(encoding="utf-8"))
+    assert content["titles"] == {"the bus stops": "그 버스 서요", "we go": "우리 가요"}  # smile has no letters of Korean
+    content["titles"]["the bus stops"] = "버스가 서요"
+    draft.write_text(json.dumps(content), encoding="utf-8")
+    assert dub(talk, out, "--script-in", draft, "--work-dir", work, "--preview") == 0
+    with av.open(str(out)) as container:
+        assert {name.lower(): value for name, value in container.metadata.items()}["title"] == "버스가 서요"
+        assert next(one["metadata"]["title"] for one in container.chapters()) == "우리 가요"
 
 
 def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(

@@ -258,6 +258,18 @@ def test_stems_add_up_to_a_voice_over_with_the_original_below_it(again: Again, s
     assert len(list(folder.iterdir())) == 3
 
 
+@pytest.mark.parametrize("target", [-14.0, -26.0])
+def test_all_of_the_sound_is_as_loud_as_asked_for(again: Again, dubbed: Decoded, tmp_path: Path, target: float) -> None:
+    report = again("loud.mp4", loudness=target)
+    made = decode(tmp_path / "loud.mp4").sound
+    assert loudness_lufs(made, RATE) == pytest.approx(target, abs=0.7)
+    assert np.abs(made).max() < 1
+    assert len(made) == len(dubbed.sound)
+    assert not [one for one in report.warnings if "LUFS" in one]
+    share = float(np.vdot(made, dubbed.sound) / np.linalg.norm(made) / np.linalg.norm(dubbed.sound))
+    assert share > 0.9  # the same sound
+
+
 SEPARATES = """
 import sys, wave
 from pathlib import Path

@@ -1,7 +1,9 @@
 """Cuts and faces are the same however often the search was stopped, and nothing is decoded twice for them."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -111,6 +113,20 @@ def test_cuts_are_the_same_however_often_it_was_stopped(recording: Path, watchin
         again = watching()
         assert again.cuts() == found
         assert again.job.store.made["scenes"] == len(lost)
+
+
+def test_of_a_part_no_more_is_looked_at_than_it_takes(watching: Callable[[], Seeing]) -> None:
+    shots, places, once = watching().cuts(), [(0.4, 1.2), (1.56, 2.76), (6.0, 6.5)], watching()
+    once.job = replace(once.job, options=DubOptions(timing="source", end=1.4, utterance_length=(0.1, 0.2)))
+    faces = once.look(shots, *places)
+    assert faces.seen.keys() == {1}
+    assert once.shown == [once.expected(faces.watches[1], Shots(shots))]
+
+    (made,) = watching().job.store.folder.glob("scenes")
+    shutil.rmtree(made)
+    assert once.cuts() == [cut for cut in shots if cut < 2]  # of stretches of 2 s
+    assert once.job.store.made["scenes"] == 1
+    assert watching().cuts() == shots
 
 
 def test_faces_of_utterances_near_each_other_are_found_in_one_decoding(watching: Callable[[], Seeing]) -> None:

@@ -1,6 +1,9 @@
 """Finished work: found by what it was made from, whole or not at all."""
 
 import json
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from avcore.errors import OutputError
 from avcore.files import _HOST, atomic_output
 from avcore.journal import file_digest, key_of
+from netflips.dubbing import store
 from netflips.dubbing.store import Store, require_work_folder
 from tests.damage import damaged
 
@@ -183,3 +187,25 @@ def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytes
     run("a.mp4", "a2")
     run("b.mp4", "b3")
     assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"a1", "a2", "b1", "b3"}
+
+
+HOLDS = "import sys, time; from netflips.dubbing.store import Store; from pathlib import Path\n"
+HOLDS += "store = Store(sys.argv[1]); store.hold(Path('o.mp4')); print('held', flush=True); time.sleep(600)"
+
+
+def test_two_runs_do_not_make_one_output_and_one_that_was_killed_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PATIENCE_S", 0.2)
+    words = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=tmp_path) as other, closing(Store(tmp_path)) as own:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(OutputError, match=r"o\.mp4: another run is making it; wait for it, or stop it"):
+            own.hold(tmp_path / "o.mp4")
+        own.hold(tmp_path / "p.mp4")  # another one may be made in the same folder
+        other.kill()
+        other.wait()
+    with closing(Store(tmp_path)) as again:
+        again.hold(tmp_path / "o.mp4")
+        again.hold(tmp_path / "o.mp4")  # its own
