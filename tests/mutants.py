@@ -32,6 +32,13 @@ _CLIPS, _VOICE, _FACES = "av2unit/test_training_data.py", "unit2av/test_unit2a_d
 _LOSSES, _NOISE = "unit2av/test_vocoder_losses.py", "unit2unit/test_utut_noise.py"
 _WAV2LIP = "parity/test_wav2lip.py::test_losses_of_training_match"
 _VALID = "unit2unit/test_utut_validation.py"
+_TIMING, _WORDINGS = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_wordings.py::test_"
+_MIXED = "netflips/dubbing/test_parts.py::test_"
+_CLOCK, _SOURCE, _HEARD = "avcore/test_media_clock.py", "avcore/test_media_source.py::test_", "avcore/test_media_sound.py::test_"
+_TRACKS, _FOLLOWED, _BOXES = "avcore/test_sound_tracks.py", "avcore/faces/test_tracker.py::test_", "avcore/faces/test_boxes.py"
+_PASTED, _ALIGNED = "avcore/faces/test_crop_and_paste.py", "avcore/faces/test_align.py"
+_CUES, _SCRIPT = "netflips/subtitles/test_subtitles.py::test_", "netflips/script/test_script.py"
+_PIECES = "avdata/prepare/test_pieces.py::test_"
 _UPDATES = f"{_VALID}::test_an_update_has_the_same_tokens_in_any_number_of_processes"
 MUTANTS = (
     # the loop: clipping, zeroing, schedules, resume, the best
@@ -67,7 +74,7 @@ MUTANTS = (
     # the voice: durations, alignment, opponents
     Mutant("unit2av.voice.training.losses", ".to(log_durations.dtype) + 1)", ".to(log_durations.dtype))", _LOSSES),
     Mutant("unit2av.voice.training.losses", "runs.ids[1:-1], runs.durations[1:-1]", "runs.ids[1:], runs.durations[1:]", _LOSSES),
-    Mutant("unit2av.voice.training.items", "samples[: units_to_samples(shared)]", "samples[320 : 320 + units_to_samples(shared)]",
+    Mutant("unit2av.voice.training.items", "samples[: shared * size]", "samples[320 : 320 + shared * size]",
         _VOICE),
     Mutant("unit2av.voice.training.task",
         "discriminator_loss(_half(judged, slice(None, len(real))), _half(judged, slice(len(real), None)))",
@@ -101,6 +108,90 @@ MUTANTS = (
         _VALID),
     Mutant("unit2unit.training.machine", "share = max(fitting, longest), asked // processes",
         "share = max(fitting, longest), asked", _UPDATES),
+    # a dub: places, wordings, kept work, the mix, stems, loudness
+    Mutant("netflips.dubbing.fit", "slot = max(frame_at(length, UNIT_RATE), 1)", "slot = frame_at(length, UNIT_RATE) + 1",
+        f"{_TIMING}an_utterance_gets_the_steps_of_its_place"),
+    Mutant("netflips.dubbing.fit", "max(min(round(total * slower(script, job, one.speaker)), slot), total)",
+        "max(round(total * slower(script, job, one.speaker)), total)", f"{_TIMING}who_speaks_slowly_fills_the_place"
+        "_and_does_not_run_over_it"),
+    Mutant("netflips.dubbing.part", "GUARD_S = Fraction(1, 10)", "GUARD_S = Fraction(0)",
+        f"{_TIMING}slack_ends_before_the_next_utterance_and_the_end"),
+    Mutant("netflips.dubbing.part", "if begin < last < stop + room)", "if begin < last < stop)",
+        f"{_TIMING}a_part_ends_with_its_speech_and_begins_with_an_utterance"),
+    Mutant("netflips.dubbing.timing", "scaled[order[:missing]] += 1", "scaled[order[-missing:]] += 1",
+        f"{_TIMING}scaled_durations_add_up_and_keep_their_shares"),
+    Mutant("netflips.dubbing.timing", "slot + min(pause / 2, slot / 4)", "slot + pause", f"{_TIMING}pace_first_then_the_pause"),
+    Mutant("netflips.dubbing.rhythm", "else 1 / rate", "else rate",
+        f"{_TIMING}who_speaks_slowly_fills_the_place_and_does_not_run_over_it"),
+    Mutant("netflips.dubbing.segmentation", "_SHORTNESS_COST * max(length[0] - seconds, 0.0)", "0.0",
+        "netflips/dubbing/test_timing.py"),
+    Mutant("netflips.dubbing.divide", "max(seconds, key=lambda name: seconds[name]", "min(seconds, key=lambda name: seconds[name]",
+        "netflips/dubbing/test_turns.py::test_turns_are_read_and_part_what_is_said"),
+    Mutant("netflips.dubbing.wordings", "return fitting[0] if fitting", "return fitting[-1] if fitting",
+        f"{_WORDINGS}the_best_of_those_that_fit_is_spoken"),
+    Mutant("netflips.dubbing.wordings", "self.engines.fingerprints[\"text translator\"], ", "",
+        f"{_WORDINGS}another_translator_is_asked_though_one_before_has_answered"),
+    Mutant("netflips.dubbing.wordings", "lost = lost_numbers(sentence.text, termed.text)", "lost = ()",
+        f"{_WORDINGS}what_will_not_do_is_asked_again_with_the_reason"),
+    Mutant("netflips.dubbing.store", "is_whole = any(fits(path, seal) for seal in seals or ())", "is_whole = True",
+        "netflips/dubbing/test_store.py"),
+    Mutant("netflips.dubbing.mix", "if line.is_dry or (is_bed", "if (is_bed",
+        f"{_MIXED}effects_are_heard_where_the_old_sound_is_not"
+        "_and_a_bed_but_where_no_voice_was_found"),
+    Mutant("netflips.dubbing.mix", "self._end(line) if self._under else line.stop", "line.stop",
+        f"{_MIXED}a_voice_over_has_the_original_below_it_and_surround_sound_its_speech_in_the_middle"),
+    Mutant("netflips.dubbing.stems", "written.callback(flush, temporary)", "pass",
+        "netflips/dubbing/test_stems.py::test_of_three_stems_all_are_written_or_none"),
+    Mutant("avcore.speech.loudness", "_RELATIVE_LU, _OF_POWER_1 = -70.0, -10.0", "_RELATIVE_LU, _OF_POWER_1 = -70.0, -99.0",
+        "avcore/test_loudness.py::test_a_meter_reads_what_the_standard_says"),
+    # media: tracks, clocks, gaps, to and fro, what is carried over, what is written into
+    Mutant("avcore.media.media_source", "return source, now.st_dev", "return source.path, now.st_dev",
+        f"{_TRACKS} {_SOURCE}a_file_is_looked_at_once_until_it_changes"),
+    Mutant("avcore.media.opening", "(marked or streams or [None])[0]", "(streams or [None])[0]",
+        f"{_SOURCE}the_track_marked_as_default_is_taken"),
+    Mutant("avcore.media.pictures", "return cls(start, picture - start)", "return cls(start, Fraction(0))", _CLOCK),
+    Mutant("avcore.media.sound", "for start in range(0, missing, block.rate):", "for start in range(0, 0, block.rate):",
+        f"{_HEARD}a_gap_in_the_sound_stays_a_gap"),
+    Mutant("avcore.media.source", "first = max(end - left, 1)", "first = max(end - left, 0)", f"{_SOURCE}to_and_fro"),
+    Mutant("avcore.media.carried", "(min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s)",
+        "(max(at(Fraction(time) - self._start), Fraction(0))",
+        "avcore/test_carried.py::test_times_are_those_of_the_new_video"),
+    Mutant("avcore.files", "if is_stream(path):\n            with", "if False:\n            with",
+        "avcore/test_streams.py::test_a_pipe_gets_what_is_whole_and_stays"),
+    # faces: whose, where they are cut and pasted, gaps
+    Mutant("avcore.faces.select", "[face - 1 : face]", "[face : face + 1]", f"{_FOLLOWED}the_faces_that_are_chosen"),
+    Mutant("avcore.faces.select", "evidence * (_NO_AGREEMENT + _AGREEMENT * max(agreement, 0.0))", "evidence",
+        f"{_FOLLOWED}sound_tells_who_of_two_moving_mouths_speaks"),
+    Mutant("avcore.faces.crop", "(max(int(value), 0) for value in box[:2])", "(max(round(value), 0) for value in box[:2])",
+        _PASTED),
+    Mutant("avcore.faces.crop", "if upper else top", "if not upper else top", _PASTED),
+    Mutant("avcore.faces.geometry", "np.minimum(place + reach + 1, len(run))", "np.minimum(place + reach, len(run))", _BOXES),
+    Mutant("avcore.faces.boxes", "abs(after - here) < abs(here - source)", "abs(after - here) <= abs(here - source)",
+        f"{_BOXES}::test_filling_gaps"),
+    # subtitles and scripts
+    Mutant("netflips.subtitles.cues", "        or _shot_at(held[-1], cuts) != _shot_at(word, cuts)\n", "",
+        f"{_CUES}rules_hold_for_any_words {_CUES}a_short_word_stays_for_a_second_and_a_subtitle_ends_with_its_shot_or_sentence"),
+    Mutant("netflips.subtitles.cues", "\"WEBVTT\\n\"", "\"WEBVT\\n\"", f"{_CUES}files"),
+    Mutant("netflips.script.edit", "Word(word.text, word.start_s - after_s, word.end_s - after_s,",
+        "Word(word.text, word.start_s, word.end_s,", _SCRIPT),
+    Mutant("netflips.script.files", "and \"..\" not in place.parts", "", _SCRIPT),
+    # corpora: what is done again, gates, lists
+    Mutant("avdata.prepare.workplace", " | {record.parent for record in failed.values()}", "",
+        f"{_PIECES}failures_and_what_they_follow_are_done_again"),
+    Mutant("avdata.prepare.quality", "value < limit if kind == \"min\" else value > limit", "value < limit",
+        "avdata/prepare/test_video.py"),
+    Mutant("avdata.prepare.listed_splits", "found.setdefault(name, split_named(where)) != split_named(where)",
+        "not found.setdefault(name, split_named(where))",
+        "avdata/prepare/test_grid_lrs.py::test_lists_that_cannot_be_used"),
+    # who agreed, what a manifest is worth, and figures
+    Mutant("netflips.provenance.options", "end < date.today()", "end <= date.today()",
+        "netflips/provenance/test_dub.py::test_a_consent_holds_to_the_end_of_its_last_day"),
+    Mutant("netflips.provenance.manifest", "if problems or not active or", "if not active or",
+        "netflips/provenance/test_manifest.py::test_a_changed_file_is_told_and_its_claims_are_not"),
+    Mutant("netflips.evaluate.metrics.rhythm", "total / max(len(ours), len(theirs))", "total / min(len(ours), len(theirs))",
+        "netflips/evaluate/test_metrics.py::test_pauses_meet_by_place_and_length"),
+    Mutant("unit2text.training.task", "letters += len(wanted) - 1", "letters += len(found[found != END])",
+        "unit2text/test_training.py::test_errors_are_shares_of_the_letters_that_are_wanted"),
     # what all share: units, notes, exit codes
     Mutant("avdata.corpus", "if key(one) not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),

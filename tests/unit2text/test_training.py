@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,16 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
-from avcore.units import Units
+from avcore.units import END, PAD, Units
 from tests.unit2text.tiny import sentence, units_of, write_corpus
 from unit2text import evaluate, inference
 from unit2text.reader import UnitReader
+from unit2text.search import BLANK_ROW
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
 from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig
 from unit2text.training.items import ReaderCorpus, Utterances, fade, masked, read_reader_corpus, text_vocabulary, with_noise
+from unit2text.training.task import path_errors
 
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:
@@ -209,3 +212,22 @@ def test_units_of_the_sound_fade_out() -> None:
 )
 def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
     assert main(overrides(folder, "bad", bad)) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "errors"),
+    [
+        ([5, 6, 7], 0),
+        ([5, 5, 6, 0, 7, 7], 0),  # one letter held, and a pause, are one
+        ([], 3),  # nothing is read
+        ([5, 0, 5, 6, 0, 6, 7, 0, 7], 3),  # twice as much is read as there is
+        ([8, 9, 10], 3),
+        ([5, 7], 1),
+    ],
+)
+def test_errors_are_shares_of_the_letters_that_are_wanted(path: list[int], errors: int) -> None:
+    """However many are found: what reads nothing has as many errors as there are letters, and what reads too much may have more."""
+    log_probs = torch.full((1, 12, 12), -9.0)
+    log_probs[0, torch.arange(12), torch.tensor(path + [BLANK_ROW] * (12 - len(path)))] = 0.0
+    batch: Any = SimpleNamespace(target=torch.tensor([[5, 6, 7, END, PAD, PAD]]), lengths=torch.tensor([12]))
+    assert path_errors(batch, log_probs) == {"errors": errors, "letters": 3}

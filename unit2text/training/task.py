@@ -320,7 +320,7 @@ class _ReadingTask(Task):
             count = int((batch.target != PAD).sum())
             measured, log_probs = self._network.measure(batch)
             losses = {name: float(value) * count for name, value in measured.items()}
-            rows.append({**losses, "rows": float(count), **_errors(batch, log_probs)})
+            rows.append({**losses, "rows": float(count), **path_errors(batch, log_probs)})
         shares = [row for share in engine.of_all(rows) for row in share]
         total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
         if not total:
@@ -329,7 +329,7 @@ class _ReadingTask(Task):
         return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
 
 
-def _errors(batch: ReaderBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
+def path_errors(batch: ReaderBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
     """Edits between CTC's best paths and the texts, and letters of the texts."""
     errors = letters = 0
     for number, length in enumerate(batch.lengths.tolist()):

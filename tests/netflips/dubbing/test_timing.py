@@ -13,8 +13,9 @@ import pytest
 
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
+from avcore.timeline import exact
 from netflips.dubbing import spell
-from netflips.dubbing.fit import OutputClock, exact_place
+from netflips.dubbing.fit import OutputClock, exact_place, fit_one
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of, slack_of
 from netflips.dubbing.rhythm import measure_rates, parted, pauses_in, slower, spoken_in
@@ -122,6 +123,20 @@ def test_slack_ends_before_the_next_utterance_and_the_end() -> None:
     assert list(slack_of(script, Fraction(38)).values()) == [Fraction("0.05"), Fraction(2), Fraction(0)]
 
 
+def test_a_part_ends_with_its_speech_and_begins_with_an_utterance() -> None:
+    script = Script(utterances=tuple(Utterance(number, TimeSpan(4.0 * number, 4.0 * number + 2)) for number in (1, 2, 3)))
+    whole = part_of(script, Fraction(20))
+    assert (whole.start, whole.stop, whole.is_all, whole.numbers) == (0, 20, True, {1, 2, 3})
+    within = part_of(script, Fraction(20), 5.0, 9.0)
+    assert (within.start, within.stop, within.is_all) == (4, 10 + within.slack[2], False)
+    assert within.numbers == {1, 2}
+    pause = part_of(script, Fraction(20), 6.5, 11.0)  # in the pause, which the one before may go into
+    assert (pause.start, pause.stop, pause.numbers) == (Fraction("6.5"), 10 + pause.slack[2], {2})
+    assert part_of(script, Fraction(20), 6.5, Fraction("11.95")).stop == Fraction("11.95")
+    preview = part_of(script, Fraction(20), is_preview=True)
+    assert (preview.start, preview.stop, preview.numbers) == (Fraction("3.5"), 6 + preview.slack[1] + Fraction("0.1"), {1})
+
+
 def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     rate = Fraction(30000, 1001)
     fit = TimeFit(TimeSpan(0, 0), 10, 2.0, 1.6, overrun_s=0.4, held_s=float(12 / rate), durations=(8,) * 10)
@@ -132,6 +147,45 @@ def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     clock = OutputClock(script, job(script, 5, rate, start=0.5))
     assert clock.at(Fraction(2)) == Fraction(3, 2)
     assert clock.at(place.end) == place.end - Fraction(1, 2) + place.held
+
+
+def placed(place: TimeSpan, natural: int, *, rate: float | None = None, following_s: float | None = None) -> TimeFit:
+    """Where twenty units of `natural` steps in all go. rate: of the speaker; following_s: when the next one begins."""
+    durations = np.full(20, natural // 20) + (np.arange(20) < natural % 20)
+    one = Utterance(1, place, "Ann", units=UnitList(tuple(range(20)), tuple(durations.tolist())))
+    others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
+    script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
+    paths, notes = SimpleNamespace(other=lambda *_: None), SimpleNamespace(add=lambda *_: None)
+    made = SimpleNamespace(**vars(job(script, 60)), options=DubOptions(), track=None, notes=notes, languages=("en", "ko"))
+    made.models = SimpleNamespace(paths=paths)
+    fit = fit_one(script, made, one, None).fit
+    assert fit is not None
+    assert fit.spoken_s == pytest.approx(sum(fit.durations) * 0.02)
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("place", "natural", "steps"),
+    [
+        (TimeSpan(1.0, 2.0), 50, 50),  # exact: not a unit more
+        (TimeSpan(1.0, 2.0), 45, 50),
+        (TimeSpan(1.0, 2.0), 40, 50),
+        (TimeSpan(1.0, 2.0), 36, 45),  # as slow as may be
+        (TimeSpan(0.013, 1.012), 45, 49),  # 49.95 steps are not 50
+        (TimeSpan(1.0, 1.01), 25, 20),  # one step a unit, in the pause
+    ],
+)
+def test_an_utterance_gets_the_steps_of_its_place(place: TimeSpan, natural: int, steps: int) -> None:
+    fit = placed(place, natural)
+    assert round(fit.spoken_s / 0.02) == steps
+    assert fit.slot is not None
+    assert fit.slot.length_s == max(int(exact(place.seconds) * 50 + Fraction(1, 1000)), 1) * 0.02
+
+
+@pytest.mark.parametrize(("natural", "steps"), [(30, 47), (36, 50), (44, 50), (50, 50), (52, 52)])
+def test_who_speaks_slowly_fills_the_place_and_does_not_run_over_it(natural: int, steps: int) -> None:
+    assert round(placed(TimeSpan(1.0, 2.0), natural, rate=0.8).spoken_s / 0.02) == steps
+    assert round(placed(TimeSpan(1.0, 2.0), natural, rate=0.8, following_s=2.0).spoken_s / 0.02) == min(steps, 50)
 
 
 SLOW = "I went to the station and then we saw the sea"  # 14 syllables as they are counted

@@ -14,6 +14,7 @@ from avcore.contracts import Transcript
 from avcore.notes import Note
 from avcore.units import Units
 from netflips.cascade.engines import Engines
+from netflips.cascade.translator import TextTranslation
 from netflips.dubbing import wordings as module
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
@@ -37,6 +38,9 @@ def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
         ([3.0, 2.0, 4.0], 2.1, 1),  # another one does
         ([3.0, 2.0, 4.0], 2.5, 0),  # none does: the nearest
         ([3.0, 2.0, 4.0], 9.0, 2),
+        ([3.0, 2.95, 3.3], 3.0, 0),  # of several that fit the best, wherever it stands
+        ([2.8, 3.0, 3.2], 3.0, 0),  # though another one is nearer
+        ([5.0, 2.8, 3.0], 3.0, 1),
         ([None, 2.0, 4.0], 3.9, 2),  # what cannot be said is none
         ([3.4, 2.0], 2.6, 0),  # it takes a part of the pause
         ([3.4, 2.7], 2.6, 1),  # where it must
@@ -228,6 +232,36 @@ def test_a_text_of_a_person_stays_and_its_neighbour_keeps_its_part(translating: 
     mine = Utterance(second.number, second.place, second.speaker, text=second.text, target=WrittenText("제가 썼어요"))
     (found,) = made.of([sentences_in([one, first, mine])[1]]).values()
     assert (found.number, found.target.text) == (2, "버스 정류장에 가시면,")
+
+
+def test_another_translator_is_asked_though_one_before_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both keep their work in one folder."""
+    monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 2.0)
+    (said,) = _said((0, 2, "Ann", "Hello there."))
+    script = Script("en", "ko", utterances=(said,))
+    job: Any = SimpleNamespace(
+        languages=("en", "ko"),
+        store=Store(tmp_path),
+        models=SimpleNamespace(arithmetic="float32"),
+        options=SimpleNamespace(keep_sound=False),
+        part=part_of(script, Fraction(3)),
+    )
+    answers = {"one": "안녕하세요 여러분", "other": "여러분 반갑습니다"}
+    asked = list[str]()
+
+    def translated(name: str) -> str:
+        def wordings(text: str, source: str, target: str) -> tuple[TextTranslation, ...]:
+            asked.append(name)
+            return (TextTranslation(answers[name], -0.1),)
+
+        translator: Any = SimpleNamespace(wordings=wordings)
+        engines = Engines(None, translator, {"text translator": name})  # type: ignore[arg-type]
+        (found,) = Wordings(script, job, engines, None, {}).of(sentences_in([said])).values()
+        assert isinstance(found.target, WrittenText)
+        return found.target.text
+
+    assert [translated(name) for name in ("one", "other", "one")] == [answers[name] for name in ("one", "other", "one")]
+    assert asked == ["one", "other"]  # what each has answered is kept
 
 
 def test_a_talk_is_not_gone_through_for_every_sentence(translating: Any) -> None:

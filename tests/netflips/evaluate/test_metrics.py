@@ -287,6 +287,8 @@ def test_syllables(text: str, count: int) -> None:
         ([(0, 3 * S)], [(0, S), (2 * S, 3 * S)], 0.0),
         ([(0, S), (2 * S, 3 * S), (4 * S, 5 * S)], [(0, 3 * S)], 0.0),
         ([(0, S), (2 * S, 9 * S)], [(0, 7 * S), (8 * S, 9 * S)], 0.0),  # one at an eighth, one at seven
+        ([(0, S), (2 * S, 3 * S), (4 * S, 5 * S), (6 * S, 7 * S)], [(0, 2 * S), (3 * S, 5 * S)], 1 / 3),  # of three, one is there
+        ([(0, 2 * S), (3 * S, 5 * S)], [(0, S), (2 * S, 3 * S), (4 * S, 5 * S), (6 * S, 7 * S)], 1 / 3),
     ],
 )
 def test_pauses_meet_by_place_and_length(made: list[tuple[int, int]], source: list[tuple[int, int]], score: float) -> None:

@@ -1,6 +1,7 @@
 """A dub that says what it is: consent, manifest, label and licences, from the command line on."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,33 @@ from avcore.media import PictureSource, probe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
+from netflips.provenance import options as provenance
 from netflips.provenance.manifest import read_provenance
-from netflips.provenance.options import SPEECH_AND_LIPS, read_consent
+from netflips.provenance.options import SPEECH_AND_LIPS, read_consent, require_in_force
 from netflips.script.files import read_script
 from netflips.script.types import Consent
 
 pytest.importorskip("c2pa")
+
+
+class _Days(date):
+    """It is the last of a month."""
+
+    @classmethod
+    def today(cls) -> date:
+        return date(2027, 2, 28)
+
+
+@pytest.mark.parametrize(("until", "is_over"), [("2027-03-01", False), ("2027-02-28", False), ("2027-02-27", True), ("", False)])
+def test_a_consent_holds_to_the_end_of_its_last_day(until: str, is_over: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "date", _Days)
+    agreed = (Consent("A. Kim", "a dub", until),)
+    if not is_over:
+        require_in_force(agreed, None)
+        return
+    with pytest.raises(InputError, match=rf"the consent of A\. Kim is over; found until {until}"):
+        require_in_force(agreed, None)
+
 
 _CONSENT = "- {who: A. Kim, agreed_to: a dub into Korean, until: 2999-12-31}\n- {who: B. Lee, agreed_to: 더빙}\n"
 _PEOPLE = (Consent("A. Kim", "a dub into Korean", "2999-12-31"), Consent("B. Lee", "더빙"))
