@@ -4,6 +4,7 @@ Each says which file, what was expected, what was found and what to do; a comman
 `exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
 """
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -33,14 +34,22 @@ class NetflipsError(Exception):
         self, what: str, *, path: str | Path | None = None, expected: object = None, found: object = None, hint: str | None = None
     ) -> None:
         self.what, self.path, self.expected, self.found, self.hint = what, path, expected, found, hint
-        parts = [f"{path}: {what}" if path is not None else what]
-        if expected is not None:
-            parts.append(f"expected {expected}")
-        if found is not None:
-            parts.append(f"found {found}")
-        if hint is not None:
-            parts.append(hint)
-        super().__init__("; ".join(parts))
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        parts = [f"{self.path}: {self.what}" if self.path is not None else self.what]
+        if self.expected is not None:
+            parts.append(f"expected {self.expected}")
+        if self.found is not None:
+            parts.append(f"found {self.found}")
+        return "; ".join(parts if self.hint is None else [*parts, self.hint])
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Put another wording in place of the complaint, of what is expected and of the hint."""
+        self.what = change(self.what)
+        self.expected = change(self.expected) if isinstance(self.expected, str) else self.expected
+        self.hint = None if self.hint is None else change(self.hint)
+        self.args = (self._line(),)
 
 
 class UsageError(NetflipsError):

@@ -63,5 +63,5 @@ __getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api") | _HOM
 
 
 def __dir__() -> list[str]:
-    """Names for completion and `help`, which would not know of those that are loaded when they are asked for."""
-    return sorted({*globals(), *__all__})
+    """Names for completion and `help`: what there is to call, and no modules."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -7,23 +7,21 @@ The options' help stands in each docstring. Paths may be text. What you can put 
 Libraries are loaded when a function is called. A test compares the signatures with the options.
 """
 
-import functools
-import inspect
 import os
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from av2unit.inference import UnitsOptions, extract_to_file
 from avcore.checkpoints.bundle import shipped_files
-from avcore.command import PUBLISHED, did_you_mean, named_models
-from avcore.errors import UsageError
+from avcore.command import named_models
+from avcore.errors import InputError, UsageError
 from avcore.files import check_files
-from avcore.flags import declared_in, help_words, names_of
+from avcore.flags import declared_in
 from netflips.bulk.command import ExtractOptions, extract_corpus
 from netflips.dubbing.options import DubCommand
 from netflips.evaluate.command import DemoEvaluation
+from netflips.keywords import of_options
 from netflips.options import (
     AvatarOptions,
     LipSpeechOptions,
@@ -44,9 +42,6 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 Options = TypeVar("Options")
-Function = TypeVar("Function", bound=Callable[..., Any])
-_ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
-_WIDTH = 100
 
 
 class Running(TypedDict, total=False):
@@ -86,44 +81,6 @@ class Pictured(Marked, total=False):
     lips: str | LipSyncChoice
 
 
-def _of(options: type) -> Callable[[Function], Function]:
-    """Return a decorator: the signature names all keywords, the help of the options stands in the docstring, and a keyword that is
-    none names the nearest one."""
-    words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()}
-    flags = {flag: name for name, names in names_of(options).items() for flag in names}
-
-    def decorate(function: Function) -> Function:
-        own, of_options = inspect.signature(function), inspect.signature(options).parameters
-        shared = get_args(function.__annotations__.get("more"))
-        kinds = get_type_hints(shared[0]) if shared else {}
-        rest = [of_options[name].replace(annotation=kind) for name, kind in kinds.items()]
-        whole = own.replace(parameters=[*(one for name, one in own.parameters.items() if name != "more"), *rest])
-        known = whole.parameters
-
-        @functools.wraps(function)
-        def call(*given: Any, **named: Any) -> Any:
-            if strange := next((name for name in named if name not in known), None):
-                flag = f"--{strange.replace('_', '-')}"
-                near = flags.get(PUBLISHED.get(flag, flag)) or _near(flag, strange, flags, known)
-                hint = f"; did you mean '{near}'?" if near else ""
-                raise TypeError(f"netflips.{function.__name__}() has no keyword '{strange}'{hint}")
-            return function(*given, **named)
-
-        told = (textwrap.fill(f"{name}: {words[name]}", _WIDTH, subsequent_indent="    ") for name in known if name in words)
-        call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *told])
-        call.__signature__ = whole  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
-
-    return decorate
-
-
-def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) -> str:
-    """Return the keyword that is nearest to a word, by the flags of the command and by the keywords; "" = none is near."""
-    found = [did_you_mean(flag, flags), did_you_mean(name, [one.replace("_", "-") for one in known])]
-    near = next((one.removeprefix("did you mean ").removesuffix("?") for one in found if one), "")
-    return flags.get(near, near.replace("-", "_"))
-
-
 def _asked(options: Callable[..., Options], given: Mapping[str, Any]) -> Options:
     """Return a command's options from the arguments of its function, and check their files as the command does."""
     given = {name: value for name, value in given.items() if name != "more"} | given.get("more", {})
@@ -133,38 +90,38 @@ def _asked(options: Callable[..., Options], given: Mapping[str, Any]) -> Options
 
 
 def _require_one(path: StrPath) -> None:
-    if not isinstance(path, str | os.PathLike) or Path(path).is_dir():
+    if Path(path).is_dir():
         raise UsageError("this takes one file", found=path, hint="call it for each, or netflips.load().dub_all for many")
 
 
-@_of(DubCommand)
+@of_options(DubCommand)
 def dub(
     video: StrPath,
     out: StrPath | None = None,
     *,
-    workers: int = 0,
-    gpus_per_worker: float = 1.0,
-    address: str | None = None,
-    retry_failed: bool = False,
+    to: str | None = None,
+    source: str | None = None,
+    cascade: bool = False,
+    voice: StrPath | None = None,
+    subtitles: str | None = None,
+    report: StrPath | Sequence[StrPath] = (),
+    draft: StrPath | None = None,
+    script_in: StrPath | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    strict: bool = False,
+    work_dir: StrPath | None = None,
     audio_track: str | None = None,
     video_track: int | None = None,
-    script_in: StrPath | None = None,
-    draft: StrPath | None = None,
-    work_dir: StrPath | None = None,
-    strict: bool = False,
-    source: str | None = None,
-    to: str | None = None,
     modalities: Literal["audio,video", "audio", "video", "auto"] | None = None,
     beam: int | None = None,
     max_target_units: int | None = None,
-    cascade: bool = False,
     recognizer: StrPath | None = None,
     text_translator: StrPath | None = None,
     translate_with: str | None = None,
     translate_model: str | None = None,
     glossary: StrPath | None = None,
     check: Literal["off", "tell", "repair"] | None = None,
-    voice: StrPath | None = None,
     speak_with: str | None = None,
     speak_seconds: float = 120.0,
     pronounce: StrPath | None = None,
@@ -186,16 +143,12 @@ def dub(
     separate_with: str | None = None,
     diarize_with: str | None = None,
     stems: StrPath | None = None,
-    start: float | None = None,
-    end: float | None = None,
     preview: bool = False,
-    subtitles: str | None = None,
     subtitle_format: Literal["srt", "vtt"] = "srt",
     embed_subtitles: bool = False,
     burn_subtitles: str = "",
     subtitle_font: StrPath | None = None,
     out_dir: StrPath | None = None,
-    report: StrPath | Sequence[StrPath] = (),
     verdict: StrPath | None = None,
     ask: bool = False,
     translator_unit_offset: int | None = None,
@@ -207,6 +160,10 @@ def dub(
     text2unit_path: StrPath | None = None,
     vocoder_unit_offset: int | Literal["auto"] = "auto",
     ray: bool = False,
+    workers: int = 0,
+    gpus_per_worker: float = 1.0,
+    address: str | None = None,
+    retry_failed: bool = False,
     **more: Unpack[Marked],
 ) -> "Script":
     """Dub a video of someone speaking into another language, in the speaker's own voice, with lips that fit; returns the script of
@@ -221,7 +178,7 @@ def dub(
     return scripts[0]
 
 
-@_of(LipsyncOptions)
+@of_options(LipsyncOptions)
 def lipsync(
     video: StrPath,
     out: StrPath,
@@ -244,7 +201,7 @@ def lipsync(
     return sync_lips(options)
 
 
-@_of(PortraitOptions)
+@of_options(PortraitOptions)
 def portrait(
     portrait: StrPath,
     out: StrPath,
@@ -267,7 +224,7 @@ def portrait(
     return animate(options)
 
 
-@_of(AvatarOptions)
+@of_options(AvatarOptions)
 def avatar(
     portrait: StrPath,
     out: StrPath,
@@ -293,7 +250,7 @@ def avatar(
     return answer_question(options)
 
 
-@_of(SayOptions)
+@of_options(SayOptions)
 def say(
     text: str | None = None,
     out: StrPath | None = None,
@@ -309,15 +266,18 @@ def say(
     unit2av_path: StrPath | None = None,
     strict: bool = False,
     **more: Unpack[Running],
-) -> None:
-    """Speak Korean text in a given voice, write its units, or both."""
+) -> Path:
+    """Speak Korean text in a given voice, write its units, or both; returns the file of the speech, else that of the units."""
     options = _asked(SayOptions, locals())
     from netflips.text_voice import say_text
 
     say_text(options)
+    made = options.out or options.units_path
+    assert made is not None  # as the options say
+    return made
 
 
-@_of(TranscribeOptions)
+@of_options(TranscribeOptions)
 def transcribe(
     recording: StrPath,
     out: StrPath | None = None,
@@ -346,7 +306,7 @@ def transcribe(
     return heard[0]
 
 
-@_of(LipSpeechOptions)
+@of_options(LipSpeechOptions)
 def lip2speech(
     video: StrPath,
     out: StrPath,
@@ -369,7 +329,7 @@ def lip2speech(
     return speak_video(options)
 
 
-@_of(UnitsOptions)
+@of_options(UnitsOptions)
 def analyse(
     video: StrPath,
     out: StrPath,
@@ -385,7 +345,7 @@ def analyse(
     return extract_to_file(_asked(UnitsOptions, locals()))
 
 
-@_of(TranslateOptions)
+@of_options(TranslateOptions)
 def translate(
     units: StrPath | Sequence[StrPath],
     out: StrPath | None = None,
@@ -398,12 +358,17 @@ def translate(
     max_target_units: int | None = None,
     translator_unit_offset: int | None = None,
     **more: Unpack[Running],
-) -> int | None:
-    """Translate units of one language into units of another; returns 1 when some of many failed."""
-    return translate_files(_asked(TranslateOptions, locals()))
+) -> Path:
+    """Translate units of one language into units of another; returns the file, or of many the folder."""
+    options = _asked(TranslateOptions, locals())
+    made = options.out or options.out_dir
+    assert made is not None  # as the options say
+    if translate_files(options):
+        raise InputError("some of the units could not be translated", path=made, hint="the others are there")
+    return made
 
 
-@_of(RenderCommand)
+@of_options(RenderCommand)
 def render(
     units: StrPath,
     out: StrPath,
@@ -432,18 +397,18 @@ def render(
     return render_units(options)
 
 
-@_of(ExtractOptions)
+@of_options(ExtractOptions)
 def extract(
     in_path: StrPath,
     out_dir: StrPath,
     *,
+    source: str = "",
     workers: int = 0,
+    retry_failed: bool = False,
     gpus_per_worker: float = 1.0,
     address: str | None = None,
-    retry_failed: bool = False,
     root: StrPath | None = None,
     suffix: Sequence[str] = (),
-    source: str = "",
     layout: Literal["jsonl", "parquet", "files"] = "jsonl",
     shard_size: int = 1000,
     av2unit_path: StrPath | None = None,
@@ -462,13 +427,15 @@ def extract(
     max_failures: int | None = None,
     dry_run: int | None = None,
     **more: Unpack[Running],
-) -> int | None:
-    """Extract the units of a corpus; returns 1 when some utterances were set aside."""
+) -> Path:
+    """Extract the units of a corpus; returns their folder, where a list says what was set aside."""
     given = locals()
-    return extract_corpus(_asked(ExtractOptions, given | {"in_path": os.fspath(in_path)}))
+    options = _asked(ExtractOptions, given | {"in_path": os.fspath(in_path)})
+    extract_corpus(options)
+    return options.out_dir
 
 
-@_of(SpeakOptions)
+@of_options(SpeakOptions)
 def speak(
     units: StrPath,
     out: StrPath,
@@ -481,15 +448,16 @@ def speak(
     durations: bool = True,
     speed: float = 1.0,
     **more: Unpack[Running],
-) -> None:
-    """Turn units into speech in a given voice."""
+) -> Path:
+    """Turn units into speech in a given voice; returns its file."""
     options = _asked(SpeakOptions, locals())
     from unit2av.speaking import speak_file
 
     speak_file(options)
+    return Path(out)
 
 
-@_of(DemoEvaluation)
+@of_options(DemoEvaluation)
 def evaluate_demo(
     *,
     bundle: StrPath | None = None,
@@ -501,12 +469,14 @@ def evaluate_demo(
     with_natural_voices: bool = False,
     worst: int = 10,
     **more: Unpack[Running],
-) -> None:
-    """Measure a bundle on unseen material, which is made as needed. It needs a checkout. Other evaluations: `evaluate`."""
+) -> Path:
+    """Measure a bundle on unseen material, which is made as needed; returns the folder of the figures. It needs a checkout. Other
+    evaluations: `evaluate`."""
     given = locals()
     from netflips.evaluate.command import measure_demo
 
     measure_demo(_asked(DemoEvaluation, given))
+    return Path(out_dir)
 
 
 def evaluate(*words: StrPath) -> int:
@@ -531,7 +501,7 @@ def list_models() -> list[dict[str, Any]]:
     return facts_of_all()
 
 
-@_of(GetOptions)
+@of_options(GetOptions)
 def get_models(
     *names: str, accept_licence: Sequence[str] = (), latest: bool = False, replace: bool = False, quiet: bool = False
 ) -> dict[str, Path]:

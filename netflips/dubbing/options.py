@@ -72,7 +72,7 @@ class DubOptions(MarkFlags):
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
     to: str | None = flag(default=None, metavar="LANG")
-    """language to dub into, as ko or kor (default: the same)"""
+    """language to dub into, as ko or kor (default: the only one that the models allow)"""
     modalities: Modalities | None = flag(default=None, metavar="WHICH")
     """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
     the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""

@@ -582,6 +582,11 @@ class Script:
         return self.result.duration_s
 
     @property
+    def text(self) -> str:
+        """What all utterances say: of a transcript, all of it. `said_text` is what a dub says instead."""
+        return self.heard_text
+
+    @property
     def heard_text(self) -> str:
         """What all utterances say, as far as it was read or written."""
         return " ".join(one.text.text for one in self.told if one.text is not None and one.text.text)
