@@ -14,7 +14,7 @@ from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 
-MOST_BYTES = 25 * 2**20
+MOST_BYTES = 60 * 10**6
 """What a bundle may weigh, all files together."""
 EXTRAS = (TABLE_FILE, BAND_FILE, VOICES_FILE)
 """The table of a mouth, the band extension of the voices, and voices by name: files that a bundle may have."""
