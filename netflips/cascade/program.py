@@ -7,7 +7,7 @@ taken, `{"ok": true, "text": "..."}`, or `{"error": "why"}`. Where none will do,
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import ip_address
@@ -28,7 +28,8 @@ _DIRECTIONS = re.compile(f"[{DIRECTION_MARKS}]")
 _WHAT = f"the translator of {TRANSLATE_WITH}"
 _LIMIT_S = 120.0
 _MOST_TEXTS = 16
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 8 << 20
+"""Of an answer; in a stream, each of its words is wrapped in some hundred."""
 _MOST_WORDS = 200
 _MOST_FAILURES = 5
 """In a row; then it is not asked any more."""
@@ -45,7 +46,10 @@ def require_translate_with(given: str, model: str | None = None) -> None:
     host = host_of(given)
     is_secret = given.startswith("https") and is_chat(given, model)
     if host is None or not (is_secret or (is_this_machine(host) and given.startswith("http:"))):
-        hint = f"{_CHAT} with {TRANSLATE_MODEL} asks a language model; another machine is asked over https"
+        hint = f"{_CHAT} with {TRANSLATE_MODEL} asks a language model"
+        if host is not None and not is_this_machine(host):
+            port = urlsplit(given).port or 11434
+            hint = f"another machine is asked over https, or by way of `ssh -L {port}:localhost:{port} {host}`"
         raise UsageError(
             f"{TRANSLATE_WITH} takes an address of this machine",
             expected="http://127.0.0.1:8080/...",
@@ -136,9 +140,10 @@ def post_json(
     *,
     handlers: Sequence[BaseHandler] = (),
     headers: Mapping[str, str] = MappingProxyType({}),
+    parse: Callable[[str], Any] = json.loads,
 ) -> dict[str, Any]:
     """Return the object that an address answers to a request; {} for what is none. request: None = it is asked by GET. handlers: as
-    `build_opener` takes them.
+    `build_opener` takes them. parse: raises ValueError for what cannot be read.
 
     Raises InputError where no whole answer comes within `limit_s` seconds.
     """
@@ -147,7 +152,7 @@ def post_json(
 
     def ask() -> Any:
         with build_opener(*handlers).open(asked, timeout=2 * limit_s) as answer:
-            return json.loads(answer.read(_MOST_BYTES))
+            return parse(answer.read(_MOST_BYTES).decode("utf-8-sig"))
 
     try:
         found = within(limit_s, ask)

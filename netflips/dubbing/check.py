@@ -23,6 +23,7 @@ from avcore.speech.figures import count_clicks, is_spoken, leak
 from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
+from netflips.cascade.adequacy import lost_numbers
 from netflips.dubbing import ears
 from netflips.dubbing.approved import texts_given
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
@@ -35,7 +36,6 @@ from netflips.dubbing.spell import spell_one
 from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_said
 from netflips.dubbing.voices import voice_for
-from netflips.dubbing.wordings import lost_numbers
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
 from netflips.script.types import FAULTS, Fault, Script, Target, TimeFit, Try, Utterance, WrittenText
 from unit2av.lipsync.backend import table_of

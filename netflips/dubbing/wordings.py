@@ -4,7 +4,6 @@ How long a wording takes is known before it is spoken. A program or a language m
 why.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +17,8 @@ from avcore.errors import InputError
 from avcore.notes import Note
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
+from avcore.words import KOREAN
+from netflips.cascade.adequacy import FAULTS, Fault, as_compared, cleaned, fault_in, is_no_question, lost_numbers, spelt_names
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
@@ -28,10 +29,20 @@ from netflips.dubbing.rhythm import slower
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
 from netflips.dubbing.timing import easy_room
-from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, NUMBERS_MISSED, REPEATED, TERMS_MISSED
+from netflips.script.notes import (
+    ECHOED,
+    EMPTY,
+    LEFT_ALONE,
+    NAMES_SPELT,
+    NO_TRANSLATION,
+    NOT_TRANSLATED,
+    NUMBERS_MISSED,
+    QUESTION_LOST,
+    REPEATED,
+    TERMS_MISSED,
+)
 from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
 from netflips.understanding import Cause, translation_fault
-from text2unit.korean.numerals import native, sino
 
 _AGAIN = 3
 """Times that a sentence is asked for again."""
@@ -40,19 +51,26 @@ _MUCH_WORSE = 0.5
 """Mean log-probability of a piece by which a wording may be less probable than the best, to be looked at for its length."""
 _LEVELS = {"존댓말": "polite", "반말": "plain"}
 _FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
-_NUMBER = re.compile(r"(?<![\d.,:])(\d{1,3}(?:,\d{3})+|\d{2,15})(?![\d.,:]*\d)(?!\s*(?:hundred|thousand|million|billion|trillion))")
 
 
 class Wording(NamedTuple):
-    """score: mean log-probability, None = not said. put: terms of the glossary that were put in, by the word of the original;
-    missed: those that are not in it; lost: numbers that are not. seconds: that it takes, None = it cannot be said."""
+    """A translation. score: mean log-probability, None = not said. put: terms of the glossary that were put in, by the word of the
+    original; missed: those that are not in it; lost: numbers that are not; spelt: names in Latin letters. is_statement: of a
+    question. seconds: that it takes, None = it cannot be said."""
 
     text: str
     score: float | None = None
     put: Mapping[str, str] = MappingProxyType({})
     missed: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    spelt: tuple[str, ...] = ()
+    is_statement: bool = False
     seconds: float | None = None
+
+    @property
+    def lacks(self) -> int:
+        """How much is not as it should be."""
+        return len(self.missed) + len(self.lost) + len(self.spelt) + self.is_statement
 
     def pace(self, slot_s: float, room_s: float) -> float:
         """Return how much faster than by itself it is spoken in the time of the original, which it may exceed up to `room_s`."""
@@ -69,8 +87,8 @@ def best_wording(wordings: Sequence[Wording], slot_s: float, room_s: float) -> W
     wordings: one or more, the best first. slot_s, room_s: as in `Wording.pace`.
     """
     rest = [one for one in wordings if one.seconds] or list(wordings)
-    least = min(len(one.missed) + len(one.lost) for one in rest)
-    rest = [one for one in rest if len(one.missed) + len(one.lost) == least]
+    least = min(one.lacks for one in rest)
+    rest = [one for one in rest if one.lacks == least]
     fitting = [one for room in (slot_s, room_s) for one in rest if one.fits(slot_s, room)]  # the pause is taken where it must be
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, room_s))))
 
@@ -109,6 +127,19 @@ class Wordings:
     translator: ProgramTranslator | ChatTranslator | None
     glossary: Mapping[str, str]
     anew: Mapping[int, str] = field(default_factory=dict)
+    said: dict[int, str] = field(default_factory=dict)
+    """What is said in place of each utterance by now, by number."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """The sentence that each text was said for, by its letters."""
+
+    def __post_init__(self) -> None:
+        for one in self.script.utterances:
+            if one.text is not None and isinstance(one.target, WrittenText):
+                self._note(WholeSentence((one,)), one.target.text)
+
+    def _note(self, sentence: WholeSentence, text: str) -> None:
+        self.said[sentence.number] = text
+        self.sources.setdefault(as_compared(text), sentence.text)
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
         """Return the utterances of sentences, by number, with what is said instead of them; where there is nothing, a note says
@@ -130,6 +161,9 @@ class Wordings:
                 self.job.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
             if best.lost:
                 self.job.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
+            if best.is_statement:
+                self.job.notes.add(QUESTION_LOST(), sentence.number)
+            self._note(sentence, best.text)
             takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
             for place, one in enumerate(sentence.pieces):
                 if one.target is None:
@@ -161,18 +195,44 @@ class Wordings:
     def _seconds(self, text: str) -> float | None:
         return seconds_of_text(self.script, self.job, text)
 
-    def _judged(self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]]) -> tuple[list[Wording], Cause | None]:
-        """Return the wordings that are a translation, and what is wrong with one that is none."""
+    def _judged(
+        self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[list[Wording], Cause | Fault | None]:
+        """Return the wordings that are a translation, and what is wrong with one that is none. others: what is answered for other
+        sentences, as `sources`."""
         terms, found, fault = terms_in(sentence.text, self.glossary), list[Wording](), None
-        alone = None if self.translator is not None else lambda other: self._texts(other)[0].text
+        source, target, program = sentence.text, self.script.target, self.translator
+        alone = None if program is not None else lambda other: self._texts(other)[0].text
         for text, score in texts:
-            if wrong := translation_fault(text, sentence.text, self.script.target, sentence.seconds):
+            wrong: Cause | Fault | None = None
+            if program is not None:
+                text = cleaned(text, source, sentence.pieces[0].speaker)
+                wrong = fault_in(text, source, target, {**self.sources, **others}, self._examples)
+                if wrong == "same":
+                    self.sources.setdefault(as_compared(text), source)  # of which of them it is, nobody knows
+            if wrong := wrong or translation_fault(text, source, target, sentence.seconds):
                 fault = wrong
                 continue
-            termed = with_terms(sentence.text, text, terms, alone)
-            lost = lost_numbers(sentence.text, termed.text)
-            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, self._seconds(termed.text)))
+            termed = with_terms(source, text, terms, alone)
+            found.append(
+                Wording(
+                    termed.text,
+                    score,
+                    termed.put,
+                    termed.missed,
+                    lost_numbers(source, termed.text),
+                    spelt_names(self.job.as_said(termed.text), target) if program is not None else (),
+                    is_no_question(source, termed.text) if target == KOREAN else False,
+                    self._seconds(termed.text),
+                )
+            )
         return found, fault
+
+    @cached_property
+    def _examples(self) -> dict[str, str]:
+        """What a language model is shown, by its letters: the sentence of each."""
+        shown = self.translator.examples if isinstance(self.translator, ChatTranslator) else {}
+        return {as_compared(text): line for text, line in shown.items()}
 
     # By a model of a folder
 
@@ -188,7 +248,9 @@ class Wordings:
         found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
         return found or self._why(fault)
 
-    def _why(self, fault: Cause | None) -> Note:
+    def _why(self, fault: Cause | Fault | None) -> Note:
+        if fault in FAULTS:
+            return LEFT_ALONE(reason=NO_TRANSLATION.code, language=self.script.target)
         return LEFT_ALONE(reason=_FAULTS.get(fault or "untranslated", EMPTY).code, language=self.script.target)
 
     # By a program or a language model
@@ -198,17 +260,23 @@ class Wordings:
     ) -> list[list[Wording] | Note]:
         """Ask for all sentences, and again for those of which no wording will do."""
         found: dict[int, list[Wording]] = {one.number: [] for one in sentences}
-        notes = dict[int, Note]()
+        notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
         todo = {one.number: (one, dict[str, Any]()) for one in sentences}
         for tried in range(_AGAIN + 1):
             answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
             if isinstance(answers, InputError):
-                why = f"{answers.what}: {answers.found}" if answers.found else answers.what
+                why = "; ".join(filter(None, (f"{answers.what}: {answers.found}" if answers.found else answers.what, answers.hint)))
                 notes |= dict.fromkeys(todo, LEFT_ALONE(reason=NOT_TRANSLATED.code, error=why))
                 break
             for number, (sentence, _) in list(todo.items()):
                 known = {one.text for one in found[number]}
-                made, fault = self._judged(sentence, ((text, None) for text in answers[number]))
+                others = {
+                    as_compared(cleaned(text, by_number[other].text)): by_number[other].text
+                    for other, texts in answers.items()
+                    for text in (*texts, *(one.text for one in found[other]))
+                    if other != number
+                }
+                made, fault = self._judged(sentence, ((text, None) for text in answers[number]), others)
                 new = [one for one in made if one.text not in known]
                 found[number] += new
                 again = self._again(sentence, found[number], new, fault)
@@ -220,18 +288,28 @@ class Wordings:
                     notes[number] = self._why(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
             if not todo:
                 break
+        if isinstance(translator, ChatTranslator):  # which could have written them, but for three times would not
+            for number, wordings in found.items():
+                found[number] = [one for one in wordings if not one.spelt]
+                if wordings and not found[number]:
+                    notes[number] = LEFT_ALONE(reason=NAMES_SPELT.code, names=", ".join(wordings[0].spelt))
         return [found[one.number] or notes.get(one.number) or self._why(None) for one in sentences]
 
     def _again(
-        self, sentence: WholeSentence, found: Sequence[Wording], new: Sequence[Wording], fault: Cause | None
+        self, sentence: WholeSentence, found: Sequence[Wording], new: Sequence[Wording], fault: Cause | Fault | None
     ) -> dict[str, Any] | None:
         """Return why a sentence is asked for again; None = one of its wordings will do."""
         if not found:
-            reasons = {"loop": "it repeated itself", "echo": f"it was not in language '{self.script.target}'"}
+            reasons: dict[str, str] = {"loop": "it repeated itself", "echo": f"it was not in language '{self.script.target}'"}
+            reasons |= FAULTS
             return {"reason": reasons.get(fault or "", "there was no answer for this line")}
         best = best_wording(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
+        if best.spelt:
+            return {"reason": f"write names in Hangul: {', '.join(best.spelt)}", "text": best.text}
+        if best.is_statement:
+            return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):
             return None
         last = best_wording(new, *self._times(sentence)) if new else best
@@ -295,24 +373,3 @@ class Wordings:
                 self.job.store.keep("translated", keys[number], tuple(texts))
             found |= made
         return {one["number"]: found.get(one["number"], []) for one in requests}
-
-
-def lost_numbers(source: str, text: str) -> tuple[str, ...]:
-    """Return the whole numbers of two digits or more in a source text that a Korean translation has neither in digits nor in
-    words."""
-    plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
-    found = (one.replace(",", "") for one in _NUMBER.findall(source))
-    return tuple(one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _said(int(one))))
-
-
-def _said(number: int) -> set[str]:
-    """Return how a number may be written in Korean without blanks: in words, or in digits before words for thousands."""
-    forms = {sino(number), native(number)} if number < 100 else {sino(number)}
-    group, rest = divmod(number, 10_000)
-    if group and not rest:
-        forms.add(f"{group}만")
-    if group and rest:
-        forms |= {f"{group}만{rest}", f"{group}만{rest // 1000}천" if not rest % 1000 else f"{group}만{rest}"}
-    if not group and not number % 1000 and number >= 1000:
-        forms.add(f"{number // 1000}천")
-    return {one.replace(" ", "") for one in forms}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from avcore.errors import InputError, UsageError
-from netflips.cascade.chat import KEY, ChatTranslator, open_translator, read_wordings
+from netflips.cascade.answers import read_wordings
+from netflips.cascade.chat import ChatTranslator, open_translator
+from netflips.cascade.chat_server import KEY
 from netflips.cascade.program import ProgramTranslator
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
@@ -62,6 +64,7 @@ def server() -> Iterator[tuple[str, type[_Server]]]:
 def _request(**more: Any) -> dict[str, Any]:
     context = [{"number": one, "speaker": "Ann", "text": f"line {one}"} for one in range(1, 10)]
     told = {"number": 4, "pieces": [4, 5], "text": "This is it.", "source": "en", "target": "ko", "speaker": "Ann", "to": "Bob"}
+    context[2]["said"] = "세 번째"
     return told | {"level": "plain", "seconds": 2.5, "syllables": [11, 14], "title": "talk", "context": context} | more
 
 
@@ -76,11 +79,16 @@ def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monke
     assert (path, body["model"], body["stream"], key) == ("/v1/chat/completions", "gemma3:4b", False, "Bearer secret")
     assert "secret" not in str(translator.key) + translator.name
     asked = json.loads(body["messages"][1]["content"])
-    assert (asked["talk"], asked["before"], asked["after"]) == ("talk", ["line 1", "line 2", "line 3"], ["line 6", "line 7"])
+    before = [{"line": "line 1"}, {"line": "line 2"}, {"line": "line 3", "said": "세 번째"}]
+    assert (asked["talk"], asked["before"], asked["after"]) == ("talk", before, ["line 6", "line 7"])
+    system = body["messages"][0]["content"]
+    assert all(word in system for word in ("from English into Korean", "Hangul", "너한테는"))
+    assert "..." not in system  # what stands for something is copied
+    assert body["response_format"]["json_schema"]["schema"]["properties"]["lines"]["items"]["properties"]["number"]["enum"] == [1]
     (line,) = asked["lines"]
     assert line["number"] == 1  # whatever it is in the talk
     assert not {"pieces", "context", "title", "source", "target"} & set(line)
-    assert (line["to"], line["level"], line["syllables"], line["glossary"]) == ("Bob", "plain", [11, 14], {"bus": "버스"})
+    assert (line["to"], line["level"], line["syllables"], line["glossary"]) == ("Bob", "반말", [11, 14], {"bus": "버스"})
     assert line["again"] == {"reason": "it takes 4 s"}
 
 
@@ -91,7 +99,7 @@ TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
     ("content", "found"),
     [
         (TWO, [FOUR, ["둘"]]),
-        (f"<think>Well, {TWO.replace('짧게', '아니')} is wrong.</think>\n```json\n{TWO}\n```\nDone!", [FOUR, ["둘"]]),
+        (f"```json\n{TWO}\n```\nDone!", [FOUR, ["둘"]]),
         (f"The translation: {TWO} I hope it helps {{you}}", [FOUR, ["둘"]]),
         (TWO.replace('"short": "짧게", ', "") + ' "oops', [FOUR[:2], ["둘"]]),
         (TWO[: TWO.rindex("}]")], [FOUR, ["둘"]]),  # the model ran out of words
@@ -110,7 +118,7 @@ TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
         ('{"0": "하나", "1": "둘"}', None),
         ("", None),
         ("[[[[" * 5000, None),
-        ("<think>so many thoughts", None),
+        ('{"짧은": "짧게", "자연스러운": "보통은 이렇게"}', None),
     ],
 )
 def test_answers_are_read_as_far_as_they_can_be(content: str, found: list[list[str]] | None) -> None:
@@ -176,7 +184,7 @@ def test_a_key_that_is_none_is_refused_and_not_shown(server: Any, key: str, monk
 )
 def test_a_busy_server_is_asked_again(server: Any, answer: Any, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     url, handler = server
-    monkeypatch.setattr("netflips.cascade.chat.time.sleep", lambda _: None)
+    monkeypatch.setattr("netflips.cascade.chat_server.time.sleep", lambda _: None)
     handler.answers[:] = [answer, GOOD]
     translator = ChatTranslator(url, "x")
     if is_asked_again:
@@ -194,7 +202,7 @@ def test_a_busy_server_is_asked_again(server: Any, answer: Any, is_asked_again: 
 
 def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     url, handler = server
-    monkeypatch.setattr("netflips.cascade.chat._LIMIT_S", 0.3)
+    monkeypatch.setattr("netflips.cascade.chat_server._LIMIT_S", 0.3)
     handler.answers[:] = [(200, b"{", {"Content-Length": "9999999"})]
     handler._send = lambda self, *_: threading.Event().wait(2)
     with pytest.raises(InputError, match=r"no answer within 0\.3 s"):

@@ -13,6 +13,7 @@ import pytest
 from avcore.contracts import Transcript
 from avcore.notes import Note
 from avcore.units import Units
+from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.engines import Engines
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing import wordings as module
@@ -22,7 +23,7 @@ from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_back
-from netflips.dubbing.wordings import Wording, Wordings, best_wording, lost_numbers, with_best_units
+from netflips.dubbing.wordings import Wording, Wordings, best_wording, with_best_units
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script, Text, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 
@@ -169,7 +170,9 @@ def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         source = SimpleNamespace(path=tmp_path / "talk.mp4")
         script = Script("en", "ko", utterances=Counted(said))
         part = replace(part_of(script, Fraction(7)), slack=dict.fromkeys((1, 2, 3), Fraction(0)))
-        job = SimpleNamespace(languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part)
+        job = SimpleNamespace(
+            as_said=str, languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part
+        )
         translating: Any = model
         made = Wordings(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
         return made.of(sentences_in(said)), notes, made

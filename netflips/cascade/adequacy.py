@@ -1,0 +1,194 @@
+"""What is wrong with the translation of a sentence, as far as its letters show: what programs and language models often add, lose
+or say in its place. Nothing here knows whether it is a good translation.
+"""
+
+import re
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+from typing import Literal
+
+from avcore.errors import InputError
+from avcore.words import KOREAN
+from text2unit.cleaning import clean_text
+from text2unit.korean.numerals import native, sino
+from text2unit.korean.signs import unreadable
+from text2unit.script import script_of
+
+Fault = Literal["form", "talk", "signs", "letters", "same", "example"]
+"""What nobody may hear. form: it is JSON, or a part of it. talk: it speaks of the request, or refuses it. signs: brackets or two
+wordings in one. letters: of another language. same: what was said for another sentence. example: one that a model was shown."""
+FAULTS: Mapping[str, str] = {
+    "form": "it must be the translation alone, without JSON, keys or numbers of lines",
+    "talk": "it must translate the line, and say nothing of the request",
+    "signs": "it must be one wording, without brackets, slashes and notes",
+    "letters": "it must be in the letters of its language alone",
+    "same": "it is what you said for another line: translate this one",
+    "example": "it is one of the examples: translate the line",
+}
+"""Why a translation is asked for once more, in words for who translates."""
+
+# What is taken off
+
+_NAMES = (
+    r"short|natural|full|translation|translated|korean|answer|output|text|line\s*\d+|짧은|짧게|짧음|자연스러운|자연스럽게|자연|"
+    r"전체|완전한|긴|번역|번역문|번역\s*결과|한국어|한국어\s*번역|답변|대답|출력|문장"
+)
+_LABEL = re.compile(
+    rf"^(?:[\[(<「]\s*(?:{_NAMES})(?:\s*(?:버전|문장|번역|표현))?\s*[\])>」]\s*[:-]?|(?:{_NAMES})(?:\s*(?:버전|문장|번역|표현))?\s*[:])\s*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"^(?:\(\d{1,2}\)|\[\d{1,2}\]|#\d{1,2}[.:)]?|\d{1,2}[.):](?=\s))\s*")
+_COUNTED = (
+    r"(?:약|총|about|approx\.?)?\s*\d+(?:\.\d+)?\s*(?:음절|글자|자|초|syllables?|characters?|letters?|words?|seconds?|secs?|s)"
+)
+_COUNT = re.compile(rf"\s*(?:[\[(]\s*{_COUNTED}[^\])]{{0,12}}[\])]|[-\u2013\u2014/|]\s*{_COUNTED}\s*$)", re.IGNORECASE)
+_NARROW = str.maketrans("\uff08\uff09\uff1a\uff1f\u3010\u3011", "():?[]")
+_TOKEN = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|</?s>", re.IGNORECASE)
+_BRACKETED = re.compile(r"\s*[(\[]([^()\[\]]{1,60})[)\]]")
+_IN_HANGUL = re.compile(r"[A-Za-z][A-Za-z .'-]*\s*[(]([가-힣][가-힣 ]*)[)]")
+"""A name, and behind it how it is written in Korean."""
+_QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"), ("\u300c", "\u300d"), ("\u300e", "\u300f"))
+_NOTE = re.compile(
+    r"(?:참고|주|역주|직역|의역|해석|설명|또는|혹은|다른\s*표현|note|literally|lit\.|or|alternatively|translation)\b|[:]",
+    re.IGNORECASE,
+)
+
+
+def cleaned(text: str, source: str, speaker: str = "") -> str:
+    """Return a translation without what is put around it: marks of Markdown, labels and numbers of lines, counts of syllables,
+    quotes, notes, and names in two scripts. source: of which none of that is taken off where it has the like."""
+    text = _TOKEN.sub(" ", clean_text(text.translate(_NARROW)).text)
+    text = text if _COUNT.search(source) else _COUNT.sub("", text)
+    if not _has_brackets(source):
+        text = _IN_HANGUL.sub(r"\1", text)
+        text = _BRACKETED.sub(lambda found: _of_bracket(found, source), text)
+    before = None
+    while before != text:
+        before, text = text, " ".join(text.split())
+        text = _LABEL.sub("", text)
+        if not _NUMBER.match(source):
+            text = _NUMBER.sub("", text)
+        if speaker and not source.startswith(speaker):
+            text = re.sub(rf"^[\[(]?{re.escape(speaker)}[\])]?\s*[:]\s*", "", text)
+        for first, last in _QUOTES:
+            inner = text[1:-1]
+            if (
+                len(text) > 2
+                and text[0] == first
+                and text[-1] == last
+                and not {first, last} & set(inner)
+                and source[:1] not in _OPENING
+            ):
+                text = inner
+    return text
+
+
+_OPENING = frozenset(first for first, _ in _QUOTES)
+
+
+def _of_bracket(found: re.Match[str], source: str) -> str:
+    """Return what stays of a bracket: nothing of a note, or of the Latin letters of a word before it."""
+    inner = found[1].strip()
+    is_gloss = inner.isascii() and inner.lower() in source.lower()
+    return "" if is_gloss or _NOTE.match(inner) else found[0]
+
+
+def _has_brackets(text: str) -> bool:
+    return bool(re.search(r"[()\[\]{}]", text))
+
+
+# What is found
+
+_REFUSED = re.compile(
+    r"(?:번역|답변|응답)[^.!?]{0,16}(?:수\s*(?:가\s*)?없|불가|못\s*(?:하|했|합|해)|어렵|않)|"
+    r"(?:죄송|미안)[^.!?]{0,12}(?:번역|답변|요청|정보|내용|제공|도와)|^저는\s*(?:AI|인공지능|언어\s*모델)|AI\s*(?:언어\s*)?모델로서"
+)
+_OF_TASK = re.compile(r"번역|음절|직역|의역|글자\s*수|프롬프트|JSON|요청하신", re.IGNORECASE)
+_OF_TASK_SOURCE = re.compile(r"translat|syllab|liter|prompt|json|letter|interpret|request|ask", re.IGNORECASE)
+_JSON = re.compile(r"[{}]|\"\s*[:,]|\"?\b(?:lines|number|natural|short|full)\b\"?\s*[:]")
+_TWO = re.compile(r"\s/\s|\s\|\s|→|=>")
+_SORRY = re.compile(r"sorry|apolog|pardon|excuse|regret|afraid|unable|cannot|can't|couldn't", re.IGNORECASE)
+
+
+def fault_in(text: str, source: str, language: str, said: Mapping[str, str], examples: Mapping[str, str]) -> Fault | None:
+    """Return why a translation into a language, without what was taken off, must not be heard; None = nothing is found.
+
+    said: the sentence for which each text was said, by `as_compared`. examples: the same of those that a model was shown.
+    """
+    if _JSON.search(text) or (as_compared(source) and not as_compared(text)):
+        return "form"
+    is_refusal = _REFUSED.search(text) and not _SORRY.search(source)
+    if is_refusal or (_OF_TASK.search(text) and not _OF_TASK_SOURCE.search(source)):
+        return "talk"
+    if (_TWO.search(text) and not re.search(r"[/|→=]", source)) or (_has_brackets(text) and not _has_brackets(source)):
+        return "signs"
+    if language == KOREAN and any(unreadable(text)):
+        return "letters"
+    if (other := examples.get(as_compared(text))) is not None and as_compared(other) != as_compared(source):
+        return "example"
+    if (other := said.get(as_compared(text))) is not None and _is_other(other, source, text):
+        return "same"
+    return None
+
+
+def as_compared(text: str) -> str:
+    """Return the letters and digits of a text, which are compared."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+_LONG, _ALIKE = 8, 0.6
+"""Letters of a text from which on two sentences do not share it by chance, as 네 and 그렇죠; and how alike two sources are, as a
+share of what they have in common, that may share one."""
+
+
+def _is_other(one: str, other: str, text: str) -> bool:
+    first, second = as_compared(one), as_compared(other)
+    return len(as_compared(text)) >= _LONG and SequenceMatcher(None, first, second, autojunk=False).ratio() < _ALIKE
+
+
+# What may be lost
+
+_ASKS = re.compile(
+    r"[?]|(?:까요?|나요|가요|은가|는가|던가|죠|지요|냐|니|래요|을래|ㄹ래|어때요?|어때|은지요?|는지요?|을지요?|네요)[.!…\s]*$|"
+    r"누구|누가|언제|어디|무엇|무슨|뭐|뭘|왜|어떻게|어째서|얼마|몇|어느|어떤"
+)
+_NUMBERS = re.compile(
+    r"(?<![\d.,:])(\d{1,3}(?:,\d{3})+|\d{2,15})(?![\d.,:]*\d)(?!\s*(?:hundred|thousand|million|billion|trillion))"
+)
+
+
+def is_no_question(source: str, text: str) -> bool:
+    """Return whether a question became a statement in Korean. Where a translation ends as a question may, it is taken for one."""
+    return source.rstrip("\"'\u201d\u2019)] ").endswith("?") and not _ASKS.search(text)
+
+
+def spelt_names(text: str, language: str) -> tuple[str, ...]:
+    """Return the words of a translation that a voice spells letter by letter, as Marchetti in Korean: names that are to be written
+    in its own letters. Acronyms, and words with a reading, are none."""
+    if language != KOREAN:
+        return ()
+    try:
+        return script_of(text, language).spelt
+    except InputError:  # told where it is spoken
+        return ()
+
+
+def lost_numbers(source: str, text: str) -> tuple[str, ...]:
+    """Return the whole numbers of two digits or more in a source text that a Korean translation has neither in digits nor in
+    words."""
+    plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
+    found = (one.replace(",", "") for one in _NUMBERS.findall(source))
+    return tuple(one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _said(int(one))))
+
+
+def _said(number: int) -> set[str]:
+    """Return how a number may be written in Korean without blanks: in words, or in digits before words for thousands."""
+    forms = {sino(number), native(number)} if number < 100 else {sino(number)}
+    group, rest = divmod(number, 10_000)
+    if group and not rest:
+        forms.add(f"{group}만")
+    if group and rest:
+        forms |= {f"{group}만{rest}", f"{group}만{rest // 1000}천" if not rest % 1000 else f"{group}만{rest}"}
+    if not group and not number % 1000 and number >= 1000:
+        forms.add(f"{number // 1000}천")
+    return {one.replace(" ", "") for one in forms}
