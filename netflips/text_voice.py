@@ -54,6 +54,7 @@ def say_text(options: SayOptions) -> None:
     if options.out is None:
         spoken = list(speller.spell(script.sentences, options.to))
     else:
+        told_voice(models, options.voice)
         voice = TextVoice.of(models, options.to, 1 / options.speed, options.voice)
         with bars(options.quiet) as progress:
             telling = voice.tell(script, progress)
@@ -78,6 +79,17 @@ def chosen_voice(models: Models, given: Path | None) -> str | Path:
         known = f"{', '.join(named) or 'no name, as none comes with the renderer'}, or a file"
         raise UsageError("there is no voice of this name", expected=known, found=given.name)
     return given.name
+
+
+def told_voice(models: Models, given: Path | None) -> str | Path:
+    """Return which voice speaks, as `chosen_voice` does, and say how to choose one where none is given."""
+    chosen = chosen_voice(models, given)
+    if given is None:
+        others = ", ".join(name for name in models.named_voices if name != chosen)
+        LOG.info(
+            "the voice is %s, as no --voice is given; --voice takes %s", chosen, f"{others}, or a file" if others else "a file"
+        )
+    return chosen
 
 
 def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
@@ -108,8 +120,6 @@ class TextVoice:
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
         """Say text of a language with some models, in a voice as `speaker_voice` takes it. Raises what reading them raises."""
-        if voice is None:
-            LOG.info("the voice is %s, as no --voice is given", chosen_voice(models, voice))
         return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":

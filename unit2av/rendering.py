@@ -55,13 +55,15 @@ class Reason(IntEnum):
 
 
 class FaceToDraw(NamedTuple):
-    """The face in a picture whose lips are moved. box: None = the picture stays as it is. strength, shot, mesh: see `Scene`."""
+    """The face in a picture whose lips are moved. box: None = the picture stays as it is. strength, shot, mesh, cover: as in
+    `Scene`."""
 
     box: Box | None = None
     strength: float = 1.0
     shot: int = 0
     mesh: Landmarks | None = None
     reason: Reason = Reason.DRAWN
+    cover: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +167,7 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[Shown]) -> Iterator[Show
         for one in shown:
             face, view = one.face, _view(lips, one)
             waiting.append((one, view))
-            yield Scene(view.rgb, view.box, one.time - talk.begin, face.shot, face.mesh, face.strength)
+            yield Scene(view.rgb, view.box, one.time - talk.begin, face.shot, face.mesh, face.strength, face.cover)
 
     for rgb in lips.draw(talk.codes, scenes()):
         one, view = waiting.popleft()

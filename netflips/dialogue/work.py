@@ -29,7 +29,7 @@ from netflips.options import AvatarOptions, duration_scale
 from netflips.portraits.head import Portrait
 from netflips.recognition import ListenSettings, Recogniser, as_one, heard_in, open_recogniser, transcribe
 from netflips.script.types import Script, Text, WrittenText
-from netflips.text_voice import TextVoice
+from netflips.text_voice import TextVoice, told_voice
 from netflips.understanding import Understanding
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of
@@ -182,6 +182,7 @@ def answer_question(options: AvatarOptions) -> Script:
             raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
     portrait = Portrait.open(options.portrait, options)
     models = models_when_asked(paths, options, _LANGUAGE)
+    told_voice(models, options.voice)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
     ear = open_recogniser(options)
     settings = ear.settings("audio", options.source, "auto", None)

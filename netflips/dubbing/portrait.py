@@ -35,7 +35,7 @@ from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
 from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGiven, VoiceFile, WrittenText
-from netflips.text_voice import NEUTRAL, TextVoice, chosen_voice, speaker_voice
+from netflips.text_voice import NEUTRAL, TextVoice, speaker_voice, told_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
 from unit2av.lipsync import LipSync, Said
@@ -60,10 +60,10 @@ def _animated(options: PortraitOptions) -> Script:
         text = script_of(options.text, options.to)
         warn_of_script(text)
     models = _models(options)
+    chosen = NEUTRAL if options.speech is not None else told_voice(models, options.voice)
     portrait = Portrait.open(options.portrait, options)
     asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
     info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
-    chosen = NEUTRAL if options.speech is not None else chosen_voice(models, options.voice)
     voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
     with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
         spoken, target = _given(job, options, text)

@@ -284,7 +284,7 @@ class Portrait:
                 picture, mesh = self._head.moved(moves[number])
                 shift = np.tile(mesh[:, :2].mean(axis=0) - first, 2).astype(np.float32)
                 time = frames_to_seconds(number)
-                yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh))
+                yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh, cover=0.0))
 
         return shown
 

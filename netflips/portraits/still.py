@@ -14,6 +14,7 @@ from avcore.faces.geometry import CUT_BELOW, Box, Landmarks, hull, lip_margin, o
 from avcore.files import require_file
 from unit2av.lipsync.mesh.follow import MeshFinder, yaw_of
 from unit2av.lipsync.mesh.shape import fit_pose
+from unit2av.lipsync.occlusion import is_hidden
 
 LEAST_FACE = 80
 """Pixels, width of a face."""
@@ -122,21 +123,23 @@ def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks,
     elif not 1 <= number <= len(faces):
         raise UsageError(f"there is no face number {number}", expected=f"1 to {len(faces)}, from the left", found=number)
     box, mesh = faces[(number or 1) - 1]
-    _require_usable(mesh, (still.shape[0], still.shape[1]), path)
+    _require_usable(still, mesh, path)
     return mesh, box
 
 
-def _require_usable(mesh: Landmarks, size: tuple[int, int], path: Path) -> None:
+def _require_usable(still: Pixels, mesh: Landmarks, path: Path) -> None:
     width = _width(mesh)
     if width < LEAST_FACE:
         found = f"{width:.0f} pixels wide"
         raise InputError("the face is too small", path=path, expected=f"{LEAST_FACE} pixels or more", found=found)
-    if lip_margin(mesh, size) < CUT_BELOW:
+    if lip_margin(mesh, (still.shape[0], still.shape[1])) < CUT_BELOW:
         raise InputError("the mouth is cut off by the edge of the picture", path=path, expected="a face with all of its mouth")
     yaw = float(np.degrees(yaw_of(fit_pose(mesh))))
     if yaw > MOST_YAW:
         found = f"{yaw:.0f} degrees"
         raise InputError("the face is turned too far", path=path, expected=f"{MOST_YAW} degrees at most", found=found)
+    if is_hidden(still, mesh):
+        raise InputError("something is before the mouth in the portrait", path=path, expected="a face whose mouth is free")
 
 
 def _width(mesh: Landmarks) -> float:

@@ -329,3 +329,17 @@ def test_raised_brows_leave_lids_and_mouth_where_they_are(folder: Path) -> None:
     rise = (before - after)[:, 1] / np.ptp(before[:, 0])
     assert rise[[105, 334]].min() > 0.015
     assert np.abs(rise[[159, 386, 145, 374, 13, 14, 152]]).max() < 0.004
+
+
+def test_a_portrait_with_something_before_its_mouth_is_an_error_and_not_a_still_film(
+    folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = read_still(folder / "face.png")
+    mesh, _ = find_face(still, None, folder / "face.png")
+    middle, width = np.rint(mesh[[13, 14], :2].mean(axis=0)).astype(int).tolist(), float(np.ptp(mesh[:, 0]))
+    cv2.circle(still, middle, round(0.24 * width), (35, 35, 38), -1, cv2.LINE_AA)
+    Image.fromarray(still).save(folder / "microphone.png")
+    assert main(arguments(folder, "microphone.png", tmp_path / "out.mp4", parity_dir)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "something is before the mouth in the portrait" in line
+    assert not (tmp_path / "out.mp4").exists()

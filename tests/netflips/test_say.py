@@ -123,7 +123,7 @@ def test_voices_are_chosen_by_name(models: list[str], parity_dir: Path, tmp_path
         out = tmp_path / "x.wav"
         assert main(["안녕하세요", "--out", str(out), *bare, *(["--voice", asked] if asked else [])]) == 0
         said[asked] = soundfile.read(out)[0]
-    assert "the voice is man, as no --voice is given" in capsys.readouterr().err
+    assert "the voice is man, as no --voice is given; --voice takes woman-1, or a file" in capsys.readouterr().err
     np.testing.assert_array_equal(said[""], said["man"])
     np.testing.assert_array_equal(said["woman-1"], said[str(tmp_path / "woman.npy")])  # which this vocoder gives no pitch
     assert not np.array_equal(said["man"], said["woman-1"])

@@ -1,6 +1,7 @@
 """The mouth that moves a person's own pixels, on drawn heads whose truth is known; what is seen between the lips."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -13,7 +14,7 @@ from avcore.units import Units
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
-from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
+from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth, said, table, talk
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh import person
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
@@ -397,3 +398,16 @@ def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_
     for point in (0, 17, 50, 280, 4):  # both lips, cheeks, nose
         x, y = opened[point, :2].round().astype(int)
         assert abs(darker[y, x] - 150).max() <= 3
+
+
+def test_a_black_and_white_picture_has_no_colours_in_its_mouth() -> None:
+    scenes = [
+        replace(one, rgb=cv2.cvtColor(cv2.cvtColor(one.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)) for one in filmed(talk(8))
+    ]
+    mouth = MeshLipSync(open_mouth())
+    try:
+        pictures = list(mouth.draw(mouth.codes(said(*[1, 2, 3] * 4)), scenes))
+    finally:
+        mouth.close()
+    assert any(np.abs(one.astype(int) - scene.rgb).max() > 20 for one, scene in zip(pictures, scenes, strict=True))
+    assert max(int(np.ptp(one.astype(int), axis=-1).max()) for one in pictures) <= 1

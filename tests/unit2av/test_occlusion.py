@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.crop import paste_face, paste_face_hard
+from netflips.portraits.still import find_face, read_still
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.unit2av.mouth_samples import filmed, said, table, talk
@@ -17,7 +19,7 @@ from unit2av.lipsync import Scene
 from unit2av.lipsync.mesh.follow import MeshFinder
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.mesh.shape import NUM_FACE
-from unit2av.lipsync.occlusion import COVERED_FROM, Cover, covered
+from unit2av.lipsync.occlusion import COVERED_FROM, Cover, covering, is_hidden, unlike_lips
 from unit2av.lipsync.patches import drawn_pictures
 
 SIDE = 200
@@ -122,7 +124,7 @@ SEEN: dict[str, Change] = {
 
 @pytest.mark.parametrize("how", SEEN)
 def test_no_face_is_taken_for_hidden(how: str) -> None:
-    shares = [covered(SEEN[how](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
+    shares = [unlike_lips(SEEN[how](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
     assert max(shares) < COVERED_FROM
 
 
@@ -149,7 +151,7 @@ HIDING: dict[str, Change] = {
 
 @pytest.mark.parametrize("what", HIDING)
 def test_what_is_before_a_mouth_hides_it(what: str) -> None:
-    shares = [covered(HIDING[what](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
+    shares = [unlike_lips(HIDING[what](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
     least = 0.8 if "chin" in what else 0.9  # a hand as light as the skin is as near to it as pale lips are
     assert np.mean(np.array(shares) >= COVERED_FROM) >= least
 
@@ -239,3 +241,55 @@ def test_hard_patches_are_drawn_whatever_is_before_the_mouth_as_published() -> N
     white = np.full((8, 96, 96, 3), 255, np.uint8)
     pictures = drawn_pictures(lambda *_: white, scenes, paste_face_hard, 8)
     assert all(picture is not scene.rgb for picture, scene in zip(pictures, scenes, strict=True))
+
+
+@cache
+def photograph() -> tuple[Pixels, NDArray[np.float32]]:
+    """The portrait of the demo, and its landmarks."""
+    path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
+    still = read_still(path)
+    return still, find_face(still, None, path)[0]
+
+
+def painted(picture: Pixels, mesh: NDArray[np.float32], tone: Sequence[float], lips: Sequence[float], beard: bool) -> Pixels:
+    """Another skin and other lips, as shares of what they are, and strokes of a dark beard."""
+    cover = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(cover, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
+    lip = cv2.GaussianBlur(cover.astype(np.float32) / 255, (0, 0), 1.5)[..., None]
+    changed = picture * np.array(tone) * (1 + lip * (np.array(lips) - 1))
+    if beard:
+        rng, width, (x, y) = np.random.default_rng(0), float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
+        hair = np.zeros(picture.shape[:2], np.uint8)
+        for _ in range(3000):
+            angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.0)
+            root = np.array([x + away * 0.33 * width * np.cos(angle), y + away * 0.3 * width * np.sin(angle) + 0.06 * width])
+            tip = root + rng.normal(0, [0.012, 0.03]) * width
+            cv2.line(hair, np.rint(root).astype(int).tolist(), np.rint(tip).astype(int).tolist(), 255, 1, cv2.LINE_AA)
+        share = cv2.GaussianBlur(hair.astype(np.float32) / 255, (0, 0), 0.6)[..., None] * (1 - lip)
+        changed = changed * (1 - 0.85 * share) + np.array([28.0, 22.0, 20.0]) * 0.85 * share
+    return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
+
+
+PEOPLE = {
+    "dark skin, plum lips": ((0.42, 0.36, 0.34), (0.72, 0.95, 1.05), False),
+    "browner skin, plum lips": ((0.6, 0.5, 0.45), (0.75, 0.95, 1.05), False),
+    "a beard, grey lips": ((1.0, 1.0, 1.0), (0.6, 0.75, 0.85), True),
+    "lips bluer than the skin": ((0.8, 0.74, 0.7), (0.7, 0.8, 1.0), False),
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_ordinary_people_are_drawn_whatever_their_colours(who: str) -> None:
+    picture, mesh = photograph()
+    person = painted(picture, mesh, *PEOPLE[who])
+    assert not is_hidden(person, mesh)
+    cover = Cover()
+    assert not any(cover.step(cover.counted(covering(person, mesh))) for _ in range(3))
+    assert unlike_lips(person, mesh) >= COVERED_FROM  # by its colours alone it was left still
+
+
+@pytest.mark.parametrize("what", ["a black microphone", "a grey one", "a blue one", "a cup", "a hand", "a copper cup"])
+def test_a_single_picture_with_something_before_the_mouth_is_told(what: str) -> None:
+    picture, mesh = photograph()
+    for who in PEOPLE.values():
+        assert is_hidden(HIDING[what](painted(picture, mesh, *who), mesh), mesh)

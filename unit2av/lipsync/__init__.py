@@ -16,7 +16,7 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
 
-RENDERING = 12
+RENDERING = 13
 """Counts up whenever a mouth draws the same otherwise, so that pictures kept from before are made anew."""
 
 
@@ -41,7 +41,8 @@ class Scene:
 
     rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
     shown, in seconds since the speech began. shot: pictures of different shots have different numbers. mesh: landmarks of the
-    face, where they are known already. strength: how much of the new mouth is there, above 0, at most 1.
+    face, where they are known already. strength: how much of the new mouth is there, above 0, at most 1. cover: the share of the
+    lips that is hidden, where that is known already.
     """
 
     rgb: Pixels
@@ -50,6 +51,7 @@ class Scene:
     shot: int = 0
     mesh: Landmarks | None = None
     strength: float = 1.0
+    cover: float | None = None
 
 
 class LipSync(Protocol):

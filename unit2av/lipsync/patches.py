@@ -25,7 +25,7 @@ from unit2av.face.model import FACE_SIZE, network_input, to_pictures
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
 from unit2av.lipsync.mesh.shape import neutral_in
-from unit2av.lipsync.occlusion import Cover, covered
+from unit2av.lipsync.occlusion import Cover, Covering, covering
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, draw_rows, first_row_of, in_batches, ready_to_draw
 
@@ -71,9 +71,10 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
             if begins or number % _LOOKED_AT == 0:
                 mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
                 if mesh is not None:
-                    is_covered = cover.step(covered(scene.rgb, mesh))
+                    look = covering(scene.rgb, mesh) if scene.cover is None else Covering(scene.cover)
+                    is_covered = cover.step(cover.counted(look))
                 elif begins:  # later, what hides a whole face from the mesh is most likely what was before the mouth
-                    is_covered = cover.step(covered(scene.rgb, neutral_in(scene.box), is_guess=True))
+                    is_covered = cover.step(covering(scene.rgb, neutral_in(scene.box), is_guess=True).unlike)
             strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 

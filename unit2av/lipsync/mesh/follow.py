@@ -44,7 +44,7 @@ from unit2av.lipsync.mesh.shape import (
     mean_pose,
     rolled,
 )
-from unit2av.lipsync.occlusion import covered
+from unit2av.lipsync.occlusion import Covering, covering
 
 _WIDTH, _MARGIN = 160, 0.15
 """Pixels that a face is looked at in at most, and what is cut out beside it, in widths of the face."""
@@ -212,7 +212,7 @@ class Look:
     mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
     own pixels: x, y, roll (radians) and logarithm of its size. carried: how far each point of the lower face has come, by the
     pixels around it, [468, 2]. is_hidden: whether something is before the mouth, or it is turned away too far. cover: the share of
-    the lips that this picture alone does not show.
+    the lips that this picture alone does not show by their colours, and whether their structure is seen.
     """
 
     mesh: Points
@@ -222,6 +222,7 @@ class Look:
     carried: Points
     is_hidden: bool
     cover: float = 0.0
+    is_seen: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,11 +240,12 @@ class Place:
     strength: float
 
 
-def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points) -> Look:
-    """Return a look at a face that was found in a picture uint8 [height, width, 3]."""
+def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points, cover: float | None = None) -> Look:
+    """Return a look at a face that was found in a picture uint8 [height, width, 3]. cover: see `Scene`."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
-    return Look(points, pose, pose.to_head(points), flowed, carried, yaw_of(pose) > _MOST_YAW, covered(picture, points))
+    look = covering(picture, points) if cover is None else Covering(cover)
+    return Look(points, pose, pose.to_head(points), flowed, carried, yaw_of(pose) > _MOST_YAW, *look)
 
 
 def yaw_of(pose: HeadPose) -> float:
@@ -415,7 +417,7 @@ def _look(scene: Scene, last: tuple[Scene, Look] | None, finder: MeshFinder) -> 
     if mesh is None:
         return None
     if last is None:
-        return look_at(scene.rgb, mesh, np.zeros(4), np.zeros((NUM_FACE, 2)))
+        return look_at(scene.rgb, mesh, np.zeros(4), np.zeros((NUM_FACE, 2)), scene.cover)
     before, seen = last
     both = before.rgb, scene.rgb, seen.mesh, mesh.astype(np.float64)
-    return look_at(scene.rgb, mesh, seen.flowed + flow(*both), seen.carried + surface_flow(*both))
+    return look_at(scene.rgb, mesh, seen.flowed + flow(*both), seen.carried + surface_flow(*both), scene.cover)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
+from unit2av.lipsync.mesh.seen import NATURAL, Tint
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -107,13 +108,14 @@ class Appearance:
     """How the inside of a mouth looks in a shot.
 
     light: float32 [3], what falls on the face. dark: float32 [3], 0..255, the colour of the depth of the mouth. soft: blur of
-    edges in pixels. teeth: the person's own, None where no picture shows them.
+    edges in pixels. teeth: the person's own, None where no picture shows them. tint: the colours that the picture has.
     """
 
     light: Floats
     dark: Floats
     soft: float
     teeth: Teeth | None
+    tint: Tint = NATURAL
 
 
 def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
@@ -225,7 +227,7 @@ def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose,
     shaded = look.dark + (shown - look.dark) * (least + (1 - least) * depth)
     if not is_own:  # they have their own
         shaded = shaded * (1 + _grain(picture, target, pose.scale, size))
-    shaded = np.clip(shaded, 0, 255)
+    shaded = np.clip(look.tint.on(shaded.astype(np.float32)), 0, 255)
     seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
 
 

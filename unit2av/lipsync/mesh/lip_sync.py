@@ -20,11 +20,11 @@ from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.seen import join_lips, light_on, lip_source, softness
+from unit2av.lipsync.mesh.seen import Tint, join_lips, light_on, lip_source, softness, tint_of
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
 from unit2av.lipsync.mesh.warp import move_pixels, shade
-from unit2av.lipsync.occlusion import COVERED_FROM, Cover
+from unit2av.lipsync.occlusion import COVERED_FROM, Cover, Covering
 
 LOOK_AHEAD = FRAME_RATE
 """Pictures that are held: a second; of very large ones less."""
@@ -51,6 +51,7 @@ class Acquaintance:
     heads: list[Points] = field(default_factory=list)
     lights: list[Floats] = field(default_factory=list)
     softs: list[float] = field(default_factory=list)
+    tints: list[Tint] = field(default_factory=list)
     darks: list[Floats] = field(default_factory=list)
     num_seen: int = 0
     step: int = 1
@@ -71,6 +72,7 @@ class Acquaintance:
         if len(self.lights) < LOOK_AHEAD:
             self.lights.append(light_on(picture, look.mesh))
             self.softs.append(softness(picture, look.mesh))
+            self.tints.append(tint_of(picture, look.mesh))
         if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
             dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
             self.darks += [] if dark is None else [dark]
@@ -91,7 +93,9 @@ class Acquaintance:
         if self.person is None:  # nothing is shown yet
             self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
         light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
-        self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
+        tone = np.asarray(np.median([one.tone for one in self.tints], axis=0), np.float32)
+        tint = Tint(float(np.median([one.share for one in self.tints])), tone)
+        self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth, tint)
         self.appearance = self.appearance or self.looks_like
 
     def settle(self, opening: float) -> None:
@@ -160,6 +164,7 @@ class _Shot:
         """Take a picture in; one comes out when enough are held."""
         look = sight.look
         if look is not None:
+            look = replace(look, cover=self._cover.counted(Covering(look.cover, look.is_seen)))
             is_covered = self._cover.step(look.cover)
             if is_covered:
                 self._hide_before()

@@ -52,6 +52,9 @@ _TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
 _CHEEKS = [50, 280, 205, 425, 36, 266]
 _SKIN = np.array([0.80, 0.60, 0.50])
 """Colour that skin of middling brightness has in white light."""
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_NO_COLOUR, _ALL_COLOURS = 0.006, 0.03
+"""How far colours of a face differ from one tone, as a share of its light, in a picture without colours and with all."""
 _SHARP_RATIO = 1.2
 """Of gradient to Laplacian at the edges of a crisp picture."""
 
@@ -182,6 +185,36 @@ def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
     light = skin / _SKIN
     light = 0.75 * light + 0.25 * light.mean()
     return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
+
+
+class Tint(NamedTuple):
+    """The colours of a picture: share of usual ones, 0 in a picture without, and the tone of its grey, float32 [3]."""
+
+    share: float
+    tone: NDArray[np.float32]
+
+    def on(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return colours float32 [..., 3] with as much colour as the picture has."""
+        grey = (colours @ _LUMA)[..., None] * self.tone
+        return np.asarray(grey + self.share * (colours - grey), np.float32)
+
+
+NATURAL = Tint(1.0, np.ones(3, np.float32))
+
+
+def tint_of(picture: Pixels, points: Points) -> Tint:
+    """Return the colours of a face in a picture uint8 [height, width, 3]. points: of the mesh, [468, 3], in its pixels.
+
+    In a black-and-white or toned picture all points of a face are one colour, lighter or darker; in one with colours lips, skin and
+    eyes differ by 4 % of its light or more (130 photographs).
+    """
+    height, width = picture.shape[:2]
+    x, y = np.rint(points[:, :2]).astype(int).T
+    seen = picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
+    light = seen @ _LUMA
+    tone = seen.sum(axis=0) / max(float(light.sum()), 1.0)
+    apart = float(np.sqrt(np.square(seen - light[:, None] * tone).mean())) / max(float(light.mean()), 1.0)
+    return Tint(float(smoothstep((apart - _NO_COLOUR) / (_ALL_COLOURS - _NO_COLOUR))), np.asarray(tone, np.float32))
 
 
 def softness(picture: Pixels, points: Points) -> float:
