@@ -131,7 +131,7 @@ MUTANTS = (
         f"{_WORDINGS}the_best_of_those_that_fit_is_spoken"),
     Mutant("netflips.dubbing.wordings", "self.engines.fingerprints[\"text translator\"], ", "",
         f"{_WORDINGS}another_translator_is_asked_though_one_before_has_answered"),
-    Mutant("netflips.dubbing.wordings", "lost = lost_numbers(sentence.text, termed.text)", "lost = ()",
+    Mutant("netflips.dubbing.wordings", "lost_numbers(source, termed.text),", "(),",
         f"{_WORDINGS}what_will_not_do_is_asked_again_with_the_reason"),
     Mutant("netflips.dubbing.store", "is_whole = any(fits(path, seal) for seal in seals or ())", "is_whole = True",
         "netflips/dubbing/test_store.py"),

@@ -127,7 +127,7 @@ def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     source, target = (_LANGUAGES.get(first[name], f"the language {first[name]!r}") for name in ("source", "target"))
     style = "Keep each speaker's level of speech."
     if first["target"] == KOREAN:
-        level = _LEVELS[first.get("level", "")]
+        level = _LEVELS.get(first.get("level", ""), _ENDINGS[0])
         place = _ENDINGS.index(level)
         rows = (f"{json.dumps(line)} is {json.dumps(texts[place], ensure_ascii=False)}" for line, texts in _EXAMPLES.items())
         style = " ".join(_KOREAN.split()).format(level=level, examples="; ".join(rows))
@@ -138,7 +138,9 @@ def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def _line(request: Mapping[str, Any]) -> dict[str, Any]:
     names = ("speaker", "to", "text", "seconds", "syllables", "glossary", "again")
     line = {name: request[name] for name in names if request.get(name)}
-    line["level"] = _LEVELS[request.get("level", "")] if request["target"] == KOREAN else request.get("level") or "polite"
+    line["level"] = (
+        _LEVELS.get(request.get("level", ""), _ENDINGS[0]) if request["target"] == KOREAN else request.get("level") or "polite"
+    )
     if request.get("seconds", _HARDLY_S) < _HARDLY_S:
         line["syllables"] = "one or two words"
     return line
