@@ -181,7 +181,10 @@ class VideoCorpus(SourceCorpus):
                 self.problems[source.name] = "another video has the same name, but for its ending"
                 continue
             seen.add(name)
-            speaker = self.video.speaker or (source.folders[-1] if source.folders else name)
+            folders = source.folders or (name,)
+            # VoxCeleb's id00012/21Uxsk56VDQ/00001.mp4 has a folder for each person, and in it one for each video.
+            is_voxceleb = len(folders) > 1 and re.fullmatch(r"id\d{5}", folders[-2])
+            speaker = self.video.speaker or (folders[-2] if is_voxceleb else folders[-1])
             yield CorpusPiece(name, Recording(source, speaker, texts.get(name)))
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))

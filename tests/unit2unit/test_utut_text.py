@@ -1,6 +1,7 @@
 """What targets say as a second target: pairs with their letters, its loss, and what is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,33 @@ def test_texts_are_of_the_targets_and_no_longer_than_they(tmp_path: Path, capsys
     assert not (tmp_path / "none").exists()
     assert prepare_pairs(["--splits", str(tmp_path), "--texts", str(tmp_path / TEXTS), "--out", str(tmp_path / "lines")]) == 2
     assert "--texts goes by ids, which lines of --splits do not have" in capsys.readouterr().err
+
+
+def test_a_sentence_that_several_people_read_is_in_one_split_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two readings never have the same units: all that was held out was in train too, without a word."""
+    folders = write_folders(tmp_path, 30)
+    names = [json.loads(line)["id"] for line in (tmp_path / TEXTS).read_text().splitlines()]
+    signs = ["", ".", " !"]
+    said = {name: "가나다라마바사아자차"[place % 10] + signs[place // 10] for place, name in enumerate(names)}
+    rows = [
+        {"id": name, "text": text, "split": "train" if place < 20 else "test"} for place, (name, text) in enumerate(said.items())
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--num-units", str(NUM_UNITS)]
+    given += ["--texts", str(tmp_path / "rows.jsonl"), "--valid", "6"]
+
+    assert prepare_pairs([*given, "--test", "3", "--out", str(tmp_path / "apart")]) == 0
+    found = {
+        split: {said[name][0] for name in (tmp_path / "apart" / "text" / f"{split}.ids").read_text().split()}
+        for split in ("train", "valid", "test")
+    }
+    assert {split: len(letters) for split, letters in found.items()} == {"train": 7, "valid": 2, "test": 1}
+    assert len(set.union(*found.values())) == 10
+    capsys.readouterr()
+
+    own = [*given, "--manifest", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "own")]
+    assert prepare_pairs(own) == 0
+    assert re.search(r"test: ([4-9]|10) of 10 say a sentence that train has too, in another reading", capsys.readouterr().err)
 
 
 def test_a_folder_without_texts_is_refused(parts: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

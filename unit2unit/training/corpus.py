@@ -131,9 +131,14 @@ def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
     return {"max_len_a": slope, "max_len_b": offset}
 
 
-def pair_contents(pair: Pair) -> list[bytes]:
-    """Return what of a pair must not be in two splits: its source and its target."""
-    return [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
+def pair_contents(pair: Pair, text: str = "") -> list[bytes]:
+    """Return what of a pair must not be in two splits: its source, its target, and the letters of what it says, "" = not known.
+
+    Two readings of a sentence never have the same units.
+    """
+    letters = "".join(sign for sign in text.casefold() if sign.isalnum())
+    units = [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
+    return [*units, b"text" + letters.encode()] if letters else units
 
 
 def require_free(path: Path, is_replaced: bool, inputs: Iterable[str | Path]) -> None:

@@ -101,16 +101,19 @@ def prepare(options: argparse.Namespace) -> None:
         lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
         raise InputError("no pairs are left", path=options.splits or options.source, found=lost)
     left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
-    splits = {split: one.pairs for split, one in found.items()} if options.splits else _divide(found[_ALL].pairs, plan, options)
+    texts = {} if options.texts is None else _read_texts(options.texts)
+    splits = {split: one.pairs for split, one in found.items()}
+    if not options.splits:
+        splits = _divide(found[_ALL].pairs, plan, options.manifest, texts)
     if options.splits or options.manifest is not None:
-        _warn_of_leaks(splits)
+        _warn_of_leaks(splits, texts)
     counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
     limit = search_limit(splits[TRAIN].values())
     ratios = {split: duration_ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
         if options.texts is not None:
-            _write_transcripts(folder, {split: splits[split] for split in counts}, options.texts)
+            _write_transcripts(folder, {split: splits[split] for split in counts}, texts, options.texts)
         for split, found_ratios in ratios.items():
             if found_ratios:
                 np.save(ratio_file(folder, split), np.array(found_ratios, np.float32))
@@ -125,13 +128,12 @@ def prepare(options: argparse.Namespace) -> None:
     _warn_of_monotone(splits, languages)
 
 
-def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namespace) -> dict[str, dict[str, Pair]]:
-    """Divide pairs as their corpus does, and those that it does not divide by chance."""
-    own = (
-        {}
-        if options.manifest is None
-        else {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(options.manifest)}
-    )
+def _divide(
+    pairs: Mapping[str, Pair], plan: SplitPlan, manifest: Path | None, texts: Mapping[str, str]
+) -> dict[str, dict[str, Pair]]:
+    """Divide pairs as their corpus does, and those that it does not divide by chance. texts: what they say, by id."""
+    own = {} if manifest is None else {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(manifest)}
+    contents = {name: pair_contents(pair, texts.get(name, "")) for name, pair in pairs.items()}
     kept: dict[str, dict[str, Pair]] = {split: {} for split in SPLITS}
     rest = dict[str, Pair]()
     for name, pair in pairs.items():
@@ -139,15 +141,15 @@ def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namesp
     if any(kept[split] for split in (VALID, TEST)):
         missing = replace(plan, valid=0.0 if kept[VALID] else plan.valid, test=0.0 if kept[TEST] else plan.test)
         undivided = kept[TRAIN] | rest
-        divided = divide_speakers({name: pair_contents(pair) for name, pair in undivided.items()}, missing)
+        divided = divide_speakers({name: contents[name] for name in undivided}, missing)
         for split, names in divided.items():
             if split != TRAIN and names:
-                LOG.info("%s: the corpus has no split '%s'; it is taken out of what it trains on", options.manifest, split)
+                LOG.info("%s: the corpus has no split '%s'; it is taken out of what it trains on", manifest, split)
             kept[split] = (kept[split] if split != TRAIN else {}) | {name: undivided[name] for name in names}
         return kept
-    if options.manifest is not None:
-        LOG.warning("%s: it holds nothing out; --valid and --test do", options.manifest)
-    divided = divide_speakers({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
+    if manifest is not None:
+        LOG.warning("%s: it holds nothing out; --valid and --test do", manifest)
+    divided = divide_speakers(contents, plan)
     return {split: {name: pairs[name] for name in names} for split, names in divided.items()}
 
 
@@ -190,13 +192,17 @@ def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, 
     return corpora
 
 
-def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]]) -> None:
-    known = {source.tobytes() for source, _ in splits[TRAIN].values()}
+def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]], texts: Mapping[str, str]) -> None:
+    """Say how many of what is held out are learnt from too, by their source's units or by what they say."""
+    known = {what for name, pair in splits[TRAIN].items() for what in pair_contents(pair, texts.get(name, ""))}
     for split in splits.keys() - {TRAIN}:
-        count = sum(source.tobytes() in known for source, _ in splits[split].values())
-        if count:
+        held = [pair_contents(pair, texts.get(name, "")) for name, pair in splits[split].items()]
+        if count := sum(source in known for source, *_ in held):
             sources = several(count, "source")
             LOG.warning("%s of %s in %s too: its loss will look better than it is", sources, split, TRAIN)
+        if count := sum(len(what) > 2 and what[2] in known for what in held):
+            line = "%s: %d of %d say a sentence that %s has too, in another reading: its figures will look better than they are"
+            LOG.warning(line, split, count, len(held), TRAIN)
 
 
 def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, int]:
@@ -220,12 +226,16 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
         (text / f"{split}.ids").write_text("".join(f"{name}\n" for name in pairs), encoding="utf-8")
 
 
-def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], path: Path) -> None:
+def _read_texts(path: Path) -> dict[str, str]:
+    """Return what targets say, by id, composed and with single blanks."""
+    return {entry.id: unicodedata.normalize("NFC", " ".join(entry.text.split())) for _, entry in iter_entries(path)}
+
+
+def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], spoken: Mapping[str, str], path: Path) -> None:
     """Write what the targets say beside their units. Raises InputError where that of no pair is known.
 
-    A text of more letters than its target has units is another's.
+    A text of more letters than its target has units is another's. path: where they were read.
     """
-    spoken = {entry.id: unicodedata.normalize("NFC", " ".join(entry.text.split())) for _, entry in iter_entries(path)}
     unknown = 0
     for split, pairs in splits.items():
         texts = [text if len(text := spoken.get(name, "")) <= len(target) else "" for name, (_, target) in pairs.items()]

@@ -20,7 +20,7 @@ from avdata.manifest_command import check_manifest
 from avdata.prepare.aihub_lips import UNDECIDED, Sighting, decide_order, look_for_faces
 from avdata.prepare.clips import Framing
 from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure_clip, write_contact_sheet
-from avdata.prepare.video import main
+from avdata.prepare.video import VideoCorpus, VideoSettings, main
 from recipes.demo.heads.camera import Pose
 from tests.avcore.faces.drawn import Actor, clip
 from tests.avcore.made_speech import silence, talk
@@ -177,6 +177,14 @@ def test_clips_of_exactly_one_length(talk_video: Path, tmp_path: Path) -> None:
         assert len(read_speech(manifest.path(entry, "audio") or "")) == 19200
         assert len(read_gray_video(manifest.path(entry, "lips") or "")) == 30
         assert (entry.video, entry.boxes) == ("", "")
+
+
+def test_a_speaker_of_voxceleb_is_a_person_and_not_a_video(tmp_path: Path) -> None:
+    for name in ("dev/mp4/id00012/21Uxsk56VDQ/00001.mp4", "dev/mp4/id00012/2DLq_Kkc1r8/00016.mp4", "lrs3/0af00UcTOSc/50001.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    pieces = VideoCorpus(tmp_path, VideoSettings()).pieces()
+    assert sorted(piece.work.speaker for piece in pieces) == ["0af00UcTOSc", "id00012", "id00012"]
 
 
 def test_whole_files_with_their_text_from_an_archive(talk_video: Path, tmp_path: Path) -> None:
