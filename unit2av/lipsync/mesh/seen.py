@@ -195,6 +195,8 @@ class Tint(NamedTuple):
 
     def on(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return colours float32 [..., 3] with as much colour as the picture has."""
+        if self.share >= 1:
+            return colours
         grey = (colours @ _LUMA)[..., None] * self.tone
         return np.asarray(grey + self.share * (colours - grey), np.float32)
 
