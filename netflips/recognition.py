@@ -20,12 +20,13 @@ from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
 from avcore.media import MediaInfo, MediaSource, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent, track
-from avcore.speech.voice_activity import SpeechActivity, detect_activity
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.speech.voice_activity import SpeechActivity
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from avcore.units import require_language
+from netflips.dubbing.recognise import RecognisedSpeech, Said
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound, stored_sound
-from netflips.recognizers.language import AUTO, LONGEST, hear_in_its_language, main_language
+from netflips.recognizers.language import AUTO
 from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenBy
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.understanding import Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from netflips.options import AvatarOptions, TranscribeOptions
 
 _SOUND_FILE = "sound.f32"
-_LONG = (2.0, 28.0)
-"""Whisper takes windows of 30 s whatever there is in them: longer utterances take less time."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,12 @@ class ListenSettings:
 
 
 class UnitRecogniser:
-    """A text reader, and the unit encoder where that reads units. length: of the utterances that it likes (s)."""
+    """A text reader, and the unit encoder where that reads units."""
 
     by: WrittenBy = "reader"
 
     def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
-        self.reader, self.extractor, self.length = reader, extractor, LENGTH
+        self.reader, self.extractor = reader, extractor
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
@@ -94,12 +93,12 @@ class UnitRecogniser:
 
 
 class SpeechRecogniser:
-    """A recogniser of sound, as Whisper. length: as above."""
+    """A recogniser of sound, as Whisper."""
 
     by: WrittenBy = "recogniser"
 
     def __init__(self, recognizer: SpeechRecognizer) -> None:
-        self.recognizer, self.length = recognizer, _LONG
+        self.recognizer = recognizer
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the recogniser. Raises UsageError or LanguageError."""
@@ -109,16 +108,19 @@ class SpeechRecogniser:
         name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
         return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
 
-    def read(
-        self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
-    ) -> tuple[Transcript, Understanding]:
-        """Return what an utterance says, by its sound."""
-        assert speech is not None  # as the settings say
-        if settings.language is None:
-            heard = self.recognizer.hear(speech)
-        else:
-            heard = hear_in_its_language(self.recognizer, speech, settings.language)
-        return heard, of_hearing(heard, settings.language or "")
+    def utterances(self, sound: Sound, spans: Sequence[Span], settings: ListenSettings) -> Iterator[Utterance]:
+        """Yield what the utterances of a recording say, recognised in windows; in its language, where none was named."""
+        speech = RecognisedSpeech(sound, self.recognizer, settings.language or "", settings.language is not None)
+        said = dict[int, Said]()
+        for number, span in enumerate(spans):
+            said |= speech.said_in(spans, [number])
+            yield self._utterance(number, span, said[number].text, settings)
+        for number, text in speech.in_another_language(spans, said).items():
+            yield self._utterance(number, spans[number], text, settings)
+
+    def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
+        text = Text(found.text, found.language, self.by, found.words, found.has_loop)
+        return Utterance(number + 1, TimeSpan(*span), text=text, understood=of_hearing(found, settings.language or ""))
 
 
 Recogniser = UnitRecogniser | SpeechRecogniser
@@ -144,7 +146,7 @@ def open_recogniser(options: "TranscribeOptions | AvatarOptions") -> Recogniser:
 
 
 def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, progress: Progress = silent) -> Script:
-    """Return the script of a recording of any length, with the text of each utterance; one at a time is held.
+    """Return the script of a recording of any length, with the text of each utterance; of sound and pictures one at a time is held.
 
     Raises MediaError, NoSpeechError or NoFaceError.
     """
@@ -162,17 +164,13 @@ def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, p
         sound, duration_s = None, float(info.duration_s)
         if info.has_audio:
             sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
-            spans = _cut(sound.activity, duration_s, ear.length)
+            spans = _cut(sound.activity, duration_s)
         if hears and not spans:
             hint = "use --modalities video to read the lips alone"
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
         spans = spans or [(0.0, duration_s)]  # lips are read of all of it
         face = _face(info, settings, sound, progress) if sees else None
-        samples = sound.samples if hears and sound is not None else None
-        said = tuple(
-            _heard(number, span, ear, settings, samples, face)
-            for number, span in enumerate(track(spans, "transcribe", progress, len(spans)), 1)
-        )
+        said = _utterances(spans, ear, settings, sound if hears else None, face, progress)
     shots = () if not info.has_video else _cuts(source) if face is None else face.cuts
     whole = of_recording((one.understood or Understanding(), one.place.seconds) for one in said)
     cuts, media = tuple(float(frames_to_seconds(cut)) for cut in shots), Media(str(path), duration_s=duration_s)
@@ -181,9 +179,10 @@ def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, p
 
 def hear_sound(speech: Samples, ear: Recogniser, settings: ListenSettings) -> Transcript:
     """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
-    spans = _cut(detect_activity([speech]), float(samples_to_seconds(len(speech))), ear.length)
-    said = (_heard(number, span, ear, settings, speech, None) for number, span in enumerate(spans, 1))
-    return as_one(heard_in(said), settings.language or "")
+    with private_folder() as folder:
+        sound = stored_sound([speech], folder / _SOUND_FILE)
+        spans = _cut(sound.activity, sound.activity.seconds)
+        return as_one(heard_in(_utterances(spans, ear, settings, sound, None)), settings.language or "")
 
 
 def heard_in(utterances: Iterable[Utterance]) -> list[Transcript]:
@@ -198,13 +197,28 @@ def as_one(said: Sequence[Transcript], language: str = "") -> Transcript:
     return Transcript(" ".join(one.text for one in texts), language, words, any(one.has_loop for one in said))
 
 
-def _heard(
-    number: int, span: Span, ear: Recogniser, settings: ListenSettings, sound: Samples | None, face: SpeakerFace | None
+def _utterances(
+    spans: Sequence[Span], ear: Recogniser, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None,
+    progress: Progress = silent,
+) -> tuple[Utterance, ...]:  # fmt: skip
+    """Return the utterances with their texts; of sound and lips one is enough."""
+    told: Iterator[Utterance]
+    if isinstance(ear, UnitRecogniser):
+        told = (_read(number, span, ear, settings, sound, face) for number, span in enumerate(spans, 1))
+    else:
+        assert sound is not None  # as the settings say
+        told = ear.utterances(sound, spans, settings) if spans else iter(())
+    found = {one.number: one for one in track(told, "transcribe", progress, len(spans))}  # the last of a number holds
+    return tuple(found[number] for number in sorted(found))
+
+
+def _read(
+    number: int, span: Span, ear: UnitRecogniser, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None
 ) -> Utterance:
-    """Return an utterance with its text; of sound and lips one is enough."""
+    """Return an utterance with its text, by its units or its lips."""
     (start, end), place, speech, lips = span, TimeSpan(*span), None, None
     if sound is not None:
-        speech = np.array(sound[seconds_to_samples(start) : seconds_to_samples(end)])
+        speech = sound.between(start, end)
     if face is not None and frame_at(start) < len(face.frames):  # else the pictures have ended
         lips = face.lips_between(frame_at(start), max(frames_covering(end), frame_at(start) + 1))
     if speech is None and lips is None:
@@ -227,24 +241,22 @@ def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progre
 
 
 def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
-    """Return the language of most of the longest utterances of a recording, or the only one that the recogniser knows.
+    """Return the language of most of the longest windows of a recording, or the only one that the recogniser knows.
 
     Raises NoSpeechError where none can be told.
     """
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
     with private_folder() as folder:
-        sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
-        spans = sorted(_cut(sound.activity, float(probe(source).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
-        found = main_language(recognizer, (sound.between(*span) for span in spans))
+        found = RecognisedSpeech(stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE), recognizer).usual
     if not found:
         raise NoSpeechError("its language cannot be told", path=source.path, hint="name it: --from en")
     return found
 
 
-def _cut(activity: SpeechActivity, duration_s: float, length: tuple[float, float]) -> list[Span]:
+def _cut(activity: SpeechActivity, duration_s: float) -> list[Span]:
     """Return the utterances of a sound."""
-    return cut_utterances(activity.regions(), duration_s, (), length, activity.quietest_s)
+    return cut_utterances(activity.regions(), duration_s, (), LENGTH, activity.quietest_s)
 
 
 def _cuts(source: MediaSource) -> Iterator[int]:

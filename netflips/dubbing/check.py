@@ -7,7 +7,6 @@ no chance, so that it writes the same when a dub goes on. Whatever a check itsel
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +35,7 @@ from netflips.dubbing.spell import spell_one
 from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_said
 from netflips.dubbing.voices import voice_for
+from netflips.recognizers.windows import Piece, packed, recognised_together
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
 from netflips.script.types import FAULTS, Fault, Script, Target, TimeFit, Try, Utterance, WrittenText
 from unit2av.lipsync.backend import table_of
@@ -65,8 +65,8 @@ _LEAK = 0.3
 _OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
 """Of the mouth's table: lips are closed from there on; and how far from b, m or p they may be."""
 _LEAST_OPEN = 2
-_WINDOW_S, _APART_S, _PEAK = 28.0, 1.0, 0.5
-"""Seconds that are heard together, and between two utterances in them; and how loud each is there."""
+_APART_S, _PEAK = 1.0, 0.5
+"""Seconds between two utterances that are heard together, and how loud each is there."""
 _CLOSING = "bmp"
 
 
@@ -236,9 +236,12 @@ class _Checker:
             return None
 
     def _heard(self, speech: Samples) -> Transcript | None:
+        return None if self.ear is None else self._recognised(speech)
+
+    def _recognised(self, speech: Samples) -> Transcript:
+        """Return what the recogniser, which is there, hears in speech."""
         ear, language = self.ear, self.script.target
-        if ear is None:
-            return None
+        assert ear is not None
         made_of = (speech, language, ear.fingerprint, self.job.models.arithmetic, "check")
         return self.job.store.kept(Transcript, "heard", made_of, lambda: ear.recognizer.hear(speech, language))
 
@@ -247,22 +250,17 @@ class _Checker:
         to be heard by itself."""
         if self.ear is None or not self.ear.has_times or len(pack) < 2:
             return [None] * len(pack)
+        around = np.zeros(seconds_to_samples(_APART_S / 2), np.float32)
         try:
-            parts, edges = [np.zeros(seconds_to_samples(_APART_S / 2), np.float32)], [0.0]
+            pieces = list[Piece]()
             for one in pack:
                 speech = self._speech(one)
                 level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
-                parts += [speech * level, np.zeros(seconds_to_samples(_APART_S), np.float32)]
-                edges.append(float(samples_to_seconds(sum(map(len, parts)))) - _APART_S / 2)
-            heard = self._heard(np.concatenate(parts))
+                pieces.append(Piece(np.concatenate([around, speech * level, around]), -_APART_S / 2))
+            return [*recognised_together(pieces, self._recognised)]
         except Exception:  # each is heard by itself, then, and told of
             LOG.debug("check of several utterances", exc_info=True)
             return [None] * len(pack)
-        if heard is None:
-            return [None] * len(pack)
-        spans = list(pairwise(edges))
-        words = [[word for word in heard.words if start <= (word.start_s + word.end_s) / 2 < end] for start, end in spans]
-        return [Transcript(" ".join(word.text for word in own), heard.language) for own in words]
 
     def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int]:
         """Return for how many b, m and p the lips will close, and for how many not; none where that is not known before they are
@@ -336,16 +334,10 @@ class _Checker:
 
 
 def packs_of(placed: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    """Yield utterances in order, as many together as a window of Whisper holds."""
-    pack, seconds = list[Utterance](), 0.0
-    for one in placed:
-        own_s = (0.0 if one.fit is None else one.fit.spoken_s) + _APART_S
-        if pack and seconds + own_s > _WINDOW_S:
-            yield pack
-            pack, seconds = [], 0.0
-        pack, seconds = [*pack, one], seconds + own_s
-    if pack:
-        yield pack
+    """Yield utterances in order, as many together as a window of Whisper holds, by the time that each has in the original: another
+    text of one leaves all others where they are."""
+    for pack in packed([one.place.seconds + _APART_S for one in placed]):
+        yield [placed[k] for k in pack]
 
 
 def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:

@@ -17,11 +17,12 @@ from avcore.notes import shown
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.hear import recognised_speech
 from netflips.dubbing.job import LOG, Job, no_speech
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.voices import voice_changes
+from netflips.dubbing.voice_groups import Voices
 from netflips.dubbing.watch import Shots
 from netflips.script.notes import NOISE_ONLY
 from netflips.script.types import Script, TimeSpan, Utterance
@@ -50,9 +51,28 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     if turns:
         borders += turned
     elif job.options.voice is None:
-        borders += voice_changes(job, sound)
+        with job.clock.stage("voice"):
+            turned = Voices(job, sound).changes()
+        borders += turned
+    borders += around_wordless(job, sound)
     spans = cut_utterances(split_at(found, turned), duration, borders, job.options.utterance_length, sound.activity.quietest_s)
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
+
+
+def around_wordless(job: Job, sound: Sound) -> list[float]:
+    """Return the times (s) in the pauses around each stretch of the part that is hardly words, over text: a laugh is an utterance
+    by itself, so that its sound can be kept."""
+    options = job.options
+    if not options.cascade or options.speech_in is not None:
+        return []
+    with job.clock.stage("text"):
+        speech = recognised_speech(job, sound)
+        end_s = speech.places[0][1] if options.preview else options.end
+        near = speech.between(options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
+    edges = [0.0, *(edge for place in speech.places for edge in place), sound.activity.seconds]
+    at = {place: 2 * number for number, place in enumerate(speech.places)}
+    around = [edges[at[one.place] : at[one.place] + 4] for one in near if one.is_hardly_words]
+    return [middle for before, start, end, after in around for middle in ((before + start) / 2, (end + after) / 2)]
 
 
 def _named(script: Script, turns: "Sequence[Turn]") -> Script:

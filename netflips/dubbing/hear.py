@@ -1,23 +1,27 @@
 """What is said in each utterance: as units, from what is heard and seen, or in the cascade as text, by a recogniser."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from av2unit.trust import TrustedUnits, rest_unit, trusted_units
+from avcore.arrays import Samples
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import each_in_lanes, lanes_on
-from avcore.contracts import Extraction, Transcript
+from avcore.contracts import Extraction, SpeechRecognizer, Transcript
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
-from netflips.cascade.engines import Engines, engines_of
+from netflips.cascade.engines import engines_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
+from netflips.dubbing.recognise import RecognisedSpeech, Said
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.store import Store
+from netflips.dubbing.voice_groups import Voices
 from netflips.dubbing.watch import Faces, frames_of
-from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
-from netflips.script.notes import OTHER_LANGUAGE
+from netflips.recognizers.language import AUTO
+from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
 from netflips.script.types import Agreement, HeardUnits, KeptOriginal, Script, Text, UnitList, Utterance
 
 _MOST_LANES = 2
@@ -100,47 +104,82 @@ def trusted(script: Script, found: HeardUnits) -> TrustedUnits:
 # Text
 
 
-def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance]) -> Script:
+class KeptRecognizer:
+    """A recogniser that keeps what it recognised: the same sound is recognised once."""
+
+    def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
+        """made_of: what its answers depend on beside the sound and its language."""
+        self.name, self.recognizer, self.store, self.made_of = recognizer.name, recognizer, store, made_of
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it recognises."""
+        return self.recognizer.languages
+
+    def hear(self, speech: Samples, language: str | None = None) -> Transcript:
+        """Return what speech says, made or found."""
+        made_of = (speech, language, *self.made_of)
+        return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.hear(speech, language))
+
+    def languages_in(self, speech: Samples) -> Mapping[str, float]:
+        """Return how probable each language is, made or found."""
+        made_of = (speech, *self.made_of)
+        return self.store.kept(dict[str, float], "languages", made_of, lambda: dict(self.recognizer.languages_in(speech)))
+
+
+def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
+    """Return the recording's speech, recognised when it is asked for, and kept. A language that was asked for is final."""
     models, (source, target) = job.options.cascade_models, job.languages
     assert models is not None  # it is the cascade
     engines = engines_of(job.models, models, source, target)
-    known = dict[int, Utterance]()
+    made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
+    is_final = job.options.source not in (None, AUTO)
+    recognizer = KeptRecognizer(engines.recognizer, job.store, made_of)
+    return RecognisedSpeech(sound, recognizer, source, is_final, Voices(job, sound).is_strange)
+
+
+def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
+    """Return the utterances of the part, by number, in which hardly words are heard, over text; of laughs no voice is known."""
+    if sound is None or not job.options.cascade or not script.is_in_own_time:
+        return set()
     with job.clock.stage("text"):
-        usual = _usual_language(job, engines, sound, [one for one in said if one.text is None])
-        for done, one in enumerate(said, 1):
-            known[one.number] = replace(one, text=_text(job, engines, sound, one, usual))
-            job.progress("hear", done, len(said))
+        speech, found = recognised_speech(job, sound), set[int]()
+        for one in job.part.utterances(script):
+            start, end = one.place.start_s, one.place.end_s
+            own = [other for other in speech.between(start, end) if start <= sum(other.place) / 2 < end]
+            if own and one.text is None and all(other.is_hardly_words for other in own):
+                found.add(one.number)
+        return found
+
+
+def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance]) -> Script:
+    source, todo = job.languages[0], [one for one in said if one.text is None]
+    speech = None if sound is None or not todo else recognised_speech(job, sound)
+    places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+    at = {one.number: place for place, one in enumerate(script.utterances)}
+    found, foreign = dict[int, Said](), dict[int, Transcript]()
+    with job.clock.stage("text"):
+        if speech is not None:
+            for place, told in speech.said_in(places, [at[one.number] for one in todo]):
+                found[place] = told
+                job.progress("hear", len(found), len(todo))
+            foreign = speech.in_another_language(places, found)
+            if not speech.is_final and speech.usual != source:
+                job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
+
+    known = dict[int, Utterance]()
+    for one in said:
+        place = at[one.number]
+        if one.text is not None:  # a person's; where that is what is heard, the times of its words are known
+            text = replace(one.text, text=" ".join(one.text.text.split()), language=source)
+            heard = None if speech is None else speech.known_in(places, place)
+            if heard is not None and heard.text == text.text:
+                text = replace(text, words=heard.words)
+            known[one.number] = replace(one, text=text)
+            continue
+        said_in_it = foreign.get(place, found[place].text if place in found else Transcript("", source))
+        text = Text(said_in_it.text, said_in_it.language, "recogniser", said_in_it.words, said_in_it.has_loop)
+        known[one.number] = replace(one, text=text)
+        if place in found and found[place].is_hardly_words and one.target is None:
+            job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)
     return with_more(script, known)
-
-
-def _usual_language(job: Job, engines: Engines, sound: Sound | None, said: Sequence[Utterance]) -> str:
-    """Return the language of most of the speech, and tell it where it is another than was asked for."""
-    asked = job.languages[0]
-    if sound is None or not said:
-        return asked
-    longest = sorted((one.place for one in said), key=lambda place: -place.seconds)[:LONGEST]
-    spans = [(place.start_s, place.end_s) for place in longest]
-    made_of = (job.digest, spans, asked, engines.fingerprints["recognizer"], job.models.arithmetic)
-    pieces = (sound.between(*span) for span in spans)
-    found = job.store.kept(str, "languages", made_of, lambda: main_language(engines.recognizer, pieces, asked))
-    if found != asked:
-        job.notes.add(OTHER_LANGUAGE(found=found, asked=asked))
-    return found
-
-
-def _text(job: Job, engines: Engines, sound: Sound | None, one: Utterance, usual: str) -> Text:
-    """Return what is heard in an utterance; where a person wrote something else, that, without the times of its words.
-
-    usual: the language of most of the recording.
-    """
-    language = job.languages[0]
-    speech = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
-    made_of = (speech, language, usual, engines.fingerprints["recognizer"], job.models.arithmetic)
-    if one.text is not None:
-        told = replace(one.text, text=" ".join(one.text.text.split()), language=language)
-        found = None if speech is None else job.store.find(Transcript, "heard", made_of)
-        return told if found is None or found.text != told.text else replace(told, words=found.words)
-    if speech is None:
-        return Text("", language, "recogniser")
-    found = job.store.kept(Transcript, "heard", made_of, lambda: hear_in_its_language(engines.recognizer, speech, language, usual))
-    return Text(found.text, found.language, "recogniser", found.words, found.has_loop)

@@ -450,11 +450,11 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
         if not self.cascade or self.text2unit_path:
             return self
         encoder, renderer = self.av2unit_path, self.unit2av_path
-        source, to = self.source, self.to
+        to = self.to
         if encoder is None and renderer is None:
             encoder, renderer = usual_model("--av2unit-path"), usual_model("--unit2av-path")
-            source, to = source or "en", to or "ko"
+            to = to or "ko"
         if encoder is None or renderer is None or bundle_of(renderer) is not None:
             return self
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
-        return replace(self, source=source, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
+        return replace(self, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)

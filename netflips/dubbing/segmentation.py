@@ -38,7 +38,7 @@ def cut_utterances(
         else:
             stretches.append((start, end))
     quietest = quietest or (lambda start, end: (start + end) / 2)
-    pieces = [piece for stretch in stretches for piece in _pieces(stretch, length, quietest)]
+    pieces = [piece for stretch in stretches for piece in cut_stretch(stretch, length, quietest)]
     inner = sorted(borders)
     must_part = [
         start - end > LONGEST_INNER_PAUSE_S or any(end <= border <= start for border in inner)
@@ -61,8 +61,8 @@ def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
     return found
 
 
-def _pieces(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:
-    """Cut a stretch that is too long at quiet moments, so that each piece fits and the last one is not too short."""
+def cut_stretch(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:
+    """Cut a stretch of speech that is too long at quiet moments, so that each piece fits and the last one is not too short."""
     (start, end), (least, most), pieces = stretch, length, list[Span]()
     while end - start > most:
         latest = min(start + most, end - least)

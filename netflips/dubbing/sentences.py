@@ -23,8 +23,10 @@ _BEFORE_MAIN = re.compile(
     r"(?:when|if|because|although|though|while|unless|until|once|whenever|for every)\b[^,?!]*\.$", re.IGNORECASE
 )
 """A clause that stands before its main clause, which a recogniser that hears it alone ends with a stop."""
-_CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|that)\b")
-"""How a piece begins, in small letters, that continues the one before."""
+_CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|that)\b", re.IGNORECASE)
+"""How a piece begins that may continue the one before, whatever stop stands there."""
+_SHORT_S, _LONG_S = 0.35, 2.5
+"""Pauses (s): after a shorter one such a piece does continue, as after any if it begins small; after a longer one nothing does."""
 _ENDINGS = (
     (r"[,;:\u2026\u2014-]$", 0.0),
     (r"(?:고|서|면|며|니까|지만|는데|은데|도록|려고|때|다가|거나)$", 0.05),
@@ -57,8 +59,8 @@ class WholeSentence(NamedTuple):
 
 
 def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
-    """Return the sentences of utterances in order, all of which have a text: one without a stop at its end goes on in the next, of
-    the same speaker. A recogniser that writes no stops at all says nothing of this."""
+    """Return the sentences of utterances in order, all of which have a text: by stops and pauses, of one speaker. A recogniser that
+    writes no stops at all says nothing of this."""
     groups = list[list[Utterance]]()
     has_stops = any(_ends(_text(one)) for one in said)
     for one in said:
@@ -68,7 +70,7 @@ def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
             and group
             and group[-1].number + 1 == one.number
             and group[-1].speaker == one.speaker
-            and _goes_on(_text(group[-1]), _text(one))
+            and _goes_on(_text(group[-1]), _text(one), one.place.start_s - group[-1].place.end_s)
             and len(group) < MOST_PIECES
             and one.place.end_s - group[0].place.start_s <= _LONGEST_S
         ):
@@ -86,9 +88,12 @@ def _ends(text: str) -> bool:
     return bool(text) and text[-1] in _STOPS and not text.endswith(("...", "\u2026"))
 
 
-def _goes_on(text: str, following: str) -> bool:
-    hints = (_NEVER_LAST.search(text), _BEFORE_MAIN.match(text), _CONTINUES.match(following))
-    return not _ends(text) or any(hints)
+def _goes_on(text: str, following: str, pause_s: float) -> bool:
+    """Return whether a sentence goes on in what follows it, by its punctuation and the pause (s) between."""
+    if pause_s > _LONG_S:
+        return False
+    hints = (_NEVER_LAST.search(text), _BEFORE_MAIN.match(text), following[:1].islower())
+    return not _ends(text) or any(hints) or (pause_s <= _SHORT_S and bool(_CONTINUES.match(following)))
 
 
 def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:

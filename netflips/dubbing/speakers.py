@@ -1,5 +1,6 @@
 """Who is heard and seen in each utterance, by name: whose face is drawn, and in whose voice it is spoken."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
@@ -10,12 +11,15 @@ import numpy as np
 from avcore.errors import InputError, NoFaceError
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
+from avcore.notes import several
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
-from netflips.dubbing.job import Job
+from netflips.dubbing.hear import hardly_words
+from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.voices import group_voices, voice_for, voice_in
+from netflips.dubbing.voice_groups import Voices
+from netflips.dubbing.voices import voice_for
 from netflips.dubbing.watch import Face, Faces, InSight
 from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
 from netflips.script.types import FaceQuality, FaceTrackTold, Script, SeenFaces, SpeakerOf, Utterance
@@ -38,9 +42,20 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in said}
     script = with_more(script, seen)
     _warn(script, job, faces, list(seen))
+    _tell_people(job, [script.utterances[number - 1].speaker for number in seen])
     with job.clock.stage("voice"):
         in_order = dict.fromkeys(one.speaker for one in script.utterances if one.number in seen)
         return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in in_order))
+
+
+def _tell_people(job: Job, said: Sequence[str]) -> None:
+    """Say who speaks, before the work, where that was found out of more than one. said: the speaker of each utterance."""
+    names = Counter(said)
+    asked = job.options.script
+    if len(names) < 2 or (asked is not None and any(one.speaker for one in asked.utterances)):
+        return
+    who = ", ".join(f"{name} ({several(count, 'utterance')})" for name, count in names.items())
+    LOG.info("%s: %d people speak: %s; netflips script rename joins two", job.source.path, len(names), who)
 
 
 # Who it is
@@ -51,14 +66,16 @@ def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[d
     if not script.is_in_own_time:
         (one,) = script.utterances
         return {one.number: "speaker 1"}, {one.number: Turn(1, _largest_that_speaks(job, sound, faces.seen.get(one.number)))}
+    laughs = hardly_words(script, job, sound)
     with job.clock.stage("voice"):
-        voices: list[int | None] = [None] * len(script.utterances)
+        voices = dict[int, int | None]()
         if sound is not None and job.options.voice is None:  # else one voice was given for all
-            heard = [voice_in(job, sound, one.place.start_s, one.place.end_s) for one in script.utterances]
-            voices = group_voices(heard, [one.place.seconds for one in script.utterances])
+            spoken = [one for one in script.utterances if one.number not in laughs]
+            groups = Voices(job, sound).groups([(one.place.start_s, one.place.end_s) for one in spoken])
+            voices = {one.number: group for one, group in zip(spoken, groups, strict=True)}
     with job.clock.stage("faces"):
         people = recognise(faces.seen)
-        said = [HeardSpeaker(one.number, one.place.seconds, voice) for one, voice in zip(script.utterances, voices, strict=True)]
+        said = [HeardSpeaker(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
         turns = {one.number: turn for one, turn in zip(said, who_speaks(said, faces.seen, people), strict=True)}
         told = {one.number: one.speaker for one in script.utterances if one.speaker}
         names = {number: told.get(number, f"speaker {turn.person}") for number, turn in turns.items()}

@@ -54,6 +54,8 @@ _BANDS, _MOST_HEADS, _FRAMES = 80, 64, 100
 _LAYER = re.compile(r"decoder/layer_(\d{1,4})/")
 _LEAST_S = 0.1
 """What is shorter holds no word, and faster-whisper finds no times in it."""
+_UNSPACED = ("ja", "zh", "yue", "th", "lo", "my", "km")
+"""Languages that put no blanks between words. In others, what begins without one goes on with the word before, as the % of 98%."""
 _JOINERS = "\u200c\u200d"
 """Signs without a width that words of some scripts are spelt with."""
 
@@ -95,15 +97,17 @@ class Whisper:
         text = _shown("".join(one.text for one in kept))
         if is_loop(text, length_s) and not self._is_published:
             text, kept = "", []
-        words = _words(kept, length_s) if text else ()
+        words = _words(kept, length_s, asked or about.language) if text else ()
         return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(said))
 
     def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
         """Return how probable each language is in the first 30 s of speech float32 [S]; nothing where it knows only one."""
         if not self._model.model.is_multilingual or len(speech) < seconds_to_samples(_LEAST_S):
             return {}
+        begun = np.ascontiguousarray(speech[: self._model.feature_extractor.n_samples], np.float32)
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
-            return dict(self._model.detect_language(np.ascontiguousarray(speech, np.float32))[2])
+            features = self._model.feature_extractor(begun)[..., :-1]  # as `transcribe` takes them: then they are encoded once
+            return dict(self._model.detect_language(features=features)[2])
 
 
 def as_published(recognizer: SpeechRecognizer) -> SpeechRecognizer:
@@ -144,8 +148,20 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
     from faster_whisper import WhisperModel
 
     ctranslate2.set_random_seed(_SEED)  # of what is sampled
+
+    class EncodedOnce(WhisperModel):  # type: ignore[misc]  # of a library that is loaded late
+        """Encodes a sound once where its language is asked for before its text."""
+
+        last: tuple[NDArray[np.float32], Any] | None = None
+
+        def encode(self, features: NDArray[np.float32]) -> Any:
+            last = self.last
+            if last is None or not np.array_equal(last[0], features):
+                last = self.last = features.copy(), super().encode(features)
+            return last[1]
+
     with engine_errors(folder, _WHAT):
-        return WhisperModel(str(folder), local_files_only=True, **settings)
+        return EncodedOnce(str(folder), local_files_only=True, **settings)
 
 
 def _try(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -202,18 +218,24 @@ def _is_head(value: object, *most: int) -> bool:
     return is_pair and all(0 <= one < number for one, number in zip(value, most, strict=True))  # type: ignore[call-overload]
 
 
-def _words(segments: Iterable[Any], end_s: float) -> tuple[Word, ...]:
+def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, ...]:
     """Return the words of all segments; one that has none of its own, as where its times could not be found, is one word."""
     found: list[Word] = []
     now = 0.0
     for segment in segments:
         sure = math.exp(min(segment.avg_logprob, 0.0))
         own = [(one.word, one.start, one.end, one.probability) for one in segment.words or ()]
-        for text, start, stop, probability in own or [(segment.text, segment.start, segment.end, sure)]:
+        for place, (text, start, stop, probability) in enumerate(own or [(segment.text, segment.start, segment.end, sure)]):
             begin = min(max(float(start), now), end_s)
             now = min(max(float(stop), begin), end_s)
-            if shown := _shown(text):
-                found.append(Word(shown, begin, now, min(max(float(probability), 0.0), 1.0)))
+            if not (shown := _shown(text)):
+                continue
+            confidence = min(max(float(probability), 0.0), 1.0)
+            if place and found and language not in _UNSPACED and not text[0].isspace():
+                before = found[-1]
+                found[-1] = Word(before.text + shown, before.start_s, now, min(before.confidence, confidence))
+            else:
+                found.append(Word(shown, begin, now, confidence))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Divide and join utterances of a script, as a person does who reads a draft; `netflips script list | split | join`, and the page.
+"""Divide and join utterances of a script, and their speakers, as a person does who reads a draft: `netflips script`, and the page.
 
 What a person said stays with its utterance. What was found of the old ones (units, faces, a translation, the fit) is found anew.
 """
@@ -62,6 +62,20 @@ def join(script: Script, number: int) -> Script:
     span = TimeSpan(one.place.start_s, max(one.place.end_s, other.place.end_s))
     made = Utterance(0, span, one.speaker, text=text, target=_target(one, other))
     return _numbered(script, (*script.utterances[: number - 1], made, *script.utterances[number + 1 :]))
+
+
+def rename(script: Script, name: str, to: str) -> Script:
+    """Return the script with a speaker by another name; by that of another speaker, they are one, with the other's settings.
+
+    Raises UsageError for somebody who says nothing.
+    """
+    names = dict.fromkeys(one.speaker for one in script.utterances)
+    if name not in names:
+        raise UsageError("nobody of this name speaks", expected=", ".join(names), found=name)
+    utterances = tuple(replace(one, speaker=to) if one.speaker == name else one for one in script.utterances)
+    known = any(one.name == to for one in script.speakers)
+    speakers = tuple(replace(one, name=to) if one.name == name else one for one in script.speakers if not known or one.name != name)
+    return replace(script, utterances=utterances, speakers=speakers)
 
 
 def _utterance(script: Script, number: int) -> Utterance:
@@ -160,6 +174,20 @@ class SplitOptions(JoinOptions):
     """where, in the video's time (default: at its longest pause)"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RenameOptions(QuietOptions):
+    """Give a speaker another name, or that of another speaker, so that they are one."""
+
+    script: Path = positional("SCRIPT", file=Input("the script"))
+    """of --draft or --report"""
+    name: str = positional("NAME")
+    """of the speaker, as netflips script list has it"""
+    to: str = positional("TO")
+    """the new name"""
+    out: Path = out_flag("the new script")
+    """for netflips dub --script-in"""
+
+
 def _list(options: ListOptions) -> None:
     lines = list[str]()
     for one in read_script(options.script).utterances:
@@ -177,7 +205,11 @@ def _join(options: JoinOptions) -> None:
     _write(join(read_script(options.script), options.number), options)
 
 
-def _write(script: Script, options: JoinOptions) -> None:
+def _rename(options: RenameOptions) -> None:
+    _write(rename(read_script(options.script), options.name, options.to), options)
+
+
+def _write(script: Script, options: JoinOptions | RenameOptions) -> None:
     require_own_files(script, options.out)  # named from the script's folder
     write_script(options.out, script)
     LOG.info("%s: %s", options.out, several(len(script.utterances), "utterance"))
@@ -185,11 +217,12 @@ def _write(script: Script, options: JoinOptions) -> None:
 
 _COMMANDS = Commands(
     "netflips script",
-    "List, divide and join the utterances of a script.",
+    "List, divide and join the utterances of a script, and rename who speaks.",
     {
         "list": Command(ListOptions, "netflips script list", _list),
         "split": Command(SplitOptions, "netflips script split", _split),
         "join": Command(JoinOptions, "netflips script join", _join),
+        "rename": Command(RenameOptions, "netflips script rename", _rename),
     },
 )
 build_parser, main = _COMMANDS.parser, _COMMANDS.main

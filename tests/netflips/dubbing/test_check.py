@@ -219,8 +219,14 @@ def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -
 
 def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(tmp_path: Path) -> None:
     lengths = enumerate((2, 2, 20, 9, 40), 1)
-    placed = [Utterance(number, fit=TimeFit(TimeSpan(0, 0), spoken_s=seconds)) for number, seconds in lengths]
+    placed = [Utterance(number, TimeSpan(0, seconds), fit=TimeFit(TimeSpan(0, 0))) for number, seconds in lengths]
     assert [[one.number for one in pack] for pack in packs_of(placed)] == [[1, 2, 3], [4], [5]]
+    spoken = [replace(one, fit=TimeFit(TimeSpan(0, 0), spoken_s=9.0)) for one in placed]
+    assert [[one.number for one in pack] for pack in packs_of(spoken)] == [
+        [1, 2, 3],
+        [4],
+        [5],
+    ]  # one that is said otherwise moves none
     assert [*packs_of([])] == []
     words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))
     listener: Any = SimpleNamespace(hear=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))

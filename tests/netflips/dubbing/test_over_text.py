@@ -26,7 +26,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from avcore.contracts import Transcript
 from avcore.notes import sentence
 from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.dubbing import ears
+from netflips.dubbing import ears, recognise
 from netflips.dubbing.command import main
 from netflips.dubbing.ears import Ear
 from netflips.model_paths import ModelPaths
@@ -38,11 +38,17 @@ from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
-from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.recognizers.tiny import by_pauses, write_whisper
 from tests.netflips.test_say import write_random_speller
 
 HEARD, SAID = "the bus stops", "그 버스 서요"
 WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "ש"}
+
+
+@pytest.fixture(autouse=True)
+def one_utterance_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of several utterances are tested in test_recognise.py."""
+    monkeypatch.setattr(recognise, "packed", by_pauses)
 
 
 @pytest.fixture(scope="module")
@@ -477,7 +483,7 @@ def test_another_language_is_found_out_told_and_kept_and_auto_takes_it(
     given = {"--recognizer": french, "--text2unit-path": folders["--text2unit-path"]}
     asked = ["--translate-with", _program("'그 버스 서요'"), "--verdict", tmp_path / "verdict.json"]
     asked += ["--draft", tmp_path / "draft.json"]
-    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "en", given=given) == 0
+    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
     verdict, told = _verdict(tmp_path), capsys.readouterr().err
     assert (verdict["grade"], verdict["share"], verdict["causes"]) == ("bad", 0.0, ["language"])
     assert "most of what is said is in 'fr', not in 'en'; --from fr takes it" in told
@@ -485,3 +491,6 @@ def test_another_language_is_found_out_told_and_kept_and_auto_takes_it(
     assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "auto", given=given) == 0
     assert _verdict(tmp_path)["grade"] == "good"
     assert read_script(tmp_path / "draft.json").source == "fr"
+    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "en", given=given) == 0  # what somebody says is final
+    assert _verdict(tmp_path)["grade"] == "good"
+    assert "in another language" not in capsys.readouterr().err

@@ -15,7 +15,8 @@ from netflips.dubbing import watch
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
-from netflips.dubbing.voices import group_voices, voice_for
+from netflips.dubbing.voice_groups import group_voices
+from netflips.dubbing.voices import voice_for
 from netflips.dubbing.watch import Face, Faces, InSight, Shots, Watched
 from netflips.script.types import FaceTrackTold, Script, SeenFaces, TimeSpan, Utterance
 

@@ -110,6 +110,22 @@ def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> Non
     assert len(sentences_in([said[0], said[2]])) == 2  # no neighbours
 
 
+@pytest.mark.parametrize(
+    ("first", "pause_s", "second", "is_one"),
+    [
+        ("It has two of them.", 0.3, "And it keeps them warm.", True),  # a stop is not always an end
+        ("It has two of them.", 0.8, "And it keeps them warm.", False),
+        ("It has two of them.", 0.8, "and it keeps them warm.", True),
+        ("Inside the battery,", 0.8, "Tiny particles swim.", True),
+        ("Inside the battery,", 3.0, "Tiny particles swim.", False),
+        ("It is empty.", 0.3, "The particles are elsewhere.", False),
+    ],
+)
+def test_stops_and_pauses_tell_where_a_sentence_ends(first: str, pause_s: float, second: str, is_one: bool) -> None:
+    said = _said((0, 2, "Ann", first), (2 + pause_s, 5, "Ann", second), (6, 7, "Ann", "Yes."))
+    assert len(sentences_in(said)) == (2 if is_one else 3)
+
+
 def test_a_translation_is_shared_out_at_phrases_by_length() -> None:
     text = "공항에 가고 싶으시면, 저기에서 버스를 타세요"
     assert shared_out(text, [2.0, 2.0]) == ["공항에 가고 싶으시면,", "저기에서 버스를 타세요"]

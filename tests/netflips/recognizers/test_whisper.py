@@ -13,7 +13,7 @@ import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
 from netflips.options import transcribe
-from netflips.recognizers import folders
+from netflips.recognizers import folders, whisper
 from netflips.recognizers.folders import Trial, try_apart, weights_of
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.whisper import open_whisper
@@ -55,6 +55,37 @@ def test_one_of_several_languages_finds_out_which_is_spoken_and_takes_what_is_sa
     assert (found.text, found.language) == ("버스 정류장", "ko")
     assert unicodedata.is_normalized("NFC", found.text)
     assert recognizer.hear(noise(), "ko").text == found.text
+
+
+def test_a_sound_is_encoded_once_for_its_language_and_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from faster_whisper import WhisperModel
+
+    encoded = list[int]()
+    real = WhisperModel.encode
+
+    def encode(self: WhisperModel, features: np.ndarray) -> object:
+        encoded.append(features.shape[-1])
+        return real(self, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", encode)
+    recognizer = open_whisper(write_whisper(tmp_path / "many", "the bus", language="en"), "cpu")
+    assert recognizer.languages_in(noise(9))["en"] > 0.2
+    assert recognizer.hear(noise(9), "en").text == "the bus"
+    assert len(encoded) == 1
+    recognizer.hear(noise(8), "en")
+    assert len(encoded) == 2
+
+
+def test_what_begins_without_a_blank_goes_on_with_the_word_before() -> None:
+    said = SimpleNamespace(avg_logprob=-0.1, text=" It is 98% of $7,500.", words=[
+        SimpleNamespace(word=text, start=float(k), end=k + 1.0, probability=0.9 - k / 10)
+        for k, text in enumerate((" It", " is", " 98", "%", " of", " $7", ",500."))
+    ])  # fmt: skip
+    words = whisper._words([said], 10.0, "en")
+    assert [word.text for word in words] == ["It", "is", "98%", "of", "$7,500."]
+    assert (words[2].start_s, words[2].end_s, words[2].confidence) == (2.0, 4.0, pytest.approx(0.6))
+    said.words = [SimpleNamespace(word=text, start=0.0, end=1.0, probability=0.5) for text in ("水", "が")]
+    assert [word.text for word in whisper._words([said], 10.0, "ja")] == ["水", "が"]
 
 
 def test_no_sound_is_no_text_and_what_is_no_sound_is_refused(english: Path) -> None:

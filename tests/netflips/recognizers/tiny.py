@@ -6,6 +6,7 @@ said follows from the position alone, and the times of words from the attention.
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
 from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.segmentation import LONGEST_INNER_PAUSE_S
 
 DIM = 64
 """Width of the network, and the most positions that it knows."""
@@ -42,6 +44,12 @@ def write_whisper(folder: Path, said: str, end_s: float = 30.0, language: str | 
     _write_tokenizer(folder, {token: ids[token] for token in plain}, tokens[len(plain) :])
     _write_model(folder, tokens, [ids[token] for token in script], ids["<|endoftext|>"], [ids[f"<|{one}|>"] for one in _LANGUAGES])
     return folder
+
+
+def by_pauses(lengths: Sequence[float], pauses: Sequence[float] = ()) -> list[range]:
+    """Pack stretches of speech as utterances are cut, in place of `packed`: these models say one sentence of any sound."""
+    ends = [place + 1 for place, pause in enumerate(pauses) if pause > LONGEST_INNER_PAUSE_S or place + 1 == len(lengths)]
+    return [range(start, end) for start, end in pairwise([0, *ends])]
 
 
 def noise(seconds: float = 2.0) -> np.ndarray:

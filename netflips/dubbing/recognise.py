@@ -1,0 +1,295 @@
+"""What is said in a recording as text: recognised in windows of neighbouring stretches of speech, whatever its utterances are.
+
+Windows follow from the sound alone. So an utterance that is divided, joined or corrected lets nothing be recognised again, and
+all utterances get their words by times.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.contracts import SpeechRecognizer, Transcript, Word, of_words
+from netflips.dubbing.segmentation import Span, cut_stretch
+from netflips.dubbing.sound import Sound
+from netflips.recognizers.language import (
+    LEAST_S,
+    LONGEST,
+    UNSURE,
+    Candidate,
+    in_another,
+    is_clearly,
+    is_surer,
+    main_language,
+    spoken_in,
+)
+from netflips.recognizers.windows import WINDOW_S, Piece, packed, recognised_together
+
+_AROUND_S = 0.5
+"""Sound that is recognised before and behind each stretch of speech: longer pauses are shortened to twice that."""
+_STRETCH_S = (2.0, WINDOW_S - 2 * _AROUND_S)
+"""Length of a stretch: a longer one is divided where it is quietest."""
+_LEAST_LETTERS_A_SECOND = 2.0
+"""A stretch with fewer in its window was passed over there, and is recognised by itself: people say 10 to 20."""
+_HARDLY, _SHORT_S = 0.45, 4.0
+"""Mean confidence below which a stretch up to so long may be hardly words. Whisper base hears made laughs at 0.3 as "Good luck,
+everyone", but short phrases in noise, too ("In 1991" at 0.27)."""
+_TIMES, _MANY_TIMES = 3, 5
+"""One syllable of so many letters at most, so many times or more, is a laugh ("Buh, buh, buh, buh"), but for words that people
+do say again; and so are those, said more often ("Yes, yes, yes, yes, yes, yes, yes, yes")."""
+_REPEATED = frozenset(("no", "yes", "go", "bye", "hey", "wow", "now", "you", "so", "run", "hi", "yep", "one", "two", "ten", "why"))
+_NO_WORD = re.compile(
+    r"([^\W\d])\1{3,}|h[aeio]+h?|(?:h[aei])+h?|a?h+m+|m+(?:h+m+)?|u+[hm]+|a+h+|[하흐히헤]{2,}|[음흠]+|[ははフふへハ]{2,}",
+    re.IGNORECASE,
+)
+_REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
+"""What recognisers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
+_NEAR_S = 0.4
+"""How far from the middle of a short pause the words of two utterances may be parted: Whisper's times are not exact."""
+_SENTENCE_END, _PHRASE_END = 0.3, 0.1
+"""How many seconds nearer a place counts that is the end of a sentence, or of a phrase."""
+
+
+class Stretch(NamedTuple):
+    """A stretch of speech, and what is recognised in it."""
+
+    place: Span
+    text: Transcript
+    """With times of the recording; nothing where it is hardly words."""
+    is_hardly_words: bool = False
+    is_usual: bool = True
+    """Its window is clearly in the usual language."""
+
+
+class Said(NamedTuple):
+    """What is recognised in an utterance."""
+
+    text: Transcript
+    """With times from the utterance's beginning."""
+    is_hardly_words: bool = False
+
+
+@dataclass(eq=False)
+class RecognisedSpeech:
+    """The speech of a recording, recognised window by window when it is asked for; what was is held."""
+
+    sound: Sound
+    recognizer: SpeechRecognizer
+    """Keeps what it recognised, where work is kept."""
+    language: str = ""
+    """That is spoken, "" = found out."""
+    is_final: bool = False
+    """Somebody said it: no stretch is in another language."""
+    is_strange: Callable[[Span], bool] = lambda _: False
+    """Whether a stretch is in no voice that speaks much: a laugh, if it is recognised unsurely besides."""
+    windows: dict[int, list[Stretch]] = field(default_factory=dict)
+    """Those that were recognised, by the place of their first stretch."""
+
+    @cached_property
+    def places(self) -> list[Span]:
+        """The stretches of speech, in order, each short enough for a window."""
+        quietest = self.sound.activity.quietest_s
+        return [piece for one in self.sound.regions for piece in cut_stretch((one.start_s, one.end_s), _STRETCH_S, quietest)]
+
+    @cached_property
+    def usual(self) -> str:
+        """The language of most of the speech: the one that is asked for, unless the longest windows are clearly in another."""
+        if len(self.recognizer.languages) == 1:
+            return self.recognizer.languages[0]
+        by_length = sorted(self._packs, key=lambda pack: -self._seconds(pack))[:LONGEST]
+        return main_language(self.recognizer, (self._joined(pack) for pack in by_length), self.language)
+
+    def between(self, start_s: float, end_s: float) -> list[Stretch]:
+        """Return the stretches of the windows that reach into a time of the recording (s)."""
+        return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
+
+    def said_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, Said]]:
+        """Yield what some of the utterances say, each with its place among all, in the language of the recording."""
+        for number in numbers:
+            start, end = utterances[number]
+            own = [one for one in self.between(start, end) if min(one.place[1], end) - max(one.place[0], start) > 0]
+            if not own:  # a person says that there is speech
+                text = self._alone((start, end))
+                is_hardly = self._is_hardly_words(text, (start, end))
+                yield number, Said(Transcript("", text.language), True) if is_hardly else Said(text)
+                continue
+            text = self._words_of(utterances, number)
+            yield number, Said(text, not text.text and all(one.is_hardly_words for one in own))
+
+    def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
+        """Return what an utterance says where all of it was recognised already; None where it was not."""
+        packs = [pack for pack in self._packs if self._reaches(pack, *utterances[number])]
+        is_known = bool(packs) and all(pack.start in self.windows for pack in packs)
+        return self._words_of(utterances, number) if is_known else None
+
+    def in_another_language(self, utterances: Sequence[Span], said: Mapping[int, Said]) -> dict[int, Transcript]:
+        """Return what is said in those utterances that are surely in another language than most, by their places among all."""
+        found = list[Candidate]()
+        for number, one in {} if self.is_final else said.items():
+            start, end = utterances[number]
+            is_doubtful = one.text.confidence < UNSURE or not all(other.is_usual for other in self.between(start, end))
+            if end - start < LEAST_S or not is_doubtful:
+                continue
+            speech = self.sound.between(start, end)
+            other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
+            if other == self.usual:
+                continue
+            text = self.recognizer.hear(speech, other)
+            if is_surer(text, self._alone((start, end))):
+                found.append(Candidate(number, end - start, text))
+        return in_another(found)
+
+    # Windows
+
+    @cached_property
+    def _extents(self) -> list[Span]:
+        """From when to when the sound of each stretch is recognised: with what is around it, up to the middle of a pause."""
+        edges = [0.0, *(edge for place in self.places for edge in place), self.sound.activity.seconds]
+        return [
+            (start - min(_AROUND_S, (start - edges[2 * k]) / (2 if k else 1)), end + min(_AROUND_S, (edges[2 * k + 3] - end) / 2))
+            for k, (start, end) in enumerate(self.places)
+        ]
+
+    @cached_property
+    def _packs(self) -> list[range]:
+        pauses = [after[0] - before[1] for before, after in pairwise(self.places)]
+        return packed([end - start for start, end in self._extents], [*pauses, 0.0])
+
+    def _seconds(self, pack: range) -> float:
+        return sum(self._extents[k][1] - self._extents[k][0] for k in pack)
+
+    def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
+        return self._extents[pack[0]][0] < end_s and start_s < self._extents[pack[-1]][1]
+
+    def _pieces(self, pack: range) -> list[Piece]:
+        return [Piece(self.sound.between(*self._extents[k]), self._extents[k][0]) for k in pack]
+
+    def _joined(self, pack: range) -> Samples:
+        return np.concatenate([piece.samples for piece in self._pieces(pack)])
+
+    def _window(self, pack: range) -> list[Stretch]:
+        if pack.start not in self.windows:
+            self.windows[pack.start] = self._recognised(pack)
+        return self.windows[pack.start]
+
+    def _recognised(self, pack: range) -> list[Stretch]:
+        """Recognise the stretches of a window together; each that gets hardly anything of it, by itself."""
+        pieces, is_usual = self._pieces(pack), True
+        if not self.is_final:
+            is_usual = is_clearly(self.recognizer.languages_in(self._joined(pack)), self.usual)
+        texts = recognised_together(pieces, self._hear)
+        for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
+            text, place = texts[number], self.places[k]
+            if text.has_loop or _letters(text) < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
+                alone = self._hear(piece.samples).shifted(piece.start_s)
+                if text.has_loop or alone.confidence >= max(text.confidence, UNSURE) or not text.text:
+                    texts[number] = alone
+                    _take_from_neighbours(texts, number)
+
+        found = list[Stretch]()
+        for k, text in zip(pack, texts, strict=True):
+            is_hardly = self._is_hardly_words(text, self.places[k])
+            found.append(Stretch(self.places[k], Transcript("", text.language) if is_hardly else text, is_hardly, is_usual))
+        return found
+
+    def _hear(self, speech: Samples) -> Transcript:
+        language = self.language if self.is_final else self.usual
+        return self.recognizer.hear(speech, language or None)
+
+    def _alone(self, place: Span) -> Transcript:
+        """Return what a stretch of the recording says by itself, with times from its beginning."""
+        return self._hear(self.sound.between(*place))
+
+    def _is_hardly_words(self, text: Transcript, place: Span) -> bool:
+        """Return whether a stretch of speech is hardly words: nothing or no words are recognised in it, or it is short, recognised
+        very unsurely, and in a strange voice."""
+        if text.has_loop:
+            return False
+        if not text.words or _is_no_words(text.text):
+            return not text.words or place[1] - place[0] <= _SHORT_S
+        return place[1] - place[0] <= _SHORT_S and text.confidence < _HARDLY and self.is_strange(place)
+
+    # Utterances
+
+    def _words_of(self, utterances: Sequence[Span], number: int) -> Transcript:
+        start, end = utterances[number]
+        first, last = (self._border(utterances, k) for k in (number - 1, number))
+        first, last = max(first, start - _AROUND_S), min(last, end + _AROUND_S)
+        near = self.between(start - _AROUND_S, end + _AROUND_S)
+
+        def within(time_s: float) -> float:
+            return min(max(time_s - start, 0.0), end - start)
+
+        own = [
+            word._replace(start_s=within(word.start_s), end_s=within(word.end_s))
+            for stretch in near
+            for word in stretch.text.words
+            if first <= _middle(word) < last
+        ]
+        has_loop = any(one.text.has_loop for one in near if start <= sum(one.place) / 2 < end)
+        text = of_words(own, near[0].text.language if near else self.language)
+        return Transcript(text.text, text.language, text.words, has_loop)
+
+    def _border(self, utterances: Sequence[Span], number: int) -> float:
+        """Return the time that parts the words of an utterance from those of the next: the middle of the pause, or near it where
+        the words pause, and a sentence or a phrase ends."""
+        if number < 0 or number + 1 >= len(utterances):
+            return float("-inf") if number < 0 else float("inf")
+        before, after = utterances[number][1], utterances[number + 1][0]
+        middle = (before + after) / 2
+        if after - before > 2 * _NEAR_S:
+            return middle
+        near = self.between(before - 2 * _AROUND_S, after + 2 * _AROUND_S)
+        words = [word for stretch in near for word in stretch.text.words]
+        places = [(abs((one.end_s + other.start_s) / 2 - middle), one, other) for one, other in pairwise(words)]
+        close = [
+            (away - _ends(one.text) - min(other.start_s - one.end_s, _NEAR_S), one, other)
+            for away, one, other in places
+            if away <= _NEAR_S
+        ]
+        if not close:
+            return middle
+        _, one, other = min(close, key=lambda row: row[0])
+        return (_middle(one) + _middle(other)) / 2
+
+
+def _take_from_neighbours(texts: list[Transcript], number: int) -> None:
+    """Take the words of one of some stretches in a row from those beside it, where they are its own with times that missed it."""
+    own = [_plain(word) for word in texts[number].words]
+    for other, is_before in ((number - 1, True), (number + 1, False)):
+        if not own or not 0 <= other < len(texts):
+            continue
+        words = texts[other].words
+        edge, rest = (words[-len(own) :], words[: -len(own)]) if is_before else (words[: len(own)], words[len(own) :])
+        if [_plain(word) for word in edge] == own:
+            texts[other] = replace(of_words(rest, texts[other].language), has_loop=texts[other].has_loop)
+
+
+def _plain(word: Word) -> str:
+    return "".join(filter(str.isalnum, word.text.casefold()))
+
+
+def _middle(word: Word) -> float:
+    return (word.start_s + word.end_s) / 2
+
+
+def _ends(word: str) -> float:
+    """Return how much more likely a text is parted behind a word (s)."""
+    return _SENTENCE_END if word.endswith((".", "?", "!", "\u3002", "\uff1f")) else _PHRASE_END if word.endswith(",") else 0.0
+
+
+def _letters(text: Transcript) -> int:
+    return sum(map(str.isalnum, text.text))
+
+
+def _is_no_words(text: str) -> bool:
+    """Return whether a text is what recognisers write for what is no speech: remarks, laughs, hums, a syllable again and again."""
+    words = [word.casefold() for word in re.findall(r"\w+", _REMARK.sub(" ", text))]
+    is_syllable = len(words) >= _TIMES and len(set(words)) == 1 and len(words[0]) <= _TIMES
+    is_syllable = is_syllable and (words[0] not in _REPEATED or len(words) >= _MANY_TIMES)
+    return is_syllable or all(_NO_WORD.fullmatch(word) for word in words)

@@ -1,0 +1,256 @@
+"""Speech recognised in windows: words by their times, what a window passes over, other languages, and what is hardly words.
+
+Each word is a constant that is its own sound, so that a stand-in for a recogniser can read it off again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.contracts import Transcript, Word
+from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
+from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.recognise import RecognisedSpeech, Said
+from netflips.dubbing.segmentation import Span
+from netflips.dubbing.sound import Sound
+from netflips.recognizers.windows import Piece, packed, recognised_together
+
+_WORD_S = 0.3
+_STEP = 0.002
+"""How much louder the sound of each word of the vocabulary is than that of the one before."""
+
+
+@dataclass
+class Reader:
+    """Reads words off their sound. late_s: its times are so much late. passed_over: words that it does not hear among others."""
+
+    vocabulary: Sequence[str]
+    late_s: float = 0.0
+    late: Mapping[str, float] = field(default_factory=dict)
+    passed_over: Sequence[str] = ()
+    loops_from_s: float = float("inf")
+    sure: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    spoken: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """How probable languages are where the first word is one."""
+    asked: list[tuple[float, str | None]] = field(default_factory=list)
+    languages_asked: int = 0
+
+    name = "reader"
+    languages = ("en", "fr", "ja")
+
+    def _runs(self, speech: np.ndarray) -> list[tuple[str, float, float]]:
+        codes = np.round(speech / _STEP).astype(int)
+        edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+        return [
+            (self.vocabulary[codes[a] - 1], a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in pairwise(edges) if b > a and codes[a] > 0
+        ]
+
+    def _late(self, word: str, seconds: float) -> float:
+        return self.late_s + (self.late.get(word, 0.0) if seconds > 2 else 0.0)
+
+    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        seconds = len(speech) / SAMPLE_RATE
+        self.asked.append((seconds, language))
+        runs = [run for run in self._runs(speech) if run[0] not in self.passed_over or seconds < 4]
+        words = tuple(
+            Word(
+                text, min(start + self.late_s, seconds), min(end + self.late_s, seconds), self.sure.get((text, language or ""), 0.9)
+            )
+            for text, start, end in runs
+        )
+        return Transcript(" ".join(word.text for word in words), language or "", words, has_loop=seconds >= self.loops_from_s)
+
+    def languages_in(self, speech: np.ndarray) -> Mapping[str, float]:
+        self.languages_asked += 1
+        first = next(iter(self._runs(speech)), ("", 0, 0))[0]
+        return self.spoken.get(first, {"en": 1.0})
+
+
+def _sound(path: Path, says: Sequence[str], vocabulary: Sequence[str], pause_s: float = 0.8) -> tuple[Sound, list[Span]]:
+    """Write sentences with pauses between them, and say where each of them is."""
+    parts, places = [np.zeros(SAMPLE_RATE, np.float32)], list[Span]()
+    for sentence in says:
+        start = sum(map(len, parts)) / SAMPLE_RATE
+        codes = [vocabulary.index(word) + 1 for word in sentence.split("|")]
+        parts += [np.full(round(_WORD_S * SAMPLE_RATE), code * _STEP, np.float32) for code in codes]
+        places.append((start, sum(map(len, parts)) / SAMPLE_RATE))
+        parts.append(np.zeros(round(pause_s * SAMPLE_RATE), np.float32))
+    sound = np.concatenate(parts)
+    sound.tofile(path)
+    steps = -(-len(sound) // STEP_SAMPLES)
+    middles = (np.arange(steps) + 0.5) * STEP_SAMPLES / SAMPLE_RATE
+    spoken = np.any([(middles >= start) & (middles < end) for start, end in places], axis=0)
+    activity = SpeechActivity(spoken.astype(np.float32), np.where(spoken, -20.0, -90.0).astype(np.float32), len(sound))
+    return Sound(path, activity), places
+
+
+def _speech(
+    path: Path, says: Sequence[str], pause_s: float = 0.8, is_final: bool = True, **how: object
+) -> tuple[RecognisedSpeech, Reader, list[Span]]:
+    vocabulary = list(dict.fromkeys(word for sentence in says for word in sentence.split("|")))
+    reader = Reader(vocabulary, **how)  # type: ignore[arg-type]
+    sound, places = _sound(path / "sound.f32", says, vocabulary, pause_s)
+    return RecognisedSpeech(sound, reader, "en", is_final), reader, places
+
+
+def _texts(speech: RecognisedSpeech, places: Sequence[Span]) -> list[str]:
+    return [said.text.text for _, said in speech.said_in(places, range(len(places)))]
+
+
+SAYS = ["Inside|the|battery,", "tiny|particles|swim.", "So|it|is|not|empty?", "No,|it|is|not.", "Nothing|leaves|the|battery."]
+
+
+def test_stretches_are_recognised_together_and_get_their_words_by_times(tmp_path: Path) -> None:
+    speech, reader, places = _speech(tmp_path, SAYS)
+    assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
+    assert len(reader.asked) == 1  # all of them at once
+    assert reader.languages_asked == 0  # somebody said it
+    (_, said), *_ = speech.said_in(places, [2])
+    edges = [edge for word in said.text.words for edge in (word.start_s, word.end_s)]
+    assert edges == pytest.approx([edge for k in range(5) for edge in (0.3 * k, 0.3 * (k + 1))], abs=0.01)
+    assert len(reader.asked) == 1
+
+
+def test_windows_hold_half_a_minute_end_at_long_pauses_and_later_ones_do_not_move() -> None:
+    assert [*map(len, packed([2.0] * 30))] == [14, 14, 2]
+    pauses = [0.3] * 30
+    pauses[10] = 2.0
+    assert [*map(len, packed([2.0] * 30, pauses))] == [11, 14, 5]
+    assert packed([40.0, 1.0]) == [range(1), range(1, 2)]
+    assert packed([]) == []
+    before = packed([2.0] * 30, pauses)
+    assert packed([2.0] * 13 + [1.7] + [2.0] * 16, pauses)[0] == before[0]
+
+
+def test_no_utterance_that_is_divided_joined_or_corrected_lets_anything_be_recognised_again(tmp_path: Path) -> None:
+    speech, reader, places = _speech(tmp_path, SAYS * 8)
+    texts = _texts(speech, places)
+    asked = len(reader.asked)
+    assert asked == len([*packed([2.4] * 40)]) or asked < 6
+    (start, end) = places[2]
+    divided = [*places[:2], (start, start + 0.6), (start + 0.6, end), *places[3:]]
+    assert _texts(speech, divided) == [*texts[:2], "So it", "is not empty?", *texts[3:]]
+    joined = [*places[:2], (places[2][0], places[3][1]), *places[4:]]
+    assert _texts(speech, joined)[2] == f"{texts[2]} {texts[3]}"
+    others = [number for number in range(len(places)) if number != 4]
+    assert [said.text.text for _, said in speech.said_in(places, others)] == [texts[number] for number in others]
+    known = speech.known_in(places, 4)
+    assert known is not None
+    assert known.text == texts[4]
+    assert len(reader.asked) == asked
+    fresh, reader, places = _speech(tmp_path, SAYS * 8)
+    assert fresh.known_in(places, 4) is None
+    assert not reader.asked
+
+
+def test_words_near_a_short_pause_go_with_their_sentence_though_their_times_are_late(tmp_path: Path) -> None:
+    speech, _, places = _speech(tmp_path, SAYS, pause_s=0.4, late_s=0.3)
+    assert _texts(speech, places) == [sentence.replace("|", " ") for sentence in SAYS]
+
+
+def test_what_a_window_passes_over_is_recognised_by_itself(tmp_path: Path) -> None:
+    speech, reader, places = _speech(tmp_path, SAYS, passed_over=["No,", "is", "not."])  # and hears "it" alone
+    assert _texts(speech, places)[3] == "No, it is not."
+    assert len(reader.asked) == 2
+    assert reader.asked[1][0] == pytest.approx(2.0, abs=0.2)  # with what is around it
+    looping, reader, places = _speech(tmp_path, SAYS, loops_from_s=5.0)
+    assert _texts(looping, places) == [sentence.replace("|", " ") for sentence in SAYS]
+    assert len(reader.asked) == 6
+
+
+def test_words_whose_times_missed_their_stretch_are_not_said_twice(tmp_path: Path) -> None:
+    says = ["Is|it|empty?", "No.", "Nothing|leaves."]
+    for late_s in (0.9, -0.9):
+        (folder := tmp_path / str(late_s)).mkdir()
+        speech, _, places = _speech(folder, says, pause_s=0.4, late={"No.": late_s})
+        assert _texts(speech, places) == ["Is it empty?", "No.", "Nothing leaves."]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "sure", "is_hardly"),
+    [
+        ("Good|luck,|everyone.", 0.3, True),  # as Whisper writes of a laugh, very unsurely: in a strange voice
+        ("Good|luck,|everyone.", 0.6, False),
+        ("Ha|ha|ha!", 0.95, True),
+        ("Hmm.", 0.9, True),
+        ("[laughs]", 0.9, True),
+        ("Nnnnnnnn", 0.8, True),
+        ("Buh,|buh,|buh.", 0.65, True),
+        ("No,|no,|no.", 0.9, False),
+        ("Yes,|yes|yes!|yes,|yes?|yes.", 0.9, True),
+        ("Yes.", 0.7, False),
+        ("One|two|three|four|five|six|seven|eight|nine|ten|of|them|are|not|here|at|all", 0.3, False),  # long: told as unsure
+    ],
+)
+def test_what_is_hardly_words_is_told_from_words(tmp_path: Path, sentence: str, sure: float, is_hardly: bool) -> None:
+    says = [*SAYS[:2], sentence, *SAYS[2:]]
+    speech, _, places = _speech(tmp_path, says, sure={(word, "en"): sure for word in sentence.split("|")})
+    speech.is_strange = lambda place: place[0] == pytest.approx(places[2][0], abs=0.1)
+    said = dict(speech.said_in(places, range(len(places))))
+    assert [one.is_hardly_words for one in said.values()] == [number == 2 and is_hardly for number in range(len(places))]
+    assert said[2].text.text == ("" if is_hardly else sentence.replace("|", " "))
+    assert [one.place for one in speech.between(0, 99) if one.is_hardly_words] == [
+        pytest.approx(places[2], abs=0.1) for _ in range(is_hardly)
+    ]
+
+
+FRENCH = ["le|bus|rouge|arrive|a|midi|devant", "nous|allons|tous|au|marche|avec|lui"]
+_IS_FRENCH = {"fr": 0.9, "en": 0.05}
+
+
+def _with_french(
+    path: Path, french: Sequence[str], sure: float, english: float, is_final: bool = False
+) -> tuple[dict[int, Transcript], Reader]:
+    says = [*SAYS[:2], *french, *SAYS[2:]]
+    words = {word for sentence in french for word in sentence.split("|")}
+    confidences = {(word, language): value for word in words for language, value in (("fr", sure), ("en", english))}
+    spoken = {sentence.split("|")[0]: _IS_FRENCH for sentence in french}
+    speech, reader, places = _speech(path, says, is_final=is_final, sure=confidences, spoken=spoken)
+    said = dict(speech.said_in(places, range(len(places))))
+    return speech.in_another_language(places, said), reader
+
+
+def test_another_language_must_be_sure_by_itself_and_in_its_neighbours(tmp_path: Path) -> None:
+    found, _ = _with_french(tmp_path, FRENCH, sure=0.7, english=0.3)
+    assert {number: (text.language, text.text.split()[0]) for number, text in found.items()} == {2: ("fr", "le"), 3: ("fr", "nous")}
+    assert not _with_french(tmp_path, FRENCH, sure=0.2, english=0.5)[0]  # as Whisper takes clear English for Japanese
+    assert not _with_french(tmp_path, FRENCH[:1], sure=0.7, english=0.3)[0]  # its neighbours are English
+    assert not _with_french(tmp_path, FRENCH[:1], sure=0.95, english=0.3)[0]  # and it is short
+    long = ["|".join([FRENCH[0], FRENCH[1]])]
+    assert [*_with_french(tmp_path, long, sure=0.95, english=0.3)[0]] == [2]
+    found, reader = _with_french(tmp_path, FRENCH, sure=0.9, english=0.1, is_final=True)
+    assert not found
+    assert {language for _, language in reader.asked} == {"en"}
+    assert reader.languages_asked == 0
+
+
+def test_what_is_unsure_in_a_voice_that_speaks_much_is_words(tmp_path: Path) -> None:
+    speech, _, places = _speech(tmp_path, [*SAYS, "In|1991"], sure={("In", "en"): 0.1, ("1991", "en"): 0.3})
+    assert _texts(speech, places)[-1] == "In 1991"
+
+
+def test_the_language_of_most_is_taken_where_none_was_asked_for(tmp_path: Path) -> None:
+    spoken = {"Inside": {"fr": 0.95, "en": 0.01}}
+    speech, reader, places = _speech(tmp_path, SAYS, is_final=False, spoken=spoken)
+    assert speech.usual == "fr"
+    assert [text.language for text in (said.text for _, said in speech.said_in(places, [0, 1]))] == ["fr", "fr"]
+    assert {language for _, language in reader.asked} == {"fr"}
+
+
+def test_speech_where_none_was_found_is_recognised_by_itself(tmp_path: Path) -> None:
+    speech, reader, _ = _speech(tmp_path, SAYS)
+    end = speech.sound.activity.seconds
+    assert [*speech.said_in([(end - 0.7, end - 0.1)], [0])] == [(0, Said(Transcript("", "en"), is_hardly_words=True))]
+    assert reader.asked[-1][0] == pytest.approx(0.6)
+
+
+def test_pieces_keep_their_own_clocks_and_a_loop_is_told_of_all() -> None:
+    words = (Word("a", 0.6, 0.9, 1.0), Word("b", 1.9, 2.5, 1.0))
+    pieces = [Piece(np.zeros(2 * SAMPLE_RATE, np.float32), 10.0), Piece(np.zeros(SAMPLE_RATE, np.float32), 20.0)]
+    heard = recognised_together(pieces, lambda speech: Transcript("a b", "en", words, has_loop=len(speech) == 3 * SAMPLE_RATE))
+    assert [one.words for one in heard] == [(Word("a", 10.6, 10.9, 1.0),), (Word("b", pytest.approx(19.9), 20.5, 1.0),)]
+    assert [one.has_loop for one in heard] == [True, True]
