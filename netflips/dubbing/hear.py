@@ -144,10 +144,10 @@ def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
         return set()
     with job.clock.stage("text"):
         speech, found = recognised_speech(job, sound), set[int]()
-        for one in job.part.utterances(script):
+        for one in (one for one in job.part.utterances(script) if one.text is None and one.target is None):
             start, end = one.place.start_s, one.place.end_s
             own = [other for other in speech.between(start, end) if start <= sum(other.place) / 2 < end]
-            if own and one.text is None and all(other.is_hardly_words for other in own):
+            if own and all(other.is_hardly_words for other in own):
                 found.add(one.number)
         return found
 

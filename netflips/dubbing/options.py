@@ -1,6 +1,7 @@
 """What can be asked of a dub, checked once: flags, their help, the page's form and Python come from these fields."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from netflips.bulk.spread import SpreadFlags
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker
+from netflips.dubbing.spleeter import SPLEETER, require_spleeter
 from netflips.model_paths import UnitOffset
 from netflips.provenance.options import MarkFlags
 from netflips.published.store import usual_model
@@ -147,7 +149,8 @@ class DubOptions(MarkFlags):
     loudness: float | None = flag(default=None, metavar="LUFS")
     """make all of the sound so loud, as -14 for YouTube, -23 for European television: ITU-R BS.1770, true peaks below -1 dB"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
-    """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
+    """what separates them from the recording's sound: spleeter, once it is installed, or a program as demucs, with {in}, and {dir}
+    or {background}"""
     diarize_with: str | None = flag(default=None, metavar="COMMAND")
     """program that says who speaks when, as pyannote does: with {in}, a wav file, and {out}, where it writes RTTM, else it prints
     that"""
@@ -304,6 +307,9 @@ class DubOptions(MarkFlags):
         """The words of the program that separates voices from the rest; none where nothing does. Raises UsageError."""
         if self.separate_with is None:
             return ()
+        if self.separate_with == SPLEETER:
+            require_spleeter()
+            return (sys.executable, "-m", "netflips.separation", "{in}", "{background}")
         words = parse_command(self.separate_with, SEPARATE_WITH)
         if not takes(words, "in") or not takes(words, "dir", "background"):
             raise UsageError(

@@ -10,6 +10,7 @@ from avcore.checkpoints.stages import shipped_bundle
 from avcore.errors import UsageError
 from avcore.journal import file_digest
 from netflips.cascade.speakers import ESPEAK, KOKORO, SPEAK_WITH
+from netflips.dubbing.spleeter import SPLEETER
 from netflips.model_paths import ModelPaths
 from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
 from netflips.published.store import models_folder
@@ -92,7 +93,10 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
     if options.speak_with in _SPEAKERS:
         terms.append(_built_in("speech", _SPEAKERS[options.speak_with]))
     programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
-    programs |= {"--translate-with": options.translate_with, "--separate-with": options.separate_with}
+    if options.separate_with == SPLEETER:
+        terms.append(_built_in("music apart", "Spleeter"))
+    programs |= {"--translate-with": options.translate_with}
+    programs |= {"--separate-with": options.separate_with != SPLEETER and options.separate_with}
     programs |= {"--diarize-with": options.diarize_with}
     given = (flag for flag, program in programs.items() if program)
     return (*terms, *(Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag in given))

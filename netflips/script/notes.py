@@ -61,7 +61,7 @@ UNSAID = NoteKind("unsaid_speech", "{name}: speech that belongs to no utterance 
 BED_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
-    "; --separate-with, with a program as demucs, does it better",
+    "; --separate-with spleeter, or a program as demucs, keeps one",
 )
 LOUDNESS_MISSED = NoteKind("loudness_missed", "its loudness is {level:.1f} LUFS, not {target:g}: louder, its peaks would clip")
 CUT = NoteKind("cut", "{u}{units:#unit} at its end found no room, left out", "; --hold-picture makes room")
