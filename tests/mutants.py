@@ -5,10 +5,10 @@ is listed; the exit code is 1 where more than two do.
 """
 
 import argparse
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant("avcore.media.pictures", "return cls(start, picture - start)", "return cls(start, Fraction(0))", _CLOCK),
     Mutant("avcore.media.sound", "for start in range(0, missing, block.rate):", "for start in range(0, 0, block.rate):",
         f"{_HEARD}a_gap_in_the_sound_stays_a_gap"),
-    Mutant("avcore.media.source", "first = max(end - left, 1)", "first = max(end - left, 0)", f"{_SOURCE}to_and_fro"),
+    Mutant("avcore.media.source", "end = 2 * last - within + 1", "end = 2 * last - within", f"{_SOURCE}to_and_fro"),
     Mutant("avcore.media.carried", "(min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s)",
         "(max(at(Fraction(time) - self._start), Fraction(0))",
         "avcore/test_carried.py::test_times_are_those_of_the_new_video"),
@@ -186,7 +186,9 @@ MUTANTS = (
     # who agreed, what a manifest is worth, and figures
     Mutant("netflips.provenance.options", "end < date.today()", "end <= date.today()",
         "netflips/provenance/test_dub.py::test_a_consent_holds_to_the_end_of_its_last_day"),
-    Mutant("netflips.provenance.manifest", "if problems or not active or", "if not active or",
+    Mutant("netflips.provenance.manifest",
+        "if problems or not active or found.get(\"validation_state\") not in (\"Valid\", \"Trusted\"):",
+        "if not active:",
         "netflips/provenance/test_manifest.py::test_a_changed_file_is_told_and_its_claims_are_not"),
     Mutant("netflips.evaluate.metrics.rhythm", "total / max(len(ours), len(theirs))", "total / min(len(ours), len(theirs))",
         "netflips/evaluate/test_metrics.py::test_pauses_meet_by_place_and_length"),
@@ -199,15 +201,17 @@ MUTANTS = (
 
 
 def changed(module: str, old: str, new: str) -> None:
-    """Import a module as if its source had another text in place of an old one."""
-    spec = importlib.util.find_spec(module)
-    source = Path(spec.origin).read_text(encoding="utf-8")
+    """Have a module imported as if its source had another text in place of an old one, by its own package, too."""
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    source = path.read_text(encoding="utf-8")
     assert old in source, f"{module}: the text is not there: {old}"
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[module] = loaded
-    exec(compile(source.replace(old, new, 1), spec.origin, "exec"), loaded.__dict__)
-    parent, _, name = module.rpartition(".")
-    setattr(sys.modules[parent], name, loaded)
+    assert module not in sys.modules
+    code, as_it_is = compile(source.replace(old, new, 1), str(path), "exec"), SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, name: str) -> object:
+        return code if name == module else as_it_is(loader, name)
+
+    SourceFileLoader.get_code = get_code
 
 
 def outcome(mutant: Mutant | None, tests: list[str]) -> int:
