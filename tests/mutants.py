@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant("avcore.media.pictures", "return cls(start, picture - start)", "return cls(start, Fraction(0))", _CLOCK),
     Mutant("avcore.media.sound", "for start in range(0, missing, block.rate):", "for start in range(0, 0, block.rate):",
         f"{_HEARD}a_gap_in_the_sound_stays_a_gap"),
-    Mutant("avcore.media.source", "end = 2 * last - within + 1", "end = 2 * last - within", f"{_SOURCE}to_and_fro"),
+    Mutant("avcore.media.source", "yield stretch.pop()", "yield stretch.pop(0)", f"{_SOURCE}to_and_fro"),
     Mutant("avcore.media.carried", "(min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s)",
         "(max(at(Fraction(time) - self._start), Fraction(0))",
         "avcore/test_carried.py::test_times_are_those_of_the_new_video"),
