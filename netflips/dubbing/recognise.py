@@ -51,7 +51,7 @@ _REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
 """What recognisers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
 _NEAR_S = 0.4
 """How far from the middle of a short pause the words of two utterances may be parted: Whisper's times are not exact."""
-_SENTENCE_END, _PHRASE_END = 0.3, 0.1
+_SENTENCE_END, _PHRASE_END = 0.6, 0.1
 """How many seconds nearer a place counts that is the end of a sentence, or of a phrase."""
 
 
