@@ -248,7 +248,7 @@ class RecognisedSpeech:
         words = [word for stretch in near for word in stretch.text.words]
         places = [(abs((one.end_s + other.start_s) / 2 - middle), one, other) for one, other in pairwise(words)]
         close = [
-            (away - _ends(one.text) - min(other.start_s - one.end_s, _NEAR_S), one, other)
+            (away - _ends(one.text) - min(other.start_s - one.end_s, _NEAR_S) / 2, one, other)
             for away, one, other in places
             if away <= _NEAR_S
         ]
