@@ -82,6 +82,8 @@ class KaldiWorker(PieceWorker):
             language=self.language,
             speaker=one.speaker,
             text=one.text,
+            translation=one.translation,
+            extra={"split": one.split} if one.split else {},
         )
         journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()

@@ -29,7 +29,7 @@ _FORBIDDEN = ("/", "\\", "\0")
 
 @dataclass(frozen=True)
 class KaldiUtterance:
-    """One utterance. start_s, end_s: of the recording, None = all of it."""
+    """One utterance. start_s, end_s: of the recording, None = all of it. translation, split: of corpora that have them."""
 
     id: str
     path: Path
@@ -37,6 +37,8 @@ class KaldiUtterance:
     text: str
     start_s: float | None = None
     end_s: float | None = None
+    translation: str = ""
+    split: str = ""
 
 
 @dataclass
@@ -154,6 +156,11 @@ def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
         return path
     roots = [sound_root] if sound_root is not None else [folder, *folder.resolve().parents]
     return next((root / path for root in roots if (root / path).is_file()), roots[0] / path)
+
+
+def read_segments(path: Path, problems: dict[str, str]) -> dict[str, tuple[str, float | None, float | None]]:
+    """Return recording, start and end (s) of each utterance of a table of segments, in its order; `problems` gets what is none."""
+    return _segments(path.parent, KaldiFolder(problems=problems))
 
 
 def _segments(folder: Path, found: KaldiFolder) -> dict[str, tuple[str, float | None, float | None]]:

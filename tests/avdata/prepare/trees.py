@@ -1,6 +1,7 @@
 """Small trees in the layouts of the corpora as they are delivered."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,57 @@ def write_aihub_lips(root: Path, name: str, video: bytes, label: bytes) -> Path:
     write_tar(folder / "원천데이터" / "TS5.tar", {f"{inside}/{name}.mp4": video})
     write_tar(folder / "라벨링데이터" / "TL5.tar", {f"{inside}/{name}.json": label, f"{inside}/lip_other.json": label})
     return root
+
+
+MUAVIC_TALKS = {"aaa": 3, "bbb": 2}
+"""Segments of each talk of `write_muavic`."""
+
+
+def write_muavic(root: Path, crops: Path, squeezed: Path) -> tuple[Path, Path]:
+    """Spanish of MuAViC and its mTEDx, whose es-en has the segments in another order and lacks one; returns both folders.
+
+    crops, squeezed: videos of 96x96. Talk aaa has crops but for its second segment, which is squeezed; bbb has sound alone.
+    """
+    muavic, mtedx = root / "muavic", root / "mtedx"
+    names = [f"{talk}_{number:04d}" for talk, count in MUAVIC_TALKS.items() for number in range(count)]
+    rows = ["/"]
+    for number, name in enumerate(names):
+        place, talk = f"test/{name[:3]}/{name}", name[:3]
+        sound, video = muavic / "es" / "audio" / f"{place}.wav", muavic / "es" / "video" / f"{place}.mp4"
+        sound.parent.mkdir(parents=True, exist_ok=True)
+        sound.write_bytes(sound_bytes(0.8, number))
+        if talk == "aaa":
+            video.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(squeezed if name == "aaa_0001" else crops, video)
+        rows.append(f"{place}\t{video}\t{sound}\t20\t12800")
+    (muavic / "es" / "en").mkdir()
+    for table in ("test.tsv", "en/test_avst.tsv"):
+        (muavic / "es" / table).write_text("\n".join(rows) + "\n")
+    translated = [*reversed(names[1:3]), names[0], names[3]]
+    for folder, ids in (("es-es", names), ("es-en", translated)):
+        texts = mtedx / folder / "data" / "test" / "txt"
+        texts.mkdir(parents=True)
+        (texts.parent / "wav").mkdir()
+        for talk in MUAVIC_TALKS:
+            (texts.parent / "wav" / f"{talk}.flac").write_bytes(sound_bytes(3.0, 1, kind="FLAC"))
+        lines = [f"{name} {name[:3]} {int(name[-4:]):.1f} {int(name[-4:]) + 0.8:.1f}\n" for name in ids]
+        (texts / "segments").write_text("".join(lines))
+        for language in ("es", "en"):
+            (texts / f"test.{language}").write_text("".join(f"{language} of {name}\n" for name in ids))
+    (muavic / "es" / "test.es").write_text("".join(f"es of {name}\n" for name in names))
+    (muavic / "es" / "en" / "test_avst.en").write_text("".join(f"en of {name}\n" for name in translated))
+    return muavic, mtedx
+
+
+def write_cvss(root: Path) -> tuple[Path, Path]:
+    """Spanish of CVSS and its Common Voice: two clips, one of which is not spoken in English; returns both folders."""
+    cvss, voices = root / "cvss_c_es_en_v1.0", root / "cv" / "es"
+    (cvss / "test").mkdir(parents=True)
+    (voices / "clips").mkdir(parents=True)
+    (cvss / "test.tsv").write_text("common_voice_es_1.mp3\tgood morning\ncommon_voice_es_2.mp3\tgood night\n")
+    (cvss / "test" / "common_voice_es_1.mp3.wav").write_bytes(sound_bytes(0.5, 1))
+    for number in (1, 2):
+        tone = 0.3 * np.sin(np.arange(12800) * 0.05 * number)
+        soundfile.write(voices / "clips" / f"common_voice_es_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
+    (voices / "validated.tsv").write_text("client_id\tpath\tsentence\nx\tcommon_voice_es_1.mp3\tBuenos días\n")
+    return cvss, voices

@@ -1,0 +1,91 @@
+"""mTEDx (Salesky et al. 2021, CC BY-NC-ND 4.0): TEDx talks with transcripts and translations, cut by its own segments.
+
+    es-en/data/test/wav/TALK.flac
+    es-en/data/test/txt/segments                id, talk, start and end in seconds
+    es-en/data/test/txt/test.es, test.en        a line for each line of segments
+
+`netflips prepare mtedx --data-root mtedx --source es --target en --out-dir data/mtedx_es`
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError
+from avcore.flags import Command, flag
+from avcore.texts import iter_lines
+from avcore.units import normalise_language
+from avdata.prepare.kaldi import KaldiWorker
+from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
+from avdata.prepare.running import CorpusPiece, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import Workplace
+from avdata.published.kaldi import KaldiUtterance, read_segments
+
+_SPLITS = ("train", "valid", "test")
+
+
+@dataclass
+class MtedxCorpus(SourceCorpus):
+    """A pair of languages; source and target alike: transcripts alone."""
+
+    source: str
+    target: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What must not change when the work goes on."""
+        return {"corpus": "mtedx", "languages": [self.source, self.target]}
+
+    def pieces(self) -> Iterator[CorpusPiece]:
+        """Yield one for each segment, those of a talk together. Raises InputError for another layout."""
+        folder = self.root / f"{self.source}-{self.target}" / "data"
+        splits = [split for split in _SPLITS if (folder / split / "txt" / "segments").is_file()]
+        if not splits:
+            raise InputError("this is not the layout of mTEDx", path=folder, expected="test/txt/segments", hint="unpack it")
+        for split in splits:
+            texts, waves = folder / split / "txt", folder / split / "wav"
+            parts = read_segments(texts / "segments", self.problems)
+            said = self._lines(texts, split, self.source, list(parts))
+            translated = {} if self.target == self.source else self._lines(texts, split, self.target, list(parts))
+            for name, (talk, start_s, end_s) in parts.items():
+                sound = waves / f"{talk}.flac"
+                text = spoken_form(said[name])
+                if not sound.is_file() or not text:
+                    self.problems[name] = NOTHING_SAID if sound.is_file() else f"there is no file {sound}"
+                    continue
+                one = KaldiUtterance(name, sound, talk, text, start_s, end_s, translated.get(name, ""), split)
+                yield CorpusPiece(name, one)
+
+    def _lines(self, folder: Path, split: str, language: str, names: list[str]) -> dict[str, str]:
+        """Return what stands beside each line of segments."""
+        path = folder / f"{split}.{language}"
+        lines = [" ".join(line.split()) for _, line in iter_lines(path, "the texts")]
+        if len(lines) != len(names):
+            raise InputError("texts and segments are not as many", path=path, expected=f"{len(names)} lines", found=len(lines))
+        return dict(zip(names, lines, strict=True))
+
+    def worker(self, place: Workplace) -> KaldiWorker:
+        """Return the worker that cuts talks."""
+        return KaldiWorker(place.out, self.source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MtedxOptions(PrepareOptions):
+    """A pair of languages of mTEDx to 16 kHz wav and a manifest with texts and translations."""
+
+    data_root: Path = flag(metavar="DIR")
+    """folder with es-en and the like, unpacked"""
+    source: str = flag(metavar="LANG")
+    """what is spoken, two letters"""
+    target: str = flag(default="en", metavar="LANG")
+    """language of the translations; the source's own = none (default: en)"""
+
+
+def _work(options: MtedxOptions) -> int:
+    languages = normalise_language(options.source), normalise_language(options.target)
+    return prepare_corpus(MtedxCorpus(options.data_root, *languages), options)
+
+
+_COMMAND = Command(MtedxOptions, "netflips prepare mtedx", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

@@ -1,0 +1,220 @@
+"""MuAViC (Anwar et al. 2023): talks with mouth crops, to score translation from a language into English as AV2AV's paper did.
+
+    muavic/es/test.tsv, es/en/test_avst.tsv     a root, then id (test/TALK/TALK_0000), video, audio, pictures, samples
+    muavic/es/test.es, es/en/test_avst.en       what is said, and its translation: a line for each line of the table
+    muavic/es/audio/ID.wav, es/video/ID.mp4     16 kHz; 96x96 crops at 25 fps
+    mtedx/es-en/data/test/txt/segments, test.en the texts again, with ids (OpenSLR 100)
+
+The table's segments are mTEDx's es-es, its translations mTEDx's es-en, and only their line numbers join them. With --mtedx they
+are joined by id, and what line numbers would have joined wrongly is counted. Where MuAViC found no face it squeezed the whole
+picture to 96x96 pixels, and a talk that was gone has sound alone: both are counted, and stand in each entry (`picture`). Nothing is
+copied.
+
+`netflips prepare muavic --data-root muavic --mtedx mtedx --source es --out-dir data/muavic_es`
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.command import LOG
+from avcore.errors import InputError
+from avcore.faces.detect import FaceDetector
+from avcore.files import require_file
+from avcore.flags import Command, flag
+from avcore.media.pictures import read_lip_crops
+from avcore.texts import iter_lines
+from avcore.timeline import samples_to_seconds
+from avcore.units import normalise_language
+from avdata.corpus import CorpusClip, read_corpus
+from avdata.manifest import Entry, read_manifest
+from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+
+MANIFEST = "manifest"
+LIPS, SQUEEZED, NO_PICTURE = "lips", "squeezed", "none"
+_LOOKS = 5
+"""Pictures of a clip that are looked at for a face; mouth crops have none that a detector finds."""
+
+
+@dataclass
+class MuavicCorpus(SourceCorpus):
+    """A language of the corpus. source, target: two letters. split: train, valid or test."""
+
+    source: str
+    target: str
+    split: str = "test"
+    mtedx: Path | None = None
+    """mTEDx, for its ids; None = line numbers alone say which translation is whose"""
+    listed: Path | None = None
+    """a list of ids, of those that a paper scored; None = all"""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What must not change when the work goes on."""
+        joined = "lines" if self.mtedx is None else "ids"
+        return {"corpus": "muavic", "languages": [self.source, self.target], "split": self.split, "joined": joined}
+
+    def pieces(self) -> Iterator[CorpusPiece]:
+        """Yield one for each clip with a translation. Raises InputError for another layout, and for tables that do not fit."""
+        folder = self.root / self.source
+        tables = (folder / self.target / f"{self.split}_avst.tsv", folder / f"{self.split}.tsv")
+        table = next((path for path in tables if path.is_file()), None)
+        if table is None:
+            raise InputError("this is not the layout of MuAViC", path=folder, expected=f"{self.split}.tsv", hint="name its root")
+        clips = read_corpus(table).clips
+        texts = self._texts(self.source, [folder / f"{self.split}.{self.source}"], clips)
+        places = [folder / self.target / f"{self.split}_avst.{self.target}", folder / f"{self.split}.{self.target}"]
+        translations = self._texts(self.target, places, clips)
+        if self.mtedx is None:
+            LOG.warning("texts are joined by line number alone; --mtedx joins them by their ids")
+        wanted = (
+            None if self.listed is None else {line.split()[0] for _, line in iter_lines(self.listed, "the list") if line.strip()}
+        )
+        for clip in clips:
+            name = _short(clip.id)
+            if self.listed is not None and not wanted & {name, clip.id}:
+                continue
+            if not translations.get(name):
+                self.problems[clip.id] = f"it has no translation into {self.target}"
+                continue
+            entry = Entry(
+                clip.id,
+                language=self.source,
+                speaker=clip.id.split("/")[-2] if "/" in clip.id else name.rpartition("_")[0],
+                text=texts.get(name, ""),
+                translation=translations[name],
+                frames=clip.frames,
+                samples=clip.samples,
+                duration_s=float(samples_to_seconds(clip.samples)),
+                extra={"split": self.split},
+            )
+            sound = next((path for path in (folder / "audio" / f"{clip.id}.wav", Path(clip.audio)) if path.is_file()), None)
+            crops = next((path for path in (folder / "video" / f"{clip.id}.mp4", Path(clip.lips)) if path.is_file()), None)
+            yield CorpusPiece(clip.id, MuavicClip(entry, sound, crops))
+
+    def _texts(self, language: str, places: Sequence[Path], clips: Sequence[CorpusClip]) -> dict[str, str]:
+        """Return the texts in a language by the clips' short ids: mTEDx's own, or the first of `places`, line by line."""
+        names = [_short(clip.id) for clip in clips]
+        own = next((path for path in places if path.is_file()), None)
+        if self.mtedx is None:
+            if own is None:
+                raise InputError("the texts are not there", path=places[0], expected="a line for each line of the table")
+            return dict(zip(names, _lines(own, len(names)), strict=True))
+        folder = self.mtedx / f"{self.source}-{self.target}" / "data" / self.split / "txt"
+        ids = [line.split()[0] for line in _lines(folder / "segments")]
+        found = dict(zip(ids, _lines(folder / f"{self.split}.{language}", len(ids)), strict=True))
+        by_line = {} if own is None else dict(zip(names, _lines(own), strict=False))
+        if others := sum(name in found and text != found[name] for name, text in by_line.items()):
+            told = "%s: %d of %d lines belong to another segment than their line numbers say; joined by id"
+            LOG.warning(told, own, others, len(by_line))
+        return found
+
+    def worker(self, place: Workplace) -> "MuavicWorker":
+        """Return the worker that looks at the crops."""
+        return MuavicWorker(place.out)
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Say how many have which picture: the number that belongs beside each figure."""
+        path = place.out / f"{MANIFEST}.jsonl"
+        kinds = Counter(str(one.extra.get("picture")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
+        told = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_PICTURE])
+        LOG.info(
+            "%s: %d with mouth crops, %d with the whole picture squeezed (no face was found), %d with sound alone", path, *told
+        )
+
+
+@dataclass(frozen=True)
+class MuavicClip:
+    """A clip. sound, crops: its files, None = not there."""
+
+    entry: Entry
+    sound: Path | None
+    crops: Path | None
+
+
+@dataclass(frozen=True)
+class MuavicWorker(PieceWorker):
+    """Looks at what a clip has."""
+
+    out: Path
+
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+        """Note a clip, or why it is left out."""
+        clip: MuavicClip = piece.work
+        if clip.sound is None:
+            journal.add(PieceRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
+            return ()
+        picture = NO_PICTURE if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
+        row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "picture": picture}
+        if clip.crops is not None:
+            row["lips"] = _below(clip.crops, self.out)
+        else:
+            row.pop("frames", None)
+        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: row}))
+        return ()
+
+
+def _shows_a_face(crops: Path) -> bool:
+    """Return whether most pictures of 96x96 show a whole face: a picture that was squeezed, for a mouth alone is no face."""
+    pictures = read_lip_crops(crops)
+    places = np.linspace(0, len(pictures) - 1, min(_LOOKS, len(pictures))).round().astype(int)
+    with FaceDetector() as detector:
+        found = [bool(detector.boxes(np.repeat(pictures[place][..., None], 3, axis=2))) for place in places]
+    return 2 * sum(found) > len(found)
+
+
+def _lines(path: Path, wanted: int | None = None) -> list[str]:
+    """Return the lines of a file. Raises InputError where they are not as many as `wanted`."""
+    require_file(path, "the table")
+    lines = [" ".join(line.split()) for _, line in iter_lines(path, "the table")]
+    if wanted is not None and len(lines) != wanted:
+        raise InputError(
+            "lines that belong together are not as many",
+            path=path,
+            expected=f"{wanted}, one for each segment",
+            found=len(lines),
+            hint="--mtedx DIR joins translations by their ids",
+        )
+    return lines
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _below(path: Path, out: Path) -> str:
+    return os.path.relpath(path.resolve(), out.resolve())
+
+
+@dataclass(frozen=True, kw_only=True)
+class MuavicOptions(PrepareOptions):
+    """A language of MuAViC with its translations, to a manifest; its files stay where they are."""
+
+    data_root: Path = flag(metavar="DIR")
+    """what get_data.py made, with a folder for each language"""
+    mtedx: Path | None = flag(default=None, metavar="DIR")
+    """mTEDx beside it, whose ids say which translation is whose (default: line numbers do)"""
+    source: str = flag(metavar="LANG")
+    """what is spoken, two letters"""
+    target: str = flag(default="en", metavar="LANG")
+    """language of the translations (default: en)"""
+    split: str = flag(default="test", choices=("train", "valid", "test"))
+    """default: test"""
+    split_list: Path | None = flag(default=None, metavar="FILE")
+    """ids of the clips that are wanted, one a line (default: all)"""
+
+
+def _work(options: MuavicOptions) -> int:
+    languages = normalise_language(options.source), normalise_language(options.target)
+    corpus = MuavicCorpus(options.data_root, *languages, options.split, options.mtedx, options.split_list)
+    return prepare_corpus(corpus, options, *([options.mtedx] if options.mtedx else []))
+
+
+_COMMAND = Command(MuavicOptions, "netflips prepare muavic", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
