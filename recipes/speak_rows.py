@@ -1,7 +1,7 @@
 """Speak the translations of a test split, each in the voice of its source, for ASR-BLEU: `python recipes/speak_rows.py --help`.
 
-What `netflips evaluate translate --rows` writes becomes wav files and a manifest that `netflips evaluate speech` takes: the
-translation, the recording that is right, and its text.
+What `netflips evaluate translate --rows` or `netflips translate` writes becomes wav files and a manifest that `netflips evaluate
+speech` takes: the translation, its source, the right text, and the recording that is right, where there is one.
 """
 
 import sys
@@ -27,11 +27,11 @@ class SpeakRowsOptions(QuietOptions):
     """Speak the translations of a test split, for ASR-BLEU."""
 
     rows: Path = positional("ROWS", file=Input("the translations"))
-    """what netflips evaluate translate --rows wrote"""
+    """what netflips evaluate translate --rows or netflips translate wrote"""
     source: Path = flag(file=Input("the sources"))
     """manifest of the sources, whose voices speak"""
-    target: Path = flag(file=Input("the targets"))
-    """manifest of the right recordings, with text"""
+    target: Path | None = flag(default=None, file=Input("the targets"))
+    """manifest of the right recordings, with text (default: the sources' translations are the right texts)"""
     unit2av_path: Path = flag(file=Input("the renderer"))
     """renderer whose voice speaks"""
     to: str = flag(default="ko", metavar="LANG")
@@ -47,11 +47,16 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         from unit2av.speaker import SpeakerEncoder
         from unit2av.voice.speech import UnitVocoder
 
-    sources, targets = (read_manifest(path) for path in (options.source, options.target))
+    sources = read_manifest(options.source)
+    targets = sources if options.target is None else read_manifest(options.target)
     source, target = ({entry.id: entry for entry in one.entries} for one in (sources, targets))
     rows = [row for _, row in iter_rows(options.rows)]
     if unknown := [row["id"] for row in rows if row["id"] not in source or row["id"] not in target]:
         raise InputError("translations belong to no recording", path=options.rows, found=f"{len(unknown)}, as {unknown[0]}")
+    if options.target is None and (mute := [row["id"] for row in rows if not source[row["id"]].translation]):
+        raise InputError(
+            "sources have no translation", path=options.source, found=f"{len(mute)}, as {mute[0]}", hint="give --target"
+        )
     vocoder, encoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to), SpeakerEncoder.from_checkpoint()
     voices, made = dict[str, Floats](), []
     for row in rows:
@@ -70,16 +75,21 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         whole.unlink()
     with bars(options.quiet) as progress:
         for row in track(rows, "speaking", progress, len(rows)):
-            out, said = options.out_dir / f"{row['id'].replace('/', '_')}.wav", np.asarray(row["found"], np.int64)
+            out = options.out_dir / f"{row['id'].replace('/', '_')}.wav"
+            said = np.asarray(row["found"] if "found" in row else row["units"], np.int64)
             if not len(said):
                 LOG.warning("%s: nothing was translated", row["id"])
-                said = np.asarray(row["reference"][:1], np.int64)
+                said = np.asarray(row.get("reference", [0])[:1], np.int64)
             if not out.exists() or out.stat().st_mtime < translated:
                 voice = voices.get(row["id"], mean / np.linalg.norm(mean))
                 write_speech(out, vocoder.synthesize(Units(said), voice).samples)
-            right = _sound_of(targets, target[row["id"]])
-            line = {"dub": out.name, "reference": str(right.absolute()), "reference_text": target[row["id"]].text}
-            made.append({"id": row["id"], **line, "language": options.to})
+            heard = _sound_of(sources, source[row["id"]]).absolute()
+            line = {"id": row["id"], "dub": out.name, "source": str(heard), "language": options.to}
+            if options.target is None:
+                made.append(line | {"reference_text": source[row["id"]].translation})
+                continue
+            right = _sound_of(targets, target[row["id"]]).absolute()
+            made.append(line | {"reference": str(right), "reference_text": target[row["id"]].text})
     write_rows(whole, made)
     LOG.info("%s: %d spoken", whole, len(made))
 

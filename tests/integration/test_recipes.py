@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from avcore.media import read_speech
 from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
-from tests.avdata.prepare.trees import write_fleurs, write_kox, write_zeroth
+from tests.avdata.prepare.trees import write_fleurs, write_kox, write_muavic, write_zeroth
 from tests.integration.pages import ROOT
+from tests.netflips.recognizers.tiny import write_whisper
 
 _FEW_UPDATES = "fairseq.optimizer.max_update=2 fairseq.dataset.num_workers=0"
 _SHORT = "--device cpu --beam 1 --max-target-units 20"
@@ -96,6 +99,34 @@ def test_the_rehearsal_of_kox_has_its_true_shape(tmp_path: Path) -> None:
     for language in ("en", "ko"):
         lines = (tmp_path / "shape" / f"train.{language}").read_text().splitlines()
         assert [len(line.split()) for line in lines] == [round(0.04 * length) for length in shape[language][:12]]
+
+
+def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, parity_dir: Path, tmp_path: Path) -> None:
+    """Random checkpoints, so the figures mean nothing; a join by line number would be wrong for two of four clips."""
+    crops = parity_dir / "clip_long.lip.mp4"
+    muavic, mtedx = write_muavic(tmp_path, crops, crops)
+    options: dict[str, object] = {
+        "muavic": muavic, "mtedx": mtedx, "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER,
+        "translator": models / TRANSLATOR,
+        "renderer": models / RENDERER, "recognizers": write_whisper(tmp_path / "small.en", "en of"),
+        "conditions": "clean 0", "modalities": "audio,video",
+        "extract_with": "--workers 1 --device cpu", "translate_with": _SHORT, "prepare_with": "--workers 1",
+    }  # fmt: skip
+    done = _run("av2av/run.sh", **options)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 lines belong to another segment" in done.stderr
+    lines = (tmp_path / "exp" / "es" / "table.md").read_text().splitlines()
+    assert "| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | 26.57 | 0.35 | |" in lines
+    ours = [[*line.split(" | ")[1:4], line.split(" | ")[-1]] for line in lines if line.startswith("| ours")]
+    assert ours == [["0", "audio,video", "small.en", "3 |"], ["clean", "audio,video", "small.en", "3 |"]]
+    assert all("-" not in line.split(" | ")[4:6] for line in lines if line.startswith("| ours"))
+    assert lines[-1] == "Pictures: lips 3, none 1."
+    name = "audio/test/aaa/aaa_0000.wav"
+    noisy, clean = read_speech(tmp_path / "exp" / "es" / "babble_0" / name), read_speech(muavic / "es" / name)
+    share = np.dot(noisy, clean) / np.dot(clean, clean)  # it is made quieter where it would clip
+    assert 10 * np.log10(np.mean((share * clean) ** 2) / np.mean((noisy - share * clean) ** 2)) == pytest.approx(0, abs=1)
+    again = _run("av2av/run.sh", **options)
+    assert [line for line in again.stdout.splitlines() if line.startswith("stage") and not line.endswith("done before")] == []
 
 
 def test_an_option_that_a_recipe_lacks_is_named() -> None:

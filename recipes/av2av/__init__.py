@@ -1,0 +1,1 @@
+"""The published checkpoints, scored as AV2AV's paper scored them."""
