@@ -78,7 +78,7 @@ class MuavicCorpus(SourceCorpus):
         )
         for clip in clips:
             name = _short(clip.id)
-            if self.listed is not None and not wanted & {name, clip.id}:
+            if wanted is not None and wanted.isdisjoint((name, clip.id)):
                 continue
             if not translations.get(name):
                 self.problems[clip.id] = f"it has no translation into {self.target}"
