@@ -56,10 +56,8 @@ _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
 """Within which redness and lightness a mouth and what is around it differ where there is none, and lightness without colours."""
 COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
 """Shares of the lips that are not to be seen: a mouth is covered from the first on, until less than the second are."""
-_SEEN, _CROSSED, _CHANGE = 0.0, 1.5, 0.5
-"""Evidence below which a mouth is seen in a picture of a video, and above which something crosses it in a single one, and by how
-much of a lip a mouth must change to be covered all the same, as by glass. Of 139 photographs of bare mouths 0.98 are drawn, of
-1,200 with a hand, a cup, a mask or a microphone 0.91 are left alone (fitted on either half, judged on the other)."""
+_CHANGE = 0.5
+"""By how much of a lip a mouth whose structure is seen must change to be covered all the same, as by glass."""
 
 
 class Covering(NamedTuple):
@@ -72,12 +70,12 @@ class Covering(NamedTuple):
 def covering(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> Covering:
     """Look at the mouth in a picture of a video; arguments as of `unlike_lips`. Structure is only looked at where it may count."""
     unlike = unlike_lips(picture, mesh, is_guess)
-    return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(picture, mesh, unlike) < _SEEN)
+    return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(picture, mesh, unlike) <= 0)
 
 
 def is_hidden(picture: Pixels, mesh: Landmarks) -> bool:
     """Return whether something crosses the mouth in a single picture uint8 [height, width, 3]. mesh: of the face, [468, 3]."""
-    return evidence(picture, mesh, unlike_lips(picture, mesh)) > _CROSSED
+    return evidence(picture, mesh, unlike_lips(picture, mesh)) > 0
 
 
 def unlike_lips(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> float:

@@ -1,12 +1,14 @@
 """Whether a picture shows a mouth where the face mesh has one, by structure and not by colour: any skin, lips, beard or light.
 
 A mouth, unrolled from corner to corner along the mesh, is made of rows: skin, lip, the line between the lips, lip, skin. Its
-columns are alike, its two sides too, and edges run along it, not across. What is before a mouth cuts through that. And where the
-mesh reads a mouth, its lips go along when the pixels around the mouth are pushed aside a little; where it only guesses one, they
-stay behind.
+columns are alike, and so are its two sides. What is before a mouth cuts through that. And where the mesh reads a mouth, its lips go
+along when the pixels around the mouth are pushed aside a little; where it only guesses one, they stay behind.
 
-A weighted sum of such measures was fitted by logistic regression on photographs of some hundred people with and without things
-before their mouths; the photographs are not kept.
+Ten such measures are weighed. The weights were fitted by logistic regression on material of our own: heads drawn by code, and the
+demo's portrait in other shapes and colours, with and without drawn things before their mouths
+(`recipes.demo.heads.occlusion_fit`). Each has the sign that its meaning demands, and the bias is set so that of faces held out 0.99
+of the bare mouths are drawn; 0.85 of the covered ones are left alone then. Photographs of people judged the fit and had no part in
+it: of 139 bare mouths 0.99 are drawn, of 1,317 with something pasted before them 0.82 are left alone.
 """
 
 from collections.abc import Callable
@@ -34,18 +36,24 @@ _FLOOR, _FAINT = 8.0, 4e-4
 _SIDE, _REACH, _WINDOW, _PUSH = 192, 0.24, 1.35, 4.0
 """Pixels that the mesh's network sees a face in, how far around the mouth pixels are pushed in widths of the face, the square
 around the face in its sizes, and by how many pixels they are."""
+_OUTLINES = {"upper": (*OUTER_UPPER, *INNER_UPPER), "lower": (*OUTER_LOWER, *INNER_LOWER)}
 _LOCK = Lock()
 
 
 def evidence(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> float:
-    """Return how much speaks for something before a mouth: above 0 it is likely, below 0 a mouth is seen.
+    """Return how much speaks for something before a mouth: above 0 it is likely, else a mouth is seen.
 
     picture: uint8 [height, width, 3]; mesh: landmarks of its face, [468, 3], pixels. by_colour: the share of a lip that is unlike
     lips in its colours, 0 to 1.
     """
+    found = measures(picture, mesh, by_colour)
+    return float(_BIAS + sum(weight * found[name] for name, weight in _WEIGHTS.items()))
+
+
+def measures(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> dict[str, float]:
+    """Return what `evidence` weighs; its arguments."""
     points = np.asarray(mesh[:, :2], np.float64)
-    measures = {**_rows(_unrolled(picture, points)), **_followed(picture, points), "by_colour": by_colour}
-    return float(_BIAS + sum(weight * measures[name] for name, weight in _WEIGHTS.items()))
+    return {**_rows(_unrolled(picture, points)), **_followed(picture, points), "by_colour": by_colour}
 
 
 def _unrolled(picture: Pixels, points: Points) -> Floats:
@@ -78,46 +86,27 @@ def _between(lines: Points, places: Points) -> Points:
 
 
 def _rows(strip: Floats) -> dict[str, float]:
-    """Measure how far an unrolled mouth [rows, columns, 3] is made of rows, alike on both sides, with edges along them."""
-    light = np.log(strip.mean(axis=-1) + _FLOOR)
-    share, rows, flat = _row_share(light)
-    own = flat - flat.mean(axis=0)
+    """Measure how far columns of an unrolled mouth [rows, columns, 3] are alike, on both sides, and how red the lower lip is."""
+    light = _side_light_off(np.log(strip.mean(axis=-1) + _FLOOR))
+    own = light - light.mean(axis=0)
     usual = np.median(own, axis=1, keepdims=True)
     alike = _alike(own, np.broadcast_to(usual - usual.mean(), own.shape))
     mirrored = _alike(own, own[:, ::-1])[: own.shape[1] // 2]
-    thirds = [part.mean() for part in np.array_split(alike, 3)]
-    lab = cv2.cvtColor(np.clip(strip, 0, 255).astype(np.uint8), cv2.COLOR_RGB2LAB).astype(np.float32)
-    hue_share, _, hue = _row_share(lab[..., 1] / 10)
-    hues = lab[..., 1:] - lab[..., 1:].mean(axis=0, keepdims=True)
-    across, down = np.abs(np.diff(light, axis=1)), np.abs(np.diff(light, axis=0))
     redness = np.log(strip[..., 0] + 4) - np.log(strip[..., 1] + 4)
-    around = np.concatenate([redness[:8], redness[-8:]]).mean()
-    lips, line = np.minimum(light[13:18].mean(axis=0), light[26:31].mean(axis=0)), light[21:24].mean(axis=0)
+    around = np.concatenate([redness[:8], redness[-8:]])
     return {
-        "row_share": share,
-        "contrast": float(np.log(np.sqrt(np.square(rows).mean()) + 1e-3)),
         "alike": float(alike.mean()),
-        "alike_least": float(min(thirds)),
+        "alike_least": float(min(part.mean() for part in np.array_split(alike, 3))),
         "mirror": float(_alike(own.reshape(-1, 1), own[:, ::-1].reshape(-1, 1))[0]),
         "mirror_least": float(min(part.mean() for part in np.array_split(mirrored, 3))),
-        "hue_rows": hue_share * min(1.0, float(np.square(hue).mean()) / 0.02),
-        "hue_mirror": float((hues * hues[:, ::-1]).mean() / (np.square(hues).mean() + 2)),
-        "across": float(np.log((across.mean() + 0.003) / (down.mean() + 0.003))),
-        "across_most": float(np.log(across.max(axis=1).mean() + 1e-3)),
-        "line": float((lips - line).mean()),
-        "line_share": float((lips > line).mean()),
-        "redder_upper": float(redness[10:19].mean() - around),
-        "redder_lower": float(redness[26:35].mean() - around),
+        "redder": float(redness[26:35].mean() - around.mean()),
     }
 
 
-def _row_share(values: Floats) -> tuple[float, Floats, Floats]:
-    """Return the share of a strip's variance [rows, columns] that lies between rows, the rows, and the strip without side light."""
+def _side_light_off(values: Floats) -> Floats:
+    """Return a strip [rows, columns] without what changes evenly from one side to the other."""
     columns = np.linspace(-1, 1, values.shape[1])
-    flat = values - np.polyval(np.polyfit(columns, values.mean(axis=0), 1), columns)[None]
-    flat = flat - flat.mean()
-    rows = flat.mean(axis=1)
-    return float(np.square(rows).mean() / (np.square(flat).mean() + 1e-6)), rows, flat
+    return values - np.asarray(np.polyval(np.polyfit(columns, values.mean(axis=0), 1), columns), np.float32)
 
 
 def _alike(one: Floats, other: Floats) -> Floats:
@@ -150,13 +139,14 @@ def _followed(picture: Pixels, points: Points) -> dict[str, float]:
                 return np.asarray(near * np.array([0.0, 1.0]), np.float64)
             return np.asarray(near * away * (np.array([5.0, 0.0]) if way == "wide" else np.array([0.0, 8.75])), np.float64)
 
-        result = {}
-        for way in ("down", "wide", "open"):
+        followed = {}
+        for way, lips_of in (("down", ("lower",)), ("wide", ("upper", "lower")), ("open", ("lower",))):
             there = [_mesh(_pushed(seen, grid, sign * push(grid, way))) for sign in (1, -1)]
             moved, asked = (there[0] - there[1]) / 2, push(lips, way)
-            for lip, part in (("upper", [*OUTER_UPPER, *INNER_UPPER]), ("lower", [*OUTER_LOWER, *INNER_LOWER])):
-                result[f"{way}_{lip}"] = float((moved[part] * asked[part]).sum() / (np.square(asked[part]).sum() + 1e-6))
-    return result
+            for lip in lips_of:
+                part = list(_OUTLINES[lip])
+                followed[f"{way}_{lip}"] = float((moved[part] * asked[part]).sum() / (np.square(asked[part]).sum() + 1e-6))
+    return followed
 
 
 def _mesh(seen: Floats) -> Points:
@@ -168,27 +158,16 @@ def _pushed(seen: Floats, grid: Floats, way: Points) -> Floats:
     return np.asarray(cv2.remap(seen, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-_BIAS = 5.932
+_BIAS = 3.474
 _WEIGHTS = {
-    "row_share": 6.54,
-    "contrast": 0.168,
-    "alike": -3.44,
-    "alike_least": -1.52,
-    "mirror": -2.56,
-    "mirror_least": -0.89,
-    "hue_rows": -2.35,
-    "hue_mirror": 1.39,
-    "across": 1.73,
-    "across_most": 0.17,
-    "line": 6.01,
-    "line_share": -5.32,
-    "redder_upper": 2.25,
-    "redder_lower": -3.22,
-    "down_upper": -1.34,
-    "down_lower": 0.107,
-    "wide_upper": -2.31,
-    "wide_lower": -3.57,
-    "open_upper": 0.464,
-    "open_lower": -1.41,
-    "by_colour": 2.58,
+    "alike": -1.052,
+    "alike_least": -1.109,
+    "mirror": -0.705,
+    "mirror_least": -0.766,
+    "redder": -1.357,
+    "down_lower": -1.615,
+    "wide_upper": -3.672,
+    "wide_lower": -4.214,
+    "open_lower": -0.476,
+    "by_colour": 2.932,
 }
