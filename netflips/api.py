@@ -265,6 +265,7 @@ def say(
     speed: float = 1.0,
     unit2av_path: StrPath | None = None,
     strict: bool = False,
+    verdict: StrPath | None = None,
     **more: Unpack[Running],
 ) -> Path:
     """Speak Korean text in a given voice, write its units, or both; returns the file of the speech, else that of the units."""
@@ -293,6 +294,7 @@ def transcribe(
     recognizer: StrPath | None = None,
     beam: int | None = None,
     strict: bool = False,
+    verdict: StrPath | None = None,
     **more: Unpack[Running],
 ) -> "Script":
     """Write what is said in a video or sound file, or shown by lips; returns a script of its utterances, with words and times."""

@@ -177,7 +177,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "evaluate": (("the demo's models", "netflips evaluate demo"),),
     "models": (
         ("what there is, and what may be sold", "netflips models list"),
-        ("a set for dubs into Korean", "netflips models get korean"),
+        ("a set for dubs into Korean", "netflips models get korean-free"),
     ),
     "bundle": (("the one that is used", "netflips bundle check"),),
     "convert": (("a published checkpoint", "netflips convert utut_ko.pt -o utut_ko.safetensors"),),

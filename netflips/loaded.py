@@ -53,7 +53,7 @@ class Loaded:
         modalities, of a file: audio,video, audio or video; None = whatever it has. face: as `netflips units` takes it.
         """
         if isinstance(heard, np.ndarray):
-            return self.models.extractor.extract(heard)
+            return replace(self.models.extractor.extract(heard), language=self._languages[0])
         from av2unit.sources import parse_modalities, read_utterance
         from avcore.faces.footage import select_tracks
         from avcore.media import probe, require_media
@@ -62,7 +62,7 @@ class Loaded:
         there = {"audio": info.has_audio, "video": info.has_video}
         asked = modalities or ",".join(name for name, is_there in there.items() if is_there)
         speech, lips = read_utterance(info.source, parse_modalities(asked), None, parse_face_choice(face), progress)
-        return self.models.extractor.extract(speech, lips)
+        return replace(self.models.extractor.extract(speech, lips), language=self._languages[0])
 
     def translate(self, units: Units) -> Units:
         """Return units in the other language, without durations: `speak` predicts them."""

@@ -240,7 +240,9 @@ class SayOptions(VoiceFlags):
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
 
     strict: bool = flag(default=False)
-    """stop with exit code 3 if little of it is understood; nothing is written then"""
+    """stop with exit code 3 if any of it is not understood; nothing is written then"""
+    verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
+    """write how much is understood"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -322,7 +324,9 @@ class TranscribeOptions(CommonOptions):
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
 
     strict: bool = flag(default=False)
-    """stop with exit code 3 if little is understood; nothing is written then"""
+    """stop with exit code 3 if any of it is not understood; nothing is written then"""
+    verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
+    """write how much is understood (one file)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -336,6 +340,8 @@ class TranscribeOptions(CommonOptions):
         if self.out is not None and len(self.recordings) > 1:
             found = f"{len(self.recordings)} files"
             raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=found)
+        if self.verdict is not None and len(self.recordings) > 1:
+            raise UsageError("--verdict belongs to one file", found=f"{len(self.recordings)} files")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from av2unit.sources import AUDIO, VIDEO, parse_modalities
 from av2unit.stage import UNIT_ENCODER
 from av2unit.trust import trusted_units
 from avcore.arrays import Samples
-from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
+from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, optional_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, SpeechRecognizer, Transcript
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
@@ -23,13 +23,14 @@ from avcore.progress import Progress, silent, track
 from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from avcore.units import require_language
+from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.recognise import RecognisedSpeech, Said
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound, stored_sound
 from netflips.recognizers.language import AUTO
 from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenBy
 from netflips.stages import load_text_reader, load_unit_encoder
-from netflips.understanding import Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
+from netflips.understanding import Understanding, is_loop, of_hearing, of_recording, recognition
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, TEXT_READER, UNITS
@@ -60,6 +61,8 @@ class UnitRecogniser:
 
     def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
         self.reader, self.extractor = reader, extractor
+        packed = confidence_of(bundle_of(reader.path))
+        self.known = None if packed is None else packed.reading
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
@@ -82,14 +85,13 @@ class UnitRecogniser:
         if self.extractor is not None:
             bound = self.extractor.agreement if settings.is_auto else None
             found = trusted_units(self.extractor, speech, lips, bound).extraction
-            understood = of_utterance(found.readings(self.extractor.domain), found.known)
             read = self.reader.read(found.units, settings.language, settings.read)
         else:
             assert lips is not None  # as the settings say
-            understood, read = Understanding(), self.reader.read(lips, settings.language, settings.read)
+            read = self.reader.read(lips, settings.language, settings.read)
         if is_loop(read.text):
-            return Transcript("", read.language, has_loop=True), worst(understood, broken("loop"))
-        return read, understood
+            read = Transcript("", read.language, has_loop=True)
+        return read, of_hearing(read, self.known)
 
 
 class SpeechRecogniser:
@@ -120,7 +122,9 @@ class SpeechRecogniser:
 
     def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
         text = Text(found.text, found.language, self.by, found.words, found.has_loop)
-        return Utterance(number + 1, TimeSpan(*span), text=text, understood=of_hearing(found, settings.language or ""))
+        return Utterance(
+            number + 1, TimeSpan(*span), text=text, understood=of_hearing(found, recognition(), settings.language or "")
+        )
 
 
 Recogniser = UnitRecogniser | SpeechRecogniser

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
@@ -17,11 +18,12 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units, write_unit_file
+from netflips.bundles.confidence import confidence_of
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
-from netflips.understanding import speller_measure, tell_verdict
+from netflips.understanding import of_text, tell_verdict
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased
 from text2unit.script import SpokenScript, read_readings
@@ -49,8 +51,9 @@ def say_text(options: SayOptions) -> None:
     models = models_when_asked(paths, options, options.to)
     speller = models.other(SPELLER, options.to)
     speller.require_language(options.to)  # before the voice is loaded
-    understood = speller_measure(speller).understanding(" ".join(script.sentences), script.spelt)
-    tell_verdict(understood, options.text_path or "the text", options.strict)
+    known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
+    understood = of_text(" ".join(script.sentences), script.spelt, None if known is None else known.voice)
+    tell_verdict(understood, options.text_path or "the text", options.strict, options.verdict)
     if options.out is None:
         spoken = list(speller.spell(script.sentences, options.to))
     else:

@@ -49,7 +49,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             source = select_audio_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
                 script = transcribe(source, ear, asked, progress)
-            tell_verdict(script.understood or Understanding(), path, options.strict)
+            tell_verdict(script.understood or Understanding(), path, options.strict, options.verdict)
             if found is not None:
                 found.append(script)
             if found is None or out is not None:

@@ -1,35 +1,35 @@
-"""How much is understood: one measure for an utterance and for a whole recording, in words and in per cent.
+"""How much is understood: how likely the words are right, and, apart from that, how well the voice is heard.
 
-It is told before the work: from what the models know of themselves (scores under the bounds of their domain, a translation that
-was cut, repeats a stretch, or says another filling than was heard), from what was recognised and translated, and from errors that
-were measured on what is spoken.
+It is told before the work. Words are judged by what the models say of themselves, calibrated on recordings (a bundle's
+`Confidence`), and by faults that are seen in them: a translation that was cut, repeats a stretch, says another word, or is in no
+other language. A voice is judged by what recognisers of others hear of it.
 """
 
+import json
 import re
 import unicodedata
 import zlib
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from math import exp
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 from av2unit.trust import TrustedUnits
-from avcore.checkpoints.bundle import bundle_of
+from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.command import LOG
 from avcore.contracts import Transcript
 from avcore.domain import PICTURE_CAUSE, DomainScore, Stretch, outside_note
 from avcore.errors import InputError, NotUnderstoodError
+from avcore.files import write_text
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, say_in, user_language
-from netflips.bundles.references import KnownPhrases, read_references
+from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
 from netflips.subtitles.sides import script_letters
-from text2unit.normalise import is_syllable
 from text2unit.script import script_of
 from unit2text.stage import TEXT_READER, UNITS
 from unit2text.text import normalise_for_reading
@@ -37,18 +37,12 @@ from unit2text.text import normalise_for_reading
 if TYPE_CHECKING:
     from netflips.models import Models
 
-Grade = Literal["good", "doubtful", "bad", "unknown"]
-Cause = Literal[
-    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "words", "unsure", "speaker", "hurried"
-]
-GRADES: Final = get_args(Grade)
-_BAD_CAUSES: Final[frozenset[Cause]] = frozenset({"outside", "cut", "loop", "language", "untranslated", "echo"})
-_BAD_SHARE, _GOOD_SHARE = 0.5, 0.9
-"""Of a recording: it is bad where no more than half is understood, and good from nine tenths on."""
-_HEARD_BADLY, _HEARD_SURELY = exp(-1.0), 0.6
-_SPOKEN_WELL, _SPOKEN_PASSABLY, _HARDLY = 0.85, 0.7, 0.4
-"""Characters of what is spoken that a recogniser hears rightly: from the first on it is good, up to _BAD_SHARE bad; below the
-second who speaks is named as the cause. An utterance that is not heard yet is bad up to the third: many are heard better."""
+Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
+Cause = Literal["outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "unsayable", "unheard"]
+SURE, LOST = 0.9, 0.15
+"""How likely words are right that are sure, or not understood."""
+_MOSTLY, _READER_ERRS = 0.5, 0.3
+"""Share of a recording, or of an utterance, up to which it is not understood; and of letters that a text reader gets wrong."""
 _LEAST_LOOP, _LEAST_TWICE = 12, 16
 """Units of a repeated stretch: three times the same and 12 in all, or a stretch of 16 said twice. Words that Korean doubles, as
 빨리빨리, are shorter; the 2,357 reference sentences of the demo have no such stretch."""
@@ -58,15 +52,15 @@ _MOST_COMPRESSED, _MOST_LETTERS_A_SECOND = 2.4, 35.0
 _LEAST_TIMES, _LEAST_LETTERS = 4, 20
 """Of a stretch of a text that is repeated, in a row and in all."""
 
-_WORDS: Final[Mapping[str, str]] = {
-    "all": "all of it",
-    "share": "about {share} %",
-    "no share": "not known",
-    "good": "good",
-    "doubtful": "doubtful: some of it will not be understood",
-    "bad": "bad: the result most likely means nothing",
+_TEXTS: Final[Mapping[str, str]] = {
+    "sure": "understood: sure ({share}%)",
+    "unsure": "understood: unsure ({share}%)",
+    "not_understood": "not understood ({share}%): it most likely means nothing",
+    "given": "the text was given",
     "unknown": "these models do not say what they know",
-    "outside": "it is hardly anything that the models know",
+    "lost": "{lost} of {of} not understood",
+    "voice": "listeners hear about {share}% of the voice",
+    "outside": "these models know other sentences",
     "part": "a part of it is nothing that the models know",
     "cut": "its translation was cut at the limit of length",
     "loop": "a model repeats a stretch",
@@ -75,150 +69,166 @@ _WORDS: Final[Mapping[str, str]] = {
     "untranslated": "it was not translated",
     "echo": "its translation is not in the other language",
     "told": "its subtitles say something else than was heard",
-    "words": "it has words or signs without a reading",
-    "unsure": "it was heard unsurely",
-    "speaker": "what is spoken is hard to understand",
-    "hurried": "it is spoken too fast, or its end finds no room",
+    "unsayable": "it has words or signs without a reading",
+    "unheard": "it was heard unsurely",
 }
 """Words of the output."""
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """How much is understood. share: of the speech, 0 to 1, None = not known. causes: why it is not more, in their order above."""
+    """How much is understood of an utterance or a recording."""
 
-    grade: Grade = "unknown"
+    words: Words = "unknown"
+    """whether they were heard and translated rightly; the grade, by which --strict stops"""
     share: float | None = None
+    """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = not known"""
+    voice: float | None = None
+    """share of its characters that listeners hear, as far as it was measured; it changes no grade"""
     causes: tuple[Cause, ...] = ()
+    """why it is not more, in their order above"""
+    lost: int = 0
+    """utterances that are not understood"""
+    of: int = 1
+    """of so many"""
 
     def as_json(self) -> dict[str, Any]:
-        """Return numbers and codes, with the words in English and in Korean."""
-        return asdict(self) | {"causes": list(self.causes), "words": {ENGLISH: self.words(), KOREAN: self.words(KOREAN)}}
+        """Return numbers and codes, with the texts of the verdict and of the voice in English and in Korean."""
+        told = {language: self.text(language) for language in (ENGLISH, KOREAN)}
+        voice = {language: self.voice_text(language) for language in told}
+        return asdict(self) | {"causes": list(self.causes), "text": told, "voice_text": voice}
 
-    def words(self, language: str = ENGLISH) -> str:
-        """Return the measure in a sentence, in English or in Korean."""
-        say = say_in(language)
-        told = say(_WORDS[self.grade])
-        if self.grade != "unknown":
-            told = say("understood: {share} ({grade})").format(share=self.share_words(language), grade=told)
-        return told + "".join(f"; {say(_WORDS[cause])}" for cause in self.causes)
+    def text(self, language: str = ENGLISH) -> str:
+        """Return the verdict on the words in a sentence."""
+        say, share = say_in(language), round(100 * min(self.share or 0.0, 0.99))
+        told = [say(_TEXTS[self.words]).format(share=share)]
+        if 0 < self.lost < self.of:
+            told.append(say(_TEXTS["lost"]).format(lost=self.lost, of=self.of))
+        return "; ".join([*told, *(say(_TEXTS[cause]) for cause in self.causes)])
 
-    def share_words(self, language: str = ENGLISH) -> str:
-        """Return the share in per cent; all of it only where it is."""
-        say = say_in(language)
-        if self.share is None or self.share >= 1:
-            return say(_WORDS["no share" if self.share is None else "all"])
-        return say(_WORDS["share"]).format(share=min(round(100 * self.share), 99))
-
-
-def of_utterance(
-    readings: Sequence[DomainScore],
-    known: float | None = None,
-    *,
-    is_cut: bool = False,
-    repeats: bool = False,
-    says_other: bool = False,
-) -> Understanding:
-    """Measure one utterance: bad where half of it or more is strange or its translation is broken, doubtful where less is.
-
-    readings: scores of the models with their domains. known: share of it that is like what the models know, None = not said.
-    is_cut: its translation ended at the limit. repeats: it repeats a stretch, and the original does not. says_other: it says
-    another filling than was heard.
-    """
-    strange = [one for one in readings if one.is_strange]
-    names_domain = any(one.domain is not None for one in readings)
-    share: float | None = None
-    if names_domain:
-        share = 1.0 if known is None else known
-        for one in strange:  # a mean under its bound lowers it by as much as it is less probable
-            bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)
-            if bound is not None:
-                share = min(share, exp(min(one.score - bound, 0.0)) if one.score == one.score else 0.0)
-    found: dict[Cause, bool] = {
-        "outside": bool(strange) and share is not None and share <= _BAD_SHARE,
-        "part": bool(strange) and share is not None and share > _BAD_SHARE,
-        "cut": is_cut,
-        "loop": repeats,
-        "other": says_other,
-    }
-    causes = tuple(cause for cause, is_there in found.items() if is_there)
-    grade: Grade = "bad" if _BAD_CAUSES & set(causes) else "doubtful" if causes else "good" if names_domain else "unknown"
-    return Understanding(grade, share, causes)
+    def voice_text(self, language: str = ENGLISH) -> str:
+        """Return how well the voice is heard in a sentence, "" where it was not measured."""
+        return "" if self.voice is None else say_in(language)(_TEXTS["voice"]).format(share=round(100 * self.voice))
 
 
-def of_hearing(heard: Transcript, source: str = "", target: str = "") -> Understanding:
-    """Measure what a recogniser wrote. source: the language that was asked for, "" = any; target: what it is translated into.
+GIVEN: Final = Understanding("given")
+"""Of a text that a person gave."""
 
-    Whisper takes what has a mean log-probability under -1 for heard wrongly (Radford et al. 2023, section 4.5): bad from there on.
-    Tokens in a loop are sure of themselves.
-    """
-    sure = heard.confidence
-    if heard.has_loop:
-        return Understanding("bad", sure / 2, ("loop",))
-    if source and heard.language and heard.language != source:
-        is_done = heard.language == target  # as it stands
-        return Understanding("good", 1.0) if is_done else Understanding("bad", 0.0, ("language",))
-    if not heard.words:
-        return Understanding()
-    grade: Grade = "bad" if sure < _HEARD_BADLY else "doubtful" if sure < _HEARD_SURELY else "good"
-    return Understanding(grade, sure, () if grade == "good" else ("unsure",))
+
+def likely(share: float, *causes: Cause) -> Understanding:
+    """Return the measure of words that are right with a likelihood, with what speaks against them: then they are never sure."""
+    words: Words = "not_understood" if share <= LOST else "sure" if share >= SURE and not causes else "unsure"
+    return Understanding(words, round(share, 4), causes=causes, lost=int(words == "not_understood"))
 
 
 def broken(cause: Cause) -> Understanding:
     """Return the measure of an utterance of which nothing is said, or nothing that means it."""
-    return Understanding("bad", 0.0, (cause,))
+    return likely(0.0, cause)
+
+
+def of_text(text: str, spelt: Sequence[str], voice: float | None) -> Understanding:
+    """Measure a text that is spoken as it was given. spelt: its words without a reading, which are spelt letter by letter."""
+    read = 1 - min(sum(map(len, spelt)) / max(sum(map(str.isalnum, text)), 1), 1.0)
+    found = GIVEN if not spelt else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
+    return replace(found, voice=voice)
+
+
+def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", target: str = "") -> Understanding:
+    """Measure what was recognised or read. known: how often that is right, None = it was not measured.
+
+    source: the language that was asked for, "" = any; target: what it is translated into. Tokens in a loop are sure of themselves.
+    """
+    if heard.has_loop:
+        return broken("loop")
+    if source and heard.language and heard.language != source:
+        return likely(1.0) if heard.language == target else broken("language")  # as it stands
+    if not heard.words or known is None:
+        return Understanding()
+    share = known.share({"confidence": heard.confidence})
+    return likely(share) if share >= SURE else likely(share, "unheard")
+
+
+def recognition() -> Calibration | None:
+    """Return how often a recogniser is right, as the models that come with NetfLips have it; None where none do."""
+    known = confidence_of(find_bundle())
+    return None if known is None else known.recognition
+
+
+def strange_causes(readings: Iterable[DomainScore], known: float | None) -> tuple[Cause, ...]:
+    """Return what lies outside of the domains of the models. known: share of the speech that is like what they know."""
+    strange = [one.of for one in readings if one.is_strange]
+    is_all = "least" in strange or known is None or known <= _MOSTLY
+    return () if not strange else ("outside",) if is_all else ("part",)
+
+
+def _by_bounds(strange: Sequence[Cause]) -> Understanding:
+    """Return the measure of models of which only the bounds of their domains are known: nothing is known of what lies within."""
+    return likely(LOST if "outside" in strange else _MOSTLY, *strange) if strange else Understanding()
 
 
 def worst(*measures: Understanding) -> Understanding:
-    """Return the worst of several measures of one utterance, with the causes of all and the least share."""
-    causes = tuple(cause for cause in get_args(Cause) if any(cause in one.causes for one in measures))
-    rank = ("bad", "doubtful", "good", "unknown")
-    found = min(measures, key=lambda one: rank.index(one.grade))
-    return replace(found, share=min((one.share for one in measures if one.share is not None), default=None), causes=causes)
+    """Return the worst of several measures of one utterance, with the causes of all and the least share and voice."""
+    rank: Sequence[Words] = ("not_understood", "unsure", "sure", "given", "unknown")
+    found = min(measures, key=lambda one: rank.index(one.words))
+    shares, voices = ([value for one in measures if (value := getattr(one, name)) is not None] for name in ("share", "voice"))
+    return replace(found, share=min(shares, default=None), voice=min(voices, default=None), causes=_causes_of(measures))
 
 
 def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understanding:
     """Measure a whole recording from its utterances, each with its length (s): by time, those without a share left out.
 
-    It is bad where half of it or more is, or where any translation was cut; doubtful where less than nine tenths are good.
+    It is not understood where half of it or more is not, and sure where nine tenths are and none is not understood.
     """
     rows = list(utterances)
-    causes = tuple(cause for cause in get_args(Cause) if any(cause in one.causes for one, _ in rows))
-    known = [(one.share, seconds) for one, seconds in rows if one.share is not None]
+    known = [(one, seconds) for one, seconds in rows if one.share is not None]
+    lost = sum(one.words == "not_understood" for one, _ in known)
+    parts: dict[Words, float] = {words: sum(seconds for one, seconds in rows if one.words == words) for words in get_args(Words)}
+    judged = parts["sure"] + parts["unsure"] + parts["not_understood"]
+    words: Words = "given" if parts["given"] else "unknown"
+    if lost and parts["not_understood"] >= _MOSTLY * judged:
+        words = "not_understood"
+    elif known:
+        words = "sure" if not lost and parts["sure"] >= SURE * judged else "unsure"
+    causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
+    return Understanding(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows))
+
+
+def _causes_of(measures: Iterable[Understanding]) -> tuple[Cause, ...]:
+    found = {cause for one in measures for cause in one.causes}
+    return tuple(cause for cause in get_args(Cause) if cause in found)
+
+
+def _mean(rows: Iterable[tuple[Understanding, float]], name: str) -> float | None:
+    """Return the mean of a figure over the time (s) of those that have it, None where none has."""
+    known = [(value, seconds) for one, seconds in rows if (value := getattr(one, name)) is not None]
     length = sum(seconds for _, seconds in known)
-    share = sum(part * seconds for part, seconds in known) / length if length > 0 else None
-    seconds_of = {name: sum(seconds for one, seconds in rows if one.grade == name) for name in GRADES}
-    whole, bad = sum(seconds_of.values()), seconds_of["bad"]
-    grade: Grade = "unknown" if share is None else "good"
-    if "cut" in causes or (bad and bad >= (1 - _BAD_SHARE) * whole) or (share is not None and share <= _BAD_SHARE):
-        grade = "bad"
-    elif (
-        bad
-        or seconds_of["good"] < _GOOD_SHARE * (whole - seconds_of["unknown"])
-        or {"other", "speaker"} & set(causes)
-        or (causes and len(rows) == 1)
-    ):
-        grade = "doubtful"
-    return Understanding(grade, share, causes)
+    return round(sum(value * seconds for value, seconds in known) / length, 4) if length > 0 else None
 
 
-def stop_where_bad(understanding: Understanding) -> None:
-    """Raise NotUnderstoodError where the measure is bad, as --strict asks for."""
-    if understanding.grade == "bad":
-        hint = "nothing was made of it; without --strict it goes on all the same"
-        raise NotUnderstoodError("too little of it is understood", found=understanding.share_words(), hint=hint)
+def stop_where_lost(understanding: Understanding) -> None:
+    """Raise NotUnderstoodError where any of it is not understood, as --strict asks for."""
+    if understanding.lost:
+        found = f"{understanding.lost} of {understanding.of} not understood"
+        raise NotUnderstoodError("too little of it is understood", found=found, hint="without --strict it goes on all the same")
 
 
-def tell_verdict(understanding: Understanding, of: object, is_strict: bool) -> bool:
-    """Print the measure of a file or a text; returns whether it is bad. Raises NotUnderstoodError where it is and `is_strict`."""
-    is_bad, language = understanding.grade == "bad", user_language()
-    if is_bad:
-        LOG.warning("%s: %s: %s", of, say_in(language)("warning"), understanding.words(language))
-    else:
-        LOG.info("%s: %s", of, understanding.words(language))
+def tell_verdict(understanding: Understanding, of: object, is_strict: bool, path: Path | None = None) -> bool:
+    """Print the measure of a file or a text, and write it where a path is given; returns whether it is not understood.
+
+    Raises NotUnderstoodError where anything is not and `is_strict`.
+    """
+    if path is not None:
+        write_text(path, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
+    is_lost, language = understanding.words == "not_understood", user_language()
+    if is_lost:
+        LOG.warning("%s: %s: %s", of, say_in(language)("warning"), understanding.text(language))
+    elif understanding.words != "given":
+        LOG.info("%s: %s", of, understanding.text(language))
+    if voice := understanding.voice_text(language):
+        LOG.info("%s: %s", of, voice)
     if is_strict:
-        stop_where_bad(understanding)
-    return is_bad
+        stop_where_lost(understanding)
+    return is_lost
 
 
 def repeats_a_stretch(ids: Ids) -> bool:
@@ -274,66 +284,26 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 
 @dataclass(frozen=True)
 class SpeakerMeasure:
-    """How what speaks is heard in a dub. wrong: characters that a recogniser hears wrongly, 0 to 1, by the LENGTHS of texts, or one
-    for all. second: natural length of a character (s). is_program: of the user's. signs: characters heard wrongly of texts of Latin
-    letters and signs alone, None = as of others.
-    """
+    """How what speaks is heard in a dub."""
 
     speaker: str
     recognizer: str
-    wrong: tuple[float, ...]
-    second: float
-    is_program: bool = True
-    signs: float | None = None
-
-    def understanding(
-        self, text: str, unread: Sequence[str] = (), room_s: float | None = None, natural_s: float | None = None
-    ) -> Understanding:
-        """Measure a text that it says. unread: its words without a reading, which are spelt letter by letter.
-
-        room_s: the time that it has, None = all that it needs. natural_s: how long it takes, None = as long as so many characters
-        usually do.
-        """
-        length = sum(map(str.isalnum, text))
-        read = 1 - min(sum(map(len, unread)) / max(length, 1), 1.0)
-        wrong = self.wrong[min(bisect_left(LENGTHS, length), len(self.wrong) - 1)] if self.wrong else 0.0
-        heard = 1 - (self.signs if self.signs is not None and is_signs(text) else wrong)
-        natural_s = length * self.second if natural_s is None else natural_s
-        left = 1.0 if room_s is None or natural_s <= 0 else squeezed(room_s / natural_s)
-        found: dict[Cause, bool] = {"words": read < 1, "speaker": heard < _SPOKEN_PASSABLY, "hurried": left < 1}
-        share, causes = heard * left * read, tuple(cause for cause, is_there in found.items() if is_there)
-        grade = "doubtful" if causes and share >= _SPOKEN_WELL else expected(share)
-        if read == 1 and length <= LENGTHS[0] and not is_signs(text):
-            grade = max(grade, "doubtful", key=("bad", "doubtful", "good").index)  # it is heard whole or not at all
-        if self.wrong:
-            return Understanding(grade, share, causes)
-        return Understanding(grade, None, causes) if causes else Understanding()
+    wrong: float
+    """share of the characters that the recogniser hears wrongly"""
 
     @property
     def note(self) -> Note | None:
         """What to tell a user of a program; None where it is understood."""
-        mean = sum(self.wrong) / len(self.wrong)
-        if not self.is_program or mean < 1 - _BAD_SHARE:
-            return None
-        return SPEAKER_MISHEARD(speaker=self.speaker, recognizer=self.recognizer, wrong=mean)
+        return SPEAKER_MISHEARD(**vars(self)) if self.wrong >= 1 - _MOSTLY else None
 
 
-LENGTHS = (8, 16, 24)
-"""Characters of a text up to which an entry of `SpeakerMeasure.wrong` holds; the last holds for longer ones."""
-SCORES = (-0.05, -0.035)
-"""Scores of a translation of units up to which an entry of its table holds; the last holds for surer ones."""
 _JUDGE = "Whisper base"
-_BUNDLE = SpeakerMeasure("the bundle", _JUDGE, (0.29, 0.19, 0.21, 0.23), 0.18, is_program=False, signs=0.34)
-_SPELLERS = {"sha256:9dbcf2f813c29d35": _BUNDLE}
-_TRANSLATORS = {"sha256:e6fbdeac5e64329d": (0.25, 0.22, 0.28)}
-"""By fingerprint: the bundle's. The second: characters that are heard wrongly, by the SCORES, where the models know all of it."""
-KOKORO = SpeakerMeasure("Kokoro-82M", _JUDGE, (0.59, 0.47, 0.48, 0.56), 0.24, signs=0.95)
-ESPEAK = SpeakerMeasure("espeak-ng", _JUDGE, (0.84, 0.8, 0.74, 0.8), 0.2, signs=0.97)
-_OWN = {KOKORO: (0.13,), ESPEAK: (0.84,)}
+KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _JUDGE, 0.52), SpeakerMeasure("espeak-ng", _JUDGE, 0.79)
+_OWN = {KOKORO: 0.13, ESPEAK: 0.84}
 """As `--keep-sound` leaves them."""
 _SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
-"""What is left of what is understood where speech is that share of its natural length. All of this by
-`python -m recipes.demo.evaluate.spoken` on sentences that nothing was trained on (docs/cascade.md)."""
+"""What is left of what is heard where speech is that share of its natural length. All measured on sentences that nothing was
+trained on (docs/cascade.md)."""
 _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
 """Programs whose Korean was measured, as `avcore.programs.program_name` calls them."""
 
@@ -341,58 +311,23 @@ _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK
 def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False) -> SpeakerMeasure | None:
     """Return what is known of a program that speaks; None = nothing, or no program does."""
     found = _PROGRAMS.get(program_name(command)) if command and target == "ko" else None
-    return replace(found, wrong=_OWN[found], signs=None) if found is not None and keeps_sound else found
+    return replace(found, wrong=_OWN[found]) if found is not None and keeps_sound else found
 
 
-def speller_measure(speller: Any) -> SpeakerMeasure:
-    """Return how the texts of a text-to-unit model are heard; nothing is known of one that was not measured."""
-    return _SPELLERS.get(speller.fingerprint, SpeakerMeasure("", "", (), 0.0, is_program=False))
-
-
-def of_translated(wrong: Sequence[float], score: float) -> Understanding:
-    """Measure units as they are heard. wrong: characters that are heard wrongly, by the SCORES of translations, () = not known."""
-    if not wrong:
-        return Understanding()
-    share = 1 - wrong[bisect_left(SCORES, score)]
-    return Understanding(expected(share), share, ("speaker",) if share < _SPOKEN_PASSABLY else ())
-
-
-def translator_measure(translator: Any) -> tuple[float, ...]:
-    """Return how the units of a translator are heard, for `of_translated`; nothing is known of one that was not measured."""
-    return _TRANSLATORS.get(translator.fingerprint, ())
-
-
-def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float, float]]) -> SpeakerMeasure | None:
-    """Measure a program by a recogniser. heard: texts, what was heard, and how long the speech is and was by itself (s).
+def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
+    """Measure a program by a recogniser. heard: texts, what was heard, and at which share of its natural length it was said.
 
     What squeezing cost is not counted: it is another in each utterance. None for nothing.
     """
-    rows = [(*errors_in(found, text), seconds / natural_s, natural_s) for text, found, seconds, natural_s in heard]
-    length = sum(row[1] for row in rows)
-    if not length:
-        return None
-    right = sum(min((wanted - errors) / squeezed(factor), wanted) for errors, wanted, factor, _ in rows)
-    return SpeakerMeasure(name, recognizer, (1 - right / length,), sum(row[3] for row in rows) / length)
+    rows = [(*errors_in(found, text), factor) for text, found, factor in heard]
+    length = sum(wanted for _, wanted, _ in rows)
+    right = sum(min((wanted - errors) / squeezed(factor), wanted) for errors, wanted, factor in rows)
+    return SpeakerMeasure(name, recognizer, 1 - right / length) if length else None
 
 
 def squeezed(factor: float) -> float:
-    """Return what is left of what is understood of speech at a share of its natural length; below the least it is cut as well."""
+    """Return what is left of what is heard of speech at a share of its natural length; below the least it is cut as well."""
     return float(np.interp(factor, *_SQUEEZED)) * min(factor / _SQUEEZED[0][0], 1.0)
-
-
-def grade_of(share: float) -> Grade:
-    """Return the grade of speech of which a share is understood."""
-    return "bad" if share <= _BAD_SHARE else "doubtful" if share < _SPOKEN_WELL else "good"
-
-
-def expected(share: float) -> Grade:
-    """Return the grade of an utterance of which a share is likely to be understood."""
-    return "doubtful" if _HARDLY < share <= _BAD_SHARE else grade_of(share)
-
-
-def is_signs(text: str) -> bool:
-    """Return whether a text has no Hangul: Latin letters, digits and signs alone."""
-    return not any(map(is_syllable, text))
 
 
 def as_read(text: str, language: str) -> str:
@@ -420,7 +355,11 @@ Decide = Callable[[Understanding], None]
 """Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
 SAYS_OTHER = NoteKind(
     "says_other",
-    '{u}the translation says "{said}" where "{heard}" was heard',
+    lambda values, say: say(
+        '{u}the translation says "{said}" where "{heard}" was heard'
+        if values["heard"]
+        else '{u}the translation says "{said}", which was not heard'
+    ),
 )
 SPEAKER_MISHEARD = NoteKind(
     "speaker_misheard",
@@ -442,44 +381,57 @@ def judge_utterance(
     is_cut: it ended at the limit of the search. With a bundle's models both sides are read back and compared.
     """
     if score is None:
-        return Understanding(), ()  # nothing was guessed that is said
-    readings = [*heard.extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
-    repeats = repeats_a_stretch(said.ids) and not repeats_a_stretch(heard.extraction.units.ids)
-    other = _says_other(models, heard, said)
-    found = of_utterance(readings, heard.extraction.known, is_cut=is_cut, repeats=repeats, says_other=other is not None)
-    outside = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
-    return found, tuple(note for note in (outside, REPEATS() if repeats else None, other) if note is not None)
+        return GIVEN, ()  # nothing was guessed that is said
+    known, extraction = _known(models), heard.extraction
+    readings = [*extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
+    strange = strange_causes(readings, extraction.known)
+    others = [] if known is None else _other_words(models, known, heard, said)
+    if known is None:
+        found = _by_bounds(strange)
+    else:
+        nearest = None if extraction.nearest is None else extraction.nearest.score
+        share = known.translation.share(translation_readings(score, nearest, others))
+        found = replace(likely(share, *strange, *(("other",) if others else ())), voice=known.voice)
+    faults: dict[Cause, bool] = {"cut": is_cut, "loop": repeats_a_stretch(said.ids) and not repeats_a_stretch(extraction.units.ids)}
+    notes = [outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None), REPEATS() if faults["loop"] else None]
+    if others:
+        notes.append(SAYS_OTHER(heard=", ".join(one for one, _ in others if one), said=", ".join(other for _, other in others)))
+    return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
 
 
 def told_otherwise(models: "Models", heard: TrustedUnits, text: str) -> Understanding:
     """Measure what a user says is said against what is read of the units, which are what is translated."""
-    read = _reading(models, heard)
+    read = _reading(models, heard.extraction.units)
     if read is None:
         return Understanding()
     errors, length = errors_in(read, text)
     share = 1 - errors / max(length, 1)
-    return Understanding(grade_of(share), share, ("told",)) if share < _SPOKEN_PASSABLY else Understanding()  # a reader errs
+    if share <= _MOSTLY:
+        return broken("told")
+    return likely(share, "told") if share < 1 - _READER_ERRS else Understanding()
 
 
-def _reading(models: "Models", heard: TrustedUnits) -> str | None:
-    """Return what is read of the units of the source; None where nothing reads them."""
+def _known(models: "Models") -> Confidence | None:
+    """Return what is known of a bundle's translator; None where it is of none."""
+    path = models.paths.utut
+    return None if path is None else models.kept("confidence", lambda: confidence_of(bundle_of(path)))
+
+
+def _reading(models: "Models", units: Units) -> str | None:
+    """Return what is read of units; None where nothing reads them."""
     if models.paths.other(TEXT_READER) is None:
         return None
-    reader, units = models.other(TEXT_READER), heard.extraction.units
+    reader = models.other(TEXT_READER)
     if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
         return None
     text: str = reader.read(units, units.language).text
     return text
 
 
-def _says_other(models: "Models", heard: TrustedUnits, said: Units) -> Note | None:
-    """Return what a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
-    bundle = None if models.paths.utut is None else bundle_of(models.paths.utut)
-    if bundle is None or not bundle.references.is_file() or not len(said):
-        return None
-    read = _reading(models, heard)
-    if read is None:
-        return None
-    book = models.kept("phrasebook", lambda: KnownPhrases(read_references(bundle.references)))
-    words = book.other_words(read, said)
-    return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
+def _other_words(models: "Models", known: Confidence, heard: TrustedUnits, said: Units) -> list[tuple[str, str]]:
+    """Return words that a translation says in place of those that were heard; none where nothing reads it."""
+    if not len(said):
+        return []
+    read = _reading(models, heard.extraction.units)
+    answer = read and _reading(models, said if said.durations is not None else models.vocoder.predict_durations(said))
+    return known.words.other_words(read, answer) if read and answer else []

@@ -76,7 +76,8 @@ def _work(options: TrainDemoOptions) -> None:
         "--voices", str(folder / VOICES_FILE),
         "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
-    runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)
+    confidence = (sys.executable, "-m", "recipes.demo.recipe.confidence", str(folder / "confidence"), *where)
+    runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where), confidence))], 1)
 
 
 _COMMAND = Command(TrainDemoOptions, "train_demo", _work)

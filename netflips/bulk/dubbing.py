@@ -241,7 +241,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     for told in result.notes_told:
         tell(told, job.source)
     if result.understood is not None:
-        LOG.info("%s: %s", job.source, result.understood.words(user_language()))
+        LOG.info("%s: %s", job.source, result.understood.text(user_language()))
     LOG.info("%s", summary_of(result))
     record.add(job, key, result, outcome.deaths)
 

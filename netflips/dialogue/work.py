@@ -102,7 +102,7 @@ class Avatar:
         """Return what is said to a question. understood: how far it is, None = not known."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
-        if understood is not None and understood.grade == "bad":
+        if understood is not None and understood.words == "not_understood":
             return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
         text = self.replier.reply(heard.text)
         if text == self.puzzled:
@@ -230,7 +230,7 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
 def _tell(answer: Answer, out: Path) -> None:
     LOG.info("heard: %s", answer.heard.text or "nothing")
     if answer.understood is not None:
-        LOG.info("%s", answer.understood.words(user_language()))
+        LOG.info("%s", answer.understood.text(user_language()))
     if answer.outcome != ANSWERED:
         LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)

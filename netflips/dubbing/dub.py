@@ -26,7 +26,7 @@ from netflips.dubbing.write import noted, write
 from netflips.models import Models
 from netflips.script.files import write_script
 from netflips.script.types import Script
-from netflips.understanding import Decide, Understanding, stop_where_bad
+from netflips.understanding import Decide, Understanding, stop_where_lost
 
 
 def dub(
@@ -44,7 +44,7 @@ def dub(
     said is known, and writes no video.
     """
     options = options or DubOptions()
-    decide = decide or (stop_where_bad if options.strict else lambda _: None)
+    decide = decide or (stop_where_lost if options.strict else lambda _: None)
     with Job.open(video, out, models, options, progress) as job:  # paths, font, kind of file: checked here and nowhere else
         sound = listen(job)  # mono 16 kHz on the disk, levels, stretches of speech
         script = begin(job, sound)  # a person's script, or an empty one; its schedule: own time, or to and fro

@@ -1,4 +1,4 @@
-"""How far each utterance and all of it is understood, told before anything is spoken or drawn."""
+"""How much of each utterance and of all of it is understood, told before anything is spoken or drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,13 +6,12 @@ from dataclasses import replace
 from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Transcript
 from avcore.domain import OUTSIDE
-from avcore.errors import InputError, UnitError
 from avcore.notes import Note, Notes
 from avcore.programs import program_name
 from avcore.progress import track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
-from avcore.units import Units
+from netflips.bundles.confidence import confidence_of
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.fit import fit_one
 from netflips.dubbing.hear import as_units, trusted
@@ -20,30 +19,28 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak_one
-from netflips.dubbing.spell import spell_one, units_of_text
+from netflips.dubbing.spell import seconds_of_text, spell_one
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, REPEATED
 from netflips.script.types import KeptOriginal, Script, TranslatedUnits, Utterance, WrittenText
 from netflips.understanding import (
+    GIVEN,
     Cause,
     SpeakerMeasure,
     Understanding,
     as_read,
     broken,
-    expected,
     judge_utterance,
     known_speaker,
     measure_speaker,
     of_hearing,
     of_recording,
-    of_translated,
-    speller_measure,
+    of_text,
+    recognition,
     squeezed,
     told_otherwise,
-    translator_measure,
     worst,
 )
 from text2unit.script import script_of
-from text2unit.stage import SPELLER
 from unit2unit.inference import TRUNCATED
 
 _SAMPLED = 3
@@ -92,64 +89,57 @@ def _over_units(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasur
     if isinstance(target, WrittenText):
         return _spoken(script, job, one, target.text, speaker), ()
     if not isinstance(target, TranslatedUnits):
-        return Understanding(), ()  # speech that was given
+        return GIVEN, ()  # speech that was given
     units = as_units(target.units, script.target)
     found, notes = judge_utterance(job.models, heard, units, target.score, target.weakest, is_cut=target.is_truncated)
     if target.is_truncated:
         notes += (TRUNCATED(units=len(target.units.ids)),)
-    measures = [found, _squeezed(script, job, one, units)]
-    if target.score is not None:
-        measures.append(of_translated(translator_measure(job.models.translator), target.score))
+    if found.voice is not None and len(units):
+        natural_s = float(units_to_seconds(job.models.vocoder.predict_durations(units).num_steps))
+        found = replace(found, voice=found.voice * _left(script, job, one, natural_s))
     if one.text is not None and one.text.is_by_person:
-        measures.append(told_otherwise(job.models, heard, one.text.text))
-    return worst(*measures), notes
+        found = worst(found, told_otherwise(job.models, heard, one.text.text))
+    return found, notes
 
 
-def _squeezed(script: Script, job: Job, one: Utterance, units: Units) -> Understanding:
-    """Measure what is lost where translated units take longer by themselves than they have time."""
-    room_s = _time_of(script, job, one)
-    if room_s is None or not len(units):
-        return Understanding()
-    left = squeezed(room_s / float(units_to_seconds(job.models.vocoder.predict_durations(units).num_steps)))
-    return Understanding(expected(left), left, ("hurried",)) if left < 1 else Understanding()
-
-
-def _time_of(script: Script, job: Job, one: Utterance) -> float | None:
-    """Return the time (s) that an utterance's new speech has; None = all that it needs."""
-    has_time = job.options.hold_picture or not script.is_in_own_time
-    return None if has_time else one.place.seconds + float(job.part.slack[one.number])
+def _left(script: Script, job: Job, one: Utterance, natural_s: float | None) -> float:
+    """Return what is left of what is heard of speech that takes so long by itself, None = not known, in the time that it has."""
+    if job.options.hold_picture or not script.is_in_own_time or not natural_s:
+        return 1.0
+    return squeezed((one.place.seconds + float(job.part.slack[one.number])) / natural_s)
 
 
 def _over_text(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None) -> Understanding:
     """Judge an utterance of the cascade by what was heard, by its translation, and by what speaks it."""
     target = one.target
     if target is not None and not isinstance(target, WrittenText):
-        return Understanding()  # speech that was given
-    is_own = isinstance(target, WrittenText) and not target.is_translated
-    hearing = Understanding() if is_own or one.text is None else of_hearing(one.text.transcript, script.source, script.target)
+        return GIVEN  # speech that was given
+    is_own = target is not None and not target.is_translated
+    hearing = GIVEN if is_own else Understanding()
+    if one.text is not None and not is_own:
+        hearing = of_hearing(one.text.transcript, recognition(), script.source, script.target)
     if target is None:  # a note says why, where there was something to translate
         reasons = [note.values["reason"] for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
-        if faults := [_FAULTS[str(reason)] for reason in reasons if reason in _FAULTS]:
-            return worst(hearing, broken(faults[0]))
-    return worst(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker))
+        faults = [broken(_FAULTS[str(reason)]) for reason in reasons if reason in _FAULTS]
+        return worst(hearing, *faults[:1])
+    return worst(hearing, _spoken(script, job, one, target.text, speaker))
 
 
 def _spoken(script: Script, job: Job, one: Utterance, text: str, speaker: SpeakerMeasure | None) -> Understanding:
-    """Measure an utterance that is spoken from a text, "" = none, in the time that it has.
+    """Measure how a text is heard, "" = none, in the time that it has.
 
     speaker: the program that says it, None = the text-to-unit model, or a program of which nothing is known.
     """
     if not text or (speaker is None and job.speaking is not None):
-        return Understanding()
-    room_s = _time_of(script, job, one)
+        return GIVEN
+    natural_s = seconds_of_text(script, job, text)
     if speaker is not None:
-        return speaker.understanding(job.as_said(text), (), room_s)
-    measure = speller_measure(job.models.other(SPELLER, script.target))
-    try:
-        spelt, units = script_of(job.as_said(text), script.target).spelt, units_of_text(job, text)
-    except (InputError, UnitError):  # told where it is spoken
-        return broken("words")
-    return measure.understanding(text, spelt, room_s, units.seconds)
+        return of_text(text, (), (1 - speaker.wrong) * _left(script, job, one, natural_s))
+    if natural_s is None:  # told where it is spoken
+        return broken("unsayable")
+    known = confidence_of(bundle_of(job.models.paths.unit2av))
+    voice = None if known is None else known.voice * _left(script, job, one, natural_s)
+    return of_text(text, script_of(job.as_said(text), script.target).spelt, voice)
 
 
 # The program that speaks
@@ -191,6 +181,6 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)
         heard = job.store.kept(Transcript, "heard", made_of, lambda samples=samples: recognizer.hear(samples, script.target))  # type: ignore[misc]
         wanted_text, found = (as_read(text, script.target) for text in (job.as_said(texts[one.number]), heard.text))
-        rows.append((wanted_text, found, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
+        rows.append((wanted_text, found, float(samples_to_seconds(len(samples))) / fitted.fit.natural_s))
     known = known_speaker(options.speaker.command, script.target)
     return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)

@@ -31,10 +31,12 @@ from netflips.script.types import (
     Utterance,
     WrittenText,
 )
-from netflips.understanding import speller_measure
 from text2unit.normalise import READING
 from text2unit.speller import SHORT_PAUSE_S
 from text2unit.stage import SPELLER
+
+_SPELLER_SYLLABLE_S = 0.18
+"""How long a syllable of the text-to-unit model lasts in the demo's voice."""
 
 
 def spell(script: Script, job: Job, sound: Sound | None) -> Script:
@@ -180,10 +182,7 @@ def syllable_s(job: Job) -> float:
     """Return how long a syllable lasts by itself (s), as far as it is known of what speaks."""
     if job.speaking is not None:
         return job.speaking.syllable_s
-    language = job.languages[1]
-    if job.models.paths.other(SPELLER, language) is None:
-        return USUAL_SYLLABLE_S
-    return speller_measure(job.models.other(SPELLER, language)).second or USUAL_SYLLABLE_S
+    return USUAL_SYLLABLE_S if job.models.paths.other(SPELLER, job.languages[1]) is None else _SPELLER_SYLLABLE_S
 
 
 def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:

@@ -1,6 +1,5 @@
 """The work of `netflips dub`: one video, several one after another, or many side by side."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +9,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import suit_threads
 from avcore.errors import EXIT_FAILED, InputError, NetflipsError, NotUnderstoodError, OutputError, UsageError
-from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names, write_text
+from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names
 from avcore.flags import declared_in
 from avcore.journal import Seldom
 from avcore.media.writer import is_synthetic
@@ -156,9 +155,7 @@ def _decision(source: Path, options: DubCommand) -> Callable[[Understanding], No
     """Return what is called with the measure of a video, before anything is spoken or drawn."""
 
     def decide(understanding: Understanding) -> None:
-        if options.verdict is not None:
-            write_text(options.verdict, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
-        if not tell_verdict(understanding, source, options.strict):
+        if not tell_verdict(understanding, source, options.strict, options.verdict):
             return
         if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
             sys.stderr.write(f"{source}: go on all the same? [y/N] ")

@@ -147,8 +147,8 @@ def _units(script: Script, one: OnPage) -> list[Fact]:
         if score is not None:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
     understood = one.utterance.understood if len(script.utterances) > 1 else None  # else the page's own verdict says it
-    if understood is not None and understood.grade != "unknown":
-        facts.insert(0, Fact("understood", understood.words(), is_bad=understood.grade == "bad"))
+    if understood is not None and understood.words in ("unsure", "not_understood"):  # the eye falls on what needs a person
+        facts.insert(0, Fact("verdict", understood.text(), is_bad=understood.lost > 0))
     pitch = script.speaker(one.speaker).pitch_hz
     if pitch is not None and one.alone is None:
         facts.append(Fact("voice pitch", f"{pitch:.0f} Hz"))

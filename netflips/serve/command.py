@@ -82,7 +82,7 @@ class ServeOptions(CommonOptions):
     recognizer: Path | None = flag(default=None, metavar="DIR")
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
     text_translator: Path | None = flag(default=None, metavar="DIR")
-    """CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)"""
+    """CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean-free)"""
     translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
     """translator in its place, as in netflips dub"""
     translate_model: str | None = flag(default=None, metavar="NAME")

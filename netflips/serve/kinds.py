@@ -265,7 +265,7 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "say",
-            ("say", "--text-path", "text.txt", "--out", "result.wav"),
+            ("say", "--text-path", "text.txt", "--out", "result.wav", "--verdict", VERDICT_FILE),
             (
                 Text("text", 5000, least=1),
                 Name("called", flag="--voice"),
@@ -280,7 +280,7 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "transcribe",
-            ("transcribe",),
+            ("transcribe", "--verdict", VERDICT_FILE),
             (
                 field_of(TranscribeOptions, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
                 field_of(TranscribeOptions, "modalities", values=(AUTO, "audio", "audio,video", "video")),

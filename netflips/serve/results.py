@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore.checkpoints.bundle import find_bundle
 from avcore.errors import NetflipsError, UsageError
 from avcore.notes import Note, ToldNote, sentence
 from avcore.texts import read_json
 from avcore.words import LANGUAGES
+from netflips.bundles.confidence import confidence_of
 from netflips.report.story import OnPage, on_page, output_span, stretches_of
 from netflips.script.edit import join, split
 from netflips.script.files import script_from
@@ -25,6 +27,7 @@ _BY_SPEECH = ("unit2unit", "speech", "texts", "pictures", "check")
 """Steps of a dub whose time goes by what is said."""
 _HEARD_TOGETHER_S = 28.0
 """Speech that a check hears at once: a change of one sentence has all of it heard again."""
+_HALF = 0.5
 _SCRIPTS = ("report.json", DRAFT_FILE)
 """Of a dub, and of what it will be: `--script-in` takes them."""
 
@@ -72,6 +75,8 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             row |= {"said": corrected["said"] or row["said"], "told": corrected["said"]}
         return found
     if script is not None:
+        if is_heard_badly(script):
+            found["files"] = [one for one in found["files"] if not one["name"].startswith(f"result.{script.source}.")]
         found |= {
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
             "work": script.result.work_counts,
@@ -80,6 +85,16 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         if one["shows"] in ("text", "answer") and one["bytes"] <= _MOST_TEXT:
             found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
     return found
+
+
+def is_heard_badly(script: Script) -> bool:
+    """Return whether most of what was read or recognised is more likely wrong than right: nobody wants that as subtitles."""
+    known, shares = confidence_of(find_bundle()), list[float]()
+    for one in script.utterances:
+        if known is not None and one.text is not None and one.text.confidence is not None:
+            table = known.recognition if one.text.by == "recogniser" else known.reading
+            shares.append(table.share({"confidence": one.text.confidence}))
+    return sum(shares) < _HALF * len(shares)
 
 
 @dataclass(frozen=True)

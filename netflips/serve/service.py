@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle
@@ -16,6 +18,7 @@ from avcore.errors import UsageError
 from avcore.units import normalise_language
 from netflips.bundles.references import read_references
 from netflips.provenance.options import require_in_force
+from netflips.published.catalogue import catalogue
 from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
@@ -41,6 +44,8 @@ _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
 _SENTENCES = 20
+_ANY_SPEECH, _GIGA = "korean-free", 1000
+"""The set of models for any speech whose dubs may be sold; megabytes of one gigabyte."""
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "has_face", "has_speech", "bytes")
 _MOST_TITLE = 60
@@ -269,6 +274,18 @@ def _sample() -> dict[str, str] | None:
     return {"heard": told["sentence"], "said": told["korean"]}
 
 
+def _for_any_speech() -> dict[str, str]:
+    """Return how models for any speech are got, as README says it, with their size and licences."""
+    models = catalogue().named([_ANY_SPEECH])
+    program = Path(sys.executable).with_name("netflips")
+    beside = program.is_relative_to(Path.cwd()) and which("netflips") is None
+    return {
+        "command": f"{program.relative_to(Path.cwd()) if beside else program.name} models get {_ANY_SPEECH}",
+        "gigabytes": f"{sum(one.megabytes or 0.0 for one in models) / _GIGA:.0f}",
+        "licences": ", ".join(dict.fromkeys(one.licence.title for one in models)),
+    }
+
+
 def _what_is_there(settings: Settings) -> dict[str, Any]:
     """Return what the models can do, as far as files tell without being loaded."""
     bundle = find_bundle()
@@ -290,6 +307,7 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "languages": None if languages is None else [normalise_language(one) for one in languages],
         "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
+        "get_models": _for_any_speech(),
         "has_cascade": all(
             any(one in settings.models for one in flags) or usual_model(flags[0]) is not None for flags in _OF_CASCADE
         ),

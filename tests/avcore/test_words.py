@@ -65,7 +65,7 @@ def test_every_word_has_an_entry_and_every_entry_a_word() -> None:
     entries = pofile(str(CATALOGUE))
     plain, clauses = ({one.msgid for one in entries if one.msgctxt == context} for context in (None, _ERROR))
     texts = _texts()
-    wanted = _kinds() | _said() | set(understanding._WORDS.values())
+    wanted = _kinds() | _said() | set(understanding._TEXTS.values())
     assert wanted - plain - {"{reason:@}"} == set()
     shapes = {re.sub(r"\{[^{}]*\}", "{x}", text) for text in texts}
     assert not [one for one in plain - wanted if one not in texts and re.sub(r"\{[^{}]*\}", "{x}", one) not in shapes]

@@ -11,24 +11,25 @@ import pytest
 import netflips
 from av2unit.sources import lips_of_video
 from av2unit.trust import AUDIO, TrustedUnits
-from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.bundle import Bundle, read_bundle
 from avcore.checkpoints.stages import Running
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import loudness_lufs
 from avcore.timeline import seconds_to_samples
 from netflips import cli
+from netflips.bundles.confidence import confidence_of
 from netflips.bundles.describe import check_bundle
-from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
+from netflips.bundles.references import Reference, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.spell import natural_units
+from netflips.loaded import Loaded
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.options import transcribe
 from netflips.stages import SHIPPED, load_speller
-from netflips.understanding import Understanding, judge_utterance, speller_measure, told_otherwise, translator_measure
+from netflips.understanding import Understanding, judge_utterance, told_otherwise
 from tests.netflips.dubbing.made import write_times
-from text2unit.stage import SPELLER
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
 
@@ -61,21 +62,6 @@ def test_its_files_are_those_that_it_names() -> None:
     assert held_out["low"] > 0.6  # fillings that their template never had in training
 
 
-@pytest.mark.parametrize(
-    ("heard", "said", "expected"),
-    [
-        ("My younger sister gave me this rink.", "My younger sister gave me this map.", [("ring", "map")]),
-        ("My younger sister gave me this map.", "My younger sister gave me this map.", []),
-        ("The moon is made of old green cheese.", "My younger sister gave me this map.", []),  # nothing that it knows
-        ("", "My younger sister gave me this map.", []),
-    ],
-)
-def test_a_translation_that_says_another_word_than_heard_is_found(heard: str, said: str, expected: list[tuple[str, str]]) -> None:
-    book = KnownPhrases(read_references(SHIPPED / "references.jsonl"))
-    (translated,) = (one.units for one in book.references if one.translation == said)
-    assert book.other_words(heard, translated) == expected
-
-
 def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, korean: str) -> None:
     """Of the clip's sentence its own translation is right, and that of another sentence is told."""
     extraction = models.extractor.extract_scored(speech)
@@ -85,12 +71,18 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
         said = next(one for one in references if (one.text == korean) == is_right)
         judged, notes = judge_utterance(models, heard, said.units, 0.0)
         assert [one.code for one in notes] == ([] if is_right else ["says_other"])
-        assert judged.grade == ("good" if is_right else "doubtful")
+        assert (judged.words == "sure") == is_right
+        assert judged.voice is not None
 
 
-def test_how_its_units_and_texts_are_heard_is_known(models: Models) -> None:
-    assert translator_measure(models.translator)
-    assert speller_measure(models.other(SPELLER, "ko")).wrong
+def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_path: Path) -> None:
+    known = confidence_of(read_bundle(SHIPPED))
+    assert known is not None
+    assert min(one.recordings for one in (known.translation, known.reading, known.recognition)) > 50
+    draft = dub(CLIP, tmp_path / "x.mp4", models, DubOptions(draft=tmp_path / "x.json"))
+    assert (draft.understood.words, draft.understood.causes) == ("sure", ())
+    units = Loaded(models).units(CLIP)
+    assert units.language == "en"
 
 
 def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(
@@ -100,13 +92,14 @@ def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_el
     heard = TrustedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
     assert told_otherwise(models, heard, "Excuse me! Where is the airport?") == Understanding()
     other = told_otherwise(models, heard, "The bus leaves at nine.")
-    assert (other.grade, other.causes) == ("bad", ("told",))
+    assert (other.words, other.causes) == ("not_understood", ("told",))
     given = tmp_path / "x.srt"
     given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")
     asked = DubOptions(script_in=given, draft=tmp_path / "x.json", modalities="audio")
     draft = dub(CLIP, tmp_path / "x.mp4", models, asked)
     assert "shown_only" in [one.code for one in draft.notes]
-    assert (draft.understood.grade, draft.understood.causes) == ("bad", ("told",))
+    assert draft.understood.words == "not_understood"
+    assert "told" in draft.understood.causes
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])

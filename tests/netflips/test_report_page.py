@@ -74,7 +74,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
     times = []
     for script in (one, two):
         found = Outline(page.report_page([page.ToldDub(script, material.Material())], {}, tmp_path)).text
-        times.append(found.lower().count(bad.words()))
+        times.append(found.lower().count(bad.text()))
     assert times[0] == 1
     assert times[1] > len(two.utterances)
 

@@ -81,10 +81,12 @@ def test_the_verdict_is_told_and_stops_a_strict_run(tmp_path: Path, capsys: pyte
     write_speech(backwards, read_speech(CLIP)[::-1].copy())
     assert main([str(CLIP), "--out", str(out), "--strict", "--cpu"]) == 0
     assert "understood: " in capsys.readouterr().err
-    assert json.loads(out.read_text(encoding="utf-8"))["understood"]["grade"] != "bad"
+    assert json.loads(out.read_text(encoding="utf-8"))["understood"]["words"] == "sure"
     out.unlink()
-    assert main([str(backwards), "--out", str(out), "--strict", "--cpu"]) == 3
-    assert "warning: understood: about" in capsys.readouterr().err
+    verdict = tmp_path / "verdict.json"
+    assert main([str(backwards), "--out", str(out), "--strict", "--cpu", "--verdict", str(verdict)]) == 3
+    assert json.loads(verdict.read_text())["words"] == "not_understood"
+    assert "warning: not understood (" in capsys.readouterr().err
     assert not out.exists()
 
 

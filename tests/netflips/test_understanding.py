@@ -1,85 +1,80 @@
 """How much is understood: of an utterance and a recording, of what was recognised and translated, and of what is spoken."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from avcore.checkpoints.bundle import Bundle
 from avcore.contracts import Transcript, Word
 from avcore.domain import Domain, DomainScore
-from netflips.bundles.references import other_words
+from avcore.errors import CheckpointError, NotUnderstoodError
+from netflips.bundles.confidence import Calibration, Table, confidence_of, translation_readings
+from netflips.bundles.word_pairs import WordPairs
 from netflips.understanding import (
-    SpeakerMeasure,
+    GIVEN,
     Understanding,
     as_read,
     broken,
     is_loop,
+    likely,
     measure_speaker,
     of_hearing,
     of_recording,
-    of_translated,
-    of_utterance,
     repeats_a_stretch,
+    squeezed,
+    stop_where_lost,
+    strange_causes,
+    tell_verdict,
     translation_fault,
     worst,
 )
 
-DOMAIN = Domain("a phrase", -0.4, 0.01, 40, weakest=-0.9, nearest=-1.3)
-GOOD = Understanding("good", 1.0)
-BAD = Understanding("bad", 0.1, ("outside",))
+SURE, UNSURE, LOST = likely(0.95), likely(0.6), likely(0.1)
+TABLE = Calibration((Table({"confidence": 2.0}, (0.0, 1.0, 2.0), (0.02, 0.5, 0.98)),), 100)
 
 
-def mean(score: float) -> DomainScore:
-    return DomainScore("the mean", score, DOMAIN)
-
-
-PART = DomainScore("the likeness", -2.0, DOMAIN, "nearest")
-
-
-@pytest.mark.parametrize(
-    ("found", "grade", "share", "causes"),
-    [
-        (of_utterance([mean(-0.2)], 1.0), "good", 1.0, ()),
-        (of_utterance([mean(-0.2), PART], 0.8), "doubtful", 0.8, ("part",)),
-        (of_utterance([mean(-0.2), PART], 0.4), "bad", 0.4, ("outside",)),
-        (of_utterance([mean(-1.4)], None), "bad", np.exp(-1.0), ("outside",)),
-        (of_utterance([mean(float("nan"))], 1.0), "bad", 0.0, ("outside",)),
-        (of_utterance([mean(-0.2)], 1.0, is_cut=True), "bad", 1.0, ("cut",)),
-        (of_utterance([mean(-0.2)], 1.0, repeats=True), "bad", 1.0, ("loop",)),
-        (of_utterance([mean(-0.2)], 1.0, says_other=True), "doubtful", 1.0, ("other",)),
-        (of_utterance([DomainScore("published", -9.0, None)]), "unknown", None, ()),
-        (of_utterance([DomainScore("published", -9.0, None)], is_cut=True), "bad", None, ("cut",)),
-    ],
-)
-def test_an_utterance(found: Understanding, grade: str, share: float | None, causes: tuple[str, ...]) -> None:
-    assert (found.grade, found.causes) == (grade, causes)
-    assert found.share == pytest.approx(share)
+def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
+    assert [likely(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == ["sure", "unsure", "unsure", *["not_understood"] * 2]
+    assert likely(0.95, "part") == Understanding("unsure", 0.95, causes=("part",))
+    assert broken("loop") == Understanding("not_understood", 0.0, causes=("loop",), lost=1)
+    assert worst(SURE, GIVEN, Understanding(voice=0.7)) == Understanding("sure", 0.95, 0.7)
+    assert worst(UNSURE, broken("told"), broken("cut")) == Understanding("not_understood", 0.0, causes=("cut", "told"), lost=1)
 
 
 @pytest.mark.parametrize(
-    ("rows", "grade", "share"),
+    ("rows", "words", "share", "lost"),
     [
-        ([(BAD, 3.0)], "bad", 0.1),
-        ([(GOOD, 9.0), (BAD, 1.0)], "doubtful", 0.91),
-        ([(GOOD, 1.0), (BAD, 1.0)], "bad", 0.55),
-        ([(GOOD, 99.0), (Understanding("doubtful", 0.8, ("part",)), 1.0)], "good", 0.998),
-        ([(GOOD, 99.0), (Understanding("doubtful", 1.0, ("other",)), 1.0)], "doubtful", 1.0),
-        ([(worst(GOOD, Understanding("doubtful", 0.6, ("speaker",))), 2.0)] * 2, "doubtful", 0.6),
-        ([(Understanding("good", 0.87), 9.5), (Understanding("doubtful", 0.6, ("hurried",)), 0.5)], "good", 0.8565),
-        ([(Understanding("good", 0.87), 8.0), (Understanding("doubtful", 0.6, ("hurried",)), 2.0)], "doubtful", 0.816),
-        ([(Understanding("doubtful", 0.78), 8.0)] * 2, "doubtful", 0.78),
-        ([(GOOD, 1.0), (broken("untranslated"), 3.0)], "bad", 0.25),
-        ([(GOOD, 3.0), (broken("language"), 1.0)], "doubtful", 0.75),
-        ([(GOOD, 99.0), (Understanding("bad", 1.0, ("cut",)), 1.0)], "bad", 1.0),
-        ([(Understanding(), 2.0), (GOOD, 1.0)], "good", 1.0),
-        ([(Understanding(), 2.0)], "unknown", None),
-        ([], "unknown", None),
+        ([(SURE, 9.0), (UNSURE, 1.0)], "sure", 0.915, 0),
+        ([(SURE, 8.0), (UNSURE, 2.0)], "unsure", 0.88, 0),
+        ([(SURE, 99.0), (LOST, 1.0)], "unsure", 0.9415, 1),  # one sentence of nonsense is never sure
+        ([(SURE, 1.0), (LOST, 1.0)], "not_understood", 0.525, 1),
+        ([(GIVEN, 9.0), (LOST, 1.0)], "not_understood", 0.1, 1),
+        ([(GIVEN, 9.0), (SURE, 1.0)], "sure", 0.95, 0),
+        ([(GIVEN, 9.0), (Understanding(), 1.0)], "given", None, 0),
+        ([(Understanding(), 2.0), (SURE, 1.0)], "sure", 0.95, 0),
+        ([(Understanding(), 2.0)], "unknown", None, 0),
+        ([], "unknown", None, 0),
     ],
 )
-def test_a_recording(rows: list[tuple[Understanding, float]], grade: str, share: float | None) -> None:
+def test_a_recording(rows: list[tuple[Understanding, float]], words: str, share: float | None, lost: int) -> None:
     found = of_recording(rows)
-    assert found.grade == grade
+    assert (found.words, found.lost, found.of) == (words, lost, len(rows))
     assert found.share == pytest.approx(share)
+
+
+def test_nonsense_beside_right_sentences_stops_what_is_strict_and_the_voice_stops_nothing(tmp_path: Path) -> None:
+    one = of_recording([(SURE, 9.0), (LOST, 1.0), (Understanding("sure", 0.95, 0.1), 3.0)])
+    with pytest.raises(NotUnderstoodError, match=r"too little of it is understood; found 1 of 3 not understood"):
+        stop_where_lost(one)
+    with pytest.raises(NotUnderstoodError):
+        tell_verdict(one, "x.mp4", is_strict=True, path=tmp_path / "verdict.json")
+    assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
+    stop_where_lost(Understanding("sure", 0.95, voice=0.01))
+    assert of_recording([(Understanding("sure", 0.95, 0.9), 1.0), (Understanding("given", None, 0.5), 3.0)]).voice == pytest.approx(
+        0.6
+    )
 
 
 def heard(sure: float, language: str = "en", text: str = "the bus stops", has_loop: bool = False) -> Transcript:
@@ -88,22 +83,98 @@ def heard(sure: float, language: str = "en", text: str = "the bus stops", has_lo
 
 
 @pytest.mark.parametrize(
-    ("said", "grade", "share", "causes"),
+    ("said", "words", "share", "causes"),
     [
-        (heard(0.9), "good", 0.9, ()),
-        (heard(0.5), "doubtful", 0.5, ("unsure",)),
-        (heard(0.2), "bad", 0.2, ("unsure",)),
+        (heard(0.97), "sure", 0.951, ()),
+        (heard(0.5), "unsure", 0.5, ("unheard",)),
+        (heard(0.1), "not_understood", 0.116, ("unheard",)),
         (heard(0.9, text=""), "unknown", None, ()),
-        (heard(0.9, has_loop=True), "bad", 0.45, ("loop",)),
-        (heard(0.9, text="", has_loop=True), "bad", 0.0, ("loop",)),
-        (heard(0.9, "es"), "bad", 0.0, ("language",)),
-        (heard(0.9, "ko"), "good", 1.0, ()),  # it stays as it is
+        (heard(0.9, has_loop=True), "not_understood", 0.0, ("loop",)),
+        (heard(0.9, "es"), "not_understood", 0.0, ("language",)),
+        (heard(0.9, "ko"), "sure", 1.0, ()),  # it stays as it is
     ],
 )
-def test_what_is_recognised(said: Transcript, grade: str, share: float | None, causes: tuple[str, ...]) -> None:
-    found = of_hearing(said, "en", "ko")
-    assert (found.grade, found.causes) == (grade, causes)
-    assert found.share == pytest.approx(share)
+def test_what_is_recognised(said: Transcript, words: str, share: float | None, causes: tuple[str, ...]) -> None:
+    found = of_hearing(said, TABLE, "en", "ko")
+    assert (found.words, found.causes) == (words, causes)
+    assert found.share == pytest.approx(share, abs=1e-3)
+    assert of_hearing(heard(0.9), None) == Understanding()
+
+
+def test_a_calibration_orders_by_its_figure_and_never_falls() -> None:
+    table = Calibration((Table({"score": 2.0, "nearest": 1.0, "others": -2.0}, (2.0, 5.0, 7.0), (0.02, 0.5, 0.98)),), 9)
+    readings = [translation_readings(score, -0.5, []) for score in (-0.3, -0.1, -0.05, -0.03, 0.0)]
+    shares = [table.share(one) for one in readings]
+    assert shares == sorted(shares)
+    assert shares[-1] == 0.98
+    assert table.share(translation_readings(-0.03, -0.5, [("bread", "cake")])) < table.share(translation_readings(-0.03, -0.5, []))
+    assert table.share(translation_readings(-0.03, -4.0, [])) < table.share(translation_readings(-0.03, None, []))
+    assert table.share(translation_readings(float("nan"), 0.0, [])) == 0.0
+    both = replace(table, tables=(*table.tables, Table({"score": 1.0}, (1.6, 2.5), (0.02, 0.98))))
+    assert both.share(translation_readings(-0.21, 0.0, [])) == 0.02  # whatever else is sure
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [], {}, {"translation": None}, {"translation": {"tables": [], "recordings": 1}},
+        {"translation": {"tables": [{"weights": {}, "figures": [1], "shares": []}], "recordings": 1}},
+        {"translation": {"tables": [{"weights": {}, "figures": [1, 2], "shares": [0.9, 0.1]}], "recordings": 1}},
+    ],
+)  # fmt: skip
+def test_a_damaged_calibration_is_one_line(stored: object, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="its confidence cannot be read"):
+        confidence_of(Bundle(tmp_path, {"confidence": stored}))
+    assert confidence_of(Bundle(tmp_path, {})) is confidence_of(None) is None
+
+
+NUMBERS = ("five", "ten", "fifteen", "twenty")
+WORDS = WordPairs(
+    {
+        "goods": (("book", "책"), ("cup", "컵"), ("pen", "펜"), ("phone", "전화기"), ("scarf", "목도리")),
+        "food": (("bread", "빵"), ("fried rice", "볶음밥"), ("cold noodles", "냉면")),
+        "weather": (("cold", "추워요"), ("windy", "바람이 불어요"), ("rainy", "비가 와요")),
+        "count": (("two", "두"), ("three", "세")),
+        "minutes": (
+            ("ten minutes", "십 분"),
+            ("twenty minutes", "이십 분"),
+            ("fifteen minutes", "십오 분"),
+            ("five minutes", "오 분"),
+        ),
+        "place": (("the market", "시장"), ("the supermarket", "슈퍼마켓")),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("heard", "said", "other"),
+    [
+        ("It takes twenty minutes.", "십 분 걸려요.", [("twenty minutes", "ten minutes")]),
+        ("It takes fifteen minutes.", "십오 분 걸려요.", []),
+        ("I want bred.", "볶음밥을 주세요.", [("bread", "fried rice")]),  # a reader errs by letters
+        ("I want bred.", "빵을 주세요.", []),
+        ("I lost my chone.", "전화기를 잃어버렸어요.", []),
+        ("I lost my chone.", "목도리를 잃어버렸어요.", [("phone", "scarf")]),
+        ("It is cold.", "냉면 주세요.", [("", "cold noodles")]),  # nothing like it was heard
+        ("Two cups, please.", "컵 두 개 주세요.", []),
+        ("Two cups, please.", "컵 세 개 주세요.", [("two", "three")]),
+        ("How much is this pen ucup?", "이 컵은 얼마예요?", []),
+        ("It is win today.", "오늘은 비가 와요.", [("windy", "rainy")]),
+        ("I am at the supermarket.", "저는 슈퍼마켓에 있어요.", []),
+        ("I am at the suparmarket.", "저는 슈퍼마켓에 있어요.", []),
+        ("", "", []),
+    ],
+)
+def test_a_translation_is_compared_word_by_word(heard: str, said: str, other: list[tuple[str, str]]) -> None:
+    assert WORDS.other_words(heard, said) == other
+
+
+def test_what_is_strange_is_named_by_how_much_of_it_is_known() -> None:
+    domain = Domain("a phrase", -0.4, 0.01, 40, weakest=-0.9, nearest=-1.3)
+    usual, odd = (DomainScore("the likeness", score, domain, "nearest") for score in (-0.2, -2.0))
+    mean = DomainScore("the mean", -2.0, domain)
+    found = [strange_causes([one], known) for one, known in ((usual, 0.1), (odd, 0.8), (odd, 0.4), (odd, None), (mean, 1.0))]
+    assert found == [(), ("part",), *[("outside",)] * 3]
 
 
 LOOPS = (
@@ -147,34 +218,6 @@ def test_a_translation_that_is_none(text: str, of: str, target: str, fault: str 
     assert translation_fault(text, of, target, 3.0) == fault
 
 
-def test_what_is_spoken_is_judged_by_measured_errors_its_words_and_its_time() -> None:
-    speaker = SpeakerMeasure("it", "Whisper", (0.4, 0.2, 0.2, 0.1), 0.2, is_program=False)
-    assert speaker.understanding("가나다라") == Understanding("doubtful", 0.6, ("speaker",))
-    assert speaker.understanding("가나다라마바사아자차") == Understanding("doubtful", 0.8)
-    assert speaker.understanding("가 " * 40) == Understanding("good", 0.9)
-    spelt = speaker.understanding("zaphod 가나다라", ["zaphod"])
-    assert (spelt.grade, spelt.causes) == ("bad", ("words",))
-    assert spelt.share == pytest.approx(0.32)
-    shares = [speaker.understanding("가나다라마바사아자차", (), room_s).share or 0.0 for room_s in (3.0, 1.6, 1.3, 1.0, 0.4)]
-    assert shares[:2] == [0.8, 0.8]
-    assert shares == sorted(shares, reverse=True)
-    assert shares[4] < 0.2
-    assert speaker.understanding("가나다라마바사아자차", (), 1.0).causes == ("hurried",)
-    assert speaker.understanding("가나다라마바사아자차", (), 2.0, natural_s=4.0).causes == ("hurried",)
-    unknown = SpeakerMeasure("", "", (), 0.0, is_program=False)
-    assert unknown.understanding("가나다라") == Understanding()
-
-
-def test_a_short_text_is_heard_whole_or_not_at_all_and_latin_letters_have_a_measure() -> None:
-    speaker = SpeakerMeasure("it", "Whisper", (0.8,), 0.2)
-    grades = {"정말 고마워요.": "doubtful", "정말 많이 고마워요, 여러분.": "bad", "KTX": "bad"}
-    assert {text: speaker.understanding(text).grade for text in grades} == grades
-    assert speaker.understanding("zaphod 가", ["zaphod"]).grade == "bad"
-    measured = SpeakerMeasure("x", "y", (0.2,), 0.2, signs=0.55)
-    assert [measured.understanding(text).share for text in ("KTX", "3.5%", "KTX를")] == pytest.approx([0.45, 0.45, 0.8])
-    assert replace(measured, signs=None).understanding("KTX").share == pytest.approx(0.8)
-
-
 @pytest.mark.parametrize(
     ("heard", "text"), [("케이티엑스 삼 점 오 퍼센트", "KTX 3.5%"), ("5,000원이에요.", "오천 원이에요."), ("\ue000", "\ue000")]
 )
@@ -184,31 +227,28 @@ def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
     assert as_read(text, "de") == text
 
 
-def test_surer_translations_are_heard_better() -> None:
-    shares = [of_translated((0.4, 0.3, 0.1), score).share for score in (-0.2, -0.04, -0.01)]
-    assert shares == pytest.approx([0.6, 0.7, 0.9])
-    assert [of_translated((0.65, 0.3, 0.1), score).grade for score in (-0.2, -0.04, -0.01)] == ["bad", "doubtful", "good"]
-    assert of_translated((), -0.2) == Understanding()
-
-
 def test_a_program_is_measured_without_what_squeezing_cost() -> None:
     text, half = "가나다라마바사아자차", "가나다라마카카카카카"
-    found = measure_speaker("it", "Whisper", [(text, half, 2.0, 2.0)])
-    assert (found.wrong, found.second) == ((0.5,), 0.2)
-    squeezed = measure_speaker("it", "Whisper", [(text, half, 1.0, 2.0)])
-    assert squeezed.wrong[0] < 0.1
+    found = measure_speaker("it", "Whisper", [(text, half, 1.0)])
+    assert found is not None and found.wrong == 0.5 and found.note is not None  # noqa: PT018
+    faster = measure_speaker("it", "Whisper", [(text, half, 0.5)])
+    assert faster is not None and faster.wrong < 0.1 and faster.note is None  # noqa: PT018
     assert measure_speaker("it", "Whisper", []) is None
+    shares = [squeezed(factor) for factor in (2.0, 1.0, 0.8, 0.65, 0.5, 0.2)]
+    assert shares == sorted(shares, reverse=True)
+    assert (shares[0], shares[-1] < 0.3) == (1.0, True)
 
 
-def test_words_that_differ_and_what_is_told_in_both_languages() -> None:
-    one = Understanding("bad", 0.274, ("outside", "cut"))
-    assert one.words().startswith("understood: about 27 % (bad: the result most likely means nothing); it is hardly anything")
-    assert one.words("ko").startswith("이해한 정도: 약 27 % (나쁨")
-    assert Understanding("doubtful", 0.9999).share_words() == "about 99 %"
-    assert "all of it (good)" in GOOD.words()
-    assert Understanding().words() == "these models do not say what they know"
-    assert other_words("Can you speak Korean?", "can you speak German.") == [("korean", "german")]
-    assert other_words("The same here.", "the same, here") == []
+def test_the_verdict_is_told_in_both_languages_and_the_voice_apart_from_it() -> None:
+    one = Understanding("not_understood", 0.274, 0.76, ("outside", "cut"), 2, 3)
+    assert one.text().startswith(
+        "not understood (27%): it most likely means nothing; 2 of 3 not understood; these models know other"
+    )
+    assert one.text("ko").startswith("이해하지 못함 (27%)")
+    assert (one.voice_text(), SURE.voice_text()) == ("listeners hear about 76% of the voice", "")
+    assert likely(0.9999).text() == "understood: sure (99%)"
+    assert Understanding().text() == "these models do not say what they know"
+    assert one.as_json()["text"]["ko"] == one.text("ko")
 
 
 def test_a_stretch_that_is_repeated() -> None:

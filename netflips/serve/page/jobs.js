@@ -120,7 +120,7 @@ const stateText = (job) => {
 const SURE_MS = 4000;
 const LONG_S = 60; // with so much left a visitor goes away
 
-const isStrange = (found) => ["bad", "doubtful"].includes(found?.grade);
+const isStrange = (found) => ["not_understood", "unsure"].includes(found?.words);
 
 // What a visitor can do whose video the models do not understand.
 const waysOut = (job, page) => {
@@ -135,7 +135,11 @@ const waysOut = (job, page) => {
     const { rows: _, voices: __, ...asked } = job.values;
     const anew = () => page.submit({ kind: "dub", values: { ...asked, road: "text", preview: false } });
     way(button("anySpeech", (one) => press(one, page, anew), "main"));
-  } else if (!about.has_cascade) way(t("getModels"), " ", element("code", { textContent: "netflips models get korean" }));
+  } else if (!about.has_cascade) {
+    const { command, gigabytes, licences } = about.get_models;
+    const copy = button("copy", () => navigator.clipboard?.writeText(command).then(() => (copy.textContent = t("copied"))));
+    way(t("getModels", gigabytes, licences), " ", element("code", { textContent: command }), " ", copy);
+  }
   return element("div", {}, element("p", { textContent: t("waysOut") }), ways);
 };
 
@@ -155,7 +159,9 @@ const dubbed = (job, page, go) => {
     if (report) downloads.append(link(address(report.name), t("openReport")));
     made.push(downloads, shown.root);
   }
-  if (job.state === "asks" && job.understood.grade === "bad") made.push(waysOut(job, page));
+  const isLost = job.understood.words === "not_understood";
+  const ways = job.state === "asks" && isLost ? waysOut(job, page) : null;
+  if (ways) made.push(ways);
   if (!job.utterances) return made;
   if (!video && original) {
     shown = single(address(original.name));
@@ -174,20 +180,28 @@ const dubbed = (job, page, go) => {
   anew.disabled = true;
   const reread = job.state === "asks" ? button("reread", (one) => go(async () => ({ ...(await table.form()), draft: true }), one)) : button("reread", draft);
   reread.hidden = true;
+  const [anyway, dubIt] = [button("goOnAnyway", dub({})), button("dubIt", dub({}), "main")];
+  [anyway.hidden, dubIt.hidden] = [!isLost, isLost];
   const table = texts(job, page, shown, (number, now) => {
     const { cost } = job;
     const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
     count.textContent = number ? t("changed", number) + about : "";
     anew.disabled = !number;
     reread.hidden = !now.isUntold;
-    judged.replaceChildren(now.isTyped ? element("p", { className: "verdict unknown", textContent: t("yourText") }) : verdict(job.understood));
+    // What was not understood, and is typed by now, is understood.
+    const isMended = isLost && (now.isTyped || (!now.lost && job.utterances.some((one) => one.understood?.words === "not_understood")));
+    for (const one of [ways, anyway].filter(Boolean)) one.hidden = isMended;
+    dubIt.hidden = isLost && !isMended;
+    const left = [t(now.lost === 1 ? "oneIsLost" : "areLost", now.lost, now.of), ""];
+    const isNews = number && isLost && !isMended;
+    judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, "not_understood", left) : verdict(job.understood));
   });
   made.push(table.root, buttons);
   // Ctrl and Enter go on from anywhere in the texts.
   table.root.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) buttons.querySelector("button.main:enabled, button.again:enabled")?.click();
   });
-  if (job.state === "asks") buttons.append(job.understood.grade === "bad" ? button("goOnAnyway", dub({})) : button("dubIt", dub({}), "main"));
+  if (job.state === "asks") buttons.append(anyway, dubIt);
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
@@ -216,6 +230,8 @@ const outcome = (job) => {
   }
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
+  if (job.understood.words === "given") made.push(element("p", { className: "quiet", textContent: job.understood.voice_text[language()] }));
+  else if (job.understood.words) made.push(verdict(job.understood));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
   const buttons = element("p", { className: "buttons" });
   for (const one of job.files.filter((one) => one.shows !== "given")) {

@@ -26,15 +26,17 @@ const named = (made, name) => {
 const number = (value, name, label) =>
   named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
 
-// Why something is not understood well: its share and its causes.
-const why = (found) => (["bad", "doubtful"].includes(found?.grade) ? found.words[language()].replace(/^[^:]+: /, "").replace(/(\d) %/g, "$1%") : "");
+// What the command line says of how much is understood: the verdict, and its causes.
+const told = (found) => {
+  const [head, ...causes] = found?.text?.[language()].split("; ") ?? [t("notJudged")];
+  return [head.charAt(0).toUpperCase() + head.slice(1), causes.join("; ")];
+};
 
-// How much is understood, in colour and in words.
-export const verdict = (found) => {
-  const grade = found?.grade ?? "unknown";
-  const share = found?.words?.en.match(/(\d+) %/)?.[1];
-  if (grade === "bad" && share) return element("p", { className: "verdict bad" }, element("b", { textContent: `${t("notUnderstood", share)} ` }), t("meansNothing"));
-  return element("p", { className: `verdict ${grade}` }, element("b", { textContent: `${t(`grade_${grade}`)} ` }), why(found));
+// How much is understood, in colour and in words; below it, quietly, how well the voice is heard.
+export const verdict = (found, words = found?.words ?? "unknown", [head, causes] = words === "given" ? [t("yourText"), ""] : told(found)) => {
+  const made = element("div", {}, element("p", { className: `verdict ${words}` }, element("b", { textContent: `${head}. ` }), causes && `${causes.charAt(0).toUpperCase() + causes.slice(1)}.`));
+  if (found?.voice_text?.[language()]) made.append(element("p", { className: "quiet", textContent: `${told({ text: found.voice_text })[0]}.` }));
+  return made;
 };
 
 // A box for speech of the visitor's own, without a form around it.
@@ -114,10 +116,10 @@ const row = (one, job, page, shown, changes, edit) => {
   const grade = element("span");
   const judge = () => {
     const own = said.value.trim() && (one.told || said.value.trim() !== text);
-    const found = one.left_alone || own || !said.value.trim() ? "unknown" : (one.understood?.grade ?? "unknown");
-    const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? `grade_${found}` : "untold";
-    Object.assign(grade, { className: `verdict ${found}`, textContent: t(word) });
-    return word;
+    const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? "" : "untold";
+    const found = word ? "unknown" : (one.understood?.words ?? "unknown");
+    Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : told(one.understood)[0] });
+    return word || found;
   };
   judge();
   if (one.left_alone || job.utterances.length > 1) first.append(grade);
@@ -147,7 +149,7 @@ const row = (one, job, page, shown, changes, edit) => {
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
-  const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
+  const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.understood)[1] : ""].filter(Boolean);
   const noted = element("div", {}, ...notes.map((textContent) => element("p", { className: "quiet", textContent })));
   made = element(
     "tr",
@@ -187,7 +189,9 @@ const row = (one, job, page, shown, changes, edit) => {
     count.textContent = `${number} `;
   };
   return {
-    made, now: async () => now(await own.upload(() => {})), changed, speaker, move, key: keyOf(one), word: judge, seconds: one.end_s - one.start_s,
+    made, now: async () => now(await own.upload(() => {})), changed, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
+    isOwn: () => own.has() || judge() === "yourText",
+    isLost: () => one.understood?.words === "not_understood" && !own.has() && judge() !== "yourText",
     isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
   };
 };
@@ -201,7 +205,7 @@ export const texts = (job, page, shown, changes) => {
     who.show();
     const changed = rows.filter((one) => one.changed());
     const seconds = changed.reduce((sum, one) => sum + one.seconds, 0);
-    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.word() === "yourText") };
+    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isLost()).length, of: rows.length };
     changes(changed.length + edits.length + who.changed(), now);
   };
   const who = voices(job, page, speakers, tell);

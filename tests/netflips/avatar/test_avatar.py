@@ -140,7 +140,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
     avatar = Avatar(None, None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
-    bad = avatar.reply(Transcript("hello"), Understanding("bad", 0.2, ("outside",)))
+    bad = avatar.reply(Transcript("hello"), Understanding("not_understood", 0.2))
     assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
     assert [one.outcome for one in said] == ["question refused", "answer refused", "answered"]

@@ -110,7 +110,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert "a test sentence" in warning
     assert "--utut-path" in warning
     assert report.told[0].note("outside") is not None
-    assert report.understood.grade == "bad"
+    assert report.understood.words == "not_understood"
     assert script_from(json.loads(json_text(script_json(report)))) == report
     times = write_times(tmp_path / "times.json", (0.2, 1.8))
     options = DubOptions(modalities="audio", beam=2, max_target_units=20, script_in=times)
@@ -125,7 +125,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
 @pytest.mark.parametrize(
     ("flags", "answer", "code", "told"),
     [
-        (["--strict"], "", 3, "error: too little of it is understood; found about"),
+        (["--strict"], "", 3, "error: too little of it is understood; found 1 of 1 not understood"),
         (["--ask"], "y\n", 0, "go on all the same? [y/N] "),
         (["--ask"], "\n", 3, "error: {0}: stopped, as asked"),
         (["--yes"], "", 0, "it goes on, as --yes says"),
@@ -146,12 +146,12 @@ def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
     error = capsys.readouterr().err
     assert told.format(clip) in error
     found = json.loads(verdict.read_text())
-    assert found["grade"] == "bad"
+    assert found["words"] == "not_understood"
     assert "outside" in found["causes"]
-    assert f"{clip}: warning: {found['words']['en']}" in error
+    assert f"{clip}: warning: {found['text']['en']}" in error
     assert out.is_file() == (code == 0)
     if code == 0:
-        assert "lips by" in error.split(found["words"]["en"])[1]  # it was told before
+        assert "lips by" in error.split(found["text"]["en"])[1]  # it was told before
 
 
 def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ def tell(**content: object) -> None:
     sys.stdout.flush()
 
 
-def report(source: str) -> str:
+def report(source: str, is_bad: bool) -> str:
     places = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96}]
     fit = {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0}
-    same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit}
+    understood = {"words": "not_understood", "share": 0.11, "lost": 1} if is_bad else {"words": "sure", "share": 1.0}
+    same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit, "understood": understood}
     utterances = [{"number": number, "place": place, **same} for number, place in enumerate(places, 1)]
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
     made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
@@ -54,17 +55,17 @@ def do(words: list[str]) -> int:
         Path("result.wav").write_bytes(b"RIFF" + text.encode())
     elif words[0] == "dub":
         is_bad = "--hold-picture" in words
-        told = {"en": "understood: about 11 %", "ko": "이해한 정도: 약 11 %"}
-        verdict = {"grade": "bad" if is_bad else "good", "share": 0.11 if is_bad else 1.0, "causes": [], "words": told}
+        told = {"en": "not understood (11%)", "ko": "이해하지 못함 (11%)"} if is_bad else {"en": "understood: sure", "ko": "이해함"}
+        verdict = {"words": "not_understood" if is_bad else "sure", "share": 0.11 if is_bad else 1.0, "causes": [], "text": told}
         Path(words[words.index("--verdict") + 1]).write_text(json.dumps(verdict), encoding="utf-8")
         if "--draft" in words:
-            Path(words[words.index("--draft") + 1]).write_text(report(words[1]), encoding="utf-8")
+            Path(words[words.index("--draft") + 1]).write_text(report(words[1], is_bad), encoding="utf-8")
             return 0
         if "--burn-label" in words:
             tell(note={"code": "failed", "values": {"text": "source.mp4: no face was found", "lasts": True}, "numbers": []})
             return 2
         shutil.copy(words[1], "result.mp4")
-        Path("report.json").write_text(report(words[1]), encoding="utf-8")
+        Path("report.json").write_text(report(words[1], is_bad), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")
     return 0
 

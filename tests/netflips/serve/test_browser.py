@@ -121,12 +121,23 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.click("#dub form summary")
     page.check("#dub input[name=hold]")  # the stand-in understands little of that
     page.click("#dub form button.main")
-    job = page.wait_for_selector("#dub .job[data-state=asks]:has(.verdict.bad)").get_attribute("data-id")
+    job = page.wait_for_selector("#dub .job[data-state=asks]:has(.verdict.not_understood)").get_attribute("data-id")
     assert page.locator(f".job[data-id='{job}'] video").count() == 1  # the original, to play its sentences
     assert page.inner_text(f".job[data-id='{job}'] button[data-act=goOnAnyway]") == "Dub anyway"
-    assert page.locator(f".job[data-id='{job}'] button.main").count() == 0  # the ways out come first
-    assert "netflips models get korean" in page.inner_text(f".job[data-id='{job}'] .ways")
+    assert page.is_hidden(f".job[data-id='{job}'] button.main")  # the ways out come first
+    command = page.inner_text(f".job[data-id='{job}'] .ways code")
+    assert command.endswith("netflips models get korean-free")
+    assert "1 GB, MIT" in page.inner_text(f".job[data-id='{job}'] .ways")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(f".job[data-id='{job}'] button[data-act=copy]")
+    page.wait_for_function("said => navigator.clipboard.readText().then(text => text === said)", arg=command)
     page.locator(f".job[data-id='{job}'] textarea").nth(0).fill("첫 번째예요.")
+    assert page.inner_text(f".job[data-id='{job}'] .verdict >> nth=0") == "1 of 2 is still not understood."
+    page.locator(f".job[data-id='{job}'] textarea").nth(1).fill("두 번째예요.")
+    assert page.inner_text(f".job[data-id='{job}'] .verdict >> nth=0") == "Your text."
+    assert page.is_hidden(f".job[data-id='{job}'] .ways")
+    assert [page.is_visible(f".job[data-id='{job}'] button[data-act={one}]") for one in ("goOnAnyway", "dubIt")] == [False, True]
+    page.locator(f".job[data-id='{job}'] textarea").nth(1).fill("")
     page.locator(f".job[data-id='{job}'] .rows .file input").nth(1).set_input_files(str(CLIP))  # speech for the second
     page.locator(f".job[data-id='{job}'] .scroll > details .file input").set_input_files(str(CLIP))
     page.wait_for_function("() => document.querySelector('#dub .job .scroll > details select').value.length === 32")
@@ -321,7 +332,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         assert f"about {count} short English sentences" in page.inner_text("#models")
         assert "one built-in voice" in page.inner_text("#dub .file[data-file=voice]")
         page.click("#dub button.example")  # one click tries it
-        page.wait_for_selector("#dub .job[data-state=asks] .verdict.doubtful")
+        page.wait_for_selector("#dub .job[data-state=asks] .verdict.sure")
         assert page.inner_text("#dub .rows td[data-label=Heard]") == page.text_content("#known figcaption >> nth=0")
         assert page.input_value("#dub .rows textarea") == page.text_content("#known figcaption >> nth=1")
         page.click("#dub .job button[data-act=dubIt]")
