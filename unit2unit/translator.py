@@ -203,13 +203,14 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         return SearchRules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
     def _translation(self, units: Units, target: str, by_length: Sequence[list[Hypothesis]]) -> Translation:
-        """Return the best that is as long as its source, with the others of each length; of one length, the best alone."""
+        """Return the best that is as long as its source, with the best of each other length: what is less likely is worse, and not
+        only of another length."""
         even, *rest = by_length
         hypotheses = [*even, *sorted((one for found in rest for one in found), key=lambda one: -one.score)]
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
         others = dict[bytes, Translation]()
-        for one in hypotheses if len(by_length) > 1 else ():
+        for one in (found[0] for found in by_length if found and len(by_length) > 1):
             translated = self._named(one, units, target)
             others.setdefault(translated.ids.tobytes(), Translation(translated, one.is_cut, (one,)))
         best = self._named(hypotheses[0], units, target)

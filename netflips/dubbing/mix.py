@@ -12,7 +12,6 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.writer import synthetic_comment
-from avcore.speech.loudness import gain_to, limited
 from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
@@ -59,6 +58,7 @@ def _as_loud(
     job: Job, blocks: Iterator[Samples], again: Callable[[], Iterable[Samples]], rate: int, channels: int, target: float
 ) -> Iterator[Samples]:
     """Return sound at a loudness (LUFS), which it is heard for before. again: gives the same blocks anew."""
+    from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
 
     def told() -> Iterator[Samples]:
         done, total = 0, int(job.info.duration_s)

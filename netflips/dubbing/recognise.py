@@ -137,7 +137,7 @@ class RecognisedSpeech:
                 continue
             speech = self.sound.between(start, end)
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
-            if other == self.usual:
+            if other in ("", self.usual):  # "": it cannot be told
                 continue
             text = self.recognizer.hear(speech, other)
             if is_surer(text, self._alone((start, end))):

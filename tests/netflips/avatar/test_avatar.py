@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from avcore.contracts import Transcript
+from avcore.contracts import Transcript, Word
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from netflips.dialogue.guards import WordList
@@ -49,7 +50,13 @@ class Echo:
 
     def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         self.count += 1
-        return Transcript(self.text, language or "en")
+        words, seconds = self.text.split(), len(speech) / 16000
+        edges = [seconds * place / max(len(words), 1) for place in range(len(words) + 1)]
+        said = (Word(word, *place, 0.9) for word, place in zip(words, pairwise(edges), strict=True))
+        return Transcript(self.text, language or "en", tuple(said))
+
+    def languages_in(self, speech: np.ndarray) -> dict[str, float]:
+        return {"en": 1.0}
 
 
 @pytest.fixture(scope="module")

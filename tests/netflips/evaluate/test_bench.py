@@ -112,7 +112,7 @@ def test_a_folder_of_dubs_becomes_a_table_a_page_and_a_blind_page(bench: Path, m
     command = ["bench", str(bench), "--roads", "cascade", "--metrics", "slc_20,clicks", "--quiet"]
     assert main(command) == 0
     table = (bench / "table.md").read_text(encoding="utf-8")
-    assert "- road cascade cannot run here: --cascade needs models" in table
+    assert "- road cascade cannot run here: cascade=True needs models" in table
     assert "- The long (1.2): 1 of 2 clips. by hand <b>" in table
     assert re.search(r"SLC 0.2.*\| 1\.000 \[.*\], n 2\s+\| 0\.000 \[.*\], n 1 ", table)
     assert re.search(r"subtitles: chrF\+\+.*\| 100\.0 \[100\.0, 100\.0\], n 1", table)

@@ -536,7 +536,7 @@ def test_the_cascade_takes_the_whole_set(hosts: Hosts, models: Call, paths: Mode
         assert models("add", file, "--as", name)[0] == 0
     found = asked.with_fetched()
     assert (found.av2unit_path, found.unit2av_path) == (store.find_model("encoder"), store.find_model("voice"))
-    assert (found.speak_with, found.source, found.to) == (KOKORO, "en", "ko")
+    assert (found.speak_with, found.source, found.to) == (KOKORO, None, "ko")
     assert replace(asked, to="fr").with_fetched().speak_with == ESPEAK
     own = replace(asked, to="kor", av2unit_path=paths.av2unit, unit2av_path=paths.unit2av)
     assert own.with_fetched() == replace(own, speak_with=KOKORO)
@@ -551,7 +551,7 @@ def test_a_name_in_python_and_a_path_wins(hosts: Hosts, models: Call, tmp_path: 
     with pytest.raises(NetflipsError, match="ear is not here yet; run: netflips models get ear"):
         netflips.transcribe("x.mp4", recognizer="ear")
     assert models("get", "ear")[0] == 0
-    with pytest.raises(NetflipsError, match="ear is for --recognizer, not for --text-translator"):
+    with pytest.raises(NetflipsError, match="ear is for recognizer=, not for text_translator="):
         netflips.dub("x.mp4", cascade=True, text_translator="ear")
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
         _ = DubOptions(cascade=True).cascade_models
