@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from avcore.arrays import Samples
 from avcore.errors import CheckpointError, reason
+from avcore.files import Input, Output
 from avcore.flags import Command, QuietOptions, positional
 from avcore.media import MediaSource, iter_sound_at, probe, require_media, write_speech_pieces
 from netflips.dubbing.spleeter import SPLEETER_PACKAGE, require_spleeter
@@ -171,9 +172,9 @@ def _with_last(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, bool]]:
 class SeparationOptions(QuietOptions):
     """Take the voices out of a sound: a program for --separate-with of netflips dub."""
 
-    sound: Path = positional("SOUND")
+    sound: Path = positional("SOUND", file=Input("the sound"))
     """a sound or video file"""
-    out: Path = positional("OUT")
+    out: Path = positional("OUT", file=Output("the background"))
     """a wav file for music and effects"""
 
 

@@ -11,7 +11,6 @@ from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
 from avdata.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
-from avtrain.started import say_slow_format
 from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
 from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary, transcript_file
 from unit2unit.training.machine import has_gpu, is_launched
@@ -182,6 +181,8 @@ def check_device(run: TrainingRun) -> TrainingRun:
             found="no CUDA device",
             hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun",
         )
+    from avtrain.started import say_slow_format  # which needs the extra `train`
+
     say_slow_format("fp16" if run.option("fp16") else autocast, torch.device("cpu"))
     return run.changed("common", {"fp16": False, "cpu": True})
 
