@@ -49,15 +49,15 @@ class TrainDemoOptions(QuietOptions):
 def _work(options: TrainDemoOptions) -> None:
     folder = options.run_dir.absolute()
     steps = recipe_steps(folder, options.seed, options.max_sentences, options.settings, options.cast)
+    runner = StepRunner(folder)
     if options.status:
         for step in steps:
-            done = StepRunner(folder).record(step.name)
+            done = runner.record(step.name)
             LOG.info("%-18s %s", step.name, f"done, {done['seconds'] / 3600:.1f} h" if done else "to do")
         return
     is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
     require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
-    runner = StepRunner(folder)
     with folder_lock(folder):
         is_whole = runner.run(steps, options.at_once, options.minutes)
     if not is_whole:

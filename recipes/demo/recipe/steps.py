@@ -39,8 +39,6 @@ class StepRunner:
         self._folder, self._threads = folder, threads
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_stopped, self._starting = False, threading.Lock()
-        for name in ("logs", "steps"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
 
     def run(self, steps: Sequence[Step], at_once: int, minutes: float = 0.0) -> bool:
         """Run all steps that are not done yet, up to `at_once` side by side, and return whether all are done.
@@ -48,6 +46,8 @@ class StepRunner:
         minutes: after which those that run are stopped, and go on from where they were next time; 0 = never. Raises InputError
         naming the step that failed; the others are stopped likewise.
         """
+        for name in ("logs", "steps"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
         self._is_stopped = False
         end = time.monotonic() + minutes * 60 if minutes else math.inf
         done = {step.name for step in steps if self.record(step.name)}
