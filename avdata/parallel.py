@@ -1,12 +1,11 @@
 """Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.texts import iter_lines, parse_json
 from avcore.units import Ids, Units, normalise_language, parse_units, read_unit_file
-from avdata.unit_store import PARQUET, SHARD_SUFFIXES, UNIT_SUFFIXES, iter_parquet
+from avdata.unit_store import SHARD_SUFFIX, UNIT_SUFFIXES
 
 LOG = logging.getLogger(__name__)
 _SHOWN = 50
@@ -94,7 +93,7 @@ def merged_units(ids: Ids, place: str, reading: UnitReading) -> Ids:
 
 
 def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, progress: Progress = silent) -> UnitCorpus:
-    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` or `.parquet` file or a folder of such shards (rows with `id` and
+    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file or a folder of such shards (rows with `id` and
     `units`), or a text file (lines).
 
     Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
@@ -103,7 +102,7 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
     corpus = UnitCorpus(path)
     stage = f"reading {language}"
     if shards := _shards(path):
-        for place, row in track(chain.from_iterable(map(_rows, shards)), stage, progress):
+        for place, row in track(chain.from_iterable(map(_lines, shards)), stage, progress):
             _add_row(corpus, row, place, language, reading)
     elif path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES)
@@ -116,15 +115,15 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
         for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
             corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
     if not corpus.places and not corpus.problems:
-        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl or .parquet, or lines")
+        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl, or lines")
     return corpus
 
 
 def _shards(path: Path) -> list[Path]:
     """Return files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
     if path.is_dir():
-        return sorted(file for file in (path / "shards").glob("[!.]*") if file.suffix in SHARD_SUFFIXES)
-    return [path] if path.suffix in SHARD_SUFFIXES and path.exists() else []
+        return sorted(file for file in (path / "shards").glob(f"[!.]*{SHARD_SUFFIX}"))
+    return [path] if path.suffix == SHARD_SUFFIX and path.exists() else []
 
 
 def common_vocabulary(corpora: Iterable[UnitCorpus], stated: str) -> str:
@@ -147,10 +146,10 @@ def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
         raise InputError("some units are bad", found=f"{len(problems)}, as named above", hint="mend them, or add --skip-bad")
 
 
-def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, language: str, reading: UnitReading) -> None:
+def _add_row(corpus: UnitCorpus, given: str, place: str, language: str, reading: UnitReading) -> None:
     """Add a row of a unit store (see avdata.unit_store), as text or read; units may be a list or the published text form."""
     try:
-        row = parse_json(given) if isinstance(given, str) else given
+        row = parse_json(given)
         name, units = str(row["id"]), row["units"]
         text = units if isinstance(units, str) else " ".join(map(str, units))
         steps = sum(map(int, row.get("durations") or ()))
@@ -162,14 +161,6 @@ def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, lan
     else:
         corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
         corpus.add(name, place, partial(parse_units, text, place), reading, steps)
-
-
-def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:
-    """Yield the rows of a shard with their places: lines of JSON, or rows of Parquet."""
-    if path.suffix == PARQUET:
-        yield from ((f"{path}:{number}", row) for number, row in iter_parquet(path))
-    else:
-        yield from _lines(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Units of many utterances by id: JSON lines or Parquet (with durations and the quantizer's fingerprint), or unit files.
+"""Units of many utterances by id: JSON lines (with durations and the quantizer's fingerprint), or unit files.
 
 Trainers take them as plain names from 0, with durations, all of one quantizer.
 """
@@ -11,20 +11,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError, is_no_memory, reason
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.journal import iter_rows, write_rows
 from avcore.notes import several
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids, Units, read_unit_file
 
 UNIT_SUFFIXES = (".unit", ".txt")
-PARQUET = ".parquet"
-SHARD_SUFFIXES = (".jsonl", PARQUET)
+SHARD_SUFFIX = ".jsonl"
 _MOST_STEPS = 24 * 3600 * UNIT_RATE
 """Of one utterance: a day of speech."""
-_MOST_ROW = 64 << 20
-_ROWS, _VALUES = 1024, 1 << 22
-"""Of a Parquet file: bytes that a row may have, rows that are read at a time, and values or bytes of all of them in a column."""
 LOG = logging.getLogger("netflips.train")
 T = TypeVar("T")
 _MOST_NAMED = 5
@@ -48,7 +44,7 @@ class UnitRow:
 
 
 def iter_units(path: str | Path) -> Iterator[UnitRow]:
-    """Read units from a .jsonl or .parquet file, a folder of such shards, or one of frame-level unit files named after their
+    """Read units from a .jsonl file, a folder of such shards, or one of frame-level unit files named after their
     ids (sub-folders count); what `netflips extract` wrote is found in its output folder.
 
     Rows without durations are frame-level where the file is a unit file, and of unknown duration in JSON lines. Raises
@@ -58,7 +54,7 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
     if path.is_dir():
         yield from _iter_folder(path)
         return
-    for number, row in iter_parquet(path) if path.suffix == PARQUET else iter_rows(path):
+    for number, row in iter_rows(path):
         yield parse_unit_row(row, path, number)
 
 
@@ -82,7 +78,7 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
     folder = inner[0] if inner else folder
-    shards = sorted(file for file in folder.iterdir() if file.suffix in SHARD_SUFFIXES and not file.name.startswith("."))
+    shards = sorted(file for file in folder.iterdir() if file.suffix == SHARD_SUFFIX and not file.name.startswith("."))
     for shard in shards:
         yield from iter_units(shard)
     if shards:
@@ -90,57 +86,6 @@ def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     for file in sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES):
         frames = read_unit_file(file)
         yield UnitRow(file.relative_to(folder).with_suffix("").as_posix(), Units.from_frames(frames), {})
-
-
-def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield rows of a Parquet shard with their number; missing values are left out.
-
-    Raises InputError for a damaged one, and where pyarrow is not installed.
-    """
-    try:
-        from pyarrow import ArrowException, parquet  # an extra that few need
-    except ModuleNotFoundError as error:
-        hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or extract again with --layout jsonl"
-        raise InputError("pyarrow, which reads Parquet, is not installed", path=path, hint=hint) from error
-    number = 0
-    try:
-        with parquet.ParquetFile(path, memory_map=False) as file:
-            for batch in file.iter_batches(_rows_at_once(file.metadata, path)):
-                _require_short_lists(batch, path, number + 1)
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, {name: value for name, value in row.items() if value is not None}
-    except (ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
-        if isinstance(error, InputError) or is_no_memory(error):
-            raise
-        raise InputError("this is no Parquet file", path=path, found=reason(error)) from error
-
-
-def _rows_at_once(about: Any, path: Path) -> int:
-    """Return how many rows of a Parquet file (pyarrow's metadata) are read at a time.
-
-    A few bytes can stand for gigabytes: raises InputError where rows have more values or bytes, on the average, than any of ours.
-    """
-    values, size = 1, 1
-    for group in map(about.row_group, range(about.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            values = max(values, column.num_values // max(group.num_rows, 1))
-            size = max(size, column.total_uncompressed_size // max(group.num_rows, 1))
-    if values > _MOST_STEPS or size > _MOST_ROW:
-        raise InputError(
-            "its rows are longer than any of units",
-            path=path,
-            expected=f"{_MOST_STEPS:,} values and {_MOST_ROW:,} bytes at most",
-            found=f"{values:,} values and {size:,} bytes a row",
-        )
-    return max(1, min(_ROWS, _VALUES // values, _VALUES // size))
-
-
-def _require_short_lists(batch: Any, path: Path, number: int) -> None:
-    """Raise InputError for a list that would fill the memory once it is one of Python's."""
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if column.nbytes > _MOST_ROW:
-            raise InputError(f"{name} of row {number} is longer than any of units", path=path, found=f"{column.nbytes:,} bytes")
 
 
 def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.errors import UsageError
-from avcore.faces.geometry import FillPolicy
 from avcore.files import Input
 from avcore.flags import CommonOptions, flag, out_flag, positional, speed_flag, voice_flag
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
@@ -93,9 +92,6 @@ class RenderOptions(RenderingFlags):
     """another voice: x.wav, any sound or video file, or x.npy (default: the video's)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
-    fill_boxes: FillPolicy = flag(default="keep")
-    """pictures without a box in --in-bbox-path: keep leaves them as they are, forward takes the box before,
-    nearest the nearest one (default: keep)"""
     hard_paste: bool = flag(default=False)
     """paste the whole box without a soft edge, as published"""
     lips: LipSyncChoice = lips_flag(group="lips")

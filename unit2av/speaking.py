@@ -172,7 +172,7 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
     """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
     if options.in_bbox_path is not None:
-        boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
+        boxes = read_boxes_for(source, options.in_bbox_path)
         size = source.info.height, source.info.width
         return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
     speech = read_speech(source.info.source) if source.info.has_audio else None

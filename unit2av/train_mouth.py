@@ -24,7 +24,7 @@ class MouthOptions(QuietOptions):
     manifest: Path = positional("MANIFEST", file=Input("the manifest"))
     """JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"""
     units: Path = flag(file=Input("the units", may_be_folder=True))
-    """units of the same ids: .jsonl, .parquet or a folder"""
+    """units of the same ids: .jsonl or a folder"""
     out_path: Path = flag(file=Output("the mouth's table"))
     """the table, x.npz"""
     root: Path | None = flag(default=None)

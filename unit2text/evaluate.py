@@ -39,7 +39,7 @@ class EvaluateOptions(CommonOptions):
     manifest: Path = positional("MANIFEST", file=Input("the manifest"))
     """JSON lines with id, text, language; for readers of lips, lips too"""
     units: Path | None = flag(default=None, file=Input("the units", may_be_folder=True), metavar="PATH")
-    """units by id: JSON lines, Parquet or a folder of unit files"""
+    """units by id: JSON lines or a folder of unit files"""
     frame_level: bool = flag(default=False)
     """units without durations are one id every 20 ms"""
     unit2text_path: Path = flag(file=Input("the text reader"))

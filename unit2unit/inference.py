@@ -23,7 +23,7 @@ from avcore.loading import loading, names_from
 from avcore.notes import Note, NoteKind, several, tell
 from avcore.progress import Progress, bars, silent
 from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
-from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
+from avdata.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 """Sequences that are read and sorted by length together."""
-_TABLES = (".jsonl", ".parquet")
+_TABLE = ".jsonl"
 _TABLE = ".jsonl"
 _LONGEST_NAME = 200
 """Of an output in characters; file systems take 255 bytes."""
@@ -56,7 +56,7 @@ Answered = tuple[TranslationRequest, "Translation | NetflipsError"]
 
 def is_many(paths: Sequence[Path]) -> bool:
     """Return whether these are more than one unit file: several, a folder, or a table of units."""
-    return len(paths) != 1 or paths[0].is_dir() or paths[0].suffix in _TABLES
+    return len(paths) != 1 or paths[0].is_dir() or paths[0].suffix == _TABLE
 
 
 def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
@@ -68,30 +68,24 @@ def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
     for path in paths:
         if path.is_dir():
             yield from _of_folder(path)
-        elif path.suffix == ".jsonl":
+        elif path.suffix == _TABLE:
             for number, row in iter_rows(path):
                 yield TranslationRequest(str(row.get("id", number)), f"{path}:{number}", partial(_units_of_row, row, path, number))
-        elif path.suffix == ".parquet":
-            yield from map(_of_row, iter_units(path))
         else:
             yield TranslationRequest(path.stem, str(path), partial(_units_of_file, path))
 
 
 def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
     inner = next((folder / name for name in ("shards", "units") if (folder / name).is_dir()), folder)
-    tables = sorted(file for file in inner.iterdir() if file.suffix in _TABLES and not file.name.startswith("."))
+    tables = sorted(file for file in inner.iterdir() if file.suffix == _TABLE and not file.name.startswith("."))
     if tables:
         yield from iter_given(tables)
         return
     files = sorted(file for file in inner.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
     if not files:
-        raise InputError("there are no units", path=folder, expected="unit files, .jsonl or .parquet")
+        raise InputError("there are no units", path=folder, expected="unit files or .jsonl")
     for file in files:
         yield TranslationRequest(file.relative_to(inner).with_suffix("").as_posix(), str(file), partial(_units_of_file, file))
-
-
-def _of_row(row: UnitRow) -> TranslationRequest:
-    return TranslationRequest(row.id, row.id, lambda: row.units)
 
 
 def _units_of_row(row: dict[str, object], path: Path, number: int) -> Units:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.geometry import Box, FillPolicy
+from avcore.faces.geometry import Box
 from avcore.files import atomic_output, require_file
 from avcore.media import PictureSource, read_pictures
 from avcore.notes import several
@@ -51,25 +51,6 @@ def write_boxes(path: str | Path, boxes: Sequence[Box | None]) -> None:
     rows = [None if box is None else np.asarray(box, dtype=np.float32)[:4] for box in boxes]
     with atomic_output(path) as temporary, temporary.open("wb") as file:
         pickle.dump(rows, file, protocol=4)
-
-
-def fill_boxes(boxes: Sequence[Box | None], policy: FillPolicy = "keep") -> list[Box | None]:
-    """Decide what pictures without a face get.
-
-    keep: nothing, they stay untouched (NetfLips). forward: the box before (AV2AV; the first ones take the first box
-    there is, where the reference crashes). nearest: the box nearest in time, the earlier of two. Without any box the
-    list stays as it is.
-    """
-    known = [index for index, box in enumerate(boxes) if box is not None]
-    if policy == "keep" or not known:
-        return list(boxes)
-    before = np.searchsorted(known, np.arange(len(boxes)), side="right") - 1
-    source = np.asarray(known)[before.clip(0)]
-    if policy == "nearest":
-        after = np.asarray(known)[(before + 1).clip(max=len(known) - 1)]
-        here = np.arange(len(boxes))
-        source = np.where(abs(after - here) < abs(here - source), after, source)
-    return [boxes[index] for index in source]
 
 
 def _box(row: object, index: int, path: Path) -> Box | None:
@@ -194,15 +175,15 @@ def _plain(value: object, depth: int = 0) -> object:
     raise ValueError(f"a {type(value).__name__}")
 
 
-def read_boxes_for(source: PictureSource, path: str | Path, policy: FillPolicy = "keep") -> list[Box | None]:
+def read_boxes_for(source: PictureSource, path: str | Path) -> list[Box | None]:
     """Read a side file for a video and give each picture of `source` its box.
 
     The file may have one row per picture of `source`, or, as the published tools write it, one per picture stored in the
-    video, whatever its rate: then each picture takes the row of the stored picture on screen. policy: what pictures
-    without a box get. Returns len(source) boxes. Raises InputError for a file that does not fit the video, NoFaceError
+    video, whatever its rate: then each picture takes the row of the stored picture on screen. Returns
+    len(source) boxes. Raises InputError for a file that does not fit the video, NoFaceError
     for one without any box.
     """
-    boxes = fill_boxes(read_boxes(path), policy)
+    boxes = read_boxes(path)
     if not any(box is not None for box in boxes):
         raise NoFaceError("there is no face box in it", path=path, found=f"{several(len(boxes), 'row')} without a box")
     if len(boxes) == len(source):

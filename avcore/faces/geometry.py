@@ -7,7 +7,7 @@ A mouth that the edge of the picture cuts off is not drawn anew: the mesh would 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import atan2, inf
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,6 @@ SHORTEST_DRAWN = 5
 """A mouth that may be drawn in fewer pictures between others is left alone: it would only flicker."""
 _BOX_LIPS = np.array([0.3, 0.6, 0.7, 0.81], np.float32)
 """Where lips are in a face's box, as shares of its width and height: x1, y1, x2, y2."""
-FillPolicy = Literal["keep", "forward", "nearest"]
 _LEAST_OVERLAP = 0.5
 """Of boxes of one face in neighbouring pictures."""
 

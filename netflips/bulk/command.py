@@ -10,7 +10,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.errors import EXIT_FAILED, UsageError
-from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, Input
+from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from avcore.notes import several
@@ -36,12 +36,10 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     _: KW_ONLY
     root: Path | None = flag(default=None, metavar="DIR")
     """folder that the manifest's paths are relative to (default: the manifest's own)"""
-    suffix: tuple[str, ...] = flag(default=(), metavar=".EXT")
-    """kinds of file to take from a folder or glob (default: media)"""
     source: str = flag("--from", default="", metavar="LANG")
     """language of the utterances whose manifest names none, as ko or kor"""
     layout: ShardLayout = flag(default="jsonl")
-    """shards of JSON lines or Parquet, or units/<id>.unit, one text file each as published (default: jsonl)"""
+    """shards of JSON lines, or units/<id>.unit, one text file each as published (default: jsonl)"""
     shard_size: int = flag(default=1000)
     """utterances in a shard (default: 1000)"""
     av2unit_path: Path | None = flag(group="what to make", default=None, file=Input("the unit encoder"))
@@ -62,16 +60,8 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
     readers: int = flag(group="many files", default=0)
     """files decoded at a time (default: one a core)"""
-    batch_seconds: float = flag(default=0.0, metavar="S")
-    """speech in a batch, padding counted (default: 32, on a GPU 320; twice without pictures)"""
-    batch_padding: float | None = flag(default=None, metavar="S")
-    """longest padding of an utterance in a batch, in seconds (default: 0.5, on a GPU any length)"""
     overwrite: bool = flag(default=False)
     """delete the results of an earlier run first"""
-    verify: bool = flag(default=False)
-    """check finished features by reading them, not only by their sizes"""
-    max_failures: int | None = flag(default=None)
-    """stop when more than N utterances fail"""
     dry_run: int | None = flag(default=None, nargs="?", const=8)
     """estimate time and space from N utterances (8)"""
 
@@ -90,8 +80,6 @@ class ExtractOptions(SpreadFlags, CommonOptions):
             features=self.features,
             speaker=self.with_speaker,
             lips=self.with_lips,
-            batch_s=self.batch_seconds,
-            most_padding_s=self.batch_padding,
         )
 
 
@@ -99,9 +87,8 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     """Extract; returns 1 when some utterances were set aside."""
     settings = options.settings()
     LOG.info("reading %s", options.in_path)
-    suffixes = tuple(one.lower() if one.startswith(".") else f".{one.lower()}" for one in options.suffix)
     language = normalise_language(options.source) if options.source else ""
-    manifest = read_inputs(options.in_path, options.root, language, suffixes or (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))
+    manifest = read_inputs(options.in_path, options.root, language)
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
     models = ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)
@@ -118,8 +105,8 @@ def extract_corpus(options: ExtractOptions) -> int | None:
         return None
     from netflips.bulk.extraction import extract
 
-    names = ("overwrite", "retry_failed", "max_failures", "verify")
-    summary = extract(manifest, settings, models, spread, options.quiet, **{name: getattr(options, name) for name in names})
+    again = {"overwrite": options.overwrite, "retry_failed": options.retry_failed}
+    summary = extract(manifest, settings, models, spread, options.quiet, **again)
     if summary.num_before:
         LOG.info("done already: %d of %s", summary.num_before, several(summary.num_inputs, "utterance"))
     if summary.progress.done or summary.progress.failed:

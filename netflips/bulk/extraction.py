@@ -21,7 +21,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import resolve_device
-from avcore.errors import EXIT_FAILED, CheckpointError, InputError, NetflipsError, UsageError
+from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
 from avcore.media.opening import open_media
 from avcore.notes import several
@@ -204,12 +204,6 @@ def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any
     return key
 
 
-class TooManyFailuresError(NetflipsError):
-    """More utterances failed than the user bears."""
-
-    exit_code = EXIT_FAILED
-
-
 _HERE = Spread()
 
 
@@ -250,27 +244,22 @@ def extract(
     *,
     overwrite: bool = False,
     retry_failed: bool = False,
-    max_failures: int | None = None,
-    verify: bool = False,
 ) -> Summary:
     """Do what is left to do of a manifest.
 
     Results lie in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: what they set
-    aside is tried again. max_failures: of this run, None = any number is borne. verify: finished features are read, not only looked
-    at. Raises NetflipsError for what concerns all utterances; one that cannot be used is set aside. What is finished stays finished
-    however this ends.
+    aside is tried again. Raises NetflipsError for what concerns all utterances; one that cannot be used is set aside. What is
+    finished stays finished however this ends.
     """
-    if max_failures is not None and max_failures < 0:
-        raise UsageError("--max-failures must be 0 or more", found=max_failures)
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
     models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
-    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, overwrite, verify) as store:
+    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, overwrite) as store:
         work = store.plan(manifest, retry_failed)
         num_before, num_pending = store.num_done, sum(shard.num_pending for shard in work)
         progress = RunProgress(num_pending, total_seconds(iter_pending(work)), is_quiet=is_quiet)
         try:
-            _Run(store, settings, models, spread, max_failures, progress).do(work)
+            _Run(store, settings, models, spread, progress).do(work)
         finally:
             progress.close()
             store.tidy()
@@ -303,7 +292,6 @@ class _Run:
     _settings: ExtractSettings
     _models: ExtractModels
     _spread: Spread
-    _max_failures: int | None
     _progress: RunProgress
     _left: dict[int, int] = field(default_factory=dict)
 
@@ -346,10 +334,3 @@ class _Run:
         if not self._left[shard]:
             self._store.close(shard)
         self._progress.add(num_made, num_rejected, sum(one.seconds for one in result.made), result.costs)
-        if self._max_failures is not None and self._progress.failed > self._max_failures:
-            raise TooManyFailuresError(
-                f"{several(self._progress.failed, 'utterance')} failed",
-                path=self._settings.out_dir / "failed.jsonl",
-                found=result.rejected[-1].reason,
-                hint="put it right, or raise --max-failures; the same command goes on from here",
-            )

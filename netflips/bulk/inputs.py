@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -13,16 +13,15 @@ from avcore.notes import require_utf8
 from avdata.manifest import Entry, Manifest, packed_entries, read_manifest
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
+_SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 _MAX_NAME_BYTES = 200
 
 
-def read_inputs(
-    what: str, root: Path | None = None, language: str = "", suffixes: Sequence[str] = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
-) -> Manifest:
+def read_inputs(what: str, root: Path | None = None, language: str = "") -> Manifest:
     """List what a path or pattern stands for; a million entries of it take little memory.
 
     A `.jsonl` manifest is taken as it is (root: where its paths start from, None = its own folder). In a folder with its
-    sub-folders, or among what a glob finds, files with one of `suffixes` are utterances named by their path without its
+    sub-folders, or among what a glob finds, media files are utterances named by their path without its
     ending; a published `<stem>.lip.mp4` beside a video is its lip crops. language: of the entries that name none. Raises
     InputError when there is nothing, and for two files of one name.
     """
@@ -32,16 +31,16 @@ def read_inputs(
     elif path.is_file():
         manifest = _of_files([path], path.parent, language)
     elif path.is_dir():
-        manifest = _of_files(_media_in(path, suffixes), path, language)
+        manifest = _of_files(_media_in(path), path, language)
     elif glob.has_magic(what):
         found = (Path(name) for name in glob.iglob(what, recursive=True))
-        media = (one for one in found if _is_media(one, suffixes) and one.is_file())
+        media = (one for one in found if _is_media(one) and one.is_file())
         fixed = takewhile(lambda part: not glob.has_magic(part), Path(what).parts[:-1])
         manifest = _of_files(media, Path(*fixed), language)
     else:
         raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
     if not manifest.entries:
-        raise InputError("there is no media file in it", path=what, expected=" ".join(suffixes))
+        raise InputError("there is no media file in it", path=what, expected=" ".join(_SUFFIXES))
     return manifest
 
 
@@ -67,7 +66,9 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
         name = relative.with_suffix("").as_posix()
         if name in found:
             raise InputError(
-                f"{found[name].name} and {file.name} have one name", path=file.parent, hint="choose one kind of file with --suffix"
+                f"{found[name].name} and {file.name} have one name",
+                path=file.parent,
+                hint="choose one kind of file by a pattern in quotes, as 'FOLDER/**/*.mp4'",
             )
         found[name] = file
         if file.suffix.lower() in SOUND_SUFFIXES:
@@ -77,7 +78,7 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
             yield Entry(name, video=relative.as_posix(), lips=lips)
 
 
-def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+def _media_in(folder: Path) -> Iterator[Path]:
     """Media below a folder; links to folders are followed, each folder is looked at once."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -86,12 +87,12 @@ def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (path for name in names if _is_media(path := Path(place, name), suffixes))
+        yield from (path for name in names if _is_media(path := Path(place, name)))
 
 
-def _is_media(path: Path, suffixes: Sequence[str]) -> bool:
+def _is_media(path: Path) -> bool:
     is_ours = path.name.lower().endswith(LIP_ENDING) or path.name.startswith(".")
-    return path.suffix.lower() in suffixes and not is_ours
+    return path.suffix.lower() in _SUFFIXES and not is_ours
 
 
 def _with_language(entries: Iterable[Entry], language: str) -> Iterator[Entry]:

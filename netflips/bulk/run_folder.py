@@ -1,13 +1,12 @@
 """What an output folder holds of a run: what its results were made with, which utterance goes into which shard, and the shards.
 
-Nothing else is mixed in. The plan is decided once, kept with the results, only ever extended. A finished shard is JSON lines or
-Parquet, one row an utterance, complete as soon as it has its name.
+Nothing else is mixed in. The plan is decided once, kept with the results, only ever extended. A finished shard is JSON lines, one
+row an utterance, complete as soon as it has its name.
 
 What a closed one holds is noted, so that it is believed only while it is as it was closed:
 `closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
 planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
-checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes
-unless all is asked for.
+checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes.
 """
 
 import json
@@ -51,7 +50,7 @@ _BESIDE = {
 }
 """Files below the output folder that a row tells of, by its field."""
 _LARGE = (_BESIDE["features"],)
-"""Those of them that are looked at by their size alone, unless all is asked for."""
+"""Those of them that are looked at by their size alone."""
 _MISSING = -1
 _SIZE_BITS = 32
 """A size is noted above a checksum of so many bits."""
@@ -179,71 +178,32 @@ class ShardFiles:
     """The shards of an output folder, by number. In the layout `files` they hold all but the units, in `index`."""
 
     def __init__(self, out_dir: Path, layout: ShardLayout) -> None:
-        self._is_parquet = layout == "parquet"
         self.has_unit_files = layout == "files"
-        self._suffix = "parquet" if self._is_parquet else "jsonl"
         self.folder = out_dir / ("index" if layout == "files" else "shards")
 
     def path(self, number: int) -> Path:
         """Return the file of a shard."""
-        return self.folder / f"{number:05d}.{self._suffix}"
+        return self.folder / f"{number:05d}.jsonl"
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]], see: Callable[[Path], None] | None = None) -> None:
         """Write a shard, whole or not at all; `see` is shown the file before it has its name."""
         with atomic_output(self.path(number)) as temporary:
-            if self._is_parquet:
-                _write_parquet(temporary, rows)
-            else:
-                put_rows(temporary, rows)
+            put_rows(temporary, rows)
             if see is not None:
                 see(temporary)
 
     def read(self, number: int) -> Iterator[Row]:
         """The rows of a shard; none when there is no such file, or all its utterances were set aside."""
         path = self.path(number)
-        if not path.exists() or not path.stat().st_size:
-            return
-        if self._is_parquet:
-            from pyarrow import parquet
-
-            for row in parquet.read_table(path).to_pylist():
-                yield {name: value for name, value in row.items() if value is not None}
-        else:
+        if path.exists() and path.stat().st_size:
             yield from (row for _, row in iter_rows(path))
 
 
-def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("units", pa.list_(pa.int32())),
-            ("durations", pa.list_(pa.int32())),
-            ("language", pa.string()),
-            ("vocabulary", pa.string()),
-            ("speaker", pa.string()),
-            ("speaker_embedding", pa.list_(pa.float32())),
-            ("speaker_path", pa.string()),
-            ("features", pa.string()),
-            ("lips", pa.string()),
-            ("boxes", pa.string()),
-            ("frames", pa.int32()),
-            ("warnings", pa.list_(pa.string())),
-        ]
-    )
-    parquet.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), path)
-
-
 class ClosedShards:
-    """Notes shards as they are closed, and checks them when a run begins.
+    """Notes shards as they are closed, and checks them when a run begins."""
 
-    reads_all: whether features are read for it too.
-    """
-
-    def __init__(self, out_dir: Path, files: ShardFiles, reads_all: bool = False) -> None:
-        self._out_dir, self._path, self._files, self._reads_all = out_dir, out_dir / CLOSED, files, reads_all
+    def __init__(self, out_dir: Path, files: ShardFiles) -> None:
+        self._out_dir, self._path, self._files = out_dir, out_dir / CLOSED, files
         self._notes: dict[int, list[Row]] = {}
         for row in journal.read(self._path, *CLOSED_KEYS):
             self._notes.setdefault(row["shard"], []).append(row)
@@ -305,7 +265,7 @@ class ClosedShards:
     def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
         if noted <= 0:
             return False
-        if self._reads_all or kind not in _LARGE:
+        if kind not in _LARGE:
             return self._size(kind, name) == noted
         try:
             return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == noted >> _SIZE_BITS

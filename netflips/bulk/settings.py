@@ -9,7 +9,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice, parse_face_choice
 
 AUDIO, VIDEO = "audio", "video"
-ShardLayout = Literal["jsonl", "parquet", "files"]
+ShardLayout = Literal["jsonl", "files"]
 LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
 CPU_PADDING_S, GPU_PADDING_S = 0.5, math.inf
@@ -51,10 +51,6 @@ class ExtractSettings:
             raise UsageError("--features cannot be used", expected=f"a layer's number or {LAST_LAYER}", found=self.features)
         if self.shard_size < 1:
             raise UsageError("--shard-size must be 1 or more", found=self.shard_size)
-        if not self.batch_s >= 0:
-            raise UsageError("--batch-seconds must be 0 (as suits the device) or more", found=self.batch_s)
-        if self.most_padding_s is not None and not self.most_padding_s >= 0:
-            raise UsageError("--batch-padding must be 0 or more", found=self.most_padding_s)
         if not (self.units or self.features or self.speaker or self.lips):
             raise UsageError("nothing is asked for", hint="with --no-units, give --features, --with-speaker or --with-lips")
 

@@ -81,11 +81,11 @@ class ShardWork:
 
 @contextmanager
 def open_store(
-    out_dir: Path, key: Mapping[str, Any], layout: ShardLayout, shard_size: int, overwrite: bool = False, reads_all: bool = False
+    out_dir: Path, key: Mapping[str, Any], layout: ShardLayout, shard_size: int, overwrite: bool = False
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
-    key: what the results are made with. reads_all: see `shards`. Raises UsageError when there are results made otherwise
+    key: what the results are made with. Raises UsageError when there are results made otherwise
     (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
     """
     with folder_lock(out_dir):
@@ -94,17 +94,17 @@ def open_store(
         journal.repair(out_dir / CLOSED, *CLOSED_KEYS)
         for path in sorted((out_dir / _WORK).glob("*.jsonl")):
             journal.repair(path, "id")
-        yield ResultStore(out_dir, layout, shard_size, reads_all)
+        yield ResultStore(out_dir, layout, shard_size)
 
 
 class ResultStore:
     """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
 
-    def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int, reads_all: bool = False) -> None:
+    def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int) -> None:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)
-        self._closed = ClosedShards(out_dir, self.files, reads_all)
+        self._closed = ClosedShards(out_dir, self.files)
         self._shards: Sequence[Shard] = ()
         self._done: dict[int, set[str]] = {}
         self._reopened: set[int] = set()

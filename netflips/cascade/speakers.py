@@ -40,7 +40,7 @@ class SpeakerProgram:
     limit_s: float = 120.0
 
     @classmethod
-    def of(cls, text: str, limit_s: float = 120.0) -> "SpeakerProgram":
+    def of(cls, text: str) -> "SpeakerProgram":
         """Read a command line. Raises UsageError for one that says not what is said, or not where."""
         words = parse_command(text, SPEAK_WITH)
         says_what, says_where = takes(words, "text", "text_file"), takes(words, "out")
@@ -52,7 +52,7 @@ class SpeakerProgram:
             )
         if says_where and not says_what:
             raise UsageError(f"{SPEAK_WITH} says nowhere what is to be said", expected="{text} or {text_file}")
-        return cls(words, limit_s)
+        return cls(words)
 
     @property
     def is_once(self) -> bool:

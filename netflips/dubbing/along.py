@@ -37,7 +37,7 @@ from unit2av.speaking import timed_units
 from unit2av.stage import RENDERER
 
 _OF_LIPSYNC = ("fit", "face", "label", "lips", "audio_track", "device", "precision")
-_OF_RENDER = ("to", "durations", "speed", "face", "fill_boxes", "hard_paste", "label", "lips", "device", "precision")
+_OF_RENDER = ("to", "durations", "speed", "face", "hard_paste", "label", "lips", "device", "precision")
 """That a report tells."""
 
 
@@ -77,7 +77,6 @@ def _rendered(options: RenderCommand) -> Script:
         voice=options.voice,
         face=options.face,
         in_bbox_path=options.in_bbox_path,
-        fill_boxes=options.fill_boxes,
         hard_paste=options.hard_paste,
         lips=options.lips,
         work_dir=options.work_dir,

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
-from avcore.faces.geometry import FillPolicy
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
@@ -112,8 +111,6 @@ class DubOptions(MarkFlags):
     """text-to-speech program for the texts of --script-in or --cascade. With {text} or {text_file}, and {out}, it runs once for
     each text ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
     once and answers lines of JSON"""
-    speak_seconds: float = flag(default=120.0, metavar="S")
-    """seconds that the program may take (default: 120)"""
     pronounce: Path | None = flag(default=None, file=Input("the file of readings"))
     """how words of texts are said: lines of word, reading, as NetfLips, 넷플립스; subtitles keep the words"""
     speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
@@ -126,9 +123,6 @@ class DubOptions(MarkFlags):
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """existing face boxes (.bbox.pkl), in place of finding the face"""
-    fill_boxes: FillPolicy = flag(default="keep")
-    """pictures without a box in --in-bbox-path: keep leaves them as they are, forward takes the box before, as AV2AV does, nearest
-    the nearest one (default: keep)"""
     lips: LipSyncChoice = lips_flag()
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""
@@ -164,8 +158,6 @@ class DubOptions(MarkFlags):
     """dub and output the first utterance only"""
     subtitles: str | None = flag(group="subtitles", default=None, metavar="WHICH")
     """write subtitles beside the dub: source, target or source,target (what was heard, is said)"""
-    subtitle_format: Literal["srt", "vtt"] = flag(default="srt")
-    """SubRip or WebVTT (default: srt)"""
     embed_subtitles: bool = flag(default=False)
     """also put them into the dubbed video as tracks that a player can show"""
     burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
@@ -201,7 +193,6 @@ class DubOptions(MarkFlags):
     def _check_choices(self) -> None:
         known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
         known |= {"check": (None, "off", "tell", "repair")}
-        known |= {"subtitle_format": ("srt", "vtt")}
         for name, values in known.items():
             if (found := getattr(self, name)) not in values:
                 expected = " or ".join(one for one in values if one is not None)
@@ -231,8 +222,6 @@ class DubOptions(MarkFlags):
             raise UsageError("--start and --end must be times in order", expected="0 <= start < end", found=found)
         if self.preview and (self.start is not None or self.end is not None):
             raise UsageError("--preview shows the first utterance; it does not go with --start and --end")
-        if not (math.isfinite(self.speak_seconds) and self.speak_seconds > 0):
-            raise UsageError("--speak-seconds must be above 0", found=self.speak_seconds)
 
     def _check_cascade(self) -> None:
         if not self.cascade:
@@ -281,7 +270,7 @@ class DubOptions(MarkFlags):
     @cached_property
     def speaker(self) -> SpeakerProgram | None:
         """The program that speaks. Raises UsageError."""
-        return None if self.speak_with is None else SpeakerProgram.of(self.speak_with, self.speak_seconds)
+        return None if self.speak_with is None else SpeakerProgram.of(self.speak_with)
 
     @cached_property
     def under(self) -> float:
@@ -336,7 +325,7 @@ class DubOptions(MarkFlags):
         if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
             return None
         sides = () if self.subtitles is None else tuple(side.strip() for side in self.subtitles.split(","))
-        return Subtitling(sides, f".{self.subtitle_format}", self.embed_subtitles, self.burn_subtitles, self.subtitle_font)
+        return Subtitling(sides, self.embed_subtitles, self.burn_subtitles, self.subtitle_font)
 
     @cached_property
     def cascade_models(self) -> CascadeModels | None:

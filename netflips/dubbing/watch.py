@@ -266,7 +266,7 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
     units need no lips does without.
     """
     options = job.options
-    boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path, options.fill_boxes)
+    boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
     watches = _watches(job, script)
     is_blind = boxes is not None and (lips is not None or not options.sees)

@@ -30,7 +30,7 @@ from unit2unit.stage import TRANSLATOR
 
 Side = dict[str, Ids]
 """Units by id, int64 [N] each; repeats may be there, and none at all."""
-_TABLES, _IDS, _NAMED, _ROUND = (".jsonl", ".parquet"), ".ids", 3, 4
+_TABLE, _IDS, _NAMED, _ROUND = ".jsonl", ".ids", 3, 4
 _FIRST_CHARACTER = 0xF0000
 """Of Unicode's private plane, in which each unit is one character for chrF."""
 
@@ -146,13 +146,13 @@ def _scorers(is_sentence: bool) -> tuple[Any, Any]:
 
 
 def read_side(path: Path) -> Side:
-    """Read JSON lines or Parquet (by id), a folder of such or of unit files (by name), or a text file of an utterance a line.
+    """Read JSON lines (by id), a folder of such or of unit files (by name), or a text file of an utterance a line.
 
     A text file's ids stand in the file of its name and the ending `.ids` beside it, as `prepare_pairs` writes it, or are numbers of
     lines. A blank unit file or line is an utterance without units. Raises InputError or UnitError naming the place.
     """
     inner = path / "shards" if (path / "shards").is_dir() else path
-    if path.suffix in _TABLES or (path.is_dir() and any(file.suffix in _TABLES for file in inner.iterdir())):
+    if path.suffix == _TABLE or (path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())):
         return {name: units.ids for name, units in read_units(path).items()}
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))

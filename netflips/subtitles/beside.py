@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
-from netflips.subtitles.cues import SRT, VTT
+from netflips.subtitles.cues import SRT
 
 SOURCE, TARGET = "source", "target"
 SIDES = (SOURCE, TARGET)
-ENDINGS = (SRT, VTT)
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,6 @@ class Subtitling:
     """
 
     sides: tuple[str, ...] = SIDES
-    ending: str = SRT
     is_embedded: bool = False
     burnt: str = ""
     font: Path | None = None
@@ -32,8 +30,6 @@ class Subtitling:
             raise UsageError("--subtitle-font belongs to --burn-subtitles", hint="add --burn-subtitles")
         if not set(self.sides) <= set(SIDES) or len(set(self.sides)) != len(self.sides) or not (self.sides or self.burnt):
             raise UsageError("--subtitles cannot be used", expected="source, target or source,target", found=",".join(self.sides))
-        if self.ending not in ENDINGS:
-            raise UsageError("this format of subtitles is not known", expected=" or ".join(ENDINGS), found=self.ending)
         if self.burnt and self.burnt not in SIDES:
             raise UsageError("--burn-subtitles cannot be used", expected=" or ".join(SIDES), found=self.burnt)
 
@@ -44,7 +40,7 @@ class Subtitling:
 
     def files(self, dubbed: Path, source: str, target: str) -> dict[str, Path]:
         """Return the file of each side, `<stem>.<language>.srt` beside the dub; source, target: the languages."""
-        return {side: dubbed.with_name(f"{dubbed.stem}.{language_of(side, source, target)}{self.ending}") for side in self.sides}
+        return {side: dubbed.with_name(f"{dubbed.stem}.{language_of(side, source, target)}{SRT}") for side in self.sides}
 
 
 def language_of(side: str, source: str, target: str) -> str:

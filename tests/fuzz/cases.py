@@ -136,9 +136,6 @@ def _texts() -> Iterator[Target]:
     prepare = ("unit2unit.utut_pretrain.prepare", "--units", "en=units.jsonl", f"ko={GOOD}/units_ko.jsonl", "--out", "o")
     prepare += ("--valid", "1", "--test", "1", "--quiet")
     yield Target("text: unit rows", "units.jsonl", prepare, JSON, (), ("o",), 14)
-    for command in (to_unit2a, prepare):
-        words = tuple(word.replace("units.jsonl", "units.parquet") for word in command)
-        yield Target("parquet", "units.parquet", words, BYTES, manifest, ("o", "o.txt", "o_units"), 4)
     published = ("manifest", "from-unit2a", "train.txt", "-o", "o.jsonl", "--quiet")
     yield Target("text: published", "train.txt", published, TEXT, ("x.wav",), ("o.jsonl",), 10)
     train = ("av2unit.train", "--config", "av2unit/train_debug", "data.train=train.tsv", "data.train_labels=[train.km]")

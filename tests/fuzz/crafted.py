@@ -11,10 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
-
 from netflips.script.types import FORMAT
 from tests.fuzz.cases import GOOD, TARGETS, Case
 from tests.fuzz.material import ENCODER, OWN, SPEAKER
@@ -170,15 +166,6 @@ def _lines(good: Path) -> Iterator[Case]:
     }
     for name, (content, words) in rows.items():
         yield _given(good, "units.jsonl", content, name, words, command="to-unit2a")
-    bombs = {
-        "a row of 5 million units": (pa.array([np.ones(5_000_000, np.int32)]), "rows are longer than any"),
-        "a name of 70 MB": (pa.array([[1]]), "rows are longer than any"),
-    }
-    for name, (units_column, words) in bombs.items():
-        file = io.BytesIO()
-        ids = pa.array(["a" * (70_000_000 if "name" in name else 1)])
-        parquet.write_table(pa.table({"id": ids, "units": units_column}), file, compression="zstd")
-        yield _given(good, "units.parquet", file.getvalue(), name, words, command="to-unit2a")
     yield _given(good, "train.km", b"1 2 99999999999 4\n" * 4, "a label of 99999999999", "larger than any quantizer's")
     yield _given(good, "dict.km.txt", b"0 1\n99999999999 1\n", "a unit of 99999999999", "larger than any quantizer's")
     yield _given(good, "train.tsv", b"/\na\t\tx.wav\t" + HUGE + b"\t1\n", "a length of 5,000 digits", "line 2 is no clip")

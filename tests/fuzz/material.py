@@ -9,8 +9,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pyarrow
-from pyarrow import parquet
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
@@ -101,7 +99,6 @@ def _texts(folder: Path) -> None:
     same = {"durations": [2] * 20, "language": "en", "vocabulary": "sha256:0"}
     rows = [{"id": f"a/{number}", "units": units[number : number + 20]} | same for number in range(6)]
     write_lines(folder / "units.jsonl", rows)
-    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "units.parquet")
     write_lines(folder / "units_ko.jsonl", [row | {"language": "ko"} for row in rows])
     manifest = [
         {"id": f"a/{number}", "audio": "x.wav", "duration_s": 1.0, "samples": 16000, "frames": 25, "language": "en", "speaker": "1",

@@ -99,7 +99,6 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--speak-with 'echo {{out}}'", "says nowhere what is to be said"),
     ("dub", "--keep-sound", "--keep-sound keeps speech that is given"),
     ("dub", "--speech-in /no/such", "the speech of --speech-in"),
-    ("dub", "--speak-with echo --speak-seconds 0", "--speak-seconds must be above 0"),
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
     *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),

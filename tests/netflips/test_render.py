@@ -34,8 +34,6 @@ def test_a_report_tells_the_units_and_the_pictures(tmp_path: Path, parity_dir: P
     assert (made.output, made.width, made.height) == (str(tmp_path / "out" / "dubbed.mp4"), written.width, written.height)
     assert [model.part for model in made.models] == ["unit2av"]
     assert "50 pictures, 25 a second" in page.read_text()
-    assert main(["render", *arguments(tmp_path, parity_dir, *more, "--fill-boxes", "forward")]) == 0
-    assert script_from(json.loads(told.read_text())).told[0].drawn == DrawnPictures(50, 50)
 
 
 def test_pictures_that_begin_after_the_sound_are_drawn(tmp_path: Path, parity_dir: Path) -> None:

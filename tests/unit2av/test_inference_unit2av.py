@@ -93,15 +93,6 @@ def test_the_footage_is_played_to_and_fro_and_changes_inside_the_box_only(folder
         assert (difference[24:96, 34:86].mean() > 15) == (index < 10)
 
 
-def test_boxes_without_a_row_can_be_filled(folder: Path, parity_dir: Path) -> None:
-    write_rows(folder, [None, BOX] + [None] * 18)
-    (folder / "units.txt").write_text(" ".join(["5"] * 40))
-    assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste", "--fill-boxes", "forward")) == 0
-    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
-    for picture, before in zip(read_pictures(folder / "out" / "dubbed.mp4"), source, strict=True):
-        assert np.abs(picture.rgb - before)[24:96, 34:86].mean() > 15
-
-
 def test_boxes_of_stored_pictures_follow_a_video_of_another_rate(folder: Path, parity_dir: Path) -> None:
     make_clip(folder / "talk.mp4", num_pictures=24, rate=30)
     write_rows(folder, [BOX if k < 12 else None for k in range(24)])

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -167,29 +166,13 @@ def test_unit_files_may_be_saved_tensors(tmp_path: Path) -> None:
         load_units(tmp_path / "unsafe.pt", 10)
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_shards_of_bulk_extraction_are_read_like_one_file(tmp_path: Path, suffix: str) -> None:
+def test_shards_of_bulk_extraction_are_read_like_one_file(tmp_path: Path) -> None:
     (tmp_path / "en" / "shards").mkdir(parents=True)
     for number in range(3):
         row = {"id": f"clip{number}", "units": [number, 5], "durations": [1, 2], "language": "en"}
-        shard = tmp_path / "en" / "shards" / f"{number:05d}.{suffix}"
-        if suffix == "parquet":
-            pytest.importorskip("pyarrow.parquet").write_table(pyarrow_table([row]), shard)
-        else:
-            shard.write_text(json.dumps(row) + "\n")
+        (tmp_path / "en" / "shards" / f"{number:05d}.jsonl").write_text(json.dumps(row) + "\n")
     corpus = read_unit_corpus(tmp_path / "en", "en", UnitReading(num_units=10))
     assert {name: units.tolist() for name, units in corpus.units.items()} == {f"clip{n}": [n, 5] for n in range(3)}
-
-
-def pyarrow_table(rows: list[dict[str, Any]]) -> Any:
-    return pytest.importorskip("pyarrow").Table.from_pylist(rows)
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
-def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "cut.parquet").write_bytes(content)
-    with pytest.raises(InputError, match=r"cut\.parquet: this is no Parquet file"):
-        read_unit_corpus(tmp_path / "cut.parquet", "en", UnitReading(num_units=10))
 
 
 @pytest.mark.parametrize("durations", [[1, [2]], ["x", 1], 3, [1e400, 1], {"a": 1}])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError
-from avcore.faces.boxes import fill_boxes, read_boxes, write_boxes
+from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.geometry import Box, MouthsToDraw, lip_margin, mouths_in_boxes, mouths_to_draw, steady_boxes
 from avcore.notes import sentence
 
@@ -102,17 +102,6 @@ def test_written_boxes_are_what_the_published_tools_unpickle(tmp_path: Path) -> 
     assert [row.dtype for row in (rows[0], rows[2])] == [np.float32, np.float32]
     np.testing.assert_array_equal(rows[0], BOX)
     np.testing.assert_array_equal(read_boxes(path)[2], BOX)
-
-
-def test_filling_gaps() -> None:
-    a, b = BOX, BOX + 1
-    gaps = [None, a, None, None, None, b, None]
-    assert fill_boxes(gaps, "keep") == gaps
-    assert [box is a for box in fill_boxes(gaps, "forward")] == [True] * 5 + [False] * 2
-    assert [box is a for box in fill_boxes(gaps, "nearest")] == [True] * 4 + [False] * 3
-    assert all(box is not None for box in fill_boxes(gaps, "nearest"))
-    assert fill_boxes([None, None], "nearest") == [None, None]
-    assert fill_boxes([], "forward") == []
 
 
 @pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)], ids=["400", "5000", "minus"])

@@ -170,7 +170,6 @@ def uneven(tmp_path: Path) -> PictureSource:
 def test_rows_are_for_the_pictures_shown_or_for_those_stored(tmp_path: Path, uneven: PictureSource) -> None:
     write_boxes(tmp_path / "x.bbox.pkl", [None, *rows(len(uneven))[1:]])
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [None, *range(1, len(uneven))]
-    assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl", "nearest"))[:2] == [1, 1]
     write_boxes(tmp_path / "x.bbox.pkl", rows(12))
     assert len(uneven) == 17
     assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [0, 1, 2, *[3] * 7, 4, 5, 6, 7, 8, 9, 11]

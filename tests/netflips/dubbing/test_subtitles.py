@@ -132,10 +132,10 @@ def test_what_was_read_can_be_corrected(
 def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np.ndarray, reader: Path, tmp_path: Path) -> None:
     clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
     settings = DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free")
-    asked = {"subtitles": "target", "subtitle_format": "vtt", "embed_subtitles": True, "burn_subtitles": "source"}
+    asked = {"subtitles": "target", "embed_subtitles": True, "burn_subtitles": "source"}
     report = dub(clip, out, with_reader(models, reader), replace(settings, subtitle_font=latin_font(), **asked))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.ko.vtt", "out.mp4"]
-    found = times(tmp_path / "out.ko.vtt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.ko.srt", "out.mp4"]
+    found = times(tmp_path / "out.ko.srt")
     assert found[-1] <= report.output_s + 0.01
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["kor"]
@@ -146,8 +146,8 @@ def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np
     assert report.said_text in summary_of(report)
     (one,) = report.utterances
     assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
-    words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
-    assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())
+    shown = " ".join(line for _, _, lines in blocks(tmp_path / "out.ko.srt") for line in lines)
+    assert "".join(shown.split()) == "".join(report.said_text.split())
 
 
 def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
@@ -168,15 +168,13 @@ def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
         dub(clip, out, models, replace(quick, subtitles="source"))
 
 
-def test_sides_and_formats_that_there_are() -> None:
+def test_sides_that_there_are() -> None:
     with pytest.raises(UsageError, match="source, target or source,target"):
         Subtitling(("source", "source"))
     with pytest.raises(UsageError, match="source, target or source,target"):
         Subtitling(())
     with pytest.raises(UsageError, match="--burn-subtitles cannot be used"):
         Subtitling((), burnt="both")
-    with pytest.raises(UsageError, match=r"\.srt or \.vtt"):
-        Subtitling(("source",), ".ass")
 
 
 def job(folder: Path, *, keeps_work: bool = True) -> Any:
