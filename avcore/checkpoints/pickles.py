@@ -4,8 +4,8 @@ What kind of file it is shows in its first bytes. What a zip says of itself is l
 tensors as they are, so that one that is compressed, or larger than its file, or whose list of contents fills the memory, was made
 for something else. A download that broke off inside leaves holes of zeros. Our own files have a checksum in the JSON beside them.
 Each part of a zip has one too, which torch writes and never looks at: those of the tensors that are used are compared while their
-bytes are read anyway (4 GB a second). torch's old form, without a zip, has no checksums: its values must be finite, and no stretch
-of zeros may begin or end inside a row. That is said in one line.
+bytes are read anyway (4 GB a second). torch's old form, without a zip, has no checksums: its values must be
+finite, and one line says that no more was checked.
 
 torch's weights-only reader resolves the names in a pickle from a list of allowed objects. Every name that is not
 torch's own gets an inert stand-in here; a few stand-ins keep what the file stored, because configurations and
@@ -31,9 +31,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.compute.kernels import MappedFiles, let_go_of_mapped
@@ -46,11 +44,6 @@ _AGAIN = "download the file again"
 _MOST_PICKLED = 8 << 20
 """Bytes of the part that is no tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
 _BLOCK = 1 << 20
-_HOLE = 512
-"""Bytes of the smallest hole that is looked for, a sector of a disk: trained weights have no 128 zeros in a row."""
-_PARTS = 2, 8
-"""Zeros may fill such a part of a row, as the sines of a place table or gates of an LSTM; long rows have more parts."""
-_LONG_ROW = 512
 LOG = logging.getLogger("netflips.checkpoints")
 
 
@@ -189,9 +182,9 @@ def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> 
     Of a zip they are mapped, and compared with its checksums; else, or where it has none, their values are looked at.
     """
     if stored is not Format.ZIP or not _compare_sums(path, tensors):
-        damages = [(name, damage) for name, tensor in tensors.items() if (damage := _damage_of(tensor))]
-        if damages:
-            raise damaged(path, f"{damages[0][1]} in {damages[0][0]}")
+        bad = next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
+        if bad is not None:
+            raise damaged(path, f"values that are no numbers in {bad}")
         _say_unchecked(path, path.stat().st_mtime_ns)
 
 
@@ -200,33 +193,8 @@ def _say_unchecked(path: Path, _: int) -> None:
     LOG.warning("%s: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them", path)
 
 
-def _damage_of(tensor: Tensor) -> str:
-    """Return what in the values of a tensor no training leaves, "" = nothing: what is no number, or a hole of zeros."""
-    if not tensor.is_floating_point() or not tensor.numel():
-        return ""
-    flat = tensor.detach().contiguous().reshape(-1)
-    if not bool(torch.isfinite(flat).all()):
-        return "values that are no numbers"
-    content, size = flat.view(torch.uint8).numpy(), flat.element_size()
-    step = _HOLE // 2  # a hole holds one whole block of these at least
-    blocks = content[: len(content) // step * step].view(np.int64).reshape(-1, step // 8)
-    is_zero = ~blocks.any(axis=1)
-    row = tensor[0].numel() if tensor.dim() > 1 else len(flat)
-    unit = size * max(row // _PARTS[row >= _LONG_ROW], 1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_zero, [False]]).astype(np.int8)))
-    for first, last in edges.reshape(-1, 2).tolist():
-        start, end = _wider(content, first * step, last * step, step)
-        start, end = -(-start // size) * size, end // size * size
-        if end - start >= _HOLE - 2 * size and (start % unit or (end % unit and end < len(content))):
-            return f"a hole of {end - start:,} bytes"
-    return ""
-
-
-def _wider(content: NDArray[np.uint8], start: int, end: int, step: int) -> tuple[int, int]:
-    """Return where the zeros around a stretch of zero blocks begin and end."""
-    before, after = np.flatnonzero(content[max(start - step, 0) : start]), np.flatnonzero(content[end : end + step])
-    start = max(start - step, 0) + int(before[-1]) + 1 if len(before) else max(start - step, 0)
-    return start, end + int(after[0]) if len(after) else min(end + step, len(content))
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:

@@ -50,7 +50,7 @@ _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
 _SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
 AREAS: Mapping[str, tuple[str, ...]] = {
-    "words": ("cer", "cer_nearest", "cer_vosk"),
+    "words": ("cer", "cer_nearest"),
     "sound": ("dnsmos", "clicks"),
     "voice": ("speaker", "f0_off"),
     "time": ("slc_20", "speech_overlap", "silent_share", "pause"),

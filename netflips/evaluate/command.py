@@ -62,7 +62,7 @@ class MeasureOptions(CommonOptions):
     face: str = flag(default="auto")
     """whose face: auto (the largest that speaks), largest, or N-th from the left"""
     recognizer: Path | None = flag(default=None, metavar="DIR", group="models that listen and look")
-    """Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make judges`
+    """Whisper converted for faster-whisper; or judge-whisper or judge-whisper-en, which `make judges`
     installs (default: judge-whisper where it is installed, else unit2text)"""
     judge: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="NAME=PATH")
     """an ONNX file, or a folder with one, that takes sound: mos (a score) or speaker (a vector); can be given again"""

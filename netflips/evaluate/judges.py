@@ -1,7 +1,7 @@
 """What metrics may need beside an outcome, and the models among it, read when they are first asked for, in each process of its own.
 
 A need is a word: a side of a case, something in it, a model, `package:NAME`, or `judge:NAME`, a network of the user's own. None of
-the models is an outside judge of units: the unit encoder read the source for the dub, too. Whisper and Vosk are, of what is said.
+the models is an outside judge of units: the unit encoder read the source for the dub, too. Whisper is one, of what is said.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.references import read_references
 from netflips.evaluate.command import MeasureOptions
 from netflips.evaluate.lip_sync import AS_PUBLISHED, LeastFace
-from netflips.recognizers.outside import installed_folder, is_vosk, open_recognizer, recognizer_fingerprint, recognizer_folder
+from netflips.recognizers.outside import installed_folder, recognizer_fingerprint, recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
 from unit2text.stage import TEXT_READER
@@ -47,7 +47,6 @@ NEEDS = {
     "syncnet": "SyncNet (--syncnet)",
     "reader": "a text reader of units (--unit2text-path)",
     "phrasebook": "all sentences that a bundle knows",
-    "vosk": "Vosk's Korean model (make judges)",
     "published": "a Whisper (--recognizer, or make judges)",
 }
 """As a reason names them."""
@@ -120,13 +119,12 @@ class Judges:
         judges = (one.partition("=") for one in given.judge)
         return {
             "recognizer": recognizer or reader,
-            "published": None if recognizer is None or is_vosk(recognizer) else recognizer,
+            "published": recognizer,
             "reader": reader,
             "phrasebook": references if references is not None and references.is_file() else None,
             "extractor": encoder,
             "speaker": given.speaker_encoder_path,
             "syncnet": given.syncnet,
-            "vosk": installed_folder("judge-vosk-ko"),
             **{_JUDGE + name: Path(path) for name, _, path in judges},
         }
 
@@ -175,21 +173,16 @@ class Judges:
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
-        """Whisper or Vosk where there is a folder, else units read by `unit2text`. Raises UsageError without either."""
+        """Whisper where there is a folder, else units read by `unit2text`. Raises UsageError without either."""
         path = self._file("recognizer")
         if path == self.files["reader"]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
-        return open_recognizer(path, self.options.device)
+        return open_whisper(path, self.options.device)
 
     @cached_property
     def published(self) -> SpeechRecognizer:
         """The same Whisper with the settings that papers use."""
         return open_whisper(self._file("published"), self.options.device, is_published=True)
-
-    @cached_property
-    def vosk(self) -> SpeechRecognizer:
-        """Vosk's small Korean model: a second recogniser, of another kind than Whisper."""
-        return open_recognizer(self._file("vosk"))
 
     def identity(self, need: str) -> str:
         """Return a name made from what a model's files hold, for records; "" where there is none."""

@@ -128,7 +128,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "lip_leak", "closures", "lip_speed", "outside_unchanged", "sharpness", "real_time",
     ),
     "bench": (
-        "cer", "cer_nearest", "cer_vosk", "chrf_words", "dnsmos", "clicks", "speaker", "f0_off", "slc_20", "rate", "pause", "leak",
+        "cer", "cer_nearest", "chrf_words", "dnsmos", "clicks", "speaker", "f0_off", "slc_20", "rate", "pause", "leak",
         "unit_sync", "lse_c", "lip_leak", "closures", "sharpness", "pace_fits", "real_time",
     ),
     "demo": (

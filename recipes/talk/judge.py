@@ -28,7 +28,8 @@ from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.dubbing.command import main as dub
 from netflips.evaluate.metrics.rhythm import pause_alignment
-from netflips.recognizers.outside import open_recognizer, recognizer_folder
+from netflips.recognizers.outside import recognizer_folder
+from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
 from netflips.script.types import PACE, Script
 from netflips.understanding import as_read, errors_in
@@ -144,7 +145,7 @@ def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> di
 
 
 def _work(options: JudgeOptions) -> None:
-    talk, ear = made_talk(options.folder, options.count), open_recognizer(recognizer_folder("judge-whisper"), "cpu")
+    talk, ear = made_talk(options.folder, options.count), open_whisper(recognizer_folder("judge-whisper"), "cpu")
     for road in options.roads:
         out = _dubbed(options, talk, road)
         print_text(json_text({"road": road, **measured_dub(out, talk, ear)}))

@@ -17,7 +17,7 @@ import torch
 from omegaconf import OmegaConf
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoints.pickles import Format, check_tensors, load_pickled, no_memory, require_stored
+from avcore.checkpoints.pickles import Format, load_pickled, no_memory, require_stored
 from avcore.errors import CheckpointError, is_no_memory
 from unit2av.stage import SPEAKER_ENCODER
 from unit2unit.stage import TRANSLATOR
@@ -301,36 +301,9 @@ def test_the_old_form_is_taken_with_a_word(parity_dir: Path, tmp_path: Path, cap
     ]
 
 
-@pytest.mark.parametrize("length", [512, 4096, 100_000])
-@pytest.mark.parametrize("name", ["lstm.weight_ih_l0", "lstm.weight_hh_l1", "linear.weight"])
-def test_holes_of_the_old_form_are_refused(parity_dir: Path, tmp_path: Path, length: int, name: str) -> None:
-    path = tmp_path / "x.pt"
-    whole = _old_form(parity_dir, path)
-    tensor = read_checkpoint(parity_dir / NAME, None).tensors[name]
-    place = whole.index(tensor.numpy().tobytes()) + 5 * 4
-    path.write_bytes(whole[:place] + bytes(length) + whole[place + length :])
-    with pytest.raises(CheckpointError, match="download the file again"):
-        read_checkpoint(path, SPEAKER_ENCODER)
-
-
 def test_values_of_the_old_form_are_numbers(parity_dir: Path, tmp_path: Path) -> None:
     content = load_pickled(parity_dir / NAME, Format.ZIP)
     content["model_state"]["linear.bias"][3] = float("nan")
     torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
     with pytest.raises(CheckpointError, match=r"values that are no numbers in linear\.bias"):
         read_checkpoint(tmp_path / "x.pt", None)
-
-
-@pytest.mark.parametrize(
-    ("shape", "zeros"),
-    [((40, 256), slice(0, 256)), ((40, 256), slice(256 * 3, 256 * 5)), ((40, 256), slice(0, 128)), ((1024,), slice(256, 512)),
-     ((1024,), slice(0, 1024)), ((9000, 4), slice(4 * 100, 4 * 400)), ((16, 8, 3, 3), slice(72, 144))],
-)  # fmt: skip
-def test_zeros_that_training_leaves_are_no_hole(shape: tuple[int, ...], zeros: slice) -> None:
-    tensor = torch.arange(1, 1 + int(torch.tensor(shape).prod()), dtype=torch.float32)
-    tensor[zeros] = 0
-    check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})
-    tensor[zeros.start : zeros.start + 3] = 1
-    tensor[zeros.start + 3 : zeros.start + 333] = 0
-    with pytest.raises(CheckpointError, match=r"a hole of [\d,]+ bytes in x"):
-        check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})

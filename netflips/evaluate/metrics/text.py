@@ -216,21 +216,6 @@ def to_the_nearest(case: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    FigureKind("cer_vosk", "character error rate by Vosk", "lower", "jiwer, after unit2text.text", _ASR, of="rate"),
-    needs={"reference_text", "vosk", "package:jiwer"},
-    place=10,
-    suits=(),
-)
-def by_vosk(case: Case, outcome: Clip) -> Measured:
-    """Return the errors of a second recogniser."""
-    if case.files.language not in case.model("vosk").languages:
-        return {"cer_vosk": Missing("the second recogniser hears Korean only")}
-    found = case.model("vosk").hear(outcome.speech).text
-    wanted = normalise_for_reading(case.files.reference_text)
-    return rate("cer_vosk", *character_errors(wanted, normalise_for_reading(found)), _EMPTY)
-
-
-@metric(
     FigureKind(
         "right", "right sentence recognised", "higher", "edit distance",
         "a choice among the bundle's sentences: no measure of free speech", of="share",

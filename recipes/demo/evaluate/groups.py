@@ -35,7 +35,7 @@ VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean speller", "
 _DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
 _LETTERS = "onset_errors", "eo_as_a"
 _NATURAL = (
-    "cer", "onset_errors", "eo_as_a", "cer_vosk", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference",
+    "cer", "onset_errors", "eo_as_a", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference",
     "harmonicity_off", "slc_20", "loudness_follows", "unit_sync_at_zero", "closures",
 )  # fmt: skip
 _BESIDE = (DUBBED, ITSELF, TRUTH)
@@ -140,7 +140,7 @@ GROUPS: tuple[Group, ...] = (
     Group("noise_audio", "white noise (0 dB), sound only", "heard", "held_out", goals={"right": 0.85}, sounds=(NOISE,)),
     Group("noise_auto", "the same with lips", "heard", "held_out", goals={"right": 0.95}, modalities=AUTO, sounds=(NOISE,)),
     Group(
-        "said", "Korean text, said", "said", "said", ("cer", "onset_errors", "eo_as_a", "cer_vosk", "right", "dnsmos"),
+        "said", "Korean text, said", "said", "said", ("cer", "onset_errors", "eo_as_a", "right", "dnsmos"),
         {"cer": 0.22, "onset_errors": 0.15, "eo_as_a": 0.08, "right": 0.95, "dnsmos": 3.0},
         needs=(SPELLED,), subjects=(DUBBED, TRUTH),
     ),

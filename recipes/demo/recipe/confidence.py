@@ -33,7 +33,8 @@ from netflips.bundles.describe import check_bundle, note
 from netflips.bundles.word_pairs import WordPairs
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import load_models
-from netflips.recognizers.outside import open_recognizer, recognizer_folder
+from netflips.recognizers.outside import recognizer_folder
+from netflips.recognizers.whisper import open_whisper
 from netflips.stages import SHIPPED
 from netflips.text_voice import speaker_voice
 from netflips.understanding import LOST, SURE, errors_in
@@ -71,7 +72,7 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.models = load_models(bundle_paths(check_bundle(folder)), "en", "ko", RunOptions("cpu"))
         self.reader, self.voice = self.models.other(TEXT_READER), speaker_voice(self.models, None)
-        self.ear = open_recognizer(recognizer_folder("judge-whisper"), "cpu")
+        self.ear = open_whisper(recognizer_folder("judge-whisper"), "cpu")
         self.words = WordPairs(phrasebook().slots)
         self._templates = [list(phrasebook().pairs_of(number)) for number in range(len(phrasebook().templates))]
         self._others = (*one_word_sentences(), *outside_sentences())

