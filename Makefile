@@ -16,7 +16,7 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env test test-slow lint types rules unit demo train-demo flite bench clean
+.PHONY: help env stub test test-slow lint types rules unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
@@ -45,6 +45,10 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	rm -f $(VENV)/.installed-*
 	touch $@
+
+# The signatures that editors show, after an option of a command has changed.
+stub: env
+	$(BIN)/python -m netflips.stub
 
 lint: env
 	$(BIN)/ruff check .

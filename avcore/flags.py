@@ -295,10 +295,12 @@ def _inner(kind: Any) -> Any:
 
 
 class Told(NamedTuple):
-    """What is known of an option: its flags, its type (of `X | None`, X), its default, and whether it must be given."""
+    """What is known of an option: its flags, its type (of `X | None`, X), the whole type, its default, and whether it must be
+    given."""
 
     names: tuple[str, ...]
     kind: Any
+    whole: Any
     default: Any
     is_needed: bool
     is_positional: bool
@@ -307,7 +309,12 @@ class Told(NamedTuple):
 def told_of(options: type, name: str) -> Told:
     """Return what a command's option is, by the name of its field."""
     one, told, kind = next(found for found in _flags(options) if found[0].name == name)
-    return Told(_names(one, told), kind, one.default, _is_needed(one), told.is_positional)
+    return Told(_names(one, told), kind, get_type_hints(options)[name], one.default, _is_needed(one), told.is_positional)
+
+
+def help_order(options: type) -> list[str]:
+    """Return the fields that are options, a command's own first."""
+    return [one.name for one, _, _ in _flags(options)]
 
 
 def names_of(options: type) -> dict[str, tuple[str, ...]]:

@@ -1,36 +1,12 @@
 """NetfLips: dub people on video into another language, in their own voice, with lips that fit.
 
 `netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: what a command can do, Python can, see `netflips.api`. `netflips.load()` reads
-the models once, for many calls. What you can put right is a `NetflipsError`.
+the models once, for many calls. What you can put right is a `NetflipsError`. `__init__.pyi` has the signatures.
 """
-
-from typing import TYPE_CHECKING
 
 import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
 from avcore.loading import names_from
 from netflips.version import __version__ as __version__
-
-if TYPE_CHECKING:
-    from avcore.errors import NetflipsError
-    from avcore.units import Units
-    from netflips.api import (
-        analyse,
-        avatar,
-        dub,
-        evaluate_demo,
-        extract,
-        get_models,
-        lip2speech,
-        lipsync,
-        list_models,
-        portrait,
-        render,
-        say,
-        speak,
-        transcribe,
-        translate,
-    )
-    from netflips.loaded import Loaded, load
 
 _HOMES = {
     "Loaded": "netflips.loaded",

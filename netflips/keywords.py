@@ -2,19 +2,26 @@
 
 import functools
 import inspect
+import operator
 import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, is_dataclass
 from numbers import Integral, Real
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from avcore.command import PUBLISHED, did_you_mean
+from avcore.checkpoints.bundle import shipped_files
+from avcore.command import PUBLISHED, did_you_mean, named_models
 from avcore.errors import NetflipsError, UsageError
-from avcore.flags import help_words, names_of
+from avcore.files import check_files
+from avcore.flags import declared_in, help_order, help_words, names_of, told_of
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Options = TypeVar("Options")
+Made = TypeVar("Made")
+StrPath = str | os.PathLike[str]
 _ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
 _OF_ONE = {"video": "the video", "recording": "the video or sound file"}
 """The help of those."""
@@ -25,6 +32,7 @@ _FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)(?:[ =]([^\s;:()]*[^\s;:(),]))?")
 _COMMAND = re.compile(r"(?:netflips|python -m \S+) [^;:]*$")
 _VALUE = re.compile(r"[A-Z]+|\S*[\d./]\S*|\w+(?:,\w+)+|cpu|cuda|largest|none|auto|off|own|source|target")
 """What may stand behind a flag as its value; other words go on in the sentence."""
+_PLACE, _PLACES = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", NoneType: "None"}
 _PATHS = {str, os.PathLike}
 
@@ -33,33 +41,36 @@ class WrongArgumentError(UsageError, TypeError):
     """An argument of a function that has another type, or that is none of the values that there are."""
 
 
-def of_options(options: type) -> Callable[[Function], Function]:
-    """Return a decorator for the function of a command: the signature names all keywords, the help of the options stands in the
-    docstring. Arguments of other types are refused by name, and a keyword that is none names the nearest one."""
-    words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()} | _OF_ONE
+def command(
+    options: type[Options], places: str, first: str = "", *, without: str = "", needed: str = ""
+) -> Callable[[Callable[[Options], Made]], Callable[..., Made]]:
+    """Return a decorator that makes a function with an option as each keyword of one that takes a command's options.
+
+    places: the options that can be given by place. first: those that people use, which stand first in the signature. without: what
+    the function cannot do. needed: what must be given, though the command has other ways. Arguments of other types are refused by
+    name, a keyword that is none names the nearest one, and files are checked as the command does. The help is in the docstring.
+    """
+    known = _parameters(options, places.split(), first.split(), without.split(), needed.split())
+    words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()}
+    words |= {name: _OF_ONE[name] for many, name in _ONE_OF_MANY.items() if many in help_words(options)}
     flags = {flag: name for name, names in names_of(options).items() for flag in names}
 
-    def decorate(function: Function) -> Function:
-        own, of_all = inspect.signature(function), inspect.signature(options).parameters
-        shared = get_args(function.__annotations__.get("more"))
-        kinds = get_type_hints(shared[0]) if shared else {}
-        rest = [of_all[name].replace(annotation=kind) for name, kind in kinds.items()]
-        whole = own.replace(parameters=[*(one for name, one in own.parameters.items() if name != "more"), *rest])
-        known = whole.parameters
+    def decorate(function: Callable[[Options], Made]) -> Callable[..., Made]:
+        signature = inspect.Signature([*known.values()], return_annotation=function.__annotations__["return"])
 
         @functools.wraps(function)
-        def call(*given: Any, **named: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Made:
             called = f"netflips.{function.__name__}()"
             if strange := next((name for name in named if name not in known), None):
                 flag = f"--{strange.replace('_', '-')}"
                 near = _MEANT.get(strange) or flags.get(PUBLISHED.get(flag, flag)) or _near(flag, strange, flags, known)
                 hint = f"; did you mean '{near}'?" if near in known else ""
                 raise TypeError(f"{called} has no keyword '{strange}'{hint}")
-            for name, value in own.bind_partial(*given, **named).arguments.items():
-                for one, part in value.items() if name == "more" else ((name, value),):
-                    _require(called, one, part, known[one])
+            arguments = _bound(called, signature, given, named)
+            for name, value in arguments.items():
+                _require(called, name, value, known[name])
             try:
-                return function(*given, **named)
+                return function(_options_of(options, arguments))
             except NetflipsError as error:
                 error.reword(lambda text: _in_python(text, flags, known))
                 raise
@@ -67,10 +78,68 @@ def of_options(options: type) -> Callable[[Function], Function]:
         rows = (f"{name}: {_in_python(words[name], flags, known)}" for name in known if name in words)
         told = (textwrap.fill(row, _WIDTH, subsequent_indent="    ") for row in rows)
         call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *told])
-        call.__signature__ = whole  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        return call
 
     return decorate
+
+
+def _parameters(
+    options: type, places: Sequence[str], first: Sequence[str], without: Sequence[str], needed: Sequence[str]
+) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a function by name, in their order."""
+    found = {name: told_of(options, name) for name in help_order(options) if name not in without}
+    order = [*(place.lstrip("*") for place in places), *first]
+    kinds = {place.lstrip("*"): _PLACE if place[0] != "*" else _PLACES for place in places}
+    result = dict[str, inspect.Parameter]()
+    for many in [*order, *(name for name in found if name not in order)]:
+        told, name, kind = found[many], _ONE_OF_MANY.get(many, many), kinds.get(many, inspect.Parameter.KEYWORD_ONLY)
+        is_needed = told.is_needed or many in needed or name != many or kind is _PLACES
+        default = inspect.Parameter.empty if is_needed else _default(told.default)
+        annotation = StrPath if name != many else str if kind is _PLACES else _kind(told.kind if is_needed else told.whole)
+        result[name] = inspect.Parameter(name, kind, default=default, annotation=annotation)
+    return result
+
+
+def _default(value: object) -> object:
+    """Return a field's default as Python's; what a factory makes is called auto."""
+    return "auto" if value is MISSING else os.fspath(value) if isinstance(value, Path) else value
+
+
+def _kind(kind: Any) -> Any:
+    """Return the type of a keyword by its field's: text is a path too, a list is as good as a tuple, a choice has a name."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Path:
+        return StrPath
+    if origin in (Union, UnionType):
+        return functools.reduce(operator.or_, map(_kind, arguments))
+    if origin is tuple and arguments[-1] is Ellipsis:
+        several: Any = GenericAlias(Sequence, (_kind(arguments[0]),))
+        return StrPath | several if arguments[0] is Path else several
+    return str | kind if is_dataclass(kind) else kind
+
+
+def _bound(called: str, signature: inspect.Signature, given: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments by name. Raises TypeError, as Python does, where some are missing or too many."""
+    try:
+        return signature.bind(*given, **named).arguments
+    except TypeError as error:
+        raise TypeError(f"{called}: {error}") from None
+
+
+def _options_of(options: Callable[..., Options], arguments: Mapping[str, Any]) -> Options:
+    """Return a command's options, whose files were checked as the command does."""
+    given = dict(arguments)
+    for many, one in _ONE_OF_MANY.items():
+        if one in given and many in inspect.signature(options).parameters:
+            path = given.pop(one)
+            if Path(path).is_dir():
+                raise UsageError("this takes one file", found=path, hint="call it for each, or netflips.load().dub_all for many")
+            given[many] = (path,)
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    asked = options(**{**given, **named_models(given)})
+    check_files(declared_in(asked), shipped_files())
+    return asked
 
 
 def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) -> str:
@@ -86,7 +155,7 @@ def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) 
 def _require(called: str, name: str, value: object, parameter: inspect.Parameter) -> None:
     """Raise WrongArgumentError for an argument of another type than its keyword has."""
     kind = parameter.annotation
-    if parameter.kind is inspect.Parameter.VAR_POSITIONAL or _fits(value, kind):
+    if parameter.kind is _PLACES or _fits(value, kind):
         return
     is_several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     if is_several and _fits("", kind) and name in _OF_ONE:

@@ -29,7 +29,7 @@ _REASONS_SHOWN = 5
 class ExtractOptions(SpreadFlags, CommonOptions):
     """Extract the units of a corpus, on all cores and GPUs. It can be stopped at any time; the same command continues."""
 
-    in_path: str = positional("CORPUS", group="files")
+    in_path: str | Path = positional("CORPUS", group="files")
     """manifest (.jsonl), folder of videos or sound, glob in quotes, or one file"""
     out_dir: Path = flag("-o", "--out-dir", metavar="DIR")
     """folder for the results"""
@@ -88,7 +88,7 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     settings = options.settings()
     LOG.info("reading %s", options.in_path)
     language = normalise_language(options.source) if options.source else ""
-    manifest = read_inputs(options.in_path, options.root, language)
+    manifest = read_inputs(str(options.in_path), options.root, language)
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
     models = ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)

@@ -11,24 +11,10 @@ from pathlib import Path
 import pytest
 
 import netflips
-from av2unit.inference import UnitsOptions
 from avcore.errors import NetflipsError, UsageError
-from avcore.flags import help_words
 from avcore.media import probe
-from netflips.bulk.command import ExtractOptions
 from netflips.dubbing.options import DubCommand
-from netflips.evaluate.command import DemoEvaluation
-from netflips.options import (
-    AvatarOptions,
-    LipSpeechOptions,
-    LipsyncOptions,
-    PortraitOptions,
-    RenderCommand,
-    SayOptions,
-    TranscribeOptions,
-)
-from unit2av.inference_options import SpeakOptions
-from unit2unit.inference import TranslateOptions
+from netflips.stub import PLACE, stub
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,40 +46,15 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
     assert "docs/python.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-OPTIONS: dict[str, type] = {
-    "dub": DubCommand, "lipsync": LipsyncOptions, "portrait": PortraitOptions, "avatar": AvatarOptions, "say": SayOptions,
-    "transcribe": TranscribeOptions, "lip2speech": LipSpeechOptions, "render": RenderCommand, "analyse": UnitsOptions,
-    "translate": TranslateOptions, "extract": ExtractOptions, "speak": SpeakOptions, "evaluate_demo": DemoEvaluation,
-}  # fmt: skip
-LEFT_OUT = {  # of the published command; said by the name of the function; of development
-    "speak": {"checkpoint", "config", "input_file", "output_folder"}, "evaluate_demo": {"write_docs", "docs"},
-}  # fmt: skip
-
-
-def _default(value: object) -> object:
-    """Return a default as a signature has it: a factory makes the lips, which are `auto`."""
-    return "auto" if "factory" in repr(value) else value
-
-
 def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
     code = "import sys, netflips.options; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
     code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"
-    one_of_many = {"videos": "video", "recordings": "recording"}
-    for name, options in OPTIONS.items():
-        function = getattr(netflips, name)
-        found, wanted = (dict(inspect.signature(one).parameters) for one in (function, options))
-        wanted = {one: told for one, told in wanted.items() if one not in LEFT_OUT.get(name, ())}
-        assert {one_of_many.get(one, one) for one in wanted} == set(found), name
-        for one, told in wanted.items():
-            ours = found[one_of_many.get(one, one)]
-            if one not in one_of_many:
-                assert ours.kind == told.kind, f"{name}: {one}"
-                is_needed = name == "speak" and one in ("units", "out", "voice")
-                assert is_needed or str(_default(ours.default)) == str(_default(told.default)), f"{name}: {one}"
-            assert one in ("portrait",) or f"\n{one_of_many.get(one, one)}: " in function.__doc__ or one not in help_words(options)
-        assert function.__annotations__["return"] is not inspect.Signature.empty
+    assert PLACE.read_text(encoding="utf-8") == stub(), "an option has changed: make stub"
+    found = inspect.signature(netflips.dub).parameters
+    assert list(found)[:4] == ["video", "out", "to", "source"]
+    assert set(found) == {"video", *inspect.signature(DubCommand).parameters} - {"videos"}
     for wrong, near in (("tgt_lang", "to"), ("outdir", "out_dir"), ("subtitle", "subtitles")):
         with pytest.raises(TypeError, match=rf"netflips.dub\(\) has no keyword '{wrong}'; did you mean '{near}'\?"):
             netflips.dub("a.mp4", **{wrong: "x"})

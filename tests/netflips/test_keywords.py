@@ -27,8 +27,8 @@ CLIP = str(Path(netflips.__file__).parents[1] / "demo/clip.mp4")
         (lambda: netflips.dub(CLIP, check="on"),
          "check of netflips.dub() cannot be used; expected 'off', 'tell', 'repair' or None; found 'on'"),
         (lambda: netflips.dub(CLIP, quiet="no"), "quiet of netflips.dub() cannot be used; expected True or False; found 'no'"),
-        (lambda: netflips.extract("x", "y", suffix=".wav"),
-         "suffix of netflips.extract() cannot be used; expected a list, each a text; found '.wav'"),
+        (lambda: netflips.get_models("korean", accept_licence="MIT"),
+         "accept_licence of netflips.get_models() cannot be used; expected a list, each a text; found 'MIT'"),
         (lambda: netflips.dub([CLIP]), f"netflips.dub() takes one file; found ['{CLIP}'"[:60]),
     ],
 )  # fmt: skip
