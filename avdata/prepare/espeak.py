@@ -20,7 +20,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8, _BY_CHARACTER = 2, 1, 1, 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _END_OF_LIST, _PHONEME_EVENT = 0, 7
 _INT16 = 32768
-_MNEMONICS, _IPA, _SEPARATOR = 0, 2, "|"
+_MNEMONICS, _IPA, _SEPARATOR, _SOFT = 0, 2, "|", ";"
 _STRESS = "',%="
 """Marks of stress before a mnemonic; 1.52 writes them, 1.51 does not."""
 
@@ -106,10 +106,7 @@ class _Engine:
         """Return the phonemes of a text: clauses of words."""
         self._choose(voice)
         return [
-            [
-                list(zip([name.lstrip(_STRESS) for name in name.split(_SEPARATOR)], sign.split(_SEPARATOR), strict=True))
-                for name, sign in zip(a.split(), b.split(), strict=True)
-            ]
+            [_paired(names.split(_SEPARATOR), signs.split(_SEPARATOR)) for names, signs in zip(a.split(), b.split(), strict=True)]
             for a, b in zip(self._phonemes(text, _MNEMONICS), self._phonemes(text, _IPA), strict=True)
         ]
 
@@ -135,6 +132,22 @@ class _Engine:
                 self._starts.append((name, events[index].audio_position / 1000))
             index += 1
         return 0
+
+
+def _paired(names: list[str], signs: list[str]) -> list[Spelled]:
+    """Return a word's phonemes with their signs.
+
+    What softens a phoneme is a phoneme of its own by name; by its sign it is a part of the one before, as in Bologna, or empty.
+    """
+    found, left = list[Spelled](), list(signs)
+    for name in names:
+        if name == _SOFT and found and not (left and not left[0]):
+            found[-1] = found[-1][0] + name, found[-1][1]
+        else:
+            found.append((name.lstrip(_STRESS), left.pop(0) if left else ""))
+    if left:
+        raise InputError("espeak-ng spells this word in two ways", expected=_SEPARATOR.join(names), found=_SEPARATOR.join(signs))
+    return found
 
 
 def library_folder() -> Path:
