@@ -58,7 +58,9 @@ def named_models(options: Mapping[str, object]) -> dict[str, Path]:
     """
     given = {option: Path(value) for option, value in options.items() if isinstance(value, str | Path)}
     bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not os.path.exists(path)}
-    found = {option: named_model(path.name, f"--{option.replace('_', '-')}") for option, path in bare.items()}
+    # A checkpoint may be of any kind: what it is given to says what it must be.
+    flags = {option: "" if option == "checkpoint" else f"--{option.replace('_', '-')}" for option in bare}
+    found = {option: named_model(path.name, flags[option]) for option, path in bare.items()}
     return {option: path for option, path in found.items() if path is not None}
 
 

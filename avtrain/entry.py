@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from avcore.command import Parser, add_quiet_options, run
+from avcore.command import Parser, add_quiet_options, named_models, run
 from avcore.errors import OutputError, UsageError, pip_line
 from avcore.files import Input, Output, keep_folder_apart, require_place
 from avcore.journal import folder_lock, read
@@ -41,6 +41,8 @@ _NO_INPUTS = ("run_dir", "resume")
 """The folder itself, and the checkpoint of the run that it goes on from."""
 LOG = logging.getLogger(TRAINING)
 Config = TypeVar("Config")
+_CHECKPOINTS = ("checkpoint", "init", "speaker_encoder")
+"""How the names of settings end that are checkpoints."""
 _NEEDED = {"hydra": "hydra-core", "omegaconf": "omegaconf", "accelerate": "accelerate", "tensorboard": "tensorboard"}
 """Modules that training loads and the packages that have them."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
@@ -141,7 +143,22 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
     require_training()
     from avtrain.settings import compose_config
 
-    return compose_config(schema, name, overrides, list(dict.fromkeys([folder, CONFIG_FOLDER])), CONFIG_FOLDER)
+    folders = list(dict.fromkeys([folder, CONFIG_FOLDER]))
+    config: Config = _with_kept_models(compose_config(schema, name, overrides, folders, CONFIG_FOLDER))
+    return config
+
+
+def _with_kept_models(settings: Any) -> Any:
+    """Return settings with the path of each checkpoint that is given by the name of a fetched model. Raises NetflipsError for one
+    that is not here, or has changed."""
+    changed = dict[str, Any]()
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        if is_dataclass(value):
+            changed[one.name] = _with_kept_models(value)
+        elif isinstance(value, str) and value and one.name.endswith(_CHECKPOINTS):
+            changed[one.name] = str(named_models({"checkpoint": value}).get("checkpoint", value))
+    return replace(settings, **changed)
 
 
 def train_of(

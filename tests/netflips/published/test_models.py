@@ -15,8 +15,9 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 import pytest
 
 import netflips
-from avcore.errors import NetflipsError
+from avcore.errors import NetflipsError, UsageError
 from avcore.progress import silent
+from avtrain.entry import read_config
 from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels
@@ -30,6 +31,8 @@ from netflips.stages import MODEL_FLAGS
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
 from tests.netflips.recognizers.tiny import write_whisper
+from unit2text.training.config import ReaderTrainConfig
+from unit2unit.utut_finetune import add_language
 
 _LIST = """
 hosts: {{hub: "{hub}", drive: "{hub}"}}
@@ -575,3 +578,21 @@ def test_the_list_that_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert code == 0
     assert all(re.search(rf"^[ *] {re.escape(name)} ", said, re.MULTILINE) for name in listed.models)
     assert json.loads(models("list", "--json")[1])["models"]
+
+
+def test_a_fetched_model_s_name_is_a_checkpoint_for_trainers_and_for_what_extends_a_translator(
+    paths: ModelPaths, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "kept"))
+    assert models("add", paths.utut, "--as", "mine")[0] == 0
+    place = store.find_model("mine")
+    assert add_language.main(["mine", str(tmp_path / "more.pt"), "--language", "ja"]) == 0
+    assert (tmp_path / "more.pt").is_file()
+
+    def start(checkpoint: str) -> str:
+        words = ["data.train=x.jsonl", "data.units=x.jsonl", "run_dir=x", f"init.checkpoint={checkpoint}"]
+        return read_config(ReaderTrainConfig, "unit2text/train_debug", words).init.checkpoint
+
+    assert [start("mine"), start("runs/best.pt")] == [str(place), "runs/best.pt"]
+    with pytest.raises(UsageError, match=r"translator is not here yet; run: netflips models get translator"):
+        start("translator")
