@@ -120,6 +120,18 @@ def test_the_demo_clip_is_dubbed(programs: Path, tmp_path: Path) -> None:
     assert "This video is synthetic." in (out / "report.html").read_text(encoding="utf-8")
 
 
+def test_pip_installs_it_with_all_that_it_asks_for(wheel: Path, tmp_path: Path) -> None:
+    """Without the lock, as docs/install.md says: the newest packages that fit, some gigabytes."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    programs = tmp_path / "venv" / "bin"
+    done = subprocess.run([programs / "pip", "install", "--quiet", str(wheel)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "dub" in run(programs, tmp_path, "netflips", "--help")
+    run(programs, tmp_path, "python", "-P", "-c", f"import {', '.join(PACKAGES)}")
+    run(programs, tmp_path, "netflips", "demo", "--cpu")
+    assert probe(tmp_path / "outputs" / "demo" / "clip_ko.mp4").comment.startswith("synthetic: NetfLips")
+
+
 def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:
     write_zeroth(tmp_path / "zeroth", per_speaker=1)
     run(programs, tmp_path, "netflips", "prepare", "zeroth", "--data-root", "zeroth", "--out-dir", "data", "--workers", 1)

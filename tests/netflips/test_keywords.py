@@ -8,6 +8,7 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError, UsageError
 from netflips.script.types import Script, Text, Utterance
+from netflips.stub import PLACE, stub
 
 CLIP = str(Path(netflips.__file__).parents[1] / "demo/clip.mp4")
 
@@ -75,3 +76,7 @@ def test_functions_return_what_they_made(tmp_path: Path) -> None:
     assert len(made) > 0
     script = Script("en", "ko", utterances=(Utterance(1, text=Text("Hello."), fit=None),))
     assert script.text == script.heard_text
+
+
+def test_editors_read_the_signatures_that_there_are() -> None:
+    assert PLACE.read_text(encoding="utf-8") == stub(), "an option has changed: make stub"
