@@ -140,9 +140,10 @@ def _tell_draft(options: DubCommand, script: Script) -> None:
     """Print what was heard and what will be said in the part."""
     part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
     for one in part.utterances(script):
-        heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
+        heard = "" if one.text is None else f"{one.text.text} -> "  # subtitles say what is spoken: nothing need be heard
+        said = "(not read)" if one.said is None else one.said.text
         too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
-        LOG.info("%d: %s -> %s%s", one.number, heard, said, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
+        LOG.info("%d: %s%s%s", one.number, heard, said, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
         for text, seconds in one.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +19,12 @@ from avcore.units import Units
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed
 from netflips.dubbing.mix import Line, Mixer, SoundReader, output_blocks
+from netflips.dubbing.options import DubCommand
 from netflips.dubbing.render import PlacedTalk, piece_borders
 from netflips.dubbing.speech import silent_frames
 from netflips.dubbing.watch import Face, Shots, Watched
+from netflips.dubbing.work import _tell_draft
+from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
@@ -306,3 +310,13 @@ def test_pieces_begin_with_utterances_and_are_not_long() -> None:
         assert not any(begin < border < end for border in borders)
     gaps = np.diff([float(border) for border in [*borders, Fraction(200)]])
     assert max(gap for gap, begin in zip(gaps, borders, strict=True) if begin != 5) <= 30
+
+
+def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard(caplog: pytest.LogCaptureFixture) -> None:
+    given = Utterance(1, TimeSpan(0.0, 2.0), target=WrittenText("첫 번째입니다."))
+    heard = Utterance(2, TimeSpan(2.0, 4.0), text=Text("Hello."))
+    with caplog.at_level("INFO"):
+        _tell_draft(
+            DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), Script("en", "ko", input_s=5.0, utterances=(given, heard))
+        )
+    assert [record.getMessage() for record in caplog.records][:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
