@@ -18,6 +18,7 @@ from avcore.units import Ids
 DRAWS = 2000
 PERCENTILES = 0.025, 0.975
 _CERTAIN = 0.95
+_SIGNIFICANT = 0.05
 _NUMBERS_AT_ONCE = 1 << 20
 Statistic = Callable[[Doubles, Doubles], Doubles]
 """What is made of two numbers of each clip: float64 [n, clips] twice to [n]."""
@@ -84,3 +85,51 @@ def ratios(above: Doubles, below: Doubles) -> Doubles:
     """Return the ratios of the sums of rows; NaN where a draw has no weight at all."""
     whole = below.sum(1)
     return np.asarray(np.divide(above.sum(1), whole, out=np.full(len(whole), np.nan), where=whole != 0))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a second run less a first one. low, high: its 95 % interval. p: how often chance alone would make a difference as large
+    (two-sided). n: clips that both have."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether p is below 0.05. Of twenty figures that do not differ, one is."""
+        return self.p < _SIGNIFICANT
+
+    @classmethod
+    def of(cls, value: float, drawn: Doubles, n: int) -> "Difference":
+        """Make a difference with what draws say of it. drawn: the difference of each draw, float64 [draws]; n: clips."""
+        drawn = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(drawn, PERCENTILES)
+        # Draws vary around the difference that was found as they would around none: how often do they vary as far?
+        as_far = int((np.abs(drawn - value) >= abs(value) - 1e-12).sum())
+        return cls(value, float(low), float(high), (as_far + 1) / (len(drawn) + 1), n)
+
+
+def paired_bootstrap(
+    first: Sequence[float],
+    second: Sequence[float],
+    weights: tuple[Sequence[float], Sequence[float]] | None = None,
+    statistic: Statistic | None = None,
+) -> Difference:
+    """Compare two runs on the same draws of the same clips (Koehn 2004), so that clips that are hard for both hide no difference.
+
+    first, second: figures of the clips, in the same order; weights, statistic: as `bootstrap` takes them, weights of both runs.
+    Raises InputError for runs of different length or without a clip.
+    """
+    if len(first) != len(second):
+        raise InputError("the runs have different clips", expected=f"{len(first)} as in the first", found=len(second))
+    (a, of_a), (b, of_b) = (sums_of(one, weights and weights[side]) for side, one in enumerate((first, second)))
+    made_of = statistic or ratios
+    value = float(made_of(b[None], of_b[None])[0] - made_of(a[None], of_a[None])[0])
+    if len(a) < 2:
+        return Difference(value, float("nan"), float("nan"), 1.0, len(a))
+    drawn = [made_of(b[rows], of_b[rows]) - made_of(a[rows], of_a[rows]) for rows in drawn_clips(len(a))]
+    return Difference.of(value, np.concatenate(drawn), len(a))

@@ -30,16 +30,15 @@ from avcore.progress import Progress, bars
 from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
-from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, other_texts_in
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
-from netflips.evaluate.metric import DUBS, FigureKind, all_metrics
-from netflips.evaluate.metrics.text import OURS, CorpusScore
+from netflips.evaluate.metric import DUBS, FigureKind, Missing
+from netflips.evaluate.metrics.text import OURS
 from netflips.evaluate.page import rendered
-from netflips.evaluate.records import Record
-from netflips.evaluate.rows import Cell, Row, as_json, values_of, with_interval
+from netflips.evaluate.records import AskedFigures, Place, Record
 from netflips.evaluate.suite import measure, settings_of
+from netflips.evaluate.table import Cell, Row, as_json, rows_of, with_interval
 from netflips.subtitles.given import read_subtitles
 from netflips.version import __version__
 
@@ -63,7 +62,7 @@ _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
 _LEAST_CLIPS = 5
 """Of fewer, a bootstrap takes chance for a difference."""
 _SAID = "what a program meant to say, not what is heard"
-_WRITTEN = FigureKind("subtitles_chrf", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
+_WRITTEN = FigureKind("chrf_words", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
 _TITLE = "Dubs of English into Korean, side by side"
 _QUESTION = "Which of the two is the better Korean dub?"
 
@@ -99,7 +98,8 @@ def compare_programs(options: BenchOptions) -> None:
         settings = settings_of(options, cases, DUBS, "Bench")
         settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
         with folder_lock(folder / _MEASURED):
-            found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
+            found, _, facts = measure(cases, settings, folder / _MEASURED, progress)
+    rows = [*side_by_side(found, clips, systems, settings.asked[""].figures), _of_subtitles(clips, systems)]
     table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
     print_text(table.rstrip("\n"))
     LOG.info("written: %s", folder / PAGE)
@@ -241,28 +241,26 @@ class Standing:
     better_in: Mapping[str, Sequence[str]]
 
 
-def standings(found: Collection[Record]) -> list[Standing]:
-    """Rank systems, the best first. found: records of dubs, whose ids are SYSTEM/CLIP."""
-    figures = [(metric.name, kind) for metric in all_metrics() for kind in metric.kinds.values()]
-    compared = [one for one in figures if any(one[1].name in names for names in AREAS.values())]
-    by = dict[tuple[str, str], list[Record]]()
-    for one in found:
-        system, _, clip = one.id.partition("/")
-        by.setdefault((system, one.measure), []).append(replace(one, id=clip))
-    systems, own = sorted({system for system, _ in by}), dict[tuple[str, str], ByClip]()
-    for system, (of, kind) in itertools.product(systems, compared):
-        by_clip = values_of(by.get((system, of), []), kind.name, kind)
-        if kind.name in _RIGHT:  # how near it is
-            by_clip = ByClip({clip: -abs(value - _RIGHT[kind.name]) for clip, value in by_clip.values.items()})
-        own[system, kind.name] = by_clip
-    rises = {kind.name for _, kind in compared if kind.better == "higher"} | _RIGHT.keys()
+def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
+    """Rank systems, the best first. rows: their columns are systems."""
+    figures = dict[str, Row]()
+    for row in rows:
+        if (right := _RIGHT.get(row.name)) is None:
+            figures[row.name] = row
+        else:
+            kind = replace(row.kind, better="higher")
+            figures[row.name] = replace(row, kind=kind, cells={name: one.near(right) for name, one in row.cells.items()})
 
     def outcome(system: str, other: str, name: str) -> int | None:
         """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
-        both = own[system, name].compared(own[other, name])
+        row = figures.get(name)
+        if row is None or not {system, other} <= row.cells.keys():
+            return None
+        both = row.cells[system].compared(row.cells[other])
         if both is None or both[1].n < _LEAST_CLIPS:
             return None
-        return (1 if (both[1].value < 0) == (name in rises) else -1) if both[1].is_significant else 0
+        is_higher_better = row.kind.better == "higher"
+        return (1 if (both[1].value < 0) == is_higher_better else -1) if both[1].is_significant else 0
 
     told = list[Standing]()
     for system in systems:
@@ -278,17 +276,6 @@ def standings(found: Collection[Record]) -> list[Standing]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [one for one in values if one is not None]
     return sum(known) / len(known) if known else None
-
-
-def side_by_side(rows: Sequence[Row], systems: Sequence[str]) -> list[Row]:
-    """Return rows whose columns are systems. rows: a row a system and figure."""
-    found = dict[str, Row]()
-    for row in rows:
-        if row.group in systems and DUBBED in row.cells:
-            name = row.figure_name
-            before = found.get(name) or replace(row, name=name, group="", cells={})
-            found[name] = replace(before, cells={**before.cells, row.group: row.cells[DUBBED]})
-    return list(found.values())
 
 
 def with_count(figure: Figure | None) -> str:
@@ -308,12 +295,11 @@ def write_bench(
 ) -> str:
     """Write the results into a folder; returns the table. left: roads that cannot run here, and why. pairs: to listen to."""
     titles = {one.folder: one.name for one in systems}
-    table = [*side_by_side(rows, list(titles)), _of_subtitles(clips, systems)]
-    ranked = standings(found)
+    ranked = standings(rows, list(titles))
     dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
     dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
     about = [*(f"{name}: {value}" for name, value in facts.items()), *dubbed]
-    measured = [row for row in table if any(row.figure_of(one) for one in titles)]
+    measured = [row for row in rows if any(row.figure_of(one) for one in titles)]
     stand, figures = [["system", "standing", *AREAS]], [["figure", *titles.values()]]
     for one in ranked:
         areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
@@ -323,7 +309,7 @@ def write_bench(
     text = "\n".join([*head, aligned(stand), aligned(figures)])
     content = {
         "facts": dict(facts), "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems}, "left": dict(left),
-        "standings": [vars(one) for one in ranked], "rows": as_json(table),
+        "standings": [vars(one) for one in ranked], "rows": as_json(rows),
     }  # fmt: skip
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -342,14 +328,28 @@ def write_bench(
     return text
 
 
+def side_by_side(
+    found: Mapping[Place, Record], clips: Sequence[BenchClip], systems: Sequence[System], figures: tuple[str, ...]
+) -> list[Row]:
+    """Return the rows of figures, whose columns are systems. found: records of dubs, whose ids are SYSTEM/CLIP."""
+    by_system = dict[Place, Record]()
+    for one in found.values():
+        system, _, clip = one.id.partition("/")
+        own = replace(one, id=clip, subject=system)
+        by_system[own.place] = own
+    cases = [CaseFiles(clip.id, clip.source, language="ko") for clip in clips]
+    return rows_of(by_system, cases, {"": AskedFigures(figures, tuple(one.folder for one in systems))})
+
+
 def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
     """How like the references what the programs wrote is, apart from how it is spoken."""
-    wanted, cells, signature = {one.id: one.reference_text for one in clips}, dict[str, Cell](), ""
+    wanted, cells = {one.id: one.reference_text for one in clips}, dict[str, Cell]()
     for one in (one for one in systems if one.texts):
-        score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
-        if isinstance(score, CorpusScore):
-            cells[one.folder], signature = Cell(score.figure), score.signature
-    return Row(_WRITTEN.name, _WRITTEN.name, _WRITTEN, cells, signature)
+        texts = {name: {"heard": text, "wanted": wanted[name]} for name, text in one.texts.items()}
+        each = {name: OURS.likeness_of(of["heard"], of["wanted"], "ko")[_WRITTEN.name] for name, of in texts.items()}
+        found = {name: value for name, value in each.items() if not isinstance(value, Missing)}
+        cells[one.folder] = Cell(_WRITTEN, found, texts=texts, rules=OURS, language="ko")
+    return Row("subtitles_chrf", "subtitles_chrf", _WRITTEN, cells)
 
 
 def drawn_pairs(systems: Sequence[System], number: int) -> list[Pair]:

@@ -8,16 +8,14 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.errors import InputError
 from avcore.notes import aligned, print_text, several
-from netflips.evaluate.by_clip import Difference
+from avcore.statistics import Difference
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.command import CompareOptions
 from netflips.evaluate.metric import FigureKind, all_metrics
-from netflips.evaluate.metrics.text import RULES
 from netflips.evaluate.records import RECORDS, Record, read_records
-from netflips.evaluate.rows import ARROWS, listeners, number, values_of
+from netflips.evaluate.table import ARROWS, cells_of, listeners, number
 
 _HANGUL = re.compile("[가-힣]")
-"""A record does not say its language; only Korean has measures of its own."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +62,18 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     notes, found = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids], list[Compared]()
     for metric in all_metrics():
         a, b = ([one for one in side if one.measure == metric.name] for side in sides)
-        if not a or not b:
-            continue
-        heard_by = listeners(a), listeners(b)
+        heard_by = [listeners(one.texts for one in of) for of in (a, b)]
         if all(heard_by) and heard_by[0] != heard_by[1]:
             notes.append(f"{metric.name}: heard by {heard_by[0]} and by {heard_by[1]}")
             continue
-        (lost, tried), (other_lost, other_tried) = (({one.id for one in of if one.failed}, {one.id for one in of}) for of in (a, b))
-        failed = len((lost - other_lost) & other_tried), len((other_lost - lost) & tried)
-        by_clip = {name: (values_of(a, name, kind), values_of(b, name, kind)) for name, kind in metric.kinds.items()}
-        if rules := RULES.get(metric.name):  # no means over clips
-            own, other = by_clip[metric.name]
-            first_texts, second_texts = ({one.id: one.texts for one in of} for of in (a, b))
-            texts = [(first_texts[name], second_texts[name]) for name in own.shared(other)]
-            wanted = [one["wanted"] for one, _ in texts]
-            heard, again = [one["heard"] for one, _ in texts], [one["heard"] for _, one in texts]
-            compared = rules.compared(heard, again, wanted, "ko" if any(map(_HANGUL.search, wanted)) else "") if texts else {}
-        else:
-            both = {name: own.compared(other) for name, (own, other) in by_clip.items()}
-            compared = {name: one for name, one in both.items() if one is not None}
-        for name, (value, gap) in compared.items():
-            found.append(Compared(name, metric.kinds[name], value, value + gap.value, gap, failed))
+        # A record does not say its language; only Korean has measures of its own.
+        language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""
+        own, other = (cells_of(metric, of, language) for of in (a, b))
+        for name, kind in metric.kinds.items():
+            one, two = own[name], other[name]
+            if (compared := one.compared(two)) is not None:
+                failed = len((one.failed - two.failed) & {*two.tried}), len((two.failed - one.failed) & {*one.tried})
+                found.append(Compared(name, kind, compared[0], compared[0] + compared[1].value, compared[1], failed))
     return found, notes
 
 

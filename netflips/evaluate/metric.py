@@ -16,12 +16,13 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.command import did_you_mean
 from avcore.errors import NoSpeechError, UsageError
-from netflips.evaluate.by_clip import OfSet
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import in_words, is_installed
 
 Better = Literal["higher", "lower", "near"]
 """Which figure is better: more, less, or one near that of the recordings (of a ratio: near 1, of a difference: near 0)."""
+OfSet = Literal["mean", "share", "rate", "rank"]
+"""What a set has: see `FigureKind`."""
 DUBS, SPEECH = "dubs", "speech"
 """What is evaluated: dubs into another language; speech with the words and the time of a recording."""
 

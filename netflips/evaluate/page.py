@@ -23,10 +23,10 @@ from avcore.files import write_text
 from avcore.media import iter_speech_blocks, pictures_at, probe
 from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.evaluate import rows as tables
+from netflips.evaluate import table as tables
 from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH, CaseFiles
 from netflips.evaluate.records import Record
-from netflips.evaluate.rows import SUBJECT_TITLES, Row, as_json, number
+from netflips.evaluate.table import SUBJECT_TITLES, Row, as_json, number
 from netflips.report import words
 from netflips.report.material import still
 

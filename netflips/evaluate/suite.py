@@ -15,7 +15,6 @@ from avcore.notes import print_text, several
 from avcore.progress import Progress, bars, silent, track
 from avcore.texts import read_text
 from avcore.units import normalise_language
-from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles, check_cases, check_media, read_cases
 from netflips.evaluate.command import DubsOptions, MeasureOptions, OneDubOptions, SpeechOptions
 from netflips.evaluate.judges import Judges, onnx_file
@@ -23,7 +22,7 @@ from netflips.evaluate.metric import DUBS, SPEECH, FigureKind, all_metrics, chos
 from netflips.evaluate.metrics.text import SEAMLESS
 from netflips.evaluate.page import PAGE, RESULTS, Told, facts_text, worst_clip, worst_clips, write_evaluation
 from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Work, completed
-from netflips.evaluate.rows import Cell, Row, listeners, markdown, number, row_name, rows_of
+from netflips.evaluate.table import Cell, Row, listeners, markdown, number, row_name, rows_of
 from netflips.version import __version__
 from unit2text.text import VERSION
 
@@ -87,7 +86,7 @@ def _facts(
 ) -> dict[str, str]:
     """Return what is to be known beside the figures."""
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
-    if heard_by := listeners(found):
+    if heard_by := listeners(one.texts for one in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
         said = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
         errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
@@ -223,6 +222,6 @@ def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
         kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
         tried = [case.id for case in cases if case.group == group]
         reasons = {"VERSA has none": len(tried) - len(values)} if len(values) < len(tried) else {}
-        cell = Cell(ByClip(values).figure, reasons=reasons, clips=values, tried=tried)
+        cell = Cell(kind, values, missing=reasons, tried=tried)
         rows.append(Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group))
     return rows

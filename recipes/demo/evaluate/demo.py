@@ -36,8 +36,8 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import DemoEvaluation, MeasureOptions
 from netflips.evaluate.page import PAGE, RESULTS, TABLE, metrics_json
 from netflips.evaluate.records import AskedFigures, Job, run_left
-from netflips.evaluate.rows import markdown, row_name
 from netflips.evaluate.suite import SuiteSettings, run_suite
+from netflips.evaluate.table import markdown, row_name
 from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models

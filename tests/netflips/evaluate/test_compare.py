@@ -12,9 +12,8 @@ from scipy.stats import bootstrap as scipys
 
 from avcore.errors import InputError, MediaError
 from avcore.media import write_speech
-from avcore.statistics import bootstrap, share
+from avcore.statistics import bootstrap, paired_bootstrap, share
 from netflips.evaluate import records
-from netflips.evaluate.by_clip import paired_bootstrap
 from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import main
 from netflips.evaluate.compare import compare
@@ -120,7 +119,7 @@ def test_one_clip_says_nothing_of_others_and_none_is_an_error() -> None:
 
 
 def test_a_small_gain_on_every_clip_is_significant_though_clips_differ_much() -> None:
-    found = paired_bootstrap((VALUES, None), (VALUES + 0.05 + _RNG.normal(scale=0.02, size=60), None))
+    found = paired_bootstrap(list(VALUES), list(VALUES + 0.05 + _RNG.normal(scale=0.02, size=60)))
     assert found.is_significant
     assert found.low > 0
     assert found.value == pytest.approx(0.05, abs=0.01)
@@ -128,13 +127,13 @@ def test_a_small_gain_on_every_clip_is_significant_though_clips_differ_much() ->
 
 
 def test_chance_is_not_significant() -> None:
-    sides = [[(side, None) for side in np.random.default_rng(seed).normal(size=(2, 40))] for seed in range(40)]
+    sides = [np.random.default_rng(seed).normal(size=(2, 40)).tolist() for seed in range(40)]
     judged = [paired_bootstrap(first, second).is_significant for first, second in sides]
     assert sum(judged) <= 6  # one in twenty, more or less
-    same = paired_bootstrap((VALUES, None), (VALUES, None))
+    same = paired_bootstrap(list(VALUES), list(VALUES))
     assert (same.value, same.p, same.is_significant) == (0, 1, False)
     with pytest.raises(InputError, match="different clips"):
-        paired_bootstrap(([1.0], None), ([1.0, 2.0], None))
+        paired_bootstrap([1.0], [1.0, 2.0])
 
 
 Line = dict[str, object]

@@ -23,7 +23,7 @@ from netflips.evaluate.command import MeasureOptions, main
 from netflips.evaluate.judges import Judges
 from netflips.evaluate.page import Told, WorstClip, page, worst_clips
 from netflips.evaluate.records import AskedFigures, Job, Measurer, Record, Work, run_left
-from netflips.evaluate.rows import Row, as_json, lines_of, markdown, rows_of
+from netflips.evaluate.table import Row, as_json, lines_of, markdown, rows_of
 from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
@@ -263,7 +263,7 @@ def test_what_failed_and_what_is_missing_stand_beside_the_figure() -> None:
     missing = Record("c", "dub", "unit_sync", "", missing={"unit_sync": "needs a unit encoder"})
     (row,) = _rows(_found(*_sync({"a": 0.2}), failed, missing), "unit_sync")
     cell = row.cells["dub"]
-    assert (cell.failed, dict(cell.reasons)) == (1, {"needs a unit encoder": 1})
+    assert (len(cell.failed), dict(cell.reasons)) == (1, {"needs a unit encoder": 1})
     assert cell.why == "1 failed; 1 without: needs a unit encoder"
     (line,) = as_json([row])
     assert (line["value"], line["failed"], "low" in line) == (0.2, 1, False)  # a single clip has no interval

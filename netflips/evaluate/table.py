@@ -1,0 +1,340 @@
+"""The table of an evaluation: each figure of each system over all clips, with its 95 % interval, or why there is none.
+
+A column is a system: what was made, or a baseline in its place; of a bench, a program. Every result is a view of it: text, JSON,
+the page, the clips to look at first, two runs compared, programs ranked.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from avcore.notes import aligned, several
+from avcore.statistics import Difference, Figure, Statistic, bootstrap, paired_bootstrap, rank_correlations, ratios, share, sums_of
+from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles
+from netflips.evaluate.metric import FigureKind, Metric
+from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
+from netflips.evaluate.records import AskedFigures, Place, Record
+
+SUBJECT_TITLES = {DUBBED: "dub", ITSELF: "source itself", SHUFFLED: "shuffled pairs", TRUTH: "true speech"}
+"""Columns of the table."""
+ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
+"""Which way is better; an arrow to the right: near what recordings have."""
+_DASH, _ROUND = "\u2013", 4
+_SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
+_LEAST_RANKS = 4
+"""Two values on either side: below, nothing rises or falls with anything."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of one system, clip by clip; all mappings are by the clip's id."""
+
+    kind: FigureKind
+    found: Mapping[str, float]
+    """of each clip that has the figure"""
+    sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """of a rate or a rank: what is above and below the line"""
+    failed: frozenset[str] = frozenset()
+    """clips of which nothing could be measured; they stand beside the figure"""
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """why others have none, and how many"""
+    tried: Sequence[str] = ()
+    """all clips that it was asked of"""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """what was heard, what was wanted, and by which recogniser"""
+    rules: TextRules | None = None
+    """of a figure of all texts together, which is no mean over clips"""
+    language: str = ""
+
+    @cached_property
+    def of_texts(self) -> CorpusScore | None:
+        """The figure of all texts together; None where it is of no texts."""
+        texts = self.texts.values()
+        if self.rules is None or not texts:
+            return None
+        sides = [one["heard"] for one in texts], [one["wanted"] for one in texts]
+        score = self.rules.of_corpus(self.kind.name, *sides, self.language, listeners(texts))
+        return score if isinstance(score, CorpusScore) else None
+
+    @cached_property
+    def figure(self) -> Figure | None:
+        """Over the clips that have it; None without one, and where there is nothing to divide by or too little to rank."""
+        if not self.found:
+            return None
+        if self.of_texts is not None:
+            return self.of_texts.figure
+        if self.kind.of == "share":
+            return share([bool(value) for value in self.found.values()])
+        above, below = self._parts(self.found)
+        if self.kind.of == "rank" and len(set(above)) * len(set(below or ())) < _LEAST_RANKS:
+            return None
+        return None if below is not None and not sum(below) else bootstrap(above, below, self._statistic)
+
+    @property
+    def clips(self) -> Mapping[str, float]:
+        """The figure of each clip that counts."""
+        return {} if self.figure is None else self.found
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """Why clips have no figure, or all of them together have none, and how many."""
+        if self.figure is not None or not self.found:
+            return self.missing
+        why = "several clips are needed" if self.kind.of == "rank" else "nothing to divide by"
+        return {**self.missing, why: len(self.found)}
+
+    @property
+    def why(self) -> str:
+        """Why there is no figure, or not of all clips, in a line; "" = there is nothing to say."""
+        failed = [f"{len(self.failed)} failed"] if self.failed else []
+        reasons = self.reasons
+        if not reasons:
+            return "".join(failed)
+        why = max(reasons, key=lambda one: reasons[one])
+        why += f" (and {several(len(reasons) - 1, 'other reason')})" if len(reasons) > 1 else ""
+        if self.figure is None:
+            return "; ".join([f"not measured: {why}", *failed])
+        return "; ".join([*failed, f"{sum(reasons.values())} without: {why}"])
+
+    def compared(self, other: "Cell") -> tuple[float, Difference] | None:
+        """Return the figure over the clips that both have, and how far the other's is from it; None where there is none."""
+        both = [name for name in self.found if name in other.found]
+        if not both:
+            return None
+        if self.rules is not None:
+            heard, again = ([cell.texts[name]["heard"] for name in both] for cell in (self, other))
+            wanted = [self.texts[name]["wanted"] for name in both]
+            return self.rules.compared(self.kind.name, heard, again, wanted, self.language)
+
+        (own, below), (theirs, others) = self._parts(both), other._parts(both)
+        if below is None or others is None:
+            weights = None
+        elif not sum(below) or not sum(others):
+            return None
+        else:
+            weights = (below, others)
+        sums = sums_of(own, below)
+        value = float(self._statistic(sums[0][None], sums[1][None])[0])
+        return value, paired_bootstrap(own, theirs, weights, self._statistic)
+
+    def near(self, right: float) -> "Cell":
+        """Return the cell of how near the figure is to what is right: the more, the nearer."""
+        return replace(self, found={name: -abs(value - right) for name, value in self.found.items()}, sums={})
+
+    @property
+    def _statistic(self) -> Statistic:
+        return rank_correlations if self.kind.of == "rank" else ratios
+
+    def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
+        """What the figure of some clips is made of: their own values, or the sums that a rate is taken over."""
+        chosen = list(ids)
+        if not self.sums:
+            return [self.found[name] for name in chosen], None
+        return [self.sums[name][0] for name in chosen], [self.sums[name][1] for name in chosen]
+
+
+def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[str, Cell]:
+    """Return the figures of a metric by name. records: of this metric and one system, of which each clip has one."""
+    failed, tried = frozenset(one.id for one in records if one.failed), [one.id for one in records]
+    texts = {one.id: one.texts for one in records if {"heard", "wanted"} <= one.texts.keys()}
+    cells = dict[str, Cell]()
+    for name, kind in metric.kinds.items():
+        have = {one.id: one.figures for one in records if name in one.figures}
+        has_sums = kind.of in ("rate", "rank")
+        sums = {one: (figures[f"{name}_above"], figures[f"{name}_below"]) for one, figures in have.items() if has_sums}
+        missing = Counter(one.missing[name] for one in records if name in one.missing)
+        found = {one: figures[name] for one, figures in have.items()}
+        cells[name] = Cell(kind, found, sums, failed, dict(missing), tried, texts, RULES.get(metric.name), language)
+    return cells
+
+
+def listeners(texts: Iterable[Mapping[str, str]]) -> str:
+    """Return the names of the recognizers that heard texts of records."""
+    return ", ".join(sorted({one["recognizer"] for one in texts if "recognizer" in one}))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of all systems."""
+
+    name: str
+    """unique, with its group before it"""
+    measure: str
+    """the metric that it is of"""
+    kind: FigureKind
+    cells: Mapping[str, Cell]
+    goal: float | None = None
+    """that it should reach; None = there is none"""
+    group: str = ""
+    """of the cases, "" = there are none"""
+
+    @property
+    def own(self) -> Cell | None:
+        """The cell that the row is about: of what was made, and of no baseline."""
+        return self.cells.get(DUBBED)
+
+    def figure_of(self, system: str) -> Figure | None:
+        """Return the figure of a system; None where it has none."""
+        return self.cells[system].figure if system in self.cells else None
+
+    @property
+    def figure_name(self) -> str:
+        """The figure's name, without the group."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def signature(self) -> str:
+        """How it was computed, "" = as its kind says."""
+        return next((one.of_texts.signature for one in self.cells.values() if one.of_texts is not None), "")
+
+    @property
+    def title(self) -> str:
+        """What a table calls it."""
+        return f"{self.group}: {self.kind.title}" if self.group else self.kind.title
+
+    @property
+    def headline(self) -> str:
+        """The title without its group, with its unit, and which way is better."""
+        return f"{self.kind.title}{f', {self.kind.unit}' if self.kind.unit else ''} {ARROWS[self.kind.better]}"
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether its goal is reached; None without one, or without a figure."""
+        figure = self.figure_of(DUBBED)
+        if figure is None or self.goal is None:
+            return None
+        return figure.value >= self.goal if self.kind.better == "higher" else figure.value <= self.goal
+
+    @property
+    def aim(self) -> str:
+        """What the figure should reach, and whether it does; "" where there is no goal."""
+        if self.goal is None:
+            return ""
+        return f"{_SIGNS[self.kind.better]} {self.goal:.2f}" + {True: ", met", False: ", missed", None: ""}[self.is_met]
+
+    @property
+    def notes(self) -> str:
+        """What is to be said of it: why figures of dubs are missing, where baselines failed, how it was computed."""
+        own = self.own
+        failed = [
+            f"{SUBJECT_TITLES[name]}: {len(one.failed)} failed" for name, one in self.cells.items() if one is not own and one.failed
+        ]
+        return "; ".join(one for one in (own.why if own is not None else "", *failed, self.signature) if one)
+
+
+def row_name(group: str, figure: str) -> str:
+    """Return what a row is called."""
+    return f"{group}.{figure}" if group else figure
+
+
+def rows_of(
+    found: Mapping[Place, Record],
+    cases: Sequence[CaseFiles],
+    asked: Mapping[str, AskedFigures],
+    goals: Mapping[str, float] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """Return the rows of all figures that are asked for, group by group. goals: by name of the row. titles: of groups."""
+    rows, goals, titles = list[Row](), goals or {}, titles or {}
+    groups, languages = {case.id: case.group for case in cases}, {case.group: case.language for case in cases}
+    by: dict[Place, list[Record]] = {}
+    for (name, subject, measure), record in found.items():
+        by.setdefault((groups[name], measure, subject), []).append(record)
+
+    for group, wanted in asked.items():
+        for metric in wanted.metrics:
+            records = {one: by[group, metric.name, one] for one in wanted.subjects if (group, metric.name, one) in by}
+            cells = {subject: cells_of(metric, of, languages[group]) for subject, of in records.items()}
+            for name in (one for one in metric.figures if cells and one in wanted.figures):
+                own, row = {subject: one[name] for subject, one in cells.items()}, row_name(group, name)
+                rows.append(Row(row, metric.name, metric.kinds[name], own, goals.get(row), titles.get(group, group)))
+    return rows
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the rows as JSON objects, one a figure and subject: value, its interval where it has one, how many clips it is of."""
+    lines = list[dict[str, Any]]()
+    for row in rows:
+        goal = {} if row.goal is None else {"goal": row.goal, "met": row.is_met}
+        for subject, cell in row.cells.items():
+            line: dict[str, Any] = {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit}
+            line["better"] = row.kind.better
+            if (figure := cell.figure) is not None:
+                ends = {"low": figure.low, "high": figure.high} if _has_ends(figure) else {}
+                line |= {name: round(value, _ROUND) for name, value in {"value": figure.value, **ends}.items()} | {"n": figure.n}
+            beside = {"failed": len(cell.failed), "not_measured": dict(cell.reasons), "signature": row.signature}
+            lines.append({**line, **{name: value for name, value in beside.items() if value}, **goal})
+    return lines
+
+
+# The table as Markdown, to be read in a terminal as well
+
+
+def number(value: float) -> str:
+    """Return a number with as many places as say something."""
+    size = abs(value)
+    return f"{value:.{0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3}f}"
+
+
+def three_places(figure: Figure | None) -> str:
+    """Return a figure in three places that count; a dash where there is none."""
+    return _DASH if figure is None else number(figure.value)
+
+
+def _has_ends(figure: Figure) -> bool:
+    return math.isfinite(figure.low) and math.isfinite(figure.high)
+
+
+def interval(figure: Figure | None) -> str:
+    """Return the 95 % interval of a figure; "" where one clip has none."""
+    return f"{number(figure.low)}, {number(figure.high)}" if figure is not None and _has_ends(figure) else ""
+
+
+def with_interval(figure: Figure | None) -> str:
+    """Return a figure with its interval, where it has one."""
+    return three_places(figure) + (f" [{ends}]" if (ends := interval(figure)) else "")
+
+
+def subjects_of(rows: Sequence[Row]) -> list[str]:
+    """Return the columns: subjects of which anything was measured, in their order."""
+    there = {subject for row in rows for subject, cell in row.cells.items() if cell.figure is not None}
+    return [subject for subject in SUBJECT_TITLES if subject in there]
+
+
+def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    """Return the lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
+    lines = list[tuple[str, Row]]()
+    for _, group in groupby(rows, key=lambda row: (row.group, row.measure)):
+        of_measure = list(group)
+        is_empty = all(cell.figure is None for row in of_measure for cell in row.cells.values())
+        if is_empty and len(of_measure) > 1 and len({row.notes for row in of_measure}) == 1:
+            lines.append((f"{of_measure[0].headline} and {len(of_measure) - 1} more", of_measure[0]))
+        else:
+            lines += [(row.headline, row) for row in of_measure]
+    return lines
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table as Markdown, aligned so that it can be read as it is.
+
+    The first line of a group of cases names it. Goals and notes have a column where there are any.
+    """
+    subjects, above, lines = subjects_of(rows), "", list[dict[str, str]]()
+    titles = [SUBJECT_TITLES[one] for one in subjects]
+    for name, row in lines_of(rows):
+        figures = [row.figure_of(one) for one in subjects]
+        line = {"clips": "" if row.group == above else row.group, "figure": name}
+        if subjects:
+            own = with_interval(figures[0]), str(figures[0].n) if figures[0] else "0"
+            line |= dict(zip((f"{titles[0]} [95 % interval]", "n"), own, strict=True))
+        line |= dict(zip(titles[1:], map(three_places, figures[1:]), strict=True))
+        lines.append({**line, "goal": row.aim, "notes": row.notes})
+        above = row.group
+    has = {"clips": any(row.group for row in rows), "goal": any(row.aim for row in rows)}
+    has["notes"] = not has["goal"] or any(row.notes for row in rows)
+    columns = [one for one in lines[0] if has.get(one, True)] if lines else ["figure", "notes"]
+    return aligned([columns, *([line[one] for one in columns] for line in lines)], is_last_wide=True)
