@@ -230,6 +230,7 @@ GELU_LOWEST = -0.17
 _AT_ONCE = 128
 """Outputs whose weights are rounded at once."""
 _MOST_SIGNED, _MIDDLE, _MOST = 127, 128, 255
+_MIDDLE_OF_7 = 64
 _NO_FRACTIONS = 1.5 * 2**23
 _TINY = 1e-30
 """The least span that is divided by: zeros stay zeros."""
@@ -329,8 +330,9 @@ def has_fbgemm() -> bool:
     """Return whether this torch multiplies eight bits by eight bits with FBGEMM on this CPU: tried with few."""
     try:
         packed = torch.ops.quantized.linear_prepack(torch.quantize_per_tensor(torch.ones(4, 4), 1.0, 0, torch.qint8), None)
-        found = torch.ops.quantized.linear_dynamic(torch.tensor([[0.0, 0, 0, 127]]), packed, True)
-        return bool((found == 127).all())
+        rows, multiply = torch.tensor([[0.0, 0, -63, 127]]), torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        found = multiply(rows, 1.0, _MIDDLE_OF_7, packed)
+        return bool((found == 64).all())
     except (AttributeError, RuntimeError, TypeError):  # another torch, or a CPU without AVX2
         return False
 
@@ -339,15 +341,14 @@ class FbgemmLinear(PackedLinear):
     """A linear layer in eight bits for CPUs without VNNI; like a `PackedLinear` it is laid out when it is first used.
 
     The weights of each output are whole numbers from -127 to 127 times a step of its own. A row that comes in is divided by its
-    largest value and rounded to 7 bits, since AVX2 adds products of more with loss; a row from -1 to 1 (or from 0)
-    goes along, so that this range is always the same, and no row's answer depends on another row.
+    largest value and rounded to 7 bits, since AVX2 adds products of more with loss: always from -1 to 1 (or from 0), so that no
+    row's answer depends on another row.
     """
 
     LEAST = 1 << 18
     """Weights of a layer that is computed so: smaller ones lie in the cache."""
     _packed: Any
     _sums: Tensor
-    _range: Tensor
 
     def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
         """lowest: see `EightBitLinear`."""
@@ -360,8 +361,9 @@ class FbgemmLinear(PackedLinear):
         rows = x.reshape(-1, x.shape[-1])
         rows = rows if self._lowest is None else rows - self._lowest
         sizes = (rows.abs() if self._lowest is None else rows).amax(1, keepdim=True).clamp_min_(_TINY)
-        given = torch.cat([self._range, rows * sizes.reciprocal()])
-        out: Tensor = on_all_cores(torch.ops.quantized.linear_dynamic, given, self._packed, True)[1:].mul_(sizes)
+        scale, zero = (2 / _MOST_SIGNED, _MIDDLE_OF_7) if self._lowest is None else (1 / _MOST_SIGNED, 0)
+        multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        out: Tensor = on_all_cores(multiply, rows * sizes.reciprocal(), scale, zero, self._packed).mul_(sizes)
         if self._bias is not None:
             out += self._bias
         return (torch.ops.aten.gelu_(out) if self._activation == "gelu" else out).view(*x.shape[:-1], -1)
@@ -371,7 +373,6 @@ class FbgemmLinear(PackedLinear):
         steps = weight.abs().amax(1).clamp_min_(_TINY).div_(_MOST_SIGNED)
         codes = torch.quantize_per_channel(weight, steps.double(), torch.zeros(len(weight), dtype=torch.int64), 0, torch.qint8)
         self._packed, self._sums = torch.ops.quantized.linear_prepack(codes, None), codes.dequantize().sum(1)
-        self._range = F.pad(torch.tensor([[1.0, -1 if self._lowest is None else 0]]), (0, weight.shape[1] - 2))
         self._put(torch.empty(0), plain)
 
     def _kept_bias(self, plain: PlainLinear) -> Tensor | None:
