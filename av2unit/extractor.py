@@ -6,7 +6,7 @@ How classes are chosen is a setting stored with the model.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -112,7 +112,8 @@ _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
 
 
 class _Batch(NamedTuple):
-    """Padded input of the encoder: float32 [batch, time, 104], float32 [batch, time, 88, 88], steps of each."""
+    """Padded input of the encoder: float32 [batch, time, 104]; float32 [batch, time, 88, 88], or what `look` made of it; steps of
+    each."""
 
     audio: Tensor | None
     video: Tensor | None
@@ -177,9 +178,17 @@ class UnitExtractor(Reloadable[AvHubert]):
         """
         return [self._units(self._classes(scores)) for scores in self._scores(speech, lips, progress)]
 
-    def extract_scored(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Extraction:
-        """Turn one utterance into units as `extract` does, and say how sure that is."""
-        scores = self._scores(*_batch_of_one(speech, lips), progress)[0]
+    def look(self, lips: Pictures) -> Tensor:
+        """Return lips as the encoder's front end sees them, float [time, dim]; `extract_scored` takes them in place of pictures."""
+        batch = self._batch(None, [lips])
+        with torch.inference_mode():
+            return cast(Tensor, self.model.feature_extractor_video(batch.video, batch.lengths)[0])
+
+    def extract_scored(
+        self, speech: Floats | None = None, lips: Pictures | Tensor | None = None, progress: Progress = silent
+    ) -> Extraction:
+        """Turn one utterance into units as `extract` does, and say how sure that is. lips: pictures, or what `look` made."""
+        scores = self._scores(None if speech is None else [speech], None if lips is None else [lips], progress)[0]
         classes = self._classes(scores)
         chosen = chosen_log_probabilities(scores, classes)
         # An unknown word is unlike any sentence and heard unsurely at once: with both, a bound that warns of 1 known sentence in 20
@@ -217,28 +226,33 @@ class UnitExtractor(Reloadable[AvHubert]):
             hidden = self.model.encode(batch.audio, batch.video, batch.lengths, layer)
         return np.asarray(hidden[0].float().cpu().numpy(), dtype=np.float32)
 
-    def _batch(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures] | None) -> _Batch:
+    def _batch(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures | Tensor] | None) -> _Batch:
         if not speech and not lips:
             raise InputError("units come from speech, lips or both", found="neither")
         if speech and lips and len(speech) != len(lips):
             raise ValueError(f"as many lips as speech are needed, found {len(lips)} and {len(speech)}")
         config = self.config
-        video = [lip_features(clip, config.image_crop_size, config.image_mean, config.image_std) for clip in lips or ()]
+        video = [
+            clip if isinstance(clip, Tensor) else lip_features(clip, config.image_crop_size, config.image_mean, config.image_std)
+            for clip in lips or ()
+        ]
         audio = [
             audio_features(clip, config.stack_order_audio, config.normalize, len(video[row]) if video else None)
             for row, clip in enumerate(speech or ())
         ]
         return _Batch(self._pad(audio), self._pad(video), [len(clip) for clip in video or audio])
 
-    def _pad(self, clips: Sequence[Floats]) -> Tensor | None:
+    def _pad(self, clips: Sequence[Floats | Tensor]) -> Tensor | None:
         """Put float32 [time, ...] clips into one [batch, time, ...], zeros at the end, on the model's device; None for none."""
         if not clips:
             return None
         if len(clips) == 1:
-            return torch.from_numpy(clips[0])[None].to(self.device)
-        return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True).to(self.device)
+            return torch.as_tensor(clips[0])[None].to(self.device)
+        return torch.nn.utils.rnn.pad_sequence([torch.as_tensor(clip) for clip in clips], batch_first=True).to(self.device)
 
-    def _scores(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures] | None, progress: Progress) -> list[Scores]:
+    def _scores(
+        self, speech: Sequence[Floats] | None, lips: Sequence[Pictures | Tensor] | None, progress: Progress
+    ) -> list[Scores]:
         """Return the scores of each utterance, float32 [units, classes], -inf for classes that stand for no unit."""
         batch = self._batch(speech, lips)
         with torch.inference_mode():

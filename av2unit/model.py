@@ -22,6 +22,8 @@ from avcore.compute.inference import skeleton
 from avcore.progress import Progress, silent, track
 
 _SMALLEST_NORM = 1e-6
+_SEEN_DIMS = 3
+"""Axes of lips that the front end has encoded already."""
 
 
 class EncoderSizes(Protocol):
@@ -191,7 +193,8 @@ class AvHubert(nn.Module):
     ) -> Tensor:
         """Encode a batch of utterances, with both modalities or one.
 
-        audio: float [batch, time, audio_feat_dim]; video: float [batch, time, height, width]; one may be None.
+        audio: float [batch, time, audio_feat_dim]; video: float [batch, time, height, width], or [batch, time,
+        encoder_embed_dim] as its front end gives it; one may be None.
         lengths: steps of each utterance when the batch is padded: each comes out as it would alone. num_layers: the
         raw output of that layer; None = the normalised output of the last. Returns [batch, time, encoder_embed_dim].
         """
@@ -212,7 +215,7 @@ class AvHubert(nn.Module):
         """Return the features of each modality, [batch, time, encoder_embed_dim] or None."""
         return (
             None if audio is None else self.feature_extractor_audio(audio),
-            None if video is None else self.feature_extractor_video(video, lengths, progress),
+            video if video is None or video.dim() == _SEEN_DIMS else self.feature_extractor_video(video, lengths, progress),
         )
 
     def fuse(self, audio: Tensor | None, video: Tensor | None) -> Tensor:

@@ -385,10 +385,11 @@ def trusted_units(extractor: Extractor, speech: Floats | None, lips: Pictures | 
     """
     if speech is None or lips is None or bound is None:
         return TrustedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
-    heard, seen = extractor.extract_scored(speech, None), extractor.extract_scored(None, lips)
+    heard, looked_at = extractor.extract_scored(speech, None), extractor.look(lips)
+    seen = extractor.extract_scored(None, looked_at)
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
-        return TrustedUnits(extractor.extract_scored(speech, lips), BOTH, BELONG.code, share, bound.own)
+        return TrustedUnits(extractor.extract_scored(speech, looked_at), BOTH, BELONG.code, share, bound.own)
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
     spoken, mouthed = (int(is_said(one.units.frames(), bound.silence).sum()) for one in (heard, seen))
     # There is speech to be taken where lips move.

@@ -194,10 +194,13 @@ class Extractor(Protocol):
         Either of the two may be None. Raises InputError for neither.
         """
 
+    def look(self, lips: NDArray[np.uint8]) -> Any:
+        """Return what the model sees in lips, for several calls of `extract_scored`: looking is half of its work."""
+
     def extract_scored(
-        self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
+        self, speech: NDArray[np.float32] | None = None, lips: Any = None, progress: Progress = silent
     ) -> Extraction:
-        """Return the same, of speech and lips in the same shapes, with the model's confidence."""
+        """Return the same with the model's confidence. lips: pictures as in `extract`, or what `look` returned."""
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.compute.convolutions import ConvRelu
+from avcore.compute.convolutions import ConvRelu, GrownPixel
 from avcore.compute.inference import ready_for_inference, resolve_device, resolve_precision, skeleton
 from avcore.contracts import FaceDrawer, Speech, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
@@ -161,7 +161,10 @@ def ready_to_draw(parts: Sequence[nn.Module], dtype: torch.dtype) -> None:
         for parent in list(part.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, ConvBlock):
-                    setattr(parent, name, ConvRelu(cast(nn.Conv2d | nn.ConvTranspose2d, child.conv_block[0]), child.is_residual))
+                    conv = child.conv_block[0]
+                    if isinstance(conv, nn.ConvTranspose2d) and conv.stride == (1, 1):  # the one that makes 3x3 pixels of the code
+                        conv = GrownPixel(conv)
+                    setattr(parent, name, ConvRelu(conv, child.is_residual))
 
 
 def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) -> Tensor:
@@ -188,7 +191,7 @@ def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
     for block in reversed(list(decoder)):
         rows.append(wanted)
         layers = cast(nn.Sequential, block)
-        doubles = cast(ConvRelu, layers[0]).conv.stride == (2, 2)
+        doubles = isinstance(cast(ConvRelu, layers[0]).conv, nn.ConvTranspose2d)
         wanted = max((wanted - (len(layers) - 1)) // 2, 0) if doubles else 0
     return rows[::-1]
 

@@ -157,6 +157,14 @@ def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats
     assert [one.is_strange for one in found.readings(extractor.domain)] == [False, False]
 
 
+def test_lips_that_were_looked_at_once_serve_every_pass(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    seen = extractor.look(lips)
+    for sound in (None, speech):
+        found, wanted = extractor.extract_scored(sound, seen), extractor.extract_scored(sound, lips)
+        assert found.units.frames().tolist() == wanted.units.frames().tolist()
+        assert (found.confidence, found.weakest) == (wanted.confidence, wanted.weakest)
+
+
 def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     seen: list[tuple[str, int, int | None]] = []
     extractor.extract(speech, lips, lambda *step: seen.append(step))
