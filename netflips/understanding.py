@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from netflips.models import Models
 
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
-Cause = Literal["outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "unsayable", "unheard"]
+Cause = Literal[
+    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "unsayable", "unheard", "unjudged"
+]  # fmt: skip
 SURE, LOST = 0.9, 0.15
 """How likely words are right that are sure, or not understood."""
 _MOSTLY, _READER_ERRS = 0.5, 0.3
@@ -71,6 +73,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "told": "its subtitles say something else than was heard",
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
+    "unjudged": "whether the translation is right is not judged",
 }
 """Words of the output."""
 

@@ -74,9 +74,11 @@ def judge(script: Script, job: Job, sound: Sound | None) -> Script:
         if note.code != OUTSIDE.code:
             job.notes.add(note, number)
     known = {one.number: replace(one, understood=judged[one.number]) for one in said if one.number in judged}
-    return replace(
-        with_more(script, known), understood=of_recording((judged[number], known[number].place.seconds) for number in known)
-    )
+    found_of_all = of_recording((judged[number], known[number].place.seconds) for number in known)
+    # What a model wrote may mean anything: only what is plainly wrong with it is seen (netflips.cascade.adequacy).
+    if any(isinstance(one.target, WrittenText) and one.target.is_translated for one in said):
+        found_of_all = replace(found_of_all, causes=(*found_of_all.causes, "unjudged"))
+    return replace(with_more(script, known), understood=found_of_all)
 
 
 # One utterance

@@ -92,6 +92,7 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
         assert [shown.count(word) for word in said.split()] == [3, 3, 3]
     first, plain = _told(told), decode(out)
     assert first.is_over_text
+    assert "unjudged" in first.understood.causes
     assert {"recognizer", "text translator"} <= {one.part for one in first.result.models}
     assert all(one.heard is None for one in first.told)
     assert [why_alone(one) for one in first.told] == ["", "", ""]
