@@ -60,13 +60,14 @@ def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
     found = {"has_face": True, "has_speech": info.has_audio}
     if float(info.duration_s) > _LOOKED_S:
         return found
-    from avcore.faces.footage import shows_face
+    from avcore.faces.footage import select_tracks, shows_face
 
-    found["has_face"] = shows_face(path)
+    source = select_tracks(path)  # of several tracks, those that a dub will read
+    found["has_face"] = shows_face(source)
     if info.has_audio:
         from avcore.speech.voice_activity import detect_activity
 
-        found["has_speech"] = bool(detect_activity(iter_speech_blocks(path)).regions())
+        found["has_speech"] = bool(detect_activity(iter_speech_blocks(source)).regions())
     return found
 
 

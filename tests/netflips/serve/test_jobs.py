@@ -25,12 +25,14 @@ from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
 from netflips.script.types import Made, Script, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Timing, Utterance, VoiceFile, WrittenText
 from netflips.serve.jobs import Job, JobFolders, KeptNote
-from netflips.serve.preview import MEDIA, facts
+from netflips.serve.preview import MEDIA, VIDEO, facts
 from netflips.serve.queue import Queue
 from netflips.serve.results import results
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS
 from netflips.serve.worker_process import WorkerProcess
+from tests.avcore.made_speech import silence, talk
+from tests.avcore.test_sound_tracks import write_tracks
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, dubbed, over, say, until, upload
 
 
@@ -489,6 +491,14 @@ def test_an_upload_tells_whether_it_has_a_face_and_speech(client: TestClient, tm
             writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
     sent = upload(client, bare)
     assert (sent["has_sound"], sent["has_face"], sent["has_speech"]) == (False, False, False)
+
+
+def test_a_video_with_a_silent_track_before_the_speaker_s_has_speech(tmp_path: Path) -> None:
+    silent, spoken = (silence(2.0), "", "Desktop"), (talk([0.2, 1.5, 0.3]), "", "Microphone")
+    film = write_tracks(tmp_path / "film.mkv", [silent, spoken], video=CLIP)
+    assert facts(film, VIDEO)["has_speech"]  # as a dub of it reads the second
+    mute = write_tracks(tmp_path / "mute.mkv", [silent, silent], video=CLIP)
+    assert not facts(mute, VIDEO)["has_speech"]
 
 
 @pytest.mark.parametrize(("spoken_s", "fixed_s"), [(4.0, 10.0), (56.0, 7.0)])
