@@ -30,8 +30,8 @@ help:
 	@echo "             three hours and a half)"
 	@echo "make docs    the pages as a site, in build/site"
 	@echo "make fuzz    damaged and hostile inputs for an hour (FUZZ_MINUTES=60 FUZZ_SEED=the day); writes build/fuzz.md"
-	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results and the tables of"
-	@echo "             docs/performance.md; BENCH='--parts lips dub' measures some parts)"
+	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results, the tables of"
+	@echo "             docs/performance.md and README's minute; BENCH='--parts lips dub' measures some parts)"
 
 -include make/*.mk
 

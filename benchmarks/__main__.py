@@ -2,13 +2,15 @@
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
-stages of a dub in a row), `dub` (file to file). At the end the tables of docs/performance.md are filled from all files (not with
---size tiny or --device cuda). Results of parts that were measured once and are gone lie in results/once.
+stages of a dub in a row), `dub` (file to file, as much as there is in speech). At the end the tables of docs/performance.md and the
+row of a minute in README.md and README.ko.md are filled from all files (not with --size tiny or --device cuda). Results of parts
+that were measured once and are gone lie in results/once.
 """
 
 import argparse
 import os
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -20,8 +22,7 @@ from typing import Any
 
 import torch
 
-from avcore.compute.inference import has_native_bfloat16
-from avcore.files import private_folder
+from avcore.files import private_folder, write_text
 from benchmarks import whole
 from benchmarks.material import BEAM, KOX_LENGTHS, SENTENCE_STEPS, STAGES
 from benchmarks.stages import Ledger, measure_stage, read_results
@@ -35,20 +36,24 @@ MEASURES = {
     "chain": whole.measure_chain,
     "dub": whole.measure_dub,
 }
+_INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+"""That products are made of, by their names in /proc/cpuinfo."""
 _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())])
 
 
 def machine(options: argparse.Namespace) -> dict:
     """Return where and with what everything is measured."""
     about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.is_file() else []
-    cpu = next((line for line in lines if line.startswith("model name")), "")
+    lines = (line.partition(":") for line in reversed(about.read_text().splitlines() if about.is_file() else []))
+    cpu = {name.strip(): value.strip() for name, _, value in lines}  # of the first processor
     commit = ["git", "-C", str(ROOT), "log", "-1", "--format=%h"]
     return {
-        "cpu": cpu.partition(":")[2].strip() or platform.processor() or platform.machine(),
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "family": cpu.get("cpu family"),
+        "model": cpu.get("model"),
+        "instructions": [one for one in _INSTRUCTIONS if one in cpu.get("flags", "").split()],
         "cores": os.cpu_count(),
         "torch": torch.__version__,
-        "has_bfloat16": has_native_bfloat16(),
         "threads": options.threads,
         "device": torch.cuda.get_device_name() if options.device == "cuda" else None,
         "dub_threads": options.dub_threads,
@@ -151,6 +156,10 @@ def write_tables(results: Results, root: Path) -> None:
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
+    for page, row in (("README.md", _MINUTE), ("README.ko.md", _MINUTE_KO)):
+        if text := minute(results, row):
+            path, old = root / page, re.compile(rf"^\| {row.what} \|.*$", re.MULTILINE)
+            write_text(path, old.sub(text, path.read_text(encoding="utf-8")))
 
 
 def row_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -201,14 +210,56 @@ def whole_table(results: Results) -> str:
 
 
 def dubs(results: Results) -> str:
-    """Return dubs from file to file by length."""
+    """Return dubs from file to file by length, the check told apart, under the machine that made them."""
     lines = []
-    for runs in _by_name(results.get("dub", {}).get("points", {})).values():
+    for name, runs in _by_name(results.get("dub", {}).get("points", {})).items():
         wall, cpu = (_median(runs, what) / runs[0]["media_s"] for what in ("wall_s", "cpu_s"))
+        check = statistics.median(run.get("stage check", 0.0) for run in runs) / runs[0]["media_s"]
         peak = f"{max(run['peak_mib'] for run in runs) / _GIB:.1f} GiB"
-        about = f"{runs[0]['media_s']:.0f} s, {runs[0]['precision']}"
-        lines.append([about, f"{wall:.2f}", f"{cpu:.2f}", peak, str(len(runs))])
-    return row_table(("a dub from file to file, 720p, all cores", "wall s per s", "CPU s per s", "peak memory", "n"), lines)
+        lines.append([name, f"{wall:.2f}", f"{check:.2f}", f"{cpu:.2f}", peak, str(len(runs))])
+    head = ("a dub from file to file, 720p, all cores", "wall s per s", "of it the check", "CPU s per s", "peak memory", "n")
+    return f"{processor(results['dub']['about'])}, {results['dub']['about']['date']}:\n\n{row_table(head, lines)}" if lines else ""
+
+
+@dataclass(frozen=True)
+class MinuteRow:
+    """README's row of a minute's dub in one language."""
+
+    what: str
+    needs: str
+    """Of cores, processor, and GB."""
+    takes: str
+    """Of seconds, and of seconds with the smaller beam."""
+
+
+_MINUTE = MinuteRow(
+    "published size, 60 s of 720p",
+    "{cores} CPU cores ({cpu}), {gb:.1f} GB",
+    "{s:.0f} s, with `--beam 5` {quick:.0f} s, `--precision auto`",
+)
+_MINUTE_KO = MinuteRow(
+    "공개 모델 크기, 720p 60초",
+    "CPU 코어 {cores}개({cpu}), {gb:.1f} GB",
+    "{s:.0f}초, `--beam 5`로 {quick:.0f}초, `--precision auto`",
+)
+
+
+def minute(results: Results, row: MinuteRow) -> str:
+    """Return README's row of a minute, "" where it was not measured with both beams."""
+    found = _by_name(results.get("dub", {}).get("points", {}))
+    runs, quick = (found.get(f"60 s, auto{beam}") for beam in ("", f", --beam {whole.QUICK_BEAM}"))
+    if not (runs and quick):
+        return ""
+    about, peak = results["dub"]["about"], max(run["peak_mib"] for run in runs) * 2**20 / 1e9
+    needs = row.needs.format(cores=about["cores"], cpu=processor(about), gb=peak)
+    takes = row.takes.format(s=_median(runs, "wall_s"), quick=_median(quick, "wall_s"))
+    return f"| {row.what} | {needs} | {takes} |"
+
+
+def processor(about: dict[str, Any]) -> str:
+    """Return a processor's name, family and model, and its instructions: a name alone may be four generations."""
+    numbers = f" family {about['family']} model {about['model']}" if about["family"] else ""
+    return f"{about['cpu']}{numbers}" + (f" with {', '.join(about['instructions'])}" if about["instructions"] else "")
 
 
 def _machine(results: Results) -> str:
@@ -216,7 +267,7 @@ def _machine(results: Results) -> str:
     about, dates = abouts[0], sorted(one["date"] for one in abouts)
     days = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     return (
-        f"{about['cpu']}, {about['cores']} cores{', avx512_bf16' if about['has_bfloat16'] else ''}; torch {about['torch']}; "
+        f"{processor(about)}, {about['cores']} cores; torch {about['torch']}; "
         f"{about['size']} size, random weights; baseline: plain eager float32 (`benchmarks/reference`), for the translation "
         f"fairseq's generator; {days}."
     )

@@ -13,6 +13,29 @@ KOX_LENGTHS = {5: (91, 51), 50: (235, 205), 95: (533, 487)}
 SENTENCE_STEPS = 150
 """Steps of the search that earlier figures were measured with; its source has as many units."""
 
+KOX_SENTENCES = (91, 129, 161, 187, 221, 253, 293, 343, 409, 533)
+"""English units of its sentences at 5, 15 and so on to 95 percent."""
+KOX_RATIO = 0.87
+"""Korean units for an English one, over all pairs."""
+SPOKEN_UNITS = 35
+"""English units without repeats in a second of speech, reckoned: Ko-X's median sentence takes 6 to 7 s."""
+PAUSE_S = 0.6
+
+
+def sentences(seconds: float) -> list[float]:
+    """Return how long the sentences of a talk are, in seconds: as different as Ko-X's, with `PAUSE_S` after each they fill it."""
+    usual = np.array(KOX_SENTENCES) / SPOKEN_UNITS
+    number = max(round(seconds / (usual.mean() + PAUSE_S)), 1)
+    lengths = np.quantile(usual, (np.arange(number) + 0.5) / number)
+    np.random.default_rng(5).shuffle(lengths)
+    return list(lengths * (seconds - number * PAUSE_S) / lengths.sum())
+
+
+def spoken(found: Units) -> Units:
+    """Return a source of as many units as speech of its length has, for those that a random encoder found."""
+    names = np.random.default_rng(3).permutation(1000)
+    return Units(names[np.arange(round(len(found.frames()) / UNIT_RATE * SPOKEN_UNITS)) % len(names)])
+
 
 def speech(seconds: float) -> NDArray[np.float32]:
     """Noise with a syllable-like envelope, float32 of shape [S] at 16 kHz."""

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from avcore.units import Units
 from benchmarks import __main__ as tables
+from benchmarks import material, whole
 from benchmarks.__main__ import benchmark_rows, build_parser
 from benchmarks.stages import ComparedSide, Ledger, SideWorker, measure_stage, read_results
-from recipes.demo.random.random_checkpoints import write_random_checkpoints
+from recipes.demo.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
+from unit2unit.translator import UnitTranslator
 
 ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {
-    "cpu": "A processor", "cores": 2, "torch": "2.11", "has_bfloat16": True, "threads": 1, "dub_threads": 2, "size": "published",
-    "load": 0.1, "date": "2026-01-02", "baseline_commit": "abc1234", "commit": "def5678",
+    "cpu": "A processor", "family": "23", "model": "49", "instructions": ["avx2"], "cores": 2, "torch": "2.11", "threads": 1,
+    "dub_threads": 2, "size": "published", "load": 0.1, "date": "2026-01-02", "baseline_commit": "abc1234", "commit": "def5678",
 }  # fmt: skip
 
 
@@ -36,7 +40,7 @@ def lips() -> dict[str, dict]:
 
 
 def dub(seconds: float) -> dict:
-    return {"media_s": seconds, "wall_s": seconds, "cpu_s": 2 * seconds, "peak_mib": 2048, "precision": "auto", "stage read": 1.5}
+    return {"media_s": seconds, "wall_s": seconds, "cpu_s": 2 * seconds, "peak_mib": 2048, "stage check": 0.1 * seconds}
 
 
 def everything() -> dict[str, dict]:
@@ -45,7 +49,14 @@ def everything() -> dict[str, dict]:
         "lips": part(lips()),
         "unit2unit": part({**runs("unit2unit", "fairseq", 200, [30]), **runs("unit2unit", "ours, auto", 200, [7.5])}),
         "chain": part({"published, round 1": chain, "ours, auto, round 1": {**chain, "unit2unit": 0, "lips": 2}}),
-        "dub": part({"3 s, auto, round 1": dub(3), "3 s, auto, round 2": dub(3)}),
+        "dub": part(
+            {
+                "3 s, auto, round 1": dub(3),
+                "3 s, auto, round 2": dub(3),
+                "60 s, auto, round 1": dub(60),
+                "60 s, auto, --beam 5, round 1": dub(60) | {"wall_s": 40},
+            }
+        ),
     }
 
 
@@ -60,15 +71,41 @@ def test_rows_are_medians_and_ratios_to_the_baseline() -> None:
 
 def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    page = tmp_path / "docs" / "performance.md"
-    page.write_text((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"), encoding="utf-8")
+    page, readme, korean = (tmp_path / name for name in ("docs/performance.md", "README.md", "README.ko.md"))
+    for path in (page, readme, korean):
+        path.write_text((ROOT / path.relative_to(tmp_path)).read_text(encoding="utf-8"), encoding="utf-8")
+    before = readme.read_text(encoding="utf-8").splitlines()
     for _ in range(2):
         tables.write_tables(everything(), tmp_path)
         text = page.read_text(encoding="utf-8")
-        assert text.count("A processor, 2 cores, avx512_bf16; torch 2.11") == 1
+        assert text.count("A processor family 23 model 49 with avx2, 2 cores; torch 2.11") == 1
+        assert "| 60 s, auto, --beam 5 | 0.67 | 0.10 | 2.00 | 2.0 GiB | 1 |" in text
+        (changed,) = set(readme.read_text(encoding="utf-8").splitlines()) - set(before)
+        assert changed.endswith(
+            "| 2 CPU cores (A processor family 23 model 49 with avx2), 2.1 GB | 60 s, with `--beam 5` 40 s, `--precision auto` |"
+        )
+        assert "60초, `--beam 5`로 40초" in korean.read_text(encoding="utf-8")
         assert "30.00 (fairseq) | - | 7.50: 4.0 times as fast | 1 |" in text
         assert "## Method" in text
         assert "| ours, auto | 1 | 4.00 | 5.00 |" in text
+
+
+def test_sentences_are_as_long_as_a_talks_and_fill_the_clip() -> None:
+    found = material.sentences(60)
+    assert sum(found) + len(found) * material.PAUSE_S == pytest.approx(60)
+    assert min(found) < 4 < 13 < max(found)
+    sound = whole.talk(np.concatenate([np.zeros((160, 1)), np.ones((1600, 1))]).astype(np.float32), 16_000, 10)
+    assert sound.shape == (160_000, 1)
+    assert sound.mean() == pytest.approx(0.94, abs=0.01)
+
+
+def test_random_models_translate_as_much_as_there_is_in_speech(folder: Path) -> None:
+    translator = UnitTranslator.from_checkpoint(folder / TRANSLATOR)
+    with whole.like_speech() as steps:
+        found = translator.translate_batch([Units.from_frames(np.arange(50 * seconds) % 9) for seconds in (2, 1)], "en", "es")
+    assert sorted(steps) == [round(material.KOX_RATIO * (units + 3)) for units in (35, 70)]
+    assert [len(one.tokens) - 1 for one in found] == sorted(steps, reverse=True)
+    assert len(translator.translate(Units.from_frames(np.arange(50)), "en", "es").tokens) > max(steps)
 
 
 @pytest.fixture(scope="module")
