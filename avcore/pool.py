@@ -1,27 +1,23 @@
-"""Tasks, and a pool of processes on this machine for them: bounded, and a process that dies loses its own task only."""
+"""Tasks, and a pool of workers for them: bounded, and a worker that dies loses its own task only.
 
-import os
-import pickle
-import signal
-import sys
-import threading
+A task is a batch of items. Where there are readers, they read its parts; when all are read, one worker gets them. Only so many
+parts are under way at a time, so that memory does not grow with the amount of work. The pool decides who does what and when;
+processes of this machine (`avcore.processes`) or of a cluster (`netflips.bulk.cluster`) do it.
+"""
+
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import cache, partial
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
-from types import FrameType
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from avcore.errors import EXIT_FAILED, NetflipsError
+from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError
+from avcore.processes import Crew, DiedError, LocalProcesses, PoolSize
 
 Item = TypeVar("Item")
 Label = TypeVar("Label")
+_TRIES = 3
+"""Of an item, in all: in its batch and twice alone, or three times alone."""
+_MOST_DEATHS_IN_A_ROW = 12
 
 
 class WorkersFailError(NetflipsError):
@@ -32,15 +28,14 @@ class WorkersFailError(NetflipsError):
 
 @dataclass(frozen=True)
 class PoolTask(Generic[Item]):
-    """Items that go through a worker together.
-
-    parts: as they are read. tries: how often a worker died of it alone. deaths: why it was tried again, each time, in words.
-    """
+    """Items that go through a worker together."""
 
     parts: tuple[tuple[Item, ...], ...]
-    is_alone: bool = False
+    """As they are read."""
     tries: int = 0
+    """How often a process died that may have died of it."""
     deaths: tuple[str, ...] = ()
+    """Why it was tried again, each time, in words."""
 
     @classmethod
     def of(cls, item: Item) -> "PoolTask[Item]":
@@ -72,7 +67,10 @@ class Lost(Generic[Item, Label]):
 
 
 class Worker(Protocol):
-    """Made in each process of a pool, of a class and arguments that can be sent there."""
+    """Made in each process of a pool, of a class and arguments that can be sent there.
+
+    It may have `load() -> str`, called before any task, which says what is wrong with its models, "" = nothing.
+    """
 
     @property
     def process(self) -> Callable[..., Any]:
@@ -100,185 +98,219 @@ def result_of(outcome: Finished[Item, Label] | Lost[Item, Label]) -> Any:
     return outcome.result
 
 
-@dataclass(frozen=True)
-class PoolSize:
-    """How many there are of all.
+class Processes(Protocol):
+    """Where the work of a pool is done. What a process is asked for is a call, of which there is a result once it has ended."""
 
-    workers: model workers. readers: reading tasks at a time. gpus, cpus: what Ray reserves for each worker. queue: tasks
-    that a worker is given at a time; 2 keep it busy while results travel, 1 suits long tasks.
+    def new_worker(self, place: int) -> Any:
+        """Start the process of a worker. place: its number in the pool, which that of a dead one passes on."""
+
+    def load(self, worker: Any) -> Any:
+        """Have a worker made and loaded; the result says what is wrong with its models."""
+
+    def read(self, items: tuple[Any, ...]) -> Any:
+        """Have a part read by whoever is free; without readers the result is the part itself."""
+
+    def process(self, worker: Any, parts: Sequence[Any]) -> Any:
+        """Have a worker do a task. parts: calls of `read`. A worker does what it is given in order."""
+
+    def wait(self, calls: Sequence[Any]) -> Sequence[Any]:
+        """Wait until at least one of some calls has ended; returns those that have."""
+
+    def result(self, call: Any) -> Any:
+        """Wait for a call and return its result; raises DiedError, and what was raised there."""
+
+    def end(self, worker: Any) -> None:
+        """End the process of a worker, at once."""
+
+    def close(self) -> None:
+        """End all."""
+
+
+@dataclass
+class _Job(Generic[Item, Label]):
+    label: Label
+    task: PoolTask[Item]
+    parts: list[Any] = field(default_factory=list)
+    num_unread: int = 0
+
+
+@dataclass(eq=False)
+class _Hand(Generic[Item, Label]):
+    process: Any
+    loading: Any
+    """The call that loads its models, None when they are there."""
+    queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
+
+
+class WorkerPool(Pool[Item, Label]):
+    """Workers, and readers for them, that are started as there is work; what a worker raises ends the run, and is raised there.
+
+    Items of a task that a process died of are tried again, each alone, and set aside when they were tried three times. What a
+    worker had in hand when its machine went away is not blamed for it. A new worker gets nothing before it has loaded its models:
+    where a cluster has become too small for it, the others go on.
     """
 
-    workers: int = 1
-    readers: int = 1
-    gpus: float = 0.0
-    cpus: float = 0.0
-    queue: int = 2
-
-
-_AHEAD = 2
-"""Tasks handed to each process at a time: one under way and one waiting."""
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-_DIED = "the process that worked on it died: out of memory, or a crash of a decoder"
-
-
-class ProcessPool(Pool[Item, Label]):
-    """Processes with a worker each, started afresh; what a worker raises ends the run, and is raised there.
-
-    worker_class: makes a worker of `arguments` in each process. num_workers: processes; with 1 or less all is done in this one.
-    """
-
-    def __init__(self, worker_class: Callable[..., Worker], arguments: Sequence[Any], num_workers: int) -> None:
-        self._make = partial(worker_class, *arguments)
-        self._num_workers = num_workers
-        self._source: Iterator[tuple[Label, PoolTask[Item]]] = iter(())
-        self._again: deque[tuple[Label, PoolTask[Item]]] = deque()
-        self._executor: ProcessPoolExecutor | None = None
+    def __init__(self, processes: Processes, size: PoolSize, has_readers: bool = False) -> None:
+        self._processes, self._size = processes, size
+        self._num_readers = size.readers if has_readers else 0
+        self._hands: list[_Hand[Item, Label]] = []
+        self._reading: dict[Any, _Job[Item, Label]] = {}
+        self._read: deque[_Job[Item, Label]] = deque()
+        self._again: deque[_Job[Item, Label]] = deque()
+        self._widest = 1
+        self._deaths = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            _end(self._executor)
+        self._processes.close()
+
+    def start(self) -> None:
+        """Start all workers and readers before there is work.
+
+        Raises CheckpointError with what is wrong with the models, WorkersFailError when a process dies over it.
+        """
+        self._hands = [self._new_hand(place) for place in range(self._size.workers)]
+        warm = [self._processes.read(()) for _ in range(self._num_readers)]
+        try:
+            for hand in self._hands:
+                _require_models(self._processes.result(hand.loading))
+                hand.loading = None
+            for call in warm:
+                self._processes.result(call)
+        except DiedError as error:
+            what = "a worker died while it loaded the models"
+            raise WorkersFailError(what, found=error.reason, hint="if memory is short, use fewer --workers") from error
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Do labelled tasks; one that was under way when a process died is tried alone, and set aside if it dies of it."""
-        self._source = iter(tasks)
-        if self._num_workers <= 1:
-            worker = self._make()
-            while (labelled := self._next()) is not None:
-                yield Finished(*labelled, worker.process(*labelled[1].parts))
-            return
-        while suspects := (yield from self._run_together()):
-            for label, task in suspects:
-                for item in task.items:
-                    yield self._run_alone(label, item)
+        """Do labelled tasks, in about their order; yields what became of each."""
+        source = iter(tasks)
+        while True:
+            self._begin(source)
+            if not (self._reading or self._read or any(hand.queue for hand in self._hands)):
+                return
+            loading = {hand.loading: hand for hand in self._hands if hand.loading is not None}
+            at_work = {call: hand for hand in self._hands for call, _ in hand.queue}
+            outcomes = list[Finished[Item, Label] | Lost[Item, Label]]()
+            for call in self._processes.wait([*self._reading, *at_work, *loading]):
+                if call in self._reading:
+                    job = self._reading.pop(call)  # a part is read, or its reader died: its worker's call will say
+                    job.num_unread -= 1
+                    if not job.num_unread:
+                        self._read.append(job)
+                elif call in loading:
+                    self._end_of_loading(loading[call])
+                elif at_work[call] in self._hands:  # what stood behind a task that its worker died of is begun anew
+                    outcomes += self._end_of_work(at_work[call])
+            if outcomes:  # what is written down of them must not keep a worker waiting
+                self._begin(source)
+            yield from outcomes
 
-    def _next(self) -> tuple[Label, PoolTask[Item]] | None:
-        return self._again.popleft() if self._again else next(self._source, None)
+    def _begin(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
+        """Have tasks read while there is room, and give what is read to the workers that have least to do."""
+        while self._has_room() and (job := self._next_job(source)) is not None:
+            job.parts = [self._processes.read(part) for part in job.task.parts]
+            self._widest = max(self._widest, len(job.parts))
+            if self._num_readers:
+                job.num_unread = len(job.parts)
+                self._reading.update(dict.fromkeys(job.parts, job))
+            else:
+                self._read.append(job)
 
-    def _run_together(self) -> Generator[Finished[Item, Label], None, list[tuple[Label, PoolTask[Item]]]]:
-        """Do tasks until all are done, or a process dies: then returns those that it may have died of."""
-        pending: dict[Future[Any], tuple[Label, PoolTask[Item]]] = {}
-        done = SimpleQueue[Future[Any]]()
-        with self._processes(self._num_workers) as executor:
-            try:
-                while self._hand_out(executor, pending, done):
-                    future = done.get()
-                    result = future.result()
-                    yield Finished(*pending.pop(future), result)
-            except BrokenProcessPool:
-                for future in [one for one in pending if one.done() and one.exception() is None]:
-                    yield Finished(*pending.pop(future), future.result())
-        return list(pending.values())
+        while self._read:
+            free = [hand for hand in self._hands if hand.loading is None and len(hand.queue) < self._size.queue]
+            if not free or (all(hand.queue for hand in free) and len(self._hands) < self._size.workers):
+                break
+            hand = min(free, key=lambda one: len(one.queue))
+            job = self._read.popleft()
+            hand.queue.append((self._processes.process(hand.process, job.parts), job))
 
-    def _hand_out(
-        self,
-        executor: ProcessPoolExecutor,
-        pending: dict[Future[Any], tuple[Label, PoolTask[Item]]],
-        done: SimpleQueue[Future[Any]],
-    ) -> bool:
-        """Keep the processes busy; whether anything is under way. done: gets each task when it has ended."""
-        while len(pending) < _AHEAD * self._num_workers and (labelled := self._next()) is not None:
-            try:
-                pending[_submitted(executor, labelled[1], done)] = labelled
-            except BrokenProcessPool:
-                self._again.append(labelled)  # it was not begun
-                raise
-        return bool(pending)
+        num_loading = sum(hand.loading is not None for hand in self._hands)
+        for place in range(len(self._hands), min(self._size.workers, len(self._hands) + len(self._read) - num_loading)):
+            self._hands.append(self._new_hand(place))
 
-    def _run_alone(self, label: Label, item: Item) -> Finished[Item, Label] | Lost[Item, Label]:
-        task, done = PoolTask.of(item), SimpleQueue[Future[Any]]()
-        with self._processes(1) as executor:
-            try:
-                _submitted(executor, task, done)
-                return Finished(label, task, done.get().result())
-            except BrokenProcessPool:
-                return Lost(label, item, _DIED)
+    def _has_room(self) -> bool:
+        """Return whether more may be read: what is being read, or not yet with a worker, is bounded."""
+        jobs = {id(job): job for job in (*self._reading.values(), *self._read)}
+        num_parts = sum(len(job.parts) for job in jobs.values())
+        return num_parts < self._size.workers * self._widest + 2 * self._num_readers
 
-    @contextmanager
-    def _processes(self, number: int) -> Iterator[ProcessPoolExecutor]:
-        # Started afresh: LiteRT's threads do not survive a fork. What makes a worker is sent packed: its modules are loaded
-        # when a process knows how many threads it may have.
-        packed = pickle.dumps(self._make)
-        self._executor = ProcessPoolExecutor(number, get_context("spawn"), initializer=_start_process, initargs=(packed,))
+    def _next_job(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> _Job[Item, Label] | None:
+        if self._again:
+            return self._again.popleft()
+        labelled = next(source, None)
+        return None if labelled is None else _Job(*labelled)
+
+    def _end_of_work(self, hand: _Hand[Item, Label]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        call, job = hand.queue.popleft()
         try:
-            yield self._executor
-        finally:
-            _end(self._executor)
+            result = self._processes.result(call)
+        except DiedError as error:
+            if error.was_worker:
+                # It died of the first in its queue; those behind are innocent, and are read already.
+                self._read.extendleft(queued for _, queued in reversed(hand.queue))
+                self._replace(hand)
+            yield from self._retry(job, error)
+            return
+        self._deaths = 0
+        yield Finished(job.label, job.task, result)
+
+    def _end_of_loading(self, hand: _Hand[Item, Label]) -> None:
+        """A new worker has its models, or died over them. Raises CheckpointError with what is wrong with the models."""
+        try:
+            _require_models(self._processes.result(hand.loading))
+            hand.loading = None
+        except DiedError as error:
+            self._count_death(error)
+            self._replace(hand)
+
+    def _new_hand(self, place: int) -> _Hand[Item, Label]:
+        process = self._processes.new_worker(place)
+        return _Hand(process, self._processes.load(process))
+
+    def _replace(self, hand: _Hand[Item, Label]) -> None:
+        self._processes.end(hand.process)
+        place = self._hands.index(hand)
+        self._hands[place] = self._new_hand(place)
+
+    def _retry(self, job: _Job[Item, Label], error: DiedError) -> Iterator[Lost[Item, Label]]:
+        """Try the items of a failed task again, each alone; give up one that was tried often enough."""
+        self._count_death(error)
+        task = replace(job.task, deaths=(*job.task.deaths, error.reason), tries=job.task.tries + error.is_blamed)
+        if not error.is_blamed:
+            self._again.append(_Job(job.label, task))
+        elif len(task.items) == 1 and task.tries >= _TRIES:
+            yield Lost(job.label, task.items[0], error.reason)
+        else:
+            self._again.extend(_Job(job.label, replace(task, parts=((item,),))) for item in task.items)
+
+    def _count_death(self, error: DiedError) -> None:
+        self._deaths += 1
+        if self._deaths >= _MOST_DEATHS_IN_A_ROW:
+            what = f"the workers died {self._deaths} times in a row"
+            raise WorkersFailError(what, found=error.reason, hint="if memory is short, use fewer --workers or --readers")
 
 
-def _submitted(executor: ProcessPoolExecutor, task: PoolTask[Any], done: SimpleQueue[Future[Any]]) -> Future[Any]:
-    """Hand a task to the processes. done: gets it when it has ended; waiting there holds no lock of a future."""
-    with _signals_held_back():
-        future = executor.submit(_process, task.parts)
-        future.add_done_callback(done.put)
-    return future
+def _require_models(complaint: str) -> None:
+    """Raise CheckpointError with what a worker said is wrong with its models."""
+    if complaint:
+        raise CheckpointError(complaint)
 
 
-def _end(executor: ProcessPoolExecutor) -> None:
-    """Wait for the processes. After an error, as Ctrl-C is one, a signal ends the waiting at once."""
-    with nullcontext() if sys.exc_info()[0] is not None else _signals_held_back():
-        executor.shutdown(cancel_futures=True)
+class ProcessPool(WorkerPool[Item, Label]):
+    """Workers in processes of this machine, of one class and its arguments; with one or none all is done in this process."""
 
+    def __init__(self, worker_class: Callable[..., Worker], arguments: Sequence[Any], num_workers: int) -> None:
+        crew, size = Crew(worker_class, tuple(arguments)), PoolSize(num_workers)
+        super().__init__(LocalProcesses(crew, size), size)
+        self._crew = crew
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Let what SIGINT and SIGTERM raise wait for the end of the block; a second signal does not wait.
-
-    Raised between taking a lock of concurrent.futures and giving it back, it would leave the thread of the executor waiting for
-    that lock for ever.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in before.items() if callable(handler)}
-    noted: list[signal.Signals] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        noted.append(signal.Signals(number))
-        if len(noted) > 1:
-            handlers[noted[-1]](number, frame)
-
-    for number in handlers:
-        signal.signal(number, note)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if noted:
-            handlers[noted[0]](noted[0], None)
-
-
-_packed = b""
-"""In a process of the pool: what makes its worker."""
-
-
-def _start_process(packed: bytes) -> None:
-    """Leave Ctrl-C to the main process, one thread each, and end when the main process is gone, however it went."""
-    global _packed
-    _packed = packed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(_ONE_THREAD)
-    if (torch := sys.modules.get("torch")) is not None:  # the main module, which is loaded here too, has loaded it
-        torch.set_num_threads(1)
-    main = parent_process()
-    if main is not None:
-        threading.Thread(target=_end_after, args=(main,), daemon=True).start()
-
-
-def _end_after(main: BaseProcess) -> None:
-    main.join()
-    os._exit(1)
-
-
-@cache
-def _worker() -> Worker:
-    make: Callable[[], Worker] = pickle.loads(_packed)
-    return make()
-
-
-def _process(parts: tuple[Any, ...]) -> Any:
-    return _worker().process(*parts)
+    def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        """Do labelled tasks; yields what became of each."""
+        if self._size.workers > 1:
+            yield from super().run(tasks)
+            return
+        worker, source = self._crew.worker_class(*self._crew.arguments), iter(tasks)
+        while (labelled := next(source, None)) is not None:
+            yield Finished(*labelled, worker.process(*labelled[1].parts))

@@ -1,1 +1,1 @@
-"""Bulk work on Ray: units of whole corpora, folders of videos dubbed. The only place that imports Ray."""
+"""Bulk work: units of whole corpora, folders of videos dubbed, on all cores and GPUs of a machine or of a Ray cluster."""

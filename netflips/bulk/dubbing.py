@@ -25,11 +25,12 @@ from avcore.errors import EXIT_FAILED, NetflipsError
 from avcore.files import sweep, write_text
 from avcore.journal import Seldom, file_digest, fits, folder_lock, key_of, seal_of
 from avcore.notes import several, tell
-from avcore.pool import Finished, Lost, PoolTask
+from avcore.pool import Finished, Lost, PoolTask, WorkerPool
+from avcore.processes import Crew
 from avcore.words import user_language
+from netflips.bulk.place import place_at, with_full_paths
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
-from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread, file_size
 from netflips.dubbing.dub import dub
 from netflips.dubbing.job import inputs_of
@@ -252,13 +253,11 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
     progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
     others = {} if options.cascade_models is None else options.cascade_models.files
     weights = models.size() + sum(path.stat().st_size for paths in others.values() for path in paths if path.is_file())
-    with ray_session(spread.num_readers, spread.address) as resources:
-        from netflips.bulk.pool import RayPool
-
-        if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
-            models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
-        size = replace(spread.pool_size(models.run.device, weights, resources, has_readers=False), queue=1)
-        with RayPool[VideoToDub, VideoToDub](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
+    with place_at(spread.address) as place:
+        models = replace(models, run=replace(models.run, device=place.device(models.run.device)))
+        size = replace(spread.pool_size(models.run.device, weights, place.resources, has_readers=False), queue=1)
+        crew = Crew(DubWorker, (with_full_paths(models), with_full_paths(options)))
+        with WorkerPool[VideoToDub, VideoToDub](place.processes(crew, size), size) as pool:
             pool.start()
             progress.start()
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):

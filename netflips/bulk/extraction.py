@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-import torch
 
 from av2unit.config import vocabulary_of
 from av2unit.extractor import Decoding
@@ -25,14 +24,15 @@ from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
 from avcore.media.opening import open_media
 from avcore.notes import several
-from avcore.pool import Lost, PoolSize, PoolTask
+from avcore.pool import Lost, PoolTask, WorkerPool
+from avcore.processes import Crew, PoolSize
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names
+from netflips.bulk.place import place_at, resources_here, with_full_paths
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
 from netflips.bulk.run_folder import ShardFiles, require_same
-from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
@@ -281,8 +281,7 @@ def dry_run(
     require_same(settings.out_dir, settings.key() | model_key(models, settings))
     store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
     work = store.plan(manifest, retry_failed, is_trial=True)
-    resources = {"CPU": float(num_cores()), "GPU": float(torch.cuda.device_count())}
-    size = replace(spread, address=None).pool_size(models.device, file_size(models.encoder), resources)
+    size = replace(spread, address=None).pool_size(models.device, file_size(models.encoder), resources_here())
     return estimate(work, settings.for_device(models.device), models, size, num_samples)
 
 
@@ -305,15 +304,12 @@ class _Run:
             return
         left = several(sum(self._left.values()), "utterance"), several(len(self._left), "shard")
         LOG.info("%s to do, in %s; starting workers, which can take a minute on a busy machine", *left)
-        with ray_session(self._spread.num_readers, self._spread.address) as resources:
-            from netflips.bulk.pool import RayPool
-
-            models = self._models
-            if models.device == "auto":  # of a cluster: whether it has GPUs is known only now
-                models = replace(models, device="cuda" if resources.get("GPU") else "cpu")
+        with place_at(self._spread.address) as place:
+            models = replace(self._models, device=place.device(self._models.device))
             settings = self._settings.for_device(models.device)
-            size = self._spread.pool_size(models.device, file_size(models.encoder), resources)
-            with RayPool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
+            size = self._spread.pool_size(models.device, file_size(models.encoder), place.resources)
+            crew = Crew(ModelWorker, (models, settings), read_part, (settings,))
+            with WorkerPool[Source, int](place.processes(crew, size), size, has_readers=True) as pool:
                 pool.start()
                 self._progress.start()
                 for outcome in pool.run(shard_tasks(work, settings)):

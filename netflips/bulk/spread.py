@@ -7,7 +7,7 @@ from pathlib import Path
 from avcore.compute.memory import machine_memory_bytes
 from avcore.errors import UsageError
 from avcore.flags import flag
-from avcore.pool import PoolSize
+from avcore.processes import PoolSize
 
 _MEMORY_PART = 0.6
 _BYTES_BESIDE_WEIGHTS = 750 << 20

@@ -14,7 +14,6 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import probe
 from avdata.manifest import read_manifest
 from avdata.unit_store import read_units
-from netflips.bulk.session import ray_session
 from recipes.demo.heads.camera import Pose
 from recipes.demo.random.random_checkpoints import RENDERER, write_random_checkpoints
 from tests.avdata.prepare.made import read_rows, sound_bytes, talking_head, write_tar, write_zip
@@ -133,7 +132,7 @@ FORMS = (
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the corpora, the checkpoints and the scripts, on a machine that shows one core."""
     folder = tmp_path_factory.mktemp("desk")
-    with ray_session(1), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         write_random_checkpoints(folder, "tiny")
         (folder / "unit_av_renderer.pt").write_bytes((folder / RENDERER).read_bytes())
         patch.setenv("NETFLIPS_MODELS", str(folder / "models"))

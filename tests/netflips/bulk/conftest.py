@@ -1,18 +1,17 @@
-"""One Ray session for all tests here, and a small corpus."""
+"""A small corpus, and work on it without processes."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
 
 from avcore.media import write_lip_video, write_speech
-from avcore.pool import Finished, Lost, PoolSize, PoolTask
+from avcore.pool import Processes
+from avcore.processes import Call, Crew, DiedError, PoolSize
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
-from netflips.bulk.session import ray_session
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 
 LENGTHS = (53, 20, 75, 31, 53, 16, 40, 66, 25, 25)
@@ -20,50 +19,43 @@ LENGTHS = (53, 20, 75, 31, 53, 16, 40, 66, 25, 25)
 DEADLY = "deadly"
 
 
-@pytest.fixture(scope="session")
-def ray_here() -> Iterator[None]:
-    """Ray for the whole session; commands that start their own then use this one."""
-    with ray_session(2):
-        yield
+class HereProcesses(Processes):
+    """Stands in for processes where they are not what is tested: all is done in this one. Its workers die of DEADLY items."""
 
+    def __init__(self, crew: Crew, _: PoolSize) -> None:
+        self._crew = crew
 
-class HerePool:
-    """Stands in for RayPool where Ray's processes are not what is tested: it reads and works in this one. DEADLY items are lost."""
+    def new_worker(self, place: int) -> Any:
+        return self._crew.worker_class(*self._crew.arguments)
 
-    def __init__(
-        self,
-        worker_class: type,
-        given: Sequence[Any],
-        _: PoolSize,
-        read: Callable[..., Any] | None = None,
-        more: Sequence[Any] = (),
-    ) -> None:
-        self._worker, self._read, self._more = worker_class(*given), read, more
+    def load(self, worker: Any) -> Call:
+        return Call(True, worker.load())
 
-    def __class_getitem__(cls, _: Any) -> type[Self]:
-        return cls
+    def read(self, items: tuple[Any, ...]) -> Call:
+        if any(getattr(item, "id", "") == DEADLY for item in items):
+            return Call(True, error=DiedError("its worker died"))
+        return Call(True, self._crew.read(*self._crew.read_arguments, items) if self._crew.read else items)
 
-    def __enter__(self) -> Self:
-        return self
+    def process(self, worker: Any, parts: Sequence[Call]) -> Call:
+        errors = [part.error for part in parts if part.error]
+        return Call(True, error=errors[0]) if errors else Call(True, worker.process(*(part.result for part in parts)))
 
-    def __exit__(self, *_: object) -> None: ...
+    def wait(self, calls: Sequence[Call]) -> Sequence[Call]:
+        return calls
 
-    def start(self) -> None:
-        assert self._worker.load() == ""
+    def result(self, call: Call) -> Any:
+        if call.error:
+            raise call.error
+        return call.result
 
-    def run(self, tasks: Iterable[tuple[Any, PoolTask[Any]]]) -> Iterator[Finished[Any, Any] | Lost[Any, Any]]:
-        for label, task in tasks:
-            yield from (Lost(label, item, "its worker died") for item in task.items if getattr(item, "id", "") == DEADLY)
-            left = [[item for item in part if getattr(item, "id", "") != DEADLY] for part in task.parts]
-            yield Finished(
-                label, task, self._worker.process(*(self._read(*self._more, part) if self._read else part for part in left))
-            )
+    def end(self, worker: Any) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @pytest.fixture
-def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netflips.bulk.pool.RayPool", HerePool)
-    monkeypatch.setattr("netflips.bulk.extraction.ray_session", lambda *_: nullcontext({}))
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netflips.bulk.place.LocalProcesses", lambda crew, size, is_silent: HereProcesses(crew, size))
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str
     ]  # fmt: skip
 
 
-def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_videos_side_by_side(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dub_command.main(arguments) == 1
     out, bad = tmp_path / "out", str(tmp_path / "in" / "b.mp4")
     assert "1 of 3 inputs failed" in capsys.readouterr().err

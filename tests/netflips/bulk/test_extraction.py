@@ -41,9 +41,9 @@ def frames(out_dir: Path) -> dict[str, list[int]]:
 
 
 def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_features_come_along(
-    manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path, ray_here: None, request: pytest.FixtureRequest
+    manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Those of sound come from Ray's processes."""
+    """Those of sound come from processes of their own."""
     with np.load(parity_dir / "expected.npz") as expected:
         known = {case: expected[f"{case}.units"].tolist() for case in ("audio", "av_padded")}
     asked: dict[str, tuple[set[str], dict[str, Any]]] = {
@@ -53,7 +53,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
     for case, (modalities, more) in asked.items():
         settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0, **more)
         summary = extract(manifest, settings, encoder, Spread(workers=1, readers=2))
-        request.getfixturevalue("without_ray")
+        request.getfixturevalue("in_one_process")
         assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
         assert 0 < summary.progress.costs.padding_share < 0.5
         found = frames(settings.out_dir)
@@ -71,7 +71,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
 
 
 def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
-    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parity_dir: Path, ray_here: None
+    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parity_dir: Path
 ) -> None:
     """As on a cluster, whose workers were started elsewhere."""
     here = tmp_path / "here"
@@ -90,7 +90,7 @@ def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
     assert "units" not in index[0]
 
 
-@pytest.mark.usefixtures("without_ray")
+@pytest.mark.usefixtures("in_one_process")
 def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> None:
     head, num_frames = Head(3), 30
     with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
@@ -123,7 +123,7 @@ def damaged(manifest: Manifest, folder: Path) -> Manifest:
     return replace(manifest, entries=(*broken, *manifest.entries))
 
 
-@pytest.mark.usefixtures("without_ray")
+@pytest.mark.usefixtures("in_one_process")
 def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path, corpus: Path
 ) -> None:
@@ -147,7 +147,7 @@ def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
     assert list(found) == ["text", *(entry.id for entry in manifest.entries)]
 
 
-@pytest.mark.usefixtures("without_ray")
+@pytest.mark.usefixtures("in_one_process")
 def test_an_utterance_that_workers_die_of_is_set_aside_and_the_others_are_written(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings
 ) -> None:

@@ -1,11 +1,8 @@
 """SIGKILL in the middle of a line, and the run that goes on: nothing twice, nothing missing, the same bytes."""
 
-import os
-import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,17 +13,13 @@ from avcore import journal
 from avcore.media import write_speech
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.extraction import extract
-from netflips.bulk.session import remove_stale_folders
 from netflips.bulk.settings import ExtractModels
 from netflips.bulk.spread import Spread
 from tests.netflips.bulk.conftest import rows_of
 from tests.netflips.bulk.killed_run import settings_for
 
-pytestmark = pytest.mark.usefixtures("ray_here")
 NUM = 60
 FATAL = 11
-LINGERING = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
-"""Ray's helpers that end only a minute after the process that started them was killed."""
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +35,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return read_manifest(folder / "manifest.jsonl")
 
 
-def processes_with(token: str) -> dict[int, str]:
-    """Processes that have a secret in their environment, with the beginning of their command line."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if token.encode() in (folder / "environ").read_bytes():
-                found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")[0]
-        except OSError:
-            continue
-    return found
-
-
-def end(token: str) -> None:
-    """Wait for what a killed run started to end, and end its slow helpers."""
-    deadline = time.monotonic() + 60
-    while left := {pid: name for pid, name in processes_with(token).items() if not name.startswith(LINGERING)}:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
-    for pid in processes_with(token):
-        os.kill(pid, signal.SIGKILL)
-
-
 def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     unbroken, killed = settings_for(tmp_path / "unbroken"), settings_for(tmp_path / "killed")
-    token = secrets.token_hex(16)
     command = [sys.executable, "-m", "tests.netflips.bulk.killed_run", str(many.root / "manifest.jsonl"), str(encoder.encoder)]
-    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    run = subprocess.run([*command, str(killed.out_dir), str(FATAL)], env=environment, capture_output=True, text=True, check=False)
-    end(token)
+    run = subprocess.run([*command, str(killed.out_dir), str(FATAL)], capture_output=True, text=True, check=False)
     assert run.returncode == -signal.SIGKILL, run.stderr
-    remove_stale_folders()
 
     work = sorted((killed.out_dir / "work").glob("*.jsonl"))
     before = rows_of(killed.out_dir / "shards") + [row for path in work for row in journal.read(path)]
@@ -81,7 +48,7 @@ def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: 
 
     resumed = extract(many, killed, encoder, Spread(1, 2), is_quiet=True)
     assert (resumed.num_before, resumed.progress.done) == (len(before), NUM - len(before))
-    request.getfixturevalue("without_ray")
+    request.getfixturevalue("in_one_process")
     whole = extract(many, unbroken, encoder, Spread(1, 2), is_quiet=True)
     assert whole.progress.done == NUM
     assert Counter(row["id"] for row in rows_of(killed.out_dir / "shards")) == Counter(entry.id for entry in many.entries)

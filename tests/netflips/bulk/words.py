@@ -42,3 +42,15 @@ class NeverWorker(WordWorker):
 
     def process(self, *_: list[str]) -> tuple[int, list[str], int]:
         os._exit(1)
+
+
+class ModellessWorker(WordWorker):
+    """Says what is wrong with its models, or dies over them where nothing is."""
+
+    def __init__(self, wrong: str) -> None:
+        self._wrong = wrong
+
+    def load(self) -> str:
+        if not self._wrong:
+            os._exit(1)
+        return self._wrong

@@ -1,0 +1,169 @@
+"""A Ray cluster that runs already: joined quietly, left as it was; the only module that imports Ray.
+
+What is read goes from reader to worker without passing through this process.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from avcore.command import stopped_by_sigterm
+from avcore.errors import UsageError
+from avcore.pool import Processes, WorkersFailError
+from avcore.processes import ONE_THREAD, Crew, DiedError, PoolSize
+
+os.environ.update(
+    {
+        **ONE_THREAD,
+        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are told by us
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
+    }
+)  # Ray reads it once, when it is imported
+try:
+    import ray
+    from ray.exceptions import (
+        ActorUnavailableError,
+        NodeDiedError,
+        ObjectLostError,
+        RayActorError,
+        RayError,
+        RayTaskError,
+        WorkerCrashedError,
+    )
+except ImportError as error:
+    raise UsageError("--address needs Ray", found=error, hint="pip install 'ray>=2.50' (`make env` has it)") from error
+
+LOG = logging.getLogger("netflips")
+_PATIENCE_S, _LONGEST_WAIT_S = 60.0, 900.0
+"""Until it is said that new workers find no place, and until a run ends that has no other workers."""
+_LOOK_EVERY_S, _KNOCK_S = 5.0, 10.0
+_NODE_LOST = ("node has died", "node was terminated")
+"""In what Ray says of an actor whose machine went away."""
+_READERS_FAULT = (WorkerCrashedError, NodeDiedError, RayTaskError, ObjectLostError)
+"""Errors of a worker's call that come from what it was to be given, and leave the worker alive."""
+
+
+@contextmanager
+def joined(address: str) -> Iterator[tuple[dict[str, float], Callable[[Crew, PoolSize], Processes]]]:
+    """Join the cluster at `address` (host:port or `auto`) for a block; within another session, use that.
+
+    Yields what there is (`CPU`, `GPU` and more) and what makes processes there. Raises UsageError for one that cannot be reached.
+    """
+    if ray.is_initialized():
+        yield ray.cluster_resources(), RayProcesses
+        return
+    require_listening(address)
+    settings = {"logging_level": "error", "log_to_driver": False, "configure_logging": False}
+    try:
+        ray.init(address=address, runtime_env={"env_vars": ONE_THREAD}, **settings)
+    except Exception as error:  # Ray raises bare ones
+        what = "the Ray cluster cannot be joined"
+        raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
+    try:
+        with stopped_by_sigterm():  # Ray's own handler would abort the process
+            yield ray.cluster_resources(), RayProcesses
+    finally:
+        ray.shutdown()
+
+
+def require_listening(address: str) -> None:
+    """Raise UsageError when nothing listens at host:port; Ray itself would try for a quarter of an hour."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return  # `auto`: Ray knows where
+    try:
+        socket.create_connection((host, int(port)), _KNOCK_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UsageError("there is no Ray cluster", expected="--address host:port or auto", found=f"{address}: {error}") from error
+
+
+class RayProcesses(Processes):
+    """Workers as actors, readers as tasks, spread over the machines of a cluster. A call is a reference to an object of Ray's."""
+
+    def __init__(self, crew: Crew, size: PoolSize) -> None:
+        options = {"num_cpus": size.cpus, "num_gpus": size.gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        self._new_actor: Callable[[], Any] = lambda: ray.remote(crew.worker_class).options(**options).remote(*crew.arguments)
+        self._read: Callable[[tuple[Any, ...]], Any] = ray.put
+        if crew.read is not None:
+            read = ray.remote(crew.read).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
+            self._read = lambda items: read.remote(*crew.read_arguments, items)
+        self._workers: list[Any] = []
+        self._loading, self._at_work = set[Any](), set[Any]()
+        self._has_warned = False
+
+    def new_worker(self, place: int) -> Any:
+        """Start an actor, on whatever machine has room."""
+        self._workers.append(self._new_actor())
+        return self._workers[-1]
+
+    def load(self, worker: Any) -> Any:
+        """Have a worker load its models."""
+        self._loading.add(call := worker.load.remote())
+        return call
+
+    def read(self, items: tuple[Any, ...]) -> Any:
+        """Have a part read."""
+        return self._read(items)
+
+    def process(self, worker: Any, parts: Sequence[Any]) -> Any:
+        """Have a worker do a task."""
+        self._at_work.add(call := worker.process.remote(*parts))
+        return call
+
+    def wait(self, calls: Sequence[Any]) -> Sequence[Any]:
+        """Wait until a call has ended. Raises WorkersFailError when there is no worker any more, and no place for another."""
+        begin = time.monotonic()
+        while not (ready := ray.wait(list(calls), num_returns=1, timeout=_LOOK_EVERY_S, fetch_local=False)[0]):
+            waited_s, num_loading = time.monotonic() - begin, len(self._loading.intersection(calls))
+            if num_loading and not self._has_warned and waited_s > _PATIENCE_S:
+                self._has_warned = True
+                LOG.warning("%d of %d workers wait for a place: is the cluster smaller now?", num_loading, len(self._workers))
+            if num_loading and self._at_work.isdisjoint(calls) and waited_s > _LONGEST_WAIT_S:
+                what = f"no worker has found a place for {_LONGEST_WAIT_S / 60:.0f} min"
+                raise WorkersFailError(what, hint="the same command goes on when the cluster has its machines again")
+        return list(ready)
+
+    def result(self, call: Any) -> Any:
+        """Return what came of a call."""
+        self.wait([call])
+        self._loading.discard(call)
+        self._at_work.discard(call)
+        try:
+            return ray.get(call)
+        except RayError as error:
+            cause = getattr(error, "cause", None) or error
+            if not isinstance(cause, RayError):
+                raise cause from error
+            is_away = _is_node_lost(cause) or isinstance(cause, ActorUnavailableError)
+            raise DiedError(_reason(cause), was_worker=not isinstance(error, _READERS_FAULT), is_blamed=not is_away) from error
+
+    def end(self, worker: Any) -> None:
+        """End the process of a worker."""
+        self._workers.remove(worker)
+        ray.kill(worker)
+
+    def close(self) -> None:
+        """End all workers; readers end with the session."""
+        for worker in self._workers:
+            ray.kill(worker)
+
+
+def _is_node_lost(error: RayError) -> bool:
+    """Return whether a machine of the cluster went away, with whatever ran there."""
+    return isinstance(error, NodeDiedError) or (isinstance(error, RayActorError) and any(text in str(error) for text in _NODE_LOST))
+
+
+def _reason(error: RayError) -> str:
+    """Return one line for a call that failed."""
+    if isinstance(error, WorkerCrashedError):
+        return "the process that read it died"
+    if _is_node_lost(error):
+        return "its machine went away"
+    if isinstance(error, ActorUnavailableError):  # whether its machine or it alone is gone is not known then
+        return "it could not be reached any more"
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
