@@ -166,8 +166,6 @@ MUTANTS = (
         _PASTED),
     Mutant("avcore.faces.crop", "if upper else top", "if not upper else top", _PASTED),
     Mutant("avcore.faces.geometry", "np.minimum(place + reach + 1, len(run))", "np.minimum(place + reach, len(run))", _BOXES),
-    Mutant("avcore.faces.boxes", "abs(after - here) < abs(here - source)", "abs(after - here) <= abs(here - source)",
-        f"{_BOXES}::test_filling_gaps"),
     # subtitles and scripts
     Mutant("netflips.subtitles.cues", "        or _shot_at(held[-1], cuts) != _shot_at(word, cuts)\n", "",
         f"{_CUES}rules_hold_for_any_words {_CUES}a_short_word_stays_for_a_second_and_a_subtitle_ends_with_its_shot_or_sentence"),
