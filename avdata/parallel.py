@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.files import require_file
@@ -18,6 +20,8 @@ from avdata.unit_store import SHARD_SUFFIX, UNIT_SUFFIXES
 
 LOG = logging.getLogger(__name__)
 _SHOWN = 50
+StoredIds = NDArray[np.signedinteger[Any]]
+"""Units in the fewest bytes that hold their vocabulary (see `UnitReading.number`), of which a million sentences fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,22 @@ class UnitReading:
     num_units: int = 1000
     offset: int = 0
 
+    @property
+    def number(self) -> np.dtype[np.signedinteger[Any]]:
+        """The format that units are stored in: int16 for the published 1,000."""
+        return np.dtype(next(one for one in (np.int16, np.int32, np.int64) if self.num_units <= np.iinfo(one).max))
+
 
 @dataclass
 class UnitCorpus:
-    """Merged units by id, int64 [U] each, where each was found, and one line for each that is bad.
+    """Merged units by id, [U] each in the fewest bytes, where each was found, and one line for each that is bad.
 
     steps: their length by id, in steps of 20 ms, where `is_timed`: some of them have durations or repeats.
     vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
     """
 
     path: Path
-    units: dict[str, Ids] = field(default_factory=dict)
+    units: dict[str, StoredIds] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -52,7 +61,7 @@ class UnitCorpus:
         self.places[name] = place
         try:
             ids = read()
-            self.units[name] = merged_units(ids, place, reading)
+            self.units[name] = merged_units(ids, place, reading).astype(reading.number)
             self.steps[name] = steps or len(ids)
         except InputError as error:
             self.problems.append(str(error))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from fairseq.data import indexed_dataset
 
 from avcore.errors import UsageError
+from avdata.parallel import UnitReading
 from avdata.published.utut import read_samples
 from avdata.splits import SplitPlan, divide_speakers
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
@@ -299,3 +302,36 @@ def test_languages_without_common_names_are_refused(tmp_path: Path, capsys: pyte
     assert prepare_tables(arguments) == 2
     assert "no two languages" in capsys.readouterr().err
     assert prepare_tables(["--units", "en", "--out", str(tmp_path / "data")]) == 2
+
+
+@pytest.mark.parametrize(("num_units", "stored"), [(NUM_UNITS, np.int16), (40_000, np.int32), (70_000, np.int32)])
+def test_units_are_held_in_the_fewest_bytes_and_written_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_units: int, stored: type
+) -> None:
+    """The folder is that of rows of int64, and the binaries are fairseq's own, above 32,767 and above 65,535 too."""
+    corpora = sentences(30)
+    for language in ("en", "ko"):
+        corpora[language] = {name: [num_units - 1 - unit for unit in units] for name, units in corpora[language].items()}
+    sides = [write_rows(tmp_path / f"{language}.jsonl", corpora[language]) for language in ("en", "ko")]
+    assert UnitReading(num_units).number == stored
+    assert _pairs(tmp_path / "data", *sides, "--num-units", str(num_units)) == 0
+    monkeypatch.setattr(UnitReading, "number", np.dtype(np.int64))
+    assert _pairs(tmp_path / "wide", *sides, "--num-units", str(num_units)) == 0
+    names = sorted(path.relative_to(tmp_path / "data") for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert all((tmp_path / "data" / name).read_bytes() == (tmp_path / "wide" / name).read_bytes() for name in names)
+    units = [[int(unit) for unit in line.split()] for line in _lines(tmp_path / "data", "train", "ko")]
+    builder = indexed_dataset.make_builder(str(tmp_path / "theirs.bin"), "mmap", num_units + 4)
+    for row in units:
+        builder.add_item(torch.tensor([*(unit + 4 for unit in row), 2]))
+    builder.finalize(str(tmp_path / "theirs.idx"))
+    for kind in ("bin", "idx"):
+        assert (tmp_path / "data" / f"train.en-ko.ko.{kind}").read_bytes() == (tmp_path / f"theirs.{kind}").read_bytes()
+
+
+def test_preparing_loads_neither_torch_nor_fairseq(tmp_path: Path) -> None:
+    """They take half a gigabyte, as much as the units of 100,000 pairs."""
+    folders = write_folders(tmp_path / "units", 30)
+    code = "import sys; from unit2unit.training.prepare_pairs import main; assert main(sys.argv[1:]) == 0; "
+    code += "assert not {'torch', 'fairseq'} & sys.modules.keys()"
+    arguments = ["--source", folders["en"], "--target", folders["ko"], "--out", tmp_path / "data", "--num-units", str(NUM_UNITS)]
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)

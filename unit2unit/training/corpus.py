@@ -1,6 +1,7 @@
 """Corpora to train on: how units are read and divided, paired by id, and written as a data folder, whole or not at all."""
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -17,9 +18,8 @@ from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
 from avcore.texts import read_json
 from avcore.units import Ids
-from avdata.parallel import UnitCorpus, UnitReading
+from avdata.parallel import StoredIds, UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
-from unit2unit.model import LENGTH_TAGS
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
 LIMITS = ("max_len_a", "max_len_b")
@@ -30,7 +30,7 @@ MAX_UNITS = 1021
 _LEAST_JUDGED, _MOST_OF_ONE = 10, 0.5
 """Units of a sequence that is looked at, and the share above which one unit is too much of it."""
 _FITTING, _STEEPEST, _SLOPE_STEP, _ROUND_UP = 0.999, 3.0, 0.1, 10
-Pair = tuple[Ids, Ids]
+Pair = tuple[StoredIds, StoredIds]
 EVEN = (0.9, 1.1)
 """Ratios of durations, target to source, at which a translation is as long as its original."""
 
@@ -110,7 +110,7 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
     return PairSet(pairs, source.problems + target.problems, unpaired, unfit)
 
 
-def is_monotone(units: Ids) -> bool:
+def is_monotone(units: StoredIds) -> bool:
     """Return whether one unit makes up most of a merged sequence of some length, as where an encoder or a recording is broken."""
     return len(units) >= _LEAST_JUDGED and bool(np.bincount(units).max() > _MOST_OF_ONE * len(units))
 
@@ -134,11 +134,12 @@ def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
 def pair_contents(pair: Pair, text: str = "") -> list[bytes]:
     """Return what of a pair must not be in two splits: its source, its target, and the letters of what it says, "" = not known.
 
-    Two readings of a sentence never have the same units.
+    Two readings of a sentence never have the same units. Each is a digest of 16 bytes, which takes less memory than what it names.
     """
     letters = "".join(sign for sign in text.casefold() if sign.isalnum())
     units = [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
-    return [*units, b"text" + letters.encode()] if letters else units
+    contents = [*units, b"text" + letters.encode()] if letters else units
+    return [hashlib.blake2b(content, digest_size=16).digest() for content in contents]
 
 
 def require_free(path: Path, is_replaced: bool, inputs: Iterable[str | Path]) -> None:
@@ -198,6 +199,8 @@ def duration_ratios(pairs: Iterable[str], source: UnitCorpus, target: UnitCorpus
 
 def length_tag(ratio: float) -> int:
     """Return the tag of a pair by how many times as long as its source the target is."""
+    from unit2unit.model import LENGTH_TAGS  # which loads torch: preparing does without
+
     return LENGTH_TAGS["short" if ratio < EVEN[0] else "long" if ratio > EVEN[1] else "even"]
 
 

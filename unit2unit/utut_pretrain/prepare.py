@@ -10,8 +10,8 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import bars, track
-from avcore.units import Ids, normalise_language, write_unit_file
-from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
+from avcore.units import normalise_language, write_unit_file
+from avdata.parallel import StoredIds, UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS, RATIO
 from avdata.splits import divide_speakers
 from unit2unit.training.corpus import (
@@ -114,7 +114,7 @@ def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Sequenc
         ratios = duration_ratios(names, *(corpora[language] for language in pair))
         writer.writerow((*COLUMNS, RATIO) if ratios else COLUMNS)
         for number, name in enumerate(names):
-            sides: list[tuple[str, Ids]] = [(language, corpora[language].units[name]) for language in pair]
+            sides: list[tuple[str, StoredIds]] = [(language, corpora[language].units[name]) for language in pair]
             cells = [cell for language, units in sides for cell in (_unit_file(Path(), language, name).as_posix(), len(units))]
             writer.writerow([*cells, f"{ratios[number]:.3f}"] if ratios else cells)
 
