@@ -27,6 +27,15 @@ _OF_ONE_RUN = (_FOLDER, METRICS_FILE, BOARD_FOLDER, CONFIG_FILE, WANDB_FILE, LOG
 """What is put aside when another run begins in the folder. What was computed of the data stays."""
 _MARGIN = 1 << 20
 """Bytes that a checkpoint needs beside its tensors."""
+_WRITER = "[enforce fail at inline_container"
+
+
+def unwritten(error: OSError | RuntimeError, path: Path) -> OutputError:
+    """Return what to say where torch's writer fails. Of a write that was cut off it knows places in its own source alone."""
+    told = reason(error)
+    free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB free"
+    found = f"a write that was cut off, {free}" if told.startswith(_WRITER) else f"{told}; {free}"
+    return OutputError("the checkpoint cannot be written", path=path, found=found, hint="a full disk, or a limit on it?")
 
 
 class Found(NamedTuple):
@@ -58,7 +67,7 @@ class RunFolder:
                 try:
                     torch.save(state, temporary)
                 except RuntimeError as error:  # of torch's own writer, whatever went wrong
-                    raise OutputError("the checkpoint cannot be written", path=path, found=self._room(reason(error))) from error
+                    raise unwritten(error, path) from error
         numbered = sorted(self._folder.glob("step_*.pt"))
         for old in numbered[: max(0, len(numbered) - self._keep)]:
             old.unlink()
@@ -76,8 +85,8 @@ class RunFolder:
                 hint="make room there, or lower loop.keep",
             )  # fmt: skip
 
-    def _room(self, more: str = "") -> str:
-        return "; ".join(filter(None, (more, f"{shutil.disk_usage(self._folder).free / 1e6:,.0f} MB free")))
+    def _room(self) -> str:
+        return f"{shutil.disk_usage(self._folder).free / 1e6:,.0f} MB free"
 
     def find(self, resume: str) -> Found | None:
         """The checkpoint to go on from: resume is `auto`, `never` or the path that a run begins from.

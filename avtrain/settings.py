@@ -16,7 +16,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException, ValidationError
 from yaml import YAMLError
 
 from avcore.bounds import require_bounds
@@ -69,6 +69,8 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
 def _complaint(error: HydraException | OmegaConfBaseException, name: str, schema: type[Any]) -> UsageError:
     """Return what does not fit in a config; of a key that there is not, those that are close."""
     key = str(getattr(error, "full_key", "") or "")
+    if key and isinstance(error, ValidationError):
+        return UsageError(f"the setting {key} is of another kind", found=reason(error))
     if not isinstance(error, ConfigKeyError) or not key:
         return UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error))
     known = list(_keys(schema))

@@ -11,6 +11,7 @@ from avcore.loading import loading
 CORPORA = {
     "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
     "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "kspon": ("avdata.prepare.kspon", "KsponSpeech: Korean talk, sound without a header"),
     "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences, read in English and in Korean"),
     "cv": ("avdata.prepare.common_voice", "Common Voice: one language"),
     "kaldi": ("avdata.prepare.kaldi", "a folder of Kaldi or ESPnet: wav.scp, text, utt2spk, segments"),

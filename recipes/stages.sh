@@ -1,6 +1,6 @@
 # What the recipes share: options, and stages that are done once. Source it; needs bash 4.
 #   run.sh [--stage N] [--stop-stage M] [--VARIABLE VALUE ...]      any variable that the recipe sets before `read_options "$@"`
-stage=1
+stage=0
 stop_stage=99
 
 read_options() {
@@ -41,11 +41,17 @@ run_stage() {
     printf %s "$*" >"$mark"
 }
 
+# check_training NUMBER SETTINGS: refuse what cannot be trained with before days of preparation, unless the run ends before stage NUMBER.
+check_training() {
+    ((stop_stage < $1)) || run_stage 0 "can it be trained with these settings?" \
+        python -m unit2unit.utut_finetune.finetune "${@:2}" check_only=true data_dir=
+}
+
 # asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/$run/translate.jsonl and hear it, beside the recordings.
 asr_bleu() {
     [[ $renderer ]] || return 0
     run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" --target "$3" \
-        --unit2av-path "$renderer" --out-dir "$exp/$run/spoken"
-    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" --metrics seamless \
+        --to "$target" --unit2av-path "$renderer" --out-dir "$exp/$run/spoken"
+    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" --metrics seamless --lang "$target" \
         --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
 }

@@ -135,6 +135,7 @@ def test_a_full_disk_costs_a_line_and_no_more_while_there_is_another_chance(
     result = trainer.train()
     assert caplog.text.count("training goes on, and saves the next time") == 1
     assert "MB free" in caplog.text
+    assert "inline_container" not in caplog.text
     folder = tmp_path / "checkpoints"
     assert not (folder / "step_00000010.pt").exists()
     assert read_state(folder / "best.pt")["position"]["best"] == result.best

@@ -129,6 +129,16 @@ def test_the_paper_s_table_is_filled_from_a_corpus_in_its_layout(models: Path, p
     assert [line for line in again.stdout.splitlines() if line.startswith("stage") and not line.endswith("done before")] == []
 
 
+@pytest.mark.parametrize("recipe", ["kox", "public"])
+def test_an_update_that_cannot_be_made_is_refused_before_anything_is_prepared(models: Path, tmp_path: Path, recipe: str) -> None:
+    several = "fairseq.distributed_training.distributed_world_size=8 fairseq.distributed_training.ddp_backend=legacy_ddp"
+    options = {"exp": tmp_path / "exp", "translator": models / TRANSLATOR, "config": "unit2unit/finetune"}
+    done = _run(f"{recipe}/run.sh", **options, train_with=f"{several} fairseq.common.cpu=true")
+    assert done.returncode == 2
+    assert "an update cannot be divided among the processes; expected update_tokens=8192 or more" in done.stderr
+    assert not (tmp_path / "exp").exists()
+
+
 def test_an_option_that_a_recipe_lacks_is_named() -> None:
     refused = _run("kox/run.sh", epochs=3)
     assert refused.returncode == 2

@@ -17,7 +17,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avtrain.entry import read_config
-from tests.unit2unit.phrasebook import NUM_UNITS, prepare_stage
+from tests.unit2unit.phrasebook import NUM_UNITS, prepare_stage, write_folders
 from tests.unit2unit.tiny import tiny_config, write_tiny
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.checks import check_device, dictionary_size
@@ -27,6 +27,7 @@ from unit2unit.training.entry import pretrain as pretrain
 from unit2unit.training.export import write_fairseq
 from unit2unit.training.launch import fairseq_config
 from unit2unit.training.machine import follow_memory, require_fairseq
+from unit2unit.training.prepare_pairs import main as prepare_pairs
 from unit2unit.training.start import follow_start, read_translator_start
 from unit2unit.utut_finetune.add_language import main as add_language
 
@@ -108,6 +109,27 @@ def test_what_does_not_fit_together_is_named(
     init = [] if start is None else [f"init={_translator(tmp_path, **start)}"]
     told = refused(*init, *settings)
     assert [word for word in words if word not in told] == []
+
+
+def test_settings_are_looked_at_before_there_are_data(tell: Tell, refused: Tell, tmp_path: Path) -> None:
+    """A recipe asks before it extracts. The language may still be missing: `add_language` adds it later."""
+    start = _translator(tmp_path, languages=("en", "es"))
+    assert "data were not looked at" in tell("data_dir=", f"init={start}")
+    several = ["fairseq.distributed_training.distributed_world_size=8", "fairseq.distributed_training.ddp_backend=legacy_ddp"]
+    small = ["fairseq.dataset.max_tokens=auto", "fairseq.optimizer.update_freq=auto", "update_tokens=1024"]
+    told = refused("data_dir=", f"init={start}", *several, *small)
+    assert "an update cannot be divided among the processes; expected update_tokens=8192 or more" in told
+
+
+def test_the_pair_is_that_of_the_data_where_none_is_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    given = ["--source", folders["en"], "--target", folders["es"], "--target-lang", "es", "--num-units", NUM_UNITS]
+    assert prepare_pairs([*map(str, given), "--valid", "2", "--test", "2", "--out", str(tmp_path / "data")]) == 0
+    settings = [f"data_dir={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", f"init={_translator(tmp_path)}"]
+    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
+    assert "pairs of en and es: taken from it" in capsys.readouterr().err
+    assert finetune(["--config", "unit2unit/finetune_debug", *settings, "fairseq.task.target_lang=ko"]) == 2
+    assert "no dict.ko.txt" in capsys.readouterr().err
 
 
 def test_data_of_the_other_training(refused: Tell) -> None:

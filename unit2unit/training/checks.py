@@ -11,7 +11,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
 from avdata.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
-from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
+from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast, is_stated
 from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary, transcript_file
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
@@ -19,6 +19,7 @@ from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_tra
 
 _PUBLISHED_LIMITS = dict(zip(LIMITS, (0, 200), strict=True))
 """Of the published checkpoints' search."""
+_PAIR = ("source_lang", "target_lang")
 _PREPARE_PAIRS = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 _PREPARE_TABLES = "make it with python -m unit2unit.utut_pretrain.prepare"
 
@@ -56,11 +57,18 @@ def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: in
 
 
 def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
-    """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
+    """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed.
+
+    With `check_only` and no data the settings and the size of the checkpoint alone: whether an update can be made is known before
+    days of extraction, and a language may still be added.
+    """
     run = check_device(run)
     UnitNoise.of(run.options())
     start = read_translator_start(run)
     run = follow_start(run, start, stated)
+    if run.check_only and not run.data_dir:
+        return run
+    run = follow_pair(run, stated)
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
         if language not in languages(run):
@@ -89,6 +97,16 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     _say_validation(run, data)
     run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
+
+
+def follow_pair(run: TrainingRun, stated: Stated) -> TrainingRun:
+    """Return the run with the languages of its data, where none are stated."""
+    found = read_report(Path(run.data_dir)).get("languages")
+    names = [run.option(name) for name in _PAIR]
+    if any(is_stated(name, stated) for name in _PAIR) or not isinstance(found, list) or len(found) != 2 or found == names:
+        return run
+    LOG.info("%s: pairs of %s and %s: taken from it", run.data_dir, *found)
+    return run.changed("task", dict(zip(_PAIR, map(str, found), strict=True)))
 
 
 def follow_search_limit(run: TrainingRun, needed: Mapping[str, float]) -> TrainingRun:

@@ -25,8 +25,9 @@ class TrainingRun:
     `prepare` (pre-training). init: checkpoint to start from, whose languages and sizes the run takes, None = untrained.
     resume: `auto` goes on from the last checkpoint in run_dir, `never` begins anew and puts an earlier run aside. units_vocabulary:
     fingerprint of the units' quantizer where the data do not say it. allow_other_vocabulary: train although data and
-    checkpoint come from different quantizers. check_only: stop before the first step. max_minutes: end after this much
-    training time, counted over resumes, if `max_update` does not end it before, 0 = no limit; the schedule
+    checkpoint come from different quantizers. check_only: stop before the first step; with `data_dir=` only
+    settings are looked at. max_minutes: end after this much training time, counted over resumes, if `max_update` does not end it
+    before, 0 = no limit; the schedule
     `timed_polynomial_decay` ends its decay then. update_tokens: of an update in all processes, where `max_tokens` or `update_freq`
     is `auto`; 0 = what fits. generation: search settings stored with the model. fairseq: sections of
     fairseq's options; the sections' names are for the reader.

@@ -33,6 +33,7 @@ from omegaconf import open_dict
 
 from avcore.errors import OutputError, UsageError, reason
 from avcore.units import Ids
+from avtrain.checkpoints import unwritten
 from avtrain.config import MOST_LEFT_OUT
 from avtrain.started import seed_of
 from unit2unit.training.optim import TimedPolynomialDecay
@@ -158,8 +159,7 @@ def save_or_tell(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -
     try:
         return _released_saving(trainer, filename, extra_state)
     except (OSError, RuntimeError) as error:
-        found = f"{reason(error)}; {shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
-        raise OutputError("the checkpoint cannot be written", path=filename, found=found) from error
+        raise unwritten(error, Path(filename)) from error
 
 
 def upgrade_completed(state: dict[str, Any]) -> Any:

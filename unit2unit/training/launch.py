@@ -45,7 +45,9 @@ def train(run: TrainingRun) -> None:
     """Train until the run's end, going on from its last checkpoint when there is one."""
     cfg = fairseq_config(run)
     if run.check_only:
-        LOG.info("the run can start")
+        LOG.info(
+            "the run can start" if run.data_dir else "the settings are those of a run that can be made; data were not looked at"
+        )
         return
     number = int(cfg.distributed_training.distributed_world_size)
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:

@@ -42,6 +42,7 @@ def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pyte
         ("grid", "talks/x.mp4", ["this is not the layout of"]),
         ("kaldi", "readme.md", ["wav.scp of the Kaldi folder is not there"]),
         ("kox", "a.wav", ["not the layout of Ko-X"]),
+        ("kspon", "a.pcm", ["not the layout of KsponSpeech", "scripts/train.trn"]),
         ("lrs", "talks/x.mp4", ["this is not the layout of"]),
         ("video", "a.txt", ["there is no video in this folder"]),
         ("zeroth", "readme.md", ["not the layout of Zeroth", "readme.md", "tar xzf zeroth_korean.tar.gz"]),
