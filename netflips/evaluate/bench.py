@@ -11,7 +11,7 @@ are BENCH/table.md, metrics.json, page.html, whose players play the files of BEN
 import itertools
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from os.path import relpath
@@ -24,20 +24,20 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_place, write_text
-from avcore.journal import folder_lock, iter_rows
+from avcore.journal import folder_lock
 from avcore.notes import aligned, print_text, several
 from avcore.progress import Progress, bars
 from avcore.statistics import Figure
 from avcore.texts import parse_yaml, read_yaml
 from netflips.checkout import from_checkout
-from netflips.evaluate.cases import DUBBED, CaseFiles, check_media, other_texts_in
+from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 from netflips.evaluate.command import BenchOptions
 from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import DUBS, FigureKind, Missing
 from netflips.evaluate.metrics.text import OURS
 from netflips.evaluate.page import rendered
-from netflips.evaluate.records import AskedFigures, Place, Record
-from netflips.evaluate.suite import measure, settings_of
+from netflips.evaluate.records import AskedFigures, Place, Record, Suite
+from netflips.evaluate.suite import measure, suite_of
 from netflips.evaluate.table import Cell, Row, as_json, rows_of, with_interval
 from netflips.subtitles.given import read_subtitles
 from netflips.version import __version__
@@ -59,6 +59,8 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 """What a standing is of: each area weighs alike, and within it each figure."""
 _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
 """Figures that should be near something: the nearer, the better."""
+_PAIRS = 20
+"""Of the page for listening."""
 _LEAST_CLIPS = 5
 """Of fewer, a bootstrap takes chance for a difference."""
 _SAID = "what a program meant to say, not what is heard"
@@ -69,8 +71,8 @@ _QUESTION = "Which of the two is the better Korean dub?"
 
 def compare_programs(options: BenchOptions) -> None:
     """Make clips where there are none, dub them by the roads, and compare all that dubbed them. Raises NetflipsError."""
-    if options.number < 1 or options.pairs < 1:
-        raise UsageError("--number and --pairs must be 1 or more", found=f"{options.number} and {options.pairs}")
+    if options.number < 1:
+        raise UsageError("--number must be 1 or more", found=options.number)
     folder, known = options.folder, roads()
     wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
     if unknown := [one for one in wanted if one not in known]:
@@ -91,33 +93,18 @@ def compare_programs(options: BenchOptions) -> None:
             for system in (one for one in systems if clip.id in one.dubs):
                 dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
                 report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
-                cases.append(
-                    CaseFiles(id_, dub, clip.source, None, clip.reference_text, "", "ko", report, system.folder, clip.other_texts)
-                )
+                cases.append(replace(clip, id=id_, dub=dub, report=report, group=system.folder))
         check_media(cases, folder / MANIFEST)
-        settings = settings_of(options, cases, DUBS, "Bench")
-        settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
+        suite = suite_of(options, cases, DUBS, "Bench", baselines=False)
         with folder_lock(folder / _MEASURED):
-            found, _, facts = measure(cases, settings, folder / _MEASURED, progress)
-    rows = [*side_by_side(found, clips, systems, settings.asked[""].figures), _of_subtitles(clips, systems)]
-    table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
+            found, _, facts = measure(suite, folder / _MEASURED, progress)
+    rows = side_by_side(found, clips, systems, suite)
+    table = write_bench(folder, clips, systems, rows, {**facts, "clips": str(len(clips))}, left)
     print_text(table.rstrip("\n"))
     LOG.info("written: %s", folder / PAGE)
 
 
 # Clips, roads and systems
-
-
-@dataclass(frozen=True)
-class BenchClip:
-    """A line of the manifest. other_texts: how else what it says may be said. subtitles: of what a dub should say, with times;
-    None = there are none."""
-
-    id: str
-    source: Path
-    reference_text: str
-    subtitles: Path | None = None
-    other_texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,36 +119,12 @@ class System:
     texts: Mapping[str, str]
 
 
-def read_clips(folder: Path) -> list[BenchClip]:
-    """Read the manifest of a bench. An id may be a number.
-
-    Raises InputError for lines that are none, what is no text, twice the same id, and files that are not there.
-    """
-    path, found = folder / MANIFEST, dict[str, BenchClip]()
-    for number, row in iter_rows(path):
-        if type(row.get("id")) is int:  # what people write
-            row = {**row, "id": str(row["id"])}
-        named = ("id", "source", "reference_text", "subtitles")
-        if plain := [name for name in named if row.get(name) is not None and not isinstance(row[name], str)]:
-            raise InputError(f"line {number}: {plain[0]} is no text", path=path, expected=_FORM, found=row[plain[0]])
-        lacking = [name for name in ("id", "source", "reference_text") if not (row.get(name) or "").strip()]
-        if lacking:
-            raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
-        given = row.get("subtitles")
-        try:
-            others = other_texts_in(row)
-        except ValueError as error:
-            raise InputError(f"line {number}: {error}", path=path, expected=_FORM) from error
-        subtitles = folder / given if given else None
-        clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], subtitles, others)
-        if clip.id in found or Path(clip.id).name != clip.id:
-            raise InputError(f"line {number}: ids name files, each once", path=path, expected="a plain name", found=clip.id)
-        if absent := [one for one in (clip.source, clip.subtitles) if one is not None and not one.is_file()]:
-            raise InputError(f"line {number}: a file is not there", path=path, found=absent[0])
-        found[clip.id] = clip
-    if not found:
-        raise InputError("the bench has no clips", path=path, expected=_FORM)
-    return list(found.values())
+def read_clips(folder: Path) -> tuple[CaseFiles, ...]:
+    """Read the manifest of a bench. Raises InputError as `read_cases` does, and for ids that cannot name files."""
+    clips = read_cases(folder / MANIFEST, ("source", "reference_text"), "ko", _FORM, of_bench=True)
+    if wrong := [one.id for one in clips if Path(one.id).name != one.id]:
+        raise InputError("ids name files", path=folder / MANIFEST, expected="plain names", found=", ".join(wrong))
+    return clips
 
 
 def roads() -> dict[str, Any]:
@@ -171,7 +134,7 @@ def roads() -> dict[str, Any]:
     return {name: parse_yaml(texts[name]) for name in sorted(texts)}
 
 
-def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], folder: Path, progress: Progress) -> str:
+def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], folder: Path, progress: Progress) -> str:
     """Dub what a road has not dubbed yet, each sentence in its place; returns why it cannot run here, "" = it can.
 
     What fails of one clip is told and tried again next time.
@@ -192,7 +155,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
             key: one.format(**words) if isinstance(one, str) else one for key, one in road["options"].items()
         }
         try:
-            netflips.dub(clip.source, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
+            netflips.dub(clip.dub, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
                          quiet=True, yes=True, **options)  # fmt: skip
         except UsageError as error:  # of the options, not of the clip
             return str(error)
@@ -206,7 +169,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
     return ""
 
 
-def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
+def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
     """Read what programs made of the clips. Raises InputError for a folder that does not say what it is of, or has no clip."""
     found = list[System]()
     for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
@@ -285,16 +248,19 @@ def with_count(figure: Figure | None) -> str:
 
 def write_bench(
     folder: Path,
-    clips: Sequence[BenchClip],
+    clips: Sequence[CaseFiles],
     systems: Sequence[System],
-    found: Collection[Record],
     rows: Sequence[Row],
     facts: Mapping[str, str],
     left: Mapping[str, str],
-    pairs: int,
 ) -> str:
-    """Write the results into a folder; returns the table. left: roads that cannot run here, and why. pairs: to listen to."""
-    titles = {one.folder: one.name for one in systems}
+    """Write the results into a folder; returns the table. left: roads that cannot run here, and why."""
+    titles, heard = {one.folder: one.name for one in systems}, dict[str, str]()
+    for row in rows:  # our recogniser's settings stand before those of papers
+        for system, cell in row.cells.items():
+            for name, texts in cell.texts.items():
+                heard.setdefault(f"{system}/{name}", texts["heard"])
+    rows = [*rows, _of_subtitles(clips, systems)]
     ranked = standings(rows, list(titles))
     dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
     dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
@@ -313,10 +279,6 @@ def write_bench(
     }  # fmt: skip
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    heard = dict[str, str]()
-    for record in found:
-        if (said := record.texts.get("heard")) and (record.measure == OURS.likeness[0] or record.id not in heard):
-            heard[record.id] = said
     page = rendered(
         "bench.html", _TITLE, "media-src 'self' file:", about=about, titles=titles, clips=clips, systems=systems, ranked=ranked,
         rows=measured, areas=AREAS, heard=heard, with_count=with_count,
@@ -324,24 +286,22 @@ def write_bench(
     )  # fmt: skip
     write_text(folder / PAGE, page)
     if len(systems) > 1:
-        write_page(folder / LISTEN, drawn_pairs(systems, pairs), _QUESTION)
+        write_page(folder / LISTEN, drawn_pairs(systems, _PAIRS), _QUESTION)
     return text
 
 
-def side_by_side(
-    found: Mapping[Place, Record], clips: Sequence[BenchClip], systems: Sequence[System], figures: tuple[str, ...]
-) -> list[Row]:
-    """Return the rows of figures, whose columns are systems. found: records of dubs, whose ids are SYSTEM/CLIP."""
+def side_by_side(found: Mapping[Place, Record], clips: Sequence[CaseFiles], systems: Sequence[System], suite: Suite) -> list[Row]:
+    """Return the rows of a suite's figures, whose columns are systems. found: records of dubs, whose ids are SYSTEM/CLIP."""
     by_system = dict[Place, Record]()
     for one in found.values():
         system, _, clip = one.id.partition("/")
         own = replace(one, id=clip, subject=system)
         by_system[own.place] = own
-    cases = [CaseFiles(clip.id, clip.source, language="ko") for clip in clips]
-    return rows_of(by_system, cases, {"": AskedFigures(figures, tuple(one.folder for one in systems))})
+    asked = AskedFigures(suite.asked[""].figures, tuple(one.folder for one in systems))
+    return rows_of(by_system, replace(suite, cases=clips, asked={"": asked}))
 
 
-def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
+def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
     """How like the references what the programs wrote is, apart from how it is spoken."""
     wanted, cells = {one.id: one.reference_text for one in clips}, dict[str, Cell]()
     for one in (one for one in systems if one.texts):

@@ -22,37 +22,45 @@ from unit2text.text import character_errors, normalise_for_reading
 DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
 """What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
 that is right. All but the first are baselines."""
-FILES = ("source", "dub", "reference", "report")
+FILES = ("source", "dub", "reference", "report", "subtitles")
 """Fields of a line that name files."""
 _OTHERS = "other_texts"
-_FIELDS = ("id", *FILES, "reference_text", _OTHERS, "speaker", "language", "group")
+_FIELDS = ("id", *FILES[:-1], "reference_text", _OTHERS, "speaker", "language", "group")
 _NAMED = 20
 """Complaints of one kind that are named one by one."""
+_OF_BENCH = ("id", "source", "reference_text", _OTHERS, "subtitles")
 _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """A line of a manifest. dub: what was made; source: what from; reference: right speech, or a video of it; report: JSON of
-    `netflips dub --report`; None = there is none. reference_text: what should be said, "" = not known; other_texts: how else it
-    may be said. language: of the dub, two letters. speaker: whose voice it should be, "" = not said. group: the part of the table
-    that it is in, "" = there are none."""
+    """A line of a manifest; of files None = there is none, of texts "" = not known."""
 
     id: str
     dub: Path
+    """what was made; of a bench, which names it elsewhere, the source"""
     source: Path | None = None
     reference: Path | None = None
+    """right speech, or a video of it"""
     reference_text: str = ""
+    """what should be said"""
     speaker: str = ""
+    """whose voice it should be"""
     language: str = ""
+    """of the dub, two letters"""
     report: Path | None = None
+    """JSON of `netflips dub --report`"""
     group: str = ""
+    """the part of the table that it is in"""
     other_texts: tuple[str, ...] = ()
+    """how else what should be said may be said"""
+    subtitles: Path | None = None
+    """of a bench: what a dub should say, and when"""
 
     @property
     def files(self) -> dict[str, Path]:
         """The files that it names, by field."""
-        found = {name: getattr(self, name) for name in FILES}
+        found = {name: getattr(self, name) for name in FILES if name != "dub" or self.dub != self.source}
         return {name: path for name, path in found.items() if path is not None}
 
     def wanted(self, found: str) -> str:
@@ -77,21 +85,26 @@ def nearest(texts: Sequence[str], found: str) -> str:
     return min(texts, key=share)
 
 
-def read_cases(path: Path, needs: Iterable[str] = (), language: str | None = None) -> tuple[CaseFiles, ...]:
+def read_cases(
+    path: Path, needs: Iterable[str] = (), language: str | None = None, form: str = _FORM, of_bench: bool = False
+) -> tuple[CaseFiles, ...]:
     """Read and check a manifest.
 
-    needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. Raises InputError that
-    names all lines of the first kind that is wrong: not of the form, doubled ids, mixed languages, missing files.
+    needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. form: of a line, in words.
+    of_bench: lines name no dub, and may have more fields. Raises InputError that names all lines of the first kind that is wrong:
+    not of the form, doubled ids, mixed languages, missing files.
     """
-    found, wrong, needed = dict[str, CaseFiles](), list[str](), {"id", "dub", *needs}
+    found, wrong, needed = dict[str, CaseFiles](), list[str](), {"id", *needs, *(() if of_bench else ("dub",))}
     for number, row in iter_rows(path):
+        if of_bench:
+            row = {name: row[name] for name in _OF_BENCH if name in row}
         try:
             found[f"line {number}"] = _case(row, path.parent, needed)
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
-    _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
+    _refuse(wrong, path, ("line is no case", "lines are no cases"), form)
     if not found:
-        raise InputError("the manifest holds no cases", path=path, expected=_FORM)
+        raise InputError("the manifest holds no cases", path=path, expected=form)
     return check_cases(found, path, language)
 
 
@@ -142,12 +155,15 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
 
 def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     """Return a line's case. Raises ValueError saying what is wrong with it."""
-    unknown = sorted(row.keys() - set(_FIELDS))
+    unknown = sorted(row.keys() - {*_FIELDS, *_OF_BENCH})
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
     given = {name: value for name, value in row.items() if value is not None}
-    others = other_texts_in(given)
-    given.pop(_OTHERS, None)
+    if type(given.get("id")) is int:  # what people write
+        given["id"] = str(given["id"])
+    others = given.pop(_OTHERS, None) or []
+    if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
+        raise ValueError(f"{_OTHERS} is no list of texts")
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
     lacking = [name for name in _FIELDS if name in needs and name not in given]
@@ -155,16 +171,9 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
     files = {name: root / given[name] for name in FILES if name in given}
+    files.setdefault("dub", files.get("source", root))
     text = " ".join(given.get("reference_text", "").split())
-    return CaseFiles(**{**given, **files, "reference_text": text}, other_texts=others)
-
-
-def other_texts_in(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the other right wordings that a line names. Raises ValueError where they are no list of texts."""
-    others = row.get(_OTHERS) or []
-    if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
-        raise ValueError(f"{_OTHERS} is no list of texts")
-    return tuple(" ".join(one.split()) for one in others)
+    return CaseFiles(**{**given, **files, "reference_text": text}, other_texts=tuple(" ".join(one.split()) for one in others))
 
 
 def _refuse(

@@ -15,7 +15,6 @@ from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
-from avcore.faces.select import parse_face_choice
 from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
@@ -62,9 +61,8 @@ class Clip:
     @cached_property
     def face(self) -> SpeakerFace:
         """The face of the one who speaks. Raises NoFaceError."""
-        source, choice = PictureSource(self.path), parse_face_choice(self._judges.options.face)
-        speech = self.speech if self.info.has_audio else None
-        return find_faces(source, choice, speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect)
+        source, speech = PictureSource(self.path), self.speech if self.info.has_audio else None
+        return find_faces(source, "auto", speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect)
 
     def faces(self) -> Sequence[Box | None]:
         """Return where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises

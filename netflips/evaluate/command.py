@@ -36,15 +36,13 @@ class DemoEvaluation(CommonOptions):
     rows: str = flag(default="", metavar="A,B")
     """only these groups of rows; an unknown name lists them all"""
     with_untouched_speaker: bool = flag(default=False)
-    """also measure the untouched speaker: once per bundle, listed in --docs"""
+    """also measure the untouched speaker: once per bundle, listed in recipes/demo/EXAM.md"""
     with_natural_voices: bool = flag(default=False)
     """also measure natural voices, through microphones and with lips of other clips; `make voices` installs them"""
     worst: int = flag(default=10)
     """clips that report.html shows (default: 10)"""
     write_docs: bool = flag(default=False)
-    """put the table into --docs and the figures into bundle.json"""
-    docs: Path = flag(default=Path("recipes/demo/EXAM.md"))
-    """the page to write into (default: recipes/demo/EXAM.md)"""
+    """put the table into recipes/demo/EXAM.md and the figures into bundle.json"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,6 @@ class MeasureOptions(CommonOptions):
     """only these, by name or preset (av2av, dub, demo); a name that is none lists them all"""
     lang: str | None = flag(default=None, metavar="LANG")
     """language of what was made (default: as the lines say, else ko)"""
-    face: str = flag(default="auto")
-    """whose face: auto (the largest that speaks), largest, or N-th from the left"""
     recognizer: Path | None = flag(default=None, metavar="DIR", group="models that listen and look")
     """Whisper converted for faster-whisper; or judge-whisper or judge-whisper-en, which `make judges`
     installs (default: judge-whisper where it is installed, else unit2text)"""
@@ -70,8 +66,6 @@ class MeasureOptions(CommonOptions):
     """text reader (default: the bundle's, where it has one)"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
     """unit encoder (default: the bundle's)"""
-    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: comes with NetfLips)"""
     syncnet: Path | None = flag(default=None, file=Input("SyncNet"))
     """syncnet_v2.model, as published, for LSE-C and LSE-D"""
     least_pictures: int = flag(default=100)
@@ -118,8 +112,6 @@ class OneDubOptions(MeasureOptions):
     """the dubbed video"""
     source: Path | None = flag(default=None, file=Input("the source"), metavar="VIDEO")
     """what it was made from (default: not known, and what compares with it is left out)"""
-    reference_text: str = flag(default="", metavar="TEXT")
-    """what it should say, where that is known"""
     report: Path | None = flag(default=None, file=Input("the report"), metavar="JSON")
     """of netflips dub --report, for time and memory"""
     out_dir: Path | None = flag(default=None, metavar="DIR")
@@ -140,8 +132,6 @@ class BenchOptions(MeasureOptions):
     """NetfLips' roads: units, cascade, subtitles, kokoro; '' = none (default: all that can run here)"""
     jobs: int = flag(default=1, group="spreading the work")
     """processes that measure (default: 1)"""
-    pairs: int = flag(default=20)
-    """pairs of the page for listening (default: 20)"""
     metrics: str = flag(default="bench", metavar="A,B", group="measuring")
     """figures, by name or preset (default: bench)"""
 
@@ -170,10 +160,6 @@ class ListenOptions(QuietOptions):
     """default: listen.html"""
     number: int = flag(default=20)
     """pairs, drawn from all (default: 20)"""
-    question: str = flag(default="Which of the two is better?", metavar="TEXT")
-    """what listeners are asked"""
-    seed: int = flag(default=0)
-    """of order and sides (default: 0)"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ class Judges:
 
     @cached_property
     def files(self) -> Mapping[str, Path | None]:
-        """Files and folders of the models, by need; None = there is none, of the speaker encoder: that which comes along.
+        """Files and folders of the models, by need; None = there is none. The speaker encoder comes along.
 
         A recogniser is a folder; where the text reader reads units in its place, it is that. Raises InputError for a folder that
         is none.
@@ -123,7 +123,6 @@ class Judges:
             "reader": reader,
             "phrasebook": references if references is not None and references.is_file() else None,
             "extractor": encoder,
-            "speaker": given.speaker_encoder_path,
             "syncnet": given.syncnet,
             **{_JUDGE + name: Path(path) for name, _, path in judges},
         }
@@ -131,7 +130,7 @@ class Judges:
     @cached_property
     def there(self) -> frozenset[str]:
         """Which models there are, by the names of what metrics need."""
-        return frozenset(need for need, path in self.files.items() if path is not None or need == "speaker")
+        return frozenset({"speaker", *(need for need, path in self.files.items() if path is not None)})
 
     def model(self, need: str) -> Any:
         """Return the model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
@@ -151,8 +150,8 @@ class Judges:
 
     @cached_property
     def speaker(self) -> Speaker:
-        """The speaker encoder: that which was given, else resemblyzer's weights, which come along."""
-        return load_speaker_encoder(self.options.speaker_encoder_path, self._how)
+        """The speaker encoder: resemblyzer's weights, which come along."""
+        return load_speaker_encoder(None, self._how)
 
     @cached_property
     def reader(self) -> "UnitReader":

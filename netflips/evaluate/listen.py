@@ -27,6 +27,7 @@ from netflips.report import words
 _ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
 """Videos that every browser plays; of others the sound is heard."""
+_QUESTION = "Which of the two is better?"
 _MOST_BYTES = 12_000_000
 _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'"
 
@@ -50,14 +51,14 @@ def make_page(options: ListenOptions) -> None:
     if not names:
         raise InputError("the two have no clip in common", path=options.second, expected=f"names as in {options.first}")
     keep_apart({"--out": options.out}, {"a clip": [side[name] for side in sides for name in names]})
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(0)
     chosen = [names[int(place)] for place in rng.permutation(len(names))[: options.number]]
     named = str(options.first), str(options.second)
     pairs = [
         Pair(name, named, (sides[0][name], sides[1][name]), bool(is_other))
         for name, is_other in zip(chosen, rng.integers(2, size=len(chosen)), strict=True)
     ]
-    write_page(options.out, pairs, options.question)
+    write_page(options.out, pairs, _QUESTION)
     LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
 
 

@@ -38,21 +38,21 @@ Job = tuple[int, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Record:
-    """One measure of one clip.
-
-    subject: what stood in the dub's place (`netflips.evaluate.cases`). key: made from all that the figures depend on. figures: by
-    name. missing: why others are not there. failed: why nothing could be measured of this clip, as one without a face; "" = it
-    could. texts: what was heard and what should have been, where the measure is of texts.
-    """
+    """One measure of one clip."""
 
     id: str
     subject: str
+    """what stood in the dub's place (`netflips.evaluate.cases`)"""
     measure: str
     key: str
+    """made from all that the figures depend on"""
     figures: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    """why other figures are not there"""
     failed: str = ""
+    """why nothing could be measured of this clip, as one without a face; "" = it could"""
     texts: Mapping[str, str] = field(default_factory=dict)
+    """what was heard and what should have been, where the measure is of texts"""
 
     @property
     def place(self) -> Place:
@@ -70,14 +70,6 @@ class Record:
         """Return the record as a JSON object; what it does not have is left out."""
         return {name: value for name, value in vars(self).items() if value or name in _KEYS}
 
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "Record":
-        """Read a record again. Raises TypeError or ValueError for what is none."""
-        figures = {str(name): float(value) for name, value in dict(row.get("figures", {})).items()}
-        missing, texts = ({str(k): str(v) for k, v in dict(row.get(name, {})).items()} for name in ("missing", "texts"))
-        id_, subject, measure, key = (str(row[name]) for name in _KEYS)
-        return cls(id_, subject, measure, key, figures, missing, str(row.get("failed", "")), texts)
-
 
 def add(folder: Path, records: Iterable[Record]) -> None:
     """Keep records, on the disk before this returns. Raises OutputError."""
@@ -89,14 +81,9 @@ def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]
     path = folder / RECORDS
     if is_repaired:
         journal.repair(path, *_KEYS)
-    found = dict[Place, Record]()
-    for row in journal.read(path, *_KEYS):
-        try:
-            record = Record.from_row(row)
-        except (TypeError, ValueError):
-            continue
-        found[record.place] = record
-    return found
+    known = vars(Record("", "", "", "")).keys()  # a line may have been written by hand
+    rows = (Record(**row) for row in journal.read(path, *_KEYS) if row.keys() <= known)
+    return {one.place: one for one in rows}
 
 
 def run_left(
@@ -143,18 +130,33 @@ class AskedFigures:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a suite measures. asked: by group of the cases. options: which models there are."""
+class Suite:
+    """What is measured, with what, and how the table calls it."""
 
-    cases: tuple[CaseFiles, ...]
+    cases: Sequence[CaseFiles]
     asked: Mapping[str, AskedFigures]
+    """by group of the cases; "" = of all that no other names"""
     options: MeasureOptions
+    """which models there are"""
+    title: str = ""
+    """of table and page"""
+    goals: Mapping[str, float] = field(default_factory=dict)
+    """by name of the row"""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """of groups"""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """to be known beside those of every suite"""
+
+    @cached_property
+    def by_group(self) -> Mapping[str, AskedFigures]:
+        """What is measured of each group that there is."""
+        return {case.group: self.asked.get(case.group, self.asked.get("", AskedFigures(()))) for case in self.cases}
 
 
 class Measurer:
     """A worker that measures cases by the metrics that are asked for, with models of its own."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Suite) -> None:
         self._work = work
 
     def process(self, *parts: Sequence[Job]) -> list[Record]:
@@ -164,7 +166,7 @@ class Measurer:
     @cached_property
     def _clips(self) -> Clips:
         """The clips, with models that could be read."""
-        judges, asked = Judges(self._work.options), self._work.asked
+        judges, asked = Judges(self._work.options), self._work.by_group
         try:
             needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
             for need in set().union(*needs.values()):
@@ -202,7 +204,7 @@ class Measurer:
                 yield Record(*place, key, failed=str(error))
 
 
-def keys_of(work: Work) -> dict[Place, str]:
+def keys_of(work: Suite) -> dict[Place, str]:
     """Make a key for each measure of each subject of each case, in order: from the files, texts and models that it depends on."""
     judges, digest_of = Judges(work.options), cache(file_digest)
     clips = Clips(work.cases, judges)
@@ -213,7 +215,7 @@ def keys_of(work: Work) -> dict[Place, str]:
 
     found: dict[Place, str] = {}
     for number, case in enumerate(work.cases):
-        partner, asked = clips.partner(number), work.asked[case.group]
+        partner, asked = clips.partner(number), work.by_group[case.group]
         for subject in asked.subjects:
             files = [case.standing(subject)]
             files += [None if partner is None else partner.dub] if subject == SHUFFLED else []
@@ -226,12 +228,12 @@ def keys_of(work: Work) -> dict[Place, str]:
                 beside += [digest(case.reference) if "reference" in metric.needs else ""]
                 beside += [[case.reference_text, *case.other_texts] if "reference_text" in metric.needs else "", case.language]
                 beside += [[digest(path) for path in clips.others_of(case)] if "others" in metric.needs else []]
-                parts = (_FORMAT, metric.name, made, beside, models[metric.name], work.options.face)
+                parts = (_FORMAT, metric.name, made, beside, models[metric.name])
                 found[case.id, subject, metric.name] = key_of(*parts)
     return found
 
 
-def completed(work: Work, out_dir: Path, progress: Progress) -> dict[Place, Record]:
+def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Record]:
     """Measure what is not measured yet; returns all records that are asked for, in order.
 
     out_dir: where records are kept, a case at a time. Raises NetflipsError for what concerns all cases; what is wrong with one is

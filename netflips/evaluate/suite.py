@@ -1,8 +1,8 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from avcore.command import LOG
@@ -21,7 +21,7 @@ from netflips.evaluate.judges import Judges, onnx_file
 from netflips.evaluate.metric import DUBS, SPEECH, FigureKind, all_metrics, chosen
 from netflips.evaluate.metrics.text import SEAMLESS
 from netflips.evaluate.page import PAGE, RESULTS, Told, facts_text, worst_clip, worst_clips, write_evaluation
-from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Work, completed
+from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Suite, completed
 from netflips.evaluate.table import Cell, Row, listeners, markdown, number, row_name, rows_of
 from netflips.version import __version__
 from unit2text.text import VERSION
@@ -33,58 +33,39 @@ _DIGITS, _KEY_DIGITS, _SHOWN, _NAMED = 12, 16, 80, 20
 _FORM = 'a line a clip, {"key": ID, NAME: NUMBER, ...}, with an id of the manifest'
 
 
-@dataclass(frozen=True)
-class SuiteSettings:
-    """What is measured, with what, and what becomes of it.
-
-    title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. goals: by name
-    of the row. titles: of groups. facts: to be known beside those of every suite.
-    """
-
-    title: str
-    asked: Mapping[str, AskedFigures]
-    options: MeasureOptions
-    goals: Mapping[str, float] = field(default_factory=dict)
-    titles: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-
-def measure(
-    cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent
-) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
+def measure(suite: Suite, out_dir: Path, progress: Progress = silent) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
     """Measure cases, keeping records in a folder where a stopped run goes on; returns them, rows, and what is to be known beside.
 
     Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
     """
-    asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
-    found = completed(Work(tuple(cases), asked, settings.options), out_dir, progress)
-    rows = rows_of(found, cases, asked, settings.goals, settings.titles)
-    return found, rows, {**settings.facts, **_facts(cases, asked, Judges(settings.options), rows, found.values())}
+    found = completed(suite, out_dir, progress)
+    rows = rows_of(found, suite)
+    return found, rows, {**suite.facts, **_facts(suite, rows, found.values())}
 
 
-def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
+def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Told:
     """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
     with folder_lock(out_dir):
-        found, rows, facts = measure(cases, settings, out_dir, progress)
-        files = {case.id: case for case in cases}
-        of_clip: dict[str, list[Record]] = {name: [] for name in files}
+        found, rows, facts = measure(suite, out_dir, progress)
+        of_clip = {case.id: list[Record]() for case in suite.cases}
         for one in found.values():
             of_clip[one.id] += [one] if one.subject == DUBBED else []
-        chosen = worst_clips(rows, list(files), settings.options.worst)
+        files = {case.id: case for case in suite.cases}
+        chosen = worst_clips(rows, list(files), suite.options.worst)
         worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
         failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
-        if settings.options.versa is not None:
-            write_for_versa(cases, settings.options.versa, progress)
-            rows += rows_of_versa(cases, settings.options.versa)
-        told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
+
+        if suite.options.versa is not None:
+            write_for_versa(suite.cases, suite.options.versa, progress)
+            rows += rows_of_versa(suite.cases, suite.options.versa)
+        told = Told(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told
 
 
-def _facts(
-    cases: Sequence[CaseFiles], asked: Mapping[str, AskedFigures], judges: Judges, rows: Sequence[Row], found: Iterable[Record]
-) -> dict[str, str]:
+def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[str, str]:
     """Return what is to be known beside the figures."""
+    cases, judges = suite.cases, Judges(suite.options)
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
     if heard_by := listeners(one.texts for one in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
@@ -96,7 +77,7 @@ def _facts(
         facts["texts compared"] = f"normalised as {VERSION}{as_whisper}"
     elif "recognizer" not in judges.there:
         facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
-    is_asked = any("extractor" in metric.needs for one in asked.values() for metric in one.metrics)
+    is_asked = any("extractor" in metric.needs for one in suite.by_group.values() for metric in one.metrics)
     encoder = judges.files["extractor"]
     if is_asked and "extractor" in judges.there and encoder is not None:
         facts["unit encoder"] = f"{encoder.name} ({judges.identity('extractor')[:_DIGITS]})"
@@ -126,8 +107,7 @@ def measure_one_dub(options: OneDubOptions) -> None:
     name = options.dub.name
     if options.source is not None:
         require_no_still(probe(options.source).still, options.source)
-    text = " ".join(options.reference_text.split())
-    case = CaseFiles(name, options.dub, options.source, None, text, "", options.lang or "", options.report)
+    case = CaseFiles(name, options.dub, options.source, language=options.lang or "", report=options.report)
     cases = check_cases({name: case}, options.dub)
     if options.out_dir is not None:
         _run(options, options.dub, cases, DUBS, name)
@@ -136,35 +116,36 @@ def measure_one_dub(options: OneDubOptions) -> None:
         _run(replace(options, out_dir=folder), options.dub, cases, DUBS, name, is_kept=False)
 
 
-def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], suite: str, title: str, is_kept: bool = True) -> None:
+def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of: str, title: str, is_kept: bool = True) -> None:
     """Check everything, measure, and say the table. manifest: where the cases are from."""
     cases = [replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases]
-    settings, folder = settings_of(options, cases, suite, title), options.out_dir or Path()
+    suite, folder = suite_of(options, cases, of, title), options.out_dir or Path()
     models = [path for path in Judges(options).files.values() if path is not None]
     inputs = [manifest, *models, *(file for case in cases for file in case.files.values())]
     keep_folder_apart(folder, FILES, (), inputs, "choose another --out-dir")
     require_place(folder / RECORDS, "the records")
     check_media(cases, manifest)
     with bars(options.quiet) as progress:
-        told = run_suite(cases, settings, folder, progress)
+        told = run_suite(suite, folder, progress)
     print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
     if is_kept:
         LOG.info("written: %s", folder / PAGE)
 
 
-def settings_of(options: MeasureOptions, cases: Sequence[CaseFiles], suite: str, title: str) -> SuiteSettings:
-    """Return what options ask for. Raises UsageError, InputError."""
+def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, baselines: bool = True) -> Suite:
+    """Return what options ask for. of: what is evaluated, `DUBS` or `SPEECH`. Raises UsageError, InputError."""
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
-    has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
-    subjects = (DUBBED, *(name for name, is_there in has.items() if is_there))
     known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
     for one in options.judge:
         name, is_there, path = one.partition("=")
         if name not in known or not is_there:
             raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
         onnx_file(Path(path))
-    return SuiteSettings(title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, options)
+
+    has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
+    beside = [name for name, is_there in has.items() if is_there and baselines]
+    return Suite(cases, {"": AskedFigures(chosen(options.metrics, of), (DUBBED, *beside))}, options, title)
 
 
 # A bridge to VERSA (Shi et al. 2024), whose hundred measures need packages of their own

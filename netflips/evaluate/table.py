@@ -14,10 +14,10 @@ from typing import Any
 
 from avcore.notes import aligned, several
 from avcore.statistics import Difference, Figure, Statistic, bootstrap, paired_bootstrap, rank_correlations, ratios, share, sums_of
-from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles
+from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH
 from netflips.evaluate.metric import FigureKind, Metric
 from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
-from netflips.evaluate.records import AskedFigures, Place, Record
+from netflips.evaluate.records import Place, Record, Suite
 
 SUBJECT_TITLES = {DUBBED: "dub", ITSELF: "source itself", SHUFFLED: "shuffled pairs", TRUTH: "true speech"}
 """Columns of the table."""
@@ -231,27 +231,22 @@ def row_name(group: str, figure: str) -> str:
     return f"{group}.{figure}" if group else figure
 
 
-def rows_of(
-    found: Mapping[Place, Record],
-    cases: Sequence[CaseFiles],
-    asked: Mapping[str, AskedFigures],
-    goals: Mapping[str, float] | None = None,
-    titles: Mapping[str, str] | None = None,
-) -> list[Row]:
-    """Return the rows of all figures that are asked for, group by group. goals: by name of the row. titles: of groups."""
-    rows, goals, titles = list[Row](), goals or {}, titles or {}
-    groups, languages = {case.id: case.group for case in cases}, {case.group: case.language for case in cases}
+def rows_of(found: Mapping[Place, Record], suite: Suite) -> list[Row]:
+    """Return the rows of all figures that are asked for, group by group."""
+    rows, groups = list[Row](), {case.id: case.group for case in suite.cases}
+    languages = {case.group: case.language for case in suite.cases}
     by: dict[Place, list[Record]] = {}
     for (name, subject, measure), record in found.items():
         by.setdefault((groups[name], measure, subject), []).append(record)
 
-    for group, wanted in asked.items():
+    for group, wanted in suite.by_group.items():
         for metric in wanted.metrics:
             records = {one: by[group, metric.name, one] for one in wanted.subjects if (group, metric.name, one) in by}
             cells = {subject: cells_of(metric, of, languages[group]) for subject, of in records.items()}
             for name in (one for one in metric.figures if cells and one in wanted.figures):
                 own, row = {subject: one[name] for subject, one in cells.items()}, row_name(group, name)
-                rows.append(Row(row, metric.name, metric.kinds[name], own, goals.get(row), titles.get(group, group)))
+                title = suite.titles.get(group, group)
+                rows.append(Row(row, metric.name, metric.kinds[name], own, suite.goals.get(row), title))
     return rows
 
 

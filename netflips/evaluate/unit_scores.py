@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from avcore.files import require_file, write_text
 from avcore.journal import write_rows
 from avcore.notes import aligned, print_text, several
 from avcore.progress import bars
-from avcore.statistics import bootstrap
+from avcore.statistics import Figure, bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
@@ -56,18 +56,29 @@ class Pair:
 
 @dataclass(frozen=True)
 class UnitScores:
-    """Figures over all utterances together. unit_error_rate_interval: low and high; {} of one utterance. bleu, chrf: 0 to
-    100. signatures: how sacrebleu computed each."""
+    """Figures over all utterances together."""
 
     utterances: int
     reference_units: int
     found_units: int
     exact: float
-    unit_error_rate: float
-    unit_error_rate_interval: Mapping[str, float]
+    unit_error_rate: Figure
     bleu: float
+    """0 to 100, as chrf"""
     chrf: float
     signatures: Mapping[str, str]
+    """how sacrebleu computed each"""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures, rounded; the interval where there are several utterances."""
+        content = dict[str, Any]()
+        for name, one in vars(self).items():
+            if isinstance(one, Figure):
+                ends = {"low": round(one.low, _ROUND), "high": round(one.high, _ROUND)} if one.n > 1 else {}
+                content |= {name: round(one.value, _ROUND), f"{name}_interval": ends}
+            else:
+                content[name] = round(one, _ROUND) if isinstance(one, float) else one
+        return content
 
 
 def require_sacrebleu() -> None:
@@ -80,39 +91,25 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     """Score utterances, each of whose repeats are merged. Raises UsageError without any or without sacrebleu."""
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
-    bleu, chrf = _scorers(is_sentence=False)
-    words, characters = (
-        ([form(pair.found) for pair in pairs], [[form(pair.reference) for pair in pairs]]) for form in (format_units, as_characters)
-    )
+    figures, signatures = dict[str, float](), dict[str, str]()
+    for name, (scorer, form) in _scorers(is_sentence=False).items():
+        figures[name] = scorer.corpus_score([form(one.found) for one in pairs], [[form(one.reference) for one in pairs]]).score
+        signatures[name] = str(scorer.get_signature())
     lengths, errors = [len(pair.reference) for pair in pairs], [pair.errors for pair in pairs]
-    rate = bootstrap(errors, [max(length, 1) for length in lengths])
-    return UnitScores(
-        utterances=len(pairs),
-        reference_units=sum(lengths),
-        found_units=sum(len(pair.found) for pair in pairs),
-        exact=float(np.mean([not wrong for wrong in errors])),
-        unit_error_rate=sum(errors) / max(1, sum(lengths)),
-        unit_error_rate_interval={"low": rate.low, "high": rate.high} if len(pairs) > 1 else {},
-        bleu=bleu.corpus_score(*words).score,
-        chrf=chrf.corpus_score(*characters).score,
-        signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
-    )
+    ends = bootstrap(errors, [max(length, 1) for length in lengths])  # a draw may have no units
+    rate = replace(ends, value=sum(errors) / max(1, sum(lengths)))
+    exact, found = float(np.mean([not wrong for wrong in errors])), sum(len(pair.found) for pair in pairs)
+    return UnitScores(len(pairs), sum(lengths), found, exact, rate, **figures, signatures=signatures)
 
 
-def score_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Figures and units of each utterance; BLEU of one sentence takes the orders that it is long enough for."""
-    bleu, chrf = _scorers(is_sentence=True)
-    return [
-        {
-            "id": pair.id,
-            "unit_error_rate": round(pair.errors / max(1, len(pair.reference)), _ROUND),
-            "bleu": round(bleu.sentence_score(format_units(pair.found), [format_units(pair.reference)]).score, _ROUND),
-            "chrf": round(chrf.sentence_score(as_characters(pair.found), [as_characters(pair.reference)]).score, _ROUND),
-            "found": pair.found.tolist(),
-            "reference": pair.reference.tolist(),
-        }
-        for pair in pairs
-    ]
+def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield figures and units of each utterance; BLEU of one sentence takes the orders that it is long enough for."""
+    scorers = _scorers(is_sentence=True)
+    for one in pairs:
+        row = {"id": one.id, "unit_error_rate": round(one.errors / max(1, len(one.reference)), _ROUND)}
+        for name, (scorer, form) in scorers.items():
+            row[name] = round(scorer.sentence_score(form(one.found), [form(one.reference)]).score, _ROUND)
+        yield {**row, "found": one.found.tolist(), "reference": one.reference.tolist()}
 
 
 def score_table(scores: UnitScores, cut: int | None = None) -> str:
@@ -122,7 +119,7 @@ def score_table(scores: UnitScores, cut: int | None = None) -> str:
         ("figure", "value", "what it is"),
         ("utterances", f"{scores.utterances}", f"{scores.reference_units} reference units, {ratio:.3f} times as many found"),
         ("exact", f"{scores.exact:.3f}", "share that is right to the unit"),
-        ("unit error rate", f"{scores.unit_error_rate:.3f}", "edits over units of the references (lower is better)"),
+        ("unit error rate", f"{scores.unit_error_rate.value:.3f}", "edits over units of the references (lower is better)"),
         ("BLEU", f"{scores.bleu:.2f}", f"a unit is a word, up to 4 in a row; {scores.signatures['bleu']}"),
         ("chrF", f"{scores.chrf:.2f}", f"a unit is a character, up to 6 in a row; {scores.signatures['chrf']}"),
     ]
@@ -136,13 +133,13 @@ def as_characters(ids: Ids) -> str:
     return "".join(chr(_FIRST_CHARACTER + int(unit)) for unit in ids)
 
 
-def _scorers(is_sentence: bool) -> tuple[Any, Any]:
-    """Return sacrebleu's BLEU and chrF."""
+def _scorers(is_sentence: bool) -> dict[str, tuple[Any, Callable[[Ids], str]]]:
+    """Return sacrebleu's BLEU and chrF, each with the form in which it takes units."""
     require_sacrebleu()
     from sacrebleu.metrics import BLEU, CHRF
 
     bleu = BLEU(tokenize="none", effective_order=is_sentence, force=True)
-    return bleu, CHRF(char_order=6, word_order=0, beta=2, whitespace=False)
+    return {"bleu": (bleu, format_units), "chrf": (CHRF(char_order=6, word_order=0, beta=2, whitespace=False), as_characters)}
 
 
 def read_side(path: Path) -> Side:
@@ -239,14 +236,12 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
 def _tell(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
     """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
     scores = score(pairs)
-    ends = scores.unit_error_rate_interval
     if options.rows is not None:
         write_rows(options.rows, score_rows(pairs))
     if options.json is not None:
-        content = {name: round(value, _ROUND) if isinstance(value, float) else value for name, value in vars(scores).items()}
-        content["unit_error_rate_interval"] = {end: round(value, _ROUND) for end, value in ends.items()}
-        content |= {} if cut is None else {"truncated": cut}
+        content = scores.to_json() | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
     print_text(score_table(scores, cut))
-    if ends:
-        print_text(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
+    if scores.utterances > 1:
+        ends = f"{scores.unit_error_rate.low:.3f} to {scores.unit_error_rate.high:.3f}"
+        print_text(f"unit error rate: 95 % interval {ends} (bootstrap over utterances)")

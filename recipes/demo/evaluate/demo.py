@@ -35,8 +35,8 @@ from netflips.dubbing.options import DubOptions
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import DemoEvaluation, MeasureOptions
 from netflips.evaluate.page import PAGE, RESULTS, TABLE, metrics_json
-from netflips.evaluate.records import AskedFigures, Job, run_left
-from netflips.evaluate.suite import SuiteSettings, run_suite
+from netflips.evaluate.records import AskedFigures, Job, Suite, run_left
+from netflips.evaluate.suite import run_suite
 from netflips.evaluate.table import markdown, row_name
 from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions, bundle_paths
@@ -73,6 +73,7 @@ LOG = logging.getLogger("netflips.evaluate")
 MEASURE = 9
 """Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
 table."""
+PAGE_OF_EXAM = Path(__file__).parents[1] / "EXAM.md"
 _TITLE = "Exam of the demo's models"
 _SHORT = 12
 _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speaker"}
@@ -244,7 +245,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
         raise UsageError("--number must be 1 or more", found=options.number)
     groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
-        require_page(options.docs)
+        require_page(PAGE_OF_EXAM)
     checksum = bundle_checksum(bundle)
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{SEED}-v{MEASURE}"
     require_place(folder / TABLE)
@@ -259,18 +260,18 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, options.number, groups, options.jobs, progress)
-        told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines), folder, progress)
+        told = run_suite(_suite(bundle, options, groups, lines, folder), folder, progress)
     content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
-    if options.with_untouched_speaker and not is_untouched_noted(options.docs, checksum):
+    if options.with_untouched_speaker and not is_untouched_noted(PAGE_OF_EXAM, checksum):
         figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
         if figure is not None:
-            note_untouched(options.docs, checksum, figure)
+            note_untouched(PAGE_OF_EXAM, checksum, figure)
     table = markdown(told.rows).rstrip("\n")
     if options.write_docs:
         given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
         rows = [f"--rows {options.rows}"] if options.rows else []
         command = " ".join(["netflips evaluate demo", f"--number {options.number}", *rows, *given])
-        write_table(options.docs, table, checksum, command)
+        write_table(PAGE_OF_EXAM, table, checksum, command)
         note(bundle.folder, metrics=content)
     print_text(table)
     LOG.info("written: %s", folder / PAGE)
@@ -323,7 +324,7 @@ def bundle_checksum(bundle: Bundle) -> str:
     return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
 
 
-def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lines: Sequence[Line]) -> SuiteSettings:
+def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lines: Sequence[Line], folder: Path) -> Suite:
     """Return what is measured of the clips."""
     failed = [str(line["id"]) for line in lines if "failed" in line]
     facts = {"bundle": bundle_checksum(bundle)[:_SHORT]}
@@ -335,7 +336,8 @@ def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lin
         jobs=options.jobs, worst=options.worst,
     )  # fmt: skip
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
-    return SuiteSettings(
-        _TITLE, {group.name: AskedFigures(group.figures, group.subjects) for group in groups}, judged, goals=goals,
+    asked = {group.name: AskedFigures(group.figures, group.subjects) for group in groups}
+    return Suite(
+        cases_of(lines, folder), asked, judged, _TITLE, goals,
         titles={group.name: group.title for group in groups}, facts=facts,
     )  # fmt: skip

@@ -46,8 +46,7 @@ def replace_part(path: Path, part: str, content: str) -> None:
 def _divided(path: Path, part: str) -> tuple[str, str, str]:
     """Return a page up to a part, the part, and the rest; the markers belong to what is around."""
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
-    hint = "--docs names it; from the repository it is recipes/demo/EXAM.md"
-    text = require_file(path, "the page", hint=hint).read_text(encoding="utf-8")
+    text = require_file(path, "the page").read_text(encoding="utf-8")
     start, stop = text.find(begin) + len(begin), text.find(end)
     if begin not in text or stop < start:
         raise InputError(f"the page has no place for the {part}", path=path, expected=f"{begin} and {end}")

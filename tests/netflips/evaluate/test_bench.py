@@ -17,13 +17,13 @@ from avcore.journal import file_digest
 from avcore.media import VideoWriter, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units, require_language
-from netflips.evaluate.bench import AREAS, BenchClip, System, drawn_pairs, read_clips, read_systems, roads, side_by_side, standings
+from netflips.evaluate.bench import AREAS, System, drawn_pairs, read_clips, read_systems, roads, side_by_side, standings
+from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import MeasureOptions, main
 from netflips.evaluate.judges import Judges, UnitHearing, asked, onnx_file
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.records import Record
+from netflips.evaluate.records import AskedFigures, Record, Suite
 from tests.avcore.made_speech import talk
-from tests.netflips.evaluate import planted
 from tests.netflips.evaluate.made import made_network
 from tests.netflips.evaluate.test_compare import about_of
 from tests.netflips.evaluate.test_damage import (
@@ -59,26 +59,15 @@ def records_of(system: str, damage: Damage | None) -> list[Record]:
 def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
     damage, area = WORSE[name]
     found = {one.place: one for one in (*records_of("own", None), *records_of(name, damage))}
-    clips = [BenchClip(str(number), Path("x"), "") for number in range(COUNT)]
+    clips = [CaseFiles(str(number), Path("x"), language="ko") for number in range(COUNT)]
     systems = [System(one, one, "", {}, {}) for one in ("own", name)]
-    rows = side_by_side(found, clips, systems, tuple(figure for names in AREAS.values() for figure in names))
+    figures = AskedFigures(tuple(figure for names in AREAS.values() for figure in names))
+    rows = side_by_side(found, clips, systems, Suite([], {"": figures}, MeasureOptions()))
     best, worst = standings(rows, ["own", name])
     assert (best.system, worst.system) == ("own", name)
     assert best.whole > 0 > worst.whole
     assert best.areas[area] == -worst.areas[area] > 0
     assert set(best.better_in[name]) & set(AREAS[area])
-
-
-def test_planted_sounds_are_damaged_as_they_say() -> None:
-    samples = np.asarray(talk([0.5, 1.2, 0.6, 1.0, 0.5]), np.float32)
-    for name in ("squeezed", "cut"):
-        made = planted.SOUNDS[name](samples)
-        assert len(made) == len(samples)
-        assert 0.4 < np.count_nonzero(np.abs(made) > 0.01) / np.count_nonzero(np.abs(samples) > 0.01) < 0.85
-    assert not planted.late(samples)[:3200].any()
-    assert np.array_equal(planted.late(samples)[3200:], samples[:-3200])
-    high = planted.other_voice(np.sin(2 * np.pi * 200 * np.arange(RATE) / RATE).astype(np.float32))
-    assert np.abs(np.fft.rfft(high)).argmax() * RATE / len(high) == pytest.approx(200 * planted.HIGHER, abs=5)
 
 
 def write_video(path: Path, seconds: float, level: float) -> None:
@@ -148,39 +137,38 @@ def test_pairs_to_hear_are_of_all_systems_alike(bench: Path) -> None:
     assert {one.swapped for one in pairs} == {True, False}
 
 
+CLIP = {"id": "c0", "source": "clips/c0.mp4", "reference_text": "a"}
+
+
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("changed", "said"),
     [
-        ("systems/long/system.yaml", "name: x\n", "does not say what made these dubs"),
-        ("clips.jsonl", '{"id": "c0", "source": "clips/c0.mp4"}\n', "line 1 has no reference_text"),
-        (
-            "clips.jsonl",
-            '{"id": "c0", "source": "clips/c0.mp4", "reference_text": "a", "other_texts": "b"}\n',
-            "line 1: other_texts is no list of texts",
-        ),
-        ("clips.jsonl", '{"id": "../c0", "source": "clips/c0.mp4", "reference_text": "a"}\n', "ids name files"),
-        ("clips.jsonl", '{"id": "c0", "source": "clips/no.mp4", "reference_text": "a"}\n', "a file is not there"),
-        ("clips.jsonl", '{"id": "other", "source": "clips/c0.mp4", "reference_text": "a"}\n', "it has none of the clips"),
+        ({"reference_text": None}, "line 1: it has no reference_text"),
+        ({"other_texts": "b"}, "line 1: other_texts is no list of texts"),
+        ({"source": "clips/no.mp4"}, "file is not there, or empty"),
+        ({"id": "../c0"}, "ids name files"),
+        ({"id": "other"}, "it has none of the clips"),
+        *(({name: value}, f"line 1: {name} is no text") for name, value in (("id", True), ("source", {}), ("subtitles", 5))),
     ],
 )
 def test_what_is_wrong_with_a_bench_is_one_line(
-    bench: Path, file: str, text: str, said: str, capsys: pytest.CaptureFixture[str]
+    bench: Path, changed: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (bench / file).write_text(text, encoding="utf-8")
+    (bench / "clips.jsonl").write_text(json.dumps(CLIP | changed), encoding="utf-8")
     assert main(["bench", str(bench), "--roads", "", "--quiet"]) == 2
     assert said in capsys.readouterr().err
     assert not (bench / "table.md").exists()
 
 
-def test_an_id_may_be_a_number_and_what_is_no_text_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "a.wav").touch()
-    line = {"id": 5, "source": "a.wav", "reference_text": "a"}
-    (tmp_path / "clips.jsonl").write_text(json.dumps(line))
-    assert [clip.id for clip in read_clips(tmp_path)] == ["5"]
-    for name, value in (("id", True), ("id", ["a"]), ("source", 5), ("source", {}), ("subtitles", 5), ("reference_text", [])):
-        (tmp_path / "clips.jsonl").write_text(json.dumps(line | {name: value}))
-        with pytest.raises(InputError, match=rf"clips\.jsonl: line 1: {name} is no text"):
-            read_clips(tmp_path)
+def test_a_folder_that_does_not_say_what_made_it_is_refused(bench: Path) -> None:
+    (bench / "systems" / "long" / "system.yaml").write_text("name: x\n")
+    with pytest.raises(InputError, match="does not say what made these dubs"):
+        read_systems(bench, read_clips(bench))
+
+
+def test_an_id_may_be_a_number_and_a_line_may_have_more(bench: Path) -> None:
+    (bench / "clips.jsonl").write_text(json.dumps(CLIP | {"id": 5, "kind": "plain"}))
+    assert [clip.id for clip in read_clips(bench)] == ["5"]
 
 
 def test_an_unknown_road_is_told_with_those_there_are(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,8 @@ def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     notes: list[dict] = []
     monkeypatch.setattr(demo, "note", lambda folder, metrics: notes.append(metrics))
     docs = page(tmp_path)
-    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path / "out"), "--docs", str(docs), "--cpu"]
+    monkeypatch.setattr(demo, "PAGE_OF_EXAM", docs)
+    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path / "out"), "--cpu"]
     arguments += ["--quiet", "--jobs", "1", "--number", "1", "--rows", "held_out,said,read_ko"]
 
     assert command.main([*arguments, "--write-docs", "--with-untouched-speaker"]) == 0
@@ -131,7 +132,6 @@ def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPa
         (["--jobs", "0"], "--jobs"),
         (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
-        (["--write-docs", "--docs", "nowhere.md"], "the page"),
     ],
 )
 def test_bad_arguments_are_told_in_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
