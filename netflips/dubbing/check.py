@@ -128,6 +128,7 @@ class _Checker:
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
         placed = [one for one, _ in fitted(self.script)]
+        ranks = {one.number: rank for rank, one in enumerate(placed, 1)}
         for pack in packs_of(placed):
             for one, heard in zip(pack, self._heard_together(pack), strict=True):
                 found = self._measured(one, "first", heard)
@@ -135,7 +136,7 @@ class _Checker:
                     found = self._measured(one, "first")  # by itself, for its neighbours may have confused what hears
                 if found is not None:
                     self.spoken[one.number] = found
-            self.job.progress("check", placed.index(pack[-1]) + 1, len(placed))
+            self.job.progress("check", ranks[pack[-1].number], len(placed))
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         for number, first in self.spoken.items():
             first = replace(first, told=self._among_others(first))
@@ -307,12 +308,17 @@ class _Checker:
         own = self._likeness(spoken, spoken.one.speaker)
         if own is None:
             return spoken.told._replace(faults=_in_order(faults))
-        names = dict.fromkeys(one.one.speaker for one in self.spoken.values() if one.one.speaker != spoken.one.speaker)
+        names = (name for name in self._speakers if name != spoken.one.speaker)
         others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
         other = max(others, default=None)
         if own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY):
             faults.add("voice")
         return spoken.told._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=_in_order(faults))
+
+    @cached_property
+    def _speakers(self) -> tuple[str, ...]:
+        """Whose utterances are spoken: found once, not for each of them."""
+        return tuple(dict.fromkeys(one.one.speaker for one in self.spoken.values()))
 
     @cached_property
     def _stay_open(self) -> bool:
