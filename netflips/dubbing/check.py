@@ -53,6 +53,8 @@ _HELPED: Mapping[How, frozenset[Fault]] = {
 """What may be better when an utterance is said otherwise, in the order in which it is tried."""
 _MOST_MORE, _SHARE_MORE = 2, 0.5
 """Times that an utterance is said once more at most, and that all are, as a share of their number."""
+_SLOW = 0.9
+"""Pace from which on nobody notices that speech is slower than by itself."""
 _SURE_S = 1.6
 """A window of the speaker encoder: from shorter speech a voice is not known."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
@@ -93,6 +95,26 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 
 
 # All utterances
+
+
+def taken_of(tries: Sequence[Try], source: str) -> int:
+    """Return which of several tries the dub takes: the one with the fewest faults, the first of equals, where a pace below 0.9 is a
+    fault too. None is taken of which less is heard than of the first, or in which a number of the source text is lost that was
+    heard there. source: "" = not known."""
+    first = tries[0]
+    lost = len(lost_numbers(source, first.heard or ""))
+
+    def rank(place: int) -> tuple[bool, int]:
+        one = tries[place]
+        is_less = (one.right or 0.0) < (first.right or 0.0) or len(lost_numbers(source, one.heard or "")) > lost
+        return is_less, len(one.faults) + (one.pace is not None and one.pace < _SLOW)
+
+    return min(range(len(tries)), key=rank)
+
+
+def _meaning(one: Utterance) -> str:
+    """Return the text that an utterance says in the other language, "" = not known."""
+    return "" if not isinstance(one.target, WrittenText) or one.target.translation is None else one.target.translation.of
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +162,10 @@ class _Checker:
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         for number, first in self.spoken.items():
             first = replace(first, told=self._among_others(first))
-            tries, others = [first], self._others(first) if repairs and first.told.faults else iter(())
-            while left and len(tries) <= _MOST_MORE and tries[-1].told.faults and (other := next(others, None)) is not None:
+            best, tries, others = first, [first], self._others(first) if repairs and first.told.faults else iter(())
+            while left and len(tries) <= _MOST_MORE and best.told.faults and (other := next(others, None)) is not None:
                 tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
-            best = min(tries, key=lambda one: len(one.told.faults))  # the first of equals
+                best = tries[taken_of([one.told for one in tries], _meaning(first.one))]
             if best is not first:
                 # What was told of its place is that of another try now.
                 before = self.job.notes.of.get(number, [])

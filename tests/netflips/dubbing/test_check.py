@@ -20,7 +20,7 @@ from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.dubbing import ears
-from netflips.dubbing.check import _Checker, _Spoken, packs_of
+from netflips.dubbing.check import _Checker, _Spoken, packs_of, taken_of
 from netflips.dubbing.dub import dub
 from netflips.dubbing.ears import Ear, compared, longest_gaps
 from netflips.dubbing.options import DubOptions
@@ -164,6 +164,22 @@ def test_the_original_voice_that_is_left_in_is_told_or_taken_out(
 
 def _spoken(number: int, speaker: str, voice: Any) -> _Spoken:
     return _Spoken(Utterance(number, speaker=speaker), Try(), np.array(voice, np.float32) / np.linalg.norm(voice))
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "taken"),
+    [
+        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=1.0), 1),
+        (Try(right=0.68, pace=1.0, faults=("misheard", "hurried")), Try(right=0.61, pace=1.0, faults=("misheard",)), 0),
+        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=0.83), 0),
+        (Try(right=0.5, pace=0.83, faults=("misheard",)), Try(right=0.9, pace=0.83), 1),
+        (Try(heard="13기가와트", right=0.5, faults=("missing",)), Try(heard="기가와트", right=0.9), 0),
+        (Try(heard="삼기가와트", right=0.5, faults=("missing",)), Try(heard="십삼 기가와트", right=0.9), 1),
+        (Try(faults=("clicks",)), Try(), 1),
+    ],
+)
+def test_no_try_is_taken_that_says_less_or_is_slow(first: Try, other: Try, taken: int) -> None:
+    assert taken_of([first, other], "13 gigawatts of batteries") == taken
 
 
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
