@@ -239,7 +239,7 @@ def test_auto_precision_asks_the_device(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_number_format_that_is_slow_or_passed_over_here_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, precision: str, expected: str, told: str
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="netflips.train")
     monkeypatch.setattr("avtrain.started.has_quick_bfloat16", lambda _: False)
     _train(toy_config(str(tmp_path), precision=precision, max_steps=1))
     assert AcceleratorState().mixed_precision == expected
@@ -249,7 +249,7 @@ def test_a_number_format_that_is_slow_or_passed_over_here_is_told(
 
 
 def test_training_minutes_end_a_run_which_says_how_many_updates_it_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="netflips.train")
     config = toy_config(str(tmp_path), max_steps=0, max_minutes=0.01)
     result = _train(replace(config, delay_s=0.01))
     assert 0 < result.step < 200
