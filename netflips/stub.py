@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import netflips
 from avcore.command import LOG
 from avcore.files import write_text
-from avcore.flags import Command, QuietOptions, flag
+from avcore.flags import Command, QuietOptions, out_flag
 from netflips.keywords import StrPath
 
 PLACE = Path(netflips.__file__).with_suffix(".pyi")
@@ -77,7 +77,7 @@ def _text(kind: Any) -> str:
 class StubOptions(QuietOptions):
     """Write the signatures of the Python functions for editors."""
 
-    out: Path = flag("-o", "--out", default=PLACE)
+    out: Path = out_flag("the stub", default=PLACE)
     """where (default: beside netflips/__init__.py)"""
 
 
