@@ -139,15 +139,16 @@ def _paired(names: list[str], signs: list[str]) -> list[Spelled]:
 
     What softens a phoneme is a phoneme of its own by name; by its sign it is a part of the one before, as in Bologna, or empty.
     """
-    found, left = list[Spelled](), list(signs)
+    own, at = list[str](), 0
     for name in names:
-        if name == _SOFT and found and not (left and not left[0]):
-            found[-1] = found[-1][0] + name, found[-1][1]
+        if name == _SOFT and own and (at == len(signs) or signs[at]):
+            own[-1] += name
         else:
-            found.append((name.lstrip(_STRESS), left.pop(0) if left else ""))
-    if left:
+            own.append(name.lstrip(_STRESS))
+            at += 1
+    if len(own) != len(signs):
         raise InputError("espeak-ng spells this word in two ways", expected=_SEPARATOR.join(names), found=_SEPARATOR.join(signs))
-    return found
+    return list(zip(own, signs, strict=True))
 
 
 def library_folder() -> Path:
