@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from avcore.errors import InputError
+from avcore.errors import InputError, VocabularyError
 from avcore.media import MediaInfo, iter_sound_blocks
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
-from netflips.dubbing.approved import approved_texts
+from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.bed import LOUD_DBFS, bed_level, spoken_spans
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
@@ -116,9 +116,11 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
-    stands = frozenset[int]() if job.options.retranslate else approved_texts(script)
-    if stands and job.options.speaker is None:
+    stands = frozenset[int]() if job.options.retranslate else approved_targets(script)
+    approved = [one for one in script.utterances if one.number in stands]
+    if job.options.speaker is None and any(isinstance(one.target, WrittenText) for one in approved):
         _require_speller(job, job.languages[1])
+    _require_voice(job, path, approved)
     utterances = list[Utterance]()
     for one, place in zip(script.utterances, places, strict=True):
         if one.number in stands:  # as it was read: what was heard, what is said, and the wordings that were offered
@@ -187,6 +189,18 @@ def _require_sayable(job: Job, path: Path, number: int, text: str, language: str
     except InputError as error:
         what = f"the text of utterance {number}: {error.what}"
         raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+
+
+def _require_voice(job: Job, path: Path, approved: Sequence[Utterance]) -> None:
+    """Refuse translations by units that the voice does not speak, before any work is done."""
+    rows = [(one.number, one.target.units) for one in approved if isinstance(one.target, TranslatedUnits)]
+    for number, units in rows:
+        voice, hint = job.models.vocoder, "--retranslate translates it once more"
+        what = f"the translation of utterance {number} is of other units than the voice speaks"
+        if units.vocabulary and voice.vocabulary and units.vocabulary != voice.vocabulary:
+            raise VocabularyError(what, path=path, expected=voice.vocabulary, found=units.vocabulary, hint=hint)
+        if (unit := max(units.ids)) >= voice.num_units:
+            raise VocabularyError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit, hint=hint)
 
 
 def _require_speller(job: Job, language: str) -> None:

@@ -24,7 +24,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds
 from netflips.aligned import phonemes_in
 from netflips.cascade.adequacy import lost_numbers
 from netflips.dubbing import ears
-from netflips.dubbing.approved import texts_given
+from netflips.dubbing.approved import targets_given
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.mix import parts_of_sound
@@ -145,7 +145,7 @@ class _Checker:
 
     @cached_property
     def given(self) -> frozenset[int]:
-        return texts_given(self.job.options.script, self.job.options.retranslate)
+        return targets_given(self.job.options.script, self.job.options.retranslate)
 
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""

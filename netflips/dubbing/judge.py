@@ -114,6 +114,8 @@ def _left(script: Script, job: Job, one: Utterance, natural_s: float | None) -> 
 def _over_text(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None) -> Understanding:
     """Judge an utterance of the cascade by what was heard, by its translation, and by what speaks it."""
     target = one.target
+    if isinstance(target, TranslatedUnits):
+        return Understanding()  # of a script that the chain over units wrote
     if target is not None and not isinstance(target, WrittenText):
         return GIVEN  # speech that was given
     is_own = target is not None and not target.is_translated

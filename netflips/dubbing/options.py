@@ -97,7 +97,7 @@ class DubOptions(MarkFlags):
     translate_model: str | None = flag(default=None, metavar="NAME")
     """language model of --translate-with (default: the only one that its server has)"""
     retranslate: bool = flag(default=False)
-    """translate the texts of --script-in once more; without it those that nobody corrected are said as they stand"""
+    """translate what --script-in says once more; without it texts and units that nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
     check: Check | None = flag(group="check of what is spoken", default=None)

@@ -58,7 +58,9 @@ def _heard_read(script: Script, job: Job, one: Utterance) -> Utterance:
 def read_said(script: Script, job: Job, one: Utterance) -> Utterance:
     """Fill in the text of what is said in an utterance, as far as there is a reader."""
     target = one.target
-    if one.fit is None or not isinstance(target, TranslatedUnits | UnitsGiven | SpokenSound) or target.reading is not None:
+    if one.fit is None or not isinstance(target, TranslatedUnits | UnitsGiven | SpokenSound):
+        return one
+    if target.reading is not None and target.reading.by != "reader":  # what was read before has the times of another fit
         return one
     if job.reader is None or script.target not in job.reader.languages:
         return one
@@ -72,7 +74,8 @@ def _take_read(job: Job, take: Target, language: str) -> Target:
     """Return another wording with its text, where it is units whose length is known."""
     if not isinstance(take, TranslatedUnits) or take.units.durations is None:
         return take
-    return replace(take, reading=Text(_read(job, as_units(take.units, language)).text, language, "reader"))
+    read = _read(job, as_units(take.units, language))
+    return replace(take, reading=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
 def _read(job: Job, units: Units) -> Transcript:

@@ -14,6 +14,7 @@ from avcore.journal import file_digest
 from avcore.media.carried import CarriedOver
 from avcore.media.writer import synthetic_comment
 from netflips.cascade.engines import engines_of
+from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.job import Job
@@ -101,8 +102,8 @@ def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> Car
 
 
 def noted(script: Script, job: Job) -> Script:
-    """Fill in the notes that the user was told, and who agreed to it."""
-    utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in script.utterances)
+    """Fill in the notes that the user was told, what each translation is of, and who agreed to it."""
+    utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
     return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
 
 

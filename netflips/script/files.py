@@ -17,7 +17,7 @@ from avcore.journal import file_digest
 from avcore.notes import json_text
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
-from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, UnitsGiven, Utterance, VoiceFile
+from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, TranslatedUnits, UnitsGiven, Utterance, VoiceFile
 
 _WHAT = "the script"
 _MOST_SHOWN = 60
@@ -119,7 +119,7 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
             wrong["from_s"] = "0 or more", target.from_s
         if target.to_s is not None and target.to_s <= target.from_s:
             wrong["to_s"] = f"more than from_s, {target.from_s:g}", target.to_s
-    if isinstance(target, UnitsGiven):
+    if isinstance(target, UnitsGiven | TranslatedUnits):
         ids, durations = target.units.ids, target.units.durations
         if min(ids, default=0) < 0:
             wrong["ids"] = "0 or more", min(ids)

@@ -209,7 +209,8 @@ class SeenFaces:
 
 @dataclass(frozen=True)
 class TranslatedUnits:
-    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text."""
+    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text. of: what was heard,
+    as text, "" = it was not read; another one is corrected."""
 
     kind: ClassVar = "translated"
     units: UnitList = UnitList()
@@ -217,6 +218,7 @@ class TranslatedUnits:
     is_truncated: bool = False
     weakest: Stretch | None = None
     reading: Text | None = None
+    of: str = ""
 
     @property
     def seconds(self) -> float | None:

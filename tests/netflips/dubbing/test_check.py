@@ -110,7 +110,7 @@ def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a
     report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
     assert [one.said.text for one in report.utterances if one.said] == TEXTS
     assert "wording" not in {one.how for one in report.utterances[1].tries}
-    monkeypatch.setattr("netflips.dubbing.check.texts_given", lambda *_: frozenset())  # as a translator's
+    monkeypatch.setattr("netflips.dubbing.check.targets_given", lambda *_: frozenset())  # as a translator's
     heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]

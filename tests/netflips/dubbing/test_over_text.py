@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ from netflips.dubbing.ears import Ear
 from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.types import SpeakerOf, TranslatedFrom
+from netflips.script.types import SpeakerOf, TranslatedFrom, WrittenText
 from netflips.understanding import known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
@@ -282,25 +283,65 @@ def test_what_was_approved_is_what_is_said_whoever_translates_here(
         assert "heard" not in work_made(report)
 
 
-def test_what_was_approved_is_said_by_the_chain_over_units_too(
-    recording: Path, paths: ModelPaths, folders: dict[str, Path], tmp_path: Path, work: Path, draft: Path
-) -> None:
+@pytest.fixture
+def over_units(recording: Path, paths: ModelPaths, folders: dict[str, Path], work: Path) -> Callable[..., int]:
+    """Dubs over units, with a text-to-unit model beside the chain."""
     flags = {"--av2unit-path": paths.av2unit, "--utut-path": paths.utut, "--unit2av-path": paths.unit2av}
-    words = [
-        recording,
-        "-o",
-        tmp_path / "out.mp4",
-        *(item for pair in flags.items() for item in pair),
-        "--from",
-        "en",
-        "--to",
-        "ko",
-        "--cpu",
-    ]
-    words += ["--text2unit-path", folders["--text2unit-path"], "--script-in", draft, "--report", tmp_path / "r.json"]
-    words += ["--modalities", "audio", "--work-dir", work, "--quiet", "--max-target-units", "20"]
-    assert main([str(one) for one in words]) == 0
+
+    def run(out: Path, *more: object) -> int:
+        asked = ["--from", "en", "--to", "ko", "--cpu", "--quiet", "--modalities", "audio"]
+        asked += ["--max-target-units", "20", "--beam", "1"]
+        asked += ["--text2unit-path", str(folders["--text2unit-path"])] if "--script-in" in more else []
+        words = [recording, "-o", out, *asked, *(item for pair in flags.items() for item in pair), "--work-dir", work, *more]
+        return main([str(one) for one in words])
+
+    return run
+
+
+def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Callable[..., int], tmp_path: Path, draft: Path) -> None:
+    assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json") == 0
     assert [one.said.text for one in _told(tmp_path / "r.json").told if one.said] == DRAFTED
+
+
+STRANGE = [3, 1, 2, 9, 4]
+"""Units that no translator here says."""
+
+
+def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here(
+    recording: Path, dub: Callable[..., int], over_units: Callable[..., int], tmp_path: Path
+) -> None:
+    assert over_units(tmp_path / "x.mp4", "--draft", tmp_path / "draft.json") == 0
+    drafted = [one.target.units.ids for one in read_script(tmp_path / "draft.json").utterances]
+    assert tuple(STRANGE) not in drafted
+
+    def strange(content: dict[str, Any]) -> None:
+        """As another translator said it."""
+        content["utterances"][1]["target"]["units"] = {"ids": STRANGE}
+
+    def corrected(content: dict[str, Any]) -> None:
+        strange(content)
+        content["utterances"][1]["text"] = {"text": "we go"}
+
+    def said(run: Callable[..., int], change: Callable[[dict[str, Any]], None], name: str, *more: object) -> list[Any]:
+        """What is said by a draft that is made of the changed one: the units of each, or its text."""
+        asked = ["--script-in", _changed(tmp_path / "draft.json", change), "--draft", tmp_path / "out.json", *more]
+        assert run(tmp_path / name, *asked) == 0
+        found = read_script(tmp_path / "out.json").utterances
+        for one in found:
+            if not isinstance(one.target, WrittenText):
+                assert one.units.ids == tuple(unit for unit, _ in groupby(one.target.units.ids))
+        return [one.target.text if isinstance(one.target, WrittenText) else one.target.units.ids for one in found]
+
+    def over_text(out: Path, *more: object) -> int:
+        return dub(recording, out, *more)
+
+    approved = [drafted[0], tuple(STRANGE), drafted[2]]
+    assert said(over_units, strange, "x.mp4") == approved
+    assert said(over_units, strange, "other.mp4", "--work-dir", tmp_path / "elsewhere") == approved
+    assert said(over_text, strange, "text.mp4") == approved
+    assert said(over_units, strange, "x.mp4", "--retranslate") == drafted
+    assert said(over_units, _taken_out, "x.mp4") == drafted
+    assert said(over_text, corrected, "text.mp4") == [drafted[0], "우리 가요", drafted[2]]
 
 
 def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
