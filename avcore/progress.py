@@ -51,11 +51,12 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "translate": (0.40, 0.50, "translating"),
     "measure": (0.50, 0.53, "hearing who speaks"),
     "speech": (0.53, 0.60, "speaking"),
+    "check": (0.60, 0.72, "hearing what is spoken"),
     "lips": (0.40, 0.95, "drawing lips"),
-    "pictures": (0.60, 0.93, "drawing lips"),
-    "loudness": (0.93, 0.94, "measuring the loudness"),
-    "stills before": (0.94, 0.97, "writing the report"),
-    "stills after": (0.97, 1.00, "writing the report"),
+    "pictures": (0.72, 0.96, "drawing lips"),
+    "loudness": (0.96, 0.97, "measuring the loudness"),
+    "stills before": (0.97, 0.985, "writing the report"),
+    "stills after": (0.985, 1.00, "writing the report"),
 }
 """Where a stage begins and ends, as shares of a whole run, and what it does. Stages that a run lacks are jumped over."""
 _DRAFT: Mapping[str, tuple[float, float]] = {
@@ -67,6 +68,8 @@ _OPEN_ENDED = 30
 """Steps after which a stage of unknown length counts as half done."""
 _LEAST_SHARE, _LEAST_S = 0.05, 2.0
 """Before so much is done, the time that is left is not guessed."""
+_MUCH_LONGER = 1.25
+"""How much longer than it was told the rest must take, to be told anew."""
 
 
 def share_of(stage: str, done: int, total: int | None, before: float, is_draft: bool = False) -> float:
@@ -84,6 +87,46 @@ def seconds_left(share: float, took_s: float) -> float | None:
     if share < _LEAST_SHARE or took_s < _LEAST_S:
         return None
     return took_s * (1 - share) / share
+
+
+class TimeLeft:
+    """How long the rest of a run takes: it falls, unless a stage is much slower than what was done before it, which is told."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        """Of the run that is done, 0 to 1."""
+        self._stage, self._done = "", 0
+        self._first, self._began_s = 0, 0.0
+        """What was done of the stage, and how long the run had taken, when it was heard of first."""
+        self._left_s: float | None = None
+        self._slow = ""
+
+    def told(self, stage: str, done: int, total: int | None, took_s: float) -> tuple[float, bool] | None:
+        """Return how long the rest takes (s), and whether that became more since this stage is slow; None = too early to tell.
+
+        done, total: as a stage reports them; took_s: how long the run took up to now.
+        """
+        self.share = share_of(stage, done, total, self.share)
+        if stage != self._stage or done < self._done:
+            self._first, self._began_s = done, took_s
+        self._stage, self._done = stage, done
+        left_s = self._by_stage(done, total, took_s) or seconds_left(self.share, took_s)
+        if left_s is None:
+            return None
+        if self._left_s is None or left_s < self._left_s:
+            self._left_s = left_s
+        elif left_s > _MUCH_LONGER * self._left_s:
+            self._left_s, self._slow = left_s, stage
+        return self._left_s, self._slow == stage
+
+    def _by_stage(self, done: int, total: int | None, took_s: float) -> float | None:
+        """Return how long the rest takes if the stage goes on as it goes, and what follows as all before it; None = too early."""
+        end = _RUN[self._stage][1] if self._stage in _RUN else 0.0
+        here_s, new = took_s - self._began_s, done - self._first
+        if not total or here_s < _LEAST_S or end < self.share or new < max(_LEAST_SHARE * total, 1):
+            return None
+        stage_s = here_s * max(total - done, 0) / new
+        return stage_s + (took_s + stage_s) * (1 - end) / end
 
 
 class Bars:
@@ -130,27 +173,29 @@ class Bars:
 class RunBar(Bars):
     """The same for a whole run: what it does now, how much of all is done, and how long the rest will take."""
 
-    _share = 0.0
+    def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
+        super().__init__(is_quiet, prefix)
+        self._time_left, self._left = TimeLeft(), ""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        self._share = share_of(stage, done, total, self._share)
+        told = self._time_left.told(stage, done, total, time.monotonic() - self._begun)
+        if told is not None:
+            left_s, is_slow = told
+            self._left = f", about {timedelta(seconds=round(left_s))} left"
+            self._left += ": this takes longer than what was before" if is_slow else ""
         super().__call__(stage, done, total)
 
     def _draw(self, stage: str, done: int, total: int | None) -> None:
-        doing, part = self._prefix + _doing(stage), round(self._share * _PARTS)
+        doing, part = self._prefix + _doing(stage), round(self._time_left.share * _PARTS)
         if self._bar is None:
             form = "{desc} {percentage:3.0f} %|{bar}|{postfix}"
             self._bar = tqdm(total=_PARTS, initial=part, desc=doing, bar_format=form, dynamic_ncols=True, leave=False)
         self._bar.set_description_str(doing, refresh=False)
-        self._bar.set_postfix_str(self._left(), refresh=False)
+        self._bar.set_postfix_str(self._left, refresh=False)
         self._bar.update(part - self._bar.n)
 
     def _line(self, stage: str, done: int, total: int | None) -> str:
-        return f"{_doing(stage)}: {100 * self._share:.0f} %{self._left()}"
-
-    def _left(self) -> str:
-        left_s = seconds_left(self._share, time.monotonic() - self._begun)
-        return "" if left_s is None else f", about {timedelta(seconds=round(left_s))} left"
+        return f"{_doing(stage)}: {100 * self._time_left.share:.0f} %{self._left}"
 
 
 def _doing(stage: str) -> str:

@@ -23,6 +23,7 @@ from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
 from netflips.cascade.adequacy import lost_numbers
+from netflips.cascade.names import lost_names
 from netflips.dubbing import ears
 from netflips.dubbing.approved import targets_given
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 How = Literal["wording", "take", "slower"]
 _WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
 _HELPED: Mapping[How, frozenset[Fault]] = {
-    "wording": _WORDS | {"hurried"},
+    "wording": _WORDS | {"hurried", "slow"},
     "take": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
 }
@@ -54,7 +55,7 @@ _HELPED: Mapping[How, frozenset[Fault]] = {
 _MOST_MORE, _SHARE_MORE = 2, 0.5
 """Times that an utterance is said once more at most, and that all are, as a share of their number."""
 _SLOW = 0.9
-"""Pace from which on nobody notices that speech is slower than by itself."""
+"""Pace below which one hears that speech is slower than by itself."""
 _SURE_S = 1.6
 """A window of the speaker encoder: from shorter speech a voice is not known."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
@@ -98,18 +99,22 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 
 
 def taken_of(tries: Sequence[Try], source: str) -> int:
-    """Return which of several tries the dub takes: the one with the fewest faults, the first of equals, where a pace below 0.9 is a
-    fault too. None is taken of which less is heard than of the first, or in which a number of the source text is lost that was
-    heard there. source: "" = not known."""
+    """Return which of several tries the dub takes: the one with the fewest faults, the first of equals. None is taken of which less
+    is heard than of the first, or in which a number or a name of the source text is lost that was heard there. source: "" = not
+    known."""
     first = tries[0]
-    lost = len(lost_numbers(source, first.heard or ""))
 
     def rank(place: int) -> tuple[bool, int]:
         one = tries[place]
-        is_less = (one.right or 0.0) < (first.right or 0.0) or len(lost_numbers(source, one.heard or "")) > lost
-        return is_less, len(one.faults) + (one.pace is not None and one.pace < _SLOW)
+        is_less = (one.right or 0.0) < (first.right or 0.0) or loses_more(source, first.heard or "", one.heard or "")
+        return is_less, len(one.faults)
 
     return min(range(len(tries)), key=rank)
+
+
+def loses_more(source: str, text: str, other: str) -> bool:
+    """Return whether another translation of a source text, or what is heard of it, has fewer of its numbers or names."""
+    return any(len(lost(source, other)) > len(lost(source, text)) for lost in (lost_numbers, lost_names))
 
 
 def _meaning(one: Utterance) -> str:
@@ -149,19 +154,22 @@ class _Checker:
 
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
-        placed = [one for one, _ in fitted(self.script)]
-        ranks = {one.number: rank for rank, one in enumerate(placed, 1)}
-        for pack in packs_of(placed):
+        placed = {one.number: one for one, _ in fitted(self.script)}
+        ranks = {number: rank for rank, number in enumerate(placed, 1)}
+        for numbers in packs_of(self.script.utterances):
+            pack = [placed[number] for number in numbers if number in placed]
             for one, heard in zip(pack, self._heard_together(pack), strict=True):
                 found = self._measured(one, "first", heard)
                 if heard is not None and found is not None and _WORDS & set(found.told.faults):
                     found = self._measured(one, "first")  # by itself, for its neighbours may have confused what hears
                 if found is not None:
                     self.spoken[one.number] = found
-            self.job.progress("check", ranks[pack[-1].number], len(placed))
+            if pack:
+                self.job.progress("check", ranks[pack[-1].number], len(placed))
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
-        for number, first in self.spoken.items():
-            first = replace(first, told=self._among_others(first))
+        firsts = [replace(first, told=self._among_others(first)) for first in self.spoken.values()]
+        for first in sorted(firsts, key=lambda one: set(one.told.faults) <= {"slow"}):  # what is only slow comes last
+            number = first.one.number
             best, tries, others = first, [first], self._others(first) if repairs and first.told.faults else iter(())
             while left and len(tries) <= _MOST_MORE and best.told.faults and (other := next(others, None)) is not None:
                 tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
@@ -203,7 +211,8 @@ class _Checker:
             now, before = placed.fit or TimeFit(one.place), one.fit or TimeFit(one.place)
             is_same = now.durations == before.durations and placed.units == one.units
             self.repeats_itself |= is_same and how == "take"
-            if is_same or (faults <= {"hurried"} and now.natural_s >= before.natural_s):
+            is_longer, is_shorter = now.natural_s >= before.natural_s, now.natural_s <= before.natural_s
+            if is_same or (faults <= {"hurried"} and is_longer) or (faults <= {"slow"} and is_shorter):
                 continue
             found = self._measured(placed, how)
             if found is not None:
@@ -211,20 +220,22 @@ class _Checker:
 
     def _wordings(self, one: Utterance) -> list[Target]:
         """Return other wordings that may be taken by themselves: not of what a person gave or a piece of a longer sentence, nor one
-        that loses a number."""
+        that loses a number or a name."""
         target = one.target
         if one.number in self.given:
             return []
-        if isinstance(target, WrittenText) and target.seconds is not None and one.fit is not None and one.fit.is_hurried:
-            shorter = [take for take in one.takes if isinstance(take, WrittenText) and (take.seconds or 0.0) < target.seconds]
-            one = replace(one, takes=tuple(shorter))
+        if isinstance(target, WrittenText) and target.seconds is not None and one.fit is not None:
+            timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.takes if isinstance(take, WrittenText)]
+            if one.fit.is_hurried:
+                one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s < 0))
+            elif is_too_slow(one.fit.pace):
+                one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s > 0))
         if not isinstance(target, WrittenText) or target.translation is None:
             return list(one.takes)
         of = target.translation.of
         if one.text is None or of != one.text.text:
             return []
-        most = len(lost_numbers(of, target.text))
-        return [take for take in one.takes if isinstance(take, WrittenText) and len(lost_numbers(of, take.text)) <= most]
+        return [take for take in one.takes if isinstance(take, WrittenText) and not loses_more(of, target.text, take.text)]
 
     # One try
 
@@ -247,6 +258,8 @@ class _Checker:
             assert one.fit is not None  # it has its place
             if one.fit.is_hurried or one.fit.cut_s:
                 faults.add("hurried")
+            if is_too_slow(one.fit.pace):
+                faults.add("slow")
             share = closed[0] / sum(closed) if any(closed) else None
             text_heard, pace = None if heard is None else heard.text, _rounded(one.fit.pace)
             told = Try(
@@ -361,11 +374,16 @@ class _Checker:
         return float(np.sort(np.stack(rest) @ spoken.voice)[::-1][(len(rest) + 1) // 2 - 1])
 
 
-def packs_of(placed: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    """Yield utterances in order, as many together as a window of Whisper holds, by the time that each has in the original: another
-    text of one leaves all others where they are."""
-    for pack in packed([one.place.seconds + _APART_S for one in placed]):
-        yield [placed[k] for k in pack]
+def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
+    """Yield the numbers of all utterances in order, as many together as a window of Whisper holds, by the time that each has in the
+    original: another text of one, or none, leaves all others where they are."""
+    for pack in packed([one.place.seconds + _APART_S for one in utterances]):
+        yield [utterances[k].number for k in pack]
+
+
+def is_too_slow(pace: float | None) -> bool:
+    """Return whether one hears that speech is slower than by itself."""
+    return pace is not None and round(pace, 3) < _SLOW
 
 
 def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:

@@ -359,9 +359,10 @@ class DrawnPictures:
     left: Mapping[str, int] = field(default_factory=dict)
 
 
-Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "clicks", "leak", "open_lips"]
+Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
 """What a check may find: nothing or little of the text is heard, a word of it is not, or more than it is; it is another's voice; it
-is too fast or cut; it clicks; the original is heard under it; lips stay open where b, m and p close them."""
+is too fast or cut, or slower than 0.9 of its pace; it clicks; the original is heard under it; lips stay open where b, m and p close
+them."""
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,8 @@ import pytest
 from avcore.contracts import Transcript, Word
 from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
-from avcore.notes import KINDS
+from avcore.notes import KINDS, Notes
+from avcore.progress import silent
 from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
@@ -27,7 +28,19 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
-from netflips.script.types import FAULTS, Script, Text, TimeFit, TimeSpan, Try, UnitList, Utterance, WrittenText
+from netflips.script.types import (
+    FAULTS,
+    Script,
+    Slot,
+    Text,
+    TimeFit,
+    TimeSpan,
+    TranslatedFrom,
+    Try,
+    UnitList,
+    Utterance,
+    WrittenText,
+)
 from tests.netflips.dubbing.made import work_made, write_times
 from tests.netflips.dubbing.test_spoken import SAY
 
@@ -171,15 +184,73 @@ def _spoken(number: int, speaker: str, voice: Any) -> _Spoken:
     [
         (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=1.0), 1),
         (Try(right=0.68, pace=1.0, faults=("misheard", "hurried")), Try(right=0.61, pace=1.0, faults=("misheard",)), 0),
-        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=0.83), 0),
-        (Try(right=0.5, pace=0.83, faults=("misheard",)), Try(right=0.9, pace=0.83), 1),
+        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=0.83, faults=("slow",)), 0),
+        (Try(right=0.5, pace=0.83, faults=("misheard", "slow")), Try(right=0.9, pace=0.83, faults=("slow",)), 1),
+        (Try(right=0.9, pace=0.83, faults=("slow",)), Try(right=0.9, pace=0.95), 1),
         (Try(heard="13기가와트", right=0.5, faults=("missing",)), Try(heard="기가와트", right=0.9), 0),
         (Try(heard="삼기가와트", right=0.5, faults=("missing",)), Try(heard="십삼 기가와트", right=0.9), 1),
+        (Try(heard="에밀리의 기가와트", right=0.5, faults=("missing",)), Try(heard="기가와트", right=0.9), 0),
+        (Try(heard="에밀이의 기가와트", right=0.5, faults=("missing",)), Try(heard="에밀리는 기가와트", right=0.9), 1),
         (Try(faults=("clicks",)), Try(), 1),
     ],
 )
 def test_no_try_is_taken_that_says_less_or_is_slow(first: Try, other: Try, taken: int) -> None:
-    assert taken_of([first, other], "13 gigawatts of batteries") == taken
+    assert taken_of([first, other], "13 gigawatts of Emily's batteries") == taken
+
+
+@dataclass
+class _Job:
+    """What a check asks of a dub that a text-to-unit model speaks."""
+
+    notes: Notes
+    options: Any = field(default_factory=lambda: SimpleNamespace(script=None, retranslate=False))
+    speaking: None = None
+    progress: Any = silent
+
+    def as_said(self, text: str) -> str:
+        return text
+
+
+def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
+    """An utterance of 2.5 s, which its text takes so long by itself, and other wordings with the seconds that they take."""
+    target, *others = (
+        WrittenText(text, "cascade", TranslatedFrom("I see Emily.", text), seconds=long_s)
+        for text, long_s in {"에밀리를 봐요.": seconds, **takes}.items()
+    )
+    made = Utterance(number, TimeSpan(3.0 * number, 3.0 * number + 2.5), text=Text("I see Emily."), target=target, takes=(*others,))
+    return _fit_to_place(Script(), None, made, None)
+
+
+def _fit_to_place(script: Any, job: Any, one: Utterance, sound: Any, *, is_slow: bool = False) -> Utterance:
+    natural_s = one.target.seconds  # type: ignore[union-attr]
+    overrun_s = 0.2 if natural_s > 3 else 0.0
+    place = TimeFit(TimeSpan(0, 2.5), 1, natural_s, 2.5, overrun_s, slot=Slot(2.5), durations=(125,))
+    return replace(one, units=UnitList((round(10 * natural_s),), (125,)), fit=place)
+
+
+@pytest.mark.parametrize(
+    ("placed", "said"),
+    [
+        ([_placed(1, 2.0, {"네.": 1.0, "저기 누군가가 보여요.": 2.6, "저기 에밀리가 보여요.": 2.6})], ["저기 에밀리가 보여요."]),
+        ([_placed(1, 2.3, {"저기 에밀리가 보여요.": 2.6})], ["에밀리를 봐요."]),
+        ([_placed(1, 2.0, {"에밀리 봐요.": 2.1})], ["에밀리를 봐요."]),  # it would be too slow as well
+        (
+            [_placed(1, 2.0, {"저기 에밀리가 보여요.": 2.6}), _placed(2, 3.2, {"에밀리 봐요.": 2.5})],
+            ["에밀리를 봐요.", "에밀리 봐요."],  # one try for two: what is hurried comes first
+        ),
+    ],
+)
+def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(
+    placed: list[Utterance], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netflips.dubbing.check.spell_one", lambda script, job, one, sound: one)
+    monkeypatch.setattr("netflips.dubbing.check.fit_one", _fit_to_place)
+    monkeypatch.setattr("netflips.dubbing.check.read_said", lambda script, job, one: one)
+    checker: Any = _Checker(Script("en", "ko", utterances=tuple(placed)), _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
+    checker.__dict__ |= {"ear": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
+    found = checker.all(repairs=True)
+    assert [found[number].target.text for number in sorted(found)] == said
+    assert found[1].tries[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
 
 
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
@@ -236,13 +307,9 @@ def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -
 def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(tmp_path: Path) -> None:
     lengths = enumerate((2, 2, 20, 9, 40), 1)
     placed = [Utterance(number, TimeSpan(0, seconds), fit=TimeFit(TimeSpan(0, 0))) for number, seconds in lengths]
-    assert [[one.number for one in pack] for pack in packs_of(placed)] == [[1, 2, 3], [4], [5]]
-    spoken = [replace(one, fit=TimeFit(TimeSpan(0, 0), spoken_s=9.0)) for one in placed]
-    assert [[one.number for one in pack] for pack in packs_of(spoken)] == [
-        [1, 2, 3],
-        [4],
-        [5],
-    ]  # one that is said otherwise moves none
+    assert [*packs_of(placed)] == [[1, 2, 3], [4], [5]]
+    spoken = [replace(one, fit=None if one.number == 2 else TimeFit(TimeSpan(0, 0), spoken_s=9.0)) for one in placed]
+    assert [*packs_of(spoken)] == [[1, 2, 3], [4], [5]]  # one that is said otherwise, or not at all, moves none
     assert [*packs_of([])] == []
     words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))
     listener: Any = SimpleNamespace(hear=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))

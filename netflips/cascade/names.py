@@ -1,0 +1,96 @@
+"""Names that a text has and its Korean translation lost: a name is there in Latin letters, or in Hangul that sounds like it.
+
+Consonants are compared, as each script writes them, and vowels counted: they are written in Hangul in many ways. A name
+that is translated, as China, is found in no translation, so that nothing is said of it by those who compare two of them.
+"""
+
+import re
+from functools import lru_cache
+from unicodedata import normalize
+
+from avcore.words import KOREAN
+from netflips.understanding import as_read
+
+_LEAST = 2, 3
+"""Consonants that a name must have, within a sentence and at its beginning, where every word has a capital letter."""
+_NAME = re.compile(r"[A-Z\u00c0-\u00de][A-Za-z\u00c0-\u024f]+")
+_BEGINS = re.compile(r"(?:^|[.!?\u2026][\"'\u201d\u2019)]*\s)[\s\"'\u201c\u2018(]*$")
+_PARTICLES = re.compile(
+    "은|는|이|가|을|를|의|도|와|과|에|로|으로|만|랑|야|아|님|씨|께|한테|라|였|예|입니다|호|까지|부터|처럼|보다|하고|조차|마저|박사|교수"
+)
+"""What may stand behind a name in one word with it."""
+_LATIN = (
+    (r"^(?:kn|gn)", "N"), (r"^wr", "L+"), (r"^h", "H"), (r"^(?:wh?|[aeiouy]+)", "V"), (r"^j", "[SV]"), (r"sch|tch|sh", "S+"),
+    (r"ch", "[SKH]+"), (r"ph", "P+"), (r"gh", "K?"), (r"th", "[ST]+"), (r"ng", "N+K?"), (r"ck|qu|q|k", "K+"),
+    (r"c(?=[eiy])", "[SK]+"), (r"c", "K+"), (r"g(?=[eiy])", "[SK]+"), (r"g", "K+"), (r"x", "K*S+"), (r"[sz]", "S+"), (r"j", "S?"),
+    (r"t(?=i[ao])", "[ST]+"), (r"[td]", "T+"), (r"w", "P?"), (r"[bpfv]", "P+"), (r"r(?=[aeiouy])", "L+"), (r"r", "L?"),
+    (r"l", "L+"), (r"m", "M+"), (r"n", "N+"), (r"h", "H?"), (r".", ""),
+)  # fmt: skip
+"""Letters of a name, the first that fits, and the sounds that Hangul writes for them, two of which may meet at a syllable's end."""
+_LETTERS = re.compile("|".join(f"({letters})" for letters, _ in _LATIN))
+_FIRST = "KKNTTLMPPSSVSSSKTPH"
+_LAST = "-KKKNNNTLKMLLLPLMPPTTNTTKTPT"
+"""Sounds of the first and the last consonants of a syllable, in Unicode's order; ㅇ at its end is as n."""
+_EU, _MOST_SYLLABLES = 18, 8
+
+
+def lost_names(source: str, text: str) -> tuple[str, ...]:
+    """Return the names of a source text that a Korean text has neither in Latin letters nor in Hangul that sounds like them."""
+    found = [one for one in names_in(source) if not _is_there(one, text)]
+    return tuple(dict.fromkeys(found))
+
+
+def names_in(source: str) -> list[str]:
+    """Return the words of a text with a capital letter that may be names."""
+    names = list[str]()
+    for one in _NAME.finditer(normalize("NFC", source)):
+        sounds = [sound for sound in _sounds_of(one[0]) if not sound.endswith("?")]
+        if one[0].isupper() or len(sounds) >= _LEAST[bool(_BEGINS.search(source[: one.start()]))]:
+            names.append(one[0])
+    return names
+
+
+def _is_there(name: str, text: str) -> bool:
+    if re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", text, re.IGNORECASE):
+        return True
+    if name.isupper():  # as it is spelt, or read as a word
+        read = as_read(name, KOREAN).strip(" .")
+        if read and read.replace(" ", "") in as_read(text, KOREAN).replace(" ", ""):
+            return True
+    pattern, most = re.compile("".join(_sounds_of(name))), _most_vowels(name.lower())
+    stems = (stem for word in re.findall("[가-힣]+", text) for stem in _stems(word))
+    return any(pattern.fullmatch(_sounds_in(stem)) and _vowels_in(stem) <= most for stem in stems)
+
+
+def _stems(word: str) -> list[str]:
+    """Return what of a word may be a name, before a particle."""
+    ends = range(1, min(len(word), _MOST_SYLLABLES) + 1)
+    return [word[:end] for end in ends if end == len(word) or _PARTICLES.match(word[end:])]
+
+
+@lru_cache(maxsize=4096)
+def _sounds_of(name: str) -> tuple[str, ...]:
+    """Return patterns of the sounds of a name in Latin letters."""
+    plain = "".join(sign for sign in normalize("NFD", name.lower()) if "a" <= sign <= "z")
+    letters = _LETTERS.finditer(re.sub(r"(.)\1", r"\1", plain))
+    return tuple(filter(None, (_LATIN[(one.lastindex or 1) - 1][1] for one in letters)))
+
+
+def _most_vowels(name: str) -> int:
+    """Return how many vowels Hangul has for a name at most: two for an i, as in Brian, and one behind sh or ch at its end."""
+    return len(re.findall("[aeouw]", name)) + 2 * len(re.findall("[iy]", name)) + bool(re.search("(?:sh|ch|g)e?$", name))
+
+
+def _vowels_in(word: str) -> int:
+    """Return how many syllables of a word have a vowel that is more than the ㅡ between consonants."""
+    return sum((ord(sign) - ord("가")) // 28 % 21 != _EU for sign in word)
+
+
+def _sounds_in(word: str) -> str:
+    """Return the sounds of a word in Hangul."""
+    found = ""
+    for sign in word:
+        place = ord(sign) - ord("가")
+        first, last = _FIRST[place // 588], _LAST[place % 28]
+        found += (first if not found or first != "V" else "") + last.strip("-")
+    return found
