@@ -5,9 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
-LOCKS := requirements.lock
-LOCK_HASH = $(shell cat $(LOCKS) pyproject.toml | sha256sum | cut -c1-16)
-STAMP = $(VENV)/.installed-$(LOCK_HASH)
+
+# Whether this machine has an NVIDIA driver. Without one, what PyTorch loads on a GPU alone is left out (0.9 GB).
+NVIDIA ?= $(if $(wildcard /proc/driver/nvidia/version /usr/lib/wsl/lib/nvidia-smi),yes,no)
+# PyTorch's own index of its builds for CPUs, for those who reach it: 3 GB less. Not tried by us.
+TORCH_INDEX ?=
+ABSENT := $(if $(TORCH_INDEX),torch|torchaudio|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+,$(if $(filter yes,$(NVIDIA)),-,triton|nvidia-cuda-nvrtc|nvidia-nvtx|cuda-bindings|cuda-pathfinder|cuda-toolkit))
+
+DUB_LOCK := requirements.lock
+DEV_LOCK := requirements-dev.lock
+DUB_STAMP = $(VENV)/.dub-$(shell (cat $(DUB_LOCK) pyproject.toml; echo '$(ABSENT)') | sha256sum | cut -c1-16)
+DEV_STAMP = $(VENV)/.dev-$(shell cat $(DEV_LOCK) | sha256sum | cut -c1-16)
+SIZE = echo "$$(du -sm $(VENV) | cut -f1) MB in $(VENV)"
 
 # One more than two cores: for a fifth of the time a test waits for processes that it has started.
 TEST_JOBS ?= 3
@@ -16,13 +25,14 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env stub test test-slow lint types rules unit demo train-demo flite bench clean
+.PHONY: help install env stub test test-slow lint types rules unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files"
-	@echo "make env     set up only: the locked environment in $(VENV)"
+	@echo "make install set up only what a dub needs: models of one's own, the page, the way over text; the locked environment in $(VENV)"
+	@echo "make env     set up what tests and trainings need, too"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, for netflips dub --cascade, make train-demo and netflips evaluate demo"
 	@echo "make judges  set up outside recognisers, by which netflips evaluate hears"
@@ -35,16 +45,27 @@ help:
 
 -include make/*.mk
 
-env: $(STAMP)
+install: $(DUB_STAMP)
 
-# --no-deps: the lock is complete, and pip need not work out what belongs together.
-$(STAMP): $(LOCKS) pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make env PYTHON=/path/to/python3.11"; exit 2; }
+env: $(DEV_STAMP)
+
+# --no-deps: the locks are complete, and pip need not work out what belongs together.
+$(DUB_STAMP): $(DUB_LOCK) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make install PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^(torch|torchaudio)==' $(DUB_LOCK)))
+	grep -vE '^($(ABSENT))==' $(DUB_LOCK) > $(VENV)/dub.lock
+	$(BIN)/python -m pip install --quiet --no-deps -r $(VENV)/dub.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	rm -f $(VENV)/.installed-*
+	rm -f $(VENV)/.dub-*
 	touch $@
+	@$(SIZE)
+
+$(DEV_STAMP): $(DEV_LOCK) $(DUB_STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps -r $(DEV_LOCK)
+	rm -f $(VENV)/.dev-*
+	touch $@
+	@$(SIZE)
 
 # The signatures that editors show, after an option of a command has changed.
 stub: env
@@ -72,7 +93,7 @@ test-slow: fairseq-or-not
 
 test: lint types rules docs unit
 
-demo: env
+demo: install
 	$(BIN)/netflips demo
 
 train-demo: flite fairseq voices

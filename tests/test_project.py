@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from avcore.checkpoints.layouts import without_places
 from netflips.cli import COMMANDS, parser_of
@@ -16,7 +18,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def _names(lines: list[str]) -> set[str]:
-    return {re.split(r"[=<>!~; \[]", line)[0].lower().replace("_", "-") for line in lines if line and line[0].isalnum()}
+    return {
+        re.split(r"[=<>!~; \[(]", line)[0].lower().replace("_", "-").replace(".", "-")
+        for line in lines
+        if line and line[0].isalnum()
+    }
 
 
 def test_requirements_agree_with_the_project() -> None:
@@ -27,7 +33,7 @@ def test_requirements_agree_with_the_project() -> None:
 
 def test_the_lock_pins_everything_that_is_asked_for() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    locks = (ROOT / f"requirements-{name}.lock" for name in ("voices", "judges", "docs"))
+    locks = (ROOT / f"requirements-{name}.lock" for name in ("dev", "voices", "judges", "docs"))
     beside = [line for lock in locks for line in lock.read_text().splitlines()]
     assert all("==" in line for line in (*lines, *beside) if line and not line.startswith("#"))
     compiled = {"pesq"}  # there is no wheel of it: a fresh machine may have no compiler
@@ -35,6 +41,31 @@ def test_the_lock_pins_everything_that_is_asked_for() -> None:
     assert _names(asked) - compiled <= _names([*lines, *beside])
     assert "opencv-contrib-python-headless==4.11.0.86" in lines
     assert "opencv-contrib-python" not in _names(lines)
+
+
+def _needed(names: set[str]) -> set[str]:
+    """Packages with all that they ask for in turn on this machine, without their extras."""
+    found: set[str] = set()
+    ahead = set(names)
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        try:
+            asked = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        here = (one for one in map(Requirement, asked) if one.marker is None or one.marker.evaluate({"extra": ""}))
+        ahead |= _names([one.name for one in here]) - found
+    return found
+
+
+def test_a_dub_the_page_and_the_way_over_text_are_installed_with_nothing_else() -> None:
+    extras = PROJECT["optional-dependencies"]
+    parts = ("web", "asr", "subtitles", "provenance", "speech")
+    asked = [*PROJECT["dependencies"], *(line for name in parts for line in extras[name])]
+    dub, dev = (_names((ROOT / name).read_text().splitlines()) for name in ("requirements.lock", "requirements-dev.lock"))
+    assert _needed(_names(asked)) - dub == {"onnxruntime"}  # of faster-whisper, for a detector of speech that is not used
+    assert dub & dev == set()
 
 
 def test_torch_and_torchaudio_are_of_one_build_for_those_who_install_without_the_lock() -> None:
@@ -104,7 +135,6 @@ def test_the_repository_stays_small() -> None:
 
 OTHERS_FLAGS = {
     "pip": {"--no-build-isolation", "--no-deps"},
-    "docker": {"--build-arg", "--user"},
     "sbatch": {"--nodes", "--gpus-per-node", "--array", "--signal", "--requeue"},
     "tensorboard": {"--logdir"},
     "torchrun": {"--nnodes", "--node_rank", "--rdzv_endpoint"},

@@ -1,4 +1,4 @@
-"""The notebook's code cells, run in their order in a copy of what it needs; the image leaves out nothing that is used."""
+"""The notebook's code cells, run in their order in a copy of what it needs."""
 
 import json
 import re
@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,43 +65,3 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(probe(tmp_path / path).has_video for path in shown)
     before, after = (tmp_path / "outputs" / name for name in ("own_ko.mp4", "own_corrected.mp4"))
     assert before.read_bytes() != after.read_bytes()
-
-
-def _needed(names: set[str]) -> set[str]:
-    """Packages with all that they ask for in turn, without their extras."""
-    found: set[str] = set()
-    ahead = set(names)
-    while ahead:
-        name = ahead.pop()
-        found.add(name)
-        try:
-            asked = requires(name) or []
-        except PackageNotFoundError:
-            continue
-        plain = {_name(line) for line in asked if "extra ==" not in line}
-        ahead |= plain - found
-    return found
-
-
-def _name(line: str) -> str:
-    return re.split(r"[=<>!~; \[(]", line)[0].lower().replace("_", "-").replace(".", "-")
-
-
-def test_the_image_leaves_out_nothing_that_dubbing_and_the_page_need() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *(line for name in ("web", "text", "asr", "metrics") for line in extras[name])]
-    text = (ROOT / "Dockerfile").read_text()
-    unwanted = set(re.findall(r"unwanted='([^']*)'", text)[0].split("|"))
-    locked = {_name(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
-    assert unwanted <= locked
-    assert unwanted & _needed({_name(line) for line in asked}) == set()
-
-
-def test_the_image_has_every_package() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    copied = {words[0] for words in re.findall(r"^COPY (\S+) (\S+)$", text, re.MULTILINE)}
-    packages = {path.parent.name for path in ROOT.glob("*/py.typed")} - {"recipes"}
-    assert packages <= copied
