@@ -128,6 +128,7 @@ def dub(
     text_translator: StrPath | None = None,
     translate_with: str | None = None,
     translate_model: str | None = None,
+    speech_level: Literal["해요체", "합니다체", "해체"] | None = None,
     retranslate: bool = False,
     glossary: StrPath | None = None,
     check: Literal["off", "tell", "repair"] | None = None,

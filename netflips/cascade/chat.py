@@ -32,8 +32,8 @@ Korean leaves out. Write every name in Hangul; only acronyms as NASA stay in Lat
 {examples}.
 """
 _ENDINGS = ("해요체", "합니다체", "반말")
-_LEVELS = {"": "해요체", "polite": "해요체", "존댓말": "해요체", "plain": "반말"} | {name: name for name in _ENDINGS}
-"""Level of speech by how a script calls it."""
+_LEVELS = {"polite": "해요체", "존댓말": "해요체", "plain": "반말", "해체": "반말"} | {name: name for name in _ENDINGS}
+"""Level of speech by how a script or an option calls it."""
 _EXAMPLES: Mapping[str, tuple[str, str, str]] = {
     "So what does that mean for you?": (
         "그럼 여러분께는 무슨 뜻일까요?", "그렇다면 여러분께는 무엇을 뜻합니까?", "그럼 너한테는 무슨 뜻일까?",
@@ -66,21 +66,23 @@ _LANGUAGES = {
 
 class ChatTranslator:
     """Asks a server of language models. name, key: what reports call it, and what its answers depend on. together: how many
-    sentences it is asked for at once. examples: what it is shown, the sentence by each translation."""
+    sentences it is asked for at once. examples: what it is shown, the sentence by each translation. level: of speech, where a
+    request names none."""
 
     together = 4
     examples: Mapping[str, str] = {text: line for line, texts in _EXAMPLES.items() for text in texts}
 
-    def __init__(self, given: str, model: str | None = None) -> None:
-        """given: an address, with or without /chat/completions. model: None = the only one that the server has. Raises
-        UsageError."""
+    def __init__(self, given: str, model: str | None = None, level: str = "") -> None:
+        """given: an address, with or without /chat/completions. model: None = the only one that the server has. level: "" = 해요체.
+        Raises UsageError."""
         require_translate_with(given, model)
         base = given.rstrip("/").removesuffix("/chat/completions")
         base = base if base.endswith("/v1") or given.rstrip("/") != base else f"{base}/v1"
         self._server = ChatServer(base, model)
         self.other_machine = self._server.other_machine
         self.name = f"{model or 'language model'} at {host_of(given) or ''}"
-        self.key: list[Any] = [base, model, _SYSTEM, _KOREAN, *_EXAMPLES]
+        self.level = _LEVELS.get(level, _ENDINGS[0])
+        self.key: list[Any] = [base, model, _SYSTEM, _KOREAN, *_EXAMPLES, self.level]
 
     def check(self) -> None:
         """Look whether the server is there, and which model it has. Raises InputError where nothing answers, and UsageError where a
@@ -92,7 +94,7 @@ class ChatTranslator:
 
         requests: as a program gets them, of neighbours. Raises InputError where there is no answer.
         """
-        answer = self._server.answer(_messages(requests), _schema(len(requests)))
+        answer = self._server.answer(_messages(requests, self.level), _schema(len(requests)))
         found = read_wordings(answer, len(requests))
         if found is None and len(requests) > 1:  # one by one, no line is given the words of another
             return {number: texts for request in requests for number, texts in self.wordings([request]).items()}
@@ -102,19 +104,20 @@ class ChatTranslator:
         """There is nothing to end."""
 
 
-def open_translator(given: str, model: str | None = None) -> ProgramTranslator | ChatTranslator:
-    """Return what --translate-with names. Raises UsageError."""
+def open_translator(given: str, model: str | None = None, level: str = "") -> ProgramTranslator | ChatTranslator:
+    """Return what --translate-with names. level: of speech, for a language model. Raises UsageError."""
     require_translate_with(given, model)
     if not is_chat(given, model):
         return ProgramTranslator(given)
-    found = ChatTranslator(given, model)
+    found = ChatTranslator(given, model, level)
     if found.other_machine:
         LOG.info("the texts of the recording are sent to %s, as %s says", found.other_machine, TRANSLATE_WITH)
     return found
 
 
-def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return what a model is told of sentences, whose lines are numbered from 1: many models number so whatever they are given."""
+def _messages(requests: Sequence[Mapping[str, Any]], level: str) -> list[dict[str, str]]:
+    """Return what a model is told of sentences, whose lines are numbered from 1: many models number so whatever they are given.
+    level: of Korean speech, for those that name none."""
     first, context = requests[0], requests[0].get("context", ())
     inside = {number for request in requests for number in request.get("pieces", [request["number"]])}
     before = [row for row in context if row["number"] < min(inside)][-3:]
@@ -122,12 +125,12 @@ def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         "talk": first.get("title", ""),
         "before": [{"line": row["text"], **({"said": row["said"]} if row.get("said") else {})} for row in before],
         "after": [row["text"] for row in context if row["number"] > max(inside)][:2],
-        "lines": [{"number": place} | _line(request) for place, request in enumerate(requests, 1)],
+        "lines": [{"number": place} | _line(request, level) for place, request in enumerate(requests, 1)],
     }
     source, target = (_LANGUAGES.get(first[name], f"the language {first[name]!r}") for name in ("source", "target"))
     style = "Keep each speaker's level of speech."
     if first["target"] == KOREAN:
-        level = _LEVELS.get(first.get("level", ""), _ENDINGS[0])
+        level = _LEVELS.get(first.get("level", ""), level)
         place = _ENDINGS.index(level)
         rows = (f"{json.dumps(line)} is {json.dumps(texts[place], ensure_ascii=False)}" for line, texts in _EXAMPLES.items())
         style = " ".join(_KOREAN.split()).format(level=level, examples="; ".join(rows))
@@ -135,12 +138,11 @@ def _messages(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [{"role": "system", "content": system}, {"role": "user", "content": json.dumps(asked, ensure_ascii=False)}]
 
 
-def _line(request: Mapping[str, Any]) -> dict[str, Any]:
+def _line(request: Mapping[str, Any], level: str) -> dict[str, Any]:
     names = ("speaker", "to", "text", "seconds", "syllables", "glossary", "again")
     line = {name: request[name] for name in names if request.get(name)}
-    line["level"] = (
-        _LEVELS.get(request.get("level", ""), _ENDINGS[0]) if request["target"] == KOREAN else request.get("level") or "polite"
-    )
+    own = request.get("level", "")
+    line["level"] = _LEVELS.get(own, level) if request["target"] == KOREAN else own or "polite"
     if request.get("seconds", _HARDLY_S) < _HARDLY_S:
         line["syllables"] = "one or two words"
     return line

@@ -8,8 +8,8 @@ from pathlib import Path
 class CascadeModels:
     """The folders of the cascade: of a Whisper and of a text translator, as CTranslate2 writes them.
 
-    program: a command or an address that translates; then there is no folder. chat_model: of a server of language models. glossary:
-    words of the user's.
+    program: a command or an address that translates; then there is no folder. chat_model: of a server of language models.
+    speech_level: that it writes in, "" = as usual. glossary: words of the user's.
     """
 
     recognizer: Path
@@ -17,6 +17,7 @@ class CascadeModels:
     program: str = ""
     glossary: Path | None = None
     chat_model: str | None = None
+    speech_level: str = ""
 
     @property
     def files(self) -> dict[str, list[Path]]:

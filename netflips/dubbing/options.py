@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
@@ -15,9 +15,10 @@ from avcore.files import Input, Output, require_file
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
+from avcore.words import KOREAN
 from netflips.bulk.spread import SpreadFlags
 from netflips.cascade.options import CascadeModels
-from netflips.cascade.program import require_translate_with
+from netflips.cascade.program import is_chat, require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker
 from netflips.dubbing.spleeter import SPLEETER, require_spleeter
 from netflips.model_paths import UnitOffset
@@ -36,6 +37,7 @@ PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
 Check = Literal["off", "tell", "repair"]
+SpeechLevel = Literal["해요체", "합니다체", "해체"]
 
 _LOUDNESSES = -40.0, -8.0
 UNDER_DB: Final = -18.0
@@ -96,6 +98,9 @@ class DubOptions(MarkFlags):
     language models, as http://127.0.0.1:11434/v1"""
     translate_model: str | None = flag(default=None, metavar="NAME")
     """language model of --translate-with (default: the only one that its server has)"""
+    speech_level: SpeechLevel | None = flag(default=None, metavar="LEVEL")
+    """Korean level of speech that a language model writes for all whose level the script does not say: 해요체, 합니다체 or 해체
+    (default: 해요체)"""
     retranslate: bool = flag(default=False)
     """translate what --script-in says once more; without it texts and units that nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
@@ -192,7 +197,7 @@ class DubOptions(MarkFlags):
 
     def _check_choices(self) -> None:
         known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
-        known |= {"check": (None, "off", "tell", "repair")}
+        known |= {"check": (None, *get_args(Check)), "speech_level": (None, *get_args(SpeechLevel))}
         for name, values in known.items():
             if (found := getattr(self, name)) not in values:
                 expected = " or ".join(one for one in values if one is not None)
@@ -225,7 +230,7 @@ class DubOptions(MarkFlags):
 
     def _check_cascade(self) -> None:
         if not self.cascade:
-            names = ("recognizer", "text_translator", "translate_with", "translate_model", "glossary")
+            names = ("recognizer", "text_translator", "translate_with", "translate_model", "speech_level", "glossary")
             asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
             if asked:
                 belong = "belongs" if len(asked) == 1 else "belong"
@@ -237,6 +242,11 @@ class DubOptions(MarkFlags):
                 raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
         elif self.translate_model is not None:
             raise UsageError("--translate-model belongs to --translate-with", hint="add --translate-with http://127.0.0.1:11434/v1")
+        if self.speech_level is not None and not is_chat(self.translate_with or "", self.translate_model):
+            hint = "add --translate-with http://127.0.0.1:11434/v1; other translators write as they were trained"
+            raise UsageError("--speech-level belongs to a language model", hint=hint)
+        if self.speech_level is not None and self.to not in (None, KOREAN):
+            raise UsageError("--speech-level is of Korean", expected="--to ko", found=f"--to {self.to}")
         if self.beam is not None or self.max_target_units is not None:
             raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
         if self.timing == "free":
@@ -343,9 +353,8 @@ class DubOptions(MarkFlags):
         if missing or (recognizer := used["--recognizer"]) is None:
             hint = "run: netflips models get korean-free"
             raise UsageError("--cascade needs models that are not here", expected=" and ".join(missing), hint=hint)
-        return CascadeModels(
-            recognizer, used.get("--text-translator"), self.translate_with or "", self.glossary, self.translate_model
-        )
+        program, level = self.translate_with or "", self.speech_level or ""
+        return CascadeModels(recognizer, used.get("--text-translator"), program, self.glossary, self.translate_model, level)
 
     @cached_property
     def script(self) -> Script | None:

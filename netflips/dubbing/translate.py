@@ -91,7 +91,7 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
             job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=one.text.language), one.number)
     own = [one for one in said if one.text is not None and one.text.language == script.source]
     todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
-    translator = open_translator(models.program, models.chat_model) if models.program else None
+    translator = open_translator(models.program, models.chat_model, models.speech_level) if models.program else None
     together = 1 if translator is None else translator.together
     with job.clock.stage("text"):
         try:

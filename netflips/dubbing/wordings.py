@@ -49,7 +49,8 @@ _AGAIN = 3
 _MOST_TAKES = 8
 _MUCH_WORSE = 0.5
 """Mean log-probability of a piece by which a wording may be less probable than the best, to be looked at for its length."""
-_LEVELS = {"존댓말": "polite", "반말": "plain"}
+_LEVELS = {"존댓말": "polite", "반말": "plain", "해요체": "polite", "합니다체": "polite", "해체": "plain"}
+"""What a program is told; a language model gets the level by its name."""
 _FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
 
 
@@ -342,7 +343,7 @@ class Wordings:
             "target": self.job.languages[1],
             "speaker": speaker,
             "to": ", ".join(others),
-            "level": _LEVELS.get(level, level),
+            "level": level if isinstance(self.translator, ChatTranslator) else _LEVELS.get(level, level),
             "seconds": round(slot_s, 2),
             "syllables": [round(share * slot_s / second) for share in PACE],
             "glossary": terms_in(sentence.text, self.glossary),

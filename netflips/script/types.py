@@ -139,7 +139,7 @@ class SpeakerOf:
     name: str
     voice: str | VoiceFile = "own"
     face: str | int = "auto"
-    level: Literal["", "polite", "plain", "존댓말", "반말"] = ""
+    level: Literal["", "polite", "plain", "존댓말", "반말", "해요체", "합니다체", "해체"] = ""
     pitch_hz: float | None = None
     rate: float | None = None
 

@@ -92,6 +92,29 @@ def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monke
     assert line["again"] == {"reason": "it takes 4 s"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "own", "level", "shown"),
+    [
+        ("", "", "해요체", "맞아요."),
+        ("합니다체", "", "합니다체", "그렇습니다."),
+        ("해체", "", "반말", "맞아."),
+        ("합니다체", "plain", "반말", "맞아."),  # the speaker's own goes before
+        ("해체", "합니다체", "합니다체", "그렇습니다."),
+    ],
+)
+def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
+    server: Any, asked: str, own: str, level: str, shown: str
+) -> None:
+    url, handler = server
+    translator = open_translator(url, "x", asked)
+    assert translator.wordings([_request(level=own)])
+    system, told = (one["content"] for one in handler.asked[0][1]["messages"])
+    assert json.loads(told)["lines"][0]["level"] == level
+    assert f"sound in {level}: " in system
+    assert f'"That\'s right." is "{shown}"' in system
+    assert (translator.key == open_translator(url, "x").key) == (asked == "")  # what was kept of another level is not taken
+
+
 TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
 
 
