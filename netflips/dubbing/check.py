@@ -224,11 +224,11 @@ class _Checker:
         target = one.target
         if one.number in self.given:
             return []
-        if isinstance(target, WrittenText) and target.seconds is not None and one.fit is not None:
+        if isinstance(target, WrittenText) and target.seconds is not None and (fit := one.fit) is not None:
             timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.takes if isinstance(take, WrittenText)]
-            if one.fit.is_hurried:
+            if fit.is_hurried:
                 one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s < 0))
-            elif is_too_slow(one.fit.pace):
+            elif is_too_slow(fit.pace):
                 one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s > 0))
         if not isinstance(target, WrittenText) or target.translation is None:
             return list(one.takes)
