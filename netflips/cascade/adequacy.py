@@ -3,7 +3,7 @@ or say in its place. Nothing here knows whether it is a good translation.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -26,6 +26,21 @@ FAULTS: Mapping[str, str] = {
     "example": "it is one of the examples: translate the line",
 }
 """Why a translation is asked for once more, in words for who translates."""
+
+_AS_WELL = {"loop": "it repeated itself", "echo": "it was not in language '{language}'"}
+"""The same of what is wrong in any text of a model."""
+
+
+def why_again(fault: str | None, language: str) -> str:
+    """Return why a translation into a language is asked for once more. fault: of FAULTS, or a cause of `translation_fault`; None =
+    there was none."""
+    return {**_AS_WELL, **FAULTS}.get(fault or "", "there was no answer for this line").format(language=language)
+
+
+def why_spelt(names: Sequence[str]) -> str:
+    """Return why a translation with names in Latin letters is asked for once more."""
+    return f"write names in Hangul: {', '.join(names)}"
+
 
 # What is taken off
 

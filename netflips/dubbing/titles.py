@@ -1,15 +1,18 @@
 """Titles of the video and of its chapters, in the other language: as a person has them, or by what translates the texts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from avcore.errors import InputError
 from avcore.media.carried import titles_in
+from netflips.cascade.adequacy import as_compared, cleaned, fault_in, spelt_names, why_again, why_spelt
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in
 from netflips.cascade.program import ProgramTranslator
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.wordings import AGAIN, shown_by
 from netflips.understanding import translation_fault
 
 _CHARACTERS_A_SECOND = 14
@@ -30,50 +33,92 @@ def translated_titles(
 
     translator: a program or a language model, None = the engines' model. What it has no translation for stays as it is.
     """
-    found, target = titles_given(job), job.languages[1]
-    asked = _by_model(job, engines) if translator is None else _by_program(job, translator, glossary)
-    titles = titles_in(job.info.source, job.part.start, job.part.stop)
-    for number, title in enumerate((one for one in titles if one not in found and len(one) <= _LONGEST), 1):
-        if translation_fault(title, "", target, len(title) / _CHARACTERS_A_SECOND) is None:
-            continue  # it is in that language
-        try:
-            text = asked(number, title)
-        except InputError:
-            LOG.debug("title %d", number, exc_info=True)
-            break  # whatever translates is gone
-        if text and translation_fault(text, title, target, len(title) / _CHARACTERS_A_SECOND) is None:
-            found[title] = text
-    return found
+    given, target = titles_given(job), job.languages[1]
+    asked = _ByModel(job, engines) if translator is None else _ByProgram(job, translator, glossary)
+    titles = (one for one in titles_in(job.info.source, job.part.start, job.part.stop) if one not in given and len(one) <= _LONGEST)
+    todo = {
+        title: number for number, title in enumerate(titles, 1) if translation_fault(title, "", target, _seconds(title)) is not None
+    }  # the others are in that language
+    found = dict[str, str]()
+    try:
+        for title, number in todo.items():
+            found[title] = asked.of(number, title)
+        for title in sorted(asked.doubtful, key=todo.__getitem__):
+            found[title] = asked.of(todo[title], title)
+    except InputError:  # whatever translates is gone
+        LOG.debug("titles", exc_info=True)
+    return given | {title: text for title, text in found.items() if text and title not in asked.doubtful}
 
 
-def _by_model(job: Job, engines: Engines) -> Callable[[int, str], str]:
-    translator, (source, target) = engines.translator, job.languages
-    assert translator is not None  # else a program translates
-    arithmetic = job.models.arithmetic
+def _seconds(title: str) -> float:
+    return len(title) / _CHARACTERS_A_SECOND
 
-    def ask(_: int, title: str) -> str:
-        made_of = (title, source, target, engines.fingerprints["text translator"], arithmetic)
+
+class _ByModel:
+    """Titles by the model of a folder."""
+
+    doubtful: frozenset[str] = frozenset()
+
+    def __init__(self, job: Job, engines: Engines) -> None:
+        self._job, self._engines = job, engines
+
+    def of(self, _: int, title: str) -> str:
+        """Return a title in the other language, "" = there is none."""
+        job, translator, (source, target) = self._job, self._engines.translator, self._job.languages
+        assert translator is not None  # else a program translates
+        made_of = (title, source, target, self._engines.fingerprints["text translator"], job.models.arithmetic)
         kind = tuple[TextTranslation, ...]
         made = job.store.kept(kind, "titles", made_of, lambda: tuple(translator.wordings(title, source, target)))
-        return made[0].text if made else ""
+        text = made[0].text if made else ""
+        return "" if translation_fault(text, title, target, _seconds(title)) else text
 
-    return ask
 
+class _ByProgram:
+    """Titles by a program or a language model, judged and asked for again as sentences are. doubtful: of several with one
+    translation, nobody knows of which it is."""
 
-def _by_program(job: Job, translator: ProgramTranslator | ChatTranslator, glossary: Mapping[str, str]) -> Callable[[int, str], str]:
-    source, target = job.languages
+    def __init__(self, job: Job, translator: ProgramTranslator | ChatTranslator, glossary: Mapping[str, str]) -> None:
+        self._job, self._translator, self._glossary = job, translator, glossary
+        self._said: dict[str, str] = {}
+        self._shared: set[str] = set()
+        self.doubtful: set[str] = set()
 
-    def ask(number: int, title: str) -> str:
-        request = {
+    def of(self, number: int, title: str) -> str:
+        """Return a title in the other language, "" = there is none that may be shown. Raises InputError where nothing answers."""
+        job, (source, target) = self._job, self._job.languages
+        shown = shown_by(self._translator)
+        request: dict[str, Any] = {
             "number": number, "pieces": [number], "text": title, "source": source, "target": target, "speaker": "", "to": "",
-            "level": "", "seconds": round(max(len(title) / _CHARACTERS_A_SECOND, 1.0), 2), "glossary": terms_in(title, glossary),
+            "level": "", "seconds": round(max(_seconds(title), 1.0), 2), "glossary": terms_in(title, self._glossary),
             "title": job.info.path.stem, "context": [],
         }  # fmt: skip
-        made_of = translator.key, request
+        if title in self.doubtful:
+            request["again"] = {"reason": why_again("same", target)}
+        latin = ""
+        for _ in range(AGAIN + 1):
+            texts, again = self._answer(number, request), {"reason": why_again(None, target)}
+            for text in (cleaned(one, title) for one in texts):
+                key = as_compared(text)
+                fault = fault_in(text, title, target, self._said, shown) or translation_fault(text, title, target, _seconds(title))
+                if fault == "same":
+                    self._shared.add(key)
+                    self.doubtful.add(self._said.pop(key))
+                fault = "same" if key in self._shared else fault
+                names = () if fault else spelt_names(job.as_said(text), target)
+                if not fault and not names:
+                    self._said[key] = title
+                    self.doubtful.discard(title)
+                    return text
+                again = {"reason": why_again(fault, target)} if fault else {"reason": why_spelt(names), "text": text}
+                latin = latin if fault else text
+            request["again"] = again
+        return "" if isinstance(self._translator, ChatTranslator) else latin
+
+    def _answer(self, number: int, request: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the wordings of a title, made or found."""
+        job, made_of = self._job, (self._translator.key, request)
         made = job.store.find(tuple[str, ...], "titles", made_of)
         if made is None:
-            texts = translator.wordings([request])
+            texts = self._translator.wordings([request])
             made = job.store.keep("titles", made_of, tuple(texts.get(number, ())))
-        return made[0] if made else ""
-
-    return ask
+        return made

@@ -18,7 +18,18 @@ from avcore.notes import Note
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
 from avcore.words import KOREAN
-from netflips.cascade.adequacy import FAULTS, Fault, as_compared, cleaned, fault_in, is_no_question, lost_numbers, spelt_names
+from netflips.cascade.adequacy import (
+    FAULTS,
+    Fault,
+    as_compared,
+    cleaned,
+    fault_in,
+    is_no_question,
+    lost_numbers,
+    spelt_names,
+    why_again,
+    why_spelt,
+)
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
@@ -44,7 +55,7 @@ from netflips.script.notes import (
 from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
 from netflips.understanding import Cause, translation_fault
 
-_AGAIN = 3
+AGAIN = 3
 """Times that a sentence is asked for again."""
 _MOST_TAKES = 8
 _MUCH_WORSE = 0.5
@@ -92,6 +103,12 @@ def best_wording(wordings: Sequence[Wording], slot_s: float, room_s: float) -> W
     rest = [one for one in rest if one.lacks == least]
     fitting = [one for room in (slot_s, room_s) for one in rest if one.fits(slot_s, room)]  # the pause is taken where it must be
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, room_s))))
+
+
+def shown_by(translator: ProgramTranslator | ChatTranslator | None) -> dict[str, str]:
+    """Return what a language model is shown, by its letters: the sentence of each."""
+    shown = translator.examples if isinstance(translator, ChatTranslator) else {}
+    return {as_compared(text): line for text, line in shown.items()}
 
 
 def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
@@ -231,9 +248,7 @@ class Wordings:
 
     @cached_property
     def _examples(self) -> dict[str, str]:
-        """What a language model is shown, by its letters: the sentence of each."""
-        shown = self.translator.examples if isinstance(self.translator, ChatTranslator) else {}
-        return {as_compared(text): line for text, line in shown.items()}
+        return shown_by(self.translator)
 
     # By a model of a folder
 
@@ -263,7 +278,7 @@ class Wordings:
         found: dict[int, list[Wording]] = {one.number: [] for one in sentences}
         notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
         todo = {one.number: (one, dict[str, Any]()) for one in sentences}
-        for tried in range(_AGAIN + 1):
+        for tried in range(AGAIN + 1):
             answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
             if isinstance(answers, InputError):
                 why = "; ".join(filter(None, (f"{answers.what}: {answers.found}" if answers.found else answers.what, answers.hint)))
@@ -301,14 +316,12 @@ class Wordings:
     ) -> dict[str, Any] | None:
         """Return why a sentence is asked for again; None = one of its wordings will do."""
         if not found:
-            reasons: dict[str, str] = {"loop": "it repeated itself", "echo": f"it was not in language '{self.script.target}'"}
-            reasons |= FAULTS
-            return {"reason": reasons.get(fault or "", "there was no answer for this line")}
+            return {"reason": why_again(fault, self.script.target)}
         best = best_wording(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
         if best.spelt:
-            return {"reason": f"write names in Hangul: {', '.join(best.spelt)}", "text": best.text}
+            return {"reason": why_spelt(best.spelt), "text": best.text}
         if best.is_statement:
             return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):

@@ -16,6 +16,7 @@ from netflips.cascade.engines import Engines
 from netflips.dubbing import wordings as module
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
+from netflips.dubbing.titles import translated_titles
 from netflips.dubbing.wordings import Wordings
 from netflips.script.types import Script, Text, TimeSpan, Utterance
 
@@ -153,6 +154,37 @@ def test_no_bad_habit_is_heard(server: Any, translate: Any, habit: str, is_stubb
     else:
         assert set(said.items()) <= set(TALK.items())
         assert len(said) + len(notes) >= len(TALK)  # what is not said is told
+
+
+TITLES = {
+    "Small batteries by Dr. Marchetti": "마르케티 박사의 작은 배터리",
+    "We drive to the coast at last": "마침내 바닷가로 간다",
+}
+
+
+@pytest.mark.parametrize("is_stubborn", [False, True], ids=["once", "always"])
+@pytest.mark.parametrize("habit", [one for one in IN_ROWS if one not in SOFT])
+def test_no_bad_habit_is_a_title(
+    server: Any, tmp_path: Any, habit: str, is_stubborn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chapters of a video, which nobody looks at before it is published."""
+    monkeypatch.setattr("netflips.dubbing.titles.titles_in", lambda *_: [*TITLES, "한국어 제목"])
+    monkeypatch.setitem(globals(), "TALK", TALK | TITLES)
+    server[1].answer = staticmethod(lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)}))
+    job: Any = SimpleNamespace(
+        languages=("en", "ko"), options=SimpleNamespace(script=None), store=Store(tmp_path / "work"), as_said=lambda text: text,
+        info=SimpleNamespace(source=None, path=tmp_path / "talk.mp4"), part=SimpleNamespace(start=0, stop=1),
+    )  # fmt: skip
+    engines: Any = Engines(None, None, {})  # type: ignore[arg-type]
+    found = translated_titles(job, engines, ChatTranslator(server[0], "x"), {})
+    assert not [text for text in found.values() if any(word in text for word in BAD_WORDS)]
+    if is_stubborn:
+        assert set(found.items()) <= set(TITLES.items())
+    else:
+        assert found == TITLES
+    again = translated_titles(job, engines, ChatTranslator(server[0], "x"), {})
+    assert again == found
+    assert len(server[1].bodies) <= 3 * (1 + 3)  # and nothing is asked for twice
 
 
 @pytest.mark.parametrize(
