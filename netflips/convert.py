@@ -19,7 +19,9 @@ from avcore.files import keep_apart
 from avcore.units import normalise_language
 from netflips import stages
 from netflips.options import ConvertOptions
-from unit2av.stage import RENDERER, read_vocoder, with_vocoder
+from unit2av.stage import RENDERER, RendererCheckpoint, read_vocoder, with_vocoder
+from unit2av.transformers_folder import CLASS as VOICE_CLASS
+from unit2av.transformers_folder import write_transformers as write_voice
 from unit2unit.stage import TRANSLATOR
 from unit2unit.transformers_folder import read_transformers, write_transformers
 
@@ -34,9 +36,8 @@ def convert(options: ConvertOptions) -> None:
             raise UsageError("--add-vocoder and --dtype are for our own format", hint="leave them out")
         if options.out_path.is_file() or options.out_path.suffix:
             raise UsageError("--to transformers writes a folder", found=options.out_path.name)
-        checkpoint = read_checkpoint(options.in_path, TRANSLATOR)
-        write_transformers(checkpoint, options.out_path, options.source_lang, options.target_lang)
-        LOG.info("%s: for transformers, M2M100ForConditionalGeneration", options.out_path)
+        there = write_for_transformers(read_checkpoint(options.in_path, None), options)
+        LOG.info("%s: for transformers, %s", options.out_path, there)
         return
     vocoders = dict[str, Path]()
     for text in options.add_vocoder:
@@ -49,6 +50,24 @@ def convert(options: ConvertOptions) -> None:
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     told = written.kind, len(written.tensors), after, before, written.fingerprint
     LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
+
+
+def write_for_transformers(checkpoint: Checkpoint, options: ConvertOptions) -> str:
+    """Write a checkpoint as a folder of transformers, and return the name of its class there.
+
+    Raises UsageError for a stage that no class of transformers holds, and what the writers raise.
+    """
+    if checkpoint.stage is TRANSLATOR:
+        write_transformers(checkpoint, options.out_path, options.source_lang, options.target_lang)
+        return "M2M100ForConditionalGeneration"
+    if checkpoint.stage is not RENDERER:
+        raise UsageError(
+            f"transformers has no class for a {checkpoint.kind}",
+            expected="a unit translator, or a renderer with a HiFi-GAN voice",
+            found=options.in_path.name,
+        )
+    write_voice(RendererCheckpoint(checkpoint), options.out_path, options.target_lang)
+    return VOICE_CLASS
 
 
 def convert_checkpoint(

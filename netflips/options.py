@@ -389,11 +389,12 @@ class ConvertOptions(QuietOptions):
     out_path: Path = out_flag("the output")
     """x.safetensors; x.json is written beside it; a folder with --to transformers"""
     to: str = flag(default="netflips", choices=("netflips", "transformers"))
-    """what reads it; of transformers M2M100ForConditionalGeneration, for a translator (default: netflips)"""
+    """what reads it; transformers holds a translator (M2M100ForConditionalGeneration) and a HiFi-GAN voice (SeamlessM4TCodeHifiGan)
+    (default: netflips)"""
     source_lang: str = flag(default="", metavar="LANG")
     """with --to transformers: language of the source (default: that of its training)"""
     target_lang: str = flag(default="", metavar="LANG")
-    """with --to transformers: language of the target (default: that of its training)"""
+    """with --to transformers: language of the target (default: that of its training), or of the voice (default: the only one)"""
     kind: str = flags_of(_add_kind, lambda given: given.kind, lambda: "auto")
     dtype: str = flag(default="keep", choices=STORED_PRECISIONS)
     """number format of the weights (default: keep)"""

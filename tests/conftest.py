@@ -1,6 +1,8 @@
 """Fixtures and hooks of all tests."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +77,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("NETFLIPS_MODELS", "NETFLIPS_CATALOGUE"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def transformers_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process that can import transformers, which is installed into a folder of its own, beside the lock."""
+    there, packages = tmp_path_factory.mktemp("there"), ("transformers==4.57.3", "huggingface_hub==0.36.0", "tokenizers==0.22.1")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(there), "--no-deps", *packages]
+    if subprocess.run(install, check=False).returncode:
+        pytest.skip(f"needs {packages[0]}, which could not be installed")
+    paths = os.pathsep.join([str(there), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.fixture(autouse=True)

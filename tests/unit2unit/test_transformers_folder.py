@@ -1,9 +1,9 @@
 """A translator as a folder of transformers, and back; transformers itself loads it in a slow test, from a folder of its own."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +114,11 @@ SOURCES = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_trained", [False, True])
-def test_transformers_computes_the_same(is_trained: bool, parity_dir: Path, tmp_path: Path) -> None:
+def test_transformers_computes_the_same(
+    is_trained: bool, parity_dir: Path, tmp_path: Path, transformers_environment: Mapping[str, str]
+) -> None:
     """Installed into a folder of its own, beside the environment: logits are equal, and so is the demo's best translation (random
     weights run into the limit, where the two searches differ)."""
-    there = tmp_path / "there"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(there), "--no-deps"]
-    subprocess.run([*install, "transformers==4.57.3", "huggingface_hub==0.36.0", "tokenizers==0.22.1"], check=True)
     checkpoint = read_checkpoint(bundle_paths().utut if is_trained else parity_dir / "utut_ko.pt", TRANSLATOR)
     checkpoint.config["generation"] = {"beam": 5}
     write_transformers(checkpoint, tmp_path / "hf", "en", "ko")
@@ -129,10 +128,8 @@ def test_transformers_computes_the_same(is_trained: bool, parity_dir: Path, tmp_
     sources = [vocabulary.source_tokens(np.array(one), "en") for one in SOURCES]
     target = [[vocabulary.tag("ko"), *rng.integers(4, 4 + vocabulary.num_units, 12).tolist()] for _ in sources]
     words = [tmp_path / "hf", tmp_path / "saved", json.dumps([one.tolist() for one in sources]), json.dumps(target)]
-    paths = os.pathsep.join([str(there), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", _THERE, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(transformers_environment), check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["left_over"] == []
