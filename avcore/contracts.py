@@ -156,10 +156,12 @@ class Speech:
 
 @dataclass(frozen=True, eq=False)
 class SpeakerVoice:
-    """A speaker's voice. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
+    """A speaker's voice. vector: float32 [speaker_dim], unit length. pitch: None = not known. encoder: fingerprint of the speaker
+    encoder that made it, "" = not stated."""
 
     vector: NDArray[np.float32]
     pitch: Pitch | None = None
+    encoder: str = ""
 
 
 def _time_of(stretch: Stretch) -> str:
@@ -287,11 +289,13 @@ class Voice(Protocol):
     """Units to speech, in any voice.
 
     language: that it speaks. vocabulary: fingerprint of the quantizer of its units. unit_offset: row of unit 0 in its table.
+    speaker_encoder: fingerprint of the encoder whose vectors it learnt with, "" = not stated.
     """
 
     language: str
     vocabulary: str
     unit_offset: int
+    speaker_encoder: str
 
     @property
     def num_units(self) -> int:

@@ -11,7 +11,7 @@ from avcore.checkpoints.bundle import learnt_languages
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, SpeakerVoice, Translator, Voice
-from avcore.errors import CheckpointError, UsageError
+from avcore.errors import UsageError
 from avcore.flags import CommonOptions
 from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
@@ -99,18 +99,20 @@ class Models:
 
     @cached_property
     def speaker_encoder(self) -> Speaker:
-        """The speaker encoder, read when a voice is needed; raises CheckpointError when its vectors do not fit the vocoder."""
-        path = self.paths.speaker_encoder
-        encoder: Speaker = load_speaker_encoder(path, self.how)
-        if encoder.embedding_dim != self.vocoder.speaker_dim:
-            raise CheckpointError(
-                "the speaker encoder does not fit the vocoder",
-                path=path,
-                expected=f"vectors of {self.vocoder.speaker_dim}",
-                found=encoder.embedding_dim,
-                hint="give --speaker-encoder-path",
-            )
-        return encoder
+        """The speaker encoder whose vectors the vocoder takes, read when a voice is needed; raises CheckpointError when they do not
+        fit it."""
+        from unit2av.speaker import encoder_for
+
+        return encoder_for(self.vocoder, self.paths.speaker_encoder, self.how.device)
+
+    @cached_property
+    def likeness_encoder(self) -> Speaker:
+        """The speaker encoder that voices are told apart by. Its bounds were measured with GE2E's vectors, so that it is such a one
+        where the vocoder takes others, too."""
+        from unit2av.speaker import is_onnx
+
+        given = self.paths.speaker_encoder
+        return load_speaker_encoder(None, self.how) if is_onnx(given) else self.speaker_encoder
 
     def other(self, stage: Stage, language: str = "") -> Any:
         """Return the model of a stage that not every dub needs, read when it is asked for first.

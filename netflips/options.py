@@ -46,7 +46,7 @@ class VoiceFlags(CommonOptions):
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
     """text-to-unit model (default: the bundle's, if it has one)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: resemblyzer's weights)"""
+    """encoder.pt or x.onnx (default: resemblyzer's weights)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +285,7 @@ class LipSpeechOptions(CommonOptions):
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer with a vocoder of the language"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: the weights that come with NetfLips)"""
+    """encoder.pt or x.onnx (default: the weights that come with NetfLips)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,9 +18,9 @@ from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
+    from avcore.contracts import Speaker
     from text2unit.speller import TextSpeller
     from unit2av.renderer import LipRenderer
-    from unit2av.speaker import SpeakerEncoder
     from unit2av.voice.speech import UnitVocoder
     from unit2text.reader import UnitReader
     from unit2unit.translator import UnitTranslator
@@ -88,11 +88,11 @@ def _offset(how: Running) -> int | Literal["auto"]:
     return "auto" if how.unit_offset is None else how.unit_offset
 
 
-def load_speaker_encoder(path: Path | None, how: Running) -> "SpeakerEncoder":
-    """Load a speaker encoder; None takes the weights that come with NetfLips. Raises CheckpointError."""
-    from unit2av.speaker import SpeakerEncoder
+def load_speaker_encoder(path: Path | None, how: Running) -> "Speaker":
+    """Load a speaker encoder, x.onnx too; None takes the weights that come with NetfLips. Raises CheckpointError."""
+    from unit2av.speaker import open_speaker_encoder
 
-    return SpeakerEncoder.from_checkpoint(path, how.device)
+    return open_speaker_encoder(path, how.device)
 
 
 def load_text_reader(path: Path, how: Running) -> "UnitReader":

@@ -32,7 +32,7 @@ class RenderingFlags(CommonOptions):
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: resemblyzer's weights)"""
+    """encoder.pt or x.onnx (default: resemblyzer's weights)"""
     vocoder_unit_offset: int | Literal["auto"] = flag(default="auto", type=unit_offset, metavar="N|auto")
     """row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)"""
     durations: bool = flag("--no-durations", default=True)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import resolve_device, skeleton
-from avcore.contracts import Speaker, SpeakerVoice, kind_of, require_full_scale
+from avcore.contracts import Speaker, SpeakerVoice, Voice, kind_of, require_full_scale
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.files import Input, Output, atomic_output, require_file
 from avcore.flags import Command, CommonOptions, flag
@@ -91,6 +91,11 @@ def require_sound(speech: Samples) -> Samples:
             hint="give the voice with --voice x.wav or x.npy",
         )
     return samples
+
+
+def no_voice() -> NoSpeechError:
+    """Return the error for a recording in which an encoder finds nobody."""
+    return NoSpeechError("no voice was found in this recording", hint="give another voice with --voice x.wav or x.npy")
 
 
 def normalise_volume(samples: Samples) -> Samples:
@@ -195,7 +200,7 @@ class SpeakerEncoder:
         mean = self.embed_windows(mel, windows).mean(axis=0)
         length = float(np.linalg.norm(mean))
         if not length > 0:
-            raise NoSpeechError("no voice was found in this recording", hint="give another voice with --voice x.wav or x.npy")
+            raise no_voice()
         return np.asarray(mean / length, dtype=np.float32)
 
     @torch.inference_mode()
@@ -210,6 +215,50 @@ class SpeakerEncoder:
 
 _CONTRACT: type[Speaker] = SpeakerEncoder
 """Checked by mypy: the class keeps the protocol."""
+
+
+def open_speaker_encoder(path: str | Path | None = None, device: str = "cpu") -> Speaker:
+    """Return the speaker encoder of a file: an ONNX network, x.onnx, or one in the published layout; None takes resemblyzer's.
+
+    Raises CheckpointError for another file, and UsageError where onnxruntime is not installed.
+    """
+    if not is_onnx(path):
+        return SpeakerEncoder.from_checkpoint(path, device)
+    from unit2av.onnx_speaker import OnnxSpeaker
+
+    return OnnxSpeaker(cast(Path, path))
+
+
+def encoder_fingerprint(path: str | Path | None = None) -> str:
+    """Name what the file of a speaker encoder holds, without running it: its `fingerprint`. Raises CheckpointError."""
+    if not is_onnx(path):
+        return read_checkpoint(default_weights() if path is None else path, SPEAKER_ENCODER).fingerprint
+    from unit2av.onnx_speaker import onnx_fingerprint
+
+    return onnx_fingerprint(Path(cast(Path, path)))
+
+
+def is_onnx(path: str | Path | None) -> bool:
+    """Return whether a speaker encoder's file is a network of the user's own, by its name."""
+    return path is not None and Path(path).suffix.lower() == ".onnx"
+
+
+def encoder_for(vocoder: Voice, path: str | Path | None = None, device: str = "cpu") -> Speaker:
+    """Return the speaker encoder of a file as `open_speaker_encoder` does, for a vocoder to speak in its vectors.
+
+    Raises CheckpointError for vectors of another length, and for another encoder than the one that the vocoder states.
+    """
+    encoder = open_speaker_encoder(path, device)
+    found = "resemblyzer's, which comes along" if path is None else Path(path).name
+    hint = "give --speaker-encoder-path"
+    stated = vocoder.speaker_encoder
+    if stated and encoder.fingerprint != stated:
+        what = "the vocoder learnt with another speaker encoder"
+        raise CheckpointError(what, path=path, expected=stated, found=f"{found} ({encoder.fingerprint})", hint=hint)
+    if encoder.embedding_dim != vocoder.speaker_dim:
+        what, expected = "the speaker encoder does not fit the vocoder", f"vectors of {vocoder.speaker_dim}"
+        raise CheckpointError(what, path=path, expected=expected, found=encoder.embedding_dim, hint=hint)
+    return encoder
 
 
 def default_weights() -> Path:
@@ -227,7 +276,7 @@ def _sizes(tensors: Mapping[str, Tensor], source: Checkpoint) -> tuple[int, int,
         raise CheckpointError("the speaker encoder is incomplete", path=source.path, found=f"no {error}") from error
 
 
-_VECTOR, _PITCH = "voice", "pitch"
+_VECTOR, _PITCH, _ENCODER = "voice", "pitch", "encoder"
 _SUFFIX = ".npz"
 _LARGEST = 1000.0
 """Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
@@ -249,9 +298,9 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
             raise InputError(
                 "this is no stored voice", path=path, expected=f"an array {_VECTOR}", found=", ".join(content) or "no arrays"
             )
-        vector, stored = _as_vector(content[_VECTOR], path), content.get(_PITCH)
+        vector, stored, made_by = _as_vector(content[_VECTOR], path), content.get(_PITCH), str(content.get(_ENCODER, ""))
         if stored is None:
-            return SpeakerVoice(vector)
+            return SpeakerVoice(vector, None, made_by)
         is_pitch = stored.shape == (2,) and stored.dtype.kind in "fiu" and bool(np.isfinite(stored).all()) and stored[1] > 0
         if not is_pitch:
             raise InputError(
@@ -260,7 +309,7 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
                 expected="the median and the spread of ln F0, above 0",
                 found=stored.tolist(),
             )
-        return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])))
+        return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])), made_by)
     source = given if isinstance(given, MediaSource) else select_audio_track(path)
     probe(source)  # says that it ends early, which reading it does not
     speech = read_speech(source)
@@ -272,7 +321,7 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
 
 def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
     """Return the voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
-    return SpeakerVoice(encoder.embed(speech), measure_pitch(speech))
+    return SpeakerVoice(encoder.embed(speech), measure_pitch(speech), encoder.fingerprint)
 
 
 def neutral_voice(size: int) -> SpeakerVoice:
@@ -285,9 +334,10 @@ def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise UsageError(f"the name of a stored voice must end in {_SUFFIX}", found=path.name)
-    pitch = {} if voice.pitch is None else {_PITCH: np.array([voice.pitch.median, voice.pitch.spread])}
+    more = {} if voice.pitch is None else {_PITCH: np.array([voice.pitch.median, voice.pitch.spread])}
+    more |= {_ENCODER: np.array(voice.encoder)} if voice.encoder else {}
     with atomic_output(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{_VECTOR: voice.vector}, **pitch)
+        np.savez(file, **{_VECTOR: voice.vector}, **more)
     return path
 
 
@@ -310,12 +360,12 @@ class VoiceOptions(CommonOptions):
     out_path: Path = flag(file=Output("the stored voice"))
     """the voice, x.npz, for --voice"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: the weights that come with NetfLips)"""
+    """encoder.pt or x.onnx (default: the weights that come with NetfLips)"""
 
 
 def _work(options: VoiceOptions) -> None:
     device = options.device
-    voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    voice = read_voice(options.in_path, lambda: open_speaker_encoder(options.speaker_encoder_path, device))
     path = write_voice(options.out_path, voice)
     LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")
 

@@ -38,7 +38,7 @@ from unit2av.rendering import (
     said_to_and_fro,
     write_in_step,
 )
-from unit2av.speaker import SpeakerEncoder, read_voice
+from unit2av.speaker import encoder_for, read_voice
 from unit2av.stage import RENDERER, open_renderer_checkpoint, open_training_checkpoint
 from unit2av.voice.speech import UnitVocoder
 
@@ -57,7 +57,7 @@ def speak_file(options: SpeakOptions) -> None:
     device = options.device
     vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
     units = Units.from_frames(codes[codes >= 0], language) if not options.durations else from_reference_codes(codes, language)
-    voice = read_voice(given, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    voice = read_voice(given, lambda: encoder_for(vocoder, options.speaker_encoder_path, device))
     with units_of(options.units):
         _speak(vocoder, units, voice, out, options)
 
@@ -118,7 +118,7 @@ def speak_and_draw(options: RenderOptions) -> None:
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
     units = timed_units(options, models.vocoder)
-    speaker = _voice(options, source)
+    speaker = _voice(options, source, models.vocoder)
     order = indices_to_and_fro(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
@@ -159,14 +159,14 @@ def timed_units(options: RenderOptions, vocoder: Voice) -> Units:
         return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
 
 
-def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
+def _voice(options: RenderOptions, source: PictureSource, vocoder: Voice) -> SpeakerVoice:
     """Return the voice that was given, or that of the video."""
     if options.voice is None and not source.info.has_audio:
         raise NoSpeechError(
             "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
         )
     given = options.voice or source.info.source
-    return read_voice(given, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
+    return read_voice(given, lambda: encoder_for(vocoder, options.speaker_encoder_path, options.device))
 
 
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:

@@ -45,7 +45,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     config = replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
     config.check()
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
-    vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
+    vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed, corpus.encoder)
     if isinstance(vocoder, TrainedHifiGan):
         return Unit2aTask(config, corpus, vocoder)
     with bars() as progress:

@@ -39,7 +39,7 @@ _UNIT_FIELDS = ("cpc_km100", "vqvae256", "hubert", "codes")
 """Names that the published form gives to units in the line itself."""
 _LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 UNITS_FIELD = "hubert"
-VOICE_FIELD = "speaker_embedding"
+VOICE_FIELD, ENCODER_FIELD = "speaker_embedding", "speaker_encoder"
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,14 @@ def _row(value: Any, key: str, path: str | Path) -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class VoiceClip:
-    """One recording. units: plain names with durations. voice: float32 [E], None where it is not known yet."""
+    """One recording. units: plain names with durations. voice: float32 [E], None where it is not known yet. encoder: fingerprint
+    of the speaker encoder that made it, "" = it does not say."""
 
     id: str
     audio: Path
     units: Units
     voice: Vector | None = None
+    encoder: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,15 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
     manifest = read_manifest(path, reading.root or None)
     wanted = {entry.id for entry in manifest.entries}
-    rows: dict[str, tuple[Units, Vector | None]] = {}
+    rows: dict[str, tuple[Units, Vector | None, str]] = {}
     for row in iter_units(units_path):
         if row.id in rows:
             raise InputError(f"the id {row.id!r} is there twice", path=units_path)
         if row.id in wanted:
-            place, voice = f"{units_path}: {row.id}", row.extra.get("speaker_embedding")
+            place, voice = f"{units_path}: {row.id}", row.extra.get(VOICE_FIELD)
             units = timed_units(row, place, reading.frame_level, reading.first_unit)
-            rows[row.id] = units, None if voice is None else as_voice(voice, place)
+            made_by = str(row.extra.get(ENCODER_FIELD) or "")
+            rows[row.id] = (units, None, "") if voice is None else (units, as_voice(voice, place), made_by)
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"without recording or units in {units_path}"
     leave_out(lacking, "utterance", what, path, reading.allow_missing, "give data.units of the same recordings")

@@ -57,7 +57,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     with_lips: bool = flag(default=False)
     """write lips/<id>.lip.mp4 and .bbox.pkl of videos without lip crops"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
+    """speaker encoder, encoder.pt or x.onnx (default: resemblyzer's weights)"""
     readers: int = flag(group="many files", default=0)
     """files decoded at a time (default: one a core)"""
     overwrite: bool = flag(default=False)

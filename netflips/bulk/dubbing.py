@@ -42,8 +42,7 @@ from netflips.report import summary_of
 from netflips.script.files import script_json
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
 from netflips.script.types import Script
-from unit2av.speaker import default_weights
-from unit2av.stage import SPEAKER_ENCODER
+from unit2av.speaker import encoder_fingerprint
 
 _DONE_KEYS = ("output", "key", "file", "report")
 _FAILED_KEYS = ("id", "reason")
@@ -125,8 +124,7 @@ class DubModels:
         settled, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
-        speaker = read_checkpoint(self.paths.speaker_encoder or default_weights(), SPEAKER_ENCODER).fingerprint
-        return [repr(settled), *known, speaker, *others]
+        return [repr(settled), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
 
     def size(self) -> int:
         """Bytes of all files together."""

@@ -37,8 +37,7 @@ from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
 from netflips.bulk.worker import ModelWorker, read_part
-from unit2av.speaker import default_weights
-from unit2av.stage import SPEAKER_ENCODER
+from unit2av.speaker import encoder_fingerprint
 
 # From what is left to do to batches for the pool
 
@@ -200,7 +199,7 @@ def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any
             "decoding": f"{decoding.method} {decoding.duration_penalty:g}",
         }
     if settings.speaker:
-        key["speaker_encoder"] = read_checkpoint(models.speaker or default_weights(), SPEAKER_ENCODER).fingerprint
+        key["speaker_encoder"] = encoder_fingerprint(models.speaker)
     return key
 
 

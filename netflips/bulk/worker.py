@@ -250,6 +250,7 @@ class ModelWorker:
                 extra["speaker_path"] = self._write_array("speakers", entry.id, vector)
             else:
                 extra["speaker_embedding"] = [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]
+            extra["speaker_encoder"] = self._speaker.fingerprint
         if settings.features and self._extractor is not None:
             speech = one.speech if settings.hears else None
             features = self._extractor.features(settings.layer, speech, one.lips)

@@ -328,7 +328,7 @@ class _Checker:
     def _voice_of(self, speech: Samples) -> Floats | None:
         if samples_to_seconds(len(speech)) < _SURE_S:
             return None
-        encoder = self.job.models.speaker_encoder
+        encoder = self.job.models.likeness_encoder
         try:
             return self.job.store.kept(np.ndarray, "voices", (speech, encoder.fingerprint), lambda: encoder.embed(speech))
         except NoSpeechError:

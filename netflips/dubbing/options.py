@@ -423,7 +423,7 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer, unit_av_renderer_withKO.pt"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
+    """speaker encoder, encoder.pt or x.onnx (default: resemblyzer's weights)"""
     unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
     """unit recogniser (units to text) for the report and subtitles (default: the bundle's)"""
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))

@@ -96,7 +96,7 @@ class Voices:
 
     def voice(self, place: Span) -> Samples | None:
         """Return the voice heard between two times (s), float32 [E], or None where there is too little of it."""
-        encoder = self.job.models.speaker_encoder
+        encoder = self.job.models.likeness_encoder
 
         def embed() -> Samples:
             try:

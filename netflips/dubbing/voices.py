@@ -46,13 +46,14 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
         mean, _ = _mean_voice(job, sound, script.utterances)
     if mean is None:
         raise NoSpeechError("there is no usable speech to take the voice from", path=job.source.path, hint=_WAY_OUT)
+    made_by = job.models.speaker_encoder.fingerprint
     if not job.models.vocoder.takes_pitch:
-        return SpeakerVoice(mean, None)
+        return SpeakerVoice(mean, None, made_by)
     tracks = [
         job.store.kept(np.ndarray, "pitch", (job.digest, *span), lambda span=span: pitch_track(sound.between(*span)))  # type: ignore[misc]
         for span in said
     ]
-    return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None)
+    return SpeakerVoice(mean, pitch_of(np.concatenate(tracks)) if tracks else None, made_by)
 
 
 def _mean_voice(job: Job, sound: Sound, said: Sequence[Utterance]) -> tuple[Samples | None, list[Span]]:

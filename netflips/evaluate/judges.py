@@ -10,18 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
+from avcore.compute.onnx import answer, open_network, sound_settings
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer, Transcript
-from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.errors import InputError, UsageError
 from avcore.files import require_file
 from avcore.journal import file_digest, key_of
-from avcore.texts import read_json
 from avcore.timeline import SAMPLE_RATE
 from netflips.bundles.references import read_references
 from netflips.evaluate.command import MeasureOptions
@@ -51,8 +49,8 @@ NEEDS = {
 }
 """As a reason names them."""
 _PACKAGE, _JUDGE = "package:", "judge:"
-_SETTINGS, _VECTORS = "preprocessor_config.json", "embeddings"
-"""Beside an exported network stands how its input is prepared; of its outputs this one is the voice vector."""
+_WHAT = "the judge"
+"""In messages."""
 
 
 def in_words(need: str) -> str:
@@ -218,35 +216,8 @@ def asked(path: Path, speech: Samples) -> Floats:
     path: a file, or a folder as `onnx_file` takes it. Raises CheckpointError for a file that is no such network, InputError for
     such a folder and for settings of another sample rate, UsageError where onnxruntime is not installed.
     """
-    network, file = opened(onnx_file(path)), path / _SETTINGS
-    content = read_json(file, "the judge's settings") if file.is_file() else {}
-    if not isinstance(content, dict):
-        raise InputError("the judge's settings cannot be read", path=file, expected="an object")
-    if (rate := content.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
-        raise InputError("the judge takes sound of another rate", path=file, expected=f"{SAMPLE_RATE} Hz", found=rate)
-    if content.get("do_normalize") is True:  # to mean 0 and variance 1
-        speech = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
-    names = [one.name for one in network.get_outputs()]
-    wanted = _VECTORS if _VECTORS in names else names[0]
-    try:
-        answer = network.run([wanted], {network.get_inputs()[0].name: np.ascontiguousarray(speech[None], np.float32)})[0]
-        return np.asarray(answer, np.float32).ravel()
-    except Exception as error:  # onnxruntime's errors have no common class of their own
-        found = str(error).splitlines()[0]
-        raise CheckpointError("the judge does not take sound", path=path, expected="float32 [1, S]", found=found) from error
-
-
-@cache
-def opened(path: Path) -> Any:
-    """Return a session on one thread. Raises CheckpointError or UsageError."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        hint = 'pip install "netflips[judges]"'
-        raise UsageError("the judge needs onnxruntime", found="it is not installed", hint=hint) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise CheckpointError("this is no ONNX file", path=path, found=str(error).splitlines()[0]) from error
+    network, settings = open_network(onnx_file(path), _WHAT), sound_settings(path, _WHAT)
+    if settings.rate not in (None, SAMPLE_RATE):
+        expected, found = f"{SAMPLE_RATE} Hz", settings.rate
+        raise InputError("the judge takes sound of another rate", path=path, expected=expected, found=found)
+    return answer(network, settings.prepared(speech)[None], path, _WHAT)

@@ -18,6 +18,7 @@ from avdata.published.unit2a import ReadingRules, check_range, read_generator, r
 from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
+from unit2av.speaker import encoder_fingerprint
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus, reading_of
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate_speech, normalise_peak
@@ -189,10 +190,33 @@ def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir
     again = read_voice_corpus(config)
     assert cache.read_bytes() == b"".join([*lines[:2], *lines[3:], lines[2]])
     np.testing.assert_array_equal(first.train[2].voice, again.train[2].voice)
-    nowhere = replace(config, data=replace(config.data, speaker_encoder="/nowhere.pt"))
-    assert read_voice_corpus(nowhere).speaker_dim == 256
     shared = read_voice_corpus(settings(songs, tmp_path / "other", units=units, speakers=str(cache)))
     np.testing.assert_array_equal(shared.train[0].voice, first.train[0].voice)
+    assert shared.encoder == first.encoder == encoder_fingerprint(encoder)
+
+
+def test_voices_of_another_encoder_are_computed_anew(
+    songs: TonesCorpus, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
+    config = settings(songs, tmp_path / "run", units=units, speaker_encoder=str(parity_dir / "unit2av_spk_encoder.pt"))
+    first, cache = read_voice_corpus(config), tmp_path / "run" / "speakers.jsonl"
+    theirs = read_voice_corpus(replace(config, data=replace(config.data, speaker_encoder="")))
+    assert (first.encoder, theirs.encoder) == (encoder_fingerprint(config.data.speaker_encoder), encoder_fingerprint())
+    assert not np.allclose(theirs.train[0].voice, first.train[0].voice)
+    monkeypatch.setattr("unit2av.voice.training.corpus.open_speaker_encoder", pytest.fail)
+    np.testing.assert_array_equal(read_voice_corpus(config).train[0].voice, first.train[0].voice)
+
+    rows = [json.loads(line) for line in cache.read_text().splitlines()]
+    assert len(rows) == 2 * len(first.train)
+    said = {row["id"]: row for row in rows[1 : 1 + len(first.train)]}  # one voice of theirs, seven of the first encoder
+    mixed = rewrite(
+        songs, tmp_path / "mixed.jsonl", lambda _, row: row | {k: v for k, v in said[row["id"]].items() if "speak" in k}
+    )
+    with pytest.raises(
+        InputError, match=r"the voices are of two speaker encoders; expected one \(sha256:.*found another \(sha256:"
+    ):
+        read_voice_corpus(replace(config, data=replace(config.data, units=str(mixed))))
 
 
 def test_recordings_without_a_voice_are_left_out(tmp_path: Path, parity_dir: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,8 @@ def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> 
     """Write voices with their pitches, whole or not at all. Raises OutputError."""
     pitches = [one.pitch for one in voices.values() if one.pitch is not None]
     assert len(pitches) == len(voices), "a voice that comes along has a pitch"
+    encoders = {one.encoder for one in voices.values()}
+    assert len(encoders) <= 1, "voices that come along are of one speaker encoder"
     with atomic_output(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -28,6 +30,7 @@ def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> 
             names=np.array(list(voices)),
             vectors=np.stack([one.vector for one in voices.values()]),
             pitches=np.array([[one.median, one.spread] for one in pitches]),
+            encoder=np.array("".join(encoders)),
         )
 
 
@@ -39,6 +42,7 @@ def read_named_voices(path: str | Path) -> dict[str, SpeakerVoice]:
             if str(stored["format"]) != _FORMAT:
                 raise ValueError(f"the format {stored['format']}")
             names, vectors, pitches = [str(one) for one in stored["names"]], stored["vectors"], stored["pitches"]
+            encoder = str(stored["encoder"]) if "encoder" in stored else ""
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError("these are no named voices", path=path, expected=_FORMAT, found=error) from error
     is_whole = 0 < len(names) == len(set(names)) and vectors.ndim == 2 and vectors.dtype == np.float32
@@ -46,4 +50,4 @@ def read_named_voices(path: str | Path) -> dict[str, SpeakerVoice]:
     if not is_whole or not np.isfinite(vectors).all() or not np.isfinite(pitches).all() or not (pitches[:, 1] > 0).all():
         raise CheckpointError("these are no named voices", path=path, expected="a name, a vector and a pitch of each")
     rows = zip(names, vectors, pitches.tolist(), strict=True)
-    return {name: SpeakerVoice(vector, Pitch(*pitch)) for name, vector, pitch in rows}
+    return {name: SpeakerVoice(vector, Pitch(*pitch), encoder) for name, vector, pitch in rows}

@@ -148,15 +148,22 @@ class UnitVocoder:
     """Says unit sequences of one language in any voice."""
 
     def __init__(
-        self, network: Network, language: str, unit_offset: int = 0, vocabulary: str = "", edge_unit: int | None = None
+        self,
+        network: Network,
+        language: str,
+        unit_offset: int = 0,
+        vocabulary: str = "",
+        edge_unit: int | None = None,
+        speaker_encoder: str = "",
     ) -> None:
         """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
 
         edge_unit: neighbour of the first unit and of the last one, a silence; it is not heard and takes no time. None: they
         have no neighbour, as published. A vocoder that learnt from segments knows ends without a neighbour as cuts only.
+        speaker_encoder: fingerprint of the encoder whose vectors it learnt with, "" = not stated.
         """
         self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
-        self.edge_unit = edge_unit
+        self.edge_unit, self.speaker_encoder = edge_unit, speaker_encoder
 
     @classmethod
     def from_checkpoint(
@@ -184,7 +191,8 @@ class UnitVocoder:
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], checkpoint.unit_offsets)
         network = vocoder_for_inference(network, place, dtype)
         edge = _edge_unit(settings, network.config.num_units - offset, checkpoint.source.path)
-        return cls(network, language, offset, settings.get("vocabulary", ""), edge)
+        made_by = str(settings.get("speaker_encoder", ""))
+        return cls(network, language, offset, settings.get("vocabulary", ""), edge, made_by)
 
     @property
     def num_units(self) -> int:
@@ -264,6 +272,12 @@ class UnitVocoder:
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
         known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
+        if known.encoder and self.speaker_encoder not in ("", known.encoder):
+            what, hint = (
+                "this voice is of another speaker encoder than the vocoder's",
+                "measure it again with that one",
+            )
+            raise InputError(what, expected=self.speaker_encoder, found=known.encoder, hint=hint)
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
         say = self._sayer(rows, voice, pitch)

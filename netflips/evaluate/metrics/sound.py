@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from av2unit.trust import quiet_units, rest_unit
 from avcore.arrays import Samples
+from avcore.compute.onnx import open_network
 from avcore.speech.figures import count_clicks
 from avcore.speech.pitch import measure_pitch, periodicity
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds, seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.judges import asked, opened
+from netflips.evaluate.judges import asked
 from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, sound_of
 
 _WINDOW_S = 9.01
@@ -48,7 +49,7 @@ _MOST_OFF = 0.05
 
 def dnsmos(speech: Samples) -> float:
     """DNSMOS P.835 overall of float32 [S] at 16 kHz, 1 to 5: the mean over windows of 9 s, a second apart."""
-    network = opened(Path(str(resources.files("speechmos"))) / "dnsmos_models" / "sig_bak_ovr.onnx")
+    network = open_network(Path(str(resources.files("speechmos"))) / "dnsmos_models" / "sig_bak_ovr.onnx", "DNSMOS")
     window = seconds_to_samples(_WINDOW_S)
     long = np.tile(speech, -(-window // len(speech)))
     starts = range(0, len(long) - window + 1, SAMPLE_RATE)

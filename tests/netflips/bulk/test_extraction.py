@@ -62,7 +62,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time_and_voices_and_featu
     first, *others = rows_of(tmp_path / "audio" / "shards")
     extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
     assert (first["id"], first["language"], first["speaker"]) == ("fixture", "en", "fixture")
-    assert first["vocabulary"] == extractor.vocabulary
+    assert (first["vocabulary"], first["speaker_encoder"]) == (extractor.vocabulary, voices.fingerprint)
     assert sum(first["durations"]) == len(known["audio"])
     for row in (first, *others):
         speech = read_speech(manifest.root / f"{row['id']}.wav")

@@ -28,7 +28,7 @@ class TelltaleVocoder:
     def __init__(self, vocoder: Any, natural: int = 5) -> None:
         self._vocoder, self.natural = vocoder, natural
         self.language, self.unit_offset, self.speaker_dim = vocoder.language, vocoder.unit_offset, vocoder.speaker_dim
-        self.takes_pitch, self.vocabulary = False, vocoder.vocabulary
+        self.takes_pitch, self.vocabulary, self.speaker_encoder = False, vocoder.vocabulary, ""
 
     def predict_durations(self, units: Units) -> Units:
         merged = units.merged()

@@ -36,7 +36,7 @@ class _Encoder:
 
 
 def _job(folder: Path) -> Any:
-    models = SimpleNamespace(speaker_encoder=_Encoder())
+    models = SimpleNamespace(likeness_encoder=_Encoder())
     return SimpleNamespace(digest="digest", store=Store(folder), options=DubOptions(), models=models, clock=StageClock())
 
 

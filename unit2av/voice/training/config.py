@@ -32,8 +32,8 @@ class VoiceDataConfig(UnitCorpusConfig):
     relative paths start from, empty = the manifest's own. more_units: other
     units of what is trained on, as they were seen on the lips: each makes one more utterance, so that a voice learns to speak
     from worse units. speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in
-    the run's folder. pitch: the pitch.jsonl of another run, whose tracks are not measured again. speaker_encoder: encoder.pt,
-    empty = resemblyzer's.
+    the run's folder. pitch: the pitch.jsonl of another run, whose tracks are not measured again. speaker_encoder: encoder.pt
+    or x.onnx, empty = resemblyzer's.
 
     segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
     each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after

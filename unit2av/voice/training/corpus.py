@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import load_arrays
+from avcore.contracts import Speaker
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.journal import Row, append, iter_rows, read, repair
@@ -19,9 +21,9 @@ from avcore.media import read_speech
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
-from avdata.published.unit2a import ReadingRules, Vector, VoiceClip, as_voice, read_utterances
+from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, ReadingRules, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import settle_vocabulary
-from unit2av.speaker import SpeakerEncoder
+from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
 from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
 
 LOG = logging.getLogger("netflips.train")
@@ -33,8 +35,15 @@ _TRACK = "id", "audio", "tenths_of_hz"
 _PER_HZ = 10
 """Tracks of pitch are kept in whole tenths of a hertz."""
 
-Known = dict[tuple[str, str], Vector | None]
-"""Voices by id and recording; None where a recording gave none."""
+
+class Measured(NamedTuple):
+    """A voice, float32 [E], None where a recording gave none, and the fingerprint of the speaker encoder that made it, "" = it does
+    not say."""
+
+    voice: Vector | None
+    encoder: str
+
+
 Tracks = Mapping[str, Track]
 """F0 in Hz every 5 ms by utterance, float32 [S // 80], 0 where there is no voice, without the tracker's jumps."""
 
@@ -43,13 +52,15 @@ Tracks = Mapping[str, Track]
 class VoiceCorpus:
     """Utterances to train on and held-out ones, all with voices of one length.
 
-    vocabulary: fingerprint of the quantizer that made their units, "" = unknown.
+    vocabulary: fingerprint of the quantizer that made their units, encoder: of the speaker encoder that made their voices,
+    "" = unknown.
     """
 
     train: tuple[VoiceClip, ...]
     valid: tuple[VoiceClip, ...]
     vocabulary: str
     speaker_dim: int
+    encoder: str = ""
 
 
 def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
@@ -87,7 +98,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
         train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
     both = [*train_voiced, *valid_voiced]
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
-    corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
+    corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both), _encoder(both))
     LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
     return corpus
 
@@ -96,6 +107,19 @@ def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Pr
     if config.data.speakers:
         return give_voices(utterances, read_voices(config.data.speakers), config.data.allow_missing)
     return compute_missing(utterances, config.run_dir, config.data.speaker_encoder, progress)
+
+
+def _encoder(utterances: list[VoiceClip]) -> str:
+    """Return the fingerprint of the speaker encoder that made the voices, "" where none says. Raises InputError for two."""
+    first: dict[str, str] = {}
+    for utterance in utterances:
+        if utterance.encoder:
+            first.setdefault(utterance.encoder, utterance.id)
+    if len(first) > 1:
+        (one, a), (other, b) = list(first.items())[:2]
+        what, hint = "the voices are of two speaker encoders", "take all from one encoder"
+        raise InputError(what, expected=f"one ({one}, {a})", found=f"another ({other}, {b})", hint=hint)
+    return next(iter(first), "")
 
 
 def _speaker_dim(utterances: list[VoiceClip]) -> int:
@@ -113,24 +137,28 @@ def _speaker_dim(utterances: list[VoiceClip]) -> int:
 # Voices: given by id, or computed once
 
 
-def read_voices(path: str | Path) -> dict[str, Vector]:
-    """Voices by id, float32 [E], from .npz (one array an id) or .jsonl (rows of id and speaker_embedding).
+def read_voices(path: str | Path) -> dict[str, Measured]:
+    """Voices by id, from .npz (one array an id) or .jsonl (rows of id and speaker_embedding, and perhaps speaker_encoder).
 
     Raises InputError for another content.
     """
     path = require_file(path, "the file of voices")
     if path.suffix.lower() == ".npz":
-        return {name: as_voice(vector, f"{path}: {name}") for name, vector in load_arrays(path, "the voices").items()}
+        stored = load_arrays(path, "the voices").items()
+        return {name: Measured(as_voice(vector, f"{path}: {name}"), "") for name, vector in stored}
     voices = {}
     for number, row in iter_rows(path):
-        if "id" not in row or "speaker_embedding" not in row:
+        if "id" not in row or VOICE_FIELD not in row:
             raise InputError("a row of voices needs id and speaker_embedding", path=f"{path}:{number}", found=", ".join(row))
-        if row["speaker_embedding"] is not None:
-            voices[str(row["id"])] = as_voice(row["speaker_embedding"], f"{path}:{number}")
+        if row[VOICE_FIELD] is not None:
+            voice = as_voice(row[VOICE_FIELD], f"{path}:{number}")
+            voices[str(row["id"])] = Measured(voice, str(row.get(ENCODER_FIELD) or ""))
     return voices
 
 
-def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], is_allowed_to_lack: bool = False) -> list[VoiceClip]:
+def give_voices(
+    utterances: Sequence[VoiceClip], voices: Mapping[str, Measured], is_allowed_to_lack: bool = False
+) -> list[VoiceClip]:
     """Return the utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left
     out."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
@@ -138,20 +166,23 @@ def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], i
         raise InputError(f"{several(len(lacking), 'utterance')} without a voice in data.speakers", found=f"none for {lacking[0]}")
     if lacking:
         LOG.warning("left out %s without a voice in data.speakers, as %s", several(len(lacking), "utterance"), lacking[0])
-    return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances if utterance.id in voices]
+    return [replace(utterance, **voices[utterance.id]._asdict()) for utterance in utterances if utterance.id in voices]
 
 
 def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encoder: str, progress: Progress) -> list[VoiceClip]:
     """Return the utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
 
-    encoder: path of the speaker encoder, "" = the weights that come with NetfLips. An utterance without enough sound is
-    left out by name. Raises UsageError when this is one of several processes: one must do it beforehand.
+    encoder: path of the speaker encoder, "" = the weights that come with NetfLips; what another one is said to have computed is
+    computed anew. An utterance without enough sound is left out by name. Raises UsageError when this is one of several processes:
+    one must do it beforehand.
     """
-    cache = Path(run_dir) / VOICES_FILE
-    known = dict(_stored(row, cache) for row in read_cache(cache, "id", "audio", "speaker_embedding"))
-    todo = [one for one in utterances if one.voice is None and (one.id, str(one.audio)) not in known]
+    cache, lacking = Path(run_dir) / VOICES_FILE, [one for one in utterances if one.voice is None]
+    made_by = encoder_fingerprint(encoder or None) if lacking else ""
+    rows = read_cache(cache, "id", "audio", VOICE_FIELD)
+    known = dict(_stored(row, cache) for row in rows if row.get(ENCODER_FIELD, made_by) == made_by)
+    todo = [one for one in lacking if (one.id, str(one.audio)) not in known]
     known |= dict(_stored(row, cache) for row in _compute_voices(todo, cache, encoder, progress))
-    filled = [replace(one, voice=known[one.id, str(one.audio)]) if one.voice is None else one for one in utterances]
+    filled = [replace(one, **known[one.id, str(one.audio)]._asdict()) if one.voice is None else one for one in utterances]
     return [one for one in filled if one.voice is not None]
 
 
@@ -160,18 +191,18 @@ def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: 
     if not todo:
         return ()
     LOG.info("computing the voices of %s", several(len(todo), "utterance"))
-    network = functools.cache(lambda: SpeakerEncoder.from_checkpoint(encoder or None, "auto"))
+    network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))
     return extend_cache(cache, todo, lambda one: _voice_row(one, network()), "voice", progress)
 
 
-def _voice_row(utterance: VoiceClip, network: SpeakerEncoder) -> Row:
+def _voice_row(utterance: VoiceClip, network: Speaker) -> Row:
     voice, reason = _embed(utterance, network)
     values = None if voice is None else [float(value) for value in voice]
-    row = {"id": utterance.id, "audio": str(utterance.audio), "speaker_embedding": values, "left_out": reason}
-    return {name: value for name, value in row.items() if value != ""}
+    row = {"id": utterance.id, "audio": str(utterance.audio), VOICE_FIELD: values, ENCODER_FIELD: network.fingerprint}
+    return row | ({"left_out": reason} if reason else {})
 
 
-def _embed(utterance: VoiceClip, network: SpeakerEncoder) -> tuple[Vector | None, str]:
+def _embed(utterance: VoiceClip, network: Speaker) -> tuple[Vector | None, str]:
     """Return the voice of a recording, or None and why it has none."""
     try:
         return network.embed(read_speech(utterance.audio)), ""
@@ -180,9 +211,10 @@ def _embed(utterance: VoiceClip, network: SpeakerEncoder) -> tuple[Vector | None
         return None, str(error)
 
 
-def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Vector | None]:
-    values = row["speaker_embedding"]
-    return (str(row["id"]), str(row["audio"])), None if values is None else as_voice(values, path)
+def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Measured]:
+    values = row[VOICE_FIELD]
+    voice = None if values is None else as_voice(values, path)
+    return (str(row["id"]), str(row["audio"])), Measured(voice, str(row.get(ENCODER_FIELD, "")))
 
 
 # Pitch: computed once

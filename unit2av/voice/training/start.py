@@ -133,13 +133,17 @@ def fresh_pitched(config: HarmonicConfig, seed: int) -> TrainedPitched:
     return network
 
 
-def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
-    """Return the vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
+def start_vocoder(
+    model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, speaker_dim: int, seed: int, encoder: str = ""
+) -> TrainedVocoder:
+    """Return the vocoder to train, for units of a quantizer and voices of a length, of a speaker encoder ("" = unknown).
 
     Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
     """
     if init.checkpoint:
-        network = _from_checkpoint(_open(init, model), model, init, vocabulary, seed)
+        checkpoint = _open(init, model)
+        _require_encoder(checkpoint, init.language, encoder)
+        network = _from_checkpoint(checkpoint, model, init, vocabulary, seed)
     elif model.kind != HIFIGAN:
         network = fresh_pitched(model.pitched, seed)
     else:
@@ -153,6 +157,14 @@ def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: st
             hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
         )
     return network
+
+
+def _require_encoder(checkpoint: RendererCheckpoint, language: str, encoder: str) -> None:
+    """Raise InputError where the voices are known to be of another speaker encoder than those of the vocoder to start from."""
+    stated = str(checkpoint.vocoder_settings(language).get("speaker_encoder", ""))
+    if stated and encoder not in ("", stated):
+        what, hint = "the vocoder to start from learnt with another speaker encoder", "give data.speaker_encoder"
+        raise InputError(what, path=checkpoint.source.path, expected=stated, found=encoder, hint=hint)
 
 
 def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:

@@ -56,11 +56,11 @@ class Unit2aTask(Task):
         optim = {_GENERATOR: config.generator_optim}
         if self._discriminators is not None:
             parts[_DISCRIMINATORS], optim[_DISCRIMINATORS] = self._discriminators, config.discriminator_optim
-        edge = {} if self._edge_unit is None else {"edge_unit": self._edge_unit}
+        more = {"edge_unit": self._edge_unit, "speaker_encoder": corpus.encoder or None}
+        settings = settings_of(vocoder.config) | {name: value for name, value in more.items() if value is not None}
         super().__init__(
-            config, parts, optim, *self._make_items(), language=config.language, settings=settings_of(vocoder.config) | edge,
-            vocabulary=corpus.vocabulary,
-        )  # fmt: skip
+            config, parts, optim, *self._make_items(), language=config.language, settings=settings, vocabulary=corpus.vocabulary
+        )
         self._judge = load_judge(config.unit_encoder, corpus.vocabulary, config.loop.device)
         self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False

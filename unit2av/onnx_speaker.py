@@ -1,0 +1,109 @@
+"""A speaker encoder in an ONNX file, in the place of the one that comes along: ECAPA-TDNN, WavLM-SV or another.
+
+    python -m unit2av.train_unit2a data.speaker_encoder=ecapa.onnx ...
+    netflips dub talk.mp4 -o talk_ko.mp4 --unit2av-path mine.safetensors --speaker-encoder-path ecapa.onnx
+
+It takes sound as float32 [1, S], or a logarithmic mel filter bank as float32 [1, T, bands] as WeSpeaker and 3D-Speaker export
+their networks, and answers with a vector. The sample rate is the file's own `sample_rate`, as sherpa-onnx writes it, or that of
+`preprocessor_config.json` beside it, else 16 kHz.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avcore.arrays import Samples
+from avcore.compute.onnx import answer, open_network, sound_settings
+from avcore.contracts import Speaker
+from avcore.errors import CheckpointError
+from avcore.files import require_file
+from avcore.journal import file_digest
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE
+from unit2av.speaker import no_voice, require_sound
+
+SUFFIX = ".onnx"
+_WHAT = "the speaker encoder"
+_DIGITS = 16
+_LONGEST_S = 30
+"""Longer speech is embedded in parts of equal length, whose vectors are averaged: memory stays flat."""
+_FULL_SCALE = 32768
+"""Kaldi's filter bank takes samples of 16 bits."""
+
+
+def onnx_fingerprint(path: Path) -> str:
+    """Name what an ONNX file holds."""
+    return f"sha256:{file_digest(require_file(path, _WHAT))[:_DIGITS]}"
+
+
+class OnnxSpeaker:
+    """Turns a recording into a voice by a network of the user's own."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises CheckpointError for a file of another kind, UsageError where onnxruntime is not installed."""
+        self.path = require_file(path, _WHAT)
+        self.fingerprint = onnx_fingerprint(self.path)
+        self._network = open_network(self.path, _WHAT)
+        self._settings = sound_settings(self.path.parent, _WHAT)
+        self.rate, self._bands = self._rate(), self._num_bands()
+
+    def _rate(self) -> int:
+        """Hz of the sound that it takes: what the file states counts before what stands beside it."""
+        stated = self._network.get_modelmeta().custom_metadata_map.get("sample_rate", "")
+        if stated and not (stated.isascii() and stated.isdigit() and int(stated)):
+            expected = f"Hz, such as {SAMPLE_RATE}"
+            raise CheckpointError("the sample rate of the file cannot be read", path=self.path, expected=expected, found=stated)
+        return int(stated) if stated else self._settings.rate or SAMPLE_RATE
+
+    def _num_bands(self) -> int:
+        """Bands of the filter bank that it takes, 0 = it takes sound itself."""
+        inputs = self._network.get_inputs()
+        shape: list[Any] = inputs[0].shape if len(inputs) == 1 else []
+        if len(shape) == 2:
+            return 0
+        if len(shape) == 3 and isinstance(shape[2], int):
+            return shape[2]
+        found = "; ".join(f"{one.name} {one.shape}" for one in inputs)
+        raise CheckpointError(
+            "this is no speaker encoder", path=self.path, expected="one input [1, S] or [1, T, bands]", found=found
+        )
+
+    @cached_property
+    def embedding_dim(self) -> int:
+        """Length of the vectors: of that of a second of noise, for many files leave it open."""
+        noise = np.random.default_rng(0).standard_normal(self.rate).astype(np.float32) / 10
+        return len(self._vector(noise))
+
+    def embed(self, speech: Samples) -> Samples:
+        """Return the voice of float32 [S] mono speech at 16 kHz as float32 [embedding_dim] of unit length.
+
+        Raises NoSpeechError for silence and for less than 0.5 s of sound, CheckpointError for a network that takes no sound.
+        """
+        samples = resample(require_sound(speech), SAMPLE_RATE, self.rate)
+        parts = np.array_split(samples, -(-len(samples) // (_LONGEST_S * self.rate)))
+        mean = np.mean([self._vector(part) for part in parts], axis=0)
+        length = float(np.linalg.norm(mean))
+        if not 0 < length < np.inf:
+            raise no_voice()
+        return np.asarray(mean / length, dtype=np.float32)
+
+    def _vector(self, samples: Samples) -> Samples:
+        """Embed float32 [S] at the network's own rate: float32 [embedding_dim] of unit length."""
+        given = self._filter_bank(samples) if self._bands else self._settings.prepared(samples)
+        found = answer(self._network, given[None], self.path, _WHAT)
+        return found / max(float(np.linalg.norm(found)), np.finfo(np.float32).tiny)
+
+    def _filter_bank(self, samples: Samples) -> Samples:
+        """Log mel energies every 10 ms less their mean over time, float32 [T, bands], as the networks were trained with."""
+        from torchaudio.compliance import kaldi
+
+        sound = torch.from_numpy(samples)[None] * _FULL_SCALE
+        bank = kaldi.fbank(sound, num_mel_bins=self._bands, sample_frequency=self.rate, window_type="hamming")
+        return np.asarray((bank - bank.mean(dim=0)).numpy())
+
+
+_CONTRACT: type[Speaker] = OnnxSpeaker
+"""Checked by mypy: the class keeps the protocol."""
