@@ -151,6 +151,7 @@ print(json.dumps({"left_over": [*loading["missing_keys"], *loading["unexpected_k
 
 
 @pytest.mark.slow
+@pytest.mark.local
 def test_transformers_says_the_same(
     renderer: Path, folder: Path, tmp_path: Path, transformers_environment: Mapping[str, str]
 ) -> None:

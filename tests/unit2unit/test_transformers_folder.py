@@ -113,6 +113,7 @@ SOURCES = (
 
 
 @pytest.mark.slow
+@pytest.mark.local
 @pytest.mark.parametrize("is_trained", [False, True])
 def test_transformers_computes_the_same(
     is_trained: bool, parity_dir: Path, tmp_path: Path, transformers_environment: Mapping[str, str]
