@@ -102,7 +102,7 @@ def test_a_network_of_filter_banks_gets_them_less_their_mean(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("shape", "rate", "error"),
     [
-        ((1, 80, "T"), 0, r"this is no speaker encoder; expected one input, \[1, S\] or \[1, T, bands\]; found x \[1, 80, 'T'\]"),
+        ((1, 80, "T"), 0, r"this is no speaker encoder; expected one input \[1, S\] or \[1, T, bands\]; found x \[1, 80, 'T'\]"),
         ((1, "S", 1, 1), 0, "this is no speaker encoder"),
         ((1, "S"), -5, "the sample rate of the file cannot be read; expected Hz, such as 16000; found -5"),
     ],
@@ -142,7 +142,7 @@ def test_a_vocoder_states_the_encoder_it_learnt_with_and_refuses_another(
     units.write_text("".join(json.dumps(row) + "\n" for row in kept))
     mine, other = (made_encoder(tmp_path / f"{name}.onnx", name=name) for name in ("mine", "other"))
     config = ["--config", "unit2av/unit2a_debug", f"data.train={songs.manifest}", f"data.units={units}", "loop.num_workers=0"]
-    config += ["loop.max_steps=1", "loop.validate_every=1"]
+    config += ["loop.max_steps=1", "loop.validate_every=1", "batch.batch_size=4"]
     assert train_unit2a([*config, f"data.speaker_encoder={mine}", f"run_dir={tmp_path / 'run'}"]) == 0
     renderer = export_vocoder(tmp_path / "run" / "checkpoints" / "last.pt", tmp_path / "renderer.safetensors")
     vocoder = UnitVocoder.from_checkpoint(renderer, "ko")
@@ -151,7 +151,7 @@ def test_a_vocoder_states_the_encoder_it_learnt_with_and_refuses_another(
 
     write_speech(tmp_path / "ann.wav", noise(2.0))
     (tmp_path / "said.txt").write_text("5 5 6 6\n")
-    words = [str(tmp_path / "said.txt"), str(tmp_path / "said.wav"), "--unit2av-path", str(renderer)]
+    words = [str(tmp_path / "said.txt"), "-o", str(tmp_path / "said.wav"), "--unit2av-path", str(renderer)]
     words += ["--voice", str(tmp_path / "ann.wav"), "--cpu", "--quiet"]
     refused = "the vocoder learnt with another speaker encoder; expected sha256:"
     for given, found in (([], "found resemblyzer's"), (["--speaker-encoder-path", str(other)], "found other.onnx (sha256:")):
