@@ -68,18 +68,24 @@ _OPEN_ENDED = 30
 """Steps after which a stage of unknown length counts as half done."""
 _LEAST_SHARE, _LEAST_S = 0.05, 2.0
 """Before so much is done, the time that is left is not guessed."""
+_SURE_SHARE = 0.15
+"""Before so much of a run is done, its first stage alone tells how long it takes."""
 _MUCH_LONGER = 1.25
 """How much longer than it was told the rest must take, to be told anew."""
 
 
 def share_of(stage: str, done: int, total: int | None, before: float, is_draft: bool = False) -> float:
     """Return the share of a whole run, or of a draft, that is done, from 0 to 1, which never falls; before: what it was."""
-    known = _DRAFT if is_draft else {name: (begin, end) for name, (begin, end, _) in _RUN.items()}
+    known = _stages(is_draft)
     if stage not in known:
         return before
     begin, end = known[stage]
     part = done / (done + _OPEN_ENDED) if total is None else done / max(total, 1)
     return max(before, begin + (end - begin) * min(max(part, 0.0), 1.0))
+
+
+def _stages(is_draft: bool) -> Mapping[str, tuple[float, float]]:
+    return _DRAFT if is_draft else {name: (begin, end) for name, (begin, end, _) in _RUN.items()}
 
 
 def seconds_left(share: float, took_s: float) -> float | None:
@@ -92,7 +98,8 @@ def seconds_left(share: float, took_s: float) -> float | None:
 class TimeLeft:
     """How long the rest of a run takes: it falls, unless a stage is much slower than what was done before it, which is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_draft: bool = False) -> None:
+        self.is_draft = is_draft
         self.share = 0.0
         """Of the run that is done, 0 to 1."""
         self._stage, self._done = "", 0
@@ -106,11 +113,13 @@ class TimeLeft:
 
         done, total: as a stage reports them; took_s: how long the run took up to now.
         """
-        self.share = share_of(stage, done, total, self.share)
+        self.share = share_of(stage, done, total, self.share, self.is_draft)
         if stage != self._stage or done < self._done:
             self._first, self._began_s = done, took_s
         self._stage, self._done = stage, done
-        left_s = self._by_stage(done, total, took_s) or seconds_left(self.share, took_s)
+        left_s = self._by_stage(done, total, took_s)
+        if left_s is None and (self._left_s is not None or self.share > _SURE_SHARE):
+            left_s = seconds_left(self.share, took_s)
         if left_s is None:
             return None
         if self._left_s is None or left_s < self._left_s:
@@ -121,7 +130,7 @@ class TimeLeft:
 
     def _by_stage(self, done: int, total: int | None, took_s: float) -> float | None:
         """Return how long the rest takes if the stage goes on as it goes, and what follows as all before it; None = too early."""
-        end = _RUN[self._stage][1] if self._stage in _RUN else 0.0
+        _, end = _stages(self.is_draft).get(self._stage, (0.0, 0.0))
         here_s, new = took_s - self._began_s, done - self._first
         if not total or here_s < _LEAST_S or end < self.share or new < max(_LEAST_SHARE * total, 1):
             return None

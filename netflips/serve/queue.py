@@ -12,7 +12,7 @@ from typing import Any
 from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.files import sweep
-from avcore.progress import seconds_left, share_of
+from avcore.progress import TimeLeft
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk, told
 from netflips.serve.settings import Settings
@@ -36,6 +36,8 @@ class Queue:
         self._waiting: list[str] = []
         self._served: dict[str, int] = {}
         """Whose job began when: visitors, counted in jobs."""
+        self._left: tuple[float, bool] | None = None
+        """How long the job that runs still takes (s), and whether its stage is slow; None = too early to tell."""
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -119,11 +121,11 @@ class Queue:
     def facts(self, job: Job) -> dict[str, Any]:
         """Return what changes while a job waits and runs."""
         took_s = (job.ended_s or time.time()) - job.began_s if job.began_s else 0.0
-        left_s = seconds_left(job.share, took_s) if job.state == RUNNING else None
+        left_s, is_slow = self._left if job.state == RUNNING and self._left is not None else (None, False)
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
+            "is_slow": is_slow, **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
             "is_draft": job.is_draft, "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
@@ -192,8 +194,11 @@ class Queue:
         self.folders.keep(job)
         self._tell()
 
+        left, self._left = TimeLeft(job.is_draft), None
+
         def heard(stage: str, done: int, total: int | None) -> None:
-            job.share, job.stage = share_of(stage, done, total, job.share, job.is_draft), stage
+            self._left = left.told(stage, done, total, time.time() - job.began_s)
+            job.share, job.stage = left.share, stage
             self._tell()
 
         failure, lasts = "", False

@@ -96,8 +96,8 @@ const link = (address, text, isDownload, className = "") => {
 const goes = (job) => job.state === "running" || job.state === "waiting";
 
 const STAGES = {
-  listen: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip pictures": "facing",
-  translate: "translating", speech: "speaking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
+  listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip pictures": "facing",
+  translate: "translating", speech: "speaking", check: "checking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
   "stills after": "reporting",
 };
 
@@ -113,7 +113,7 @@ const stateText = (job) => {
   if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
-  const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}`;
+  const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}`;
   return `${stageText(job)} ${t("running", Math.round(100 * job.share))}${left}`.trim();
 };
 

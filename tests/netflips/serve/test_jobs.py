@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,35 @@ def test_news_of_others_keep_no_sign_of_life_back(tmp_path: Path) -> None:
         return found
 
     assert asyncio.run(first()) is None
+
+
+def test_the_time_that_a_job_still_takes_falls_unless_a_step_is_slow_which_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job("0" * 32, visitor="", kind="say", title="", words=(), values={})
+    now, news = [1000.0], list[dict[str, Any]]()
+    monkeypatch.setattr(time, "time", lambda: now[0])
+
+    class Hand:
+        async def run(self, words: Any, folder: Path, heard: Any, noted: Any) -> int:
+            for stage, seconds in (("look", 30), ("hear", 200), ("pictures", 60)):
+                for second in range(seconds + 1):
+                    now[0] += 1
+                    heard(stage, second, seconds)
+                    news.append(queue.facts(job))
+                now[0] += 10  # nothing is heard of it
+                assert queue.facts(job)["left_s"] == news[-1]["left_s"]
+            return 0
+
+    hand: Any = Hand()
+    queue = Queue(JobFolders(tmp_path), hand, Settings(tmp_path))
+    queue.folders.of(job.id).mkdir(parents=True)
+    asyncio.run(queue._do(job))
+    left = [one for one in news if one["left_s"] is not None]
+    rises = [after for before, after in pairwise(left) if after["left_s"] > before["left_s"]]
+    assert {(one["stage"], one["is_slow"]) for one in rises} == {("hear", True)}
+    assert left[-1]["left_s"] < 20
+    assert (queue.facts(job)["state"], queue.facts(job)["left_s"]) == ("done", None)
 
 
 def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
