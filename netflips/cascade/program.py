@@ -27,6 +27,8 @@ _CHAT = "http://127.0.0.1:11434/v1"
 _DIRECTIONS = re.compile(f"[{DIRECTION_MARKS}]")
 _WHAT = f"the translator of {TRANSLATE_WITH}"
 _LIMIT_S = 120.0
+_LETTERS_A_SECOND = 14
+"""Of English speech."""
 _MOST_TEXTS = 16
 _MOST_BYTES = 8 << 20
 """Of an answer; in a stream, each of its words is wrapped in some hundred."""
@@ -124,6 +126,13 @@ class ProgramTranslator:
         """End a program that was started."""
         if self._program is not None:
             self._program.close()
+
+
+def lone_request(number: int, text: str, source: str, target: str, **more: Any) -> dict[str, Any]:
+    """Return the request of a text that stands alone, as a title, in the time that it takes to say. more: what else is told."""
+    seconds = round(max(len(text) / _LETTERS_A_SECOND, 1.0), 2)
+    plain = {"number": number, "pieces": [number], "text": text, "source": source, "target": target, "speaker": "", "to": ""}
+    return plain | {"level": "", "seconds": seconds, "glossary": {}, "title": "", "context": []} | more
 
 
 def one_line(text: str) -> str:

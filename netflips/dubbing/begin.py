@@ -15,6 +15,7 @@ from netflips.dubbing.bed import LOUD_DBFS, bed_level, spoken_spans
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.terms import with_said_terms
 from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.script.types import (
@@ -51,7 +52,9 @@ def begin(job: Job, sound: Sound | None) -> Script:
         job.keep_work()
     speakers, utterances = _asked(job)
     schedule: Schedule = "own" if is_own else "to_and_fro"
-    return Script(source, target, schedule, media_of(job.info, job.digest), speakers=speakers, utterances=utterances)
+    terms = () if job.options.script is None else job.options.script.terms
+    media = media_of(job.info, job.digest)
+    return Script(source, target, schedule, media, speakers=speakers, utterances=utterances, terms=terms)
 
 
 def begin_along(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
@@ -117,6 +120,7 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
     stands = frozenset[int]() if job.options.retranslate else approved_targets(script)
+    script, stands = with_said_terms(script, stands, job.terms_said, can_ask=job.options.cascade)
     approved = [one for one in script.utterances if one.number in stands]
     if job.options.speaker is None and any(isinstance(one.target, WrittenText) for one in approved):
         _require_speller(job, job.languages[1])

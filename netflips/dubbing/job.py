@@ -38,6 +38,7 @@ from netflips.provenance.options import read_consent, require_in_force
 from netflips.published.terms import Terms, file_of_lips, require_commercial, terms_of, terms_of_dub
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside, require_own_files
+from netflips.script.terms import said_terms
 from netflips.script.types import Consent, Script, UnitList, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
@@ -200,12 +201,17 @@ class Job:
         return dub_languages(self.models)
 
     @cached_property
+    def terms_said(self) -> dict[str, str]:
+        """What the script of a person wants said for terms, by their words in small letters."""
+        return said_terms(self.options.script, self.languages[1], self.options.script_in)
+
+    @cached_property
     def _readings(self) -> dict[str, str]:
         path = self.options.pronounce
-        return {} if path is None else read_readings(path, self.languages[1])
+        return self.terms_said | ({} if path is None else read_readings(path, self.languages[1]))
 
     def as_said(self, text: str) -> str:
-        """Return a text with the readings of --pronounce in place of its words."""
+        """Return a text with the readings of --pronounce, and of the script's terms, in place of its words."""
         return as_pronounced(text, self._readings)
 
     @property
@@ -396,6 +402,7 @@ def _check_words(models: Models, options: DubOptions) -> None:
     source, target = dub_languages(models)
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
+    said_terms(options.script, target, options.script_in)
     if options.cascade_models is not None:
         engines_of(models, options.cascade_models, source, target)
         asked_of = options.cascade_models

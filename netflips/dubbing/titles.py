@@ -9,7 +9,7 @@ from netflips.cascade.adequacy import as_compared, cleaned, fault_in, spelt_name
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in
-from netflips.cascade.program import ProgramTranslator
+from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.wordings import AGAIN, shown_by
@@ -87,11 +87,8 @@ class _ByProgram:
         """Return a title in the other language, "" = there is none that may be shown. Raises InputError where nothing answers."""
         job, (source, target) = self._job, self._job.languages
         shown = shown_by(self._translator)
-        request: dict[str, Any] = {
-            "number": number, "pieces": [number], "text": title, "source": source, "target": target, "speaker": "", "to": "",
-            "level": "", "seconds": round(max(_seconds(title), 1.0), 2), "glossary": terms_in(title, self._glossary),
-            "title": job.info.path.stem, "context": [],
-        }  # fmt: skip
+        terms = terms_in(title, self._glossary)
+        request = lone_request(number, title, source, target, glossary=terms, title=job.info.path.stem)
         if title in self.doubtful:
             request["again"] = {"reason": why_again("same", target)}
         latin = ""

@@ -18,6 +18,7 @@ from netflips.dubbing.texts_file import keep_texts
 from netflips.dubbing.titles import titles_given, translated_titles
 from netflips.dubbing.wordings import Wordings, with_best_units
 from netflips.script.notes import FOREIGN, LEFT_ALONE
+from netflips.script.terms import find_terms
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
 from unit2unit.inference import search_settings
 
@@ -84,7 +85,7 @@ def _units(script: Script, job: Job) -> Script:
 def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     """Translate texts by a folder's model, a program or a language model, with the words of a glossary; each is kept."""
     engines = engines_of(job.models, models, *job.languages)
-    glossary = {} if models.glossary is None else read_glossary(models.glossary)
+    glossary = job.terms_said | ({} if models.glossary is None else read_glossary(models.glossary))
     said, done = [one for one in job.part.utterances(script) if one.text is not None and one.text.text], dict[int, Utterance]()
     for one in said:
         if one.text is not None and one.text.language != script.source and one.target is None:
@@ -103,7 +104,8 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
         finally:
             if translator is not None:
                 translator.close()
-    return replace(with_more(script, done), titles=titles)
+    script = replace(with_more(script, done), titles=titles)
+    return replace(script, terms=find_terms(script))
 
 
 def _anew(job: Job) -> dict[int, str]:

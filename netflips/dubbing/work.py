@@ -27,6 +27,7 @@ from netflips.models import Models, choose_languages, load_models
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles
 from netflips.script.files import script_from
+from netflips.script.terms import told_terms
 from netflips.script.types import Script
 from netflips.understanding import Understanding, tell_verdict
 from unit2text.stage import TEXT_READER
@@ -147,6 +148,10 @@ def _tell_draft(options: DubCommand, script: Script) -> None:
         for text, seconds in one.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
+    if script.terms:
+        LOG.info('names and terms; what stands in "said" of one is said for it everywhere:')
+        for line in told_terms(script):
+            LOG.info("%s", line)
     if left := len(script.utterances) - len(part.numbers):
         LOG.info("%s outside of the part", several(left, "utterance"))
     LOG.info("written: %s", options.draft)

@@ -1,4 +1,5 @@
-"""Divide and join utterances of a script, and their speakers, as a person does who reads a draft: `netflips script`, and the page.
+"""Divide and join utterances of a script, name their speakers and terms, as a person does who reads a draft: `netflips script`, and
+the page.
 
 What a person said stays with its utterance. What was found of the old ones (units, faces, a translation, the fit) is found anew.
 """
@@ -14,7 +15,10 @@ from avcore.errors import UsageError
 from avcore.files import Input
 from avcore.flags import Command, Commands, QuietOptions, flag, out_flag, positional
 from avcore.notes import print_text, several, shown
+from netflips.cascade.chat import ChatTranslator, open_translator
+from netflips.cascade.program import require_translate_with
 from netflips.script.files import read_script, require_own_files, write_script
+from netflips.script.terms import find_terms, said_terms, told_terms
 from netflips.script.types import KeptOriginal, Script, SpokenSound, Target, Text, TimeSpan, Utterance, WrittenText
 
 LEAST_S = 0.2
@@ -188,6 +192,26 @@ class RenameOptions(QuietOptions):
     """for netflips dub --script-in"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TermsOptions(QuietOptions):
+    """List names and terms of the talk, with what is said for them or may be."""
+
+    script: Path = positional("SCRIPT", file=Input("the script"))
+    """of --draft or --report"""
+    out: Path | None = out_flag("the new script", default=None)
+    """a script with the terms, for netflips dub --script-in: what stands in "said" of a term is said for it everywhere"""
+    translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
+    """what is asked for terms that no translation has, as of netflips dub"""
+    translate_model: str | None = flag(default=None, metavar="NAME")
+    """language model of --translate-with (default: the only one that its server has)"""
+
+    def __post_init__(self) -> None:
+        if self.translate_with is not None:
+            require_translate_with(self.translate_with, self.translate_model)
+        elif self.translate_model is not None:
+            raise UsageError("--translate-model belongs to --translate-with", hint="add --translate-with http://127.0.0.1:11434/v1")
+
+
 def _list(options: ListOptions) -> None:
     lines = list[str]()
     for one in read_script(options.script).utterances:
@@ -198,31 +222,50 @@ def _list(options: ListOptions) -> None:
 
 
 def _split(options: SplitOptions) -> None:
-    _write(split(read_script(options.script), options.number, options.at), options)
+    _write(split(read_script(options.script), options.number, options.at), options.out)
 
 
 def _join(options: JoinOptions) -> None:
-    _write(join(read_script(options.script), options.number), options)
+    _write(join(read_script(options.script), options.number), options.out)
 
 
 def _rename(options: RenameOptions) -> None:
-    _write(rename(read_script(options.script), options.name, options.to), options)
+    _write(rename(read_script(options.script), options.name, options.to), options.out)
 
 
-def _write(script: Script, options: JoinOptions | RenameOptions) -> None:
-    require_own_files(script, options.out)  # named from the script's folder
-    write_script(options.out, script)
-    LOG.info("%s: %s", options.out, several(len(script.utterances), "utterance"))
+def _terms(options: TermsOptions) -> None:
+    script = read_script(options.script)
+    said_terms(script, script.target, options.script)
+    translator = None
+    if options.translate_with is not None:
+        translator = open_translator(options.translate_with, options.translate_model)
+    try:
+        if isinstance(translator, ChatTranslator):
+            translator.check()
+        script = replace(script, terms=find_terms(script, translator))
+    finally:
+        if translator is not None:
+            translator.close()
+    print_text("\n".join(shown(line) for line in told_terms(script)))
+    if options.out is not None:
+        _write(script, options.out)
+
+
+def _write(script: Script, out: Path) -> None:
+    require_own_files(script, out)  # named from the script's folder
+    write_script(out, script)
+    LOG.info("%s: %s", out, several(len(script.utterances), "utterance"))
 
 
 _COMMANDS = Commands(
     "netflips script",
-    "List, divide and join the utterances of a script, and rename who speaks.",
+    "List, divide and join the utterances of a script, and name who speaks and what is spoken of.",
     {
         "list": Command(ListOptions, "netflips script list", _list),
         "split": Command(SplitOptions, "netflips script split", _split),
         "join": Command(JoinOptions, "netflips script join", _join),
         "rename": Command(RenameOptions, "netflips script rename", _rename),
+        "terms": Command(TermsOptions, "netflips script terms", _terms),
     },
 )
 build_parser, main = _COMMANDS.parser, _COMMANDS.main

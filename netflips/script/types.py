@@ -544,12 +544,21 @@ class Made:
         return next((one.usual for one in self.models if one.part == part), None)
 
 
+class Term(NamedTuple):
+    """A name or a term of the talk. word: as it is heard. said: how a person wants it said everywhere, "" = as it comes. proposed:
+    how it may be said."""
+
+    word: str
+    said: str
+    proposed: str = ""
+
+
 @dataclass(frozen=True)
 class Script:
     """One dub. understood: how much of it is. consent: of those who are seen and heard.
 
-    source, target: languages. cuts: times (s) at which another shot begins. titles: what those of the video and its chapters
-    become. notes: of all of it. made: what was written, None = nothing yet.
+    source, target: languages. cuts: times (s) at which another shot begins. terms: names and terms of the talk. titles: what those
+    of the video and its chapters become. notes: of all of it. made: what was written, None = nothing yet.
     """
 
     source: str = ""
@@ -559,6 +568,7 @@ class Script:
     cuts: tuple[float, ...] = ()
     speakers: tuple[SpeakerOf, ...] = ()
     utterances: tuple[Utterance, ...] = ()
+    terms: tuple[Term, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     understood: Understanding | None = None

@@ -33,7 +33,7 @@ from netflips.dubbing.ears import Ear
 from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.types import SpeakerOf, TranslatedFrom, WrittenText
+from netflips.script.types import SpeakerOf, Term, TranslatedFrom, WrittenText
 from netflips.understanding import known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
@@ -342,6 +342,34 @@ def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here
     assert said(over_units, strange, "x.mp4", "--retranslate") == drafted
     assert said(over_units, _taken_out, "x.mp4") == drafted
     assert said(over_text, corrected, "text.mp4") == [drafted[0], "우리 가요", drafted[2]]
+
+
+def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_voice(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    given["--recognizer"] = write_whisper(tmp_path / "small.en", "we saw Marchetti here")
+    drafted = "['마체티를 봤어요 네', '마체티를 여기서요', '그분이 저기 계세요'][number - 1]"
+    asked = ["--translate-with", _program(drafted), "--draft", tmp_path / "draft.json", "--work-dir", tmp_path / "there"]
+    assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
+    assert read_script(tmp_path / "draft.json").terms == (Term("Marchetti", "", "마체티"),)
+
+    def correct(content: dict[str, Any]) -> None:
+        content["terms"][0]["said"] = "마르켈로"
+        content["utterances"][1]["target"] = {"kind": "written", "text": "Marchetti가 여기 있어요"}
+
+    log = tmp_path / "log"
+    answer = f"open({str(log)!r}, 'a').write(line) and '마르켈로는 저기 계세요'"
+    asked = ["--translate-with", _program(answer), "--script-in", _changed(tmp_path / "draft.json", correct)]
+    assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", tmp_path / "new.json", given=given) == 0
+    new = read_script(tmp_path / "new.json")
+    said = ["마르켈로를 봤어요 네", "Marchetti가 여기 있어요", "마르켈로는 저기 계세요"]
+    assert [one.said.text for one in new.utterances if one.said] == said
+    assert {(row["number"], *row["glossary"].items()) for row in map(json.loads, log.read_text().splitlines())} == {
+        (3, ("marchetti", "마르켈로"))
+    }
+    assert all("unsayable" not in one.understood.causes for one in new.utterances)  # the name is not spelt letter by letter
+    assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
 
 
 def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(

@@ -24,7 +24,7 @@ from netflips.dubbing.render import PlacedTalk, piece_borders
 from netflips.dubbing.speech import silent_frames
 from netflips.dubbing.watch import Face, Shots, Watched
 from netflips.dubbing.work import _tell_draft
-from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenText
+from netflips.script.types import Media, Script, Term, Text, TimeSpan, Utterance, WrittenText
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
@@ -312,10 +312,13 @@ def test_pieces_begin_with_utterances_and_are_not_long() -> None:
     assert max(gap for gap, begin in zip(gaps, borders, strict=True) if begin != 5) <= 30
 
 
-def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard_and_lists_terms(caplog: pytest.LogCaptureFixture) -> None:
     given = Utterance(1, TimeSpan(0.0, 2.0), target=WrittenText("첫 번째입니다."))
     heard = Utterance(2, TimeSpan(2.0, 4.0), text=Text("Hello."))
-    script = Script("en", "ko", media=Media("x.mp4", duration_s=5.0), utterances=(given, heard))
+    media, terms = Media("x.mp4", duration_s=5.0), (Term("Hello", "", "헬로"), Term("Emily", "에밀리", "엠"))
+    script = Script("en", "ko", media=media, utterances=(given, heard), terms=terms)
     with caplog.at_level("INFO"):
         _tell_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), script)
-    assert [record.getMessage() for record in caplog.records][:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
+    lines = [record.getMessage().strip() for record in caplog.records]
+    assert lines[:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
+    assert lines[3:5] == ["1x Hello: (헬로)", "0x Emily: 에밀리"]

@@ -1,0 +1,73 @@
+"""Terms that a person decided, in translations that stand as somebody read them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from netflips.cascade.glossary import terms_in, with_terms
+from netflips.script.types import Script, Target, TranslatedFrom, Utterance, WrittenText
+from text2unit.script import with_fitting_particles
+
+
+def with_said_terms(
+    script: Script, stands: frozenset[int], said: Mapping[str, str], *, can_ask: bool
+) -> tuple[Script, frozenset[int]]:
+    """Put what a person wants said for terms into the translations that stand, in place of what was proposed or said before.
+
+    said: as `said_terms`. Where there is neither, the sentence is translated once more, if it can be: it stands no longer.
+    """
+    found = {one.number: one for one in script.utterances}
+    before = {one.word.lower(): one.proposed for one in script.terms}
+    lost = set[int]()
+    for group in _sentences(script, stands):
+        terms = terms_in(_translated_of(group[0]).of, said)
+        for word, wanted in terms.items():
+            if any(wanted in _translated_of(found[one.number]).text for one in group):
+                continue
+            for one in group:
+                earlier = _translated_of(one).glossary.get(word, "")
+                found[one.number] = _with_term(found[one.number], word, wanted, [earlier, before.get(word, "")])
+            if can_ask and not any(wanted in _translated_of(found[one.number]).text for one in group):
+                lost |= {one.number for one in group}
+    return replace(script, utterances=tuple(found.values())), stands - lost
+
+
+def _sentences(script: Script, stands: frozenset[int]) -> list[list[Utterance]]:
+    """Return the sentences whose translation stands, each as its pieces."""
+    found = list[list[Utterance]]()
+    for one in script.utterances:
+        if one.number not in stands or not isinstance(one.target, WrittenText) or one.target.translation is None:
+            continue
+        last, of = found[-1][-1] if found else None, one.target.translation.of
+        is_whole = one.text is None or one.text.text.split() == of.split()
+        if last is not None and not is_whole and last.number + 1 == one.number and _translated_of(last).of == of:
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return found
+
+
+def _translated_of(one: Utterance) -> TranslatedFrom:
+    assert isinstance(one.target, WrittenText)  # as `_sentences` has them
+    assert one.target.translation is not None
+    return one.target.translation
+
+
+def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) -> Utterance:
+    """Return an utterance with a term said as a person wants it, in what is said and in the wordings that are offered."""
+
+    def changed(target: Target | None) -> Target | None:
+        if not isinstance(target, WrittenText) or target.translation is None:
+            return target
+        text = target.text
+        for earlier in filter(None, before):
+            text = re.sub(rf"(?<![가-힣]){re.escape(earlier)}", wanted, text)
+        text = with_terms(target.translation.of, text, {word: wanted}, None).text
+        if text == target.text:
+            return target
+        text = with_fitting_particles(text, wanted)
+        translation = target.translation._replace(text=text, glossary={**target.translation.glossary, word: wanted})
+        return replace(target, text=text, translation=translation, seconds=None)
+
+    takes = (changed(take) for take in one.takes)
+    return replace(one, target=changed(one.target), takes=tuple(take for take in takes if take is not None))

@@ -1,0 +1,340 @@
+"""Names and terms of a talk, each with how it may be said in Korean: a person decides once, and it is said so everywhere.
+
+What is found: capitalised words within sentences, words that come again and again, words in Latin letters in a translation, and
+amounts. What is proposed: what the translations have for it, else how it sounds.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+from itertools import combinations, pairwise
+from pathlib import Path
+from unicodedata import normalize
+
+from avcore.errors import InputError, UsageError
+from avcore.words import ENGLISH, KOREAN
+from avdata.prepare.espeak import EspeakVoice, spell_ipa
+from netflips.cascade.adequacy import cleaned, spelt_names
+from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.program import ProgramTranslator, lone_request
+from netflips.script.types import Script, Term
+from netflips.understanding import translation_fault
+from text2unit.korean.loanwords import in_hangul
+from text2unit.korean.tables import alternatives, tables
+from text2unit.normalise import written_out
+from text2unit.script import LANGUAGES, script_of
+
+_TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f]|[-'\u2019](?=[A-Za-z\u00c0-\u024f]))*")
+_OWNED = re.compile(r"['\u2019]s$")
+_OPENS = re.compile(r"[.!?:\u2026\"\u201c]")
+"""Between two words: a sentence may begin here."""
+_NO_NAMES_WORDS = """
+i i'm i'll i've i'd ok okay monday tuesday wednesday thursday friday saturday sunday january february march april may june july
+august september october november december
+"""
+"""Words with a capital that are no names, and below, words of every day."""
+_NO_NAMES = frozenset(_NO_NAMES_WORDS.split())
+_LEAST_LETTERS, _LEAST_TIMES, _MOST_WORDS = 5, 3, 12
+"""Of a word that comes again and again; and how many of them are listed, the most frequent."""
+_COMMON_WORDS = """
+about above across after again against almost along already although always among another anybody anyone anything around asked
+away because become before began begin behind being below better between beyond bring called cannot certain change close comes
+could course doing don't during early either enough every everybody everyone everything exactly first found front further gives
+giving going great group happen happened hello herself himself house however human inside instead isn't itself known large later
+least leave letters light likely listen little longer looked looking makes making maybe means might minute minutes moment money
+months morning mostly mother moved myself nearly needs never night nobody nothing number often okay others ought outside people
+perhaps person place places please point probably problem question questions quite rather really reason right round second
+seconds seems several shall should simple simply since small somebody someone something sometimes somewhere speak start started
+still stopped story stuff such sure takes taken taking talking tell thank thanks their theirs themselves there therefore these
+they'll they're thing things think third those though thought three through times today together tomorrow tonight toward trying
+turned under understand unless until upon using usually want wanted wants watch we're we've weeks welcome what's where whether
+which while white whole whose within without woman wonder words working works world would wouldn't write wrong years yesterday
+you'll you're you've young yours yourself
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+_UNITS = {
+    "percent": "퍼센트", "per cent": "퍼센트", "%": "퍼센트", "degree": "도", "kilometer": "킬로미터", "kilometre": "킬로미터",
+    "centimeter": "센티미터", "millimeter": "밀리미터", "meter": "미터", "metre": "미터", "mile": "마일", "foot": "피트",
+    "feet": "피트", "inch": "인치", "inche": "인치", "kilogram": "킬로그램", "kilo": "킬로", "gram": "그램", "ton": "톤",
+    "tonne": "톤", "pound": "파운드", "liter": "리터", "litre": "리터", "gallon": "갤런", "watt": "와트",
+    "kilowatt": "킬로와트", "megawatt": "메가와트", "gigawatt": "기가와트", "terawatt": "테라와트",
+    "kilowatt hour": "킬로와트시", "volt": "볼트", "megabyte": "메가바이트", "gigabyte": "기가바이트", "terabyte": "테라바이트",
+    "hertz": "헤르츠", "dollar": "달러", "euro": "유로", "cent": "센트",
+}  # fmt: skip
+"""Units by their English names without a last s."""
+_NUMBER = r"\d[\d,]*(?:\.\d+)?"
+_SCALE = r"(?:\s(?:thousand|million|billion|trillion))?"
+_ALIKE = 0.6
+"""From which share of what two words in Hangul have in common, as letters, one may be the other as somebody else writes it."""
+_TOGETHER = 0.7
+"""The same of the sentences in which a word stands and those whose translations have another (Dice)."""
+_LONGEST = 60
+"""Letters of what a translator answers for a term; what is longer is a sentence."""
+_HANGUL = re.compile(r"[가-힣]+")
+
+
+def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | None = None) -> tuple[Term, ...]:
+    """Return the terms of a script, and those that are found besides. What nobody decided and no translation has is asked of a
+    translator, and else written as it sounds. Raises InputError where the translator has no answer."""
+    talk = _Talk.of(script)
+    listed = {one.word.casefold(): one for one in script.terms}
+    for word in (*talk.names(), *talk.repeated(), *talk.latin(), *talk.amounts()):
+        listed.setdefault(word.casefold(), Term(word, ""))
+    open_terms = [one.word for one in listed.values() if not one.said and (translator is not None or not one.proposed)]
+    proposed = {word: talk.translated(word) for word in open_terms}
+    if translator is not None:
+        proposed |= _asked(translator, [word for word, text in proposed.items() if not text], talk)
+    return tuple(
+        one if one.said else one._replace(proposed=proposed.get(one.word) or one.proposed or talk.as_it_sounds(one.word))
+        for one in listed.values()
+    )
+
+
+def told_terms(script: Script) -> list[str]:
+    """Return a line for each term: how often it comes, and what is said for it; in brackets what is only proposed."""
+    talk = _Talk.of(script)
+    said = [one.said or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
+    return [f"{len(talk.rows_with(one.word)):4}x {one.word}: {text}" for one, text in zip(script.terms, said, strict=True)]
+
+
+def _asked(translator: ProgramTranslator | ChatTranslator, words: Sequence[str], talk: "_Talk") -> dict[str, str]:
+    """Return what a translator makes of terms by themselves, as far as that is written in the language's letters."""
+    requests = [lone_request(number, word, talk.source, talk.target) for number, word in enumerate(words, 1)]
+    found = dict[str, str]()
+    for start in range(0, len(requests), translator.together):
+        for number, texts in translator.wordings(requests[start : start + translator.together]).items():
+            said = [cleaned(text, words[number - 1]).rstrip(".!? ") for text in texts]
+            found[words[number - 1]] = next((text for text in said if _is_said(text, talk.target)), "")
+    return found
+
+
+def _is_said(text: str, language: str) -> bool:
+    return translation_fault(text, "", language, len(text)) is None and len(text) <= _LONGEST
+
+
+def said_terms(script: Script | None, language: str, path: Path | None = None) -> dict[str, str]:
+    """Return how a person wants terms said in a language, by their words in small letters, as a glossary has them.
+
+    Raises InputError for one without a word, one that is said in two ways, and one that cannot be read aloud.
+    """
+    found = dict[str, str]()
+    for one in () if script is None else script.terms:
+        word, said = (" ".join(text.split()) for text in (one.word.lower(), one.said))
+        if not said:
+            continue
+        if not word:
+            raise InputError("a term has no word", path=path, expected='"word": "Emily", "said": "에밀리"', found=said[:60])
+        if found.setdefault(word, said) != said:
+            raise InputError(f"the term {word!r} is said in two ways", path=path, expected=found[word][:60], found=said[:60])
+        try:
+            if language in LANGUAGES:
+                script_of(said, language)
+        except InputError as error:
+            what = f"what is said for the term {word!r} cannot be read aloud: {error.what}"
+            raise InputError(what, path=path, expected=error.expected, found=said[:60], hint=error.hint) from error
+    return found
+
+
+def as_it_sounds(word: str, source: str = ENGLISH) -> str:
+    """Return a word or a name in Hangul by how it sounds; "" where that is not known, or espeak-ng is not installed."""
+    try:
+        known = written_out(word)
+        if not known.spelt:
+            return known.text.strip(",.? ")
+        voice = EspeakVoice("en-us" if source == ENGLISH else source)
+        parts = [
+            in_hangul(one, [phoneme for clause in spell_ipa(one, voice) for spelt in clause for phoneme in spelt])
+            for one in re.split(r"[\s-]+", word)
+        ]
+    except (InputError, UsageError):
+        return ""
+    return " ".join(parts) if all(parts) else ""
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """What is said: of each utterance the text that was heard, and what is said instead, "" = nothing yet."""
+
+    source: str
+    target: str
+    rows: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, script: Script) -> "_Talk":
+        said = [one for one in script.utterances if one.text is not None or one.said is not None]
+        rows = [("" if one.text is None else one.text.text, "" if one.said is None else one.said.text) for one in said]
+        return cls(script.source or ENGLISH, script.target or KOREAN, rows)
+
+    # What is found
+
+    def names(self) -> list[str]:
+        """Return names in the order in which they come: acronyms, and words with a capital where no sentence begins; where one
+        does, those that are names elsewhere."""
+        if self.source == "de":  # where all nouns have one
+            return []
+        rows = [list(_tokens(heard)) for heard, _ in self.rows]
+        known = {word for row in rows for word, _, is_first in row if not is_first and _is_capital(word)}
+        found = list[str]()
+        for (heard, _), row in zip(self.rows, rows, strict=True):
+            parts, amounts = list[tuple[int, int]](), [one.span() for one in _amount().finditer(heard)]
+            for word, begin, is_first in row:
+                is_unit = any(start <= begin < end for start, end in amounts)
+                if is_unit or not (_is_name(word) or word in known or (not is_first and _is_capital(word))):
+                    continue
+                if parts and heard[parts[-1][1] : begin] == " ":
+                    parts[-1] = parts[-1][0], begin + len(word)
+                else:
+                    parts.append((begin, begin + len(word)))
+            found += [heard[begin:end] for begin, end in parts]
+        return list(dict.fromkeys(found))
+
+    def repeated(self) -> list[str]:
+        """Return words that come again and again and are none of every day, the most frequent first."""
+        tokens = [word for heard, _ in self.rows for word, _, _ in _tokens(heard)]
+        counted = Counter(word.lower() for word in tokens if word.islower() or word[1:].islower())
+        names = {part.lower() for name in self.names() for part in name.split()}
+        for word in list(counted):
+            for plural, one in (("ies", "y"), ("s", "")):
+                if word.endswith(plural) and (single := word.removesuffix(plural) + one) in counted:
+                    counted[single] += counted.pop(word)
+                    break
+        often = [
+            word
+            for word, times in counted.most_common()
+            if times >= _LEAST_TIMES and len(word) >= _LEAST_LETTERS and not {word, word.removesuffix("s")} & (_COMMON | names)
+        ]
+        return often[:_MOST_WORDS]
+
+    def latin(self) -> list[str]:
+        """Return words of translations that a voice would spell letter by letter."""
+        return list(dict.fromkeys(word for _, said in self.rows if said for word in spelt_names(said, self.target)))
+
+    def amounts(self) -> list[str]:
+        """Return numbers with a unit, as 98 percent."""
+        return list(dict.fromkeys(" ".join(found[0].split()) for heard, _ in self.rows for found in _amount().finditer(heard)))
+
+    # What is proposed
+
+    def translated(self, word: str) -> str:
+        """Return what the translations have for a term, "" = nothing is found."""
+        if self.target != KOREAN:
+            return ""
+        if not word[:1].isalpha():
+            return self._amount_said(word)
+        return self._alike(word, as_it_sounds(word, self.source)) or self._together(word)
+
+    def as_it_sounds(self, word: str) -> str:
+        """Return a term in Hangul as it sounds, an amount with the name of its unit; "" = that is not known."""
+        if self.target != KOREAN:
+            return ""
+        return as_it_sounds(word, self.source) if word[:1].isalpha() else _amount_by_name(word)
+
+    def rows_with(self, word: str) -> set[int]:
+        """Return the rows in which a term is heard, or left in Latin letters."""
+        pattern = re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?:['\u2019]?s)?(?![A-Za-z0-9])", re.IGNORECASE)
+        return {place for place, row in enumerate(self.rows) if any(map(pattern.search, row))}
+
+    @cached_property
+    def _stems(self) -> list[set[str]]:
+        """Of each row, the words that are said, with and without particles."""
+        return [{stem for word in _HANGUL.findall(said) for stem in _stems_of(word)} for _, said in self.rows]
+
+    def _alike(self, word: str, sound: str) -> str:
+        """Return what a translation has that sounds alike."""
+        if not sound:
+            return ""
+        many, letters = len(sound.split()), normalize("NFD", sound.replace(" ", ""))
+        found = dict[str, float]()
+        for place in sorted(self.rows_with(word)):
+            words = _HANGUL.findall(self.rows[place][1])
+            for first, stop in combinations(range(len(words) + 1), 2):
+                *before, last = words[first:stop]
+                for stem in _stems_of(last) if stop - first <= many else ():
+                    written = " ".join([*before, stem])
+                    other = normalize("NFD", written.replace(" ", ""))
+                    found[written] = SequenceMatcher(None, letters, other, autojunk=False).ratio()
+        best = max(found, key=lambda one: found[one], default="")
+        return best if found.get(best, 0.0) >= _ALIKE else ""
+
+    def _together(self, word: str) -> str:
+        """Return the word that translations of sentences with a term have, and others have not."""
+        here = self.rows_with(word)
+        if len(here) < 2:
+            return ""
+        counted = Counter(stem for place in here for stem in self._stems[place] if len(stem) > 1)
+        every = Counter(stem for stems in self._stems for stem in stems)
+        share = {stem: 2 * times / (len(here) + every[stem]) for stem, times in counted.items() if times > 1}
+        best = max(share, key=lambda one: (share[one], -len(one), one), default="")
+        return best if share.get(best, 0.0) >= _TOGETHER else ""
+
+    def _amount_said(self, word: str) -> str:
+        """Return what a translation has for a number with a unit."""
+        known, number = tables(), _number_of(word)
+        units = alternatives({*_UNITS.values(), *known.measures.values(), *known.currencies.values(), *known.measures, "%"})
+        for place in sorted(self.rows_with(word)):
+            said = re.search(rf"(?<![\d.]){re.escape(number)}\s?(?:{units})", self.rows[place][1].replace(",", ""))
+            if said:
+                return said[0]
+        return ""
+
+
+def _number_of(amount: str) -> str:
+    found = re.search(_NUMBER, amount)
+    return "" if found is None else found[0].strip(",").replace(",", "")
+
+
+def _amount_by_name(amount: str) -> str:
+    """Return a number with the Korean name of its unit; "" = there is none, or it has a scale, as $5 million."""
+    known, (sign, unit) = tables(), (part.strip(" -") for part in re.split(_NUMBER, amount, maxsplit=1))
+    name = known.currencies.get(sign) if not unit else _UNITS.get(unit.lower().removesuffix("s")) or known.measures.get(unit)
+    return f"{_number_of(amount)}{name}" if name else ""
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
+    """Yield the words of a text without a last 's, where each begins, and whether a sentence may begin with it."""
+    found = [*_TOKEN.finditer(text)]
+    for before, one in pairwise([None, *found]):
+        assert one is not None  # None stands first alone
+        is_first = before is None or bool(_OPENS.search(_between(text, before, one)))
+        word = _OWNED.sub("", one[0])
+        if one[0].lower() not in tables().abbreviations:
+            yield word, one.start(), is_first
+
+
+def _between(text: str, before: re.Match[str], one: re.Match[str]) -> str:
+    """Return what stands between two words; a stop behind Dr. or an initial ends no sentence."""
+    gap = text[before.end() : one.start()]
+    is_short = before[0].lower() in tables().abbreviations or (len(before[0]) == 1 and before[0] != "I")
+    return gap.removeprefix(".") if is_short else gap
+
+
+def _is_capital(word: str) -> bool:
+    return word[0].isupper() and word.lower() not in _NO_NAMES and "'" not in word and "\u2019" not in word
+
+
+def _is_name(word: str) -> bool:
+    """Return whether a word is a name wherever it stands, as NASA and iPhone."""
+    return _is_capital(word[0].upper() + word[1:]) and any(map(str.isupper, word[1:]))
+
+
+def _amount() -> re.Pattern[str]:
+    units = alternatives(name for name in _UNITS if name != "%")
+    measures = alternatives(tables().measures)
+    signs = "".join(map(re.escape, tables().currencies))
+    behind = rf"%|(?:\s|-)?(?:{units})s?(?![A-Za-z])|\s?(?-i:{measures})(?![A-Za-z])"
+    return re.compile(rf"(?<![\w.,])(?:[{signs}]\s?{_NUMBER}(?!\d){_SCALE}|{_NUMBER}{_SCALE}(?:{behind}))", re.IGNORECASE)
+
+
+def _stems_of(word: str) -> Iterable[str]:
+    """Yield a word, and what is left of it without its particles, two syllables or more."""
+    yield word
+    for particle in sorted(_particles(), key=len, reverse=True):
+        if word.endswith(particle) and len(word) - len(particle) >= 2:
+            yield from _stems_of(word[: -len(particle)])
+
+
+def _particles() -> Mapping[str, None]:
+    return dict.fromkeys((*tables().particles, "이라는", "라는", "님"))
