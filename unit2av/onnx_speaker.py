@@ -94,7 +94,8 @@ class OnnxSpeaker:
         """Embed float32 [S] at the network's own rate: float32 [embedding_dim] of unit length."""
         given = self._filter_bank(samples) if self._bands else self._settings.prepared(samples)
         found = answer(self._network, given[None], self.path, _WHAT)
-        return np.asarray(found / max(float(np.linalg.norm(found)), np.finfo(np.float32).tiny), dtype=np.float32)
+        length = float(np.linalg.norm(found))
+        return np.asarray(found / (length or 1.0), dtype=np.float32)
 
     def _filter_bank(self, samples: Samples) -> Samples:
         """Log mel energies every 10 ms less their mean over time, float32 [T, bands], as the networks were trained with."""
