@@ -13,6 +13,7 @@ from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.script.types import Script, Utterance
 from unit2av.speaker import read_voice
+from unit2av.voice.speech import require_own_encoder
 
 _WAY_OUT = "give another voice with --voice x.wav"
 
@@ -38,7 +39,9 @@ def voice_for(script: Script, job: Job, sound: Sound | None, name: str) -> Speak
     path = voice_file(job.options, name)
     if path is not None:
         is_dubbed = path.resolve() == job.info.path.resolve()  # whose tracks are selected
-        return read_voice(job.info.source if is_dubbed else path, lambda: job.models.speaker_encoder)
+        voice = read_voice(job.info.source if is_dubbed else path, lambda: job.models.speaker_encoder)
+        require_own_encoder(voice, job.models.vocoder)  # now, and not when all is translated
+        return voice
     if sound is None:
         raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint=_WAY_OUT)
     mean, said = _mean_voice(job, sound, [one for one in script.utterances if one.speaker == name])

@@ -272,12 +272,7 @@ class UnitVocoder:
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
         known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
-        if known.encoder and self.speaker_encoder not in ("", known.encoder):
-            what, hint = (
-                "this voice is of another speaker encoder than the vocoder's",
-                "measure it again with that one",
-            )
-            raise InputError(what, expected=self.speaker_encoder, found=known.encoder, hint=hint)
+        require_own_encoder(known, self)
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
         say = self._sayer(rows, voice, pitch)
@@ -334,6 +329,14 @@ class UnitVocoder:
         left = max(0, start - halo)
         sound = network(rows[None, left : end + halo], voice)[0]
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
+
+
+def require_own_encoder(speaker: SpeakerVoice, voice: Voice) -> None:
+    """Raise InputError for a speaker's voice that another encoder measured than the one whose vectors a vocoder takes, as far as
+    both say which."""
+    if speaker.encoder and voice.speaker_encoder not in ("", speaker.encoder):
+        what, hint = "this voice is of another speaker encoder than the vocoder's", "measure it again with that one"
+        raise InputError(what, expected=voice.speaker_encoder, found=speaker.encoder, hint=hint)
 
 
 def rate_of(voice: Voice) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.errors import NoSpeechError
+from avcore.contracts import SpeakerVoice
+from avcore.errors import InputError, NoSpeechError
 from avcore.journal import key_of
 from netflips.dubbing import watch
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
@@ -19,6 +20,7 @@ from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
 from netflips.dubbing.watch import Face, Faces, InSight, Shots, Watched
 from netflips.script.types import FaceTrackTold, Script, SeenFaces, TimeSpan, Utterance
+from unit2av.speaker import write_voice
 
 OWN = 100
 """Pictures of an utterance in these tests: 4 seconds, begun every 10."""
@@ -166,6 +168,17 @@ def test_voices_are_grouped_short_ones_join_the_nearest_and_who_asks_briefly_is_
     assert group_voices(voices, [4, 1.1, 4, 1.1, 0.6]) == [1, 2, 1, 1, 2]
     assert group_voices(voices[:3], [4, 0.7, 4]) == [1, 1, 1]  # too little of it to tell
     assert group_voices(voices[:3], [1.1, 1.1, 1.1]) == [1, 2, 1]
+
+
+def test_a_stored_voice_of_another_encoder_is_refused_before_anything_is_translated(tmp_path: Path) -> None:
+    stored = write_voice(tmp_path / "ann.npz", SpeakerVoice(np.ones(3, np.float32), None, "sha256:mine"))
+    models = SimpleNamespace(vocoder=SimpleNamespace(speaker_encoder="sha256:another"))
+    talk = SimpleNamespace(path=tmp_path / "talk.mp4")
+    job: Any = SimpleNamespace(options=DubOptions(voice=stored), models=models, info=talk, source=talk)
+    with pytest.raises(InputError, match="another speaker encoder than the vocoder's; expected sha256:another; found sha256:mine"):
+        voice_for(Script(), job, None, "Ann")
+    models.vocoder.speaker_encoder = ""  # it does not say
+    assert voice_for(Script(), job, None, "Ann").encoder == "sha256:mine"
 
 
 def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -> None:
