@@ -131,6 +131,7 @@ def dub(
     speech_level: Literal["해요체", "합니다체", "해체"] | None = None,
     retranslate: bool = False,
     glossary: StrPath | None = None,
+    check_translation: bool = False,
     check: Literal["off", "tell", "repair"] | None = None,
     speak_with: str | None = None,
     pronounce: StrPath | None = None,

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 Words = Literal["sure", "unsure", "not_understood", "given", "unknown"]
 Cause = Literal[
-    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "unsayable", "unheard", "unjudged"
+    "outside", "part", "cut", "loop", "other", "language", "untranslated", "echo", "told", "meaning", "unsayable", "unheard",
+    "unjudged",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
 """How likely words are right that are sure, or not understood."""
@@ -71,6 +72,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "untranslated": "it was not translated",
     "echo": "its translation is not in the other language",
     "told": "its subtitles say something else than was heard",
+    "meaning": "translated back, it says something else",
     "unsayable": "it has words or signs without a reading",
     "unheard": "it was heard unsurely",
     "unjudged": "whether the translation is right is not judged",

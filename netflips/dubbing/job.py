@@ -22,7 +22,7 @@ from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, exact
 from avcore.units import require_same_vocabulary
 from netflips.cascade.chat import ChatTranslator
-from netflips.cascade.engines import engines_of, recognizer_of
+from netflips.cascade.engines import engines_of, recognizer_of, require_both_ways
 from netflips.cascade.program import is_chat
 from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.clock import StageClock
@@ -404,7 +404,9 @@ def _check_words(models: Models, options: DubOptions) -> None:
         read_readings(options.pronounce, target)
     said_terms(options.script, target, options.script_in)
     if options.cascade_models is not None:
-        engines_of(models, options.cascade_models, source, target)
+        engines = engines_of(models, options.cascade_models, source, target)
+        if options.check_translation:
+            require_both_ways(engines.translator)
         asked_of = options.cascade_models
         if is_chat(asked_of.program, asked_of.chat_model):
             ChatTranslator(asked_of.program, asked_of.chat_model).check()

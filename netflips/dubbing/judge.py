@@ -12,6 +12,7 @@ from avcore.progress import track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
 from netflips.bundles.confidence import confidence_of
+from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.fit import fit_one
 from netflips.dubbing.hear import as_units, trusted
@@ -20,7 +21,7 @@ from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak_one
 from netflips.dubbing.spell import seconds_of_text, spell_one
-from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, REPEATED
+from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, MEANING_LOST, NOT_TRANSLATED, REPEATED
 from netflips.script.types import KeptOriginal, Script, TranslatedUnits, Utterance, WrittenText
 from netflips.understanding import (
     GIVEN,
@@ -31,6 +32,7 @@ from netflips.understanding import (
     broken,
     judge_utterance,
     known_speaker,
+    likely,
     measure_speaker,
     of_hearing,
     of_recording,
@@ -45,6 +47,10 @@ from unit2unit.inference import TRUNCATED
 
 _SAMPLED = 3
 """Texts by which the program that speaks is measured before the others are spoken: hearing takes as long as speaking."""
+_AROUND = 4
+"""Utterances before and behind one, whose translation a model may have given for it."""
+_DOUBTFUL = 0.5
+"""How likely a translation is right that has no word of negation, where the original has one."""
 _FAULTS: Mapping[str, Cause] = {
     NOT_TRANSLATED.code: "untranslated",
     EMPTY.code: "untranslated",
@@ -75,8 +81,9 @@ def judge(script: Script, job: Job, sound: Sound | None) -> Script:
             job.notes.add(note, number)
     known = {one.number: replace(one, understood=judged[one.number]) for one in said if one.number in judged}
     found_of_all = of_recording((judged[number], known[number].place.seconds) for number in known)
-    # What a model wrote may mean anything: only what is plainly wrong with it is seen (netflips.cascade.adequacy).
-    if any(isinstance(one.target, WrittenText) and one.target.is_translated for one in said):
+    # What a model wrote may mean anything: only what is plainly wrong with it is seen, until it is translated back.
+    made = [one.target for one in said if isinstance(one.target, WrittenText) and one.target.is_translated]
+    if any(target.translation is None or target.translation.back is None for target in made):
         found_of_all = replace(found_of_all, causes=(*found_of_all.causes, "unjudged"))
     return replace(with_more(script, known), understood=found_of_all)
 
@@ -126,7 +133,21 @@ def _over_text(script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure
         reasons = [note.values["reason"] for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
         faults = [broken(_FAULTS[str(reason)]) for reason in reasons if reason in _FAULTS]
         return worst(hearing, *faults[:1])
-    return worst(hearing, _spoken(script, job, one, target.text, speaker))
+    return worst(hearing, _meaning(script, job, one, target), _spoken(script, job, one, target.text, speaker))
+
+
+def _meaning(script: Script, job: Job, one: Utterance, target: WrittenText) -> Understanding:
+    """Compare what a translation says translated back with what was heard, there and around."""
+    made = target.translation
+    if made is None or made.back is None or not target.is_translated:
+        return Understanding()
+    around = script.utterances[max(one.number - 1 - _AROUND, 0) : one.number + _AROUND]
+    others = [other.text.text for other in around if other.text is not None]
+    kept = meaning_of(made.of, made.back, [text for text in others if text not in made.of])
+    if kept != "kept" and made.of.startswith("" if one.text is None else one.text.text):  # told once of a sentence in pieces
+        job.notes.add(MEANING_LOST(back=made.back), one.number)
+    measures = {"kept": Understanding(), "doubtful": likely(_DOUBTFUL, "meaning"), "lost": broken("meaning")}
+    return measures[kept]
 
 
 def _spoken(script: Script, job: Job, one: Utterance, text: str, speaker: SpeakerMeasure | None) -> Understanding:

@@ -105,6 +105,8 @@ class DubOptions(MarkFlags):
     """translate what --script-in says once more; without it texts and units that nobody corrected are said as they stand"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
+    check_translation: bool = flag(default=False)
+    """translate each text back by the same translator, and tell of sentences that then say something else"""
     check: Check | None = flag(group="check of what is spoken", default=None)
     """hear and measure what is spoken, and tell of faults; repair: say what fails otherwise, too (default: repair for recordings
     where a recogniser is installed, else off)"""
@@ -230,8 +232,16 @@ class DubOptions(MarkFlags):
 
     def _check_cascade(self) -> None:
         if not self.cascade:
-            names = ("recognizer", "text_translator", "translate_with", "translate_model", "speech_level", "glossary")
-            asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
+            names = (
+                "recognizer",
+                "text_translator",
+                "translate_with",
+                "translate_model",
+                "speech_level",
+                "glossary",
+                "check_translation",
+            )
+            asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]
             if asked:
                 belong = "belongs" if len(asked) == 1 else "belong"
                 raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint="add --cascade, or leave it out")

@@ -9,6 +9,7 @@ from netflips.cascade.engines import engines_of
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.dubbing.approved import asked_anew
+from netflips.dubbing.backwards import translated_back
 from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
@@ -100,11 +101,16 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
             for start in range(0, len(todo), together):
                 done |= wordings.of(todo[start : start + together])
                 job.progress("translate", min(start + together, len(todo)), len(todo))
+            script = with_more(script, done)
+            if job.options.check_translation:
+                numbers = {one.number for one in own}
+                made = sentences_in([one for one in script.utterances if one.number in numbers])
+                script = with_more(script, translated_back(script, job, engines, translator, made))
             titles = translated_titles(job, engines, translator, glossary)
         finally:
             if translator is not None:
                 translator.close()
-    script = replace(with_more(script, done), titles=titles)
+    script = replace(script, titles=titles)
     return replace(script, terms=find_terms(script))
 
 

@@ -23,7 +23,7 @@ from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.watch import SPEAKS
 from netflips.report import words
 from netflips.report.material import Material, PicturePair
-from netflips.report.story import OnPage, VideoAddresses, addresses_of, dubbed_part, on_page, speakers_of, stretches_of
+from netflips.report.story import OnPage, VideoAddresses, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import (
     DASH,
     TIMES,
@@ -91,7 +91,7 @@ class Remark(NamedTuple):
 def cards_of(script: Script, material: Material) -> list[Card]:
     """Make the cards of all utterances."""
     utterances = on_page(script)
-    speakers = speakers_of(utterances)
+    speakers, below = speakers_of(utterances), below_usual(script)
     return [
         Card(
             utterance=one,
@@ -99,7 +99,7 @@ def cards_of(script: Script, material: Material) -> list[Card]:
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
             until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)),
-            facts=[*_lengths(one), *_units(script, one), *_tries(one), *_picture(one), *_face(one)],
+            facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -129,7 +129,7 @@ def _lengths(one: OnPage) -> list[Fact]:
     return facts
 
 
-def _units(script: Script, one: OnPage) -> list[Fact]:
+def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
     facts, heard, said = [], one.utterance.heard, one.fit.units
     num_heard = 0 if heard is None else len(heard.units.ids)
     if one.alone is None and script.is_over_text:
@@ -146,8 +146,8 @@ def _units(script: Script, one: OnPage) -> list[Fact]:
     for name, score, usual in _scores(script, one):
         if score is not None:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
-    understood = one.utterance.understood if len(script.utterances) > 1 else None  # else the page's own verdict says it
-    if understood is not None and understood.words in ("unsure", "not_understood"):  # the eye falls on what needs a person
+    understood = one.utterance.understood if one.number in below else None
+    if understood is not None and len(script.utterances) > 1:  # else the page's own verdict says it
         facts.insert(0, Fact("verdict", understood.text(), is_bad=understood.lost > 0))
     pitch = script.speaker(one.speaker).pitch_hz
     if pitch is not None and one.alone is None:
@@ -286,7 +286,8 @@ class ToldDub:
 
 @dataclass(frozen=True)
 class _Dub:
-    """One dub as the template takes it. prefix: of its ids. stretches: as JSON. factors: of the utterances that have one."""
+    """One dub as the template takes it. prefix: of its ids. stretches: as JSON. factors: of the utterances that have one. below: as
+    `below_usual`."""
 
     script: Script
     made: Made
@@ -295,6 +296,7 @@ class _Dub:
     clips: VideoAddresses
     posters: PicturePair | None
     utterances: Sequence[OnPage]
+    below: frozenset[int]
     dubbed: int
     speakers: Sequence[str]
     factors: Sequence[float]
@@ -342,6 +344,7 @@ def _dub(told: ToldDub, prefix: str, folder: Path) -> _Dub:
         clips=addresses_of(script, folder),
         posters=told.material.posters,
         utterances=utterances,
+        below=below_usual(script),
         dubbed=len(dubbed),
         speakers=speakers_of(utterances),
         factors=[one.fit.factor for one in dubbed if one.fit.factor is not None],

@@ -1,10 +1,12 @@
 """Short clips and recordings seen in one way: utterances, where the videos are, which moments of both belong together."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -13,6 +15,8 @@ from avcore.notes import Note
 from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
 from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance
 
+_BELOW = 0.1
+"""By so much a sentence is less likely right than most, to be shown."""
 ROUNDING_S = Fraction(1, 500)
 """Containers round times; a picture is on screen for sure this long after it begins."""
 
@@ -92,6 +96,24 @@ def output_span(script: Script, one: Utterance) -> TimeSpan:
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
     """Return who speaks, in the order of appearance."""
     return list(dict.fromkeys(one.speaker for one in utterances))
+
+
+def below_usual(script: Script) -> frozenset[int]:
+    """Return the utterances, by number, whose verdict is below what is usual of this dub, so that the eye falls on them.
+
+    They are not understood, much less likely right than most, or have a cause that most have not.
+    """
+    judged = {one.number: one.understood for one in script.told if one.understood is not None}
+    unsure = {number: found for number, found in judged.items() if found.words in ("unsure", "not_understood")}
+    shares = [found.share for found in judged.values() if found.share is not None]
+    usual, common = median(shares) if shares else 0.0, Counter(cause for found in judged.values() for cause in set(found.causes))
+    return frozenset(
+        number
+        for number, found in unsure.items()
+        if found.words == "not_understood"
+        or (found.share is not None and found.share < usual - _BELOW)
+        or any(2 * common[cause] <= len(judged) for cause in found.causes if cause != "unheard")  # of which the share tells
+    )
 
 
 def holds_of(script: Script) -> list[Hold]:

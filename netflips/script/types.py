@@ -228,12 +228,14 @@ class TranslatedUnits:
 
 class TranslatedFrom(NamedTuple):
     """of: the source text that was translated. text: what became of it; another one is a person's. score: mean log-probability.
-    glossary: its terms that were put in, by the word of the original."""
+    glossary: its terms that were put in, by the word of the original. back: what the whole sentence says translated back, None = it
+    was not."""
 
     of: str
     text: str = ""
     score: float | None = None
     glossary: Mapping[str, str] = MappingProxyType({})
+    back: str | None = None
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--keep-sound", "--keep-sound keeps speech that is given"),
     ("dub", "--speech-in /no/such", "the speech of --speech-in"),
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
+    ("dub", "--check-translation", "--check-translation belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
     *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),
     ("dub", "--separate-with 'true {{in}}'", "says nowhere"),

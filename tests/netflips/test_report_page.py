@@ -19,9 +19,10 @@ import pytest
 from avcore.media import VideoWriter, pictures_at, read_pictures
 from netflips.dubbing.options import DubOptions
 from netflips.report import material, page, story, words
+from netflips.report.story import below_usual
 from netflips.script.files import script_from, script_json
-from netflips.script.types import Consent, FaceTrackTold, Script, SeenFaces
-from netflips.understanding import broken
+from netflips.script.types import Consent, FaceTrackTold, Script, SeenFaces, TimeFit, TimeSpan, Utterance
+from netflips.understanding import GIVEN, broken, likely
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,
@@ -77,6 +78,15 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
         times.append(found.lower().count(bad.text()))
     assert times[0] == 1
     assert times[1] > len(two.utterances)
+
+
+def test_a_sentence_has_its_verdict_where_it_is_below_the_usual() -> None:
+    usual = [likely(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
+    rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("meaning"), GIVEN, likely(0.8, "unsayable")]
+    said = tuple(Utterance(number, understood=found, fit=TimeFit(TimeSpan(0, 1))) for number, found in enumerate(rows, 1))
+    assert below_usual(Script("en", "ko", utterances=said)) == {6, 8, 10}
+    assert below_usual(Script("en", "ko", utterances=said[:5])) == set()
+    assert below_usual(Script()) == set()
 
 
 @pytest.mark.parametrize(("name", "script"), [("recording", told_recording), ("clip", told_clip)])

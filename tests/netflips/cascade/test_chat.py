@@ -1,6 +1,7 @@
 """A server of language models as a translator: what it is asked, and that nothing that it answers ends a dub."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ from avcore.errors import InputError, UsageError
 from netflips.cascade.answers import read_wordings
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.chat_server import KEY
-from netflips.cascade.program import ProgramTranslator
+from netflips.cascade.program import ProgramTranslator, lone_request
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
@@ -116,6 +117,17 @@ def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
 
 
 TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
+
+
+def test_a_text_that_stands_alone_is_translated_back_as_any_other(server: Any) -> None:
+    url, handler = server
+    handler.answers = ['{"lines": [{"number": 1, "natural": "The bus stops here."}]}']
+    request = lone_request(7, "버스는 여기 섭니다.", "ko", "en")
+    assert open_translator(url, "m").wordings([request]) == {7: ["The bus stops here."]}
+    system, asked = (message["content"] for message in handler.asked[0][1]["messages"])
+    assert "from Korean into English" in system
+    assert not re.search("[가-힣]", system)
+    assert json.loads(asked)["lines"] == [{"number": 1, "text": "버스는 여기 섭니다.", "seconds": 1.0, "level": "polite"}]
 
 
 @pytest.mark.parametrize(

@@ -372,6 +372,57 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
 
 
+ROUND = "['그 버스가 섭니다', '버스는 여기 섭니다', '우리는 갑니다 네']"
+BACK = "['The bus stops there', 'The bus stops here', 'We are going to smile'][there.index(text)]"
+
+
+@pytest.mark.parametrize(
+    ("back", "causes", "said_back", "told"),
+    [
+        (BACK, [(), (), ("meaning",)], "We are going to smile", "utterance 3: translated back, it says: We are going to smile"),
+        ("'아무 말도 아니에요'", [(), (), ()], None, "not all of it was translated back: no answer in language 'en'"),
+        ("1 / 0", [(), (), ()], None, "not all of it was translated back"),
+    ],
+    ids=["answers", "answers in Korean", "fails"],
+)
+def test_what_says_something_else_translated_back_is_told_and_the_verdict_judges_it(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    back: str, causes: list[tuple[str, ...]], said_back: str | None, told: str,
+) -> None:  # fmt: skip
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    given["--recognizer"] = write_whisper(tmp_path / "small.en", "the bus stops there")
+    program = f"{ROUND}[number - 1] if asked['target'] == 'ko' else (lambda there: {back})({ROUND})"
+    asked = ["--translate-with", _program(program), "--work-dir", tmp_path / "work", "--check-translation"]
+    drafted = tmp_path / "draft.json"
+    assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", drafted, given=given) == 0
+    script = script_from(json.loads(drafted.read_text(encoding="utf-8")))
+    one, _, third = script.utterances
+    assert [tuple(cause for cause in one.understood.causes if cause != "unheard") for one in script.utterances] == causes
+    assert ("unjudged" in script.understood.causes) == (said_back is None)
+    assert third.target.translation.back == said_back
+    assert told in capsys.readouterr().err
+    if said_back is not None:
+        assert "meaning" in script.understood.causes
+        assert (third.note("meaning_lost").values["back"], one.note("meaning_lost")) == (said_back, None)
+        asked[1] = _program("1 / 0")  # what was translated back stands in the draft, wherever it is said
+        assert (
+            dub(recording, tmp_path / "y.mp4", *asked[:2], "--script-in", drafted, "--draft", tmp_path / "y.json", given=given) == 0
+        )
+        again = script_from(json.loads((tmp_path / "y.json").read_text(encoding="utf-8")))
+        assert [one.understood for one in again.utterances] == [one.understood for one in script.utterances]
+
+
+def test_a_model_of_a_folder_translates_back_too(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    both = write_translator(tmp_path / "nllb", WORDS | {said: heard for heard, said in WORDS.items()})
+    asked = ["--check-translation", "--work-dir", tmp_path / "work", "--draft", tmp_path / "draft.json"]
+    assert dub(recording, tmp_path / "x.mp4", *asked, given=folders | {"--text-translator": both}) == 0
+    script = script_from(json.loads((tmp_path / "draft.json").read_text(encoding="utf-8")))
+    assert {(one.said.text, one.target.translation.back) for one in script.utterances if one.said} == {(SAID, HEARD)}
+    assert "unjudged" not in script.understood.causes
+
+
 def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
 ) -> None:
