@@ -6,10 +6,10 @@ amounts. What is proposed: what the translations have for it, else how it sounds
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations, pairwise
 from pathlib import Path
 from unicodedata import normalize
@@ -331,10 +331,11 @@ def _amount() -> re.Pattern[str]:
 def _stems_of(word: str) -> Iterable[str]:
     """Yield a word, and what is left of it without its particles, two syllables or more."""
     yield word
-    for particle in sorted(_particles(), key=len, reverse=True):
+    for particle in _particles():
         if word.endswith(particle) and len(word) - len(particle) >= 2:
             yield from _stems_of(word[: -len(particle)])
 
 
-def _particles() -> Mapping[str, None]:
-    return dict.fromkeys((*tables().particles, "이라는", "라는", "님"))
+@cache
+def _particles() -> tuple[str, ...]:
+    return tuple(sorted({*tables().particles, "이라는", "라는", "님"}, key=len, reverse=True))

@@ -5,15 +5,20 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avcore.errors import InputError, UsageError
+from netflips import cli
 from netflips.cascade.answers import read_wordings
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.chat_server import KEY
 from netflips.cascade.program import ProgramTranslator, lone_request
+from netflips.script.files import read_script, write_script
+from netflips.script.terms import as_it_sounds
+from netflips.script.types import Script, Text, Utterance
 
 GOOD = '{"lines": [{"number": 1, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
 FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
@@ -117,6 +122,24 @@ def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
 
 
 TWO = GOOD.replace("}]", '}, {"number": 2, "text": "둘"}]')
+
+
+def test_terms_that_no_translation_has_are_asked_of_a_language_model_a_few_at_once(server: Any, tmp_path: Path) -> None:
+    url, handler = server
+    names = {"Ann": "앤.", "Bo": "Bo", "Cy": "사이", "Dee": '"디"', "Eve": "이브"}
+
+    def answer(asked: dict[str, Any]) -> str:
+        rows = [{"number": one["number"], "natural": names[one["text"]]} for one in asked["lines"]]
+        return json.dumps({"lines": rows}, ensure_ascii=False)
+
+    handler.answers = [answer]
+    heard = Text("We met Ann, Bo, Cy, Dee, Eve.", "en", "recogniser")
+    write_script(tmp_path / "talk.json", Script("en", "ko", utterances=(Utterance(1, text=heard),)))
+    asked = ["--translate-with", url, "--translate-model", "gemma3:4b", "-o", str(tmp_path / "new.json")]
+    assert cli.main(["script", "terms", str(tmp_path / "talk.json"), *asked]) == 0
+    found = {one.word: one.proposed for one in read_script(tmp_path / "new.json").terms}
+    assert found == {"Ann": "앤", "Bo": as_it_sounds("Bo"), "Cy": "사이", "Dee": "디", "Eve": "이브"}
+    assert len(handler.asked) == 2
 
 
 def test_a_text_that_stands_alone_is_translated_back_as_any_other(server: Any) -> None:
