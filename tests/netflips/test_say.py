@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,14 @@ from netflips.dubbing.spell import natural_units
 from netflips.loaded import load as netflips_load
 from netflips.options import say
 from netflips.text_voice import END_S
+from tests.unit2av.voices import TINY
 from text2unit.model import ALIGNED, CTC, SpellerConfig, network_of
 from text2unit.speller import PAUSE_S, TextSpeller
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder
+from unit2av.stage import RENDERER
 from unit2av.voice.bandwidth import BandExtender
+from unit2av.voice.harmonic import HarmonicVocoder, source_settings
 from unit2av.voice.named import write_named_voices
 
 main = say.main
@@ -108,6 +112,23 @@ def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[st
     (before, rate), (after, wide_rate) = soundfile.read(narrow), soundfile.read(wide)
     assert (rate, wide_rate, len(after)) == (16_000, 24_000, len(before) * 3 // 2)
     power, frequencies = np.square(np.abs(np.fft.rfft(after))), np.fft.rfftfreq(len(after), 1 / wide_rate)
+    assert power[frequencies > 8200].sum() > 0.01 * power.sum()
+
+
+def test_a_voice_of_24_khz_speaks_with_all_that_it_has(speller: Path, voice: Path, tmp_path: Path) -> None:
+    """Without a band extension beside it: what is above 8 kHz is its own."""
+    sizes = replace(TINY, num_units=NUM_UNITS, speaker_dim=256, rate=24_000, fft=720, noise_fft=240, top_hz=11_600.0)
+    torch.manual_seed(0)
+    network = HarmonicVocoder(sizes)
+    network.source.restart()
+    tensors = {f"audio.ko.{name}": tensor for name, tensor in network.state_dict().items()}
+    settings = {"vocoders": {"ko": source_settings(sizes) | {"edge_unit": 0}}, "unit_offsets": {"ko": 0}}
+    renderer = write_checkpoint(tmp_path / "renderer.safetensors", RENDERER, settings, tensors)
+    given = ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
+    assert netflips(["say", "안녕하세요.", "--out", str(tmp_path / "x.wav"), *given]) == 0
+    samples, rate = soundfile.read(tmp_path / "x.wav")
+    power, frequencies = np.square(np.abs(np.fft.rfft(samples))), np.fft.rfftfreq(len(samples), 1 / rate)
+    assert rate == 24_000
     assert power[frequencies > 8200].sum() > 0.01 * power.sum()
 
 

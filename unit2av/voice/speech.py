@@ -340,15 +340,18 @@ def require_own_encoder(speaker: SpeakerVoice, voice: Voice) -> None:
 
 
 def rate_of(voice: Voice) -> int:
-    """Return the Hz of the sound that a voice makes by itself: a voice of another program says all at 16 kHz."""
-    return voice.rate if isinstance(voice, UnitVocoder) else SAMPLE_RATE
+    """Return the Hz of the sound that a voice makes by itself: a voice of another program says all at 16 kHz.
+
+    It is asked what it has, not of what class it is: what stands for a voice that is read later is of another.
+    """
+    return int(getattr(voice, "rate", SAMPLE_RATE))
 
 
 def pieces_at_own_rate(voice: Voice, units: Units, speaker: Speaker) -> Iterator[Samples]:
     """Say units piece by piece with all that the voice has, at `rate_of` it."""
-    if isinstance(voice, UnitVocoder):
-        return voice.iter_synthesize(units, speaker, is_wide=True)
-    return voice.iter_synthesize(units, speaker)
+    if rate_of(voice) == SAMPLE_RATE:
+        return voice.iter_synthesize(units, speaker)
+    return cast(UnitVocoder, voice).iter_synthesize(units, speaker, is_wide=True)
 
 
 def _resampled(say: Callable[[int, int], Samples], total: int, rate: int) -> Callable[[int, int], Samples]:
