@@ -113,6 +113,7 @@ def test_another_network_is_refused(shape: Sequence[int | str], rate: int, error
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
     (tmp_path / "x.onnx").write_bytes(b"none")
     with pytest.raises(CheckpointError, match=r"x\.onnx: this is no ONNX file"):
         open_speaker_encoder(tmp_path / "x.onnx")
