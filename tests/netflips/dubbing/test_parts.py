@@ -317,7 +317,7 @@ def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard_and_lis
     heard = Utterance(2, TimeSpan(2.0, 4.0), text=Text("Hello."))
     media, terms = Media("x.mp4", duration_s=5.0), (Term("Hello", "", "헬로"), Term("Emily", "에밀리", "엠"))
     script = Script("en", "ko", media=media, utterances=(given, heard), terms=terms)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "netflips"):
         _tell_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), script)
     lines = [record.getMessage().strip() for record in caplog.records]
     assert lines[:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
