@@ -31,7 +31,7 @@ help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files"
-	@echo "make install set up only what a dub needs: models of one's own, the page, the way over text; the locked environment in $(VENV)"
+	@echo "make install set up only what a dub, the page and the way over text need: the locked environment in $(VENV)"
 	@echo "make env     set up what tests and trainings need, too"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, for netflips dub --cascade, make train-demo and netflips evaluate demo"

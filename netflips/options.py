@@ -224,7 +224,7 @@ class SayOptions(VoiceFlags):
     text: str | None = positional("TEXT", default=None)
     """what to say (default: standard input)"""
     out: Path | None = out_flag("the speech", default=None, metavar="WAV")
-    """the speech, 16 kHz 16-bit wav"""
+    """the speech, 16-bit wav at the rate of the voice (the bundle's: 24 kHz)"""
     _: KW_ONLY
     text_path: Path | None = flag(default=None, file=Input("the text"))
     """a text file to say, UTF-8; - is standard input"""
