@@ -10,14 +10,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
+from avcore.checkpoints.checkpoint import HUB_WEIGHTS, from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
 from avcore.command import LOG
 from avcore.errors import CheckpointError, UsageError
-from avcore.files import keep_apart
+from avcore.files import keep_apart, require_place
 from avcore.units import normalise_language
 from netflips import stages
+from netflips.model_folder import complete_folder, is_model_folder, require_folder
 from netflips.options import ConvertOptions
 from unit2av.stage import RENDERER, RendererCheckpoint, read_vocoder, with_vocoder
 from unit2av.transformers_folder import CLASS as VOICE_CLASS
@@ -31,11 +32,12 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 
 def convert(options: ConvertOptions) -> None:
     """Convert the checkpoint that the options name. Raises what `convert_checkpoint` does."""
+    if options.to != "netflips" and (options.out_path.is_file() or options.out_path.suffix):
+        raise UsageError(f"--to {options.to} writes a folder", found=options.out_path.name)
+    require_place(options.out_path if options.to == "netflips" else options.out_path / HUB_WEIGHTS, "the output")
     if options.to == "transformers":
         if options.add_vocoder or options.dtype != "keep":
             raise UsageError("--add-vocoder and --dtype are for our own format", hint="leave them out")
-        if options.out_path.is_file() or options.out_path.suffix:
-            raise UsageError("--to transformers writes a folder", found=options.out_path.name)
         there = write_for_transformers(read_checkpoint(options.in_path, None), options)
         LOG.info("%s: for transformers, %s", options.out_path, there)
         return
@@ -46,7 +48,13 @@ def convert(options: ConvertOptions) -> None:
             raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
         vocoders[language] = Path(path)
     wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
-    written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)
+    out_path = options.out_path
+    if options.to == "hub":
+        require_folder(out_path)
+        out_path = out_path / HUB_WEIGHTS
+    written = convert_checkpoint(options.in_path, out_path, wanted, DTYPES[options.dtype], vocoders)
+    if options.to == "hub":
+        complete_folder(written, options.in_path)
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     told = written.kind, len(written.tensors), after, before, written.fingerprint
     LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
@@ -77,8 +85,8 @@ def convert_checkpoint(
     dtype: torch.dtype | None = None,
     vocoders: Mapping[str, str | Path] | None = None,
 ) -> Checkpoint:
-    """Write a published or own checkpoint, or a translator's folder of transformers, as `out_path` (.safetensors) and the .json
-    beside it, and return what was written.
+    """Write a published or own checkpoint, a folder for a hub, or a translator's folder of transformers, as `out_path`
+    (.safetensors) and the .json beside it, and return what was written.
 
     stage: whose checkpoint the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is,
     int8 is for matrices and kernels alone (`to_eight_bits`).
@@ -87,6 +95,8 @@ def convert_checkpoint(
     UsageError when the paths do not fit.
     """
     in_path, out_path = Path(in_path), Path(out_path)
+    if is_model_folder(in_path):
+        in_path = in_path / HUB_WEIGHTS
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
     keep_apart({"the output": out_path}, {"the checkpoint": in_path, "a vocoder": list((vocoders or {}).values())})

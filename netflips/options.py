@@ -382,15 +382,16 @@ def _add_kind(group: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions(QuietOptions):
-    """Convert a published checkpoint to safetensors and a readable JSON configuration, and translators to transformers and back."""
+    """Convert a published checkpoint to safetensors and a readable JSON configuration, to a folder with a card, or to transformers,
+    and back."""
 
     in_path: Path = positional("FILE", file=Input("the checkpoint", may_be_folder=True))
-    """published .pt file, our own .safetensors, or a translator's folder of transformers"""
-    out_path: Path = out_flag("the output")
-    """x.safetensors; x.json is written beside it; a folder with --to transformers"""
-    to: str = flag(default="netflips", choices=("netflips", "transformers"))
-    """what reads it; transformers holds a translator (M2M100ForConditionalGeneration) and a HiFi-GAN voice (SeamlessM4TCodeHifiGan)
-    (default: netflips)"""
+    """published .pt file, our own .safetensors, a folder for a hub, or a translator's folder of transformers"""
+    out_path: Path = flag("-o", "--out", file=Output("the output", is_folder=True))
+    """x.safetensors; x.json is written beside it; a folder with --to hub or transformers"""
+    to: str = flag(default="netflips", choices=("netflips", "hub", "transformers"))
+    """what reads it; hub: a folder of our own format with a model card, of any model; transformers holds a translator
+    (M2M100ForConditionalGeneration) and a HiFi-GAN voice (SeamlessM4TCodeHifiGan) (default: netflips)"""
     source_lang: str = flag(default="", metavar="LANG")
     """with --to transformers: language of the source (default: that of its training)"""
     target_lang: str = flag(default="", metavar="LANG")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.checkpoints.stages import CheckpointLayout, Near, Stage
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Stage
 from avcore.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class ReaderLayout(CheckpointLayout):
 
         tensors = plain_tensors(payload["model"], "model", path)
         return _reader_config(payload, plain_config(payload, path), tensors, path), tensors
+
+    def languages(self, checkpoint: Checkpoint) -> list[str]:
+        """Those that it reads; the published ones where the file names none."""
+        from unit2text.config import PUBLISHED_LANGUAGES
+
+        return list(checkpoint.config.get("starts") or PUBLISHED_LANGUAGES)
 
 
 def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path) -> dict[str, Any]:

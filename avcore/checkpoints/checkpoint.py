@@ -80,6 +80,8 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+HUB_WEIGHTS, HUB_CONFIG = "model.safetensors", "config.json"
+"""How model hubs call the two files of a checkpoint."""
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _OBJECTS = ("task", "model")
 """Settings that are objects where they are needed."""
@@ -309,7 +311,9 @@ def _config_text(content: Mapping[str, Any], path: Path) -> str:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_suffix(".json")
+    """Return where the configuration of a file lies: x.json; in a folder for a model hub it is called config.json."""
+    beside, in_folder = path.with_suffix(".json"), path.with_name(HUB_CONFIG)
+    return in_folder if path.name == HUB_WEIGHTS and not beside.is_file() and in_folder.is_file() else beside
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

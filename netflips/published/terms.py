@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netflips.dubbing.options import DubOptions
 
 _UNKNOWN = Licence("", NOT_STATED, "nothing certain")
+_BUNDLE = "the demo bundle"
 _SPEAKERS = {ESPEAK: "espeak-ng", KOKORO: "Kokoro-82M"}
 
 
@@ -37,21 +38,31 @@ class Terms(NamedTuple):
 
 
 def terms_of(part: str, path: Path) -> Terms:
-    """Return the terms of a checkpoint or an engine's folder. What no list knows is "not stated".
+    """Return the terms of a checkpoint or an engine's folder. What no list knows is "not stated"; see `licence_of`."""
+    licence = licence_of(path)
+    return Terms(part, _BUNDLE if _is_shipped(path) else path.name, licence.title, licence.commercial)
+
+
+def licence_of(path: Path) -> Licence:
+    """Return the licence of a checkpoint or an engine's folder, of an empty key where no list knows it.
 
     A model is known by the folder of `netflips models`, by a digest that the list states, or by the name of a published file:
     whoever renames one is not found out, and no other file gains anything by a name.
     """
-    shipped = shipped_bundle()
-    if shipped is not None and path.parent.resolve() == shipped.resolve() and (shipped / ABOUT).is_file():
-        return _built_in(part, "the demo bundle")
+    if _is_shipped(path):
+        return shipped_catalogue().built_in[_BUNDLE]
     folder, digest = path.resolve() if path.is_dir() else path.resolve().parent, cache(file_digest)
     for model in catalogue().models.values():
         is_kept = folder == (models_folder() / model.name).resolve()
         is_named = path.name == model.main and model.licence.commercial != "yes"
         if is_kept or is_named or any(_is_file(path, one, digest) for one in model.files if one.sha256):
-            return Terms(part, path.name, model.licence.title, model.licence.commercial)
-    return Terms(part, path.name, _UNKNOWN.title, _UNKNOWN.commercial)
+            return model.licence
+    return _UNKNOWN
+
+
+def _is_shipped(path: Path) -> bool:
+    shipped = shipped_bundle()
+    return shipped is not None and path.parent.resolve() == shipped.resolve() and (shipped / ABOUT).is_file()
 
 
 def may_be_sold(terms: Iterable[Terms]) -> str:

@@ -1,0 +1,78 @@
+"""Folders for a model hub: what they hold, what their card says, that its lines run, and the way back."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.stages import Stage
+from avcore.units import Units
+from netflips.options import convert
+from netflips.stages import SHIPPED, STAGES
+from recipes.demo.random.random_checkpoints import RENDERER as PUBLISHED_RENDERER
+from recipes.demo.random.random_checkpoints import write_random_checkpoints
+from unit2av import stage as unit2av_stage
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+
+SHIPPED_FILES = {stage.name: Bundle(SHIPPED, {}).checkpoint(stage, "ko" if stage.by_language else "") for stage in STAGES}
+SHIPPED_FILES[SPEAKER_ENCODER.name] = Path(unit2av_stage.__file__).with_name(SPEAKER_ENCODER.file)
+
+
+def to_folder(path: Path, folder: Path, *words: str) -> Path:
+    assert convert.main([str(path), "-o", str(folder), "--to", "hub", "--quiet", *words]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_folder_is_the_checkpoint_and_its_card_s_lines_run(stage: Stage, tmp_path: Path) -> None:
+    path = SHIPPED_FILES[stage.name]
+    folder = to_folder(path, tmp_path / "hub")
+    source, there = read_checkpoint(path, None), read_checkpoint(folder / "model.safetensors", stage)
+    assert (there.config, there.fingerprint) == (source.config, source.fingerprint)
+    assert {"config.json", "model.safetensors", "README.md"} <= {one.name for one in folder.iterdir()}
+
+    _, header, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(header)["library_name"] == "netflips"
+    assert there.fingerprint in text
+    assert there.stage.flag in text
+    if vocabulary := there.stage.layout.vocabularies(there).get(""):
+        assert vocabulary in text
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0].replace("FOLDER", str(folder))
+    names = {
+        "speech": np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32),
+        "units": Units(np.array([18, 39, 48, 43]), np.array([4, 4, 5, 4])),
+        "text": "안녕하세요?",
+    }
+    exec(code, names)
+
+    assert convert.main([str(folder), "-o", str(tmp_path / "back.safetensors"), "--quiet"]) == 0
+    back = read_checkpoint(tmp_path / "back.safetensors", None)
+    assert (back.config, back.fingerprint) == (source.config, source.fingerprint)
+    assert all(is_same(back.tensors[name], source.tensors[name]) for name in source.tensors)
+
+
+def test_the_card_of_a_shipped_model_says_licence_languages_and_updates(tmp_path: Path) -> None:
+    folder = to_folder(SHIPPED_FILES[RENDERER.name], tmp_path / "hub", "--dtype", "int8")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert (header["license"], header["language"]) == ("mit", ["en", "ko"])
+    assert re.search(r"Updates of its training: .*ko [1-9][\d,]+", card)
+    assert (folder / "model.safetensors").stat().st_size < 1.01 * SHIPPED_FILES[RENDERER.name].stat().st_size
+    for name in ("voices.npz", "bandwidth.npz", "mouth.npz"):  # a dub looks for them beside the renderer
+        assert (folder / name).read_bytes() == (SHIPPED / name).read_bytes()
+    again = to_folder(folder, tmp_path / "again", "--dtype", "int8")
+    assert {one.name for one in again.iterdir()} == {one.name for one in folder.iterdir()}
+
+
+def test_a_licence_that_no_list_knows_is_left_to_its_author(tmp_path: Path) -> None:
+    made = write_random_checkpoints(tmp_path)[PUBLISHED_RENDERER]
+    card = (to_folder(made, tmp_path / "published") / "README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(card.split("---\n")[1])["license"] == "other"  # by its name, that of the published file
+    card = (to_folder(made.rename(tmp_path / "mine.pt"), tmp_path / "mine") / "README.md").read_text(encoding="utf-8")
+    assert "license" not in yaml.safe_load(card.split("---\n")[1])
+    assert "Licence: not stated: write it here" in card
