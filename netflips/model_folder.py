@@ -7,7 +7,7 @@ The folder is our own format under the names that hubs look for: `FOLDER/model.s
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import HUB_CONFIG, HUB_WEIGHTS
@@ -56,10 +56,11 @@ units = extractor.extract(speech)  # float32 [S] at 16 kHz; lips=, uint8 [T, 96,
 translator = UnitTranslator.from_checkpoint("{file}")
 translation = translator.translate(units, "{first}", "{last}")  # .units, .score""",
     RENDERER: """from unit2av.inference_unit2a import UnitVocoder
-from unit2av.speaker import SpeakerEncoder
+from unit2av.speaker import encoder_for
 
 vocoder = UnitVocoder.from_checkpoint("{file}", language="{last}")
-said = vocoder.synthesize(units, SpeakerEncoder.from_checkpoint().embed(speech))  # .samples""",
+encoder = encoder_for(vocoder)  # the one that comes along; another one's file as "x.onnx"
+said = vocoder.synthesize(units, encoder.embed(speech))  # .samples""",
     SPEAKER_ENCODER: """from unit2av.speaker import SpeakerEncoder
 
 vector = SpeakerEncoder.from_checkpoint("{file}").embed(speech)  # of float32 [S] at 16 kHz; float32 [E]""",
@@ -120,6 +121,7 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
     facts = {
         "Languages": ", ".join(languages) or "any",
         "Units": ", ".join(_vocabularies(checkpoint)) or ("none" if stage is SPEAKER_ENCODER else "quantizer not stated"),
+        "Speaker encoder": ", ".join(_stated(checkpoint, "speaker_encoder")) if stage is RENDERER else "",
         "Updates of its training": _updates(layout.updates(checkpoint)),
         "Fingerprint": checkpoint.fingerprint,
         "Weights": f"{len(checkpoint.tensors)} tensors, {sum(one.numel() for one in checkpoint.tensors.values()):,} numbers",
@@ -149,14 +151,17 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
 
 
 def _vocabularies(checkpoint: Checkpoint) -> list[str]:
-    """Fingerprints of its units' quantizers; of a renderer those of its voices and of its face, each once."""
-    if checkpoint.stage is not RENDERER:
-        stated: list[Any] = list(checkpoint.stage.layout.vocabularies(checkpoint).values())
-    else:
-        renderer = RendererCheckpoint(checkpoint)
-        parts = [*map(renderer.vocoder_settings, renderer.languages), renderer.face_settings if renderer.has_face else {}]
-        stated = [one.get("vocabulary") for one in parts]
-    return list(dict.fromkeys(str(one) for one in stated if one))
+    """Fingerprints of its units' quantizers, each once."""
+    if checkpoint.stage is RENDERER:
+        return _stated(checkpoint, "vocabulary")
+    return [one for one in checkpoint.stage.layout.vocabularies(checkpoint).values() if one]
+
+
+def _stated(checkpoint: Checkpoint, setting: str) -> list[str]:
+    """What the voices and the face of a renderer state, each value once."""
+    renderer = RendererCheckpoint(checkpoint)
+    parts = [*map(renderer.vocoder_settings, renderer.languages), renderer.face_settings if renderer.has_face else {}]
+    return list(dict.fromkeys(str(one[setting]) for one in parts if one.get(setting)))
 
 
 def _updates(updates: int | dict[str, int] | None) -> str:

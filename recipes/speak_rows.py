@@ -34,6 +34,8 @@ class SpeakRowsOptions(QuietOptions):
     """manifest of the right recordings, with text (default: the sources' translations are the right texts)"""
     unit2av_path: Path = flag(file=Input("the renderer"))
     """renderer whose voice speaks"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """speaker encoder, where the voice learnt with another than the one that comes along"""
     to: str = flag(default="ko", metavar="LANG")
     """the language (default: ko)"""
     out_dir: Path = flag(metavar="DIR")
@@ -44,7 +46,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
     """Do the work of the command; what a run that was broken off has spoken is left."""
     with loading():
         from avcore.media import read_speech, write_speech
-        from unit2av.speaker import SpeakerEncoder
+        from unit2av.speaker import encoder_for
         from unit2av.voice.speech import UnitVocoder
 
     sources = read_manifest(options.source)
@@ -57,7 +59,8 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         raise InputError(
             "sources have no translation", path=options.source, found=f"{len(mute)}, as {mute[0]}", hint="give --target"
         )
-    vocoder, encoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to), SpeakerEncoder.from_checkpoint()
+    vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to)
+    encoder = encoder_for(vocoder, options.speaker_encoder_path)
     voices, made = dict[str, Floats](), []
     for row in rows:
         try:

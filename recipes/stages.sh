@@ -51,7 +51,8 @@ check_training() {
 asr_bleu() {
     [[ $renderer ]] || return 0
     run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/$run/translate.jsonl" --source "$2" --target "$3" \
-        --to "$target" --unit2av-path "$renderer" --out-dir "$exp/$run/spoken"
+        --to "$target" --unit2av-path "$renderer" ${speaker_encoder:+--speaker-encoder-path "$speaker_encoder"} \
+        --out-dir "$exp/$run/spoken"
     run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/$run/spoken/manifest.jsonl" --metrics seamless --lang "$target" \
         --recognizer "$recognizer" --out-dir "$exp/$run/asr_bleu" $hear_options
 }

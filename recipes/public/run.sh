@@ -17,6 +17,7 @@ hear_with=                          # recogniser that checks both sides: folder 
 encoder=mavhubert_large_noise.pt    # published files
 translator=utut_sts_ft.pt           # empty = from nothing, with a config that says the sizes
 renderer=                           # speaks translations for ASR-BLEU; empty = that is left out
+speaker_encoder=                    # of the renderer's voice, x.onnx; empty = the one that comes along
 recognizer=judge-whisper            # hears them; papers: Whisper large-v2
 config=unit2unit/finetune_large_batch   # of the training; unit2unit/finetune_debug to try
 text_weight=1                       # of what targets say, a second target while training; 0 = units alone

@@ -61,6 +61,7 @@ def test_the_card_of_a_shipped_model_says_licence_languages_and_updates(tmp_path
     card = (folder / "README.md").read_text(encoding="utf-8")
     header = yaml.safe_load(card.split("---\n")[1])
     assert (header["license"], header["language"]) == ("mit", ["en", "ko"])
+    assert f"Units: {read_checkpoint(SHIPPED_FILES['av2unit'], None).config['vocabulary']}" in card
     assert re.search(r"Updates of its training: .*ko [1-9][\d,]+", card)
     assert (folder / "model.safetensors").stat().st_size < 1.01 * SHIPPED_FILES[RENDERER.name].stat().st_size
     for name in ("voices.npz", "bandwidth.npz", "mouth.npz"):  # a dub looks for them beside the renderer

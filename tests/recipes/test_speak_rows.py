@@ -1,0 +1,43 @@
+"""Rows of a translation are spoken by the speaker encoder that their voice learnt with, and by no other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from avcore.media import write_speech
+from recipes.speak_rows import main
+from tests.unit2av.test_onnx_speaker import made_encoder, noise
+from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
+
+VECTOR = 3
+"""As long as that of the made encoder; resemblyzer's has 256."""
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """The command for one translation, of a recording whose translation is known."""
+    write_speech(tmp_path / "a.wav", noise(2.0))
+    entry = {"id": "a", "audio": "a.wav", "duration_s": 2.0, "language": "en", "translation": "안녕하세요"}
+    (tmp_path / "en.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "units": [5, 6, 7]}\n', encoding="utf-8")
+    renderer = save_renderer(tmp_path / "renderer.pt", ko=random_vocoder(replace(SMALL, speaker_dim=VECTOR)).state_dict())
+    return [
+        str(tmp_path / "rows.jsonl"), "--source", str(tmp_path / "en.jsonl"), "--unit2av-path", str(renderer),
+        "--out-dir", str(tmp_path / "spoken"), "--quiet",
+    ]  # fmt: skip
+
+
+def test_another_speaker_encoder_than_the_voice_s_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "the speaker encoder does not fit the vocoder; expected vectors of 3; found 256" in capsys.readouterr().err
+
+
+@pytest.mark.local
+def test_the_voice_s_own_speaker_encoder_speaks(words: list[str], tmp_path: Path) -> None:
+    encoder = made_encoder(tmp_path / "mine.onnx")
+    assert main([*words, "--speaker-encoder-path", str(encoder)]) == 0
+    (row,) = (json.loads(line) for line in (tmp_path / "spoken" / "manifest.jsonl").read_text(encoding="utf-8").splitlines())
+    assert row["reference_text"] == "안녕하세요"
+    assert (tmp_path / "spoken" / row["dub"]).stat().st_size > 1000
