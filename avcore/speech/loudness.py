@@ -154,14 +154,16 @@ def limited(
 
 
 def in_seconds(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-    """Yield the same sound in blocks of a second or more, since each costs some time of its own."""
+    """Yield the same sound in blocks of a second, the last one shorter: however it comes, what is computed of it is the same."""
     held, length = list[Samples](), 0
     for block in blocks:
         held.append(block)
         length += len(block)
         if length >= rate:
-            yield np.concatenate(held)
-            held, length = [], 0
+            whole = np.concatenate(held)
+            for start in range(0, length - rate + 1, rate):
+                yield whole[start : start + rate]
+            held, length = [whole[length - length % rate :]], length % rate
     if length:
         yield np.concatenate(held)
 
