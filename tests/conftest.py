@@ -17,7 +17,7 @@ _WITHOUT: set[Path] = set()
 _SLOW = (
     "test_losing_cluster.py", "test_data_pages.py", "test_recipes.py", "test_other_pages.py", "test_python_pages.py",
     "test_notebook.py", "test_wheel.py", "test_slurm_scripts.py", "test_fuzz.py", "test_device_path.py",
-    "test_exam.py", "test_bench_clips.py", "test_material.py", "test_phrasebook.py", "test_head.py",
+    "test_exam.py", "test_bench_clips.py", "test_small_model.py", "test_material.py", "test_phrasebook.py", "test_head.py",
 )  # fmt: skip
 """Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files: not each time."""
 _LONGEST = (
