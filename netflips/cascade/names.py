@@ -1,11 +1,13 @@
 """Names that a text has and its Korean translation lost: a name is there in Latin letters, or in Hangul that sounds like it.
 
-Consonants are compared, as each script writes them, and vowels counted: they are written in Hangul in many ways. A name
-that is translated, as China, is found in no translation, so that nothing is said of it by those who compare two of them.
+Consonants are compared, as each script writes them, and vowels counted: they are written in Hangul in many ways. A name that
+is translated, as China, is found only where it is known what is said for it; else those who compare two translations say nothing.
 """
 
 import re
+from collections.abc import Collection, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from unicodedata import normalize
 
 from avcore.words import KOREAN
@@ -34,29 +36,45 @@ _LAST = "-KKKNNNTLKMLLLPLMPPTTNTTKTPT"
 _EU, _MOST_SYLLABLES = 18, 8
 
 
-def lost_names(source: str, text: str) -> tuple[str, ...]:
-    """Return the names of a source text that a Korean text has neither in Latin letters nor in Hangul that sounds like them."""
-    found = [one for one in names_in(source) if not _is_there(one, text)]
+def lost_names(source: str, text: str, known: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+    """Return the names of a source text that a Korean text has neither in Latin letters nor in Hangul that sounds like them.
+
+    known: names and terms of the whole talk, each with what is said for it. Of a name that is too short to be told by its sound,
+    as Leo, and of one that is translated, it is that.
+    """
+    said = _by_word(known)
+    found = [one for one in names_in(source, said) if not _is_there(one, text, said.get(one, ""))]
     return tuple(dict.fromkeys(found))
 
 
-def names_in(source: str) -> list[str]:
-    """Return the words of a text with a capital letter that may be names."""
+def names_in(source: str, known: Collection[str] = ()) -> list[str]:
+    """Return the words of a text with a capital letter that may be names. known: that are, however short."""
     names = list[str]()
     for one in _NAME.finditer(normalize("NFC", source)):
         sounds = [sound for sound in _sounds_of(one[0]) if not sound.endswith("?")]
-        if one[0].isupper() or len(sounds) >= _LEAST[bool(_BEGINS.search(source[: one.start()]))]:
+        is_long = len(sounds) >= _LEAST[bool(_BEGINS.search(source[: one.start()]))]
+        if one[0].isupper() or is_long or one[0] in known:
             names.append(one[0])
     return names
 
 
-def _is_there(name: str, text: str) -> bool:
+def _by_word(known: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said for each word of names with a capital letter; for one of several only where each has its own."""
+    rows = ((name.split(), said.split()) for name, said in known.items() if said and _NAME.match(name))
+    return {word: part for words, parts in rows if len(words) == len(parts) for word, part in zip(words, parts, strict=True)}
+
+
+def _is_there(name: str, text: str, said: str) -> bool:
     if re.search(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", text, re.IGNORECASE):
+        return True
+    if said and re.search(rf"(?<![가-힣]){re.escape(said)}", text):
         return True
     if name.isupper():  # as it is spelt, or read as a word
         read = as_read(name, KOREAN).strip(" .")
         if read and read.replace(" ", "") in as_read(text, KOREAN).replace(" ", ""):
             return True
+    if said and len(_sounds_of(name)) < _LEAST[True]:  # anything would sound like it
+        return False
     pattern, most = re.compile("".join(_sounds_of(name))), _most_vowels(name.lower())
     stems = (stem for word in re.findall("[가-힣]+", text) for stem in _stems(word))
     return any(pattern.fullmatch(_sounds_in(stem)) and _vowels_in(stem) <= most for stem in stems)

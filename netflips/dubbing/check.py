@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -98,23 +99,24 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 # All utterances
 
 
-def taken_of(tries: Sequence[Try], source: str) -> int:
+def taken_of(tries: Sequence[Try], source: str, terms: Mapping[str, str] = MappingProxyType({})) -> int:
     """Return which of several tries the dub takes: the one with the fewest faults, the first of equals. None is taken of which less
     is heard than of the first, or in which a number or a name of the source text is lost that was heard there. source: "" = not
-    known."""
+    known. terms: of the talk, with what is said for each."""
     first = tries[0]
 
     def rank(place: int) -> tuple[bool, int]:
         one = tries[place]
-        is_less = (one.right or 0.0) < (first.right or 0.0) or loses_more(source, first.heard or "", one.heard or "")
+        is_less = (one.right or 0.0) < (first.right or 0.0) or loses_more(source, first.heard or "", one.heard or "", terms)
         return is_less, len(one.faults)
 
     return min(range(len(tries)), key=rank)
 
 
-def loses_more(source: str, text: str, other: str) -> bool:
+def loses_more(source: str, text: str, other: str, terms: Mapping[str, str]) -> bool:
     """Return whether another translation of a source text, or what is heard of it, has fewer of its numbers or names."""
-    return any(len(lost(source, other)) > len(lost(source, text)) for lost in (lost_numbers, lost_names))
+    numbers, names = ((lost_numbers(source, one), lost_names(source, one, terms)) for one in (other, text))
+    return any(len(one) > len(before) for one, before in zip(numbers, names, strict=True))
 
 
 def _meaning(one: Utterance) -> str:
@@ -152,6 +154,11 @@ class _Checker:
     def given(self) -> frozenset[int]:
         return targets_given(self.job.options.script, self.job.options.retranslate)
 
+    @cached_property
+    def terms(self) -> dict[str, str]:
+        """Names and terms of the talk, with what is said for each, or proposed."""
+        return {one.word: one.said or one.proposed for one in self.script.terms}
+
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
         placed = {one.number: one for one, _ in fitted(self.script)}
@@ -173,7 +180,7 @@ class _Checker:
             best, tries, others = first, [first], self._others(first) if repairs and first.told.faults else iter(())
             while left and len(tries) <= _MOST_MORE and best.told.faults and (other := next(others, None)) is not None:
                 tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
-                best = tries[taken_of([one.told for one in tries], _meaning(first.one))]
+                best = tries[taken_of([one.told for one in tries], _meaning(first.one), self.terms)]
             if best is not first:
                 # What was told of its place is that of another try now.
                 before = self.job.notes.of.get(number, [])
@@ -235,7 +242,8 @@ class _Checker:
         of = target.translation.of
         if one.text is None or of != one.text.text:
             return []
-        return [take for take in one.takes if isinstance(take, WrittenText) and not loses_more(of, target.text, take.text)]
+        written = (take for take in one.takes if isinstance(take, WrittenText))
+        return [take for take in written if not loses_more(of, target.text, take.text, self.terms)]
 
     # One try
 

@@ -28,3 +28,23 @@ def test_words_at_the_beginning_are_names_only_where_they_sound_like_no_other() 
     assert names_in('This is it. There we go! When? "So we did." Marchetti said so.') == ["Marchetti"]
     assert lost_names("This is it.", "다시 해요.") == ()
     assert lost_names("We met in China.", "우리는 중국에서 만났어요.") == ("China",)  # as in any other translation
+
+
+SHORT = {"Leo": "레오", "Amy": "에이미", "Joe": "조", "Ian": "이안", "Eva": "에바", "Lee": "이", "Anna": "애나"}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_name_too_short_to_be_told_by_its_sound_is_guarded_by_what_is_said_for_it(name: str) -> None:
+    for source in (f"{name} said so.", f"We saw {name} again."):
+        assert names_in(source, SHORT)[-1] == name
+        for there in (SHORT[name], name):
+            assert lost_names(source, f"어제 {there} 씨가 그랬어요.", SHORT) == ()
+            assert lost_names(source, f"{there}가 그랬어요.", SHORT) == ()
+        assert lost_names(source, "어제 그 사람이 다시 그랬어요.", SHORT) == (name,)
+
+
+def test_of_a_name_that_is_translated_or_has_several_words_it_is_what_is_said_for_it() -> None:
+    known = {"China": "중국", "Leo Marchetti": "레오 마르케티", "United States": "미국", "battery": "배터리"}
+    assert lost_names("We met in China.", "우리는 중국에서 만났어요.", known) == ()
+    assert lost_names("Leo Marchetti spoke.", "마르케티가 말했어요.", known) == ("Leo",)
+    assert lost_names("The battery of Leo Marchetti.", "레오 마르케티의 물건입니다.", known) == ()

@@ -198,6 +198,12 @@ def test_no_try_is_taken_that_says_less_or_is_slow(first: Try, other: Try, taken
     assert taken_of([first, other], "13 gigawatts of Emily's batteries") == taken
 
 
+def test_no_try_is_taken_in_which_a_short_name_of_the_talk_is_lost() -> None:
+    tries = [Try(heard="레오가 말했어요", right=0.5, faults=("missing",)), Try(heard="누가 말했어요", right=0.9)]
+    assert taken_of(tries, "Leo spoke.") == 1  # by its sound nobody could tell
+    assert taken_of(tries, "Leo spoke.", {"Leo": "레오"}) == 0
+
+
 @dataclass
 class _Job:
     """What a check asks of a dub that a text-to-unit model speaks."""
