@@ -190,7 +190,7 @@ class RunBar(Bars):
         told = self._time_left.told(stage, done, total, time.monotonic() - self._begun)
         if told is not None:
             left_s, is_slow = told
-            self._left = f", about {timedelta(seconds=round(left_s))} left"
+            self._left = f", about {timedelta(seconds=round(left_s))} left" if left_s >= 1 else ""
             self._left += ": this takes longer than what was before" if is_slow else ""
         super().__call__(stage, done, total)
 

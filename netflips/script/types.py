@@ -454,10 +454,15 @@ class Utterance:
 
     @property
     def offered(self) -> list[tuple[str, float | None]]:
-        """Its other wordings as text, as far as they were written or read, with the seconds that each takes by itself."""
+        """Its other wordings as text, as far as they were written or read, with the seconds that each takes by itself.
+
+        Of a sentence that is too long, only those that are shorter.
+        """
         written = [(take.text, take.seconds) for take in self.takes if isinstance(take, WrittenText)]
         read = [(take.reading.text, take.seconds) for take in self.takes if isinstance(take, TranslatedUnits) and take.reading]
-        return [*written, *read]
+        if self.fit is None or not self.fit.too_long_s:
+            return [*written, *read]
+        return [(text, seconds) for text, seconds in (*written, *read) if seconds is not None and seconds < self.fit.natural_s]
 
     @property
     def said_by(self) -> str:

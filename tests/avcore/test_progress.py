@@ -41,9 +41,12 @@ def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
         clock[0] = 70
         report("pictures", 5, 10)
         report("stills after", 0, 9)
+        clock[0] = 105
+        report("stills after", 9, 9)  # "about 0 s left" would be said of what is not over
     assert [record.getMessage() for record in caplog.records] == [
         "talk.mp4: following faces: 18 %, about 0:02:21 left",
         "talk.mp4: drawing lips: 84 %, about 0:00:13 left",
+        "talk.mp4: writing the report: 100 %",
     ]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with run_bar(prefix="talk.mp4: ") as report:

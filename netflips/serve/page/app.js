@@ -1,7 +1,8 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
-import { ask, card, start } from "./jobs.js";
+import { ask, card, percent, start } from "./jobs.js";
 import { element, picture } from "./player.js";
 import { offers } from "./offers.js";
+import { forgetOthers } from "./review.js";
 import { fileBox } from "./record.js";
 import { choose, language, t, translate } from "./words.js";
 
@@ -83,7 +84,7 @@ const add = (job) => {
 // where the visitor allowed it by the button of a long job.
 const entitle = (job) => {
   const mark = document.hidden && { done: "✓", asks: "✓", failed: "✗" }[job.state];
-  document.title = job.state === "running" ? `${Math.round(100 * job.share)} % – NetfLips` : mark ? `${mark} ${job.title} – NetfLips` : "NetfLips";
+  document.title = job.state === "running" ? `${percent(job.share)} % – NetfLips` : mark ? `${mark} ${job.title} – NetfLips` : "NetfLips";
   if (mark && window.Notification?.permission === "granted") new Notification(document.title);
 };
 document.addEventListener("visibilitychange", () => /^[✓✗]/.test(document.title) && (document.title = "NetfLips"));
@@ -143,10 +144,13 @@ page.submit = async (form, boxes = []) => {
     known.open = false; // the result has its place
     for (const box of boxes) box.fold();
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
-    if (document.activeElement === document.body) cards.get(job.id).title.focus({ preventScroll: true }); // the button had it
+    // A button has it, of a form or of the job before, or had it.
+    if (document.activeElement.matches("body, button")) cards.get(job.id).title.focus({ preventScroll: true });
+    return true;
   } catch (error) {
     if (error.status === 404) for (const box of boxes) box.forget();
     complain(error.message);
+    return false;
   }
 };
 
@@ -177,6 +181,7 @@ const prepare = (form) => {
   const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, page.about, complain));
   forms.set(form.dataset.kind, boxes);
   const ask = form.querySelector("button.main");
+  let isBusy = false;
   page.readLips = () => {
     document.querySelector("#dub select[name=modalities]").value = "video";
     document.querySelector("#dub .offers")?.remove();
@@ -185,17 +190,21 @@ const prepare = (form) => {
   };
   form.onsubmit = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     const buttons = [...form.querySelectorAll("button")];
-    const pressed = form.querySelector(".aloud button") ?? event.submitter; // the one that is seen
-    const said = pressed?.textContent;
+    const pressed = form.querySelector(".aloud button") ?? event.submitter ?? ask; // the one that is seen
     complain("");
     form.querySelector(".offers")?.remove();
-    for (const one of buttons) one.disabled = true;
+    const focused = document.activeElement; // it stays where the focus is
+    for (const one of buttons) one.disabled = one !== focused;
+    pressed.setAttribute("aria-disabled", "true");
+    isBusy = true;
     const aborts = new AbortController();
     const abort = element("button", { type: "button", textContent: t("stop"), className: "abort", hidden: true });
+    abort.dataset.t = "stop";
     abort.addEventListener("click", () => aborts.abort());
     (form.querySelector(".aloud") ?? pressed).after(abort);
-    if (pressed) pressed.textContent = t("starting");
+    pressed.textContent = t("starting");
     try {
       const wanted = values(form);
       for (const box of boxes) {
@@ -216,8 +225,10 @@ const prepare = (form) => {
       complain(error.message);
     }
     abort.remove();
+    isBusy = false;
+    pressed.removeAttribute("aria-disabled");
     for (const one of buttons) one.disabled = false;
-    if (pressed) pressed.textContent = said;
+    pressed.textContent = t(pressed.dataset.t);
   };
 };
 
@@ -281,13 +292,13 @@ const fill = () => {
   // The vocoder of the demo knows one voice and moves its pitch.
   page.ownVoice = page.about.bundle?.name === "the demo bundle" ? "builtInVoice" : "ownVoice";
   document.querySelector("#dub [data-file=voice]").dataset.none = page.ownVoice === "ownVoice" ? "no_voice" : page.ownVoice;
-  for (const form of document.querySelectorAll("form")) prepare(form);
 };
 
 const show = async () => {
   for (const one of document.querySelectorAll(".jobs")) one.replaceChildren();
   cards.clear();
   const { jobs } = await ask("/jobs");
+  forgetOthers(jobs.map((job) => job.id));
   for (const job of jobs.reverse()) add(job);
   known.open = !jobs.length;
 };
@@ -303,6 +314,7 @@ labels.addEventListener("change", async () => {
 try {
   page.about = await ask("/about");
   fill();
+  for (const form of document.querySelectorAll("form")) prepare(form);
   open(location.hash.slice(1));
   await show();
   listen();

@@ -1,6 +1,6 @@
 // Jobs: what is asked of the server, and how a job and its result are shown.
 import { element, player, single } from "./player.js";
-import { texts, verdict } from "./review.js";
+import { forget, texts, verdict, voiceOf } from "./review.js";
 import { duration, language, t } from "./words.js";
 
 // What the server complains of, in the language of the page.
@@ -47,6 +47,9 @@ export const spoken = async (text, voice, news) => {
   }
 };
 
+// What the server says of a file. isRefused: it will never take it, as one that is too large or no video.
+const refused = ({ response, status }) => Object.assign(new Error(complaint(response) ?? `${status}`), { isRefused: [413, 415].includes(status) });
+
 // Sends a file; progress: called with the share that is sent. signal: of an AbortController, stops it.
 export const send = (file, as, progress, signal) =>
   new Promise((resolve, reject) => {
@@ -55,7 +58,7 @@ export const send = (file, as, progress, signal) =>
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("load", () =>
-      request.status < 300 ? resolve(request.response) : reject(new Error(complaint(request.response) ?? `${request.status}`)),
+      request.status < 300 ? resolve(request.response) : reject(refused(request)),
     );
     request.addEventListener("error", () => reject(new Error(t("lost"))));
     request.addEventListener("abort", () => reject(new Error(t("sendingStopped"))));
@@ -107,14 +110,17 @@ const stageText = (job) => {
   return job.stage in STAGES ? t(STAGES[job.stage]) : "";
 };
 
+// 100 % is only what is done.
+export const percent = (share) => Math.min(99, Math.round(100 * share));
+
 const stateText = (job) => {
   if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
   if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
   if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
-  const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}`;
-  return `${stageText(job)} ${t("running", Math.round(100 * job.share))}${left}`.trim();
+  const left = job.left_s >= 1 ? `, ${t("left", duration(job.left_s))}${job.is_slow ? ` (${t("slow")})` : ""}` : "";
+  return `${stageText(job)} ${t("running", percent(job.share))}${left}`.trim();
 };
 
 const SURE_MS = 4000;
@@ -172,8 +178,10 @@ const dubbed = (job, page, go) => {
   const count = element("span", { className: "quiet" });
   const { rows: _, voices: __, ...asked } = job.values;
   const changed = (form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form });
-  const again = (pressed) => press(pressed, page, () => page.submit(table.form().then(changed)));
-  const draft = (pressed) => press(pressed, page, () => page.submit(table.form().then((form) => changed({ ...form, draft: true }))));
+  const submit = (pressed, more) =>
+    press(pressed, page, async () => (await page.submit(table.form().then((form) => changed({ ...form, ...more })))) && forget(job.id));
+  const again = (pressed) => submit(pressed, {});
+  const draft = (pressed) => submit(pressed, { draft: true });
   const buttons = element("p", { className: "buttons" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
@@ -204,6 +212,11 @@ const dubbed = (job, page, go) => {
   if (job.state === "asks") buttons.append(anyway, dubIt);
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
+  if (job.state === "asks" && table.hear) {
+    const hear = button("hearSome", (one) => press(one, page, table.hear.hear));
+    hear.textContent = t("hearSome", table.hear.count);
+    buttons.append(hear);
+  }
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
   buttons.append(reread);
   if (video && job.values.preview) buttons.append(button("dubAll", (one) => go(async () => ({ preview: false }), one), "main"));
@@ -230,7 +243,7 @@ const outcome = (job) => {
   }
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
-  if (job.understood.words === "given") made.push(element("p", { className: "quiet", textContent: job.understood.voice_text[language()] }));
+  if (job.understood.words === "given") made.push(voiceOf(job.understood));
   else if (job.understood.words) made.push(verdict(job.understood));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
   const buttons = element("p", { className: "buttons" });
@@ -286,6 +299,7 @@ export const card = (facts, page) => {
       title.focus({ preventScroll: true });
       const options = await wanted;
       const now = await ask(address, options);
+      if (options.body || options.method === "DELETE") forget(facts.id); // what was typed is dubbed now
       if (options.method === "DELETE") {
         page.removed.add(facts.id);
         const next = root.nextElementSibling ?? root.previousElementSibling;
@@ -336,7 +350,7 @@ export const card = (facts, page) => {
     state.textContent = stateText(job);
     state.className = `state ${job.state}`;
     bar.hidden = !goes(job);
-    bar.value = job.share;
+    bar.value = percent(job.share) / 100;
     if (job.left_s > LONG_S && window.Notification?.permission === "default" && !buttons.querySelector("[data-act=notify]")) {
       buttons.prepend(button("notify", (one) => Notification.requestPermission().then(() => one.remove())));
     }

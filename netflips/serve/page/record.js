@@ -1,12 +1,17 @@
 // The files of a form: chosen, dropped, recorded with camera or microphone, or the example that the server has.
 import { example, send } from "./jobs.js";
 import { element } from "./player.js";
-import { t } from "./words.js";
+import { t, translate } from "./words.js";
 
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
 const OTHER = { picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const NO_MEDIA = /^(image|text|application\/pdf)/; // as the system calls it: an animated GIF is a video all the same, and .ts no text
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
+
+// What would be lost with this page: recordings, and files on their way.
+const unsent = new Set();
+const labels = document.getElementById("labels");
+addEventListener("beforeunload", (event) => unsent.size && event.preventDefault());
 
 // Whether a file may be what is wanted: most kinds of video and sound begin in a known way. The server looks at all of it.
 const fits = async (file, as, [named, begins]) => {
@@ -53,10 +58,13 @@ const recorder = (wanted, button, room, words, take, complain) => {
       const type = KINDS[wanted].find((one) => MediaRecorder.isTypeSupported(one)) ?? "";
       const parts = [];
       const meter = element("meter", { min: 0, max: 1 });
-      meter.setAttribute("aria-label", t("level"));
+      meter.dataset.named = "level";
       const clock = element("span", { className: "quiet" });
       const seen = wanted === "video" ? [element("video", { srcObject: stream, muted: true, autoplay: true, playsInline: true })] : [];
       room.replaceChildren(...seen, element("p", { className: "buttons" }, meter, clock));
+      translate(room);
+      unsent.add(button);
+      labels.disabled = true; // a sentence's table is made anew in another language
       level(stream, meter);
       const began = Date.now();
       const tick = setInterval(() => (clock.textContent = t("seconds", Math.floor((Date.now() - began) / 1000))), 250);
@@ -66,14 +74,17 @@ const recorder = (wanted, button, room, words, take, complain) => {
         clearInterval(tick);
         for (const track of stream.getTracks()) track.stop();
         running = null;
-        button.textContent = t(words[0]);
+        unsent.delete(button);
+        labels.disabled = false;
+        button.textContent = t((button.dataset.t = words[0]));
         room.replaceChildren();
         take(new File(parts, type.includes("mp4") ? "recording.mp4" : "recording.webm", { type }));
       });
       running.start();
-      button.textContent = t(words[1]);
+      button.textContent = t((button.dataset.t = words[1]));
     } catch {
       running = null;
+      labels.disabled = false;
       complain(t("noCamera"));
     }
     button.disabled = false;
@@ -84,18 +95,25 @@ const recorder = (wanted, button, room, words, take, complain) => {
 export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: longest }, complain, changed = () => {}) => {
   const { file: name, as, record, optional } = box.dataset;
   const isGiven = box.dataset.default === "example" && examples.includes(as);
-  const none = t(isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop")));
+  const none = isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop"));
   const input = element("input", { type: "file", accept: ACCEPT[as], className: "unseen" });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
-  const title = element("b", { textContent: t(name) });
-  const choose = element("label", { htmlFor: input.id, className: "choose", textContent: t("choose") });
-  input.setAttribute("aria-label", `${t(name)}: ${t("choose")}`);
-  const chosen = element("span", { className: "chosen quiet", textContent: none });
+  const worded = (key, made) => ((made.dataset.t = key), made);
+  const title = worded(name, element("b"));
+  const choose = worded("choose", element("label", { htmlFor: input.id, className: "choose" }));
+  input.dataset.named = `${name} choose`;
+  const chosen = worded(none, element("span", { className: "chosen quiet" }));
+  const say = (text) => {
+    if (text) delete chosen.dataset.t;
+    else chosen.dataset.t = none;
+    chosen.textContent = text || t(none);
+  };
   const buttons = element("p", { className: "buttons" }, input, choose);
   const shown = element("div");
   let file = null;
   let upload = null; // what the server made of it, kept so that the same file is sent once
   let fetching = null; // the example, on its way
+  let sending = null; // the file, on its way
   let isExample = isGiven;
   const fault = async (given) => {
     if (!(await fits(given, as, heads))) return `${given.name}: ${t(`not_${as}`)}`;
@@ -107,19 +125,23 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     else if (type === "subtitles") shown.replaceChildren();
     else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
   };
-  const take = (given, sent = null) => {
+  // isOwn: it was recorded here, and is nowhere else.
+  const take = (given, sent = null, isOwn = false) => {
     if (given && (given.size === 0 || given.size > limit)) {
       input.value = "";
       complain(`${given.name}: ${given.size > limit ? t("tooLarge", Math.round(limit / 2 ** 20)) : t(`not_${as}`)}`);
       return;
     }
     if (given) complain("");
-    if (given) fault(given).then((said) => said && file === given && complain(said));
+    if (given) fault(given).then((said) => said && file === given && (refuse(), complain(said)));
+    unsent.delete(box);
+    if (given && isOwn) unsent.add(box);
     file = given;
     upload = sent;
+    sending = null;
     isExample = sent !== null || (isGiven && !given);
-    const size = given ? ` (${Math.max(0.1, given.size / 2 ** 20).toFixed(1)} MB)` : "";
-    chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
+    const size = !given ? "" : given.size < 2 ** 20 ? ` (${Math.ceil(given.size / 2 ** 10)} kB)` : ` (${(given.size / 2 ** 20).toFixed(1)} MB)`;
+    say(given ? `${given.name}${size}` : sent?.name);
     shown.replaceChildren();
     clear.hidden = !optional || (!given && !sent);
     changed();
@@ -128,11 +150,12 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
       show(URL.createObjectURL(given), type);
     } else if (sent?.name === "example.mp4" && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };
-  const clear = element("button", { type: "button", textContent: t("without"), hidden: true });
-  clear.addEventListener("click", () => {
+  const refuse = () => {
     input.value = "";
     take(null);
-  });
+  };
+  const clear = worded("without", element("button", { type: "button", hidden: true }));
+  clear.addEventListener("click", refuse);
   input.addEventListener("change", () => take(input.files[0] ?? null));
   box.ondragover = (event) => {
     event.preventDefault();
@@ -148,8 +171,9 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     const form = box.closest("form"); // none around a sentence
     const aloud = form?.querySelector(".aloud"); // one large button: the question goes off when it is said
     const words = aloud ? ["askAloud", "askNow"] : [record === "video" ? "record" : "recordSound", "stopRecording"];
-    const button = element("button", { type: "button", className: aloud ? "record main" : "record", textContent: t(words[0]) });
-    const taken = (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask")));
+    const button = element("button", { type: "button", className: aloud ? "record main" : "record", });
+    worded(words[0], button);
+    const taken = (given) => (take(given, null, true), aloud && form.requestSubmit(form.querySelector("button.ask")));
     const room = aloud ? element("div") : shown;
     recorder(record, button, room, words, taken, complain);
     if (aloud) aloud.replaceChildren(button, room);
@@ -158,26 +182,26 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     for (const one of box.closest("form")?.querySelectorAll("details") ?? []) one.open = one.open || !!one.querySelector(".ask");
   }
   if (examples.includes(as) && !optional && !isGiven) {
-    const button = element("button", { type: "button", className: "example", textContent: t("example") });
+    const button = worded("example", element("button", { type: "button", className: "example" }));
     button.addEventListener("click", async () => {
-      button.disabled = true;
-      chosen.textContent = t("looking");
+      if (fetching) return; // it is not disabled: the focus stays
+      say(t("looking"));
       fetching = example(as);
       try {
         take(null, await fetching);
         const dub = box.closest("form[data-kind=dub]"); // has all that it needs: one click tries it
         dub?.requestSubmit(dub.querySelector(".main"));
       } catch (error) {
-        chosen.textContent = none;
+        say("");
         complain(error.message);
       }
       fetching = null;
-      button.disabled = false;
     });
     buttons.append(button);
   }
   buttons.append(clear);
   box.replaceChildren(title, " ", chosen, shown, buttons);
+  translate(box);
   return {
     name,
     take,
@@ -193,11 +217,26 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     },
     async upload(progress, signal) {
       if (fetching) await fetching.then((sent) => take(null, sent));
-      const said = !upload && file && (await fault(file));
-      if (said) throw new Error(said);
-      if (!upload && file) upload = await send(file, as, progress, signal);
+      const given = upload ? null : file;
+      try {
+        const said = given && (await fault(given));
+        if (said) throw Object.assign(new Error(said), { isRefused: true });
+        if (given) {
+          unsent.add(given);
+          sending ??= send(given, as, progress, signal);
+          const sent = await sending;
+          if (file === given) upload = sent; // else another was chosen meanwhile
+          unsent.delete(box);
+        }
+      } catch (error) {
+        if (error.isRefused && file === given) refuse(); // it would be refused again
+        throw error;
+      } finally {
+        sending = null;
+        unsent.delete(given);
+      }
       if (!upload && isExample) take(null, await example(as));
-      if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);
+      if (!upload && !optional) throw new Error(t(`needs_${as}`));
       return upload?.id ?? "";
     },
   };

@@ -2,12 +2,30 @@
 import { button, edited, press, spoken } from "./jobs.js";
 import { element } from "./player.js";
 import { fileBox } from "./record.js";
-import { language, t } from "./words.js";
+import { keep, language, recall, recalled, t } from "./words.js";
 
 const LEAST_S = 0.2; // shorter than this is no sentence
+const SOME = 3; // sentences that are heard before the whole is drawn
 const keyOf = (one) => `${one.start_s} ${one.end_s}`;
 const seconds = (value) => value.toFixed(2);
 const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
+
+// What was typed of a job and is not dubbed yet: a page that is opened again has it. It goes with null.
+const typedName = (id) => `typed-${id}`;
+const typedOf = (id) => {
+  try {
+    return JSON.parse(recall(typedName(id))) ?? {};
+  } catch {
+    return {};
+  }
+};
+export const forget = (id) => keep(typedName(id), null);
+
+// Of jobs that are gone, nothing stays.
+export const forgetOthers = (ids) => {
+  const names = ids.map(typedName);
+  for (const name of recalled("typed-")) if (!names.includes(name)) keep(name, null);
+};
 
 const cell = (key, ...children) => {
   const made = element("td", { className: key }, ...children);
@@ -26,16 +44,24 @@ const named = (made, name) => {
 const number = (value, name, label) =>
   named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 // What the command line says of how much is understood: the verdict, and its causes.
 const told = (found) => {
   const [head, ...causes] = found?.text?.[language()].split("; ") ?? [t("notJudged")];
-  return [head.charAt(0).toUpperCase() + head.slice(1), causes.join("; ")];
+  return [capital(head), causes.join("; ")];
+};
+
+// How well the voice is heard, in a quiet line.
+export const voiceOf = (found) => {
+  const text = found?.voice_text?.[language()];
+  return text ? element("p", { className: "quiet voice", textContent: `${capital(text)}.` }) : "";
 };
 
 // How much is understood, in colour and in words; below it, quietly, how well the voice is heard.
 export const verdict = (found, words = found?.words ?? "unknown", [head, causes] = words === "given" ? [t("yourText"), ""] : told(found)) => {
-  const made = element("div", {}, element("p", { className: `verdict ${words}` }, element("b", { textContent: `${head}. ` }), causes && `${causes.charAt(0).toUpperCase() + causes.slice(1)}.`));
-  if (found?.voice_text?.[language()]) made.append(element("p", { className: "quiet", textContent: `${told({ text: found.voice_text })[0]}.` }));
+  const made = element("div", {}, element("p", { className: `verdict ${words}` }, element("b", { textContent: `${head}. ` }), causes && `${capital(causes)}.`));
+  made.append(voiceOf(found));
   return made;
 };
 
@@ -48,10 +74,11 @@ const speechBox = (file, none, page, changed) => {
 
 // Which voice each speaker has, from a list to which voices can be added. speakers: {name, was} of each by now, and before it was
 // named anew; `show()` follows them, `now()`: ids of uploads by speaker.
-const voices = (job, page, speakers, changes) => {
+const voices = (job, page, typed, speakers, changes) => {
   const before = new Map(Object.entries(job.values.voices ?? {}));
-  const chosen = new Map(before);
+  const chosen = new Map([...before, ...Object.entries(typed.voices ?? {})]);
   const files = new Map([...before.values(), job.uploads.voice].filter(Boolean).map((id) => [id, job.names[id]]));
+  for (const [id, name] of Object.entries(typed.files ?? {})) files.set(id, name);
   const voice = ({ name, was }) => chosen.get(name) ?? chosen.get(was) ?? "";
   const list = (one) => {
     const options = [["", t(page.ownVoice)], ...files].map(([id, name]) => new Option(name, id));
@@ -82,23 +109,27 @@ const voices = (job, page, speakers, changes) => {
   const root = element("details", {}, element("summary", { textContent: t("voices") }), grid, other.box);
   root.addEventListener("change", changes);
   const now = () => Object.fromEntries(speakers().map((one) => [one.name, voice(one)]).filter(([, id]) => id));
-  return { root, show, now, changed: () => speakers().some((one) => voice(one) !== (before.get(one.was) ?? "")) };
+  const kept = () => ({ voices: Object.fromEntries(chosen), files: Object.fromEntries(files) });
+  return { root, show, now, kept, changed: () => speakers().some((one) => voice(one) !== (before.get(one.was) ?? "")) };
 };
 
-// A button that says what a text field holds, in a voice, with the means to hear it again.
-const hearing = (field, voice, page, label) => {
+// A button that says what a text field holds, in a voice, with the means to hear it again; beside it, what it translates.
+const hearing = (field, voice, page, label, original) => {
   const made = named(element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled }), label);
   const room = element("div", {}, made);
-  const say = async () => {
+  const say = async (autoplay) => {
     const src = await spoken(field.value, voice, (state) => (made.textContent = state));
-    room.replaceChildren(made, element("audio", { src, controls: true, autoplay: true }));
+    room.replaceChildren(made, named(element("audio", { src, controls: true, autoplay }), t("theDub")));
+    original.hidden = false;
   };
-  made.addEventListener("click", () => press(made, page, say));
-  return room;
+  const hear = (autoplay) => press(made, page, () => say(autoplay));
+  made.addEventListener("click", () => hear(true));
+  return { room, hear };
 };
 
-// One row; `now()` is what it shall become, `changed()` whether that is anything new. shown: the videos; edit: divides or joins it.
-const row = (one, job, page, shown, changes, edit) => {
+// One row; `now()` is what it shall become, `changed()` whether that is anything new, `kept()` what was typed. typed: that of an
+// earlier visit; shown: the videos; edit: divides or joins it.
+const row = (one, job, page, typed, shown, changes, edit) => {
   let made = null;
   let place = one.number; // among the rows by now
   const at = (key) => `${t(key)} ${one.number}`;
@@ -129,34 +160,47 @@ const row = (one, job, page, shown, changes, edit) => {
   };
   const edits = element("p", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
   edits.hidden = Boolean(one.speech) || said.disabled;
-  let hasOther = false; // speech of its own that it had not before
-  const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
-    hasOther = Boolean(made);
-    edits.hidden = hasOther || Boolean(one.speech) || said.disabled; // speech of one's own belongs to the whole sentence
-    made?.dispatchEvent(new Event("input"));
+  let hasOther = "speech" in typed; // speech of its own that it had not before
+  const own = speechBox("ownSpeech", "noOwnSpeech", page, async () => {
+    if (!made) return; // it is not the visitor who changes it
+    hasOther = own.has() || Boolean(one.speech);
+    edits.hidden = hasOther || said.disabled; // speech of one's own belongs to the whole sentence
+    made.dispatchEvent(new Event("input"));
+    try {
+      if (await own.upload(() => {})) changes(); // it is there after another visit, too
+    } catch (error) {
+      page.complain(error.message);
+    }
   });
-  if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
-  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, edits, own.box));
+  if ("speech" in typed) own.take(null, typed.speech);
+  else if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
+  if (own.has()) edits.hidden = true;
+  first.append(edits, element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {
     const known = one.takes.find((take) => take.said === other)?.seconds;
     return known ? `${other} (${known.toFixed(1)} s)` : other;
   };
   const others = [...new Set(one.takes.map((take) => take.said))].filter((other) => other && other !== text);
-  const takes = named(element("select", { hidden: !others.length }, new Option(t("takes"), ""), ...others.map((other) => new Option(lasting(other), other))), at("takes"));
+  const takes = named(element("select", { hidden: !others.length }, new Option(t(one.too_long_s ? "shorterTakes" : "takes"), ""), ...others.map((other) => new Option(lasting(other), other))), at("takes"));
   takes.addEventListener("change", () => {
     said.value = takes.value || text;
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
   const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.understood)[1] : ""].filter(Boolean);
-  const noted = element("div", {}, ...notes.map((textContent) => element("p", { className: "quiet", textContent })));
+  const noted = element("div", {}, ...notes.map((text) => element("p", { className: "quiet", textContent: capital(text) })));
+  const source = job.files.find((file) => file.name.startsWith("source"));
+  const original = named(element("audio", { controls: true, preload: "none", hidden: true }), t("theOriginal"));
+  if (source) original.src = `/jobs/${job.id}/files/${source.name}#t=${seconds(one.start_s)},${seconds(one.end_s)}`;
+  const isHeard = page.about.has_speller && !page.about.operator;
+  const heard = hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt"), original);
   made = element(
     "tr",
     {},
     first,
-    cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell("said", said, takes, !page.about.has_speller || page.about.operator ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")), noted),
+    cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") }), original),
+    cell("said", said, takes, isHeard ? heard.room : "", noted),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
@@ -171,12 +215,22 @@ const row = (one, job, page, shown, changes, edit) => {
     const next = now();
     return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== one.named;
   };
-  made.addEventListener("input", () => {
+  const follow = () => {
     made.classList.toggle("changed", changed());
     noted.hidden = said.value.trim() !== text; // they were of other words
     judge();
+  };
+  made.addEventListener("input", () => {
+    follow();
     changes();
   });
+  const fields = { said, from, to, who };
+  const kept = () => ({
+    ...Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value])),
+    ...(hasOther && (own.facts() || !own.has()) ? { speech: own.facts() } : {}),
+  });
+  for (const [name, field] of Object.entries(fields)) field.value = typed[name] ?? field.value;
+  follow();
   made.addEventListener("keydown", (event) => {
     if (!event.altKey || !["Enter", "ArrowDown", "ArrowUp"].includes(event.key)) return;
     event.preventDefault();
@@ -189,7 +243,7 @@ const row = (one, job, page, shown, changes, edit) => {
     count.textContent = `${number} `;
   };
   return {
-    made, now: async () => now(await own.upload(() => {})), changed, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
+    made, now: async () => now(await own.upload(() => {})), changed, kept, hear: isHeard && !said.disabled ? heard.hear : null, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
     isOwn: () => own.has() || judge() === "yourText",
     isLost: () => one.understood?.words === "not_understood" && !own.has() && judge() !== "yourText",
     isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
@@ -198,27 +252,29 @@ const row = (one, job, page, shown, changes, edit) => {
 
 // The texts of a job in a table, and `form()`: all of them where any was changed; `changes` is called with how many were.
 export const texts = (job, page, shown, changes) => {
-  const edits = []; // sentences that were divided or joined, in order
+  const typed = typedOf(job.id);
+  const edits = [...(typed.edits ?? [])]; // sentences that were divided or joined, in order
   let rows = [];
   const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
   const tell = () => {
     who.show();
     const changed = rows.filter((one) => one.changed());
     const seconds = changed.reduce((sum, one) => sum + one.seconds, 0);
+    const rest = edits.length || changed.length || who.changed();
+    const kept = Object.fromEntries(changed.map((one) => [one.key, one.kept()]));
+    keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, ...who.kept() }) : null);
     const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isLost()).length, of: rows.length };
     changes(changed.length + edits.length + who.changed(), now);
   };
-  const who = voices(job, page, speakers, tell);
+  const who = voices(job, page, typed, speakers, tell);
   const body = element("tbody");
   const fill = (utterances) => {
     const before = new Map(rows.map((one) => [one.key, one])); // what was typed stays
-    rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, shown, tell, edit));
+    rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, typed.rows?.[keyOf(one)] ?? {}, shown, tell, edit));
     for (const [place, one] of rows.entries()) one.move(place + 1);
     body.replaceChildren(...rows.map((one) => one.made));
   };
-  const edit = async (one) => {
-    if (one) edits.push(one);
-    else edits.pop();
+  const follow = async () => {
     try {
       fill((edits.length ? await edited(job.id, edits) : job).utterances);
     } catch (error) {
@@ -227,12 +283,19 @@ export const texts = (job, page, shown, changes) => {
     }
     undo.hidden = !edits.length;
     tell();
+  };
+  const edit = async (one) => {
+    if (one) edits.push(one);
+    else edits.pop();
+    await follow();
     rows[Math.min((one?.split || one?.join || 1), rows.length) - 1]?.made.querySelector("textarea").focus();
   };
   const undo = button("undo", () => edit(null));
   undo.hidden = true;
   fill(job.utterances);
   who.show();
+  if (edits.length) follow();
+  else if (typed.rows) tell();
   const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
@@ -244,6 +307,11 @@ export const texts = (job, page, shown, changes) => {
     if (!edits.length && !who.changed() && !rows.some((one) => one.changed())) return {};
     return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now() };
   };
+  // Some of them are heard, one after another, before anything is drawn.
+  const some = rows.filter((one) => one.hear).slice(0, SOME);
+  const hear = async () => {
+    for (const one of some) await one.hear(false);
+  };
   const keys = element("p", { className: "quiet keys", textContent: t("keys") });
-  return { root: element("div", { className: "scroll" }, table, undo, keys, who.root), form };
+  return { root: element("div", { className: "scroll" }, table, undo, keys, who.root), form, hear: some.length > 1 ? { count: some.length, hear } : null };
 };

@@ -19,6 +19,7 @@ const WORDS = {
     keepSound: "Keep own speech as recorded, not in the speaker's voice", without: "Remove", voices: "Voices of the speakers", ownVoice: "their own", addVoice: "Another voice", noAddVoice: "record or choose speech; it is then in the lists",
     subtitles: "Subtitles or script", no_subtitles: "none; Korean subtitles are spoken, English ones replace what is heard",
     recording: "Video or sound file", question: "Question", choose: "Choose a file", drop: "or drop it here",
+    needs_video: "Choose a video first.", needs_sound: "Choose or record speech first.", needs_media: "Choose a video or sound file first.", needs_picture: "Choose a picture first.",
     record: "Record", recordSound: "Record", stopRecording: "Stop recording", level: "Loudness", example: "Try the example", noCamera: "The camera or microphone cannot be used. Is it connected, and allowed in this browser?",
     tooLarge: "it is too large; {0} MB at most", tooLong: "it is too long; {0} minutes at most", not_video: "this is no video (mp4, mov, mkv, webm)", not_sound: "this is no sound file or video", not_media: "this is no video or sound file",
     not_picture: "this is no picture (jpg, png, webp)", not_subtitles: "these are no subtitles (srt, vtt, ass, smi) and no script",
@@ -51,7 +52,7 @@ const WORDS = {
     noPlay: "This browser cannot play the original.",
     speakerN: "speaker {0}", utterance: "Sentence", where: "time, speaker", who: "Speaker", heard: "Heard", said: "Translation", from: "from", to: "to",
     again: "Dub the changes", kept: "New sentences: {0}; kept: {1}.", noText: "(no text: these models cannot read it)",
-    sayInstead: "Korean text instead", changed: "{0} changed", notify: "Tell me when it is done", takes: "Other wordings", longerBy: "too long by {0} s", hearIt: "Hear it", left_alone: "left as it is",
+    sayInstead: "Korean text instead", changed: "{0} changed", notify: "Tell me when it is done", takes: "Other wordings", shorterTakes: "Shorter wordings", longerBy: "Too long by {0} s", hearIt: "Hear it", hearSome: "Hear {0} sentences", left_alone: "left as it is",
     waysOut: "You can:", sayKnown: "Say one of these sentences", typeKorean: "Type the Korean yourself in the table below, then dub.",
     giveSpeech: "Give Korean subtitles or your own Korean speech, under \"More options\" above.", anySpeech: "Translate as any speech",
     getModels: "Get models for any speech ({0} GB, {1}; what you make may be sold), and start this page again:", copy: "Copy", copied: "Copied",
@@ -85,6 +86,7 @@ const WORDS = {
     keepSound: "내 음성은 변환하지 않고 그대로 사용", without: "빼기", voices: "화자의 목소리", ownVoice: "원래 목소리", addVoice: "다른 목소리", noAddVoice: "녹음하거나 고르면 목록에 나타납니다",
     subtitles: "자막 또는 대본", no_subtitles: "없음 (한국어 자막은 그대로 말하고, 영어 자막은 인식 결과 대신 사용합니다)",
     recording: "영상 또는 소리 파일", question: "질문", choose: "파일 고르기", drop: "또는 여기에 끌어다 놓으세요",
+    needs_video: "먼저 영상을 고르세요.", needs_sound: "먼저 음성을 고르거나 녹음하세요.", needs_media: "먼저 영상 파일이나 소리 파일을 고르세요.", needs_picture: "먼저 사진을 고르세요.",
     record: "녹화하기", recordSound: "녹음하기", stopRecording: "녹음 중지", level: "소리 크기", example: "예제로 해 보기", noCamera: "카메라나 마이크를 쓸 수 없습니다. 연결되어 있고 브라우저에서 허용했는지 확인해 주세요",
     tooLarge: "파일이 너무 큽니다. {0} MB까지 됩니다", tooLong: "너무 깁니다. {0}분까지 됩니다", not_video: "영상 파일이 아닙니다 (mp4, mov, mkv, webm)", not_sound: "소리 파일이나 영상 파일이 아닙니다", not_media: "영상 파일이나 소리 파일이 아닙니다",
     not_picture: "사진 파일이 아닙니다 (jpg, png, webp)", not_subtitles: "자막(srt, vtt, ass, smi)이나 대본이 아닙니다",
@@ -117,7 +119,7 @@ const WORDS = {
     noPlay: "이 브라우저는 원본을 재생할 수 없습니다.",
     speakerN: "화자 {0}", utterance: "문장", where: "시간·화자", who: "화자", heard: "인식된 말", said: "번역", from: "시작", to: "끝",
     again: "고친 문장만 다시 더빙하기", kept: "새로 만든 문장 {0}개, 그대로 둔 문장 {1}개.", noText: "(이 모델은 글로 보여 주지 못합니다)",
-    sayInstead: "대신 말할 한국어", changed: "{0}개 고침", notify: "끝나면 알려 주기", takes: "다른 번역", longerBy: "{0}초 깁니다", hearIt: "들어 보기", left_alone: "원본 그대로",
+    sayInstead: "대신 말할 한국어", changed: "{0}개 고침", notify: "끝나면 알려 주기", takes: "다른 번역", shorterTakes: "더 짧은 번역", longerBy: "{0}초 깁니다", hearIt: "들어 보기", hearSome: "문장 {0}개 들어 보기", left_alone: "원본 그대로",
     waysOut: "이렇게 해 보세요.", sayKnown: "데모 문장 가운데 하나를 말하기", typeKorean: "아래 표에 한국어를 직접 입력하고 더빙하세요.",
     giveSpeech: "위의 \"다른 설정\"에서 한국어 자막이나 직접 녹음한 한국어 음성을 넣으세요.", anySpeech: "모든 말로 다시 번역하기",
     getModels: "모든 말을 번역하는 모델({0} GB, {1}, 결과물 판매 가능)을 설치하고 이 페이지를 다시 시작하세요:", copy: "복사", copied: "복사했습니다",
@@ -134,14 +136,31 @@ const WORDS = {
   },
 };
 
-const kept = () => {
+// What the browser keeps for this page; nothing where its storage is switched off, and null takes it away.
+export const recall = (name) => {
   try {
-    return localStorage.getItem("netflips-labels");
+    return localStorage.getItem(`netflips-${name}`);
   } catch {
-    return null; // storage is switched off
+    return null;
   }
 };
-let chosen = kept() ?? (navigator.language.startsWith("ko") ? "ko" : "en");
+export const recalled = (begin) => {
+  try {
+    const names = Object.keys(localStorage).map((name) => name.replace(/^netflips-/, ""));
+    return names.filter((name) => name.startsWith(begin));
+  } catch {
+    return [];
+  }
+};
+export const keep = (name, text) => {
+  try {
+    if (text === null) localStorage.removeItem(`netflips-${name}`);
+    else localStorage.setItem(`netflips-${name}`, text);
+  } catch {
+    // it is there for this visit
+  }
+};
+let chosen = recall("labels") ?? (navigator.language.startsWith("ko") ? "ko" : "en");
 if (!(chosen in WORDS)) chosen = "en";
 
 export const language = () => chosen;
@@ -151,15 +170,13 @@ export const t = (key, ...values) =>
 
 export const choose = (name) => {
   chosen = name;
-  try {
-    localStorage.setItem("netflips-labels", name);
-  } catch {
-    // it is chosen for this visit
-  }
+  keep("labels", name);
 };
 
+// Words of a part of the page; data-named: keys of a name for those who do not see it.
 export const translate = (root) => {
   for (const one of root.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
+  for (const one of root.querySelectorAll("[data-named]")) one.setAttribute("aria-label", one.dataset.named.split(" ").map((key) => t(key)).join(": "));
 };
 
 // What a number of seconds is called: 5 s, 2:05 min, 2분 05초.

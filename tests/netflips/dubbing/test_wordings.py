@@ -25,7 +25,7 @@ from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_back
 from netflips.dubbing.wordings import Wording, Wordings, best_wording, with_best_units
 from netflips.script.files import read_script, write_script
-from netflips.script.types import Script, Text, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
+from netflips.script.types import Script, Slot, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 
 
 def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
@@ -86,6 +86,10 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
         drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, models=models, clock=StageClock(), part=part)
         (told,) = read_back(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
+        slot = Slot(slot_s)
+        for natural_s, spoken_s, is_long in ((0.9, 0.5, True), (0.9, 0.9, False)):
+            fitted = replace(told, fit=TimeFit(one.place, natural_s=natural_s, spoken_s=spoken_s, slot=slot))
+            assert fitted.offered == [take for take in told.offered if not is_long or (take[1] or 1.0) < natural_s]
 
 
 def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:

@@ -1,11 +1,13 @@
 """A server in a thread and the system's Chromium in front of it; tests skip, with the reason, where there is none."""
 
+import json
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ NEEDS_BROWSER = [
     pytest.mark.local,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; playwright's own is never downloaded"),
 ]
+WAIT_MS = 60_000
+_CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
 _FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio"]
 
 
@@ -45,3 +49,21 @@ def browser() -> Iterator[Any]:
         made = play.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield made
         made.close()
+
+
+def dub(page: Any) -> str:
+    """Dub the demo clip; returns the job's id."""
+    page.set_input_files("#dub .file[data-file=video] input", str(_CLIP))
+    page.click("#dub form button.main")
+    job = page.wait_for_selector("#dub .job[data-state=asks]").get_attribute("data-id")
+    page.click(f".job[data-id='{job}'] button[data-act=dubIt]")
+    page.wait_for_selector(f".job[data-id='{job}'][data-state=done] video")
+    page.wait_for_function(  # what is done is in sight, its download first
+        f"() => document.querySelector(`.job[data-id='{job}'] .outcome a.main`)?.getBoundingClientRect().bottom <= innerHeight"
+    )
+    return str(job)
+
+
+def state_of(page: Any, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.partition('#')[0]}jobs/{job}").text())
+    return found

@@ -16,6 +16,7 @@ from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import Uploads
 from netflips.serve.worker_process import WorkerProcess
+from tests.netflips.serve.browser import WAIT_MS, browser, served
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -86,3 +87,31 @@ def upload(client: TestClient, path: Path = CLIP, kind: str = "video", name: str
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(app_of(tmp_path_factory.mktemp("page"))) as made:
+        yield made
+
+
+@pytest.fixture
+def page(chromium: Any, address: str) -> Iterator[Any]:
+    """A visitor's page; an error in a script, or a request to another server, fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    made = context.new_page()
+    made.set_default_timeout(WAIT_MS)
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on("request", lambda asked: troubles.append(asked.url) if not asked.url.startswith((address, "blob:", "data:")) else None)
+    made.goto(address)
+    made.wait_for_selector("body[data-ready]")
+    yield made
+    context.close()
+    assert troubles == []
