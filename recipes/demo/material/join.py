@@ -42,8 +42,8 @@ def join_parts(parts: Sequence[Path], folder: Path) -> int:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """None where there is no such file: a part of one language has not all of them."""
-    return (row for _, row in iter_rows(path)) if path.is_file() else iter(())
+    """None where there is no such file, or nothing in it: a part of one language has not all of them."""
+    return (row for _, row in iter_rows(path)) if path.is_file() and path.stat().st_size else iter(())
 
 
 def _moved(row: Row, part: Path, folder: Path) -> Row:
