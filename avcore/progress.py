@@ -51,6 +51,7 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "translate": (0.40, 0.50, "translating"),
     "measure": (0.50, 0.53, "hearing who speaks"),
     "speech": (0.53, 0.60, "speaking"),
+    "texts": (0.59, 0.60, "reading the texts"),
     "check": (0.60, 0.72, "hearing what is spoken"),
     "lips": (0.40, 0.95, "drawing lips"),
     "pictures": (0.72, 0.96, "drawing lips"),
@@ -61,7 +62,8 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
 """Where a stage begins and ends, as shares of a whole run, and what it does. Stages that a run lacks are jumped over."""
 _DRAFT: Mapping[str, tuple[float, float]] = {
     "listen": (0.02, 0.08), "faces": (0.06, 0.38), "look": (0.08, 0.38), "lip pictures": (0.38, 0.42),
-    "encoder layers": (0.42, 0.46), "units": (0.38, 0.46), "hear": (0.38, 0.60), "translate": (0.46, 0.72), "speech": (0.72, 1.00),
+    "encoder layers": (0.42, 0.46), "units": (0.38, 0.46), "hear": (0.38, 0.60), "translate": (0.46, 0.72), "speech": (0.72, 0.76),
+    "texts": (0.76, 1.00),
 }  # fmt: skip
 """The same of a draft, which ends when its texts are read back (measured: a clip of 2.4 s and a talk of 12 s on a CPU)."""
 _OPEN_ENDED = 30

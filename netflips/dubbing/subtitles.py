@@ -30,12 +30,13 @@ def read_back(script: Script, job: Job) -> Script:
     if job.reader is None:
         return script
     with job.clock.stage("texts"):
-        read = {one.number: read_said(script, job, _heard_read(script, job, one)) for one in job.part.utterances(script)}
-        if job.options.is_draft and script.target in job.reader.languages:
-            read = {
-                number: replace(one, takes=tuple(_take_read(job, take, script.target) for take in one.takes))
-                for number, one in read.items()
-            }
+        read, todo = dict[int, Utterance](), job.part.utterances(script)
+        has_takes = job.options.is_draft and script.target in job.reader.languages
+        for one in todo:
+            told = read_said(script, job, _heard_read(script, job, one))
+            takes = tuple(_take_read(job, take, script.target) for take in told.takes) if has_takes else told.takes
+            read[one.number] = replace(told, takes=takes)
+            job.progress("texts", len(read), len(todo))
         return with_more(script, read)
 
 

@@ -58,6 +58,7 @@ def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
 def test_shares_of_a_run_and_the_time_that_is_left() -> None:
     assert share_of("pictures", 5, 10, 0.0) == pytest.approx(0.84)
     assert share_of("look", 1, 10, 0.5) == 0.5
+    assert [share_of(stage, 9, 9, 0.0, is_draft=True) for stage in ("speech", "texts")] == [0.76, 1.0]  # then it is over
     assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
     assert share_of("something else", 1, 1, 0.2) == 0.2
     assert seconds_left(0.5, 10) == 10

@@ -100,7 +100,7 @@ const goes = (job) => job.state === "running" || job.state === "waiting";
 
 const STAGES = {
   listen: "hearing", hear: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip pictures": "facing",
-  translate: "translating", speech: "speaking", check: "checking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
+  translate: "translating", speech: "speaking", texts: "writing", check: "checking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
   "stills after": "reporting",
 };
 
@@ -165,7 +165,8 @@ const dubbed = (job, page, go) => {
     if (report) downloads.append(link(address(report.name), t("openReport")));
     made.push(downloads, shown.root);
   }
-  const isLost = job.understood.words === "not_understood";
+  const [isLost, isDoubted] = [job.understood.words === "not_understood", isStrange(job.understood)];
+  const wasLost = (job.utterances ?? []).filter((one) => one.understood?.words === "not_understood").length;
   const ways = job.state === "asks" && isLost ? waysOut(job, page) : null;
   if (ways) made.push(ways);
   if (!job.utterances) return made;
@@ -197,12 +198,13 @@ const dubbed = (job, page, go) => {
     anew.disabled = !number;
     reread.hidden = !now.isUntold;
     // What was not understood, and is typed by now, is understood.
-    const isMended = isLost && (now.isTyped || (!now.lost && job.utterances.some((one) => one.understood?.words === "not_understood")));
-    for (const one of [ways, anyway].filter(Boolean)) one.hidden = isMended;
+    const isMended = isDoubted && (now.isTyped || (wasLost > 0 && !now.lost && (isLost || !now.doubted)));
+    if (ways) ways.hidden = isMended;
+    anyway.hidden = !isLost || isMended;
     dubIt.hidden = isLost && !isMended;
     const left = [t(now.lost === 1 ? "oneIsLost" : "areLost", now.lost, now.of), ""];
-    const isNews = number && isLost && !isMended;
-    judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, "not_understood", left) : verdict(job.understood));
+    const isNews = number && isDoubted && !isMended && (isLost || now.lost < wasLost) && now.lost;
+    judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, job.understood.words, left) : verdict(job.understood));
   });
   made.push(table.root, buttons);
   // Ctrl and Enter go on from anywhere in the texts.
@@ -332,8 +334,14 @@ export const card = (facts, page) => {
     if (whole.kind !== "dub") parts.push(...notes);
     else if (notes.length) parts.push(element("details", {}, element("summary", { textContent: t("notes", notes.length) }), ...notes));
     room.replaceChildren(...parts);
-    const isBusy = root.contains(document.activeElement) && document.activeElement.matches("textarea, input");
-    if (isNews && ["asks", "done"].includes(whole.state) && !page.moved && !isBusy) root.scrollIntoView({ block: "start" });
+    const reveal = () => {
+      const isBusy = root.contains(document.activeElement) && document.activeElement.matches("textarea, input");
+      if (!page.moved && !isBusy) root.scrollIntoView({ block: "start" });
+    };
+    if (!isNews || !["asks", "done"].includes(whole.state)) return;
+    reveal();
+    // A video has its height when its head is there.
+    for (const one of room.querySelectorAll("video")) one.addEventListener("loadedmetadata", reveal, { once: true });
   };
 
   const show = (job) => {

@@ -120,7 +120,7 @@ const hearing = (field, voice, page, label, original) => {
   const say = async (autoplay) => {
     const src = await spoken(field.value, voice, (state) => (made.textContent = state));
     room.replaceChildren(made, named(element("audio", { src, controls: true, autoplay }), t("theDub")));
-    original.hidden = false;
+    Object.assign(original, { hidden: false, preload: "metadata" });
   };
   const hear = (autoplay) => press(made, page, () => say(autoplay));
   made.addEventListener("click", () => hear(true));
@@ -245,7 +245,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   return {
     made, now: async () => now(await own.upload(() => {})), changed, kept, hear: isHeard && !said.disabled ? heard.hear : null, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
     isOwn: () => own.has() || judge() === "yourText",
-    isLost: () => one.understood?.words === "not_understood" && !own.has() && judge() !== "yourText",
+    isStill: (words) => one.understood?.words === words && !own.has() && judge() !== "yourText",
     isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
   };
 };
@@ -263,7 +263,7 @@ export const texts = (job, page, shown, changes) => {
     const rest = edits.length || changed.length || who.changed();
     const kept = Object.fromEntries(changed.map((one) => [one.key, one.kept()]));
     keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, ...who.kept() }) : null);
-    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isLost()).length, of: rows.length };
+    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length };
     changes(changed.length + edits.length + who.changed(), now);
   };
   const who = voices(job, page, typed, speakers, tell);

@@ -81,11 +81,14 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     reader = SimpleNamespace(languages=("ko",), fingerprint="", read=lambda units, to: Transcript(f"{len(units)} units", to))
     store = SimpleNamespace(kept=lambda kind, step, made_of, make: make())
     models = SimpleNamespace(arithmetic="")
+    steps = list[tuple[str, int, int]]()
     for draft, offered in ((None, []), (tmp_path / "draft.json", [(n, 0.1 * n) for n in (4, 8, 12) if n != 4 + 4 * chosen])):
         options = DubOptions(draft=draft)
-        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, models=models, clock=StageClock(), part=part)
+        how = {"models": models, "clock": StageClock(), "part": part, "progress": lambda *step: steps.append(step)}
+        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, **how)
         (told,) = read_back(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
+        assert steps.pop() == ("texts", 1, 1)
         slot = Slot(slot_s)
         for natural_s, spoken_s, is_long in ((0.9, 0.5, True), (0.9, 0.9, False)):
             fitted = replace(told, fit=TimeFit(one.place, natural_s=natural_s, spoken_s=spoken_s, slot=slot))

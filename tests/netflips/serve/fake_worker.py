@@ -1,8 +1,8 @@
 """Stands for the worker process: it speaks its protocol and does next to nothing.
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
-process, anything else is done at once. A dub's result is its source; one with a held picture is hardly understood, one with a label
-fails once its texts are known.
+process, anything else is done at once. A portrait's result is its speech, which must be a video. A dub's is its source; one with a
+held picture is hardly understood, one with a label fails once its texts are known.
 """
 
 import json
@@ -53,6 +53,8 @@ def do(words: list[str]) -> int:
                 tell(stage="speech", done=done, total=1000)
                 time.sleep(0.02)
         Path("result.wav").write_bytes(b"RIFF" + text.encode())
+    elif words[0] == "portrait":
+        shutil.copy("speech.mp4", "result.mp4")
     elif words[0] == "dub":
         is_bad = "--hold-picture" in words
         told = {"en": "not understood (11%)", "ko": "이해하지 못함 (11%)"} if is_bad else {"en": "understood: sure", "ko": "이해함"}

@@ -233,6 +233,7 @@ def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> N
     card.locator("[data-act=split]").nth(0).click()
     page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
     assert [one.input_value() for one in texts.all()] == ["", "", "또 보자."]  # what was typed stays
+    assert [card.locator(f"button[data-act={one}]").is_visible() for one in ("goOnAnyway", "dubIt")] == [False, True]
     texts.nth(0).press("Alt+ArrowDown")
     assert texts.nth(1).evaluate("one => one === document.activeElement")
     card.locator("[data-act=undo]").click()

@@ -1,5 +1,6 @@
 """In a real browser: what a visitor has done is not lost by another language, or a page that is loaded again or closed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,37 @@ def test_a_hundred_percent_and_no_time_left_are_said_only_of_what_is_done(
         news,
     )
     assert shown == [f"Drawing lips {said}", min(share, 0.99)]
+
+
+def test_a_portrait_fits_the_window(page: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.click("#tab-lips")
+    form = page.locator("form[data-kind=portrait]")
+    form.locator("[data-file=picture] input").set_input_files(str(CLIP.with_name("portrait.jpg")))
+    form.locator("[data-file=speech] input").set_input_files(str(CLIP))
+    form.locator("button.main").click()
+    page.wait_for_selector("#lips .job[data-state=done] video")
+    page.wait_for_function("() => document.querySelector('#lips .job video').readyState > 0")
+    page.wait_for_timeout(300)
+    places = "all => all.map(one => one.getBoundingClientRect()).map(one => [one.top, one.bottom])"
+    card, video, download = page.locator("#lips .job, #lips .job video, #lips .job .outcome a").evaluate_all(places)
+    assert 0 <= round(card[0]) < video[0] < video[1] < download[1] <= 700
+
+
+def test_a_doubt_ends_when_the_sentences_that_were_not_understood_are_typed(page: Any) -> None:
+    def doubted(route: Any) -> None:
+        answer = route.fetch()
+        job = answer.json()
+        if job.get("utterances"):
+            job["understood"]["words"] = "unsure"
+            job["utterances"][1]["understood"]["words"] = "not_understood"
+        route.fulfill(response=answer, json=job)
+
+    page.route(re.compile("/jobs/[0-9a-f]{32}$"), doubted)
+    card = _asks(page)
+    assert "unsure" in str(card.locator(".verdict").first.get_attribute("class"))
+    for text, words in (("두 번째예요.", "given"), ("", "unsure")):
+        card.locator(".rows textarea").nth(1).fill(text)
+        assert words in str(card.locator(".verdict").first.get_attribute("class"))
+        assert [card.locator(f"button[data-act={one}]").is_visible() for one in ("goOnAnyway", "dubIt")] == [False, True]
+    page.unroute_all(behavior="ignoreErrors")
