@@ -73,6 +73,7 @@ def write_for_transformers(checkpoint: Checkpoint, options: ConvertOptions) -> s
             f"transformers has no class for a {checkpoint.kind}",
             expected="a unit translator, or a renderer with a HiFi-GAN voice",
             found=options.in_path.name,
+            hint="--to hub writes a folder of any model",
         )
     write_voice(RendererCheckpoint(checkpoint), options.out_path, options.target_lang)
     return VOICE_CLASS

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import Stage
+from avcore.errors import InputError
 from avcore.units import Units
 from netflips.options import convert
 from netflips.stages import SHIPPED, STAGES
@@ -77,3 +79,9 @@ def test_a_licence_that_no_list_knows_is_left_to_its_author(tmp_path: Path) -> N
     card = (to_folder(made.rename(tmp_path / "mine.pt"), tmp_path / "mine") / "README.md").read_text(encoding="utf-8")
     assert "license" not in yaml.safe_load(card.split("---\n")[1])
     assert "Licence: not stated: write it here" in card
+
+
+def test_a_folder_in_the_place_of_its_weights_is_told_so(tmp_path: Path) -> None:
+    folder = to_folder(SHIPPED_FILES["av2unit"], tmp_path / "hub")
+    with pytest.raises(InputError, match=re.escape(f"must be a file; found a folder; give {folder / 'model.safetensors'}")):
+        read_checkpoint(folder, UNIT_ENCODER)

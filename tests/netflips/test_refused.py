@@ -236,6 +236,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "extract nowhere --out-dir out --cpu", "no such input"),
     ("convert", "-o x.pt", "must end in .safetensors"),
     ("convert", "--kind renderer", "this is no renderer checkpoint"),
+    ("", "convert {speller} --to transformers -o x", "--to hub writes a folder of any model"),
     ("convert", "--to hub -o x.tar", "--to hub writes a folder"),
     ("convert", "--to hub -o {nllb}", "another model lies there"),
     ("convert", "--add-vocoder ko", "takes LANGUAGE=PATH"),
