@@ -6,7 +6,7 @@ What a visitor sends becomes a word of ours, a number, or a text in a file, neve
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from avcore.errors import UsageError
@@ -165,7 +165,17 @@ class ReviewRow:
     speech: str = ""
 
 
-_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER, _MOST_VOICES = 2000, 500, 60, 50
+@dataclass(frozen=True)
+class Review:
+    """What a visitor says of a dub. rows: of its sentences. voices: ids of uploads by speaker. terms: how names and terms are said,
+    by word."""
+
+    rows: Sequence[ReviewRow] = ()
+    voices: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
+
+
+_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER, _MOST_VOICES, _MOST_TERMS = 2000, 500, 60, 50, 500
 
 
 def review_rows(given: Any) -> tuple[ReviewRow, ...]:
@@ -186,6 +196,15 @@ def voices_asked(given: Any) -> dict[str, str]:
     if len(voices) > _MOST_VOICES or not all(0 < len(name) <= _MOST_SPEAKER for name in voices):
         raise UsageError("the voices cannot be read", expected=f"{_MOST_VOICES} speakers at most, with names")
     return voices
+
+
+def terms_asked(given: Any) -> dict[str, str]:
+    """Return how names and terms are said, by word. Raises UsageError, InputError."""
+    terms: dict[str, str] = value_from(dict[str, str], given, "terms")
+    if len(terms) > _MOST_TERMS or not all(0 < len(one) <= _MOST_SPEAKER for pair in terms.items() for one in pair):
+        expected = f"{_MOST_TERMS} at most, each a word and what is said for it, of {_MOST_SPEAKER} letters"
+        raise UsageError("the terms cannot be read", expected=expected)
+    return terms
 
 
 def checked(fields: Sequence[AnyField], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,6 +209,7 @@ def _job(job_id: str, content: Any) -> Job:
         raise InputError("this is no job of ours", path=place)
     value_from(tuple[ReviewRow, ...], job.values.get("rows", []), "the job.values.rows", place)
     value_from(dict[str, str], job.values.get("voices", {}), "the job.values.voices", place)
+    value_from(dict[str, str], job.values.get("terms", {}), "the job.values.terms", place)
     if job.state not in STATES:
         raise InputError("this job is in no state", path=place, expected=", ".join(STATES), found=job.state)
     return job

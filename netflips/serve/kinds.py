@@ -15,7 +15,7 @@ from netflips.dubbing.options import DubCommand
 from netflips.dubbing.segmentation import LENGTH
 from netflips.options import AvatarOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
 from netflips.script.files import write_script
-from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
+from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, Term, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
@@ -45,8 +45,8 @@ class Asked:
     """What a form asks for. values: its checked fields. names: of its files in the job's folder, by field.
 
     length_s: of the first file. shared: a folder for work that later jobs with the same file may take up, seen from the job's.
-    rows: of a review. voices: files by speaker. parts: of a track of speech, by the times of the row. is_draft: only the texts of a
-    dub are wanted.
+    rows: of a review. voices: files by speaker. terms: how names and terms are said. parts: of a track of speech, by the times of
+    the row. is_draft: only the texts of a dub are wanted.
     """
 
     values: Mapping[str, Any]
@@ -57,6 +57,7 @@ class Asked:
     has_reader: bool = False
     rows: Sequence[ReviewRow] = ()
     voices: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[TimeSpan, SpokenSound] = field(default_factory=dict)
     is_draft: bool = False
 
@@ -172,7 +173,9 @@ def _write_script(asked: Asked, folder: Path) -> None:
             for number, one in enumerate(asked.rows, 1)
         )
         speakers = (SpeakerOf(name, VoiceFile(file)) for name, file in asked.voices.items())
-        write_script(folder / SCRIPT_FILE, Script(speakers=tuple(speakers), utterances=tuple(utterances)))
+        terms = (Term(word, said) for word, said in asked.terms.items())
+        script = Script(speakers=tuple(speakers), utterances=tuple(utterances), terms=tuple(terms))
+        write_script(folder / SCRIPT_FILE, script)
 
 
 def _write_words(asked: Asked, folder: Path) -> None:

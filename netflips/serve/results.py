@@ -66,6 +66,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= {
             "languages": [script.source, script.target],
             "utterances": [_row(one, _asked_of(job, one.number)) for one in on_page(script)],
+            "terms": [one._asdict() | {"said": job.values.get("terms", {}).get(one.word, one.said)} for one in script.terms],
             "cost": _cost(job, script),
         }
     if job.state != DONE:

@@ -22,7 +22,7 @@ from netflips.published.catalogue import catalogue
 from netflips.published.store import usual_model
 from netflips.script.files import value_from
 from netflips.script.types import Consent
-from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
+from netflips.serve.fields import SOUND_OR_VIDEO, Review, ReviewRow, checked, review_rows, terms_asked, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError
@@ -44,6 +44,7 @@ _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
 _SENTENCES = 20
+_OF_REVIEW = ("rows", "voices", "terms")
 _ANY_SPEECH, _GIGA = "korean-free", 1000
 """The set of models for any speech whose dubs may be sold; megabytes of one gigabyte."""
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
@@ -115,22 +116,22 @@ class Service:
     def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
         """Put what a form asks for into the queue. Raises UsageError, RefusedError.
 
-        form: {"kind", "values", "rows"?, "voices"?, "after"?, "draft"?}: rows of a review, voices of its speakers, the id of the
-        dub that they belong to, and whether their texts are to be seen first.
+        form: {"kind", "values", "rows"?, "voices"?, "terms"?, "after"?, "draft"?}: rows of a review, voices of its speakers, how
+        its terms are said, the id of the dub that they belong to, and whether their texts are to be seen first.
         """
-        if set(form) - {"kind", "values", "rows", "voices", "after", "draft"} or not isinstance(form.get("values"), Mapping):
+        if set(form) - {"kind", "values", *_OF_REVIEW, "after", "draft"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
         kind = self._kind(form.get("kind"))
         self.queue.require_room(visitor)
         values = checked(kind.fields, form["values"])
-        rows, voices = _reviewed(form)
+        review = _reviewed(form)
         before = self._before(form.get("after"), kind)
         if kind.is_agreed(self.settings):
             values = _agreed(values, {} if before is None else before.values)
-        found = self._files(kind, values, rows, voices)
+        found = self._files(kind, values, review)
         if values.get("road") == "text" and not self._has["has_cascade"]:
             raise UsageError("nothing can be dubbed over text", found="no models for it")
-        self._require_sayable(rows, values)
+        self._require_sayable(review.rows, values)
         if self._has["languages"] is not None and "target" in values:
             known = zip(("source", "target"), self._has["languages"], strict=True)
             values |= {name: language for name, language in known if values[name] == "auto"}
@@ -142,8 +143,8 @@ class Service:
         )  # fmt: skip
         try:
             self.queue.folders.of(job.id).mkdir(parents=True)
-            is_draft = kind.name == "dub" and (not rows or form.get("draft") is True)
-            self._ask(job, found, rows, voices, before or job, is_draft=is_draft)
+            is_draft = kind.name == "dub" and (not review.rows or form.get("draft") is True)
+            self._ask(job, found, review, before or job, is_draft=is_draft)
             self.queue.add(job)
         except BaseException:
             self.queue.folders.remove(job.id)
@@ -153,19 +154,19 @@ class Service:
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
         """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
 
-        form: {"rows"?, "voices"?, "preview"?, "draft"?}: of a dub whose texts were seen, its rows as corrected, whether only the
-        first is wanted, and whether their texts are to be seen first.
+        form: {"rows"?, "voices"?, "terms"?, "preview"?, "draft"?}: of a dub whose texts were seen, its rows as corrected, whether
+        only the first is wanted, and whether their texts are to be seen first.
         """
         if not job.is_over:
             raise UsageError("this job is not over yet")
-        if set(form) - {"rows", "voices", "preview", "draft"}:
-            raise UsageError("the form cannot be read", expected="rows, voices, preview, draft")
+        if set(form) - {*_OF_REVIEW, "preview", "draft"}:
+            raise UsageError("the form cannot be read", expected="rows, voices, terms, preview, draft")
         if job.kind == "dub" and (job.state == ASKS or form):
-            rows, voices = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
-            self._require_sayable(rows, job.values)
-            found = self._files(KINDS[job.kind], job.values, rows, voices)
+            review = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
+            self._require_sayable(review.rows, job.values)
+            found = self._files(KINDS[job.kind], job.values, review)
             job.values = job.values | {"preview": bool(form.get("preview"))}
-            self._ask(job, found, rows, voices, job, is_draft=bool(form.get("draft")) and bool(rows))
+            self._ask(job, found, review, job, is_draft=bool(form.get("draft")) and bool(review.rows))
         self.queue.add(job)
 
     def edited(self, job: Job, form: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,14 +178,12 @@ class Service:
         edits = value_from(tuple[Edit, ...], form.get("edits"), "edits")
         return {"utterances": edited_rows(job, self.queue.folders.of(job.id), edits)}
 
-    def _files(
-        self, kind: JobKind, values: Mapping[str, Any], rows: Sequence[ReviewRow], voices: Mapping[str, str]
-    ) -> dict[str, Upload]:
+    def _files(self, kind: JobKind, values: Mapping[str, Any], review: Review) -> dict[str, Upload]:
         """Return the uploads of a form, those of its fields first, by their names in it. Raises UsageError, RefusedError."""
         takes = {one.name: one.takes for one in kind.uploads}
         wanted = {name: values[name] for name in takes if values.get(name)}
-        wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(rows, 1) if one.speech}
-        wanted |= {f"voice {number}": upload for number, upload in enumerate(voices.values(), 1)}
+        wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(review.rows, 1) if one.speech}
+        wanted |= {f"voice {number}": upload for number, upload in enumerate(review.voices.values(), 1)}
         found = {name: self.uploads.find(upload) for name, upload in wanted.items()}
         for name, upload in found.items():
             if upload.kind not in takes.get(name, SOUND_OR_VIDEO):
@@ -192,15 +191,7 @@ class Service:
                 raise UsageError(f"{name} cannot be that", expected=expected, found=upload.kind)
         return found
 
-    def _ask(
-        self,
-        job: Job,
-        found: Mapping[str, Upload],
-        rows: Sequence[ReviewRow],
-        voices: Mapping[str, str],
-        before: Job,
-        is_draft: bool = False,
-    ) -> None:
+    def _ask(self, job: Job, found: Mapping[str, Upload], review: Review, before: Job, is_draft: bool = False) -> None:
         """Put the files of a job into its folder, and say its command line. before: whose parts of a track of speech are taken."""
         kind, folders = KINDS[job.kind], self.queue.folders
         stored = {one.name: one.stored for one in kind.uploads}
@@ -210,16 +201,17 @@ class Service:
         first = next(iter(found.values()), None)
         shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
         asked = Asked(
-            job.values, names, length_s, shared, self.settings, self._has["has_reader"], rows,
-            {speaker: names[f"voice {number}"] for number, speaker in enumerate(voices, 1)},
+            job.values, names, length_s, shared, self.settings, self._has["has_reader"], review.rows,
+            {speaker: names[f"voice {number}"] for number, speaker in enumerate(review.voices, 1)}, review.terms,
             track_parts(before, folders.of(before.id)) if SPEECH in names else {}, is_draft,
         )  # fmt: skip
         kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names
         job.uploads = {name: one.id for name, one in found.items()}
         job.shown = {names[name]: one.name for name, one in found.items()}
-        if rows:
-            job.values = {**job.values, "rows": [asdict(one) for one in rows], "voices": dict(voices)}
+        if review.rows:
+            said = {"rows": [asdict(one) for one in review.rows], "voices": dict(review.voices), "terms": dict(review.terms)}
+            job.values = {**job.values, **said}
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
         if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
@@ -253,12 +245,13 @@ def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
     return asked | ({"label": False} if "label" in asked else {})
 
 
-def _reviewed(form: Mapping[str, Any]) -> tuple[Sequence[ReviewRow], dict[str, str]]:
-    """Return the rows of a review and the voices of its speakers. Raises UsageError, InputError."""
-    rows, voices = review_rows(form["rows"]) if "rows" in form else (), voices_asked(form.get("voices", {}))
-    if voices and not rows:
-        raise UsageError("the form cannot be read", expected="rows with the voices of their speakers")
-    return rows, voices
+def _reviewed(form: Mapping[str, Any]) -> Review:
+    """Return what a form says of a dub. Raises UsageError, InputError."""
+    rows = review_rows(form["rows"]) if "rows" in form else ()
+    found = Review(rows, voices_asked(form.get("voices", {})), terms_asked(form.get("terms", {})))
+    if (found.voices or found.terms) and not rows:
+        raise UsageError("the form cannot be read", expected="rows with the voices of their speakers, and with terms")
+    return found
 
 
 def _examples() -> list[str]:

@@ -138,7 +138,7 @@ const waysOut = (job, page) => {
   if (about.has_speller || isText) way(t("typeKorean"));
   way(t("giveSpeech"));
   if (about.has_cascade && !isText) {
-    const { rows: _, voices: __, ...asked } = job.values;
+    const { rows: _, voices: __, terms: ___, ...asked } = job.values;
     const anew = () => page.submit({ kind: "dub", values: { ...asked, road: "text", preview: false } });
     way(button("anySpeech", (one) => press(one, page, anew), "main"));
   } else if (!about.has_cascade) {
@@ -177,7 +177,7 @@ const dubbed = (job, page, go) => {
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
-  const { rows: _, voices: __, ...asked } = job.values;
+  const { rows: _, voices: __, terms: ___, ...asked } = job.values;
   const changed = (form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form });
   const submit = (pressed, more) =>
     press(pressed, page, async () => (await page.submit(table.form().then((form) => changed({ ...form, ...more })))) && forget(job.id));

@@ -113,6 +113,20 @@ const voices = (job, page, typed, speakers, changes) => {
   return { root, show, now, kept, changed: () => speakers().some((one) => voice(one) !== (before.get(one.was) ?? "")) };
 };
 
+// How names and terms of the talk are said; what is proposed stands there in grey. `now()`: what is said, by word.
+const terms = (job, typed, changes) => {
+  const fields = job.terms.map((one) => {
+    const input = named(element("input", { type: "text", value: typed.terms?.[one.word] ?? one.said, placeholder: one.proposed, maxLength: 60, lang: job.languages[1] }), one.word);
+    return { one, input, said: () => input.value.trim() };
+  });
+  const labels = fields.map(({ one, input }) => element("label", {}, element("span", { textContent: one.word }), input));
+  const root = element("details", { className: "terms", hidden: !fields.length }, element("summary", { textContent: t("terms") }), element("div", { className: "grid" }, ...labels));
+  root.addEventListener("input", changes);
+  const now = () => Object.fromEntries(fields.map(({ one, said }) => [one.word, said()]).filter(([, text]) => text));
+  const kept = () => Object.fromEntries(fields.map(({ one, said }) => [one.word, said()]));
+  return { root, now, kept, changed: () => fields.some(({ one, said }) => said() !== one.said) };
+};
+
 // A button that says what a text field holds, in a voice, with the means to hear it again; beside it, what it translates.
 const hearing = (field, voice, page, label, original) => {
   const made = named(element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled }), label);
@@ -260,13 +274,15 @@ export const texts = (job, page, shown, changes) => {
     who.show();
     const changed = rows.filter((one) => one.changed());
     const seconds = changed.reduce((sum, one) => sum + one.seconds, 0);
-    const rest = edits.length || changed.length || who.changed();
+    const rest = edits.length || changed.length || who.changed() || names.changed();
     const kept = Object.fromEntries(changed.map((one) => [one.key, one.kept()]));
-    keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, ...who.kept() }) : null);
-    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length };
-    changes(changed.length + edits.length + who.changed(), now);
+    keep(typedName(job.id), rest ? JSON.stringify({ edits, rows: kept, terms: names.kept(), ...who.kept() }) : null);
+    const isUntold = names.changed() || (edits.length > 0 && rows.some((one) => one.isUntold()));
+    const now = { seconds, isUntold, isTyped: rows.every((one) => one.isOwn()), lost: rows.filter((one) => one.isStill("not_understood")).length, doubted: rows.some((one) => one.isStill("unsure")), of: rows.length };
+    changes(changed.length + edits.length + who.changed() + names.changed(), now);
   };
   const who = voices(job, page, typed, speakers, tell);
+  const names = terms(job, typed, tell);
   const body = element("tbody");
   const fill = (utterances) => {
     const before = new Map(rows.map((one) => [one.key, one])); // what was typed stays
@@ -295,7 +311,7 @@ export const texts = (job, page, shown, changes) => {
   fill(job.utterances);
   who.show();
   if (edits.length) follow();
-  else if (typed.rows) tell();
+  else if (typed.rows || typed.terms) tell();
   const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
@@ -304,8 +320,8 @@ export const texts = (job, page, shown, changes) => {
     body,
   );
   const form = async () => {
-    if (!edits.length && !who.changed() && !rows.some((one) => one.changed())) return {};
-    return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now() };
+    if (!edits.length && !who.changed() && !names.changed() && !rows.some((one) => one.changed())) return {};
+    return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now(), terms: names.now() };
   };
   // Some of them are heard, one after another, before anything is drawn.
   const some = rows.filter((one) => one.hear).slice(0, SOME);
@@ -313,5 +329,5 @@ export const texts = (job, page, shown, changes) => {
     for (const one of some) await one.hear(false);
   };
   const keys = element("p", { className: "quiet keys", textContent: t("keys") });
-  return { root: element("div", { className: "scroll" }, table, undo, keys, who.root), form, hear: some.length > 1 ? { count: some.length, hear } : null };
+  return { root: element("div", { className: "scroll" }, table, undo, keys, names.root, who.root), form, hear: some.length > 1 ? { count: some.length, hear } : null };
 };

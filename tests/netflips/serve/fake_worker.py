@@ -27,7 +27,8 @@ def report(source: str, is_bad: bool) -> str:
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
     made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
     script = {"format": "netflips-script-1", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
-    return json.dumps(script | {"utterances": utterances, "made": made})
+    terms = [{"word": "Emily", "said": "", "proposed": "에밀리"}, {"word": "NASA", "said": "나사"}]
+    return json.dumps(script | {"utterances": utterances, "made": made, "terms": terms})
 
 
 def do(words: list[str]) -> int:

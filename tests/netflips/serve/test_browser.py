@@ -91,12 +91,15 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     assert [page.is_visible(f".job[data-id='{job}'] button[data-act={one}]") for one in ("goOnAnyway", "dubIt")] == [False, True]
     page.locator(f".job[data-id='{job}'] textarea").nth(1).fill("")
     page.locator(f".job[data-id='{job}'] .rows .file input").nth(1).set_input_files(str(CLIP))  # speech for the second
-    page.locator(f".job[data-id='{job}'] .scroll > details .file input").set_input_files(str(CLIP))
-    page.wait_for_function("() => document.querySelector('#dub .job .scroll > details select').value.length === 32")
+    page.locator(f".job[data-id='{job}'] .scroll > details:not(.terms) .file input").set_input_files(str(CLIP))
+    page.wait_for_function("() => document.querySelector('#dub .job .scroll > details:not(.terms) select').value.length === 32")
     page.locator(f".job[data-id='{job}'] .rows summary").nth(1).click()
     page.locator(f".job[data-id='{job}'] .who").nth(1).fill("Bea")  # and she is in the list of voices
-    page.locator(f".job[data-id='{job}'] .scroll > details summary").click()
+    page.locator(f".job[data-id='{job}'] .scroll > details:not(.terms) summary").click()
     page.get_by_label("Voices of the speakers: Bea").select_option(value="")
+    page.locator(f".job[data-id='{job}'] .terms summary").click()
+    assert page.get_by_label("Emily").get_attribute("placeholder") == "에밀리"
+    page.get_by_label("NASA").fill("항공우주국")
     page.click(f".job[data-id='{job}'] button[data-act=preview]")
     page.click(f".job[data-id='{job}'][data-state=done] button[data-act=dubAll]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] button[data-act=again]")
@@ -104,6 +107,7 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     assert [(one["said"], len(one["speech"])) for one in values["rows"]] == [("첫 번째예요.", 0), ("", 32)]
     assert [one["speaker"] for one in values["rows"]] == ["", "Bea"]
     assert list(values["voices"]) == ["speaker 1"]
+    assert values["terms"] == {"NASA": "항공우주국"}
 
 
 def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:

@@ -145,6 +145,32 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
         build_parser().parse_args(one[1:])
 
 
+def test_names_and_terms_are_said_once_for_the_whole_dub(client: TestClient, tmp_path: Path) -> None:
+    sent = upload(client)
+    values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
+    job = dubbed(client, values)
+    assert job["terms"] == [
+        {"word": "Emily", "said": "", "proposed": "에밀리"},
+        {"word": "NASA", "said": "나사", "proposed": ""},
+    ]
+    rows = [{"start_s": one["start_s"], "end_s": one["end_s"]} for one in job["utterances"]]
+    terms = {"Emily": "에밀리", "NASA": "미국 항공우주국"}
+    form = {"kind": "dub", "values": values, "rows": rows, "terms": terms, "after": job["id"], "draft": True}
+    second = until(client, client.post("/jobs", json=form).json(), lambda now: now["state"] == "asks")
+    folder = tmp_path / "page" / "jobs" / second["id"]
+    script = read_script(folder / "script.json")
+    assert {one.word: one.said for one in script.terms} == terms
+    assert {one["word"]: one["said"] for one in second["terms"]} == terms  # the next correction says it again
+    assert client.post(f"/jobs/{second['id']}/again", json={}).status_code == 200
+    until(client, second, over)
+    assert {one.word: one.said for one in read_script(folder / "script.json").terms} == terms
+
+    del form["rows"]
+    assert "rows with the voices" in client.post("/jobs", json=form).json()["error"]
+    form |= {"rows": rows, "terms": {"Emily": "에" * 61}}
+    assert "the terms cannot be read" in client.post("/jobs", json=form).json()["error"]
+
+
 def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: Path) -> None:
     korean = tmp_path / "내 자막.smi"
     sami = "<SAMI><BODY><SYNC Start=100><P Class=KRCC>안녕하세요<SYNC Start=1900><P Class=KRCC>&nbsp;</BODY>"
@@ -391,13 +417,13 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
     changes: list[dict[str, Any]] = [
         {"created_s": "a word"}, {"names": {"video": "../x"}}, {"words": [1]}, {"notes": [{"code": 1, "values": {}}]},
         {"state": "odd"}, {"values": {"rows": 5}}, {"new": 1},
-        {"values": {"rows": [{"start_s": 0.0, "end_s": 1.0, "said": 1}], "voices": {}}},
+        {"values": {"rows": [{"start_s": 0.0, "end_s": 1.0, "said": 1}], "voices": {}}}, {"values": {"terms": {"Emily": 1}}},
     ]  # fmt: skip
     texts = ['{"id": 1', "[" * 100_000]
-    texts += [json.dumps(whole | {"id": str(number) * 32} | change) for number, change in enumerate(changes, len(texts))]
+    texts += [json.dumps(whole | {"id": f"{number:x}" * 32} | change) for number, change in enumerate(changes, len(texts))]
     for number, text in enumerate(texts):
-        (tmp_path / "jobs" / (str(number) * 32)).mkdir()
-        (tmp_path / "jobs" / (str(number) * 32) / "job.json").write_text(text)
+        (tmp_path / "jobs" / (f"{number:x}" * 32)).mkdir()
+        (tmp_path / "jobs" / (f"{number:x}" * 32) / "job.json").write_text(text)
     with TestClient(app_of(tmp_path), base_url=LOCAL, cookies=cookies) as second:
         assert until(second, waits, over)["state"] == "done"
         jobs = {job["id"]: job for job in second.get("/jobs").json()["jobs"]}
@@ -406,7 +432,7 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
         assert "it can go on" in jobs[slow["id"]]["error"]
         assert second.get(f"/jobs/{done['id']}/files/result.wav").status_code == 200
     aside = sorted(one.name for one in (tmp_path / "jobs").glob("*.damaged"))
-    assert aside == [f"{str(number) * 32}.damaged" for number in range(len(texts))]
+    assert aside == [32 * f"{number:x}" + ".damaged" for number in range(len(texts))]
     assert [line.partition("its folder is now ")[2] for line in caplog.messages if ".damaged" in line] != []
     JobFolders(tmp_path / "jobs").clean(0.0)
     assert not list((tmp_path / "jobs").glob("*.damaged"))
