@@ -117,8 +117,13 @@ class SpeechRecogniser:
         for number, span in enumerate(spans):
             said |= speech.said_in(spans, [number])
             yield self._utterance(number, span, said[number].text, settings)
-        for number, text in speech.in_another_language(spans, said).items():
+        foreign = speech.in_another_language(spans, said)
+        for number, text in foreign.items():
             yield self._utterance(number, spans[number], text, settings)
+        beside = [number for number in said if foreign and number not in foreign]
+        for number, one in speech.said_in(spans, beside):
+            if one != said[number]:
+                yield self._utterance(number, spans[number], one.text, settings)
 
     def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
         text = Text(found.text, found.language, self.by, found.words, found.has_loop)

@@ -164,6 +164,8 @@ def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance
                 found[place] = told
                 job.progress("hear", len(found), len(todo))
             foreign = speech.in_another_language(places, found)
+            if foreign:
+                found |= speech.said_in(places, [place for place in found if place not in foreign])
             if not speech.is_final and speech.usual != source:
                 job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 

@@ -24,7 +24,7 @@ from netflips.recognizers.language import (
     Candidate,
     in_another,
     is_clearly,
-    is_surer,
+    is_doubtful,
     main_language,
     spoken_in,
 )
@@ -89,6 +89,8 @@ class RecognisedSpeech:
     """Whether a stretch is in no voice that speaks much: a laugh, if it is recognised unsurely besides."""
     windows: dict[int, list[Stretch]] = field(default_factory=dict)
     """Those that were recognised, by the place of their first stretch."""
+    left_out: set[int] = field(default_factory=set)
+    """Stretches in another language, by their places."""
 
     @cached_property
     def places(self) -> list[Span]:
@@ -128,21 +130,27 @@ class RecognisedSpeech:
         return self._words_of(utterances, number) if is_known else None
 
     def in_another_language(self, utterances: Sequence[Span], said: Mapping[int, Said]) -> dict[int, Transcript]:
-        """Return what is said in those utterances that are surely in another language than most, by their places among all."""
+        """Return what is said in those utterances that are surely in another language than most, by their places among all.
+
+        From then on their windows hold the others alone: of speech in two languages a recogniser passes over the one, or gives it
+        words of the next sentence.
+        """
         found = list[Candidate]()
         for number, one in {} if self.is_final else said.items():
             start, end = utterances[number]
-            is_doubtful = one.text.confidence < UNSURE or not all(other.is_usual for other in self.between(start, end))
-            if end - start < LEAST_S or not is_doubtful:
+            is_clear = not is_doubtful(one.text, end - start) and all(other.is_usual for other in self.between(start, end))
+            if end - start < LEAST_S or is_clear:
                 continue
             speech = self.sound.between(start, end)
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
             if other in ("", self.usual):  # "": it cannot be told
                 continue
             text = self.recognizer.hear(speech, other)
-            if is_surer(text, self._alone((start, end))):
-                found.append(Candidate(number, end - start, text))
-        return in_another(found)
+            if not text.has_loop:
+                found.append(Candidate(number, end - start, text, self._alone((start, end)).confidence))
+        foreign = in_another(found)
+        self._leave_out([utterances[number] for number in foreign])
+        return foreign
 
     # Windows
 
@@ -166,10 +174,10 @@ class RecognisedSpeech:
     def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
         return self._extents[pack[0]][0] < end_s and start_s < self._extents[pack[-1]][1]
 
-    def _pieces(self, pack: range) -> list[Piece]:
+    def _pieces(self, pack: Iterable[int]) -> list[Piece]:
         return [Piece(self.sound.between(*self._extents[k]), self._extents[k][0]) for k in pack]
 
-    def _joined(self, pack: range) -> Samples:
+    def _joined(self, pack: Iterable[int]) -> Samples:
         return np.concatenate([piece.samples for piece in self._pieces(pack)])
 
     def _window(self, pack: range) -> list[Stretch]:
@@ -177,12 +185,21 @@ class RecognisedSpeech:
             self.windows[pack.start] = self._recognised(pack)
         return self.windows[pack.start]
 
-    def _recognised(self, pack: range) -> list[Stretch]:
+    def _leave_out(self, foreign: Sequence[Span]) -> None:
+        """Leave stretches out of their windows, which are recognised once more when they are asked for."""
+        for pack in self._packs:
+            own = {k for k in pack if any(start <= sum(self.places[k]) / 2 < end for start, end in foreign)}
+            if own - self.left_out:
+                self.left_out |= own
+                self.windows.pop(pack.start, None)
+
+    def _recognised(self, window: range) -> list[Stretch]:
         """Recognise the stretches of a window together; each that gets hardly anything of it, by itself."""
+        pack = [k for k in window if k not in self.left_out]
         pieces, is_usual = self._pieces(pack), True
         if not self.is_final:
-            is_usual = is_clearly(self.recognizer.languages_in(self._joined(pack)), self.usual)
-        texts = recognised_together(pieces, self._hear)
+            is_usual = is_clearly(self.recognizer.languages_in(self._joined(window)), self.usual)
+        texts = recognised_together(pieces, self._hear) if pieces else []
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
             if text.has_loop or _letters(text) < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
@@ -192,8 +209,10 @@ class RecognisedSpeech:
                     _take_from_neighbours(texts, number)
 
         found = list[Stretch]()
-        for k, text in zip(pack, texts, strict=True):
-            is_hardly = self._is_hardly_words(text, self.places[k])
+        by_place = dict(zip(pack, texts, strict=True))
+        for k in window:
+            text = by_place[k] if k in by_place else Transcript("", self.usual)
+            is_hardly = k in by_place and self._is_hardly_words(text, self.places[k])
             found.append(Stretch(self.places[k], Transcript("", text.language) if is_hardly else text, is_hardly, is_usual))
         return found
 

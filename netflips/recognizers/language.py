@@ -1,7 +1,9 @@
 """Which language is spoken, by a recogniser's own detection: in a whole recording, and in stretches that surely differ."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from avcore.arrays import Samples
 from avcore.contracts import SpeechRecognizer, Transcript
@@ -17,9 +19,12 @@ _CLEARLY = 0.5
 """Probability of the usual language from which on a window holds nothing else, as far as its words are sure. In clean English
 with an accent Whisper base is at 0.3 to 0.99."""
 UNSURE = 0.6
-"""Mean confidence of words below which it is worth a look whether they are of that language."""
+"""Mean confidence of words below which they are hardly of that language."""
 _SURELY_ALONE, _ALONE_S = 0.8, 3.0
 """Mean confidence in another language, and seconds, from which on an utterance is in it whose neighbours are not."""
+_SURELY_USUAL, _FLUENT = 0.8, 6.0
+"""Mean confidence, and letters a second, from which on an utterance is in the usual language. Whisper base translates a sentence in
+another one at 0.72 to 0.76, or passes it over, so that it gets a few words of the next; people say 10 to 20 letters."""
 LONGEST = 3
 """Windows by which the language of a recording is told."""
 
@@ -30,6 +35,8 @@ class Candidate(NamedTuple):
     number: int
     seconds: float
     text: Transcript
+    usual: float
+    """Mean confidence in the usual language."""
 
 
 def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expected: str = "") -> str:
@@ -60,21 +67,29 @@ def is_clearly(found: Mapping[str, float], language: str) -> bool:
     return not found or found.get(language, 0.0) >= _CLEARLY
 
 
-def is_surer(other: Transcript, usual: Transcript) -> bool:
-    """Return whether an utterance is recognised surely in another language, and more so than in the usual one."""
-    return other.confidence >= max(UNSURE, usual.confidence) and not other.has_loop
+def is_doubtful(usual: Transcript, seconds: float) -> bool:
+    """Return whether it is worth a look if speech of some seconds is in the language in which it was recognised."""
+    return usual.confidence < _SURELY_USUAL or sum(map(str.isalnum, usual.text)) < _FLUENT * seconds
 
 
 def in_another(candidates: Iterable[Candidate]) -> dict[int, Transcript]:
-    """Return which utterances are in another language, with what they say in it: neighbours that agree, or a long one by itself
-    that is very sure. candidates: surer in the other language than in the usual one."""
-    known = {one.number: one for one in candidates}
+    """Return which utterances are in another language, with what they say in it: neighbours that are surer in it together than in
+    the usual one, or a long one by itself that is very sure."""
+    runs = list[list[Candidate]]()
+    for one in sorted(candidates):
+        last = runs[-1][-1] if runs else None
+        if last is not None and last.number + 1 == one.number and last.text.language == one.text.language:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return {one.number: one.text for run in runs if _is_sure(run) for one in run}
 
-    def agrees(one: Candidate, number: int) -> bool:
-        return number in known and known[number].text.language == one.text.language
 
-    return {
-        number: one.text
-        for number, one in known.items()
-        if agrees(one, number - 1) or agrees(one, number + 1) or (one.seconds >= _ALONE_S and one.text.confidence >= _SURELY_ALONE)
-    }
+def _is_sure(run: Sequence[Candidate]) -> bool:
+    lengths = [one.seconds for one in run]
+    other, usual = (
+        np.average(sure, weights=lengths) for sure in ([one.text.confidence for one in run], [one.usual for one in run])
+    )
+    if len(run) == 1 and (lengths[0] < _ALONE_S or other < _SURELY_ALONE):
+        return False
+    return bool(other >= max(UNSURE, usual))

@@ -31,6 +31,9 @@ class Reader:
     vocabulary: Sequence[str]
     late_s: float = 0.0
     late: Mapping[str, float] = field(default_factory=dict)
+    """By how much each of some words is, in a window."""
+    late_beside: str = ""
+    """They are late only where this word is in the window, too."""
     passed_over: Sequence[str] = ()
     loops_from_s: float = float("inf")
     sure: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -49,20 +52,23 @@ class Reader:
             (self.vocabulary[codes[a] - 1], a / SAMPLE_RATE, b / SAMPLE_RATE) for a, b in pairwise(edges) if b > a and codes[a] > 0
         ]
 
-    def _late(self, word: str, seconds: float) -> float:
-        return self.late_s + (self.late.get(word, 0.0) if seconds > 2 else 0.0)
+    def _late(self, word: str, seconds: float, said: Sequence[str]) -> float:
+        is_late = seconds > 2 and (not self.late_beside or self.late_beside in said)
+        return self.late_s + (self.late.get(word, 0.0) if is_late else 0.0)
 
     def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         seconds = len(speech) / SAMPLE_RATE
         self.asked.append((seconds, language))
+        there = [text for text, _, _ in self._runs(speech)]
         runs = [run for run in self._runs(speech) if run[0] not in self.passed_over or seconds < 4]
-        words = tuple(
-            Word(
-                text, min(start + self.late_s, seconds), min(end + self.late_s, seconds), self.sure.get((text, language or ""), 0.9)
-            )
-            for text, start, end in runs
+        words = list[Word]()
+        for text, *edges in runs:
+            start, end = (min(max(edge + self._late(text, seconds, there), 0.0), seconds) for edge in edges)
+            words.append(Word(text, start, end, self.sure.get((text, language or ""), 0.9)))
+        words.sort(key=lambda word: word.start_s)
+        return Transcript(
+            " ".join(word.text for word in words), language or "", tuple(words), has_loop=seconds >= self.loops_from_s
         )
-        return Transcript(" ".join(word.text for word in words), language or "", words, has_loop=seconds >= self.loops_from_s)
 
     def languages_in(self, speech: np.ndarray) -> Mapping[str, float]:
         self.languages_asked += 1
@@ -164,7 +170,7 @@ def test_what_a_window_passes_over_is_recognised_by_itself(tmp_path: Path) -> No
 
 def test_words_whose_times_missed_their_stretch_are_not_said_twice(tmp_path: Path) -> None:
     says = ["Is|it|empty?", "No.", "Nothing|leaves."]
-    for late_s in (0.9, -0.9):
+    for late_s in (0.5, -0.5):
         (folder := tmp_path / str(late_s)).mkdir()
         speech, _, places = _speech(folder, says, pause_s=0.4, late={"No.": late_s})
         assert _texts(speech, places) == ["Is it empty?", "No.", "Nothing leaves."]
@@ -203,29 +209,55 @@ _IS_FRENCH = {"fr": 0.9, "en": 0.05}
 
 
 def _with_french(
-    path: Path, french: Sequence[str], sure: float, english: float, is_final: bool = False
-) -> tuple[dict[int, Transcript], Reader]:
+    path: Path, french: Sequence[str], sure: float, english: float, is_final: bool = False, **how: object
+) -> tuple[dict[int, Transcript], Reader, list[str]]:
+    """Return what is in another language, the recogniser, and what all utterances say then."""
     says = [*SAYS[:2], *french, *SAYS[2:]]
     words = {word for sentence in french for word in sentence.split("|")}
     confidences = {(word, language): value for word in words for language, value in (("fr", sure), ("en", english))}
     spoken = {sentence.split("|")[0]: _IS_FRENCH for sentence in french}
-    speech, reader, places = _speech(path, says, is_final=is_final, sure=confidences, spoken=spoken)
+    speech, reader, places = _speech(path, says, is_final=is_final, sure=confidences, spoken=spoken, **how)
     said = dict(speech.said_in(places, range(len(places))))
-    return speech.in_another_language(places, said), reader
+    return speech.in_another_language(places, said), reader, _texts(speech, places)
 
 
 def test_another_language_must_be_sure_by_itself_and_in_its_neighbours(tmp_path: Path) -> None:
-    found, _ = _with_french(tmp_path, FRENCH, sure=0.7, english=0.3)
+    found, *_ = _with_french(tmp_path, FRENCH, sure=0.7, english=0.3)
     assert {number: (text.language, text.text.split()[0]) for number, text in found.items()} == {2: ("fr", "le"), 3: ("fr", "nous")}
     assert not _with_french(tmp_path, FRENCH, sure=0.2, english=0.5)[0]  # as Whisper takes clear English for Japanese
     assert not _with_french(tmp_path, FRENCH[:1], sure=0.7, english=0.3)[0]  # its neighbours are English
     assert not _with_french(tmp_path, FRENCH[:1], sure=0.95, english=0.3)[0]  # and it is short
     long = ["|".join([FRENCH[0], FRENCH[1]])]
     assert [*_with_french(tmp_path, long, sure=0.95, english=0.3)[0]] == [2]
-    found, reader = _with_french(tmp_path, FRENCH, sure=0.9, english=0.1, is_final=True)
+    found, reader, _ = _with_french(tmp_path, FRENCH, sure=0.9, english=0.1, is_final=True)
     assert not found
     assert {language for _, language in reader.asked} == {"en"}
     assert reader.languages_asked == 0
+
+
+def test_what_a_recogniser_translates_fluently_is_looked_at_as_well(tmp_path: Path) -> None:
+    # As Whisper base does with French and Spanish in English talk.
+    assert [*_with_french(tmp_path, FRENCH, sure=0.94, english=0.75)[0]] == [2, 3]
+
+
+def test_neighbours_in_another_language_are_judged_together(tmp_path: Path) -> None:
+    sure = {(word, "fr"): 0.56 for word in FRENCH[0].split("|")} | {(word, "fr"): 0.7 for word in FRENCH[1].split("|")}
+    says = [*SAYS[:2], *FRENCH, *SAYS[2:]]
+    sure |= {(word, "en"): 0.5 for sentence in FRENCH for word in sentence.split("|")}
+    spoken = {sentence.split("|")[0]: _IS_FRENCH for sentence in FRENCH}
+    speech, _, places = _speech(tmp_path, says, is_final=False, sure=sure, spoken=spoken)
+    assert [*speech.in_another_language(places, dict(speech.said_in(places, range(len(places)))))] == [2, 3]
+
+
+def test_a_sentence_gets_its_words_back_that_another_language_before_it_took(tmp_path: Path) -> None:
+    french = [FRENCH[0] + "|nous|allons|tous|au"]
+    words = french[0].split("|")
+    late = {"So": -2.5, "it": -2.5}
+    found, reader, texts = _with_french(tmp_path, french, 0.95, 0.73, passed_over=words, late=late, late_beside="le")
+    assert {number: text.text for number, text in found.items()} == {2: " ".join(words)}
+    assert texts[3] == "So it is not empty?"
+    assert texts[2] == ""  # its own are those of the other language
+    assert [language for _, language in reader.asked].count("fr") == 1
 
 
 def test_what_is_unsure_in_a_voice_that_speaks_much_is_words(tmp_path: Path) -> None:
