@@ -123,7 +123,7 @@ _MOST_SHOWN = 200
 _OTHER_FILE = NoteKind("other_file", "another file was there; it is kept as {name}")
 
 
-_WEIGHTS = "model.safetensors"
+HUB_WEIGHTS = "model.safetensors"
 """What model hubs call the weights in a model's folder."""
 
 
@@ -132,7 +132,7 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     path = Path(path)
     try:
         if path.is_dir():
-            inside = f"give {path / _WEIGHTS}" if (path / _WEIGHTS).is_file() else hint
+            inside = f"give {path / HUB_WEIGHTS}" if (path / HUB_WEIGHTS).is_file() else hint
             raise InputError(f"{what} must be a file", path=path, found="a folder", hint=inside)
         if not path.exists():
             raise InputError(f"{what} is not there", path=path, hint=hint or why_missing(path) or "check the path")

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import HUB_WEIGHTS, from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
+from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
 from avcore.command import LOG
 from avcore.errors import CheckpointError, UsageError
-from avcore.files import keep_apart, require_place
+from avcore.files import HUB_WEIGHTS, keep_apart, require_place
 from avcore.units import normalise_language
 from netflips import stages
 from netflips.model_folder import complete_folder, is_model_folder, require_folder

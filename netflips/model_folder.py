@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.checkpoint import HUB_CONFIG, HUB_WEIGHTS
+from avcore.checkpoints.checkpoint import HUB_CONFIG
 from avcore.checkpoints.stages import Checkpoint, Stage
 from avcore.errors import CheckpointError, UsageError
-from avcore.files import write_text
+from avcore.files import HUB_WEIGHTS, write_text
 from avcore.texts import read_json
 from netflips.published.catalogue import NOT_STATED
 from netflips.published.terms import licence_of

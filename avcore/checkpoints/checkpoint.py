@@ -34,7 +34,7 @@ from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.checkpoints.stages import Checkpoint as Checkpoint
 from avcore.compute.inference import skeleton
 from avcore.errors import CheckpointError, is_no_memory
-from avcore.files import atomic_output, require_file, write_text
+from avcore.files import HUB_WEIGHTS, atomic_output, require_file, write_text
 from avcore.texts import parse_json, read_json
 from avcore.units import fingerprint
 
@@ -80,8 +80,8 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-HUB_WEIGHTS, HUB_CONFIG = "model.safetensors", "config.json"
-"""How model hubs call the two files of a checkpoint."""
+HUB_CONFIG = "config.json"
+"""What model hubs call the configuration in a model's folder."""
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _OBJECTS = ("task", "model")
 """Settings that are objects where they are needed."""

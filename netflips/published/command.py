@@ -13,8 +13,9 @@ from zipfile import ZipFile
 
 from avcore.command import LOG
 from avcore.errors import InputError, OutputError, UsageError, reason
-from avcore.files import require_file
+from avcore.files import HUB_WEIGHTS, require_file
 from avcore.flags import Command, Commands, QuietOptions, flag, positional
+from avcore.loading import loading
 from avcore.notes import json_text, print_text, shown
 from avcore.progress import Progress, bars
 from netflips.info import flag_of, model_facts
@@ -273,7 +274,7 @@ def _add(options: AddOptions) -> None:
                     hint = "--replace takes it all the same" if known and not file.sha256 else "get the file again"
                     raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
             if model is None:
-                found = next(folder.iterdir()) if len(list(folder.iterdir())) == 1 else folder
+                found = _only_model(folder)
                 main = found.name if found != folder else ""
                 flag = flag_of(found)
                 model_facts(found, flag)
@@ -285,6 +286,17 @@ def _add(options: AddOptions) -> None:
         finally:
             clear_partial(options.name)
     LOG.info("%s: checked and kept as %s; give it as %s %s", options.name, done.path, done.note["flag"], options.name)
+
+
+def _only_model(folder: Path) -> Path:
+    """Return what a folder is added for: its only file, the weights of a folder for a hub, or all of it."""
+    with loading():
+        from netflips.model_folder import is_model_folder
+
+    if is_model_folder(folder):
+        return folder / HUB_WEIGHTS
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 else folder
 
 
 def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: Progress) -> None:

@@ -15,7 +15,8 @@ from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError
 from avcore.units import Units
 from netflips.options import convert
-from netflips.stages import SHIPPED, STAGES
+from netflips.published.command import main as models
+from netflips.stages import SHIPPED, STAGES, named_model
 from recipes.demo.random.random_checkpoints import RENDERER as PUBLISHED_RENDERER
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av import stage as unit2av_stage
@@ -85,3 +86,13 @@ def test_a_folder_in_the_place_of_its_weights_is_told_so(tmp_path: Path) -> None
     folder = to_folder(SHIPPED_FILES["av2unit"], tmp_path / "hub")
     with pytest.raises(InputError, match=re.escape(f"must be a file; found a folder; give {folder / 'model.safetensors'}")):
         read_checkpoint(folder, UNIT_ENCODER)
+
+
+def test_a_fetched_folder_is_a_model_by_a_name_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = to_folder(SHIPPED_FILES[RENDERER.name], tmp_path / "hub")
+    monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "models"))
+    assert models(["add", str(folder), "--as", "mine", "--quiet"]) == 0
+    found = named_model("mine", RENDERER.flag)
+    assert found is not None
+    assert read_checkpoint(found, RENDERER).fingerprint == read_checkpoint(folder / "model.safetensors", RENDERER).fingerprint
+    assert found.with_name("voices.npz").is_file()
