@@ -35,7 +35,7 @@ help:
 	@echo "make env     set up what tests and trainings need, too"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, for netflips dub --cascade, make train-demo and netflips evaluate demo"
-	@echo "make judges  set up outside recognisers, by which netflips evaluate hears"
+	@echo "make judges  set up outside recognizers, by which netflips evaluate hears"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite, and a C++ compiler; on two cores"
 	@echo "             three hours and a half)"
 	@echo "make docs    the pages as a site, in build/site"

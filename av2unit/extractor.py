@@ -16,9 +16,9 @@ from torch import Tensor
 from av2unit.config import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.features import audio_features
 from av2unit.lips import lip_features
+from av2unit.modality_selection import AgreementThreshold, KnownSentences
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import Bound, KnownSentences
 from avcore.arrays import Floats, Pictures
 from avcore.bounds import Amount, OneOf
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
@@ -133,14 +133,14 @@ class UnitExtractor(Reloadable[AvHubert]):
     ) -> None:
         """model: in evaluation mode, on `device`; checkpoint: where it came from, for labels and decoding.
 
-        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        load: makes an equal model, see `unload`; None = this one stays in memory.
         """
         super().__init__(model, load)
         self.config, self.device = model.config, device
         self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
-        self.agreement = Bound.from_config(checkpoint.config, checkpoint.path)
+        self.agreement = AgreementThreshold.from_config(checkpoint.config, checkpoint.path)
         self._unit_of_class: NDArray[np.int64] = unit_of_class(checkpoint)
         self.known = KnownSentences.from_config(checkpoint.config, checkpoint.path, self._unit_of_class)
 

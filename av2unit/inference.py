@@ -14,7 +14,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.loading import loading, names_from
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import Units, write_unit_file
@@ -65,7 +65,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
-        tell(_UNUSED(modalities=options.modalities), lip_path)
+        report_note(_UNUSED(modalities=options.modalities), lip_path)
     source = select_tracks(options.video, options.audio_track)
     extractor = UnitExtractor.from_checkpoint(encoder, options.device, options.precision)
     with bars(options.quiet) as progress:
@@ -76,7 +76,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     write_unit_file(options.out, found.units.frames())
     note = outside_note(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else None)
     if note is not None:
-        tell(note, options.video)
+        report_note(note, options.video)
     length_s = float(units_to_seconds(found.units.num_steps))
     speed = length_s / spent_s
     LOG.info(

@@ -10,7 +10,7 @@ from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
 from avcore.media import AnySource, PictureSource, probe, read_gray_video, read_speech
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
 
@@ -105,7 +105,7 @@ def read_lip_video(path: str | Path) -> Pictures:
             hint="leave --in-lip-path out, and the lips are found in the video",
         )
     if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
-        tell(_LIP_RATE(rate=float(info.frame_rate), usual=FRAME_RATE), path)
+        report_note(_LIP_RATE(rate=float(info.frame_rate), usual=FRAME_RATE), path)
     return read_gray_video(path)
 
 
@@ -113,7 +113,7 @@ def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
     """Say when a good deal of sound is cut off, or silence appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:
-        tell(_LENGTHS(speech_s=float(speech_s), lips_s=float(lips_s)), path)
+        report_note(_LENGTHS(speech_s=float(speech_s), lips_s=float(lips_s)), path)
 
 
 def map_lips(path: str | Path) -> NDArray[np.uint8]:

@@ -99,10 +99,10 @@ def export(options: argparse.Namespace) -> None:
 
         decoding = choose_penalty(trained, _config(options), options)
     path = write_encoder(options.out_path, trained, decoding, options.precision)
-    if options.judge_lips:
-        from av2unit.training.calibrate import judge_lips
+    if options.calibrate_agreement:
+        from av2unit.training.calibrate import calibrate_agreement
 
-        judge_lips(path, _config(options), options.device, options.max_clips)
+        calibrate_agreement(path, _config(options), options.device, options.max_clips)
     chosen = f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method
     LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, chosen)
 

@@ -24,8 +24,8 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, is_no_memory, reason
 from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
-from avcore.notes import NEW_COMMAND, NoteKind, PlainFormatter, ToldNote, hand_on, shown
-from avcore.words import error_line, say_in, user_language
+from avcore.notes import NEW_COMMAND, GroupedNote, NoteKind, PlainFormatter, notify_listeners, shown
+from avcore.words import error_line, gettext_in, user_language
 
 PUBLISHED = {
     "--in-vid-path": "--video", "--in-unit-path": "--units", "--out-vid-path": "--out", "--out-unit-path": "--out",
@@ -241,8 +241,8 @@ def run(
             _complain(parser.prog, NetflipsError("there is not enough memory for this", found=reason(error), hint=_LESS))
             return EXIT_BAD_INPUT
         told = f"{type(error).__name__}: {error}"
-        LOG.error("%s: %s: %s", parser.prog, say_in(user_language())("unexpected error"), told, exc_info=is_verbose)
-        hand_on(ToldNote(COMPLAINT(text=told, lasts=False)))
+        LOG.error("%s: %s: %s", parser.prog, gettext_in(user_language())("unexpected error"), told, exc_info=is_verbose)
+        notify_listeners(GroupedNote(COMPLAINT(text=told, lasts=False)))
         return EXIT_FAILED
 
 
@@ -252,8 +252,8 @@ COMPLAINT = NoteKind("failed", lambda one, _: str(one["text"]))
 
 def _complain(prog: str, error: NetflipsError, lasts: bool = False) -> None:
     """Print the error that ends a command. Listeners have it in English."""
-    LOG.error("%s: %s: %s", prog, say_in(user_language())("error"), error_line(error))
-    hand_on(ToldNote(COMPLAINT(text=str(error), lasts=lasts)))
+    LOG.error("%s: %s: %s", prog, gettext_in(user_language())("error"), error_line(error))
+    notify_listeners(GroupedNote(COMPLAINT(text=str(error), lasts=lasts)))
 
 
 def _log_to_stderr() -> None:

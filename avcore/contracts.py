@@ -204,7 +204,7 @@ class Extractor(Protocol):
     ) -> Extraction:
         """Return the same with the model's confidence. lips: pictures as in `extract`, or what `look` returned."""
 
-    def put_away(self) -> None:
+    def unload(self) -> None:
         """Let the weights go until they are needed next."""
 
 
@@ -240,7 +240,7 @@ class Translator(Protocol):
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
         """Return what of a translation can be compared with the domain."""
 
-    def put_away(self) -> None:
+    def unload(self) -> None:
         """Let the weights go until they are needed next."""
 
 
@@ -266,7 +266,7 @@ class SpeechRecognizer(Protocol):
     def languages(self) -> tuple[str, ...]:
         """Two-letter names of the languages that it recognises."""
 
-    def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
+    def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out
         itself.
 
@@ -277,7 +277,7 @@ class SpeechRecognizer(Protocol):
         """Return how probable each language is in speech float32 [S] at 16 kHz; nothing where it knows only one."""
 
 
-class Speller(Protocol):
+class TextToUnitModel(Protocol):
     """Text to units."""
 
     def units_of(self, text: str, language: str) -> Units:

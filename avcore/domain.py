@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import needed_stages
 from avcore.errors import CheckpointError, InputError
-from avcore.notes import Note, NoteKind, Say, Values
+from avcore.notes import Note, NoteKind, Translate, Values
 from avcore.words import KOREAN
 
 KEY = "domain"
@@ -146,7 +146,7 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
     return OUTSIDE(what=what, at=at, readings=[one.told for one in strange], cause="" if cause is None else cause.code)
 
 
-def shown_figures(values: Values, say: Say) -> str:
+def shown_figures(values: Values, say: Translate) -> str:
     """Return the scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note or the
     language asks for that."""
     in_shares = values.get("in_shares") or values["language_of_words"] == KOREAN
@@ -165,7 +165,7 @@ def shown_figures(values: Values, say: Say) -> str:
     return "; ".join(told(one) for one in values["readings"])
 
 
-def _outside(values: Values, say: Say) -> str:
+def _outside(values: Values, say: Translate) -> str:
     if any(one["of"] == "least" for one in values["readings"]):
         of = (
             "{u}this is hardly {what}, least of all {at}, and these models know nothing else ({figures}): the result most likely "
@@ -184,7 +184,7 @@ def _outside(values: Values, say: Say) -> str:
     return say(of, figures=shown_figures(values, say))
 
 
-def _way_out(values: Values, say: Say) -> str:
+def _way_out(values: Values, say: Translate) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
     cause = say("; {cause:@}") if values["cause"] == PICTURE_CAUSE.code else ""
     return cause + say("; for other speech give checkpoints with {flags} (netflips models list)", flags=flags)

@@ -21,7 +21,7 @@ from pathlib import Path
 from unicodedata import is_normalized, normalize
 
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.notes import NoteKind, shown, tell
+from avcore.notes import NoteKind, report_note, shown
 from avcore.streams import end_of, is_stream, require_stream, written_into
 
 _STEM_LETTERS = 40
@@ -43,7 +43,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     found = path.parent.stat()
     if (found.st_dev, found.st_ino) not in _swept:
         _swept.add((found.st_dev, found.st_ino))
-        sweep(path.parent)
+        remove_temporary(path.parent)
     handle, temporary = _new_file(path)
     try:
         yield temporary
@@ -52,7 +52,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def sweep(folder: Path, *, below: bool = False) -> None:
+def remove_temporary(folder: Path, *, below: bool = False) -> None:
     """Remove what killed runs left under a temporary name in a folder; links are not followed.
 
     below: in its folders, too.
@@ -196,7 +196,7 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 
 @contextmanager
-def atomic_output(path: str | Path, seal: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
+def atomic_output(path: str | Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name with the suffix of `path`; what is in it becomes `path` when the block ends well.
 
     A file is replaced whole, and keeps its permissions; it is on the disk then. Links stay, and lead to it, also where nothing was.
@@ -207,15 +207,18 @@ def atomic_output(path: str | Path, seal: Callable[[Path, Path], None] | None = 
     path = require_writable(path)
     try:
         if is_stream(path):
-            with written_into(path, seal) as first:
+            with written_into(path, checksum) as first:
                 yield first
             return
         target = end_of(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_beside(target) as temporary, nullcontext(temporary) if seal is None else temporary_beside(target) as first:
+        with (
+            temporary_beside(target) as temporary,
+            nullcontext(temporary) if checksum is None else temporary_beside(target) as first,
+        ):
             yield first
-            if seal is not None:
-                seal(first, temporary)
+            if checksum is not None:
+                checksum(first, temporary)
             os.chmod(temporary, _permissions(target))
             flush(temporary)
             os.replace(temporary, target)
@@ -242,7 +245,7 @@ def keep_other(path: Path, text: str) -> None:
     if not kept.exists():
         with atomic_output(kept) as temporary:
             shutil.copy2(path, temporary)
-    tell(_OTHER_FILE(name=kept.name), path)
+    report_note(_OTHER_FILE(name=kept.name), path)
 
 
 @contextmanager

@@ -294,7 +294,7 @@ def _inner(kind: Any) -> Any:
     return kind
 
 
-class Told(NamedTuple):
+class OptionInfo(NamedTuple):
     """What is known of an option: its flags, its type (of `X | None`, X), the whole type, its default, and whether it must be
     given."""
 
@@ -306,10 +306,10 @@ class Told(NamedTuple):
     is_positional: bool
 
 
-def told_of(options: type, name: str) -> Told:
+def option_info(options: type, name: str) -> OptionInfo:
     """Return what a command's option is, by the name of its field."""
     one, told, kind = next(found for found in _flags(options) if found[0].name == name)
-    return Told(_names(one, told), kind, get_type_hints(options)[name], one.default, _is_needed(one), told.is_positional)
+    return OptionInfo(_names(one, told), kind, get_type_hints(options)[name], one.default, _is_needed(one), told.is_positional)
 
 
 def help_order(options: type) -> list[str]:

@@ -21,14 +21,14 @@ import numpy as np
 
 from avcore.errors import InputError, OutputError
 from avcore.files import atomic_output, flush_folder, require_writable
-from avcore.notes import NoteKind, json_text, tell
+from avcore.notes import NoteKind, json_text, report_note
 from avcore.texts import iter_lines, parse_json
 
 Row = dict[str, Any]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 """Damaged lines that are named one by one."""
-_SEAL = "crc32"
+_CHECKSUM = "crc32"
 _AGAIN = "what stood there is done again"
 
 _LINE = NoteKind("journal_line", "line {lines} is damaged and left out; {again}")
@@ -70,7 +70,7 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
 
     is_sealed: each has a checksum, so that a digit that became another is noticed too; `read` gives rows without it.
     """
-    text = "".join(json.dumps({**row, _SEAL: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
+    text = "".join(json.dumps({**row, _CHECKSUM: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
@@ -146,7 +146,7 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
     if not damaged:
         return
     numbers = ", ".join(map(str, damaged[:_NAMED])) + (f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else "")
-    tell((_LINES if len(damaged) > 1 else _LINE)(lines=numbers, again=again), path)
+    report_note((_LINES if len(damaged) > 1 else _LINE)(lines=numbers, again=again), path)
 
 
 def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
@@ -157,8 +157,8 @@ def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
         row = json.loads(line)
         if not isinstance(row, dict) or not all(key in row for key in keys):
             return None
-        seal = row.pop(_SEAL, None)
-        return row if seal is None or seal == _checksum(row) else None
+        checksum = row.pop(_CHECKSUM, None)
+        return row if checksum is None or checksum == _checksum(row) else None
     except (ValueError, RecursionError):
         return None
 
@@ -169,13 +169,13 @@ def _checksum(row: Mapping[str, Any]) -> str:
 
 _BLOCK = 1 << 20
 
-Seal = dict[str, Any]
+Checksum = dict[str, Any]
 """`bytes`: the length. `sha256`: the digest of the content, hexadecimal."""
 _FORMAT = "2"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
 
-def seal_of(path: Path) -> Seal:
+def checksum_of(path: Path) -> Checksum:
     """Read a file once and say what it holds. Raises OSError."""
     digest = hashlib.sha256()
     length = 0
@@ -186,12 +186,12 @@ def seal_of(path: Path) -> Seal:
     return {"bytes": length, "sha256": digest.hexdigest()}
 
 
-def fits(path: Path, seal: Mapping[str, Any]) -> bool:
+def fits(path: Path, checksum: Mapping[str, Any]) -> bool:
     """Return whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
     try:
         found = path.lstat()
-        is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == seal.get("bytes")
-        return is_as_long and seal_of(path)["sha256"] == seal.get("sha256")
+        is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == checksum.get("bytes")
+        return is_as_long and checksum_of(path)["sha256"] == checksum.get("sha256")
     except OSError:
         return False
 
@@ -214,7 +214,7 @@ def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fi
 
 def file_digest(path: str | Path) -> str:
     """Return what a file holds, as a name: sha256 over its content."""
-    return str(seal_of(Path(path))["sha256"])
+    return str(checksum_of(Path(path))["sha256"])
 
 
 def _plain(value: object) -> object:

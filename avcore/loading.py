@@ -30,11 +30,11 @@ def loading() -> Iterator[None]:
         if is_collecting:
             gc.enable()
         if _AT_WORK.is_set():
-            _set_aside()
+            _freeze_loaded()
 
 
 @cache
-def _set_aside() -> None:
+def _freeze_loaded() -> None:
     """Leave what is loaded out of searches for garbage, up to the last one at the end of the process: libraries stay, and to go
     through their million objects again and again takes most of a second of a short dub."""
     gc.freeze()

@@ -21,7 +21,7 @@ from string import Formatter
 from typing import Any, NamedTuple, Protocol
 
 from avcore.errors import InputError
-from avcore.words import ENGLISH, KOREAN, say_in, user_language
+from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is not drawn: controls, formats (which turn lines around), lone surrogates, line ends."""
@@ -129,23 +129,23 @@ LOG = logging.getLogger("netflips")
 Values = Mapping[str, Any]
 
 
-class Say(Protocol):
+class Translate(Protocol):
     """Puts a template into the language of a sentence, and fills it with the values of its note and more."""
 
     def __call__(self, template: str, /, **more: Any) -> str:
         """Return it filled."""
 
 
-Words = str | Callable[[Values, Say], str]
+Words = str | Callable[[Values, Translate], str]
 """A template in the form of `str.format`, or what makes the sentence of the values and of templates.
 
 Beside a note's values a template may name `{who}`, the utterances ("utterances 1, 4-6", "1, 4~6번 발화"), and `{u}`, the same with
 a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun; `{reason:@}` are the words of
 the kind whose code the value is.
 """
-_TOLD: set[tuple[str, str]] = set()
+_REPORTED: set[tuple[str, str]] = set()
 """Notes that this command has logged once."""
-NEW_COMMAND.append(_TOLD.clear)
+NEW_COMMAND.append(_REPORTED.clear)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ KINDS: dict[str, NoteKind] = {}
 """The table of all kinds, by their codes."""
 
 
-class ToldNote(NamedTuple):
+class GroupedNote(NamedTuple):
     """A note as it is logged. numbers: of its utterances, none = of all. differ: some of them have other values than the first."""
 
     note: Note
@@ -190,13 +190,13 @@ class ToldNote(NamedTuple):
     differ: bool = False
 
 
-def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
+def sentence(told: GroupedNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
     """Return the sentence of a note.
 
     who: words for the utterances in place of their numbers. hint: with flags that help. more: further values.
     A note that this version does not know, or whose values do not fit, gives its code and values.
     """
-    told = ToldNote(told) if isinstance(told, Note) else told
+    told = GroupedNote(told) if isinstance(told, Note) else told
     note, kind = told.note, KINDS.get(told.note.code)
     named = _who(told, language) if who is None else who
     values = {"who": named, "u": f"{named}: " if named else "", "language_of_words": language, **note.values, **more}
@@ -212,7 +212,7 @@ def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None 
         return f"{values['u']}{note.code}" + (f" ({figures})" if figures else "")
 
 
-def _who(told: ToldNote, language: str) -> str:
+def _who(told: GroupedNote, language: str) -> str:
     numbers = told.numbers
     if not numbers:
         return ""
@@ -241,7 +241,7 @@ class _Filler(Formatter):
 
 
 def _filled(words: Words, values: Values) -> str:
-    translated = say_in(values["language_of_words"])
+    translated = gettext_in(values["language_of_words"])
 
     def say(template: str, /, **more: Any) -> str:
         known = {**values, **more}
@@ -250,7 +250,7 @@ def _filled(words: Words, values: Values) -> str:
     return words(values, say) if callable(words) else say(words)
 
 
-def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
+def grouped(notes: Iterable[tuple[int, Note]]) -> list[GroupedNote]:
     """Join notes of single utterances that fit in one line. notes: with the number of the utterance."""
     found: dict[tuple[str, str], list[tuple[int, Note]]] = {}
     for number, note in notes:
@@ -261,24 +261,24 @@ def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
     for alike_ones in found.values():
         (first_number, first), *others = alike_ones
         numbers = first_number, *(number for number, _ in others)
-        told.append(ToldNote(first, numbers, any(note != first for _, note in others)))
+        told.append(GroupedNote(first, numbers, any(note != first for _, note in others)))
     return sorted(told, key=lambda one: KINDS[one.note.code].rank if one.note.code in KINDS else 0)
 
 
-def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) -> None:
+def report_note(told: GroupedNote | Note, place: object = "", *, is_once: bool = False) -> None:
     """Log a note and pass it to all listeners. place: its file. is_once: skip it if this command has logged it before."""
-    told = ToldNote(told) if isinstance(told, Note) else told
+    told = GroupedNote(told) if isinstance(told, Note) else told
     language = user_language()
-    text, warning = sentence(told, language), say_in(language)("warning")
+    text, warning = sentence(told, language), gettext_in(language)("warning")
     if is_once:
-        if (str(place), text) in _TOLD:
+        if (str(place), text) in _REPORTED:
             return
-        _TOLD.add((str(place), text))
+        _REPORTED.add((str(place), text))
     LOG.warning("%s%s", f"{place}: {warning}: " if str(place) else f"{warning}: ", text)
-    hand_on(told)
+    notify_listeners(told)
 
 
-def hand_on(told: ToldNote) -> None:
+def notify_listeners(told: GroupedNote) -> None:
     """Pass a note to all listeners."""
     for listener in _LISTENERS:
         listener(told)
@@ -296,7 +296,7 @@ class Notes:
     def add(self, note: Note, *numbers: int) -> None:
         """Log a note of all, or of some utterances."""
         if not self._is_quiet:
-            tell(ToldNote(note, numbers), self._place)
+            report_note(GroupedNote(note, numbers), self._place)
         if not numbers:
             self.of_all.append(note)
         for number in numbers:
@@ -305,16 +305,16 @@ class Notes:
     def add_each(self, notes: Mapping[int, Note]) -> None:
         """Log notes of utterances, by their numbers, each with its own values: those that are alike in one line."""
         for told in grouped(notes.items()):
-            tell(told, self._place)
+            report_note(told, self._place)
         for number, note in notes.items():
             self.of.setdefault(number, []).append(note)
 
 
-_LISTENERS: list[Callable[[ToldNote], None]] = []
+_LISTENERS: list[Callable[[GroupedNote], None]] = []
 
 
 @contextmanager
-def noted_by(listener: Callable[[ToldNote], None]) -> Iterator[None]:
+def noted_by(listener: Callable[[GroupedNote], None]) -> Iterator[None]:
     """Pass all notes of the block to a listener."""
     _LISTENERS.append(listener)
     try:

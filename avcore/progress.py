@@ -17,7 +17,7 @@ LOG = logging.getLogger("netflips")
 Progress = Callable[[str, int, int | None], None]
 """Called with stage, done, total (None = not known)."""
 
-_TOLD_EVERY_S = 30.0
+_REPORT_EVERY_S = 30.0
 """Between lines of progress in a log."""
 _PARTS = 1000
 """Steps of the bar of a whole run."""
@@ -158,7 +158,7 @@ class Bars:
             return
         if self._is_drawn:
             self._draw(stage, done, total)
-        elif (now := time.monotonic()) - self._told >= _TOLD_EVERY_S:
+        elif (now := time.monotonic()) - self._told >= _REPORT_EVERY_S:
             self._told = now
             LOG.info("%s%s", self._prefix, self._line(stage, done, total))
 
@@ -214,7 +214,7 @@ def _doing(stage: str) -> str:
 
 
 @contextmanager
-def heard_by(listener: Progress) -> Iterator[None]:
+def report_to(listener: Progress) -> Iterator[None]:
     """Report all bars of the block, also those that are off, to a listener, so that a page can show a command's progress."""
     _LISTENERS.append(listener)
     try:

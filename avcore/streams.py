@@ -52,7 +52,7 @@ def require_stream(path: Path, what: str) -> None:
 
 
 @contextmanager
-def written_into(path: Path, seal: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
+def written_into(path: Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name with the suffix of a stream; its file goes into that once it is whole, so that any format may seek.
 
     seal: see `atomic_output`. Raises OSError.
@@ -61,9 +61,12 @@ def written_into(path: Path, seal: Callable[[Path, Path], None] | None = None) -
         first, sealed = (Path(folder, f"{name}{path.suffix}") for name in ("first", "sealed"))
         first.touch()
         yield first
-        if seal is not None:
-            seal(first, sealed)
-        with (first if seal is None else sealed).open("rb") as whole, path.open("wb") if out is None else nullcontext(out) as into:
+        if checksum is not None:
+            checksum(first, sealed)
+        with (
+            (first if checksum is None else sealed).open("rb") as whole,
+            path.open("wb") if out is None else nullcontext(out) as into,
+        ):
             shutil.copyfileobj(whole, into)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import LanguageError, UnitError, UnitRangeError, VocabularyError
 from avcore.files import write_text
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.texts import iter_lines
 from avcore.timeline import units_to_seconds
 
@@ -176,7 +176,7 @@ def read_unit_file(path: str | Path) -> Ids:
         raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
     others = sum(1 for _ in lines)
     if others:
-        tell(_LINES(count=others + 1), path)
+        report_note(_LINES(count=others + 1), path)
     return parse_units(first, path)
 
 
@@ -257,7 +257,7 @@ class UnitSync:
         return float(units_to_seconds(self.delay))
 
 
-def is_said(units: Ids, silence: int | None) -> NDArray[np.bool_]:
+def is_speech(units: Ids, silence: int | None) -> NDArray[np.bool_]:
     """Return which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
     return np.ones(len(units), np.bool_) if silence is None else units != silence
 
@@ -277,7 +277,7 @@ def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
     if at_zero is None:
         return None
     best = max(known, key=lambda shift: known[shift])  # the first of equals, which is the smallest
-    said = int((is_said(heard, silence) | is_said(seen, silence)).sum())
+    said = int((is_speech(heard, silence) | is_speech(seen, silence)).sum())
     return UnitSync(known[best] - float(np.median(list(known.values()))), best, at_zero, said)
 
 
@@ -287,7 +287,7 @@ def _share(heard: Ids, seen: Ids, shift: int, silence: int | None) -> float | No
     if length <= 0:
         return None
     sound, lips = heard[max(shift, 0) :][:length], seen[max(-shift, 0) :][:length]
-    said = is_said(sound, silence) | is_said(lips, silence)
+    said = is_speech(sound, silence) | is_speech(lips, silence)
     count = int(said.sum())
     return float(((sound == lips) & said).sum()) / count if count >= _LEAST_STEPS else None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from avcore.errors import NetflipsError
 
 ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
-Say = Callable[[str], str]
+Translate = Callable[[str], str]
 """Returns a text of the code in some language."""
 CATALOGUE = Path(__file__).parent / "locale" / "ko.po"
 _ERROR = "error"
@@ -31,7 +31,7 @@ def user_language() -> str:
     return ENGLISH
 
 
-def say_in(language: str) -> Say:
+def gettext_in(language: str) -> Translate:
     """Return what puts texts of the code into a language; a text that the catalogue lacks stays English."""
     return _korean().gettext if language == KOREAN else str
 
@@ -40,7 +40,7 @@ def error_line(error: BaseException, language: str | None = None) -> str:
     """Return the line of an error. language: None = that of the command line. Names of files and figures stay as they are."""
     if not isinstance(error, NetflipsError) or (language or user_language()) != KOREAN:
         return str(error)
-    say, what = say_in(KOREAN), clause(error.what)
+    say, what = gettext_in(KOREAN), clause(error.what)
     parts = [what if error.path is None else f"{error.path}: {what}"]
     parts += [] if error.expected is None else [f"{say('expected')}: {clause(str(error.expected))}"]
     parts += [] if error.found is None else [f"{say('found')}: {clause(str(error.found))}"]

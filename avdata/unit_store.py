@@ -145,7 +145,7 @@ def plain_names(ids: Ids, first_unit: int, place: str) -> Ids:
     return ids - first_unit
 
 
-def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
+def resolve_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
     """Return the fingerprint of the quantizer that made all units; "" = unknown, with one line of warning.
 
     named: id and fingerprint ("" = it does not say) of each utterance. stated: holds for those that do not say. Raises

@@ -120,7 +120,7 @@ class RunFolder:
         raise CheckpointError(damage.what, path=damage.path, found=damage.found, hint=hint) from damage
 
 
-def put_aside(run_dir: Path) -> None:
+def move_previous_run(run_dir: Path) -> None:
     """Move what an earlier run left into `<run>/earlier.N`, with a line. Nothing happens where there is none."""
     left = [run_dir / name for name in _OF_ONE_RUN if (run_dir / name).exists()]
     if not (run_dir / _FOLDER).exists():

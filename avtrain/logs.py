@@ -92,14 +92,14 @@ class LogWindow:
 
     def state(self) -> dict[str, dict[str, float]]:
         """Return what `restore` puts back."""
-        self.settle()
+        self.read_pending()
         return {"sums": self.sums, "counts": dict(self.counts)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
 
-    def settle(self) -> None:
+    def read_pending(self) -> None:
         """Read the pending values."""
         for values in self._pending:
             for name, value in values.items():
@@ -109,7 +109,7 @@ class LogWindow:
 
     def take(self) -> "LogWindow":
         """Return what it holds, read; the window starts anew."""
-        self.settle()
+        self.read_pending()
         taken = LogWindow()
         taken.sums, taken.counts = self.sums, self.counts
         self.sums, self.counts = {}, {}

@@ -28,8 +28,8 @@ from avcore.notes import several
 from avtrain.checkpoints import (
     RunFolder,
     began_from,
+    move_previous_run,
     no_number_in,
-    put_aside,
     random_state,
     require_fit,
     restore_random_state,
@@ -42,13 +42,13 @@ from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.started import (
     changed_settings,
     check_run,
+    log_processes,
     note_start,
     number_format,
     of_all,
     of_first,
-    say_minutes_ended,
-    say_processes,
     seed_of,
+    warn_of_minutes_ended,
 )
 from avtrain.task import Task, named_parameters
 
@@ -100,7 +100,7 @@ class Trainer:
         self._begun_epoch = 0
         is_resumed = self._resume()
         self._marked = self._at.step, self._at.seconds
-        say_processes(self._accelerator, self._loop)
+        log_processes(self._accelerator, self._loop)
         self._log = self._open_log(is_resumed)
 
     @property
@@ -188,7 +188,7 @@ class Trainer:
             if not self._is_over():
                 with reading(make_loader(items, self._task.collate, batches, self._loop.num_workers)) as stream:
                     self._run(batches, stream)
-                self._say_minutes_ended()
+                self._warn_of_minutes_ended()
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -219,11 +219,11 @@ class Trainer:
                     return
                 mark = time.monotonic()
 
-    def _say_minutes_ended(self) -> None:
+    def _warn_of_minutes_ended(self) -> None:
         at, loop = self._at, self._loop
         if 0 < 60 * loop.max_minutes <= at.seconds and not 0 < loop.max_steps <= at.step and self.is_main:
             warmup = max((config.warmup_steps for config in self._task.optim.values()), default=0)
-            say_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
+            warn_of_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
 
     def _replace_lost(self, content: Any) -> Any:
         """With several processes, all must take each step: one whose whole batch was bad repeats an earlier one."""
@@ -360,7 +360,7 @@ class Trainer:
             self._began_from = found.state.get("began_from", "") if found.is_own else self._began_from
         self._accelerator.wait_for_everyone()  # until all have read what may be put aside
         if self.is_main and not (found and found.is_own):
-            put_aside(self._folder.path)
+            move_previous_run(self._folder.path)
         return found is not None
 
     def _restore(self, path: Path, state: State) -> None:

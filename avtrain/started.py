@@ -73,7 +73,7 @@ def number_format(loop: LoopConfig) -> str:
     return "no" if loop.precision == "fp16" and device.type == "cpu" else loop.precision
 
 
-def say_slow_format(name: str, device: torch.device) -> None:
+def warn_of_slow_precision(name: str, device: torch.device) -> None:
     """Warn where a number format that was asked for, such as `bf16`, is not what the device is quick in, or is left out there."""
     if name in ("fp16", "float16") and device.type == "cpu":
         LOG.warning("half precision (%s) needs a GPU: training in float32 on the CPU", name)
@@ -87,7 +87,7 @@ def processes_line(number: int, device: str, number_format: str = "no") -> str:
     return f"training with {number} process{'' if number == 1 else 'es'} on {device}{computed}"
 
 
-def say_minutes_ended(setting: str, done: int, expected: int, warmup: int, seconds: float) -> None:
+def warn_of_minutes_ended(setting: str, done: int, expected: int, warmup: int, seconds: float) -> None:
     """Say how many updates a run made that its minutes ended, and warn where so few cannot have taught it what more would have.
 
     setting: what gave the minutes. expected: the updates that its config asks for as well, 0 = it does not say. warmup: updates
@@ -119,14 +119,14 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
     return None
 
 
-def say_processes(accelerator: "Accelerator", loop: LoopConfig) -> None:
+def log_processes(accelerator: "Accelerator", loop: LoopConfig) -> None:
     """Say how many processes train together and in what, and warn where more were asked for, or a format that is slow here."""
     number = int(accelerator.num_processes)
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
     if accelerator.is_main_process:
         LOG.info("%s", processes_line(number, str(accelerator.device), number_format(loop)))
-        say_slow_format(loop.precision, accelerator.device)
+        warn_of_slow_precision(loop.precision, accelerator.device)
         if number > 1:
             LOG.info("losses are means over the processes; they share the validation")
 

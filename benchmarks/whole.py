@@ -161,7 +161,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
     keep_freed_memory()
     begun, spent = time.perf_counter(), _cpu_s()
     paths = ModelPaths(folder / UNIT_ENCODER, folder / KOREAN_TRANSLATOR, folder / RENDERER)
-    models = load_models(paths, "en", "ko", RunOptions(device, precision, puts_away=True))  # as the command does
+    models = load_models(paths, "en", "ko", RunOptions(device, precision, unloads=True))  # as the command does
     loaded = time.perf_counter() - begun
     with private_folder() as scratch, like_speech() as searched:
         report = dub_video(video, scratch / "out.mp4", models, DubOptions(beam=beam))

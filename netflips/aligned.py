@@ -31,10 +31,10 @@ def phonemes_in(speech: Samples, text: str, language: str) -> tuple[Phoneme, ...
 
     Raises InputError or UsageError where espeak-ng cannot say the text.
     """
-    return carried_phonemes(espeak_speech(text, EspeakVoice(_VOICES.get(language, language))), speech)
+    return aligned_phonemes(espeak_speech(text, EspeakVoice(_VOICES.get(language, language))), speech)
 
 
-def carried_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:
+def aligned_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:
     """Phonemes of a reference with their times in other speech, float32 [S] at 16 kHz; without those that take no time."""
     rows = mfcc_of(resample(reference.samples, reference.rate, SAMPLE_RATE))
     step_of, _ = warp_path(rows, mfcc_of(speech))  # int64 [steps of 20 ms], the reference's step of each

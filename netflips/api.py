@@ -49,7 +49,7 @@ def dub(options: DubCommand) -> "Script":
 @command(LipsyncOptions, "video out", "speech")
 def lipsync(options: LipsyncOptions) -> "Script":
     """Move the lips of a video to speech that you have; returns the script of what was done."""
-    from netflips.dubbing.along import sync_lips
+    from netflips.dubbing.given_audio import sync_lips
 
     return sync_lips(options)
 
@@ -118,7 +118,7 @@ def translate(options: TranslateOptions) -> Path:
 @command(RenderCommand, "units out", "video to voice")
 def render(options: RenderCommand) -> "Script":
     """Turn units into a video: a speaker's face and voice saying them; returns the script of what was done."""
-    from netflips.dubbing.along import render_units
+    from netflips.dubbing.given_audio import render_units
 
     return render_units(options)
 

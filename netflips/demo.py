@@ -24,7 +24,7 @@ from netflips.report import pace_of
 from netflips.report.files import ReportFiles
 from netflips.script.types import Script
 from unit2av.stage import RENDERER
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 _WIDTH = 18
 
@@ -39,7 +39,7 @@ def run_demo(options: DemoOptions) -> None:
     models = load_models(bundle_paths(bundle), source, target, RunOptions(options.device, options.precision))
     loaded_s = time.perf_counter() - started
     out = out_dir / f"{options.stem}_{target}.mp4"
-    has_reader = models.paths.other(TEXT_READER) is not None
+    has_reader = models.paths.other(UNIT2TEXT) is not None
     page, settings = out_dir / "report.html", DubOptions(subtitles="source,target" if has_reader else None)
     told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
     with bars(options.quiet) as progress:
@@ -71,10 +71,10 @@ def _expected(clip: Path) -> Iterator[tuple[str, str]]:
 
 
 def _texts(report: Script) -> Iterator[tuple[str, str]]:
-    """Yield what was heard and what is said, as the text reader reads both."""
-    if not report.heard_text and not report.said_text:
-        yield "as text", "nothing was read: these models have no text reader for it"
-    for one in report.told:
+    """Yield what was heard and what is said, as the unit-to-text model reads both."""
+    if not report.source_text and not report.target_text:
+        yield "as text", "nothing was read: these models have no unit-to-text model for it"
+    for one in report.processed:
         for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.said)):
             if text is not None and text.text:
                 sure = "" if text.confidence is None else f", confidence {text.confidence:.2f}"

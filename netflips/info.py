@@ -21,7 +21,7 @@ from netflips.model_paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
 
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
-_ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator"}
+_ENGINES = {RECOGNIZER: "speech recognizer (Whisper)", TEXT_TRANSLATOR: "text translator"}
 _FOREIGN = {
     "--wav2lip-path": ("unit2av.lipsync.patches", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),

@@ -17,7 +17,7 @@ from avcore.checkpoints.bundle import shipped_files
 from avcore.command import PUBLISHED, did_you_mean, named_models
 from avcore.errors import NetflipsError, UsageError
 from avcore.files import check_files
-from avcore.flags import declared_in, help_order, help_words, names_of, told_of
+from avcore.flags import declared_in, help_order, help_words, names_of, option_info
 
 Options = TypeVar("Options")
 Made = TypeVar("Made")
@@ -88,7 +88,7 @@ def _parameters(
     options: type, places: Sequence[str], first: Sequence[str], without: Sequence[str], needed: Sequence[str]
 ) -> dict[str, inspect.Parameter]:
     """Return the parameters of a function by name, in their order."""
-    found = {name: told_of(options, name) for name in help_order(options) if name not in without}
+    found = {name: option_info(options, name) for name in help_order(options) if name not in without}
     order = [*(place.lstrip("*") for place in places), *first]
     kinds = {place.lstrip("*"): _PLACE if place[0] != "*" else _PLACES for place in places}
     result = dict[str, inspect.Parameter]()

@@ -34,7 +34,7 @@ from avcore.media import (
     require_video_name,
     write_speech_pieces,
 )
-from avcore.media.carried import CarriedOver
+from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
@@ -53,7 +53,7 @@ from netflips.dubbing.begin import media_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame, speech_as_it_is
 from netflips.dubbing.job import digest_of
-from netflips.dubbing.options import settings_told
+from netflips.dubbing.options import settings_as_json
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import stored_sound
 from netflips.model_paths import paths_asked
@@ -61,16 +61,16 @@ from netflips.models import Models, models_when_asked
 from netflips.options import LipSpeechOptions
 from netflips.script.types import (
     SPEAKER,
-    HeardUnits,
+    GivenUnits,
     Made,
     ModelUsed,
     Script,
+    SourceUnits,
     SpeakerOf,
     TimeFit,
     TimeSpan,
     Timing,
     UnitList,
-    UnitsGiven,
     Utterance,
     VoiceFile,
 )
@@ -155,7 +155,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
             output=str(options.out),
             duration_s=seconds,
             models=tuple(ModelUsed(part, fingerprint) for part, fingerprint in models.fingerprints.items()),
-            settings=settings_told(options, *_SETTINGS),
+            settings=settings_as_json(options, *_SETTINGS),
             timings=tuple(Timing(name, took) for name, took in clock.seconds.items()),
             peak_memory_bytes=peak_memory_bytes(),
         ),
@@ -171,8 +171,8 @@ def _utterance(number: int, said: tuple[Stretch, Units]) -> Utterance:
         number=number,
         place=place,
         speaker=SPEAKER,
-        heard=HeardUnits(listed, VIDEO),
-        target=UnitsGiven(listed, by="heard"),
+        source_units=SourceUnits(listed, VIDEO),
+        target=GivenUnits(listed, by="source"),
         units=listed,
         fit=TimeFit(place, len(units), place.seconds, place.seconds, durations=listed.durations or ()),
     )
@@ -219,7 +219,7 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    sound, carried = speech_as_it_is(speech, info.duration_s), CarriedOver(info.source, Fraction, info.duration_s)
+    sound, carried = speech_as_it_is(speech, info.duration_s), PassthroughMetadata(info.source, Fraction, info.duration_s)
     with Frame.of(info, source.rate).writer(out, sound, comment=synthetic_comment("speech", [made_by]), carried=carried) as writer:
         write_in_step(writer, pictures, sound)
 

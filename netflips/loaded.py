@@ -26,10 +26,10 @@ from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models
-from netflips.understanding import Decide
+from netflips.quality_estimation import Decide
 
 if TYPE_CHECKING:
-    from netflips.recognition import UnitRecogniser
+    from netflips.recognition import UnitRecognizer
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -94,13 +94,13 @@ class Loaded:
         from netflips.text_voice import TextVoice
         from text2unit.inference import warn_of_script
         from text2unit.script import script_of
-        from text2unit.stage import SPELLER
+        from text2unit.stage import TEXT2UNIT
 
         language = self._languages[1]
         script = script_of(text, language)
         warn_of_script(script)
-        speller, scale, wide = self.models.other(SPELLER, language), duration_scale(speed), self.models.band_extension
-        telling = TextVoice(speller, self.models.vocoder, self._voice(voice), scale, wide).tell(script, progress)
+        text_to_unit, scale, wide = self.models.other(TEXT2UNIT, language), duration_scale(speed), self.models.band_extension
+        telling = TextVoice(text_to_unit, self.models.vocoder, self._voice(voice), scale, wide).tell(script, progress)
         return np.concatenate(list(telling)), telling.rate
 
     def transcribe(
@@ -109,12 +109,12 @@ class Loaded:
         """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
         `netflips transcribe` takes them."""
         from avcore.media.tracks import select_audio_track
-        from netflips.recognition import as_one, hear_sound, heard_in, transcribe
+        from netflips.recognition import as_one, transcribe, transcribe_speech, transcript_of
 
         asked = self._ear.settings(modalities, None, parse_face_choice(face), None)
         if isinstance(heard, np.ndarray):
-            return hear_sound(heard, self._ear, asked)
-        return as_one(heard_in(transcribe(select_audio_track(Path(heard)), self._ear, asked, progress).utterances))
+            return transcribe_speech(heard, self._ear, asked)
+        return as_one(transcript_of(transcribe(select_audio_track(Path(heard)), self._ear, asked, progress).utterances))
 
     def dub(
         self,
@@ -163,11 +163,11 @@ class Loaded:
         return self.models.how.source, self.models.how.target
 
     @cached_property
-    def _ear(self) -> "UnitRecogniser":
-        from netflips.recognition import UnitRecogniser
-        from unit2text.stage import TEXT_READER
+    def _ear(self) -> "UnitRecognizer":
+        from netflips.recognition import UnitRecognizer
+        from unit2text.stage import UNIT2TEXT
 
-        return UnitRecogniser(self.models.other(TEXT_READER), self.models.extractor)
+        return UnitRecognizer(self.models.other(UNIT2TEXT), self.models.extractor)
 
     def _voice(self, given: Voice) -> SpeakerVoice:
         if given is None:

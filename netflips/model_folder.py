@@ -17,12 +17,12 @@ from avcore.files import HUB_WEIGHTS, write_text
 from avcore.texts import read_json
 from netflips.published.catalogue import NOT_STATED
 from netflips.published.terms import licence_of
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.stage import RENDERER, SPEAKER_ENCODER, RendererCheckpoint
 from unit2av.voice.bandwidth import FILE as BANDWIDTH_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
 
 CARD = "README.md"
@@ -35,16 +35,16 @@ _TASKS: Final[dict[Stage, str]] = {
     TRANSLATOR: "translation",
     RENDERER: "text-to-speech",
     SPEAKER_ENCODER: "feature-extraction",
-    TEXT_READER: "automatic-speech-recognition",
-    SPELLER: "text-to-speech",
+    UNIT2TEXT: "automatic-speech-recognition",
+    TEXT2UNIT: "text-to-speech",
 }
 _DOES: Final[dict[Stage, str]] = {
     UNIT_ENCODER: "It makes discrete units, 50 a second, of speech, of lips, or of both.",
     TRANSLATOR: "It translates units of speech into those of another language, without text.",
     RENDERER: "It makes speech of units, in any speaker's voice, and draws the lips that go with them.",
     SPEAKER_ENCODER: "It makes a vector of a voice, with which a vocoder speaks.",
-    TEXT_READER: "It reads text off units, or off lips.",
-    SPELLER: "It makes units of text, with their durations.",
+    UNIT2TEXT: "It reads text off units, or off lips.",
+    TEXT2UNIT: "It makes units of text, with their durations.",
 }
 _LOADED: Final[dict[Stage, str]] = {
     UNIT_ENCODER: """from av2unit.inference import UnitExtractor
@@ -64,10 +64,10 @@ said = vocoder.synthesize(units, encoder.embed(speech))  # .samples""",
     SPEAKER_ENCODER: """from unit2av.speaker import SpeakerEncoder
 
 vector = SpeakerEncoder.from_checkpoint("{file}").embed(speech)  # of float32 [S] at 16 kHz; float32 [E]""",
-    TEXT_READER: """from unit2text.inference import UnitReader
+    UNIT2TEXT: """from unit2text.inference import UnitReader
 
 transcript = UnitReader.from_checkpoint("{file}").read(units, "{last}")  # .text, .words""",
-    SPELLER: """from text2unit.inference import TextSpeller
+    TEXT2UNIT: """from text2unit.inference import TextSpeller
 
 units = TextSpeller.from_checkpoint("{file}").units_of(text, "{last}")""",
 }

@@ -11,7 +11,7 @@ from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError, UsageError
 from avcore.units import normalise_language
 from netflips import stages
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 
 _PATH = "_path"
@@ -23,7 +23,7 @@ class ModelPaths:
     """Where the weights are. av2unit, utut: None in the cascade, which has neither. speaker_encoder: None takes
     resemblyzer's weights, which come along.
 
-    others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`. Paths
+    others: of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`. Paths
     may be given as text. Raises UsageError for what is neither.
     """
 
@@ -78,7 +78,7 @@ class RunOptions:
     precision: str = "float32"
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
-    puts_away: bool = False
+    unloads: bool = False
 
 
 def require_bundle() -> Bundle:
@@ -116,7 +116,7 @@ def given_or_bundle(options: Any) -> ModelPaths:
 def paths_asked(options: Any, *needed: Stage, spells: str = "") -> ModelPaths:
     """Return the checkpoints of a command that needs few: those of its flags, else the bundle's. spells: the language of the
     text-to-unit model, "" = it needs none. Raises UsageError, and InputError for a file that is not there."""
-    others = {SPELLER.part: optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(spells))} if spells else {}
+    others = {TEXT2UNIT.part: optional_or_bundle(options.text2unit_path, TEXT2UNIT, normalise_language(spells))} if spells else {}
     found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
     return ModelPaths.of(found, getattr(options, SPEAKER_ENCODER.option, None), others)
 

@@ -52,7 +52,7 @@ class _Absent:
         """None: there is no score."""
         return []
 
-    def put_away(self) -> None:
+    def unload(self) -> None:
         """Nothing is there to be put away."""
 
 
@@ -84,13 +84,13 @@ class Models:
     fingerprints: dict[str, str]
     paths: ModelPaths
     how: Running
-    puts_away: bool = False
+    unloads: bool = False
     _others: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def done_with(self, stage: Extractor | Translator) -> None:
         """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
-        if self.puts_away:
-            stage.put_away()
+        if self.unloads:
+            stage.unload()
 
     @property
     def arithmetic(self) -> str:
@@ -170,7 +170,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     no_translator: Any = _Absent("unit translator")
     if paths.av2unit is None:
         vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
-        return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
+        return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.unloads)
     wanted: list[tuple[Stage, Path, Running]] = [
         (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
         (UNIT_ENCODER, paths.av2unit, how),
@@ -185,7 +185,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
     made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
     fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items() if fingerprint}
-    return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
+    return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.unloads)
 
 
 def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target: str = "") -> Models:
@@ -210,13 +210,13 @@ def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
     """Load models side by side, as far as there are threads: most of it is comparing the checksums of their files."""
     import torch  # which comes with the first model
 
-    from avcore.compute.threads import each_in_lanes
+    from avcore.compute.threads import map_in_threads
 
     def loaded(one: tuple[Stage, Path, Running]) -> Any:
         stage, path, how = one
         return load(stage, path, how)
 
-    return each_in_lanes(wanted, loaded, torch.get_num_threads())
+    return map_in_threads(wanted, loaded, torch.get_num_threads())
 
 
 def choose_languages(source: str | None, target: str | None, paths: ModelPaths) -> tuple[str, str]:

@@ -43,7 +43,7 @@ class VoiceFlags(CommonOptions):
     voice: Path | None = voice_flag(may_be_name=True, metavar="NAME|FILE")
     """the voice: a recording, a video, x.npy, x.npz, or the name of one that comes with the renderer (default: the first of them,
     else a neutral voice)"""
-    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
+    text2unit_path: Path | None = flag(default=None, file=Input("the text-to-unit model"))
     """text-to-unit model (default: the bundle's, if it has one)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """encoder.pt or x.onnx (default: resemblyzer's weights)"""
@@ -197,10 +197,10 @@ class AvatarOptions(PictureFlags, VoiceFlags):
         metavar="DIR",
     )
     """folder of faster-whisper, which recognises the question"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """or a unit recogniser (units to text), with --av2unit-path"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
+    """or a unit recognizer (units to text), with --av2unit-path"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
-    """unit encoder whose units the unit recogniser knows"""
+    """unit encoder whose units the unit recognizer knows"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer: the voice, and lips by --lips units"""
 
@@ -314,12 +314,12 @@ class TranscribeOptions(CommonOptions):
     """language that is spoken, as en, or auto (default: auto, the one whose text is most probable)"""
     face: str = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """unit recogniser (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
+    """unit recognizer (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
-    """unit encoder whose units the unit recogniser knows (default: the bundle's)"""
+    """unit encoder whose units the unit recognizer knows (default: the bundle's)"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
-    """folder of faster-whisper, which recognises the sound in place of the unit recogniser"""
+    """folder of faster-whisper, which recognises the sound in place of the unit recognizer"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
 
@@ -413,12 +413,12 @@ def _command(options: type[Any], name: str, module: str, work: str) -> Command[A
     return Command(options, f"netflips {name}", run)
 
 
-lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.along", "sync_lips")
+lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.given_audio", "sync_lips")
 portrait = _command(PortraitOptions, "portrait", "netflips.dubbing.portrait", "animate")
 avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
 say = _command(SayOptions, "say", "netflips.text_voice", "say_text")
 lip2speech = _command(LipSpeechOptions, "lip2speech", "netflips.lip_speech", "speak_video")
 transcribe = _command(TranscribeOptions, "transcribe", "netflips.transcription", "transcribe_files")
-render = _command(RenderCommand, "render", "netflips.dubbing.along", "render_units")
+render = _command(RenderCommand, "render", "netflips.dubbing.given_audio", "render_units")
 demo = _command(DemoOptions, "demo", "netflips.demo", "run_demo")
 convert = _command(ConvertOptions, "convert", "netflips.convert", "convert")

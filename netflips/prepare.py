@@ -1,4 +1,4 @@
-"""`netflips prepare`: the corpora of `avdata.prepare`, and pairs whose other side is made with recognisers and text translators."""
+"""`netflips prepare`: the corpora of `avdata.prepare`, and pairs whose other side is made with recognizers and text translators."""
 
 import argparse
 import sys

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.modality_selection import select_units
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import trusted_units
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, optional_or_bundle
 from avcore.checkpoints.stages import Running
@@ -24,16 +24,16 @@ from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
-from netflips.dubbing.recognise import RecognisedSpeech, Said
+from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound, stored_sound
+from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO
 from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenBy
-from netflips.stages import load_text_reader, load_unit_encoder
-from netflips.understanding import Understanding, is_loop, of_hearing, of_recording, recognition
-from unit2text.reader import UnitReader
+from netflips.stages import load_unit_encoder, load_unit_to_text
 from unit2text.search import ReadOptions
-from unit2text.stage import LIPS, TEXT_READER, UNITS
+from unit2text.stage import LIPS, UNIT2TEXT, UNITS
+from unit2text.unit_reader import UnitReader
 
 if TYPE_CHECKING:
     from netflips.options import AvatarOptions, TranscribeOptions
@@ -44,7 +44,7 @@ _SOUND_FILE = "sound.f32"
 @dataclass(frozen=True)
 class ListenSettings:
     """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance.
-    read: of a text reader. is_auto: of both, what is there is taken, and for each utterance what can be believed (as in a dub).
+    read: by a unit-to-text model. is_auto: use what is there, and for each utterance what can be believed, as in a dub.
     """
 
     modalities: frozenset[str]
@@ -54,8 +54,8 @@ class ListenSettings:
     is_auto: bool = False
 
 
-class UnitRecogniser:
-    """A text reader, and the unit encoder where that reads units."""
+class UnitRecognizer:
+    """A unit-to-text model, and the unit encoder where that reads units."""
 
     by: WrittenBy = "reader"
 
@@ -79,12 +79,12 @@ class UnitRecogniser:
 
     def read(
         self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
-    ) -> tuple[Transcript, Understanding]:
+    ) -> tuple[Transcript, QualityEstimate]:
         """Return what an utterance says, by its units or by its lips, and how far it is understood: speech float32 [S] at 16 kHz,
         lips uint8 [T, 96, 96] at 25 fps, at least one of them."""
         if self.extractor is not None:
             bound = self.extractor.agreement if settings.is_auto else None
-            found = trusted_units(self.extractor, speech, lips, bound).extraction
+            found = select_units(self.extractor, speech, lips, bound).extraction
             read = self.reader.read(found.units, settings.language, settings.read)
         else:
             assert lips is not None  # as the settings say
@@ -94,16 +94,16 @@ class UnitRecogniser:
         return read, of_hearing(read, self.known)
 
 
-class SpeechRecogniser:
-    """A recogniser of sound, as Whisper."""
+class RecordingRecognizer:
+    """A recognizer of sound, as Whisper."""
 
-    by: WrittenBy = "recogniser"
+    by: WrittenBy = "recognizer"
 
     def __init__(self, recognizer: SpeechRecognizer) -> None:
         self.recognizer = recognizer
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
-        """Check what a user asks for against the recogniser. Raises UsageError or LanguageError."""
+        """Check what a user asks for against the recognizer. Raises UsageError or LanguageError."""
         if (modalities != AUTO and parse_modalities(modalities) != {AUDIO}) or beam is not None:
             found = f"--modalities {modalities}" if beam is None else f"--beam {beam}"
             raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
@@ -113,7 +113,7 @@ class SpeechRecogniser:
     def utterances(self, sound: Sound, spans: Sequence[Span], settings: ListenSettings) -> Iterator[Utterance]:
         """Yield what the utterances of a recording say, recognised in windows; in its language, where none was named."""
         speech = RecognisedSpeech(sound, self.recognizer, settings.language or "", settings.language is not None)
-        said = dict[int, Said]()
+        said = dict[int, RecognisedText]()
         for number, span in enumerate(spans):
             said |= speech.said_in(spans, [number])
             yield self._utterance(number, span, said[number].text, settings)
@@ -127,46 +127,44 @@ class SpeechRecogniser:
 
     def _utterance(self, number: int, span: Span, found: Transcript, settings: ListenSettings) -> Utterance:
         text = Text(found.text, found.language, self.by, found.words, found.has_loop)
-        return Utterance(
-            number + 1, TimeSpan(*span), text=text, understood=of_hearing(found, recognition(), settings.language or "")
-        )
+        return Utterance(number + 1, TimeSpan(*span), text=text, quality=of_hearing(found, recognition(), settings.language or ""))
 
 
-Recogniser = UnitRecogniser | SpeechRecogniser
+AnyRecognizer = UnitRecognizer | RecordingRecognizer
 
 
-def open_recogniser(options: "TranscribeOptions | AvatarOptions") -> Recogniser:
-    """Load what hears: the folder of --recognizer, or a text reader with the encoder of its units.
+def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecognizer:
+    """Load what hears: the folder of --recognizer, or a unit-to-text model with the encoder of its units.
 
     Raises InputError, CheckpointError, or UsageError for a reader of the units of pre-training, which no encoder of ours makes.
     """
     if options.recognizer is not None:
         from netflips.recognizers.whisper import open_whisper
 
-        return SpeechRecogniser(open_whisper(options.recognizer, options.device, options.precision))
+        return RecordingRecognizer(open_whisper(options.recognizer, options.device, options.precision))
     how = Running(options.device, options.precision)
-    reader = load_text_reader(optional_or_bundle(options.unit2text_path, TEXT_READER), how)
+    reader = load_unit_to_text(optional_or_bundle(options.unit2text_path, UNIT2TEXT), how)
     if reader.takes == LIPS:
-        return UnitRecogniser(reader, None)
+        return UnitRecognizer(reader, None)
     if reader.takes != UNITS:
-        what, hint = "this text reader knows the units of its pre-training only", "give finetuned.pt, or one of your own"
+        what, hint = "this unit-to-text model knows the units of its pre-training only", "give finetuned.pt, or one of your own"
         raise UsageError(what, found=reader.path, hint=hint)
-    return UnitRecogniser(reader, load_unit_encoder(checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), how))
+    return UnitRecognizer(reader, load_unit_encoder(checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), how))
 
 
-def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, progress: Progress = silent) -> Script:
+def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenSettings, progress: Progress = silent) -> Script:
     """Return the script of a recording of any length, with the text of each utterance; of sound and pictures one at a time is held.
 
     Raises MediaError, NoSpeechError or NoFaceError.
     """
     path, info, spans = source.path, probe(source), list[Span]()
-    hears, sees = AUDIO in settings.modalities, VIDEO in settings.modalities
+    uses_audio, uses_video = AUDIO in settings.modalities, VIDEO in settings.modalities
     if settings.is_auto:
-        hears, sees = info.has_audio, info.has_video
-    if sees and not info.has_video:
+        uses_audio, uses_video = info.has_audio, info.has_video
+    if uses_video and not info.has_video:
         hint = "use --modalities audio"
         raise MediaError("it has no video track", path=path, expected="a video", found="sound only", hint=hint)
-    if hears and not info.has_audio:
+    if uses_audio and not info.has_audio:
         hint = "use --modalities video to read the lips alone"
         raise MediaError("it has no sound track", path=path, expected="sound", hint=hint)
     with private_folder() as folder:
@@ -174,27 +172,27 @@ def transcribe(source: MediaSource, ear: Recogniser, settings: ListenSettings, p
         if info.has_audio:
             sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
             spans = _cut(sound.activity, duration_s)
-        if hears and not spans:
+        if uses_audio and not spans:
             hint = "use --modalities video to read the lips alone"
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
         spans = spans or [(0.0, duration_s)]  # lips are read of all of it
-        face = _face(info, settings, sound, progress) if sees else None
-        said = _utterances(spans, ear, settings, sound if hears else None, face, progress)
+        face = _face(info, settings, sound, progress) if uses_video else None
+        said = _utterances(spans, recognizer, settings, sound if uses_audio else None, face, progress)
     shots = () if not info.has_video else _cuts(source) if face is None else face.cuts
-    whole = of_recording((one.understood or Understanding(), one.place.seconds) for one in said)
+    whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in said)
     cuts, media = tuple(float(frames_to_seconds(cut)) for cut in shots), Media(str(path), duration_s=duration_s)
-    return Script(media=media, cuts=cuts, utterances=said, understood=whole)
+    return Script(media=media, cuts=cuts, utterances=said, quality=whole)
 
 
-def hear_sound(speech: Samples, ear: Recogniser, settings: ListenSettings) -> Transcript:
+def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:
     """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
     with private_folder() as folder:
         sound = stored_sound([speech], folder / _SOUND_FILE)
         spans = _cut(sound.activity, sound.activity.seconds)
-        return as_one(heard_in(_utterances(spans, ear, settings, sound, None)), settings.language or "")
+        return as_one(transcript_of(_utterances(spans, recognizer, settings, sound, None)), settings.language or "")
 
 
-def heard_in(utterances: Iterable[Utterance]) -> list[Transcript]:
+def transcript_of(utterances: Iterable[Utterance]) -> list[Transcript]:
     """Return what each utterance says, with times from the beginning of the recording."""
     return [one.text.transcript.shifted(one.place.start_s) for one in utterances if one.text is not None]
 
@@ -207,22 +205,22 @@ def as_one(said: Sequence[Transcript], language: str = "") -> Transcript:
 
 
 def _utterances(
-    spans: Sequence[Span], ear: Recogniser, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None,
+    spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None,
     progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
     """Return the utterances with their texts; of sound and lips one is enough."""
     told: Iterator[Utterance]
-    if isinstance(ear, UnitRecogniser):
-        told = (_read(number, span, ear, settings, sound, face) for number, span in enumerate(spans, 1))
+    if isinstance(recognizer, UnitRecognizer):
+        told = (_read(number, span, recognizer, settings, sound, face) for number, span in enumerate(spans, 1))
     else:
         assert sound is not None  # as the settings say
-        told = ear.utterances(sound, spans, settings) if spans else iter(())
+        told = recognizer.utterances(sound, spans, settings) if spans else iter(())
     found = {one.number: one for one in track(told, "transcribe", progress, len(spans))}  # the last of a number holds
     return tuple(found[number] for number in sorted(found))
 
 
 def _read(
-    number: int, span: Span, ear: UnitRecogniser, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None
+    number: int, span: Span, recognizer: UnitRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None
 ) -> Utterance:
     """Return an utterance with its text, by its units or its lips."""
     (start, end), place, speech, lips = span, TimeSpan(*span), None, None
@@ -231,11 +229,11 @@ def _read(
     if face is not None and frame_at(start) < len(face.frames):  # else the pictures have ended
         lips = face.lips_between(frame_at(start), max(frames_covering(end), frame_at(start) + 1))
     if speech is None and lips is None:
-        return Utterance(number, place, text=Text("", settings.language or "", ear.by), understood=Understanding())
-    found, understood = ear.read(speech, lips, settings)
+        return Utterance(number, place, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())
+    found, quality = recognizer.read(speech, lips, settings)
     words = (word._replace(end_s=min(word.end_s, end - start)) for word in found.words if word.start_s <= end - start)
-    text = Text(found.text, found.language, ear.by, tuple(words), found.has_loop)
-    return Utterance(number, place, text=text, understood=understood)
+    text = Text(found.text, found.language, recognizer.by, tuple(words), found.has_loop)
+    return Utterance(number, place, text=text, quality=quality)
 
 
 def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progress: Progress) -> SpeakerFace | None:
@@ -250,7 +248,7 @@ def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progre
 
 
 def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
-    """Return the language of most of the longest windows of a recording, or the only one that the recogniser knows.
+    """Return the language of most of the longest windows of a recording, or the only one that the recognizer knows.
 
     Raises NoSpeechError where none can be told.
     """

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.stages import Running, Stage, stages_of
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
     from avcore.contracts import Speaker
-    from text2unit.speller import TextSpeller
+    from text2unit.text_to_units import TextToUnits
     from unit2av.renderer import LipRenderer
     from unit2av.voice.speech import UnitVocoder
-    from unit2text.reader import UnitReader
+    from unit2text.unit_reader import UnitReader
     from unit2unit.translator import UnitTranslator
 
 PACKAGES = (
@@ -95,18 +95,18 @@ def load_speaker_encoder(path: Path | None, how: Running) -> "Speaker":
     return open_speaker_encoder(path, how.device)
 
 
-def load_text_reader(path: Path, how: Running) -> "UnitReader":
-    """Load a text reader. Raises CheckpointError."""
-    from unit2text.reader import UnitReader
+def load_unit_to_text(path: Path, how: Running) -> "UnitReader":
+    """Load a unit-to-text model. Raises CheckpointError."""
+    from unit2text.unit_reader import UnitReader
 
     return UnitReader.from_checkpoint(path, how.device, how.precision)
 
 
-def load_speller(path: Path, how: Running) -> "TextSpeller":
+def load_text_to_unit(path: Path, how: Running) -> "TextToUnits":
     """Load a text-to-unit model. Raises CheckpointError."""
-    from text2unit.speller import TextSpeller
+    from text2unit.text_to_units import TextToUnits
 
-    return TextSpeller.from_checkpoint(path, how.device, how.precision)
+    return TextToUnits.from_checkpoint(path, how.device, how.precision)
 
 
 LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
@@ -114,8 +114,8 @@ LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
     TRANSLATOR: load_translator,
     RENDERER: load_renderer,
     SPEAKER_ENCODER: load_speaker_encoder,
-    TEXT_READER: load_text_reader,
-    SPELLER: load_speller,
+    UNIT2TEXT: load_unit_to_text,
+    TEXT2UNIT: load_text_to_unit,
 }
 
 

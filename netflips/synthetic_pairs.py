@@ -28,11 +28,11 @@ from avcore.units import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
-from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import Journal, PieceRecord, Workplace
+from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import ItemRecord, Journal, Workplace
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
-from netflips.understanding import is_loop
+from netflips.quality_estimation import is_loop
 from unit2text.text import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
@@ -103,7 +103,7 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
         from netflips.recognizers.whisper import open_whisper
 
         whisper = open_whisper(Path(given))
-        return lambda sound, language: whisper.hear(read_speech(Path(sound)), language).text
+        return lambda sound, language: whisper.transcribe(read_speech(Path(sound)), language).text
     from netflips.cascade.translator import open_text_translator
 
     translator = open_text_translator(Path(given))
@@ -144,7 +144,7 @@ class OneSidedCorpus(SourceCorpus):
         asked = {name: getattr(self.options, name) for name in names}
         return {"corpus": "pairs", "manifest": str(self.root), "timeout_s": self.options.timeout, **asked}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each entry. Raises InputError for an id that names a file outside of the output folder."""
         said = set[tuple[str, str]]()
         for number, entry in iter_entries(self.root):
@@ -156,7 +156,7 @@ class OneSidedCorpus(SourceCorpus):
             key = (entry.speaker, normalise_for_reading(entry.text))
             is_repeated = bool(key[1]) and key in said
             said.add(key)
-            yield CorpusPiece(entry.id, (entry, is_repeated))
+            yield CorpusItem(entry.id, (entry, is_repeated))
 
     def worker(self, place: Workplace) -> "PairWorker":
         """Makes the other side."""
@@ -164,14 +164,14 @@ class OneSidedCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class PairWorker(PieceWorker):
+class PairWorker(ItemWorker):
     """Makes the other side of recordings, and looks at both."""
 
     out: Path
     temporary: Path
     options: PairsOptions
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Make and check one pair."""
         entry, is_repeated = piece.work
         folder = self.temporary / f"{zlib.crc32(entry.id.encode()):08x}"
@@ -180,9 +180,9 @@ class PairWorker(PieceWorker):
             if is_repeated:
                 raise LeftOutPair("duplicate", "the same speaker says the same text before")
             rows = {one.language: one.to_row() for one in self._pair(entry, folder)}
-            journal.add(PieceRecord(piece.key, "kept", rows=rows))
+            journal.add(ItemRecord(piece.key, "kept", rows=rows))
         except LeftOutPair as why:
-            journal.add(PieceRecord(piece.key, "rejected", reason=why.reason, detail=why.detail))
+            journal.add(ItemRecord(piece.key, "rejected", reason=why.reason, detail=why.detail))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return ()

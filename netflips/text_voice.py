@@ -1,4 +1,4 @@
-"""Text that is spoken (text to speech): a speller and a voice with their weights, sentence by sentence; and `netflips say`."""
+"""Text to speech: a text-to-unit model and a voice, sentence by sentence; and `netflips say`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,18 +23,18 @@ from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import SayOptions
-from netflips.understanding import of_text, tell_verdict
+from netflips.quality_estimation import of_text, report_quality
 from text2unit.inference import given_script
 from text2unit.korean.phrasing import phrased
 from text2unit.script import SpokenScript, read_readings
-from text2unit.speller import join
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
+from text2unit.text_to_units import join
 from unit2av.stage import RENDERER
 from unit2av.voice.bandwidth import WIDE_RATE
 
 if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
-    from text2unit.speller import Spelling, TextSpeller
+    from text2unit.text_to_units import SentenceUnits, TextToUnits
     from unit2av.voice.bandwidth import BandExtender
 
 NEUTRAL = "neutral"
@@ -49,15 +49,15 @@ def say_text(options: SayOptions) -> None:
     script = given_script(options.text, options.text_path, options.to, readings)
     paths = paths_asked(options, *(() if options.out is None else (RENDERER,)), spells=options.to)
     models = models_when_asked(paths, options, options.to)
-    speller = models.other(SPELLER, options.to)
-    speller.require_language(options.to)  # before the voice is loaded
+    text_to_unit = models.other(TEXT2UNIT, options.to)
+    text_to_unit.require_language(options.to)  # before the voice is loaded
     known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
-    understood = of_text(" ".join(script.sentences), script.spelt, None if known is None else known.voice)
-    tell_verdict(understood, options.text_path or "the text", options.strict, options.verdict)
+    quality = of_text(" ".join(script.sentences), script.spelt, None if known is None else known.voice)
+    report_quality(quality, options.text_path or "the text", options.strict, options.verdict)
     if options.out is None:
-        spoken = list(speller.spell(script.sentences, options.to))
+        spoken = list(text_to_unit.predict(script.sentences, options.to))
     else:
-        told_voice(models, options.voice)
+        choose_voice(models, options.voice)
         voice = TextVoice.of(models, options.to, 1 / options.speed, options.voice)
         with bars(options.quiet) as progress:
             telling = voice.tell(script, progress)
@@ -65,7 +65,7 @@ def say_text(options: SayOptions) -> None:
         spoken = telling.spellings
         LOG.info("%s: %s, %.2f s of speech", options.out, several(len(spoken), "sentence"), seconds)
     if options.units_path is not None:
-        units = join(spoken, speller.silence)
+        units = join(spoken, text_to_unit.silence)
         write_unit_file(options.units_path, units.ids)
         LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
 
@@ -84,7 +84,7 @@ def chosen_voice(models: Models, given: Path | None) -> str | Path:
     return given.name
 
 
-def told_voice(models: Models, given: Path | None) -> str | Path:
+def choose_voice(models: Models, given: Path | None) -> str | Path:
     """Return which voice speaks, as `chosen_voice` does, and say how to choose one where none is given."""
     chosen = chosen_voice(models, given)
     if given is None:
@@ -114,7 +114,7 @@ def _breathed(sentence: str, language: str) -> str:
 class TextVoice:
     """Says text. scale: of durations, above 1 speaks slower. band_extension: what the voice has above 8 kHz, None = nothing."""
 
-    speller: "TextSpeller"
+    text_to_unit: "TextToUnits"
     vocoder: Voice
     voice: "SpeakerVoice"
     scale: float = 1.0
@@ -123,7 +123,7 @@ class TextVoice:
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
         """Say text of a language with some models, in a voice as `speaker_voice` takes it. Raises what reading them raises."""
-        return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
+        return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
         """Begin to say a text that `script_of` read."""
@@ -137,17 +137,17 @@ class Telling:
     spellings: the sentences said so far. parts: their units, and the silence between two, with the durations they were said in.
     """
 
-    said_by: TextVoice
+    spoken_by: TextVoice
     script: SpokenScript
     progress: Progress = silent
-    spellings: "list[Spelling]" = field(default_factory=list)
+    spellings: "list[SentenceUnits]" = field(default_factory=list)
     parts: list[Units] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         from unit2av.voice.speech import pieces_at_own_rate
 
-        speller, vocoder, scale = self.said_by.speller, self.said_by.vocoder, self.said_by.scale
-        sentences = speller.spell(tuple(_breathed(one, vocoder.language) for one in self.script.sentences), vocoder.language)
+        text_to_unit, vocoder, scale = self.spoken_by.text_to_unit, self.spoken_by.vocoder, self.spoken_by.scale
+        sentences = text_to_unit.predict(tuple(_breathed(one, vocoder.language) for one in self.script.sentences), vocoder.language)
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
             if self.spellings:
                 yield self._rest(self.spellings[-1].pause_s * scale)
@@ -157,9 +157,9 @@ class Telling:
             else:
                 steps = max(len(units), round(units.num_steps * scale))
                 timed = replace(units, durations=scale_durations(units.durations, steps))
-            if timed.durations is not None and speller.silence is not None:
-                timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == speller.silence, scale=scale))
-            said, wide = pieces_at_own_rate(vocoder, timed, self.said_by.voice), self._extension
+            if timed.durations is not None and text_to_unit.silence is not None:
+                timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == text_to_unit.silence, scale=scale))
+            said, wide = pieces_at_own_rate(vocoder, timed, self.spoken_by.voice), self._extension
             yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
             self.spellings.append(spelling)
             self.parts.append(timed)
@@ -167,7 +167,7 @@ class Telling:
 
     def _rest(self, seconds: float) -> NDArray[np.float32]:
         """Be silent for a while behind what was said last; its unit is that of silence, or the last one, whose mouth is held."""
-        steps, before, unit = max(1, seconds_to_units(seconds)), self.parts[-1], self.said_by.speller.silence
+        steps, before, unit = max(1, seconds_to_units(seconds)), self.parts[-1], self.spoken_by.text_to_unit.silence
         ids = np.array([int(before.ids[-1]) if unit is None else unit])
         self.parts.append(Units(ids, np.array([steps]), before.language, before.vocabulary))
         return np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
@@ -177,14 +177,14 @@ class Telling:
         """Samples a second."""
         from unit2av.voice.speech import rate_of
 
-        return rate_of(self.said_by.vocoder) if self._extension is None else WIDE_RATE
+        return rate_of(self.spoken_by.vocoder) if self._extension is None else WIDE_RATE
 
     @property
     def _extension(self) -> "BandExtender | None":
         """What adds a band above 8 kHz to a voice that has none."""
         from unit2av.voice.speech import rate_of
 
-        return self.said_by.band_extension if rate_of(self.said_by.vocoder) == SAMPLE_RATE else None
+        return self.spoken_by.band_extension if rate_of(self.spoken_by.vocoder) == SAMPLE_RATE else None
 
     @property
     def units(self) -> Units:

@@ -17,8 +17,8 @@ from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.words import error_line
 from netflips.options import TranscribeOptions
-from netflips.understanding import Understanding, tell_verdict
-from unit2text.stage import TEXT_READER
+from netflips.quality_estimation import QualityEstimate, report_quality
+from unit2text.stage import UNIT2TEXT
 
 if TYPE_CHECKING:
     from netflips.script.types import Script
@@ -31,17 +31,17 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     """Transcribe; returns the exit code, 2 when some of several failed. found: gets what was heard in place of being printed."""
     outputs = _outputs(options)
     if options.recognizer is None:
-        optional_or_bundle(options.unit2text_path, TEXT_READER)  # before libraries are loaded
+        optional_or_bundle(options.unit2text_path, UNIT2TEXT)  # before libraries are loaded
     if options.out_dir is not None:
         check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
         from avcore.media import require_media
         from avcore.media.tracks import select_audio_track
-        from netflips.recognition import as_one, heard_in, open_recogniser, transcribe
+        from netflips.recognition import as_one, open_recognizer, transcribe, transcript_of
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
         require_media(options.recordings[0], "the recording")
-    ear = open_recogniser(options)
+    ear = open_recognizer(options)
     asked = ear.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
     failed = 0
     for path, out in outputs.items():
@@ -49,7 +49,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             source = select_audio_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
                 script = transcribe(source, ear, asked, progress)
-            tell_verdict(script.understood or Understanding(), path, options.strict, options.verdict)
+            report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
             if found is not None:
                 found.append(script)
             if found is None or out is not None:
@@ -60,7 +60,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             failed += 1
             LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
-        whole = as_one(heard_in(script.utterances))
+        whole = as_one(transcript_of(script.utterances))
         told = several(len(whole.words), "word"), several(len(script.utterances), "utterance"), whole.confidence
         LOG.info("%s: %s in %s, confidence %.2f", out or path, *told)
     return EXIT_BAD_INPUT if failed else None
@@ -99,12 +99,12 @@ def _write(out: Path | None, text: str, is_named: bool) -> None:
 
 
 def _text(form: str, script: "Script") -> str:
-    from netflips.recognition import heard_in
+    from netflips.recognition import transcript_of
     from netflips.subtitles.cues import make_cues, rules_for, srt_text, vtt_text
 
     if form == "json":
         return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
-    said = heard_in(script.utterances)
+    said = transcript_of(script.utterances)
     if form == "txt":
         return "".join(f"{one.text}\n" for one in said)
     languages = [one.language for one in said for _ in one.words]
@@ -115,7 +115,7 @@ def _text(form: str, script: "Script") -> str:
 
 def _facts(script: "Script") -> dict[str, Any]:
     """Return the transcript as JSON: every utterance with its words, times in seconds."""
-    from netflips.recognition import heard_in
+    from netflips.recognition import transcript_of
 
     utterances = [
         {
@@ -127,13 +127,13 @@ def _facts(script: "Script") -> dict[str, Any]:
                 for word in text.words
             ],
         }
-        for one, text in zip(script.utterances, heard_in(script.utterances), strict=True)
+        for one, text in zip(script.utterances, transcript_of(script.utterances), strict=True)
     ]  # fmt: skip
     assert script.media is not None  # that was heard
-    assert script.understood is not None
+    assert script.quality is not None
     return {
         "file": Path(script.media.path).name,
         "duration_s": round(script.input_s, 3),
-        "understood": script.understood.as_json(),
+        "quality": script.quality.as_json(),
         "utterances": utterances,
     }

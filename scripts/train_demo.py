@@ -15,10 +15,10 @@ from avcore.journal import folder_lock
 from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO, SHIPPED, require_synthesisers
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2unit.training.machine import require_fairseq
 
 
@@ -71,7 +71,7 @@ def _work(options: TrainDemoOptions) -> None:
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
         "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
-        "--text-reader", str(folder / TEXT_READER.file), "--speller", f"ko={folder / SPELLER.file_for('ko')}",
+        "--unit-to-text", str(folder / UNIT2TEXT.file), "--text-to-unit", f"ko={folder / TEXT2UNIT.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--band-extension", str(folder / BAND_FILE),
         "--voices", str(folder / VOICES_FILE),
         "--about", str(folder / "about.json"), "--precision", "int8", *where,

@@ -237,7 +237,7 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
 
 def _kill(argv: Sequence[str], folder: Path) -> None:
     """Begin a run in a process of its own, and kill that when the first pictures are kept."""
-    unchecked = ["--check", "off"] if argv[0] == "dub" else []  # whatever recogniser is here
+    unchecked = ["--check", "off"] if argv[0] == "dub" else []  # whatever recognizer is here
     words, nowhere = [sys.executable, "-m", "netflips.cli", *argv, *unchecked], subprocess.DEVNULL
     running = subprocess.Popen(words, cwd=CODE, stdout=nowhere, stderr=nowhere)
     while running.poll() is None and not any(folder.glob("*/pictures/*.mp4")):
@@ -252,7 +252,9 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
     said.isatty = lambda: False  # type: ignore[method-assign]
     logging.getLogger("netflips").handlers.clear()
     with ExitStack() as changed:
-        changed.enter_context(patch("netflips.dubbing.ears.ear_folders", lambda job: []))  # whatever recogniser is here
+        changed.enter_context(
+            patch("netflips.dubbing.check_recognizer.recognizer_folders", lambda job: [])
+        )  # whatever recognizer is here
         if "--cascade" in argv:
             from tests.netflips.recognizers.tiny import by_pauses  # a tiny Whisper says one sentence of any window
 

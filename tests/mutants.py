@@ -32,7 +32,7 @@ _CLIPS, _VOICE, _FACES = "av2unit/test_training_data.py", "unit2av/test_unit2a_d
 _LOSSES, _NOISE = "unit2av/test_vocoder_losses.py", "unit2unit/test_utut_noise.py"
 _WAV2LIP = "parity/test_wav2lip.py::test_losses_of_training_match"
 _VALID = "unit2unit/test_utut_validation.py"
-_TIMING, _WORDINGS = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_wordings.py::test_"
+_TIMING, _CANDIDATES = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_wordings.py::test_"
 _MIXED = "netflips/dubbing/test_parts.py::test_"
 _CLOCK, _SOURCE, _HEARD = "avcore/test_media_clock.py", "avcore/test_media_source.py::test_", "avcore/test_media_sound.py::test_"
 _TRACKS, _FOLLOWED, _BOXES = "avcore/test_sound_tracks.py", "avcore/faces/test_tracker.py::test_", "avcore/faces/test_boxes.py"
@@ -52,7 +52,7 @@ MUTANTS = (
     Mutant("avtrain.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]", f"{_LOOP}a_killed_run_goes_on"),
     Mutant("avtrain.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
     Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
-        f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]"),
+        f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[text_to_unit]"),
     Mutant("avtrain.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
         f"{_LOOP}the_newest_numbered_checkpoints_stay_and_the_best"),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
@@ -127,12 +127,12 @@ MUTANTS = (
         "netflips/dubbing/test_timing.py"),
     Mutant("netflips.dubbing.divide", "max(seconds, key=lambda name: seconds[name]", "min(seconds, key=lambda name: seconds[name]",
         "netflips/dubbing/test_turns.py::test_turns_are_read_and_part_what_is_said"),
-    Mutant("netflips.dubbing.wordings", "return fitting[0] if fitting", "return fitting[-1] if fitting",
-        f"{_WORDINGS}the_best_of_those_that_fit_is_spoken"),
-    Mutant("netflips.dubbing.wordings", "self.engines.fingerprints[\"text translator\"], ", "",
-        f"{_WORDINGS}another_translator_is_asked_though_one_before_has_answered"),
-    Mutant("netflips.dubbing.wordings", "lost_numbers(source, termed.text),", "(),",
-        f"{_WORDINGS}what_will_not_do_is_asked_again_with_the_reason"),
+    Mutant("netflips.dubbing.candidates", "return fitting[0] if fitting", "return fitting[-1] if fitting",
+        f"{_CANDIDATES}the_best_of_those_that_fit_is_spoken"),
+    Mutant("netflips.dubbing.candidates", "self.engines.fingerprints[\"text translator\"], ", "",
+        f"{_CANDIDATES}another_translator_is_asked_though_one_before_has_answered"),
+    Mutant("netflips.dubbing.candidates", "lost_numbers(source, termed.text),", "(),",
+        f"{_CANDIDATES}what_will_not_do_is_asked_again_with_the_reason"),
     Mutant("netflips.dubbing.store", "is_whole = any(fits(path, seal) for seal in seals or ())", "is_whole = True",
         "netflips/dubbing/test_store.py"),
     Mutant("netflips.dubbing.mix", "if line.is_dry or (is_bed", "if (is_bed",
@@ -153,7 +153,7 @@ MUTANTS = (
     Mutant("avcore.media.sound", "for start in range(0, missing, block.rate):", "for start in range(0, 0, block.rate):",
         f"{_HEARD}a_gap_in_the_sound_stays_a_gap"),
     Mutant("avcore.media.source", "yield stretch.pop()", "yield stretch.pop(0)", f"{_SOURCE}to_and_fro"),
-    Mutant("avcore.media.carried", "(min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s)",
+    Mutant("avcore.media.passthrough", "(min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s)",
         "(max(at(Fraction(time) - self._start), Fraction(0))",
         "avcore/test_carried.py::test_times_are_those_of_the_new_video"),
     Mutant("avcore.files", "if is_stream(path):\n            with", "if False:\n            with",

@@ -21,7 +21,7 @@ COMMANDS = [
 OBJECTS = [
     "av2unit.inference.UnitExtractor", "unit2unit.inference.UnitTranslator", "unit2unit.inference.Translation",
     "unit2text.inference.UnitReader", "unit2av.inference_unit2a.UnitVocoder", "unit2av.inference_unit2a.Speech",
-    "text2unit.inference.TextSpeller", "unit2av.renderer.LipRenderer", "unit2av.speaker.SpeakerEncoder",
+    "text2unit.inference.TextToUnits", "unit2av.renderer.LipRenderer", "unit2av.speaker.SpeakerEncoder",
     "netflips.dubbing.dub.dub", "netflips.models.load_models", "netflips.dubbing.options.DubOptions", "avcore.units.Units",
 ]  # fmt: skip
 

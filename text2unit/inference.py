@@ -16,7 +16,7 @@ from avcore.errors import EXIT_FAILED, InputError, UsageError
 from avcore.files import Input, Output
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading, names_from
-from avcore.notes import NoteKind, several, tell
+from avcore.notes import NoteKind, report_note, several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import normalise_language, write_unit_file
@@ -26,10 +26,10 @@ from text2unit.cleaning import left_out_note
 from text2unit.script import SpokenScript, as_pronounced, script_of
 
 if TYPE_CHECKING:
-    from text2unit.speller import Spelling, TextSpeller
+    from text2unit.text_to_units import SentenceUnits, TextToUnits
 
 
-__getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
+__getattr__ = names_from(__name__, dict.fromkeys(("SentenceUnits", "TextToUnits"), "text2unit.text_to_units"))
 
 _SPELT = NoteKind("spelt_out", "spelt letter by letter: {words}; write them in Hangul where they are read otherwise")
 
@@ -53,13 +53,13 @@ def given_script(
 def warn_of_script(script: SpokenScript) -> None:
     """Say what of a text is not said, and what is spelt letter by letter."""
     if script.left_out:
-        tell(left_out_note(script.left_out))
+        report_note(left_out_note(script.left_out))
     if script.spelt:
-        tell(_SPELT(words=", ".join(script.spelt)))
+        report_note(_SPELT(words=", ".join(script.spelt)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpellOptions(CommonOptions):
+class TextToUnitOptions(CommonOptions):
     """Turn text into units of the target voice."""
 
     text: str | None = positional("TEXT", default=None)
@@ -70,30 +70,30 @@ class SpellOptions(CommonOptions):
     """say the text of each entry in --lang instead; the units become JSON lines by id"""
     lang: str = flag(default="ko", metavar="LANG")
     """language of the text (default: ko)"""
-    text2unit_path: Path = flag(file=Input("the speller"))
-    """a speller, text2unit.safetensors"""
+    text2unit_path: Path = flag(file=Input("the text-to-unit model"))
+    """a text-to-unit model, text2unit.safetensors"""
     out_unit_path: Path = flag(file=Output("the output unit file"))
     """the units, one line"""
 
 
-def _work(options: SpellOptions) -> int:
+def _work(options: TextToUnitOptions) -> int:
     out, path = options.out_unit_path, options.text2unit_path
     if options.manifest is not None:
-        return _say_manifest(options.manifest, options)
+        return _write_manifest_units(options.manifest, options)
     script = given_script(options.text, options.text_path, options.lang)
     with loading():
-        from text2unit.speller import TextSpeller, join
+        from text2unit.text_to_units import TextToUnits, join
 
-    speller = TextSpeller.from_checkpoint(path, options.device, options.precision)
+    text_to_unit = TextToUnits.from_checkpoint(path, options.device, options.precision)
     with bars(options.quiet) as progress:
-        spoken = list(track(speller.spell(script.sentences, options.lang), "text", progress, len(script.sentences)))
-    units = join(spoken, speller.silence)
+        spoken = list(track(text_to_unit.predict(script.sentences, options.lang), "text", progress, len(script.sentences)))
+    units = join(spoken, text_to_unit.silence)
     write_unit_file(out, units.ids)
     LOG.info("%s: %s of %s", out, several(len(units), "unit"), several(len(spoken), "sentence"))
     return 0
 
 
-def _say_manifest(manifest: Path, options: SpellOptions) -> int:
+def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
     """Write the units of a manifest's texts; those that cannot be said are named and left out, and the exit code says so."""
     if options.text is not None or options.text_path is not None:
         raise UsageError("a text and --manifest are both given", expected="one of them")
@@ -102,15 +102,15 @@ def _say_manifest(manifest: Path, options: SpellOptions) -> int:
     if not entries:
         raise InputError("no entry is in the language", path=manifest, expected=f"entries in {options.lang}")
     with loading():
-        from text2unit.speller import TextSpeller
+        from text2unit.text_to_units import TextToUnits
 
-    speller = TextSpeller.from_checkpoint(options.text2unit_path, options.device, options.precision)
-    speller.require_language(options.lang)
+    text_to_unit = TextToUnits.from_checkpoint(options.text2unit_path, options.device, options.precision)
+    text_to_unit.require_language(options.lang)
     rows, unsaid = list[UnitRow](), list[str]()
     with bars(options.quiet) as progress:
         for entry in track(entries, "text", progress, len(entries)):
             try:
-                rows.append(UnitRow(entry.id, speller.units_of(entry.text, options.lang), {}))
+                rows.append(UnitRow(entry.id, text_to_unit.units_of(entry.text, options.lang), {}))
             except InputError as error:
                 unsaid.append(f"{entry.id} ({error.what})")
     leave_out(unsaid, "text", "that cannot be said", manifest, True, "")
@@ -132,10 +132,10 @@ def _from_stdin() -> str:
         raise InputError("this is no text", path="standard input", expected="UTF-8", found=found) from error
 
 
-__all__ = ["Spelling", "TextSpeller", "build_parser", "given_script", "main", "warn_of_script"]
+__all__ = ["SentenceUnits", "TextToUnits", "build_parser", "given_script", "main", "warn_of_script"]
 
 
-_COMMAND = Command(SpellOptions, "text2unit", _work)
+_COMMAND = Command(TextToUnitOptions, "text2unit", _work)
 build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":

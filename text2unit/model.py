@@ -1,4 +1,4 @@
-"""The networks of a speller, its sizes, and the letters that it reads.
+"""The networks of a text-to-unit model, its sizes, and the letters that it reads.
 
 The small one does connectionist temporal classification (CTC) over some places for each letter. The one for many units has
 letters with durations, every step of 20 ms with its unit, and an alignment learnt on the way: text and units by frames are
@@ -49,13 +49,13 @@ def letters_of(said: str, alphabet: str = "ko") -> Ids:
 
 CTC, ALIGNED = "ctc", "aligned"
 NETWORKS = (CTC, ALIGNED)
-_OWNER = "the speller"
+_OWNER = "the text-to-unit model"
 _MOST = {"num_units": 1 << 20, "width": 1 << 14, "kernel": 255, "layers": 100, "decoder_layers": 100, "places": 32, "heads": 256}
 
 
 @dataclass(frozen=True)
-class SpellerConfig:
-    """Sizes of a speller's network.
+class TextToUnitConfig:
+    """Sizes of a text-to-unit model's network.
 
     network: `ctc`: each letter has `places`, each of which holds a unit or none (CTC); small, units without durations, for units
     that are nearly phones. `aligned`: letters get durations, and every step of 20 ms its unit; for units by the hundred, such as
@@ -99,25 +99,25 @@ class SpellerConfig:
         return asdict(self) | {"symbols": "".join(ALPHABETS[self.alphabet])}
 
 
-def read_speller_config(config: Mapping[str, Any], path: Path) -> SpellerConfig:
+def read_text_to_unit_config(config: Mapping[str, Any], path: Path) -> TextToUnitConfig:
     """Read the sizes from a checkpoint's configuration. Raises CheckpointError naming what cannot be used."""
     stored = config.get("model")
     if not isinstance(stored, Mapping):
-        raise CheckpointError("the configuration of a speller is incomplete", path=path, expected="model")
+        raise CheckpointError("the configuration of a text-to-unit model is incomplete", path=path, expected="model")
     alphabet = next((name for name, symbols in ALPHABETS.items() if stored.get("symbols") == "".join(symbols)), None)
     if alphabet is None:
         raise CheckpointError(
-            "the speller reads other letters than these", path=path, expected=f"those of {' or '.join(ALPHABETS)}"
+            "the text-to-unit model reads other letters than these", path=path, expected=f"those of {' or '.join(ALPHABETS)}"
         )
-    plain = SpellerConfig()
+    plain = TextToUnitConfig()
     sizes = {name: read_setting(stored, name, getattr(plain, name), _OWNER, path, (0, most)) for name, most in _MOST.items()}
     dropout = read_setting(stored, "dropout", plain.dropout, _OWNER, path)
     pronounced = stored.get("pronounced", plain.pronounced)  # checkpoints of before it was there read what is written
     if not isinstance(pronounced, bool):
-        raise CheckpointError('"pronounced" of the speller is true or false', path=path, found=pronounced)
-    read = SpellerConfig(network=str(stored.get("network")), dropout=dropout, pronounced=pronounced, alphabet=alphabet, **sizes)
+        raise CheckpointError('"pronounced" of the text-to-unit model is true or false', path=path, found=pronounced)
+    read = TextToUnitConfig(network=str(stored.get("network")), dropout=dropout, pronounced=pronounced, alphabet=alphabet, **sizes)
     if misfit := read.misfit():
-        raise CheckpointError("the speller's sizes cannot be used", path=path, found=misfit)
+        raise CheckpointError("the text-to-unit model's sizes cannot be used", path=path, found=misfit)
     return read
 
 
@@ -148,7 +148,7 @@ class SelfAttention(nn.Module):
 class TextLayer(nn.Module):
     """A convolution over time and, where there are heads, self-attention before it; both add to what they are given."""
 
-    def __init__(self, config: SpellerConfig) -> None:
+    def __init__(self, config: TextToUnitConfig) -> None:
         super().__init__()
         self.attention = SelfAttention(config.width, config.heads, config.dropout) if config.heads else None
         self.norm = nn.LayerNorm(config.width)
@@ -166,7 +166,7 @@ class TextLayer(nn.Module):
 class Stack(nn.Module):
     """Layers and a norm behind them."""
 
-    def __init__(self, config: SpellerConfig, layers: int) -> None:
+    def __init__(self, config: TextToUnitConfig, layers: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(layers))
         self.norm = nn.LayerNorm(config.width)
@@ -186,10 +186,10 @@ class CtcPath(NamedTuple):
     score: float
 
 
-class CtcSpeller(nn.Module):
+class CtcTextToUnit(nn.Module):
     """Letters to log-probabilities of each unit, or none, at each of their places."""
 
-    def __init__(self, config: SpellerConfig) -> None:
+    def __init__(self, config: TextToUnitConfig) -> None:
         super().__init__()
         self.config = config
         self.letters = nn.Embedding(1 + len(ALPHABETS[config.alphabet]), config.width, padding_idx=PADDING)
@@ -286,7 +286,7 @@ class Training(NamedTuple):
 class Aligner(nn.Module):
     """How near each letter is to each step: the part that only training needs."""
 
-    def __init__(self, config: SpellerConfig) -> None:
+    def __init__(self, config: TextToUnitConfig) -> None:
         super().__init__()
         self.units = nn.Embedding(config.num_units, config.width)
         self.of_units = nn.Sequential(
@@ -309,10 +309,10 @@ class Aligner(nn.Module):
         return torch.log_softmax(near, dim=-1) + prior
 
 
-class AlignedSpeller(nn.Module):
+class AlignedTextToUnit(nn.Module):
     """Letters to durations, and to a unit every 20 ms."""
 
-    def __init__(self, config: SpellerConfig, with_aligner: bool = False) -> None:
+    def __init__(self, config: TextToUnitConfig, with_aligner: bool = False) -> None:
         """with_aligner: as training needs it; a checkpoint has none."""
         super().__init__()
         self.config = config
@@ -379,9 +379,9 @@ def aligned_duration_loss(log_durations: Tensor, durations: Tensor, lengths: Ten
     return F.mse_loss(log_durations[mask], durations[mask].float().log1p())
 
 
-Network = CtcSpeller | AlignedSpeller
+Network = CtcTextToUnit | AlignedTextToUnit
 
 
-def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:
+def network_of(config: TextToUnitConfig, with_aligner: bool = False) -> Network:
     """Return the network of some sizes. with_aligner: as training needs it."""
-    return CtcSpeller(config) if config.network == CTC else AlignedSpeller(config, with_aligner)
+    return CtcTextToUnit(config) if config.network == CTC else AlignedTextToUnit(config, with_aligner)

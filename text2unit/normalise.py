@@ -65,7 +65,7 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     return WrittenOut(said, tuple(dict.fromkeys(spelt)))
 
 
-def noun_as_said(noun: str) -> str:
+def noun_reading(noun: str) -> str:
     """Return a word as it is said, where the particle behind it goes by that. Raises InputError for one that nobody can say."""
     return noun if is_syllable(noun[-1:]) else written_out(noun).text
 
@@ -78,7 +78,7 @@ def with_particles(text: str) -> str:
     done = ""
     for piece, pair in parted(marked(text)):
         done += piece
-        done += fitting(pair, noun_as_said(" ".join(done.split()[-_WORDS_OF_NOUN:]))) if pair else ""
+        done += fitting(pair, noun_reading(" ".join(done.split()[-_WORDS_OF_NOUN:]))) if pair else ""
     return done
 
 

@@ -17,7 +17,7 @@ from text2unit.cleaning import clean_text, without_pictures
 from text2unit.english import read_english
 from text2unit.korean.particles import PAIR_OF, fitting
 from text2unit.korean.signs import require_readable, unreadable
-from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_as_said, written_out
+from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_reading, written_out
 
 LANGUAGES = ("ko", "en")
 """Languages that have a text front end."""
@@ -152,7 +152,7 @@ def _alone(word: str) -> str:
 def with_fitting_particles(text: str, noun: str) -> str:
     """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
     try:
-        said = noun_as_said(noun)
+        said = noun_reading(noun)
     except InputError:
         return text
     return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)

@@ -1,10 +1,10 @@
-"""The stage of the speller: its kind of checkpoint; our own files are its only ones."""
+"""The text-to-unit stage: its kind of checkpoint; it has our own files only."""
 
 from avcore.checkpoints.stages import Stage
 
-SPELLER = Stage(
-    kind="speller",
-    file="speller.safetensors",
+TEXT2UNIT = Stage(
+    kind="text-to-unit model",
+    file="text_to_unit.safetensors",
     recognises=lambda names: "letters.weight" in names,
     name="text2unit",
     flag="--text2unit-path",
@@ -12,4 +12,4 @@ SPELLER = Stage(
     needed=("model", "languages"),
     by_language=True,
 )
-STAGE = SPELLER
+STAGE = TEXT2UNIT

@@ -1,4 +1,4 @@
-"""Train a speller, text to units, and write it as a checkpoint.
+"""Train a text-to-unit model, text to units, and write it as a checkpoint.
 
     python -m text2unit.train data.train=train.jsonl data.units=units.jsonl run_dir=runs/say           # small, CTC
     python -m text2unit.train --config text2unit/aligned data.train=... data.units=...                 # for units by the hundred
@@ -19,18 +19,18 @@ from avcore.errors import CheckpointError
 from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
-from text2unit.model import network_of, read_speller_config
-from text2unit.speller import TextSpeller
-from text2unit.stage import SPELLER
-from text2unit.training.config import SpellerRunConfig
+from text2unit.model import network_of, read_text_to_unit_config
+from text2unit.stage import TEXT2UNIT
+from text2unit.text_to_units import TextToUnits
+from text2unit.training.config import TextToUnitTrainConfig
 from text2unit.training.corpus import read_text_corpus
-from text2unit.training.task import NETWORK, RUN_KIND, SpellerTask
+from text2unit.training.task import NETWORK, RUN_KIND, TextToUnitTask
 
 _ALIGNER = "aligner."
 """What only training needs."""
 
 
-def make_task(config: SpellerRunConfig) -> SpellerTask:
+def make_task(config: TextToUnitTrainConfig) -> TextToUnitTask:
     """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
     corpus = read_text_corpus(config)
     sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
@@ -38,25 +38,29 @@ def make_task(config: SpellerRunConfig) -> SpellerTask:
     network = network_of(sizes, with_aligner=True)
     if config.init:
         # The aligner, which a checkpoint has not, starts anew.
-        checkpoint = read_checkpoint(config.init, SPELLER)
-        stored = read_speller_config(checkpoint.config, checkpoint.path)
+        checkpoint = read_checkpoint(config.init, TEXT2UNIT)
+        stored = read_text_to_unit_config(checkpoint.config, checkpoint.path)
         if replace(stored, dropout=sizes.dropout) != sizes:
-            raise CheckpointError("the speller to start from has other sizes", path=config.init, expected=sizes, found=stored)
-        require_same_vocabulary(corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the speller {config.init}")
+            raise CheckpointError(
+                "the text-to-unit model to start from has other sizes", path=config.init, expected=sizes, found=stored
+            )
+        require_same_vocabulary(
+            corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the text-to-unit model {config.init}"
+        )
         own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
         load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
-    return SpellerTask(config, corpus, network)
+    return TextToUnitTask(config, corpus, network)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    purpose = "Train a speller, text to units; `export` writes it as a checkpoint."
+    purpose = "Train a text-to-unit model, text to units; `export` writes it as a checkpoint."
     others = {"export": _export}
-    return train_of(SpellerRunConfig, make_task, "text2unit/train", "text2unit.train", purpose, argv, others)
+    return train_of(TextToUnitTrainConfig, make_task, "text2unit/train", "text2unit.train", purpose, argv, others)
 
 
-def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
-    """Write the speller of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
+def export_text_to_unit(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
+    """Write the text-to-unit model of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
 
     eight_bits: its weights in a quarter of their room. Raises CheckpointError for another file, UsageError for another suffix.
     """
@@ -71,15 +75,15 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
         "trained": {"steps": int(state["position"]["step"])},
     }
     tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
-    path = write_checkpoint(out_path, SPELLER, config, tensors, eight_bits)
-    TextSpeller.from_checkpoint(path)  # proof that it can be read and fits
+    path = write_checkpoint(out_path, TEXT2UNIT, config, tensors, eight_bits)
+    TextToUnits.from_checkpoint(path)  # proof that it can be read and fits
     return path
 
 
 def _export(argv: Sequence[str]) -> int:
-    parser = export_parser("export_text2unit", "Write the speller of a training run as a checkpoint.")
+    parser = export_parser("export_text2unit", "Write the text-to-unit model of a training run as a checkpoint.")
     parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
-    return run_export(parser, export_speller, argv)
+    return run_export(parser, export_text_to_unit, argv)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Rendering: the pictures of a schedule, with lips that move to what is said, and the sound with them, as streams.
 
-A schedule is a stream of `Shown`: which picture is seen when, whose face is in it, and what that face says then. `drawn` moves
+A schedule is a stream of `OutputFrame`: which frame is seen when, whose face is in it, and what that face says. `drawn` moves
 the lips, whatever the schedule; `write_in_step` writes pictures and sound. Nothing here grows with the length of a video.
 """
 
@@ -23,8 +23,8 @@ from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.media.source import Part, Patch, StoredPicture
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
-from unit2av.lipsync import LipSync, Said, Scene
-from unit2av.lipsync.backend import LipSyncChoice, Opening, settled
+from unit2av.lipsync import LipSync, Scene, SpokenUnits
+from unit2av.lipsync.backend import LipSyncChoice, Opening, resolve_backend
 from unit2av.lipsync.patches import Paste
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
@@ -75,7 +75,7 @@ class Talk:
     codes: Any
 
 
-class Shown(NamedTuple):
+class OutputFrame(NamedTuple):
     """A picture of the output. time: when it is shown (s). talk: the utterance that it belongs to. patch: what is drawn into a
     picture as it is stored, None = nothing."""
 
@@ -105,10 +105,10 @@ FaceOf = Callable[[Picture], FaceToDraw]
 """The face to draw in a picture of the footage."""
 
 
-def steady(pictures: Iterable[Picture], rate: Fraction | int, talk: Talk, face_of: FaceOf, first: int = 0) -> Iterator[Shown]:
+def steady(pictures: Iterable[Picture], rate: Fraction | int, talk: Talk, face_of: FaceOf, first: int = 0) -> Iterator[OutputFrame]:
     """Show pictures one after another at a rate (Hz), from number `first` of the output on, all of them of one talk."""
     for number, picture in enumerate(pictures, first):
-        yield Shown(picture, frames_to_seconds(number, rate), talk, face_of(picture))
+        yield OutputFrame(picture, frames_to_seconds(number, rate), talk, face_of(picture))
 
 
 def faces_by_index(mouths: MouthsToDraw) -> FaceOf:
@@ -142,11 +142,11 @@ def opened_lip_sync(
     """
     paste, upper = (paste_face_hard, 0.0) if choice.is_hard else (soft_paste, UPPER)
     opening = Opening(renderer, drawn_by, device, precision, batch_size, paste, upper)
-    with settled(choice, renderer).open(choice, opening) as mouth:
+    with resolve_backend(choice, renderer).open(choice, opening) as mouth:
         yield mouth
 
 
-def drawn(lips: LipSync, shown: Iterable[Shown]) -> Iterator[Shown]:
+def drawn(lips: LipSync, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
     """Yield the pictures as they are shown, those of a talk with its lips; all others are passed on untouched.
 
     Pictures of a talk follow one another. What a backend learns of a face it learns anew in each talk, so that a talk is drawn
@@ -159,8 +159,8 @@ def drawn(lips: LipSync, shown: Iterable[Shown]) -> Iterator[Shown]:
             yield from _talking(lips, talk, group)
 
 
-def _talking(lips: LipSync, talk: Talk, shown: Iterable[Shown]) -> Iterator[Shown]:
-    waiting = deque[tuple[Shown, _View]]()
+def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
+    waiting = deque[tuple[OutputFrame, _View]]()
     """What the backend has read and not given back, as it looks ahead, and what of it was to be drawn on."""
 
     def scenes() -> Iterator[Scene]:
@@ -181,7 +181,7 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[Shown]) -> Iterator[Show
             yield one._replace(patch=Patch(rgb, view.around, view.place))
 
 
-def counted(shown: Iterable[Shown], reasons: Counter[int]) -> Generator[Shown, None, None]:
+def counted(shown: Iterable[OutputFrame], reasons: Counter[int]) -> Generator[OutputFrame, None, None]:
     """Yield pictures as they come; count why each was left as it is, or that it was not."""
     for one in shown:
         reasons[int(one.face.reason)] += 1
@@ -199,7 +199,7 @@ class _View(NamedTuple):
     place: Part = _NO_PART
 
 
-def _view(lips: LipSync, one: Shown) -> _View:
+def _view(lips: LipSync, one: OutputFrame) -> _View:
     """Return all of a picture that is decoded, and for a backend that needs it, else what of it lies close to the box."""
     picture, box = one.picture, one.face.box
     if isinstance(picture, Picture):
@@ -254,22 +254,22 @@ def num_pictures_for(units: Units) -> int:
     return max(units_to_frames(units.num_steps), 1)
 
 
-def said_to_and_fro(
+def ping_pong_frames(
     lips: LipSync, units: Units, sound: Iterable[Samples], source: PictureSource, face_of: FaceOf
-) -> tuple[Iterator[Shown], SoundFeed]:
+) -> tuple[Iterator[OutputFrame], SoundFeed]:
     """Return a clip's own pictures, to and fro for as long as units are said (as published), and the sound.
 
     sound: float32 [S] in pieces; it is made first for a backend that listens to it.
     """
-    said = Said(units)
+    said = SpokenUnits(units)
     if lips.needs_sound:
         sound = list(sound)
-        said = Said(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
+        said = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
     footage = source.pingpong(num_pictures_for(units), among=source.own)
     return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(said)), face_of), SoundFeed(sound)
 
 
-def indices_to_and_fro(source: PictureSource, units: Units) -> list[int]:
+def ping_pong_indices(source: PictureSource, units: Units) -> list[int]:
     """Return the index of each of these pictures, as `Picture.index`."""
     own = source.own
     return [own[pingpong(step, len(own))] for step in range(num_pictures_for(units))]

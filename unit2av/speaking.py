@@ -19,23 +19,23 @@ from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech, write_speech
 from avcore.media.writer import synthetic_comment
-from avcore.notes import several, tell
+from avcore.notes import report_note, several
 from avcore.progress import Progress, bars, track
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
 from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
-from unit2av.lipsync.backend import settled
+from unit2av.lipsync.backend import resolve_backend
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 from unit2av.rendering import (
     Reason,
     counted,
     drawn,
     faces_by_index,
-    indices_to_and_fro,
     opened_lip_sync,
-    said_to_and_fro,
+    ping_pong_frames,
+    ping_pong_indices,
     write_in_step,
 )
 from unit2av.speaker import encoder_for, read_voice
@@ -107,7 +107,7 @@ class _Models:
 def speak_and_draw(options: RenderOptions) -> None:
     """Say and show the units of a file as published. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    settled(options.lips, checkpoint)
+    resolve_backend(options.lips, checkpoint)
     out = options.out
     source = PictureSource(select_tracks(options.video))
     models = _load(options, checkpoint)
@@ -119,7 +119,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     )  # fmt: skip
     units = timed_units(options, models.vocoder)
     speaker = _voice(options, source, models.vocoder)
-    order = indices_to_and_fro(source, units)
+    order = ping_pong_indices(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
@@ -127,16 +127,16 @@ def speak_and_draw(options: RenderOptions) -> None:
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
-            shown, sound = said_to_and_fro(mouth, units, speech, source, faces_by_index(mouths))
+            shown, sound = ping_pong_frames(mouth, units, speech, source, faces_by_index(mouths))
             moved = counted(drawn(mouth, shown), counts)
             write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces, num_hidden = sum(mouths.boxes[index] is not None for index in order), counts[Reason.HIDDEN]
     if num_hidden:
-        tell(MOUTH_HIDDEN(count=num_hidden, total=total), source.path)
+        report_note(MOUTH_HIDDEN(count=num_hidden, total=total), source.path)
     if mouths.note is not None:
-        tell(mouths.note, source.path)
+        report_note(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)

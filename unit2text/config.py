@@ -1,4 +1,4 @@
-"""Sizes of a text reader, read from its checkpoint."""
+"""Sizes of a unit-to-text model, read from its checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError
 from unit2text.stage import LIPS, TAKES
 
-OWNER = "the text reader"
+OWNER = "the unit-to-text model"
 PUBLISHED_LANGUAGES = ("en", "it", "fr", "es", "pt")
 """Of the published reader, in the order of the rows of its language table."""
 FIRST_START = 1000
@@ -74,8 +74,8 @@ class LipConfig:
 
 
 @dataclass(frozen=True)
-class ReaderConfig:
-    """Sizes of a text reader.
+class UnitToTextConfig:
+    """Sizes of a unit-to-text model.
 
     takes: one of unit2text.stage.TAKES. num_rows: of the text vocabulary. languages: in the order of their rows;
     starts: the row that a text in each begins with. unit_rows, sound_rows: of the tables of units, 0 = there is none. lips: None
@@ -104,7 +104,7 @@ class ReaderConfig:
         return self.starts[self.languages.index(language)]
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, av_hubert: str | Path | None = None) -> "ReaderConfig":
+    def from_checkpoint(cls, checkpoint: Checkpoint, av_hubert: str | Path | None = None) -> "UnitToTextConfig":
         """Read sizes off the tensors, and what they do not tell from the stored settings.
 
         av_hubert: the file that says how many heads the lip encoder has, where the checkpoint does not; None = `mavhubert.pt`
@@ -113,14 +113,16 @@ class ReaderConfig:
         settings = _section(checkpoint, "model")
         takes = checkpoint.config.get("takes")
         if takes not in TAKES:
-            raise CheckpointError("the text reader does not say what it reads", path=checkpoint.path, expected=TAKES, found=takes)
+            raise CheckpointError(
+                "the unit-to-text model does not say what it reads", path=checkpoint.path, expected=TAKES, found=takes
+            )
         for name, required in _REQUIRED.items():
             _require(settings, name, required, checkpoint.path)
         prefix = "unit_encoder.w2v_model" if takes == LIPS else "encoder.w2v_model"
         num_rows, dim = shape_of(checkpoint, "decoder.embed_tokens.weight", 2)
         if not len(_symbols(checkpoint)) == num_rows:
             raise CheckpointError(
-                "the dictionary does not fit the text reader's table",
+                "the dictionary does not fit the unit-to-text model's table",
                 path=checkpoint.path,
                 expected=f"{num_rows} symbols",
                 found=len(_symbols(checkpoint)),
@@ -148,7 +150,7 @@ def shape_of(checkpoint: Checkpoint, key: str, axes: int) -> tuple[int, ...]:
     if tensor is None or tensor.dim() != axes or not tensor.numel():
         found = "none" if tensor is None else list(tensor.shape)
         raise CheckpointError(
-            "a tensor of the text reader is missing", path=checkpoint.path, expected=f"{key} with {axes} axes", found=found
+            "a tensor of the unit-to-text model is missing", path=checkpoint.path, expected=f"{key} with {axes} axes", found=found
         )
     return tuple(tensor.shape)
 
@@ -156,21 +158,23 @@ def shape_of(checkpoint: Checkpoint, key: str, axes: int) -> tuple[int, ...]:
 def _section(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
     section = checkpoint.config.get(name)
     if not isinstance(section, Mapping):
-        raise CheckpointError(f"the text reader's config has no section '{name}'", path=checkpoint.path)
+        raise CheckpointError(f"the unit-to-text model's config has no section '{name}'", path=checkpoint.path)
     return section
 
 
 def _require(settings: Mapping[str, Any], name: str, required: object, path: Path) -> None:
     if settings.get(name, required) != required:
         raise CheckpointError(
-            f"the text reader's option {name} is not supported", path=path, expected=required, found=settings[name]
+            f"the unit-to-text model's option {name} is not supported", path=path, expected=required, found=settings[name]
         )
 
 
 def _symbols(checkpoint: Checkpoint) -> Sequence[str]:
     symbols = checkpoint.config.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-        raise CheckpointError("the text reader's dictionary cannot be read", path=checkpoint.path, expected="a list of symbols")
+        raise CheckpointError(
+            "the unit-to-text model's dictionary cannot be read", path=checkpoint.path, expected="a list of symbols"
+        )
     return symbols
 
 
@@ -185,7 +189,7 @@ def _languages(checkpoint: Checkpoint, num_rows: int) -> tuple[tuple[str, ...], 
     )
     if not is_read or len(stored) != rows:
         raise CheckpointError(
-            "the text reader's languages do not fit its tables",
+            "the unit-to-text model's languages do not fit its tables",
             path=checkpoint.path,
             expected=f"{rows} languages with start tokens below {num_rows}",
             found=str(stored)[:80],
@@ -209,7 +213,7 @@ def _stack(checkpoint: Checkpoint, prefix: str, dim: int, heads: int, is_norm_fi
     width, in_group, taps = shape_of(checkpoint, f"{prefix}.pos_conv.0.weight_v", 3)
     if width != dim or dim % heads or dim % in_group:
         raise CheckpointError(
-            "the text reader's widths do not fit",
+            "the unit-to-text model's widths do not fit",
             path=checkpoint.path,
             expected=f"{prefix} of width {dim} with {heads} heads",
             found=f"width {width}, {in_group} channels a group",
@@ -230,7 +234,7 @@ def _decoder(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any]) -> L
     heads = read_setting(settings, "decoder_attention_heads", 8, OWNER, checkpoint.path, (1, _MOST))
     if dim % heads:
         raise CheckpointError(
-            "the number of heads of the text reader's decoder does not divide its width",
+            "the number of heads of the unit-to-text model's decoder does not divide its width",
             path=checkpoint.path,
             expected=f"a divisor of {dim}",
             found=heads,

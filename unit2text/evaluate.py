@@ -27,14 +27,14 @@ from unit2text.stage import LIPS, UNITS
 from unit2text.text import VERSION, Count, character_errors, normalise_for_reading, word_errors
 
 if TYPE_CHECKING:
-    from unit2text.reader import UnitReader
+    from unit2text.unit_reader import UnitReader
 
 _ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(CommonOptions):
-    """Word and character error rates of a text reader."""
+    """Word and character error rates of a unit-to-text model."""
 
     manifest: Path = positional("MANIFEST", file=Input("the manifest"))
     """JSON lines with id, text, language; for readers of lips, lips too"""
@@ -42,8 +42,8 @@ class EvaluateOptions(CommonOptions):
     """units by id: JSON lines or a folder of unit files"""
     frame_level: bool = flag(default=False)
     """units without durations are one id every 20 ms"""
-    unit2text_path: Path = flag(file=Input("the text reader"))
-    """text reader: our own, or finetuned.pt"""
+    unit2text_path: Path = flag(file=Input("the unit-to-text model"))
+    """unit-to-text model: our own, or finetuned.pt"""
     raw: bool = flag(default=False)
     """compare texts as they are, only lower-case, as the published script does"""
     out: Path | None = flag(default=None, file=Output("the figures"))
@@ -78,7 +78,7 @@ def compare_texts(reference: str, found: str, is_raw: bool = False) -> tuple[Cou
 def _work(options: EvaluateOptions) -> None:
     manifest = read_manifest(options.manifest)
     with loading():
-        from unit2text.reader import UnitReader
+        from unit2text.unit_reader import UnitReader
 
     reader = UnitReader.from_checkpoint(options.unit2text_path, options.device, options.precision)
     if reader.takes not in (UNITS, LIPS):
@@ -114,7 +114,7 @@ def _material(manifest: Manifest, reader: "UnitReader", options: EvaluateOptions
         sources = {name: _lips_of(manifest, known[name]) for name in has}
     else:
         if options.units is None:
-            raise UsageError("this text reader reads units", expected="--units PATH")
+            raise UsageError("this unit-to-text model reads units", expected="--units PATH")
         rows = (row for row in iter_units(options.units) if row.id in known)
         sources = {row.id: partial(copy, timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
     lacking = [entry.id for entry in manifest.entries if entry.id not in sources]

@@ -10,16 +10,16 @@ from avcore.errors import UsageError
 from avcore.files import Input, Output, write_text
 from avcore.flags import Command, CommonOptions, flag
 from avcore.loading import loading, names_from
-from avcore.notes import NoteKind, print_text, several, tell
+from avcore.notes import NoteKind, print_text, report_note, several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file
 from unit2text.stage import LIPS, UNITS
 
 if TYPE_CHECKING:
-    from unit2text.reader import LipUnits, Said, UnitReader
     from unit2text.search import ReadOptions
+    from unit2text.unit_reader import LipUnits, Said, UnitReader
 
-_HOMES = {"UnitReader": "unit2text.reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.reader"}
+_HOMES = {"UnitReader": "unit2text.unit_reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.unit_reader"}
 
 __getattr__ = names_from(__name__, _HOMES)
 
@@ -36,8 +36,8 @@ class ReadTextOptions(CommonOptions):
     """a video of a mouth, for finetuned.pt and its like"""
     out_text_path: Path | None = flag(default=None, file=Output("the text"))
     """text file to write (default: it is printed)"""
-    unit2text_path: Path = flag(file=Input("the text reader"))
-    """text reader: our own, or finetuned.pt"""
+    unit2text_path: Path = flag(file=Input("the unit-to-text model"))
+    """unit-to-text model: our own, or finetuned.pt"""
     mavhubert_path: Path | None = flag(default=None, file=Input("mavhubert.pt"))
     """mavhubert.pt, if it does not lie beside finetuned.pt"""
     lang: str | None = flag(default=None)
@@ -55,7 +55,7 @@ class ReadTextOptions(CommonOptions):
 
 def _work(options: ReadTextOptions) -> None:
     with loading():
-        from unit2text.reader import UnitReader
+        from unit2text.unit_reader import UnitReader
 
     reader = UnitReader.from_checkpoint(options.unit2text_path, options.device, options.precision, options.mavhubert_path)
     how = reader.default_options
@@ -73,18 +73,18 @@ def _work(options: ReadTextOptions) -> None:
     else:
         print_text("\n".join(lines))
     if found.is_cut:
-        tell(_CUT())
+        report_note(_CUT())
 
 
 def _read(options: ReadTextOptions, reader: "UnitReader") -> "Said":
     if options.in_lip_path is not None:
         if reader.takes != LIPS:
-            raise UsageError("this text reader reads no lips", expected=reader.takes, found=options.in_lip_path)
+            raise UsageError("this unit-to-text model reads no lips", expected=reader.takes, found=options.in_lip_path)
         from avcore.media import read_gray_video
 
         return read_gray_video(options.in_lip_path)
     if reader.takes != UNITS:
-        raise UsageError(f"this text reader reads {reader.takes}", expected=UNITS, found=options.in_unit_path)
+        raise UsageError(f"this unit-to-text model reads {reader.takes}", expected=UNITS, found=options.in_unit_path)
     assert options.in_unit_path is not None  # as was checked
     return Units.from_frames(read_unit_file(options.in_unit_path))
 

@@ -20,7 +20,7 @@ from avcore.decoding.layers import Decoder
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent
 from avcore.units import PAD
-from unit2text.config import EncoderConfig, LipConfig, ReaderConfig
+from unit2text.config import EncoderConfig, LipConfig, UnitToTextConfig
 from unit2text.stage import LIPS
 
 _TABLE, _OUTPUT = "decoder.embed_tokens.weight", "decoder.output_projection.weight"
@@ -106,10 +106,10 @@ class _Inside(nn.Module):
         self.w2v_model = inner
 
 
-class TextReader(nn.Module, ABC):
+class UnitToTextNetwork(nn.Module, ABC):
     """What reads text off features: the unit encoder, the decoder, and the CTC head. The subclasses bring the features."""
 
-    def __init__(self, config: ReaderConfig) -> None:
+    def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__()
         self.config = config
         self.language_embedding = nn.Embedding(len(config.languages), config.dim)
@@ -143,10 +143,10 @@ class TextReader(nn.Module, ABC):
         return cast(Tensor, self.decoder(tokens, source, encoded.attended))
 
 
-class UnitText(TextReader):
+class UnitText(UnitToTextNetwork):
     """Units to text: one table for the units that are read, and where there is one, another for those of the sound beside lips."""
 
-    def __init__(self, config: ReaderConfig) -> None:
+    def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__(config)
         self.lip_unit_embedding = nn.Embedding(config.unit_rows, config.dim, 0)
         if config.sound_rows:
@@ -175,10 +175,10 @@ class UnitText(TextReader):
         return self.contextualise(self.embed(units, sound), languages, lengths)
 
 
-class LipText(TextReader):
+class LipText(UnitToTextNetwork):
     """Mouth video to text: AV-HuBERT's features take the place of the unit embeddings, without any layer between."""
 
-    def __init__(self, config: ReaderConfig) -> None:
+    def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__(config)
         assert config.lips is not None  # as `takes` says
         self.encoder = _Inside(LipEncoder(config.lips))
@@ -205,16 +205,18 @@ def real_steps(lengths: Sequence[int], device: torch.device) -> Tensor | None:
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 
-def load_reader(checkpoint: Checkpoint, config: ReaderConfig) -> TextReader:
+def load_unit_to_text_network(checkpoint: Checkpoint, config: UnitToTextConfig) -> UnitToTextNetwork:
     """Build the network of a checkpoint around the checkpoint's own tensors (not copied), in evaluation mode.
 
     Raises CheckpointError when they are not those of the network that the configuration describes.
     """
     with skeleton():
-        model: TextReader = LipText(config) if config.takes == LIPS else UnitText(config)
+        model: UnitToTextNetwork = LipText(config) if config.takes == LIPS else UnitText(config)
     weights = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in _UNUSED}
     if _OUTPUT in weights:
-        raise CheckpointError("the text reader's table is stored twice", path=checkpoint.path, expected=_TABLE, found=_OUTPUT)
+        raise CheckpointError(
+            "the unit-to-text model's table is stored twice", path=checkpoint.path, expected=_TABLE, found=_OUTPUT
+        )
     load_strict(model, {**weights, _OUTPUT: weights[_TABLE]}, checkpoint)
     model.share_table()
     return model.eval()

@@ -23,7 +23,7 @@ from avcore.decoding.beam_search import IncrementalDecoder, join_sources
 from avcore.decoding.beam_search import search as search_beams
 from avcore.errors import UsageError
 from avcore.units import BEGIN, END, PAD, Ids
-from unit2text.model import TextReader
+from unit2text.model import UnitToTextNetwork
 
 BLANK_ROW = BEGIN
 """CTC's blank is the row of `<s>`."""
@@ -60,10 +60,10 @@ def align(log_probs: Tensor, rows: Ids) -> list[Span]:
     log_probs: float of shape [time, row], at least one step; rows: int64 [N]. Where there are too few steps for a path, rows
     share them evenly.
     """
-    is_said = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
-    spans = iter(_spans(log_probs, rows[is_said]))
+    is_speech = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
+    spans = iter(_spans(log_probs, rows[is_speech]))
     found: list[Span] = []
-    for said in is_said:
+    for said in is_speech:
         last = found[-1].last if found else 0
         found.append(next(spans) if said else Span(last, last, 1.0))
     return found
@@ -122,7 +122,7 @@ class _Texts(NamedTuple):
 
 @torch.inference_mode()
 def search_together(
-    model: TextReader,
+    model: UnitToTextNetwork,
     encoded: Tensor,
     log_probs: Tensor,
     start_and_end: tuple[int, int],
@@ -258,7 +258,7 @@ class ReadOptions:
 
 @torch.inference_mode()
 def hypotheses(
-    model: TextReader,
+    model: UnitToTextNetwork,
     encoded: Sequence[Tensor],
     starts: Sequence[int],
     options: ReadOptions,
@@ -272,7 +272,9 @@ def hypotheses(
     """
     settings, widest = options.search, model.config.num_rows - len(marks) - 2
     if settings.beam > widest:
-        raise UsageError("the beam is wider than the text reader's dictionary", expected=f"{widest} at most", found=settings.beam)
+        raise UsageError(
+            "the beam is wider than the unit-to-text model's dictionary", expected=f"{widest} at most", found=settings.beam
+        )
     suppressed = marks if options.suppress_marks else ()
     rules = [
         SearchRules(
@@ -285,7 +287,7 @@ def hypotheses(
 
 @torch.inference_mode()
 def find_text(
-    model: TextReader, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
+    model: UnitToTextNetwork, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
 ) -> Found | None:
     """Return the text of one clip; None where the network gives no finite scores.
 

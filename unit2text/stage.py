@@ -1,4 +1,4 @@
-"""The stage of the text reader: its kind of checkpoint, what it takes, and its files.
+"""The stage of the unit-to-text model: its kind of checkpoint, what it takes, and its files.
 
 Published are two layouts of fairseq trainer files (multilingual visual speech recognition pre-trained on units): `utut_seq2seq`
 reads mouth video, `utut_model` units of lips. Both keep their dictionary and the SentencePiece model among their task's state.
@@ -25,14 +25,14 @@ _LIP_PREFIX = "unit_encoder.w2v_model."
 
 
 def takes_of(names: Iterable[object]) -> str | None:
-    """Return what the text reader with tensors of these names takes, LIPS or LIP_UNITS; None where they are of another model."""
+    """Return what a unit-to-text model with tensors of these names takes, LIPS or LIP_UNITS; None for another model."""
     known = set(map(str, names))
     if "lip_unit_embedding.weight" in known:
         return LIP_UNITS
     return LIPS if any(name.startswith(_LIP_PREFIX) for name in known) else None
 
 
-class ReaderLayout(CheckpointLayout):
+class UnitToTextLayout(CheckpointLayout):
     """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
@@ -44,7 +44,7 @@ class ReaderLayout(CheckpointLayout):
         from avcore.checkpoints.layouts import plain_config, plain_tensors
 
         tensors = plain_tensors(payload["model"], "model", path)
-        return _reader_config(payload, plain_config(payload, path), tensors, path), tensors
+        return _unit_to_text_config(payload, plain_config(payload, path), tensors, path), tensors
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
         """Those that it reads; the published ones where the file names none."""
@@ -53,8 +53,10 @@ class ReaderLayout(CheckpointLayout):
         return list(checkpoint.config.get("starts") or PUBLISHED_LANGUAGES)
 
 
-def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path) -> dict[str, Any]:
-    """Return the configuration of a published text reader: takes, task, model, symbols, tokenizer (base64 of a SentencePiece
+def _unit_to_text_config(
+    payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path
+) -> dict[str, Any]:
+    """Return the configuration of a published unit-to-text model: takes, task, model, symbols, tokenizer (base64 of a SentencePiece
     model).
 
     Raises CheckpointError where the file has no dictionary; without a tokenizer, text can be read but not written in pieces.
@@ -90,14 +92,14 @@ def _tokenizer_bytes(stored: object) -> bytes | None:
     return proto if isinstance(proto, bytes) and proto else None
 
 
-TEXT_READER = Stage(
-    kind="text reader",
-    file="text_reader.safetensors",
+UNIT2TEXT = Stage(
+    kind="unit-to-text model",
+    file="unit_to_text.safetensors",
     recognises=lambda names: takes_of(names) is not None,
     name="unit2text",
     flag="--unit2text-path",
     example="finetuned.pt",
     needed=("takes", "model", "symbols"),
-    make_layout=ReaderLayout,
+    make_layout=UnitToTextLayout,
 )
-STAGE = TEXT_READER
+STAGE = UNIT2TEXT

@@ -96,11 +96,11 @@ class TextVocabulary:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "TextVocabulary":
-        """Read what a text reader's configuration says. Raises CheckpointError for what cannot be read."""
+        """Read what a unit-to-text model's configuration says. Raises CheckpointError for what cannot be read."""
         spelling, stored = checkpoint.config.get("spelling", PIECES), checkpoint.config.get("tokenizer")
         if spelling not in (PIECES, LETTERS):
             raise CheckpointError(
-                "the text reader's spelling is unknown", path=checkpoint.path, expected=(PIECES, LETTERS), found=spelling
+                "the unit-to-text model's spelling is unknown", path=checkpoint.path, expected=(PIECES, LETTERS), found=spelling
             )
         return cls(tuple(checkpoint.config["symbols"]), spelling, None if stored is None else _decoded(stored, checkpoint.path))
 
@@ -156,7 +156,7 @@ class TextVocabulary:
     @cached_property
     def _processor(self) -> Any:
         if self.tokenizer is None:
-            raise InputError("the text reader's file has no tokenizer, so that text cannot be cut into its pieces")
+            raise InputError("the unit-to-text model's file has no tokenizer, so that text cannot be cut into its pieces")
         try:
             from sentencepiece import SentencePieceProcessor  # an extra: reading does without it
         except ModuleNotFoundError as error:
@@ -164,7 +164,7 @@ class TextVocabulary:
         try:
             return SentencePieceProcessor(model_proto=self.tokenizer)
         except RuntimeError as error:
-            raise CheckpointError("the text reader's tokenizer cannot be read", found=reason(error)) from error
+            raise CheckpointError("the unit-to-text model's tokenizer cannot be read", found=reason(error)) from error
 
 
 def letters_of_text(text: str) -> str:
@@ -183,4 +183,4 @@ def _decoded(stored: object, path: Path) -> bytes:
     try:
         return base64.b64decode(str(stored), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise CheckpointError("the text reader's tokenizer cannot be read", path=path, expected="base64") from error
+        raise CheckpointError("the unit-to-text model's tokenizer cannot be read", path=path, expected="base64") from error

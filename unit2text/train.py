@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avtrain.checkpoints import read_run, require_name
 from avtrain.entry import export_parser, run_export, train_of
-from unit2text.stage import TEXT_READER
-from unit2text.training.config import ReaderTrainConfig
+from unit2text.stage import UNIT2TEXT
+from unit2text.training.config import UnitToTextTrainConfig
 
 if TYPE_CHECKING:
     from avtrain.task import Task
 
 
-def make_task(config: ReaderTrainConfig) -> "Task":
+def make_task(config: UnitToTextTrainConfig) -> "Task":
     """Read everything that a run needs and check it."""
     from unit2text.training.task import LipTextTask, UnitTextTask
 
@@ -31,10 +31,10 @@ def make_task(config: ReaderTrainConfig) -> "Task":
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     purpose = "Train a reader of units: units in, text out. `export --help` tells how to export what was trained."
-    return train_of(ReaderTrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
+    return train_of(UnitToTextTrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
 
 
-def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
+def export_unit_to_text(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
     """Write a run's reader in our own format and return its path.
 
     eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
@@ -47,13 +47,13 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
     state = read_run(checkpoint, RUN_KIND, "unit2text.train")
     tensors = stored_tensors({name.removeprefix("model."): tensor for name, tensor in state["modules"][NETWORK].items()})
     config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
-    return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
+    return write_checkpoint(out_path, UNIT2TEXT, config, tensors, eight_bits)
 
 
 def _export(argv: Sequence[str]) -> int:
     parser = export_parser("unit2text.train export", "Write a trained reader of units in the form that reading loads.")
     parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
-    return run_export(parser, export_reader, argv)
+    return run_export(parser, export_unit_to_text, argv)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from avcore.files import Input, keep_apart, require_place
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.journal import iter_rows, write_rows
 from avcore.loading import loading, names_from
-from avcore.notes import Note, NoteKind, several, tell
+from avcore.notes import Note, NoteKind, report_note, several
 from avcore.progress import Progress, bars, silent
 from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, parse_unit_row
@@ -196,7 +196,7 @@ class ManyOutputs:
         where = self.out_path if self.out_dir is None else self.out_dir
         LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
         if self.cut:
-            tell(_CUT(count=self.cut))
+            report_note(_CUT(count=self.cut))
         return EXIT_FAILED if self.failed else None
 
     def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:
@@ -288,7 +288,7 @@ def translate_files(options: TranslateOptions) -> int | None:
     found = truncation_note(translation), outside_note(translator.readings(translation.score, translation.weakest))
     for note in (*found, None if len(translation.units) else _EMPTY()):
         if note is not None:
-            tell(note, given)
+            report_note(note, given)
     LOG.info("%s: %s from %d, score %.4f", options.out, several(len(translation.units), "unit"), len(ids), translation.score)
     return None
 

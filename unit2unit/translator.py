@@ -17,7 +17,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
 from avcore.compute.kernels import EightBits, eight_bits_beside, lay_out_all
 from avcore.compute.memory import free_memory_bytes
-from avcore.compute.threads import lanes_on, side_by_side, taken
+from avcore.compute.threads import side_by_side, taken, workers_on
 from avcore.contracts import Hypothesis, Translation, Translator, require_units
 from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.domain import Domain, DomainScore, Stretch
@@ -33,7 +33,7 @@ _ADD_KOREAN: Final = (
 _MOST_SOURCE: Final = 8
 """Times as many units as the positions that it was trained on can be translated in one piece: far beyond what makes sense, and
 still a matter of seconds; the work grows with the square."""
-_MOST_LANES: Final = 4
+_MAX_WORKERS: Final = 4
 """Each lane reads all weights at each step. 2 lanes on 2 cores are 1.7 times as fast as both cores for each product; more were not
 tried."""
 _MOST_OFFSET: Final = 100_000
@@ -73,7 +73,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
     ) -> None:
         """Wrap a loaded model; `from_checkpoint` is the usual way.
 
-        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        load: makes an equal model, see `unload`; None = this one stays in memory.
         """
         super().__init__(model, load)
         self._config = model.config
@@ -145,10 +145,10 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
         rules = [self._rules(len(one), target, settings) for one in tokens]
         model = self.model
-        num_lanes = max(min(lanes_on(model.device, _MOST_LANES), len(tokens)), 1)
+        num_workers = max(min(workers_on(model.device, _MAX_WORKERS), len(tokens)), 1)
         room = _room(model, settings.beam)
         expected = [min(rule.limit, ceil(_EXPECTED_RATIO * len(one))) for one, rule in zip(tokens, rules, strict=True)]
-        groups = _group([len(one) for one in tokens], expected, room, num_lanes)
+        groups = _group([len(one) for one in tokens], expected, room, num_workers)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
         found: dict[int, list[Hypothesis]] = {}
@@ -161,7 +161,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
                 found.update(zip(group, hypotheses, strict=True))
 
         lay_out_all(model)
-        side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_lanes, len(groups)))])
+        side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_workers, len(groups)))])
         steps.end()
         each = len(self.lengths)
         by_length = ([found[place * each + rank] for rank in range(each)] for place in range(len(sequences)))
@@ -238,13 +238,13 @@ def _room(model: UnitTransformer, beam: int) -> _Room:
     return _Room(steps, steps, None)
 
 
-def _group(lengths: Sequence[int], steps: Sequence[int], room: _Room = _ON_CPU, num_lanes: int = 1) -> list[list[int]]:
+def _group(lengths: Sequence[int], steps: Sequence[int], room: _Room = _ON_CPU, num_workers: int = 1) -> list[list[int]]:
     """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane.
 
     steps: that each is expected to take.
     """
     groups: list[list[int]] = []
-    most = min(room.sentences, ceil(len(lengths) / num_lanes))
+    most = min(room.sentences, ceil(len(lengths) / num_workers))
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []
         longest = max([steps[number], *(steps[other] for other in last)])

@@ -76,14 +76,14 @@ def _trace(total: Doubles) -> NDArray[np.int64]:
     return np.array(path)
 
 
-class Carried(NamedTuple):
+class AlignedLabels(NamedTuple):
     """Labels of a clip, int64 [N], and the sum of the distances along the alignment that they came by."""
 
     labels: Ids
     distance: float
 
 
-class _Aligned(ItemsOf[CorpusClip, Carried]):
+class _Aligned(ItemsOf[CorpusClip, AlignedLabels]):
     """Items for workers: each aligns a clip with a reference and carries the labels over."""
 
     def __init__(self, corpus: Corpus, labels: Labels) -> None:
@@ -95,11 +95,11 @@ class _Aligned(ItemsOf[CorpusClip, Carried]):
                 self._references[clip.sentence].append(number)
         self._features = lru_cache(_KEPT_REFERENCES)(self._read)
 
-    def load(self, key: Key) -> Carried:
+    def load(self, key: Key) -> AlignedLabels:
         number = key[1]
         own = self._labels.of(number)
         if len(own):
-            return Carried(own.astype(np.int64), 0.0)
+            return AlignedLabels(own.astype(np.int64), 0.0)
         clip = self.rows[number]
         references = self._references.get(clip.sentence, [])
         if not references:
@@ -109,7 +109,7 @@ class _Aligned(ItemsOf[CorpusClip, Carried]):
         for reference in references:
             labels = self._labels.of(reference).astype(np.int64)
             path, distance = warp_path(self._features(reference), rows)
-            found.append(Carried(labels[np.minimum(path, len(labels) - 1)], distance))
+            found.append(AlignedLabels(labels[np.minimum(path, len(labels) - 1)], distance))
         return min(found, key=lambda carried: carried.distance)
 
     def _read(self, number: int) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from av2unit.extractor import ARGMAX, VITERBI, Decoding, UnitExtractor, decode
+from av2unit.modality_selection import AGREEMENT_KEY, AgreementThreshold, find_threshold, quiet_units
 from av2unit.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
@@ -18,7 +19,6 @@ from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
 from av2unit.training.media import MediaReader
 from av2unit.training.start import Trained
 from av2unit.training.task import MaskedPrediction, Score, clip_scores
-from av2unit.trust import TRUST_KEY, Bound, find_bound, quiet_units
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.inference import resolve_device
 from avcore.errors import InputError, UsageError
@@ -79,8 +79,8 @@ def _best(measured: Mapping[float, Mapping[str, float]]) -> float:
     return min(measured, key=lambda penalty: measured[penalty]["uer"])
 
 
-def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> Bound | None:
-    """Store with an exported encoder the bound below which lips do not belong to a sound; see `av2unit.trust`.
+def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips: int) -> AgreementThreshold | None:
+    """Store with an exported encoder the bound below which lips do not belong to a sound; see `av2unit.modality_selection`.
 
     Returns it; None, with a warning, when the encoder cannot tell lips apart. Raises UsageError when the run has no validation
     clips.
@@ -94,12 +94,12 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
         found = list(_alone(extractor, [clips[index] for index in chosen]))
         quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])
         silence = int(np.bincount(quiet).argmax()) if len(quiet) else None
-        bound = find_bound([(heard, seen) for heard, seen, _ in found], silence)
+        bound = find_threshold([(heard, seen) for heard, seen, _ in found], silence)
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
     checkpoint = read_checkpoint(path, UNIT_ENCODER)
-    rewrite_config(checkpoint, {**checkpoint.config, TRUST_KEY: bound.to_config()})
+    rewrite_config(checkpoint, {**checkpoint.config, AGREEMENT_KEY: bound.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",
         bound.own,

@@ -92,7 +92,7 @@ class PackedModel(NamedTuple):
 
     @property
     def part(self) -> str:
-        """Its name in options and messages: `unit-encoder`, `speller.ko`."""
+        """Its name in options and messages: `unit-encoder`, `text_to_unit.ko`."""
         return self.stage.part_for(self.language)
 
 

@@ -185,11 +185,11 @@ def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> 
         bad = next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
         if bad is not None:
             raise damaged(path, f"values that are no numbers in {bad}")
-        _say_unchecked(path, path.stat().st_mtime_ns)
+        _warn_unchecked(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _say_unchecked(path: Path, _: int) -> None:
+def _warn_unchecked(path: Path, _: int) -> None:
     LOG.warning("%s: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them", path)
 
 

@@ -168,7 +168,7 @@ class Stage:
         return self.flag.lstrip("-").replace("-", "_")
 
     def part_for(self, language: str = "") -> str:
-        """Return the same for the model of a language, "" = of all of them: `speller.ko`."""
+        """Return the same for the model of a language, "" = of all of them: `text_to_unit.ko`."""
         return f"{self.part}.{language}" if language else self.part
 
     def file_for(self, language: str = "") -> str:
@@ -189,7 +189,7 @@ def stages_of(package: str) -> tuple[Stage, ...]:
     return exported if isinstance(exported, tuple) else (exported,)
 
 
-class House(Protocol):
+class StageTable(Protocol):
     """The module that lists what is installed.
 
     STAGES: the kinds of checkpoint. SHIPPED: the folder of the bundle that comes with it, whether or not it is there.
@@ -207,19 +207,19 @@ class House(Protocol):
 
 def stages() -> tuple[Stage, ...]:
     """Return all kinds that are installed; none where avcore stands alone."""
-    house = _house()
+    house = _stage_table()
     return () if house is None else house.STAGES
 
 
 def shipped_bundle() -> Path | None:
     """Return the folder of the models that come with the installation; None where none do."""
-    house = _house()
+    house = _stage_table()
     return None if house is None else house.SHIPPED
 
 
 def load_installed(stage: Stage, path: Path, how: Running) -> Any:
     """Load the model of a checkpoint by the installation's table of loaders. Raises LookupError where avcore stands alone."""
-    house = _house()
+    house = _stage_table()
     if house is None:
         raise LookupError(f"no package of this installation loads a {stage.kind}")
     return house.load(stage, path, how)
@@ -230,14 +230,14 @@ def named_model(name: str, flag: str) -> Path | None:
 
     Raises NetflipsError for a model that is published but not here, and one that has changed.
     """
-    house = _house()
+    house = _stage_table()
     return None if house is None else house.named_model(name, flag)
 
 
 @cache
-def _house() -> House | None:
+def _stage_table() -> StageTable | None:
     try:
         found = distribution(PROJECT).entry_points.select(group=GROUP, name=NAME)
     except PackageNotFoundError:
         return None
-    return next((cast(House, import_module(one.value)) for one in found), None)
+    return next((cast(StageTable, import_module(one.value)) for one in found), None)

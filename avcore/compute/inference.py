@@ -71,7 +71,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
             return torch.float16
         if device.type == "cpu" and has_native_bfloat16():
             return torch.bfloat16
-        _tell_of_fallback()
+        _warn_of_fallback()
         return torch.float32
     if name == "float16" and device.type == "cpu":
         raise UsageError("float16 does not pay on a CPU", found=name, hint="use --precision bfloat16 or float32")
@@ -95,7 +95,7 @@ def has_quick_bfloat16(device: torch.device) -> bool:
 
 
 @cache
-def _tell_of_fallback() -> None:
+def _warn_of_fallback() -> None:
     LOG.info(
         "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; a large "
         "translator's decoder is computed in 8 bits"
@@ -252,13 +252,13 @@ class Reloadable(Generic[Heavy]):
 
     @property
     def model(self) -> Heavy:
-        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
+        """The network; read from its file again after `unload`. Raises CheckpointError when that holds another one by now."""
         if self._model is None:
             assert self._load is not None  # put_away saw to it
             self._model = self._load()
         return self._model
 
-    def put_away(self) -> None:
+    def unload(self) -> None:
         """Let the weights go until they are needed next: their memory goes back to the system, as far as it is not shared."""
         if self._load is not None:
             self._model = None

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import each_in_lanes, on_all_cores
+from avcore.compute.threads import map_in_threads, on_all_cores
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
@@ -205,7 +205,7 @@ def lay_out_all(module: nn.Module) -> None:
     For several threads that are about to use the module, who would wait for one another at each layer.
     """
     waiting = [layer for layer in module.modules() if isinstance(layer, PackedLinear) and not layer.is_laid_out]
-    each_in_lanes(waiting, PackedLinear._lay_out_once, torch.get_num_threads())
+    map_in_threads(waiting, PackedLinear._lay_out_once, torch.get_num_threads())
     if waiting:
         release_freed_memory()  # what weights of other forms took in between: a third of a large translator in eight bits
 

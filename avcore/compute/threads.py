@@ -122,7 +122,7 @@ def pictures_at_once(width: int, height: int, most: int) -> int:
     return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)
 
 
-class _Lane(Thread, Generic[Result]):
+class _Worker(Thread, Generic[Result]):
     """Does one piece of work in a thread; what it gave, or what went wrong, is kept."""
 
     def __init__(self, work: Callable[[], Result], num_threads: int) -> None:
@@ -162,25 +162,25 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
 
     num_threads = torch.get_num_threads()
     share = max(num_threads // max(len(work), 1), 1)
-    lanes = [_Lane(_telling(one, check, failed), share) for one in work[1:]]
+    workers = [_Worker(_telling(one, check, failed), share) for one in work[1:]]
     try:
-        for lane in lanes:
-            lane.start()
+        for worker in workers:
+            worker.start()
         torch.set_num_threads(share)
         own = [_telling(one, check, failed)() for one in work[:1]]
     except StoppedError:
         own = []
     finally:
-        for lane in lanes:
-            lane.join()
+        for worker in workers:
+            worker.join()
         torch.set_num_threads(num_threads)
-    for lane in lanes:
-        if lane.error is not None and not isinstance(lane.error, StoppedError):
-            raise lane.error
-    return [*own, *(lane.results[0] for lane in lanes)]
+    for worker in workers:
+        if worker.error is not None and not isinstance(worker.error, StoppedError):
+            raise worker.error
+    return [*own, *(worker.results[0] for worker in workers)]
 
 
-def lanes_on(device: "torch.device", most: int) -> int:
+def workers_on(device: "torch.device", most: int) -> int:
     """Return how many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
     import torch
 
@@ -240,26 +240,26 @@ def taken(left: "deque[Item]") -> Item | None:
         return None
 
 
-def each_in_lanes(
-    items: Sequence[Item], work: Callable[[Item], Result], num_lanes: int, report: Callable[[int], None] = lambda _: None
+def map_in_threads(
+    items: Sequence[Item], work: Callable[[Item], Result], num_workers: int, report: Callable[[int], None] = lambda _: None
 ) -> list[Result]:
     """Do the same to each item, some at once; returns what it gives, in the order of the items.
 
     report: called with how many are done, from the caller's own thread. Raises what work raises, see `side_by_side`.
     """
-    return in_lanes(items, lambda item, _: work(item), num_lanes, report)
+    return run_in_threads(items, lambda item, _: work(item), num_workers, report)
 
 
-def in_lanes(
+def run_in_threads(
     items: Sequence[Item],
     work: Callable[[Item, Callable[[], None]], Result],
-    num_lanes: int,
+    num_workers: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[Result]:
     """The same for long work, which gets beside its item a function to call from time to time, see `side_by_side`."""
     left, found = deque(enumerate(items)), dict[int, Result]()
 
-    def lane(is_told: bool, check: Callable[[], None]) -> None:
+    def worker(is_told: bool, check: Callable[[], None]) -> None:
         while (one := taken(left)) is not None:
             check()
             place, item = one
@@ -267,7 +267,7 @@ def in_lanes(
             if is_told:
                 report(len(found))
 
-    side_by_side([partial(lane, number == 0) for number in range(min(num_lanes, len(items)))])
+    side_by_side([partial(worker, number == 0) for number in range(min(num_workers, len(items)))])
     return [found[place] for place in range(len(items))]
 
 

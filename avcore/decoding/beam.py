@@ -17,7 +17,7 @@ from torch import Tensor
 from avcore.checkpoints.layouts import read_setting
 from avcore.contracts import Hypothesis
 from avcore.errors import CheckpointError, UsageError
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.units import PAD, UNKNOWN, Ids
 
 MOST_POSITIONS = 100_000
@@ -101,7 +101,7 @@ class SearchConfig:
             raise CheckpointError(f"{owner}'s search settings cannot be read", path=path, expected="an object")
         for name, off in _FOREIGN_SEARCH_OPTIONS.items():
             if generation.get(name, off) not in (off, None):
-                tell(_IGNORED(name=name, value=generation[name]))
+                report_note(_IGNORED(name=name, value=generation[name]))
         stored = {name: generation[name] for name in _SEARCH_BOUNDS if generation.get(name) is not None}
         defaults: dict[str, Any] = {option.name: 0 if option.default is None else option.default for option in fields(cls)}
         return cls(**{name: read_setting(stored, name, defaults[name], owner, path, _SEARCH_BOUNDS[name]) for name in stored})

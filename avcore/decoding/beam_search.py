@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.compute.threads import lanes_on, products_alone_on
+from avcore.compute.threads import products_alone_on, workers_on
 from avcore.contracts import Hypothesis
 from avcore.decoding.beam import Beam, Choice, Chosen, Live, SearchConfig, SearchRules, book
 from avcore.decoding.layers import Decoder, KeysValues
@@ -214,7 +214,7 @@ class _Search:
         self._decoder = IncrementalDecoder(decoder, sources, most)
         self._choice = Choice(config, rules, decoder.embed_tokens.num_embeddings, device)
         self._live = self._choice.begin(rules)
-        self._threads = lanes_on(device, torch.get_num_threads())
+        self._threads = workers_on(device, torch.get_num_threads())
         self._records = can_record(device)
         self._kind: object = None
         self._recorded: Recorded[Chosen] | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from avcore.errors import MediaError
 from avcore.media import AnySource, MediaSource, PictureSource, probe, read_pictures
 from avcore.media.tracks import select_audio_track
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.timeline import FRAME_RATE
 
 _LOOKED_AT = 5
@@ -35,7 +35,7 @@ def select_tracks(path: str | Path, sound: str | None = None, pictures: int | No
         pictures = max(tracks, key=lambda one: (_faces(_showing(source, one.number, usual)), one.number == usual)).number
     others = ", ".join(str(one) for one in tracks if one.number != pictures)
     note = _SEVERAL(track=str(tracks[pictures - 1]), others=others)
-    tell(note, path, is_once=True)
+    report_note(note, path, is_once=True)
     return replace(_showing(source, pictures, usual), notes=(*source.notes, note))
 
 

@@ -1,7 +1,7 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
-from avcore.media.carried import Subtitle, SubtitleTrack
 from avcore.media.media_source import AnySource, MediaSource
+from avcore.media.passthrough import Subtitle, SubtitleTrack
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_gray_video, read_pictures
 from avcore.media.probe import MediaInfo, probe, require_media
 from avcore.media.sound import (

@@ -22,7 +22,7 @@ from avcore.files import private_folder
 from avcore.media.colour import WideColours, cube_of, has_alpha, is_transparent, wide_colours, with_known_tags
 from avcore.media.media_source import AnySource, MediaSource, OnceAFile
 from avcore.media.opening import _stores_order_only, open_media, require_video
-from avcore.notes import Note, NoteKind, tell
+from avcore.notes import Note, NoteKind, report_note
 from avcore.timeline import FRAME_RATE
 
 _GOOD = "flags=bilinear+full_chroma_int+accurate_rnd"
@@ -228,7 +228,7 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
         for frame in frames:
             yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
     if num_damaged:
-        tell(_DAMAGED(count=num_damaged), path)
+        report_note(_DAMAGED(count=num_damaged), path)
 
 
 def _decoder_of(stream: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from avcore.files import require_file
-from avcore.notes import NEW_COMMAND, Note, tell
+from avcore.notes import NEW_COMMAND, Note, report_note
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def note_of(source: MediaSource, note: Note) -> None:
     notes = _NOTES.setdefault(source, [])
     if note not in notes:
         notes.append(note)
-    tell(note, source, is_once=True)
+    report_note(note, source, is_once=True)
 
 
 def notes_of(source: AnySource) -> tuple[Note, ...]:

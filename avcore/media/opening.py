@@ -265,7 +265,7 @@ def _how_to_open(path: Path) -> dict[str, Any]:
     """
     if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
         return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
-    _say_how_raw_sound_is_read()
+    _log_raw_sound_format()
     # A last byte that is half a sample would cost the decoder its last packet: 512 samples or more.
     whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
     raw = {
@@ -288,7 +288,7 @@ def _has_header(path: Path) -> bool:
 
 
 @cache
-def _say_how_raw_sound_is_read() -> None:
+def _log_raw_sound_format() -> None:
     """Log once a process how raw sound is read, since corpora have hundreds of thousands of such files."""
     LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
 

@@ -30,7 +30,7 @@ from avcore.media.opening import (
 )
 from avcore.media.pictures import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, View, clock_of, declared_end, first_view
 from avcore.media.shapes import Changing, Shapes, shapes_of
-from avcore.notes import Note, tell
+from avcore.notes import Note, report_note
 from avcore.timeline import FRAME_RATE, plain_rate
 
 _UNKNOWN = ("", "und")
@@ -236,7 +236,7 @@ def probe(given: AnySource) -> MediaInfo:
     source = MediaSource.of(given)
     info = replace(_looked_at(source), source=source)
     for note in info.picture_notes:
-        tell(note, source, is_once=True)
+        report_note(note, source, is_once=True)
     return info
 
 

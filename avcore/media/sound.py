@@ -28,7 +28,7 @@ from avcore.media.opening import (
 )
 from avcore.media.pictures import FileClock, clock_of, declared_end, start_of_sound
 from avcore.media.probe import probe
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 _WINDOW = 2048
@@ -302,7 +302,7 @@ def _clock(source: MediaSource) -> FileClock:
     try:
         return clock_of(source)
     except MediaError as error:
-        tell(_OWN_CLOCK(error=str(error)))
+        report_note(_OWN_CLOCK(error=str(error)))
         return FileClock.between(None, start_of_sound(source))
 
 
@@ -342,7 +342,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True)
                 yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
     if num_damaged and is_told:
-        tell(_DAMAGED(count=num_damaged), path)
+        report_note(_DAMAGED(count=num_damaged), path)
 
 
 def _as_float(frame: Any, path: str | Path) -> Samples:

@@ -11,7 +11,7 @@ from avcore.media.media_source import MediaSource
 from avcore.media.opening import audio_stream, open_media
 from avcore.media.probe import SoundTrack, probe, sound_tracks
 from avcore.media.sound import iter_speech_blocks
-from avcore.notes import Note, NoteKind, tell
+from avcore.notes import Note, NoteKind, report_note
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import normalise_language
 
@@ -82,7 +82,7 @@ def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> 
         rest = [one for one in others if one is not chosen]
         left = f", and not {_listed(rest)}" if rest else ""
         note = _OTHER_TRACK(track=str(chosen), left=left, usual=str(first))
-    tell(note, source, is_once=True)
+    report_note(note, source, is_once=True)
     return _reading(source, chosen or first, usual, note)
 
 

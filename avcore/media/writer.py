@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.files import atomic_output
-from avcore.media.carried import CarriedOver, CarriedTracks, SubtitleTrack, TrackWriter
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.media_source import MediaSource
 from avcore.media.opening import open_media, require_video
+from avcore.media.passthrough import PassthroughMetadata, PassthroughTracks, SubtitleTrack, TrackWriter
 from avcore.media.probe import probe
 from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
 from avcore.units import three_letters
@@ -127,19 +127,19 @@ class VideoWriter:
         pixel_aspect: Fraction | int = 1,
         subtitles: Sequence[SubtitleTrack] = (),
         is_bt709: bool = False,
-        carried: CarriedOver | None = None,
+        carried: PassthroughMetadata | None = None,
         language: str = "",
-        seal: Callable[[Path, Path], None] | None = None,
+        checksum: Callable[[Path, Path], None] | None = None,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
-        self._subtitles, self._carried, self._language, self._seal = subtitles, carried, language, seal
+        self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, checksum
         self._require_known_kind()
         if carried is not None:
-            carried.say_what_is_left(_FORMATS[self.path.suffix.lower()], self.path.suffix)
+            carried.warn_of_dropped_subtitles(_FORMATS[self.path.suffix.lower()], self.path.suffix)
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | _INSTRUCTIONS
         if width * height > _USUAL_PIXELS:
@@ -167,7 +167,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_output(self.path, self._seal))
+            temporary = stack.enter_context(atomic_output(self.path, self._sign))
             kind = _FORMATS[self.path.suffix.lower()]
             container = av.open(
                 f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"}
@@ -177,9 +177,9 @@ class VideoWriter:
             self._add_pictures(container)
             if self.audio_rate is not None:
                 self._add_sound(container, self.audio_rate)
-            self._tracks: list[TrackWriter | CarriedTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
-            if self._carried is not None:
-                self._tracks.append(CarriedTracks(self._carried, container, kind, stack, not self._subtitles))
+            self._tracks: list[TrackWriter | PassthroughTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
+            if self._passthrough is not None:
+                self._tracks.append(PassthroughTracks(self._passthrough, container, kind, stack, not self._subtitles))
             self._container = container
             self._stack = stack.pop_all()
         return self

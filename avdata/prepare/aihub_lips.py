@@ -41,10 +41,10 @@ from avcore.texts import parse_json
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
-from avdata.prepare.running import CorpusPiece, PieceWorker, SourceCorpus, prepare_corpus
+from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import ClipOptions, clips_of, draw_contact_sheet, make_clip, video_frames
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace, read_journal
+from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace, read_journal
 
 UNCLEAR = "X"
 """Stands in the text for what could not be understood."""
@@ -252,7 +252,7 @@ class LipCorpus(SourceCorpus):
         """All of them: clips of two kinds must not be mixed."""
         return {"corpus": "aihub_lips", **asdict(self.lips)}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each video that has a label. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -271,7 +271,7 @@ class LipCorpus(SourceCorpus):
             left = several(len(labels) - len(both), "label is of a video", "labels are of videos")
             LOG.info("%s not there", left)
         for name in both:
-            yield CorpusPiece(name, LabelledVideo(videos[name], labels[name]))
+            yield CorpusItem(name, LabelledVideo(videos[name], labels[name]))
 
     def worker(self, place: Workplace) -> "LipWorker":
         """Return the worker that cuts sentences."""
@@ -292,14 +292,14 @@ class LipCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class LipWorker(PieceWorker):
+class LipWorker(ItemWorker):
     """Reads a video's label and checks its boxes, then makes its sentences, each a piece of its own."""
 
     out: Path
     temporary: Path
     lips: LipSettings
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Prepare a video, or make a clip."""
         if isinstance(piece.work, ClipRequest):
             make_clip(piece, self.out, self.lips.clips, journal)
@@ -310,10 +310,10 @@ class LipWorker(PieceWorker):
             return ()
         clips = clips_of(video.source, self.temporary, lambda footage: list(self._requests(piece.key, video, label, footage)))
         if not clips:
-            journal.add(PieceRecord(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
+            journal.add(ItemRecord(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
         return clips
 
-    def finish(self, piece: CorpusPiece) -> None:
+    def finish(self, piece: CorpusItem) -> None:
         """Remove what is not needed when all sentences of a video are made."""
         Footage.of(piece.work.source, self.temporary).remove()
 

@@ -40,7 +40,7 @@ from avcore.units import fingerprint
 from avdata.manifest import Entry
 from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
 from avdata.prepare.sources import CorpusFile
-from avdata.prepare.workplace import PieceRecord
+from avdata.prepare.workplace import ItemRecord
 
 _FULL_SCALE = 32768
 _BLOCK = 1 << 18
@@ -198,7 +198,7 @@ class ClipMaker:
         self._out, self._settings = out, settings
         self._keeper = SampleKeeper(samples)
 
-    def make(self, request: ClipRequest) -> PieceRecord:
+    def make(self, request: ClipRequest) -> ItemRecord:
         """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
@@ -223,7 +223,7 @@ class ClipMaker:
             return self._reject(request, reason, detail, figures, strip)
         entry = self._write(request, face, speech, figures)
         self._keeper.keep("kept", request.id, strip, figures)
-        return PieceRecord(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
+        return ItemRecord(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
 
     def _too_short(self, count: int) -> Iterator[tuple[str, str]]:
         if count < self._settings.min_frames:
@@ -231,9 +231,9 @@ class ClipMaker:
 
     def _reject(
         self, request: ClipRequest, reason: str, detail: str, figures: dict[str, float], strip: NDArray[np.uint8] | None
-    ) -> PieceRecord:
+    ) -> ItemRecord:
         self._keeper.keep(reason, request.id, strip, figures)
-        return PieceRecord(request.id, "rejected", reason=reason, detail=detail, figures=figures)
+        return ItemRecord(request.id, "rejected", reason=reason, detail=detail, figures=figures)
 
     def _write(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], figures: dict[str, float]) -> Entry:
         """Write all files of a clip; the sound last."""

@@ -19,7 +19,7 @@ from avcore.texts import iter_lines
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 
 _TABLES = {"test": "test", "dev": "valid", "train": "train", "validated": "train"}
@@ -40,7 +40,7 @@ class CommonVoiceCorpus(RecordedCorpus):
         """What must not change when the work goes on."""
         return {"corpus": "common voice", "language": self.language, "all_validated": self.all_validated}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each clip. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -61,7 +61,7 @@ class CommonVoiceCorpus(RecordedCorpus):
             if name in tables:
                 yield from self._of(tables[name], split, clips, seen)
 
-    def _of(self, table: CorpusFile, split: str, clips: Mapping[str, CorpusFile], seen: set[str]) -> Iterator[CorpusPiece]:
+    def _of(self, table: CorpusFile, split: str, clips: Mapping[str, CorpusFile], seen: set[str]) -> Iterator[CorpusItem]:
         """Yield the clips of a table that were not `seen` in another one."""
         columns: list[str] = []
         for number, line in _lines(table):

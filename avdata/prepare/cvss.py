@@ -21,7 +21,7 @@ from avcore.texts import iter_lines
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import list_files
 
 _SPLITS = {"train": "train", "dev": "valid", "test": "test"}
@@ -40,7 +40,7 @@ class CvssCorpus(RecordedCorpus):
         """What must not change when the work goes on."""
         return {"corpus": "cvss", "source": self.source}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield two for each translated clip. Raises InputError for another layout."""
         spoken = {file.name.rpartition("/")[2]: file for file in list_files(self.root).with_suffix(".wav")}
         clips = {file.stem: file for file in list_files(self.common_voice).with_suffix(".mp3", ".wav", ".flac")}

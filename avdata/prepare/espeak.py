@@ -24,7 +24,7 @@ _MNEMONICS, _IPA, _SEPARATOR, _SOFT = 0, 2, "|", ";"
 _STRESS = "',%="
 """Marks of stress before a mnemonic; 1.52 writes them, 1.51 does not."""
 
-Spelled = tuple[str, str]
+PhonemeClauses = tuple[str, str]
 """A phoneme as espeak-ng's mnemonic, and in the international alphabet with its stress."""
 _PACKAGE = "espeakng_loader"
 
@@ -102,7 +102,7 @@ class _Engine:
         phonemes = tuple((name, start, max(start, end)) for (name, start), end in zip(self._starts, ends, strict=True))
         return TimedSpeech(samples, self.rate, phonemes)
 
-    def spell(self, text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
+    def phonemize(self, text: str, voice: EspeakVoice) -> list[list[list[PhonemeClauses]]]:
         """Return the phonemes of a text: clauses of words."""
         self._choose(voice)
         return [
@@ -134,7 +134,7 @@ class _Engine:
         return 0
 
 
-def _paired(names: list[str], signs: list[str]) -> list[Spelled]:
+def _paired(names: list[str], signs: list[str]) -> list[PhonemeClauses]:
     """Return a word's phonemes with their signs.
 
     What softens a phoneme is a phoneme of its own by name; by its sign it is a part of the one before, as in Bologna, or empty.
@@ -164,9 +164,9 @@ def _engine() -> _Engine:
     return _Engine()
 
 
-def spell_ipa(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
+def phonemize_ipa(text: str, voice: EspeakVoice) -> list[list[list[PhonemeClauses]]]:
     """Return the phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
-    return _engine().spell(text, voice)
+    return _engine().phonemize(text, voice)
 
 
 def espeak_speech(text: str, voice: EspeakVoice) -> TimedSpeech:

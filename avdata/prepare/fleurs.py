@@ -21,7 +21,7 @@ from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 
 _SPLITS = {"train": "train", "dev": "valid", "test": "test"}
@@ -52,7 +52,7 @@ class FleursCorpus(RecordedCorpus):
         """The languages must not change when the work goes on."""
         return {"corpus": "fleurs", "languages": list(self.folders)}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield two pieces for each pair of recordings. Raises InputError for another layout."""
         files = list_files(self.root).files
         sides = [self._readings(files, folder) for folder in self.folders]

@@ -15,7 +15,7 @@ from avcore.errors import InputError, UsageError
 from avcore.flags import Command, flag
 from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
-from avdata.prepare.running import CorpusPiece, prepare_corpus
+from avdata.prepare.running import CorpusItem, prepare_corpus
 from avdata.prepare.sources import list_files
 from avdata.prepare.video import ClipOptions, Recording, VideoSettings
 
@@ -69,7 +69,7 @@ class GridCorpus(ListedCorpus):
         """All of them, for the folder's own record."""
         return self.settings_with("grid", self.rule)
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -84,7 +84,7 @@ class GridCorpus(ListedCorpus):
             seen.add(name)
             split = self.listed.get(name, "") if self.listed else split_of(speaker, source.stem, self.rule)
             if split:
-                yield CorpusPiece(name, Recording(source, speaker, None, sentence_of_name(source.stem), {"split": split}))
+                yield CorpusItem(name, Recording(source, speaker, None, sentence_of_name(source.stem), {"split": split}))
             else:
                 self.left_out += 1
         if not seen:

@@ -21,8 +21,8 @@ from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import store_speech
-from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import Journal, PieceRecord, Workplace
+from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import ItemRecord, Journal, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
@@ -41,7 +41,7 @@ class KaldiCorpus(SourceCorpus):
         """What must not change when the work goes on."""
         return {"corpus": "kaldi", "language": self.language}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Return one for each utterance, those of a recording together. Raises InputError for another folder."""
         found = read_kaldi(self.root, self.sound_root)
         for warning in found.warnings:
@@ -53,7 +53,7 @@ class KaldiCorpus(SourceCorpus):
         if not found.utterances:
             shown = next((f"{name}: {reason}" for name, reason in found.problems.items()), "empty tables")
             raise InputError("no utterance of the folder can be used", path=self.root, found=shown)
-        return (CorpusPiece(one.id, one) for one in found.utterances)
+        return (CorpusItem(one.id, one) for one in found.utterances)
 
     def worker(self, place: Workplace) -> "KaldiWorker":
         """Return the worker that converts sounds."""
@@ -61,13 +61,13 @@ class KaldiCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class KaldiWorker(PieceWorker):
+class KaldiWorker(ItemWorker):
     """Writes an utterance's sound as 16 kHz wav."""
 
     out: Path
     language: str
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Convert one utterance."""
         one: KaldiUtterance = piece.work
         speech = _recording(one.path)
@@ -85,7 +85,7 @@ class KaldiWorker(PieceWorker):
             translation=one.translation,
             extra={"split": one.split} if one.split else {},
         )
-        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
+        journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
 

@@ -28,9 +28,9 @@ from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtte
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.label_fields import NOTHING_SAID
 from avdata.prepare.recordings import store_sound
-from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 PLACEHOLDERS = ("text", "text_file", "out", "reference", "id", "speaker")
 LOG = logging.getLogger("netflips")
@@ -103,7 +103,7 @@ class KoxCorpus(SourceCorpus):
         """The voice of what is synthesised must not change on the way."""
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each recording that is there, and for each that is to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
@@ -167,7 +167,7 @@ class KoxCorpus(SourceCorpus):
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[CorpusPiece]:
+    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[CorpusItem]:
         sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
         yield self._piece(KOREAN, utterance, split, sound, sound)
@@ -180,11 +180,11 @@ class KoxCorpus(SourceCorpus):
 
     def _piece(
         self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile
-    ) -> CorpusPiece:
+    ) -> CorpusItem:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
         side = KoxSide(language, utterance, split, sound, reference)
-        return CorpusPiece(f"{language}/{utterance.name}", side, item=utterance.name)
+        return CorpusItem(f"{language}/{utterance.name}", side, item=utterance.name)
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Return the worker that converts and synthesises."""
@@ -198,14 +198,14 @@ class KoxCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class KoxWorker(PieceWorker):
+class KoxWorker(ItemWorker):
     """Writes one side of a pair as 16 kHz wav."""
 
     out: Path
     temporary: Path
     synthesis: Synthesis | None
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Convert a recording, or have it synthesised."""
         side: KoxSide = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
@@ -229,7 +229,7 @@ class KoxWorker(PieceWorker):
             translation=other if side.language == KOREAN else own,
             extra={key: value for key, value in extra.items() if value},
         )
-        journal.add(PieceRecord(piece.key, "kept", rows={side.language: entry.to_row()}))
+        journal.add(ItemRecord(piece.key, "kept", rows={side.language: entry.to_row()}))
         return ()
 
     def _synthesise(self, side: KoxSide) -> Path:

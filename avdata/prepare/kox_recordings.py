@@ -66,7 +66,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
         beside = PurePosixPath(file.name).parent, file.stem.removesuffix(layout.english_ending)
         has_partner = file.stem.endswith(layout.english_ending) and beside in places
         sides[ENGLISH if has_partner else layout.language(file) or KOREAN].append(file)
-    _say_what_lies_where(sides, (root, english_root))
+    _log_where_sound_lies(sides, (root, english_root))
     korean = _by_name((file, file.stem) for file in sides[KOREAN])
     partners = _partners(sides[ENGLISH], korean, layout)
     english = _by_name((file, name) for file, name in partners if name)
@@ -127,7 +127,7 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
     return found
 
 
-def _say_what_lies_where(sides: Mapping[str, list[CorpusFile]], roots: tuple[Path, Path | None]) -> None:
+def _log_where_sound_lies(sides: Mapping[str, list[CorpusFile]], roots: tuple[Path, Path | None]) -> None:
     """Log one line for all recordings, and one for each folder or archive."""
     LOG.info("recordings: %s", ", ".join(_counted(sides)))
     counts: Counter[tuple[str, str]] = Counter()

@@ -20,7 +20,7 @@ from avcore.flags import Command, flag
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 
 _SPLITS = {"train": "train", "dev": "valid", "eval_clean": "test", "eval_other": "test_other"}
@@ -37,7 +37,7 @@ class KsponCorpus(RecordedCorpus):
         """Nothing can be set."""
         return {"corpus": "kspon"}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each recording that has a text. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems

@@ -15,7 +15,7 @@ from avcore.notes import several
 from avdata.prepare.clips import MANIFEST
 from avdata.prepare.running import SourceCorpus
 from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
-from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
+from avdata.prepare.workplace import ItemRecord, PrepareResult, Workplace, read_journal
 
 REPORT = "report.json"
 _NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "train"}
@@ -83,7 +83,7 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def report_of(records: Iterable[PieceRecord]) -> dict[str, Any]:
+def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
     """Return what was kept by split, at which rates clips came, which show several people or have no text, and what was not kept
     and why."""
     records = list(records)

@@ -13,7 +13,7 @@ from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
-from avdata.prepare.running import CorpusPiece, prepare_corpus
+from avdata.prepare.running import CorpusItem, prepare_corpus
 from avdata.prepare.sources import list_files
 from avdata.prepare.video import ClipOptions, Recording, VideoSettings
 
@@ -33,7 +33,7 @@ class LrsCorpus(ListedCorpus):
         """All of them, for the folder's own record."""
         return self.settings_with("lrs", "corpus", sets=list(self.sets))
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -56,7 +56,7 @@ class LrsCorpus(ListedCorpus):
             split = named if named or self.listed or part == MAIN else split_named(part)
             if split and (not self.sets or part in self.sets):
                 text = texts.get(source.name.rpartition(".")[0])
-                yield CorpusPiece(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
+                yield CorpusItem(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
             else:
                 self.left_out += 1
         if not seen:

@@ -18,7 +18,7 @@ from avcore.texts import iter_lines
 from avcore.units import normalise_language
 from avdata.prepare.kaldi import KaldiWorker
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.running import CorpusPiece, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.workplace import Workplace
 from avdata.published.kaldi import KaldiUtterance, read_segments
 
@@ -37,7 +37,7 @@ class MtedxCorpus(SourceCorpus):
         """What must not change when the work goes on."""
         return {"corpus": "mtedx", "languages": [self.source, self.target]}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each segment, those of a talk together. Raises InputError for another layout."""
         folder = self.root / f"{self.source}-{self.target}" / "data"
         splits = [split for split in _SPLITS if (folder / split / "txt" / "segments").is_file()]
@@ -55,7 +55,7 @@ class MtedxCorpus(SourceCorpus):
                     self.problems[name] = NOTHING_SAID if sound.is_file() else f"there is no file {sound}"
                     continue
                 one = KaldiUtterance(name, sound, talk, text, start_s, end_s, translated.get(name, ""), split)
-                yield CorpusPiece(name, one)
+                yield CorpusItem(name, one)
 
     def _lines(self, folder: Path, split: str, language: str, names: list[str]) -> dict[str, str]:
         """Return what stands beside each line of segments."""

@@ -33,8 +33,8 @@ from avcore.timeline import samples_to_seconds
 from avcore.units import normalise_language
 from avdata.corpus import CorpusClip, read_corpus
 from avdata.manifest import Entry, read_manifest
-from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 MANIFEST = "manifest"
 LIPS, SQUEEZED, NO_PICTURE = "lips", "squeezed", "none"
@@ -60,7 +60,7 @@ class MuavicCorpus(SourceCorpus):
         joined = "lines" if self.mtedx is None else "ids"
         return {"corpus": "muavic", "languages": [self.source, self.target], "split": self.split, "joined": joined}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each clip with a translation. Raises InputError for another layout, and for tables that do not fit."""
         folder = self.root / self.source
         tables = (folder / self.target / f"{self.split}_avst.tsv", folder / f"{self.split}.tsv")
@@ -96,7 +96,7 @@ class MuavicCorpus(SourceCorpus):
             )
             sound = next((path for path in (folder / "audio" / f"{clip.id}.wav", Path(clip.audio)) if path.is_file()), None)
             crops = next((path for path in (folder / "video" / f"{clip.id}.mp4", Path(clip.lips)) if path.is_file()), None)
-            yield CorpusPiece(clip.id, MuavicClip(entry, sound, crops))
+            yield CorpusItem(clip.id, MuavicClip(entry, sound, crops))
 
     def _texts(self, language: str, places: Sequence[Path], clips: Sequence[CorpusClip]) -> dict[str, str]:
         """Return the texts in a language by the clips' short ids: mTEDx's own, or the first of `places`, line by line."""
@@ -139,16 +139,16 @@ class MuavicClip:
 
 
 @dataclass(frozen=True)
-class MuavicWorker(PieceWorker):
+class MuavicWorker(ItemWorker):
     """Looks at what a clip has."""
 
     out: Path
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Note a clip, or why it is left out."""
         clip: MuavicClip = piece.work
         if clip.sound is None:
-            journal.add(PieceRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
+            journal.add(ItemRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
             return ()
         picture = NO_PICTURE if clip.crops is None else SQUEEZED if _shows_a_face(clip.crops) else LIPS
         row = clip.entry.to_row() | {"audio": _below(clip.sound, self.out), "picture": picture}
@@ -156,7 +156,7 @@ class MuavicWorker(PieceWorker):
             row["lips"] = _below(clip.crops, self.out)
         else:
             row.pop("frames", None)
-        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: row}))
+        journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: row}))
         return ()
 
 

@@ -12,9 +12,9 @@ from avcore.media import read_speech, write_speech
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import samples_to_seconds
 from avdata.manifest import Entry
-from avdata.prepare.running import CorpusPiece, PieceWorker, SourceCorpus
+from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus
 from avdata.prepare.sources import CorpusFile
-from avdata.prepare.workplace import Journal, PieceRecord, Workplace
+from avdata.prepare.workplace import ItemRecord, Journal, Workplace
 
 MIN_SECONDS = 0.1
 SILENT_DBFS = -70.0
@@ -61,25 +61,25 @@ class CorpusRecording:
     entry: Entry
     manifest: str = MANIFEST
 
-    def piece(self) -> CorpusPiece:
+    def piece(self) -> CorpusItem:
         """Return the piece of work that it is."""
-        return CorpusPiece(self.entry.id if self.manifest == MANIFEST else f"{self.manifest}/{self.entry.id}", self)
+        return CorpusItem(self.entry.id if self.manifest == MANIFEST else f"{self.manifest}/{self.entry.id}", self)
 
 
 @dataclass(frozen=True)
-class RecordingWorker(PieceWorker):
+class RecordingWorker(ItemWorker):
     """Writes recordings as 16 kHz wav."""
 
     out: Path
     temporary: Path
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Convert one recording."""
         one: CorpusRecording = piece.work
         with one.sound.on_disk(self.temporary) as path:
             stored = store_sound(path, self.out, one.entry.audio)
         entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
-        journal.add(PieceRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
+        journal.add(ItemRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
         return ()
 
 

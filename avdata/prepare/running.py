@@ -19,7 +19,7 @@ from avcore.flags import QuietOptions, flag
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRITTEN = ("audio", "lips", "samples", "video")
@@ -27,7 +27,7 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 
 
 @dataclass(frozen=True)
-class CorpusPiece:
+class CorpusItem:
     """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
 
     parent: the piece that it is a follow-up of; set by the runner. item: what it is a part of, which --limit counts; "" = itself.
@@ -39,19 +39,19 @@ class CorpusPiece:
     item: str = ""
 
 
-class PieceWorker(ABC):
+class ItemWorker(ABC):
     """Does pieces; goes to other processes."""
 
     @abstractmethod
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Do a piece: make its files and record the result, or return follow-ups."""
 
-    def finish(self, piece: CorpusPiece) -> None:  # noqa: B027  # most leave nothing
+    def finish(self, piece: CorpusItem) -> None:  # noqa: B027  # most leave nothing
         """Clear up behind a piece whose follow-ups are all done, where anything is left."""
 
 
-def run_pieces(
-    pieces: Iterable[CorpusPiece], worker: PieceWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
+def process_items(
+    pieces: Iterable[CorpusItem], worker: ItemWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
 ) -> None:
     """Do all pieces but those that are known.
 
@@ -60,7 +60,7 @@ def run_pieces(
     """
     journal = Journal(folder)
     plan = _Plan(pieces, worker, journal, set(known), progress)
-    with ProcessPool[CorpusPiece, CorpusPiece](_Doer, (worker, journal), num_workers) as pool:
+    with ProcessPool[CorpusItem, CorpusItem](_Doer, (worker, journal), num_workers) as pool:
         for outcome in pool.run(plan):
             piece = outcome.label
             if isinstance(outcome, Lost):
@@ -72,10 +72,10 @@ def run_pieces(
 class _Doer:
     """Does pieces in a process of the pool."""
 
-    def __init__(self, worker: PieceWorker, journal: Journal) -> None:
+    def __init__(self, worker: ItemWorker, journal: Journal) -> None:
         self._worker, self._journal = worker, journal
 
-    def process(self, pieces: tuple[CorpusPiece]) -> list[CorpusPiece]:
+    def process(self, pieces: tuple[CorpusItem]) -> list[CorpusItem]:
         """Do one piece; returns its follow-ups."""
         # What goes wrong with a piece is recorded, unless results cannot be written at all.
         piece = pieces[0]
@@ -99,18 +99,18 @@ class _Plan:
     """Which piece is next, and which are open because their follow-ups are not done."""
 
     def __init__(
-        self, pieces: Iterable[CorpusPiece], worker: PieceWorker, journal: Journal, known: set[str], progress: Progress
+        self, pieces: Iterable[CorpusItem], worker: ItemWorker, journal: Journal, known: set[str], progress: Progress
     ) -> None:
         self._pieces, self._worker, self._journal, self._known, self._progress = iter(pieces), worker, journal, known, progress
-        self._ready: deque[CorpusPiece] = deque()
-        self._parent: dict[str, CorpusPiece] = {}
+        self._ready: deque[CorpusItem] = deque()
+        self._parent: dict[str, CorpusItem] = {}
         self._open: dict[str, int] = {}
         self._num_done = self._num_known = 0
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> tuple[CorpusPiece, PoolTask[CorpusPiece]]:
+    def __next__(self) -> tuple[CorpusItem, PoolTask[CorpusItem]]:
         """Return the next piece that is not known; there may be others when one is done."""
         if self._ready:
             piece = self._ready.popleft()
@@ -119,7 +119,7 @@ class _Plan:
             self._num_known += 1
         return piece, PoolTask.of(piece)
 
-    def done(self, piece: CorpusPiece, follow_ups: list[CorpusPiece]) -> None:
+    def done(self, piece: CorpusItem, follow_ups: list[CorpusItem]) -> None:
         """Take note that a piece is done but for its follow-ups."""
         new = [replace(one, parent=piece.key) for one in follow_ups if self._is_new(one)]
         self._ready.extend(new)
@@ -138,18 +138,18 @@ class _Plan:
                 del self._open[parent.key]
                 self._close(parent)
 
-    def _close(self, piece: CorpusPiece) -> None:
+    def _close(self, piece: CorpusItem) -> None:
         self._worker.finish(piece)
-        self._journal.add(PieceRecord(piece.key, "done"))
+        self._journal.add(ItemRecord(piece.key, "done"))
 
-    def _is_new(self, piece: CorpusPiece) -> bool:
+    def _is_new(self, piece: CorpusItem) -> bool:
         is_new = piece.key not in self._known
         self._known.add(piece.key)
         return is_new
 
 
-def _failure(piece: CorpusPiece, reason: str, detail: str) -> PieceRecord:
-    return PieceRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=shown(detail))
+def _failure(piece: CorpusItem, reason: str, detail: str) -> ItemRecord:
+    return ItemRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=shown(detail))
 
 
 @dataclass
@@ -168,11 +168,11 @@ class SourceCorpus(ABC):
         """What must not change when the work goes on."""
 
     @abstractmethod
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Return all pieces. Raises InputError for another layout."""
 
     @abstractmethod
-    def worker(self, place: Workplace) -> PieceWorker:
+    def worker(self, place: Workplace) -> ItemWorker:
         """Return who does them."""
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:  # noqa: B027  # most have no more
@@ -218,8 +218,8 @@ def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: P
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
             LOG.info("%s: %d were done before", options.out_dir, len(known))
-        pieces = _first(corpus.pieces(), options.limit) if options.limit else corpus.pieces()
-        run_pieces(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
+        pieces = _first(corpus.items(), options.limit) if options.limit else corpus.items()
+        process_items(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
         outcome = place.write_results(corpus.problems, paired)
         corpus.report(place, outcome)
     for line in outcome.lines():
@@ -229,7 +229,7 @@ def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: P
     return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
 
 
-def _first(pieces: Iterable[CorpusPiece], count: int) -> Iterator[CorpusPiece]:
+def _first(pieces: Iterable[CorpusItem], count: int) -> Iterator[CorpusItem]:
     """Yield the pieces of the first `count` items."""
     items = set[str]()
     for piece in pieces:

@@ -21,9 +21,9 @@ from avcore.units import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage, PictureKind
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
-from avdata.prepare.running import CorpusPiece, PieceWorker, PrepareOptions, SourceCorpus, prepare_corpus
+from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class CutSettings:
 class SpeechCuts:
     """pieces: in order, none touching another. too_short: what would have been pieces shorter than asked for."""
 
-    pieces: list[Region]
+    items: list[Region]
     too_short: list[Region]
 
 
@@ -169,7 +169,7 @@ class VideoCorpus(SourceCorpus):
         settings = {"corpus": "video", **asdict(self.video)}
         return settings if self.video.audio_track else {name: one for name, one in settings.items() if name != "audio_track"}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each video. Raises InputError when there is none."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -185,7 +185,7 @@ class VideoCorpus(SourceCorpus):
             # VoxCeleb's id00012/21Uxsk56VDQ/00001.mp4 has a folder for each person, and in it one for each video.
             is_voxceleb = len(folders) > 1 and re.fullmatch(r"id\d{5}", folders[-2])
             speaker = self.video.speaker or (folders[-2] if is_voxceleb else folders[-1])
-            yield CorpusPiece(name, Recording(source, speaker, texts.get(name)))
+            yield CorpusItem(name, Recording(source, speaker, texts.get(name)))
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
@@ -199,14 +199,14 @@ class VideoCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class VideoWorker(PieceWorker):
+class VideoWorker(ItemWorker):
     """Cuts a video, then makes its clips, each a piece of its own."""
 
     out: Path
     temporary: Path
     video: VideoSettings
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Cut a recording, or make a clip."""
         if isinstance(piece.work, ClipRequest):
             make_clip(piece, self.out, self.video.clips, journal)
@@ -216,14 +216,14 @@ class VideoWorker(PieceWorker):
         def cut(footage: Footage) -> list[ClipRequest]:
             requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
-                make_clip(CorpusPiece(piece.key, requests.pop()), self.out, self.video.clips, journal)
+                make_clip(CorpusItem(piece.key, requests.pop()), self.out, self.video.clips, journal)
             elif not requests:
-                journal.add(PieceRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+                journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
             return requests
 
         return clips_of(recording.source, self.temporary, cut, self.video.audio_track)
 
-    def finish(self, piece: CorpusPiece) -> None:
+    def finish(self, piece: CorpusItem) -> None:
         """Remove what is not needed when all clips of a video are made."""
         Footage.of(piece.work.source, self.temporary).remove()
 
@@ -253,10 +253,10 @@ class VideoWorker(PieceWorker):
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
         else:
             cuts, count = cut_at_pauses(activity, self.video.cuts), 0
-        seen = [piece for piece in cuts.pieces if _is_shown(piece, own)]
-        if len(seen) < len(cuts.pieces):
-            detail = f"{several(len(cuts.pieces) - len(seen), 'stretch', 'stretches')} of speech without a picture of that time"
-            journal.add(PieceRecord(f"{name}#unseen", "rejected", reason="no picture", detail=detail))
+        seen = [piece for piece in cuts.items if _is_shown(piece, own)]
+        if len(seen) < len(cuts.items):
+            detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without a picture of that time"
+            journal.add(ItemRecord(f"{name}#unseen", "rejected", reason="no picture", detail=detail))
         if count:
             stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
         else:
@@ -265,13 +265,13 @@ class VideoWorker(PieceWorker):
         num_short = len(cuts.too_short) + len(stretches) - len(kept)
         if num_short:
             detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
-            journal.add(PieceRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
+            journal.add(ItemRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
 
 
 def clips_of(
     source: CorpusFile, temporary: Path, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = ""
-) -> list[CorpusPiece]:
+) -> list[CorpusItem]:
     """Bring a video and return its clips, a piece each; its footage stays as long as there are any to make."""
     footage = Footage.of(source, temporary)
     with source.named(footage.video.path):
@@ -282,10 +282,10 @@ def clips_of(
         finally:
             if not requests:
                 footage.remove()
-    return [CorpusPiece(request.id, request) for request in requests]
+    return [CorpusItem(request.id, request) for request in requests]
 
 
-def make_clip(piece: CorpusPiece, out: Path, settings: ClipSettings, journal: Journal) -> None:
+def make_clip(piece: CorpusItem, out: Path, settings: ClipSettings, journal: Journal) -> None:
     """Make a clip and record the result."""
     journal.add(ClipMaker(out, out / _SAMPLES, settings).make(piece.work))
 

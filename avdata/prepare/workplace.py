@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from avcore import journal
 from avcore.errors import InputError, UsageError
-from avcore.files import flush, sweep, write_text
+from avcore.files import flush, remove_temporary, write_text
 from avcore.journal import differing, folder_lock, write_rows
 from avcore.notes import json_text, several, shown
 from avcore.texts import read_json
@@ -31,7 +31,7 @@ _WORK, _RUNNING = ".work", "running"
 
 
 @dataclass(frozen=True)
-class PieceRecord:
+class ItemRecord:
     """The result of a piece of the corpus.
 
     status: `done` = its follow-ups are all done. parent: the piece it was a follow-up of. rows: manifest entries that it made,
@@ -48,7 +48,7 @@ class PieceRecord:
 
 
 _KEYS = ("key", "status")
-_FIELDS = frozenset(one.name for one in fields(PieceRecord))
+_FIELDS = frozenset(one.name for one in fields(ItemRecord))
 
 
 class Journal:
@@ -57,7 +57,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder, self._run = folder, uuid4().hex[:8]
 
-    def add(self, record: PieceRecord) -> None:
+    def add(self, record: ItemRecord) -> None:
         """Append a record; that follow-ups are all done is only said when what became of them is on the disk."""
         if record.status == "done":
             for path in self._folder.glob("journal-*.jsonl"):
@@ -67,16 +67,16 @@ class Journal:
             file.write((json_text(row) + "\n").encode())
 
 
-def read_journal(folder: Path) -> dict[str, PieceRecord]:
+def read_journal(folder: Path) -> dict[str, ItemRecord]:
     """Return all records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
-    records: dict[str, PieceRecord] = {}
+    records: dict[str, ItemRecord] = {}
     for path in _journals(folder):
         for row in journal.read(path, *_KEYS):
-            records[row["key"]] = PieceRecord(**{name: value for name, value in row.items() if name in _FIELDS})
+            records[row["key"]] = ItemRecord(**{name: value for name, value in row.items() if name in _FIELDS})
     return records
 
 
-def recover_journal(folder: Path) -> dict[str, PieceRecord]:
+def recover_journal(folder: Path) -> dict[str, ItemRecord]:
     """Read the same for a run that begins: journals are made whole.
 
     Where one was not, pieces are looked at again whose follow-ups were all done: what became of one of them may be lost.
@@ -93,7 +93,7 @@ def _journals(folder: Path) -> list[Path]:
     return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
 
 
-def compact_journal(folder: Path, records: Mapping[str, PieceRecord]) -> None:
+def compact_journal(folder: Path, records: Mapping[str, ItemRecord]) -> None:
     """Put records into one file in place of all."""
     others = list(folder.glob("journal-*.jsonl"))
     write_rows(folder / _COMPACT, (asdict(record) for record in records.values()))
@@ -101,7 +101,7 @@ def compact_journal(folder: Path, records: Mapping[str, PieceRecord]) -> None:
         path.unlink()
 
 
-def without_failures(records: Mapping[str, PieceRecord]) -> dict[str, PieceRecord]:
+def without_failures(records: Mapping[str, ItemRecord]) -> dict[str, ItemRecord]:
     """Return all records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
     failed = {key: record for key, record in records.items() if record.status == "failed"}
     again = failed.keys() | {record.parent for record in failed.values()}
@@ -143,7 +143,7 @@ class Workplace:
         self.temporary = out / _WORK / "tmp"
 
     @contextmanager
-    def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, PieceRecord]]:
+    def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, ItemRecord]]:
         """Work in the folder; gives what has been done already.
 
         settings: what must not change from one run to the next; None = not said this time. Raises UsageError when they did,
@@ -156,7 +156,7 @@ class Workplace:
             self.temporary.mkdir(parents=True)
             if (self.journal / _RUNNING).exists():
                 LOG.info("%s: an earlier run was broken off; going on", self.out)
-                sweep(self.out, below=True)
+                remove_temporary(self.out, below=True)
             records = recover_journal(self.journal)
             if retry_failed:
                 records = without_failures(records)

@@ -18,7 +18,7 @@ from avcore.flags import Command, flag
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
-from avdata.prepare.running import CorpusPiece, PrepareOptions, prepare_corpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import list_files
 
 _TRANSCRIPT = ".trans.txt"
@@ -33,7 +33,7 @@ class ZerothCorpus(RecordedCorpus):
         """Nothing can be set."""
         return {"corpus": "zeroth"}
 
-    def pieces(self) -> Iterator[CorpusPiece]:
+    def items(self) -> Iterator[CorpusItem]:
         """Yield one for each recording that has a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems

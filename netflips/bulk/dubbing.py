@@ -22,9 +22,9 @@ from avcore.command import LOG
 from avcore.compute.inference import resolve_device
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_FAILED, NetflipsError
-from avcore.files import sweep, write_text
-from avcore.journal import Seldom, file_digest, fits, folder_lock, key_of, seal_of
-from avcore.notes import several, tell
+from avcore.files import remove_temporary, write_text
+from avcore.journal import Seldom, checksum_of, file_digest, fits, folder_lock, key_of
+from avcore.notes import report_note, several
 from avcore.pool import Finished, Lost, PoolTask, WorkerPool
 from avcore.processes import Crew
 from avcore.words import user_language
@@ -80,22 +80,22 @@ class DubRecord:
             return False
         is_whole = fits(job.target, row["file"])
         if not is_whole:
-            tell(DUB_CHANGED(), job.target)
+            report_note(DUB_CHANGED(), job.target)
         return is_whole
 
     def add(self, job: VideoToDub, key: str, report: Script, deaths: Sequence[str] = ()) -> None:
         """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
         again = {"tried_again": list(deaths)} if deaths else {}
-        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": script_json(report)}
+        row = {"output": job.target.name, "key": key, "file": checksum_of(job.target), **again, "report": script_json(report)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 
-    def set_aside(self, rejected: Rejected) -> None:
+    def reject(self, rejected: Rejected) -> None:
         """Note a video that cannot be dubbed."""
         journal.append(self.out_dir / "failed.jsonl", [{"id": rejected.id, "reason": rejected.reason}])
         self.failures[rejected.id] = rejected.reason
 
-    def forgive(self) -> None:
+    def clear_failures(self) -> None:
         """Forget what was set aside, so that it is tried again."""
         self.failures = {}
         (self.out_dir / "failed.jsonl").unlink(missing_ok=True)
@@ -121,10 +121,10 @@ class DubModels:
 
     def key(self) -> list[str]:
         """Return what of them decides the result. Raises CheckpointError for a file of another kind."""
-        settled, needed = replace(self.run, device=""), self.paths.needed
+        resolve_backend, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
-        return [repr(settled), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
+        return [repr(resolve_backend), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
 
     def size(self) -> int:
         """Bytes of all files together."""
@@ -183,10 +183,10 @@ def dub_side_by_side(
     keys = {job: key_of(settings, job.source.name, size) for job, size in sizes.items()}
     out_dir = jobs[0].target.parent
     with folder_lock(out_dir):
-        sweep(out_dir)
+        remove_temporary(out_dir)
         record = DubRecord.read(out_dir)
         if retry_failed:
-            record.forgive()
+            record.clear_failures()
         left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
         if len(left) < len(jobs):
             LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
@@ -199,7 +199,7 @@ def dub_side_by_side(
                     told.maybe()
         finally:
             told.now()
-            sweep(out_dir)
+            remove_temporary(out_dir)
         failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
     if not failed:
         return None
@@ -233,14 +233,14 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     job, result = outcome.job, outcome.result
     if isinstance(result, Rejected):
         LOG.error("failed: %s", result.reason)
-        record.set_aside(result)
+        record.reject(result)
         return
     if outcome.deaths:
-        tell(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
-    for told in result.notes_told:
-        tell(told, job.source)
-    if result.understood is not None:
-        LOG.info("%s: %s", job.source, result.understood.text(user_language()))
+        report_note(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
+    for told in result.grouped_notes:
+        report_note(told, job.source)
+    if result.quality is not None:
+        LOG.info("%s: %s", job.source, result.quality.text(user_language()))
     LOG.info("%s", summary_of(result))
     record.add(job, key, result, outcome.deaths)
 

@@ -225,9 +225,9 @@ def prepare_extraction(
     if settings.needs_encoder and models.encoder is None:
         raise UsageError("units and features need --av2unit-path")
     entries = manifest.entries
-    if settings.sees and not any(entry.lips or entry.video for entry in entries):
+    if settings.uses_video and not any(entry.lips or entry.video for entry in entries):
         raise UsageError("there is no picture in the whole input", hint=f"use --modalities {AUDIO}")
-    if (settings.hears or settings.speaker) and not any(entry.audio or entry.video for entry in entries):
+    if (settings.uses_audio or settings.speaker) and not any(entry.audio or entry.video for entry in entries):
         raise UsageError("there is no sound in the whole input", hint=f"use --modalities {VIDEO}, without --with-speaker")
     if settings.lips and not any(entry.video for entry in entries):
         raise UsageError("--with-lips needs videos")
@@ -323,7 +323,7 @@ class _Run:
         if result.made:
             self._store.add(shard, result.made)
         if result.rejected:
-            self._store.set_aside(shard, result.rejected)
+            self._store.reject(shard, result.rejected)
         num_made, num_rejected = len(result.made), len(result.rejected)
         self._left[shard] -= num_made + num_rejected
         if not self._left[shard]:

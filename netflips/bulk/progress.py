@@ -82,9 +82,9 @@ class RunProgress:
         """Return what was done, and where the time went."""
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
-        tries = f", {several(self.again, 'try', 'tries')} lost with a worker" if self.again else ""
+        attempts = f", {several(self.again, 'try', 'attempts')} lost with a worker" if self.again else ""
         lines = [
-            f"{several(self.done, self._what)} done, {self.failed} failed{tries} in {duration(self.elapsed_s)}"
+            f"{several(self.done, self._what)} done, {self.failed} failed{attempts} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",
             f"  media         {self.media_s / _HOUR_S:9.3f} h  {self.x_real_time:8.2f} x real time",
         ]

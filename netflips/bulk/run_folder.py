@@ -22,8 +22,8 @@ from typing import Any, Literal
 
 from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, keep_folder_apart, sweep, write_text
-from avcore.journal import Row, differing, fits, iter_rows, put_rows, seal_of, write_rows
+from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, keep_folder_apart, remove_temporary, write_text
+from avcore.journal import Row, checksum_of, differing, fits, iter_rows, put_rows, write_rows
 from avcore.notes import several
 from avcore.texts import read_json
 from avdata.manifest import Packed
@@ -80,9 +80,9 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
             found = ", ".join(taken)
             raise OutputError("this folder holds other things", path=out_dir, found=found, hint="choose another --out-dir")
         write_text(path, json.dumps({"format": _FORMAT, **key}, indent=1) + "\n")
-    sweep(out_dir)  # files that a killed run had under a temporary name
+    remove_temporary(out_dir)  # files that a killed run had under a temporary name
     for name in _FOLDERS:
-        sweep(out_dir / name, below=True)
+        remove_temporary(out_dir / name, below=True)
 
 
 def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
@@ -260,7 +260,7 @@ class ClosedShards:
             beside[_UNITS] = [self._size(_UNITS, name) for name in names]
         told = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
         left_out = [name for name in shard.ids if name not in rows]
-        return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **seal_of(file)}
+        return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **checksum_of(file)}
 
     def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
         if noted <= 0:

@@ -60,12 +60,12 @@ class ExtractSettings:
         return self.units or bool(self.features)
 
     @property
-    def hears(self) -> bool:
+    def uses_audio(self) -> bool:
         """Whether the encoder takes the sound."""
         return self.needs_encoder and AUDIO in self.modalities
 
     @property
-    def sees(self) -> bool:
+    def uses_video(self) -> bool:
         """Whether the encoder takes the lips."""
         return self.needs_encoder and VIDEO in self.modalities
 
@@ -92,7 +92,7 @@ class ExtractSettings:
     def for_device(self, device: str) -> "ExtractSettings":
         """With the size and padding of batches, and how much is read at a time, settled."""
         batch_s, padding_s = (GPU_BATCH_S, GPU_PADDING_S) if device.startswith("cuda") else (CPU_BATCH_S, CPU_PADDING_S)
-        times = 1.0 if self.sees or self.lips else SOUND_ALONE
+        times = 1.0 if self.uses_video or self.lips else SOUND_ALONE
         return replace(
             self,
             batch_s=self.batch_s or times * batch_s,

@@ -130,7 +130,7 @@ class ResultStore:
         if not is_trial:
             write_plan(self._plan_path, self._shards)
         if retry_failed:
-            self._forgive(self.failures.keys() & places.keys(), is_trial)
+            self._clear_failures(self.failures.keys() & places.keys(), is_trial)
         self.num_done = 0
         works = (self._work(shard, its, manifest) for shard, its in zip(self._shards, of_shards, strict=True))
         return [work for work in works if work is not None]
@@ -141,7 +141,7 @@ class ResultStore:
         journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
         self._done[shard].update(one.id for one in made)
 
-    def set_aside(self, shard: int, rejected: Iterable[Rejected]) -> None:
+    def reject(self, shard: int, rejected: Iterable[Rejected]) -> None:
         """Note utterances that cannot be used."""
         rejected = list(rejected)
         journal.append(self._failed_path, [{"id": one.id, "reason": one.reason, "shard": shard} for one in rejected])
@@ -229,7 +229,7 @@ class ResultStore:
                 )
         return replace(shard, digests=tuple(after or before for before, after in zip(shard.digests, now, strict=True)))
 
-    def _forgive(self, again: Set[str], is_trial: bool) -> None:
+    def _clear_failures(self, again: Set[str], is_trial: bool) -> None:
         """Open the shards of failed utterances again, then take these off the list: in this order none is ever lost."""
         opened = {shard.number for shard in self._shards if not again.isdisjoint(shard.ids)}
         self._reopened |= opened

@@ -53,13 +53,13 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
     with _warnings(row):
         speech, heard = _speech(settings, source, clock)
         lips = _lips(settings, source, speech, heard, clock, row)
-        if speech is not None and lips is not None and settings.hears and settings.sees:
+        if speech is not None and lips is not None and settings.uses_audio and settings.uses_video:
             compare_lengths(source.id, speech, lips)
     seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
     return Loaded(
         source,
         speech if _is_heard(settings) else None,
-        lips if settings.sees else None,
+        lips if settings.uses_video else None,
         float(seconds),
         row,
         clock.seconds.get("decode", 0.0),
@@ -92,12 +92,12 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tup
 
 def _is_heard(settings: ExtractSettings) -> bool:
     """Return whether a model takes the sound."""
-    return settings.hears or bool(settings.speaker)
+    return settings.uses_audio or bool(settings.speaker)
 
 
 def _must_look(settings: ExtractSettings, source: Source) -> bool:
     """Return whether the lips have to be found in the picture."""
-    return (settings.sees or settings.lips) and not source.entry.lips
+    return (settings.uses_video or settings.lips) and not source.entry.lips
 
 
 def _lips(
@@ -110,7 +110,7 @@ def _lips(
 ) -> Pictures | None:
     existing = source.path("lips")
     if existing is not None:
-        if not settings.sees:
+        if not settings.uses_video:
             return None
         with clock.stage("decode"):
             return read_lip_video(existing)
@@ -187,10 +187,10 @@ class ModelWorker:
                 self._extractor = load_unit_encoder(models.encoder, Running(models.device, models.precision))
                 # It lays its weights out when they are first used, which belongs to the start.
                 speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
-                if self._settings.sees:
+                if self._settings.uses_video:
                     side = self._extractor.config.image_crop_size
                     lips = np.zeros((FRAME_RATE, side, side), np.uint8)
-                self._extractor.extract(speech if self._settings.hears else None, lips)
+                self._extractor.extract(speech if self._settings.uses_audio else None, lips)
             if self._settings.speaker:
                 self._speaker = load_speaker_encoder(models.speaker, Running(models.device))
         except NetflipsError as error:
@@ -231,8 +231,8 @@ class ModelWorker:
     def _units(self, batch: list[Loaded]) -> list[Units] | list[None]:
         if not self._settings.units or self._extractor is None:
             return [None] * len(batch)
-        speech = [one.speech for one in batch if one.speech is not None] if self._settings.hears else None
-        lips = [one.lips for one in batch if one.lips is not None] if self._settings.sees else None
+        speech = [one.speech for one in batch if one.speech is not None] if self._settings.uses_audio else None
+        lips = [one.lips for one in batch if one.lips is not None] if self._settings.uses_video else None
         return self._extractor.extract_batch(speech, lips)
 
     def _finish(self, one: Loaded, units: Units | None) -> MadeFile | Rejected:
@@ -252,7 +252,7 @@ class ModelWorker:
                 extra["speaker_embedding"] = [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]
             extra["speaker_encoder"] = self._speaker.fingerprint
         if settings.features and self._extractor is not None:
-            speech = one.speech if settings.hears else None
+            speech = one.speech if settings.uses_audio else None
             features = self._extractor.features(settings.layer, speech, one.lips)
             extra["features"] = self._write_array("features", entry.id, features)
         extra |= one.row

@@ -54,8 +54,8 @@ def pack_bundle(
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
     None = as they are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
-    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
-    `speller.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: what voices have above 8 kHz.
+    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `unit-to-text` or
+    `text_to_unit.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: what voices have above 8 kHz.
     voices: voices by name.
     Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """

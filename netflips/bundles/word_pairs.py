@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 _HEARD_AS, _HARDLY = 0.2, 0.4
-"""Shares of a word's letters that a text reader may get wrong where it was heard, and from which on it was not."""
+"""Shares of a word's letters that a unit-to-text model may get wrong where it was heard, and from which on it was not."""
 _ARTICLE = "the "
 _ENDINGS = (
     "(?:은|는|이|가|을|를|의|도|만|나|에|에[는도]|에?서|에게|으?로|으?로[도는]|와|과|께서|께서는|까지|까지만|행|밖에|하고"

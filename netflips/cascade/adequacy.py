@@ -38,7 +38,7 @@ def why_again(fault: str | None, language: str) -> str:
     return {**_AS_WELL, **FAULTS}.get(fault or "", "there was no answer for this line").format(language=language)
 
 
-def why_spelt(names: Sequence[str]) -> str:
+def ask_for_hangul_names(names: Sequence[str]) -> str:
     """Return why a translation with names in Latin letters is asked for once more."""
     return f"write names in Hangul: {', '.join(names)}"
 
@@ -178,7 +178,7 @@ def is_no_question(source: str, text: str) -> bool:
     return source.rstrip("\"'\u201d\u2019)] ").endswith("?") and not _ASKS.search(text)
 
 
-def spelt_names(text: str, language: str) -> tuple[str, ...]:
+def names_spelt_out(text: str, language: str) -> tuple[str, ...]:
     """Return the words of a translation that a voice spells letter by letter, as Marchetti in Korean: names that are to be written
     in its own letters. Acronyms, and words with a reading, are none."""
     if language != KOREAN:

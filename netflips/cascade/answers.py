@@ -13,7 +13,7 @@ from netflips.cascade.program import one_line
 
 _MOST_STARTS = 100
 """Places in an answer where JSON may begin."""
-WORDINGS = ("natural", "full", "short")
+CANDIDATES = ("natural", "full", "short")
 """In the order in which one that fits is taken."""
 _OTHER_NAMES = ("text", "translation", "translated", "korean", "said", "번역", "한국어")
 _THOUGHTS = r"(?:[a-z]{1,10}:)?(?:think|thinking|thought|thoughts|reasoning|reflection)"
@@ -21,7 +21,7 @@ _THOUGHT = re.compile(rf"<{_THOUGHTS}>|\[THINK\]|<\|channel\|>analysis<\|message
 _THOUGHT_ENDS = re.compile(rf"</{_THOUGHTS}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
-class Said(NamedTuple):
+class ChatAnswer(NamedTuple):
     """What a model answered: its words, its thoughts, and why it stopped, as its server names it; "" = it does not say."""
 
     content: str = ""
@@ -34,16 +34,16 @@ class Said(NamedTuple):
         return bool(self.thoughts) and not self.content.strip()
 
 
-def said_in(answer: Mapping[str, Any]) -> Said:
+def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
     """Return what a model said, from the answer of its server: `content`, which may hold thoughts in marks, and `reasoning` or
     `reasoning_content` beside it. Some models end their thoughts, but without a mark, so that all of the answer lies there."""
     try:
         choice = answer["choices"][0]
         message = choice["message"]
     except (KeyError, IndexError, TypeError):
-        return Said()
+        return ChatAnswer()
     if not isinstance(message, Mapping):
-        return Said()
+        return ChatAnswer()
     content, finish = _text(message.get("content")), choice.get("finish_reason")
     begins, ends = _THOUGHT.search(content), list(_THOUGHT_ENDS.finditer(content))
     thoughts = content[: ends[-1].start()] if ends else content[begins.start() :] if begins else ""
@@ -52,7 +52,7 @@ def said_in(answer: Mapping[str, Any]) -> Said:
     if not content.strip() and thoughts and finish == "stop":
         values = [*_values(thoughts)]
         content = json.dumps(values[-1], ensure_ascii=False) if values else ""
-    return Said(content, thoughts, finish if isinstance(finish, str) else "")
+    return ChatAnswer(content, thoughts, finish if isinstance(finish, str) else "")
 
 
 def _text(content: object) -> str:
@@ -98,7 +98,7 @@ Row = tuple[int | None, list[str]]
 """A line's number, None where it does not say, and its wordings."""
 
 
-def read_wordings(content: str, count: int) -> list[list[str]] | None:
+def parse_candidates(content: str, count: int) -> list[list[str]] | None:
     """Return the wordings of each line in what a model wrote, an empty list for a line without any; None where its lines are not
     the `count` lines of the request, which are numbered from 1: then it is not known whose words they are.
 
@@ -149,7 +149,7 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
         return
     own = _number(value.get("number", value.get("id")))
     number = number if own is None else own
-    texts = [value[name] for name in WORDINGS if isinstance(value.get(name), str)]
+    texts = [value[name] for name in CANDIDATES if isinstance(value.get(name), str)]
     texts = texts or [value[name] for name in _OTHER_NAMES if isinstance(value.get(name), str)]
     if texts:
         yield number, _clean(texts)
@@ -168,7 +168,7 @@ def _torn(content: str) -> Iterator[Row]:
     places = zip(parts[1::2], parts[2::2], strict=True) if len(parts) > 1 else [(None, content)]
     for number, part in places:
         told = dict(re.findall(r"[\"'](short|natural|full|text)[\"']\s*:\s*\"((?:[^\"\\\n]|\\.)*)\"", part))
-        texts = [told[name].replace('\\"', '"').replace("\\n", " ") for name in (*WORDINGS, "text") if name in told]
+        texts = [told[name].replace('\\"', '"').replace("\\n", " ") for name in (*CANDIDATES, "text") if name in told]
         if texts:
             yield _number(number), _clean(texts)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from avcore.command import LOG
 from avcore.words import KOREAN
-from netflips.cascade.answers import WORDINGS, read_wordings
+from netflips.cascade.answers import CANDIDATES, parse_candidates
 from netflips.cascade.chat_server import ChatServer
 from netflips.cascade.program import TRANSLATE_WITH, ProgramTranslator, host_of, is_chat, require_translate_with
 
@@ -89,15 +89,15 @@ class ChatTranslator:
         model must be named."""
         self._server.check()
 
-    def wordings(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
         """Return the wordings of sentences by their numbers, in NFC, each on one line, as far as there are any.
 
         requests: as a program gets them, of neighbours. Raises InputError where there is no answer.
         """
         answer = self._server.answer(_messages(requests, self.level), _schema(len(requests)))
-        found = read_wordings(answer, len(requests))
+        found = parse_candidates(answer, len(requests))
         if found is None and len(requests) > 1:  # one by one, no line is given the words of another
-            return {number: texts for request in requests for number, texts in self.wordings([request]).items()}
+            return {number: texts for request in requests for number, texts in self.candidates([request]).items()}
         return {request["number"]: texts for request, texts in zip(requests, found or [[]], strict=True) if texts}
 
     def close(self) -> None:
@@ -150,7 +150,7 @@ def _line(request: Mapping[str, Any], level: str) -> dict[str, Any]:
 
 def _schema(count: int) -> dict[str, Any]:
     """Return the JSON schema of an answer for so many lines."""
-    texts: dict[str, Any] = {name: {"type": "string"} for name in WORDINGS}
+    texts: dict[str, Any] = {name: {"type": "string"} for name in CANDIDATES}
     line = {"number": {"type": "integer", "enum": list(range(1, count + 1))}, **texts}
     rows = {"type": "object", "properties": line, "required": list(line), "additionalProperties": False}
     lines = {"lines": {"type": "array", "items": rows}}

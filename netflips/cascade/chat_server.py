@@ -16,7 +16,7 @@ from urllib.request import BaseHandler, ProxyHandler
 
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.notes import shown
-from netflips.cascade.answers import error_in, of_stream, said_in
+from netflips.cascade.answers import error_in, of_stream, parse_answer
 from netflips.cascade.program import (
     TRANSLATE_MODEL,
     TRANSLATE_WITH,
@@ -98,7 +98,7 @@ class ChatServer:
             why = "only thinks" if self._thoughts >= _MOST_THOUGHTS else f"failed {_MOST_FAILURES} times in a row"
             raise InputError(f"{WHAT} {why}, and is not asked any more", hint=_NO_THINKER if self._thoughts else None)
         try:
-            said = said_in(self._fitting({"messages": list(messages)}, schema))
+            said = parse_answer(self._fitting({"messages": list(messages)}, schema))
             if said.is_thought:
                 self._thoughts += 1
                 found = f"{_MOST_TOKENS} tokens of thoughts" if said.finish == "length" else "thoughts alone"

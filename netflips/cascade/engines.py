@@ -32,7 +32,7 @@ def require_models(models: CascadeModels) -> None:
 
 
 def recognizer_of(models: Models, asked: CascadeModels) -> SpeechRecognizer:
-    """Return the recogniser of a cascade, opened when it is asked for first. Raises what opening it raises."""
+    """Return the recognizer of a cascade, opened when it is asked for first. Raises what opening it raises."""
     return models.kept(asked.recognizer, lambda: open_whisper(asked.recognizer, models.how.device, models.how.precision))
 
 

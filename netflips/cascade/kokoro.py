@@ -33,7 +33,7 @@ from avcore.flags import Command, QuietOptions, flag, options_from
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
 from avcore.speech.pitch import measure_pitch
-from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, spell_ipa
+from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, phonemize_ipa
 from text2unit.korean.pronunciation import letters_of_syllable, pronounce
 from text2unit.normalise import MARKS, is_syllable, normalise
 
@@ -266,7 +266,7 @@ def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
 @lru_cache(maxsize=4)
 def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
     """Samples at RATE, read only, and phonemes. The last are kept: takes of one recording differ by their vocal tract."""
-    signs = _spelt(text, language)
+    signs = _phonemes_of(text, language)
     samples, lengths = _network().say(signs, styles, speed)
     lengths[0] -= _EARLY * _FRAME
     return samples, _heard(_timed(signs, lengths / RATE), samples)
@@ -275,13 +275,13 @@ def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDA
 def natural_seconds(text: str, style: str, speed: float, language: str) -> float:
     """Return how long a text takes (s), without silence around it, to 0.1 s, in a hundredth of the time that speaking takes. Raises
     what `natural_speech` raises."""
-    signs = _spelt(text, language)
+    signs = _phonemes_of(text, language)
     lengths = _network().lengths(signs, ((style, 1.0),), speed)[1:-1]
     last = max(place for place, (_, name) in enumerate(signs) if name != _SILENCE)
     return float(lengths[:last].sum()) / RATE + _LAST_S
 
 
-def _spelt(text: str, language: str) -> list[Sign]:
+def _phonemes_of(text: str, language: str) -> list[Sign]:
     spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
     signs = [(sign, name) for sign, name in spelt if _network().knows(sign)]
     if len(signs) > _MOST_SIGNS or all(name == _SILENCE for _, name in signs):
@@ -294,7 +294,7 @@ def _spelt(text: str, language: str) -> list[Sign]:
 def _signs(text: str) -> Iterator[Sign]:
     """Signs of a text with their phonemes; what stands between phonemes belongs to silence."""
     marks = re.findall(r"[,.;:?!]", text)
-    for place, clause in enumerate(spell_ipa(text, _ACCENT)):
+    for place, clause in enumerate(phonemize_ipa(text, _ACCENT)):
         for number, word in enumerate(clause):
             if place or number:
                 yield " ", _SILENCE

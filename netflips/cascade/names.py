@@ -11,7 +11,7 @@ from types import MappingProxyType
 from unicodedata import normalize
 
 from avcore.words import KOREAN
-from netflips.understanding import as_read
+from netflips.quality_estimation import as_read
 
 _LEAST = 2, 3
 """Consonants that a name must have, within a sentence and at its beginning, where every word has a capital letter."""

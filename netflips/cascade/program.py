@@ -100,11 +100,11 @@ class ProgramTranslator:
         self._program = None if self._url else LineProgram(words, _LIMIT_S, _WHAT)
         self._failures = 0
 
-    def wordings(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
         """Return the wordings of each request by its number, in NFC, each on one line. Raises InputError where there are none."""
-        return {request["number"]: self._wordings(request) for request in requests}
+        return {request["number"]: self._candidates(request) for request in requests}
 
-    def _wordings(self, request: Mapping[str, Any]) -> list[str]:
+    def _candidates(self, request: Mapping[str, Any]) -> list[str]:
         if self._failures >= _MOST_FAILURES:
             raise InputError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         try:

@@ -34,7 +34,7 @@ _OF_PAIRS = (("src.spm.model", "tgt.spm.model"), ("source.spm", "target.spm"))
 _CUTS_TEXT = "the file that cuts its text into pieces"
 
 
-class Pieces(Protocol):
+class Tokenizer(Protocol):
     """Cuts text, and puts it together again."""
 
     def cut(self, text: str) -> list[str]:
@@ -44,7 +44,7 @@ class Pieces(Protocol):
         """Return the text that pieces spell."""
 
 
-class SentencePieces:
+class SentencePieceTokenizer:
     """A SentencePiece model."""
 
     def __init__(self, processor: Any) -> None:
@@ -59,7 +59,7 @@ class SentencePieces:
         return str(self._processor.decode(list(pieces)))
 
 
-class TokenizerPieces:
+class HuggingFaceTokenizer:
     """A `tokenizer.json` of the tokenizers library."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -81,7 +81,7 @@ def pair_files(folder: Path) -> tuple[Path, Path] | None:
     return next((pair for pair in pairs if all(path.is_file() for path in pair)), None)
 
 
-def pieces_file(folder: Path, what: str) -> Path:
+def tokenizer_file(folder: Path, what: str) -> Path:
     """Return which file of a folder cuts text: its SentencePiece model, else `tokenizer.json`. Raises InputError where there is
     none."""
     found = sorted(folder.glob(_SENTENCEPIECE))
@@ -98,17 +98,17 @@ def pieces_file(folder: Path, what: str) -> Path:
     )
 
 
-def open_pieces(path: Path) -> Pieces:
-    """Open what `pieces_file` found. Raises InputError for one that cannot be read, UsageError without the extra `asr`."""
+def open_tokenizer(path: Path) -> Tokenizer:
+    """Open what `tokenizer_file` found. Raises InputError for one that cannot be read, UsageError without the extra `asr`."""
     if path.name == _TOKENIZER:
         with extra_needed("tokenizers"):
             from tokenizers import Tokenizer
         with engine_errors(path, _CUTS_TEXT):
-            return TokenizerPieces(Tokenizer.from_file(str(path)))
+            return HuggingFaceTokenizer(Tokenizer.from_file(str(path)))
     with extra_needed("sentencepiece"):
         from sentencepiece import SentencePieceProcessor
     with engine_errors(path, _CUTS_TEXT):
-        return SentencePieces(SentencePieceProcessor(model_file=str(path)))
+        return SentencePieceTokenizer(SentencePieceProcessor(model_file=str(path)))
 
 
 # The model
@@ -126,7 +126,7 @@ _SEARCH: dict[str, Any] = {
 }  # fmt: skip
 
 
-_WORDINGS = 8
+_CANDIDATES = 8
 """Hypotheses of the beam that are looked at for their length."""
 
 
@@ -146,8 +146,8 @@ class TextTranslator:
     name: str
     tokens: dict[str, str]
     adds_end: bool
-    _pieces: Pieces
-    _target_pieces: Pieces
+    _tokenizer: Tokenizer
+    _target_tokenizer: Tokenizer
     _engine: Any
     _folder: Path
 
@@ -163,9 +163,9 @@ class TextTranslator:
 
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
         """Translate a text of any length, sentence by sentence. Raises LanguageError."""
-        return self.wordings(text, source, target, 1)[0]
+        return self.candidates(text, source, target, 1)[0]
 
-    def wordings(self, text: str, source: str, target: str, most: int = _WORDINGS) -> list[TextTranslation]:
+    def candidates(self, text: str, source: str, target: str, most: int = _CANDIDATES) -> list[TextTranslation]:
         """Translate a text in several ways, the most probable first: all sentences by the first hypothesis of the beam, all by the
         second, and all by their shortest and their longest. Raises LanguageError."""
         self.require_languages(source, target)
@@ -189,7 +189,7 @@ class TextTranslator:
 
     def _parts(self, sentence: str) -> Iterator[list[str]]:
         """The pieces of a sentence; one too long for the network is cut, before a word where there is one."""
-        pieces = self._pieces.cut(sentence)
+        pieces = self._tokenizer.cut(sentence)
         while len(pieces) > _LONGEST:
             words = [place for place in range(1, _LONGEST) if pieces[place].startswith(_SPACE)]
             cut = words[-1] if words else _LONGEST
@@ -200,7 +200,7 @@ class TextTranslator:
 
     def _text(self, pieces: Sequence[str], into: Sequence[str]) -> str:
         spoken = [piece for piece in pieces if piece not in (*into, _END)]
-        text = normalize("NFC", self._target_pieces.join(spoken))
+        text = normalize("NFC", self._target_tokenizer.join(spoken))
         return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
@@ -245,7 +245,7 @@ def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path,
             f"{_WHAT} names no languages", path=folder, expected="tokens as kor_Hang (NLLB) or __ko__ (M2M-100)", hint=_HINT
         )
     else:
-        pair = (pieces_file(folder, _WHAT),) * 2
+        pair = (tokenizer_file(folder, _WHAT),) * 2
     require_rows(folder, weights_of(folder), "decoder/embeddings/weight", len(words))
     return tokens, pair
 
@@ -254,8 +254,8 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
     from ctranslate2 import Translator
 
     tokens, (cuts, joins) = require_translator_folder(folder)
-    pieces = open_pieces(cuts)
-    target_pieces = pieces if joins == cuts else open_pieces(joins)
+    pieces = open_tokenizer(cuts)
+    target_pieces = pieces if joins == cuts else open_tokenizer(joins)
     with engine_errors(folder, _WHAT):
         engine = Translator(str(folder), **settings)
     path = folder / "config.json"

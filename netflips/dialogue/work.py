@@ -18,22 +18,22 @@ from avcore.progress import Progress, bars, silent
 from avcore.words import user_language
 from netflips.dialogue.guards import AnswerGuard, WordList
 from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
-from netflips.dubbing.begin import begin_along
+from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.face_path import paste_lower_face
 from netflips.dubbing.job import Job
-from netflips.dubbing.options import DubOptions, settings_told
-from netflips.dubbing.portrait import talk, told_track
+from netflips.dubbing.options import DubOptions, settings_as_json
+from netflips.dubbing.portrait import speak_track, talk
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import AvatarOptions, duration_scale
 from netflips.portraits.head import Portrait
-from netflips.recognition import ListenSettings, Recogniser, as_one, heard_in, open_recogniser, transcribe
+from netflips.quality_estimation import QualityEstimate
+from netflips.recognition import AnyRecognizer, ListenSettings, as_one, open_recognizer, transcribe, transcript_of
 from netflips.script.types import Script, Text, WrittenText
-from netflips.text_voice import TextVoice, told_voice
-from netflips.understanding import Understanding
+from netflips.text_voice import TextVoice, choose_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of
-from unit2av.lipsync.backend import settled
+from unit2av.lipsync.backend import resolve_backend
 from unit2av.rendering import opened_lip_sync
 from unit2av.stage import RENDERER
 
@@ -54,7 +54,7 @@ class Answer:
     outcome: str = ANSWERED
     refusal: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
-    understood: Understanding | None = None
+    quality: QualityEstimate | None = None
     script: Script | None = None
 
 
@@ -66,7 +66,7 @@ class Avatar:
     opened: opens the job of an answer. puzzled: said in place of an answer to what is hardly understood.
     """
 
-    ear: Recogniser
+    recognizer: AnyRecognizer
     settings: ListenSettings
     replier: Replier
     guards: Sequence[AnswerGuard]
@@ -80,29 +80,29 @@ class Avatar:
         """Answer a recording with a video. Raises NetflipsError where it holds no sound or no answer comes: nothing is written."""
         watch = _Watch()
         with watch.step("listen"):
-            heard, understood = self.hear(question, progress)
+            heard, quality = self.transcribe(question, progress)
         with watch.step("reply"):
-            answer = replace(self.reply(heard, understood), understood=understood)
+            answer = replace(self.reply(heard, quality), quality=quality)
         script = self._said(answer, out, watch, progress)
         return replace(answer, seconds=watch.seconds, script=script)
 
-    def hear(self, question: Path, progress: Progress = silent) -> tuple[Transcript, Understanding | None]:
+    def transcribe(self, question: Path, progress: Progress = silent) -> tuple[Transcript, QualityEstimate | None]:
         """Return what is said in a recording, and how far it is understood; an empty text where nobody speaks.
 
         Raises MediaError for what holds no sound.
         """
         source = select_audio_track(question)
         try:
-            script = transcribe(source, self.ear, self.settings, progress)
+            script = transcribe(source, self.recognizer, self.settings, progress)
         except NoSpeechError:
             return Transcript("", self.settings.language or ""), None
-        return as_one(heard_in(script.utterances)), script.understood
+        return as_one(transcript_of(script.utterances)), script.quality
 
-    def reply(self, heard: Transcript, understood: Understanding | None = None) -> Answer:
+    def reply(self, heard: Transcript, quality: QualityEstimate | None = None) -> Answer:
         """Return what is said to a question. understood: how far it is, None = not known."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
-        if understood is not None and understood.words == "not_understood":
+        if quality is not None and quality.words == "not_understood":
             return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
         text = self.replier.reply(heard.text)
         if text == self.puzzled:
@@ -120,10 +120,10 @@ class Avatar:
             with watch.step("speak"):
                 text = script_of(answer.text)
                 warn_of_script(text)
-                job = replace(job, track=told_track(job, text, self.voice))
+                job = replace(job, track=speak_track(job, text, self.voice))
             with watch.step("draw"):
-                script = begin_along(job, "still", WrittenText(answer.text, by="person"))
-                asked = Text(answer.heard.text, answer.heard.language, "recogniser", answer.heard.words)
+                script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
+                asked = Text(answer.heard.text, answer.heard.language, "recognizer", answer.heard.words)
                 script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
                 return talk(script, job, self.portrait)
 
@@ -173,7 +173,7 @@ def answer_question(options: AvatarOptions) -> Script:
     """
     require_video_name(options.out)
     paths = paths_asked(options, RENDERER, spells=_LANGUAGE)
-    settled(options.lips, paths.unit2av)
+    resolve_backend(options.lips, paths.unit2av)
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
     replier, refused, puzzled = _replier(options)
     for guard in guards:
@@ -182,18 +182,18 @@ def answer_question(options: AvatarOptions) -> Script:
             raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
     portrait = Portrait.open(options.portrait, options)
     models = models_when_asked(paths, options, _LANGUAGE)
-    told_voice(models, options.voice)
+    choose_voice(models, options.voice)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
-    ear = open_recogniser(options)
-    settings = ear.settings("audio", options.source, "auto", None)
+    recognizer = open_recognizer(options)
+    settings = recognizer.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
     lips = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
     with bars(options.quiet) as progress, lips as mouth:
 
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
-            return Job.along(info, out, models, asked, settings_told(options, *_SETTINGS), progress, mouth)
+            return Job.for_given_audio(info, out, models, asked, settings_as_json(options, *_SETTINGS), progress, mouth)
 
-        avatar = Avatar(ear, settings, replier, guards, refused, voice, portrait, opened, puzzled)
+        avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")
@@ -220,7 +220,7 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
         "language": answer.heard.language,
         "confidence": round(answer.heard.confidence, 4),
         "outcome": answer.outcome,
-        "understood": None if answer.understood is None else answer.understood.as_json(),
+        "quality": None if answer.quality is None else answer.quality.as_json(),
         "refusal": answer.refusal,
         "answer": answer.text,
         "seconds": {name: round(seconds, 3) for name, seconds in answer.seconds.items()},
@@ -229,8 +229,8 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
 
 def _tell(answer: Answer, out: Path) -> None:
     LOG.info("heard: %s", answer.heard.text or "nothing")
-    if answer.understood is not None:
-        LOG.info("%s", answer.understood.text(user_language()))
+    if answer.quality is not None:
+        LOG.info("%s", answer.quality.text(user_language()))
     if answer.outcome != ANSWERED:
         LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)

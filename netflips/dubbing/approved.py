@@ -51,7 +51,7 @@ def with_sources(script: Script) -> Script:
     for one in script.utterances:
         heard = "" if one.text is None else one.text.text
         target = None if one.target is None else of(one.target, heard)
-        utterances.append(replace(one, target=target, takes=tuple(of(take, heard) for take in one.takes)))
+        utterances.append(replace(one, target=target, alternatives=tuple(of(take, heard) for take in one.alternatives)))
     return replace(script, utterances=tuple(utterances))
 
 
@@ -75,5 +75,5 @@ def asked_anew(script: Script, is_all: bool) -> frozenset[int]:
 
 def _is_anew(one: Utterance, is_all: bool) -> bool:
     if one.target is None:
-        return bool(one.takes) or (one.text is not None and one.text.by == "recogniser")
+        return bool(one.alternatives) or (one.text is not None and one.text.by == "recognizer")
     return is_all and isinstance(one.target, WrittenText) and one.target.is_translated

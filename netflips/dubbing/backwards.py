@@ -1,4 +1,4 @@
-"""What translations say translated back, by what made them: for a comparison with what was heard (`netflips.dubbing.judge`)."""
+"""What translations say translated back, by what made them: for a comparison with what was heard (`netflips.dubbing.quality`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,9 +10,9 @@ from netflips.cascade.engines import Engines
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.dubbing.job import Job
 from netflips.dubbing.sentences import WholeSentence
+from netflips.quality_estimation import translation_fault
 from netflips.script.notes import NOT_TRANSLATED_BACK
 from netflips.script.types import Script, Utterance, WrittenText
-from netflips.understanding import translation_fault
 
 
 def translated_back(
@@ -92,7 +92,7 @@ def _by_program(
         made_of = {number: (translator.key, "back", one["text"]) for number, one in group.items()}
         kept = {number: job.store.find(tuple[str, ...], "back", key) for number, key in made_of.items()}
         new = [one for number, one in group.items() if kept[number] is None]
-        made = translator.wordings(new) if new else {}
+        made = translator.candidates(new) if new else {}
         for number, found in kept.items():
             yield number, job.store.keep("back", made_of[number], tuple(made.get(number, ()))) if found is None else found
         done += len(group)

@@ -11,11 +11,11 @@ from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
 from netflips.dubbing.approved import approved_targets
-from netflips.dubbing.bed import LOUD_DBFS, bed_level, spoken_spans
+from netflips.dubbing.background import LOUD_DBFS, background_level, spoken_spans
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.terms import with_said_terms
+from netflips.dubbing.terms import with_script_terms
 from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.script.types import (
@@ -37,27 +37,27 @@ from netflips.subtitles.given import SLACK_S, GivenSubtitles
 from netflips.subtitles.mending import LEAST_S
 from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import script_of
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 
 
 def begin(job: Job, sound: Sound | None) -> Script:
     """Return the script to fill: the person's without what is made anew, or an empty one.
 
-    Its schedule: own = each utterance in its own time; to_and_fro = a clip of one utterance, whose pictures are played to and fro
+    Its schedule: own = each utterance in its own time; ping_pong = a clip of one utterance, whose pictures are played to and fro
     for as long as it takes (as published). Raises InputError for times and texts that cannot be.
     """
     source, target = job.languages
-    is_own = _is_in_own_time(job, sound)
+    is_own = _is_source_timed(job, sound)
     if is_own and not job.keeps_work:
         job.keep_work()
     speakers, utterances = _asked(job)
-    schedule: Schedule = "own" if is_own else "to_and_fro"
+    schedule: Schedule = "own" if is_own else "ping_pong"
     terms = () if job.options.script is None else job.options.script.terms
     media = media_of(job.info, job.digest)
     return Script(source, target, schedule, media, speakers=speakers, utterances=utterances, terms=terms)
 
 
-def begin_along(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
+def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
     """Return the script of a video, or a picture, whose one utterance says the job's track. target: what that is;
     voice: whose it is."""
     place = TimeSpan(0.0, float(job.info.duration_s))
@@ -85,7 +85,7 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
     )
 
 
-def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
+def _is_source_timed(job: Job, sound: Sound | None) -> bool:
     """Return whether a video is dubbed in its own time: asked for, or because it holds more than one clean utterance."""
     options, duration = job.options, float(job.info.duration_s)
     if job.is_certainly_recording:
@@ -93,7 +93,7 @@ def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
     if options.timing == "free" or sound is None or not sound.regions:
         return False
     # A dub as published would lose a room or music behind the voice, and the width of a sound.
-    level = bed_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
+    level = background_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
     if level is not None and level > LOUD_DBFS:
         return True
     blocks = iter_sound_blocks(job.info.source) if job.num_channels > 1 else ()
@@ -120,22 +120,22 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
     stands = frozenset[int]() if job.options.retranslate else approved_targets(script)
-    script, stands = with_said_terms(script, stands, job.terms_said, can_ask=job.options.cascade)
+    script, stands = with_script_terms(script, stands, job.term_readings, can_ask=job.options.cascade)
     approved = [one for one in script.utterances if one.number in stands]
     if job.options.speaker is None and any(isinstance(one.target, WrittenText) for one in approved):
-        _require_speller(job, job.languages[1])
+        _require_text_to_unit(job, job.languages[1])
     _require_voice(job, path, approved)
     utterances = list[Utterance]()
     for one, place in zip(script.utterances, places, strict=True):
         if one.number in stands:  # as it was read: what was heard, what is said, and the wordings that were offered
-            said = replace(one.target, said_by="") if isinstance(one.target, WrittenText) else one.target
+            said = replace(one.target, spoken_by="") if isinstance(one.target, WrittenText) else one.target
             text, target = one.text, said
         else:
             text, target = None, _asked_target(job, path, one)
         if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
             text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
-        takes = one.takes if target else ()
-        utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, takes=takes))
+        takes = one.alternatives if target else ()
+        utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, alternatives=takes))
     left_out = [
         word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
     ]
@@ -187,9 +187,9 @@ def _require_sayable(job: Job, path: Path, number: int, text: str, language: str
     """Read a text aloud once, so that what cannot be said is found before any work is done; a program reads by itself."""
     if job.options.speaker is not None:
         return
-    _require_speller(job, language)
+    _require_text_to_unit(job, language)
     try:
-        script_of(job.as_said(text), language)
+        script_of(job.with_readings(text), language)
     except InputError as error:
         what = f"the text of utterance {number}: {error.what}"
         raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
@@ -207,9 +207,9 @@ def _require_voice(job: Job, path: Path, approved: Sequence[Utterance]) -> None:
             raise VocabularyError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit, hint=hint)
 
 
-def _require_speller(job: Job, language: str) -> None:
-    speller = job.models.other(SPELLER, language)
-    require_same_vocabulary(job.models.vocoder.vocabulary, speller.vocabulary, "the speller")
+def _require_text_to_unit(job: Job, language: str) -> None:
+    text_to_unit = job.models.other(TEXT2UNIT, language)
+    require_same_vocabulary(job.models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
 
 
 def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:

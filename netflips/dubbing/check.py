@@ -1,6 +1,6 @@
 """Each utterance is heard and measured once it is spoken, before pictures are drawn; what fails is said otherwise, a few times.
 
-The verdict before the work (`judge.py`) expects; this knows. A recogniser that is installed hears the new speech with one beam and
+The verdict before the work (`judge.py`) expects; this knows. A recognizer that is installed hears the new speech with one beam and
 no chance, so that it writes the same when a dub goes on. Whatever a check itself fails at is told, and the dub goes on.
 """
 
@@ -25,7 +25,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds
 from netflips.aligned import phonemes_in
 from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.names import lost_names
-from netflips.dubbing import ears
+from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
@@ -33,23 +33,23 @@ from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, speak_one
-from netflips.dubbing.spell import spell_one
 from netflips.dubbing.stems import background_of
-from netflips.dubbing.subtitles import read_said
+from netflips.dubbing.subtitles import read_target
+from netflips.dubbing.target_units import target_units_of
 from netflips.dubbing.voices import voice_for
-from netflips.recognizers.windows import Piece, packed, recognised_together
-from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
-from netflips.script.types import FAULTS, Fault, Script, Target, TimeFit, Try, Utterance, WrittenText
+from netflips.recognizers.windows import WindowPart, packed, recognised_together
+from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
+from netflips.script.types import FAULTS, Attempt, Fault, Script, Target, TimeFit, Utterance, WrittenText
 from unit2av.lipsync.backend import table_of
 
 if TYPE_CHECKING:
     from unit2av.lipsync.mesh.table import MouthTable
 
-How = Literal["wording", "take", "slower"]
+How = Literal["candidate", "alternative", "slower"]
 _WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
 _HELPED: Mapping[How, frozenset[Fault]] = {
-    "wording": _WORDS | {"hurried", "slow"},
-    "take": _WORDS | {"voice", "clicks"},
+    "candidate": _WORDS | {"hurried", "slow"},
+    "alternative": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
 }
 """What may be better when an utterance is said otherwise, in the order in which it is tried."""
@@ -76,12 +76,14 @@ _CLOSING = "bmp"
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in what was heard and measured of each utterance as it is spoken, and let what fails be said otherwise."""
-    mode = job.options.check or ("repair" if script.is_in_own_time and ears.ear_folders(job) else "off")
+    mode = job.options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(job) else "off")
     if mode == "off":
         return script
     checker = _Checker(script, job, sound)
-    if checker.ear is None and job.options.check is not None:  # opened here, as all models before the clock of their step runs
-        job.notes.add(NOT_HEARD(language=script.target))
+    if (
+        checker.recognizer is None and job.options.check is not None
+    ):  # opened here, as all models before the clock of their step runs
+        job.notes.add(NOT_RECOGNISED(language=script.target))
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")
         script = with_outputs(with_more(script, found), job)
@@ -99,18 +101,20 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 # All utterances
 
 
-def taken_of(tries: Sequence[Try], source: str, terms: Mapping[str, str] = MappingProxyType({})) -> int:
+def taken_of(attempts: Sequence[Attempt], source: str, terms: Mapping[str, str] = MappingProxyType({})) -> int:
     """Return which of several tries the dub takes: the one with the fewest faults, the first of equals. None is taken of which less
     is heard than of the first, or in which a number or a name of the source text is lost that was heard there. source: "" = not
     known. terms: of the talk, with what is said for each."""
-    first = tries[0]
+    first = attempts[0]
 
     def rank(place: int) -> tuple[bool, int]:
-        one = tries[place]
-        is_less = (one.right or 0.0) < (first.right or 0.0) or loses_more(source, first.heard or "", one.heard or "", terms)
+        one = attempts[place]
+        is_less = (one.right or 0.0) < (first.right or 0.0) or loses_more(
+            source, first.transcript or "", one.transcript or "", terms
+        )
         return is_less, len(one.faults)
 
-    return min(range(len(tries)), key=rank)
+    return min(range(len(attempts)), key=rank)
 
 
 def loses_more(source: str, text: str, other: str, terms: Mapping[str, str]) -> bool:
@@ -130,7 +134,7 @@ class _Spoken:
     close them, and how many do not. notes: of its place."""
 
     one: Utterance
-    told: Try
+    attempt: Attempt
     voice: Floats | None
     lips: tuple[int, int] = (0, 0)
     notes: Sequence[Note] = ()
@@ -147,8 +151,8 @@ class _Checker:
     """Whether the program that speaks says the same when it is asked again."""
 
     @cached_property
-    def ear(self) -> ears.Ear | None:
-        return ears.ear_of(self.job, self.script.target)
+    def recognizer(self) -> check_recognizer.CheckRecognizer | None:
+        return check_recognizer.check_recognizer(self.job, self.script.target)
 
     @cached_property
     def given(self) -> frozenset[int]:
@@ -165,59 +169,61 @@ class _Checker:
         ranks = {number: rank for rank, number in enumerate(placed, 1)}
         for numbers in packs_of(self.script.utterances):
             pack = [placed[number] for number in numbers if number in placed]
-            for one, heard in zip(pack, self._heard_together(pack), strict=True):
+            for one, heard in zip(pack, self._transcribe_together(pack), strict=True):
                 found = self._measured(one, "first", heard)
-                if heard is not None and found is not None and _WORDS & set(found.told.faults):
+                if heard is not None and found is not None and _WORDS & set(found.attempt.faults):
                     found = self._measured(one, "first")  # by itself, for its neighbours may have confused what hears
                 if found is not None:
                     self.spoken[one.number] = found
             if pack:
                 self.job.progress("check", ranks[pack[-1].number], len(placed))
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
-        firsts = [replace(first, told=self._among_others(first)) for first in self.spoken.values()]
-        for first in sorted(firsts, key=lambda one: set(one.told.faults) <= {"slow"}):  # what is only slow comes last
+        firsts = [replace(first, attempt=self._among_others(first)) for first in self.spoken.values()]
+        for first in sorted(firsts, key=lambda one: set(one.attempt.faults) <= {"slow"}):  # what is only slow comes last
             number = first.one.number
-            best, tries, others = first, [first], self._others(first) if repairs and first.told.faults else iter(())
-            while left and len(tries) <= _MOST_MORE and best.told.faults and (other := next(others, None)) is not None:
-                tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
-                best = tries[taken_of([one.told for one in tries], _meaning(first.one), self.terms)]
+            best, attempts, others = first, [first], self._others(first) if repairs and first.attempt.faults else iter(())
+            while left and len(attempts) <= _MOST_MORE and best.attempt.faults and (other := next(others, None)) is not None:
+                attempts, left = [*attempts, replace(other, attempt=self._among_others(other))], left - 1
+                best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.one), self.terms)]
             if best is not first:
                 # What was told of its place is that of another try now.
                 before = self.job.notes.of.get(number, [])
                 self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
                 for note in best.notes:
                     self.job.notes.add(note, number)
-            told = tuple(one.told._replace(is_taken=one is best) for one in tries)
-            known[number] = replace(best.one, tries=told)
+            told = tuple(one.attempt._replace(is_taken=one is best) for one in attempts)
+            known[number] = replace(best.one, attempts=told)
         return known
 
     def _others(self, first: _Spoken) -> Iterator[_Spoken]:
         """Yield an utterance as it is said otherwise, as far as that may help, each time spoken when it is asked for."""
-        one, faults = first.one, set(first.told.faults)
+        one, faults = first.one, set(first.attempt.faults)
         ways: list[tuple[How, Utterance, bool]] = []
-        for take in self._wordings(one):  # what it said is a take then
-            takes = (*([] if one.target is None else [one.target]), *(other for other in one.takes if other is not take))
-            ways.append(("wording", replace(one, target=take, takes=takes), False))
+        for take in self._candidates(one):  # what it said is a take then
+            takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
+            ways.append(("candidate", replace(one, target=take, alternatives=takes), False))
         if isinstance(one.target, WrittenText) and self.job.speaking is not None:
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
-            ways += [("take", replace(one, target=target), False) for target in again]
+            ways += [("alternative", replace(one, target=target), False) for target in again]
         if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
             ways.append(("slower", one, True))
         for how, other, is_slow in ways:
-            if not faults & _HELPED[how] or (how == "take" and self.repeats_itself):
+            if not faults & _HELPED[how] or (how == "alternative" and self.repeats_itself):
                 continue
             quiet = replace(self.job, notes=Notes(is_quiet=True))
             try:
-                spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
-                if spelt is None:
+                with_target_units = other if is_slow else target_units_of(self.script, quiet, other, self.sound)
+                if with_target_units is None:
                     continue
-                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.sound, is_slow=is_slow))
+                placed = read_target(
+                    self.script, quiet, fit_one(self.script, quiet, with_target_units, self.sound, is_slow=is_slow)
+                )
             except Exception:  # what cannot be said is no way out
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue
             now, before = placed.fit or TimeFit(one.place), one.fit or TimeFit(one.place)
             is_same = now.durations == before.durations and placed.units == one.units
-            self.repeats_itself |= is_same and how == "take"
+            self.repeats_itself |= is_same and how == "alternative"
             is_longer, is_shorter = now.natural_s >= before.natural_s, now.natural_s <= before.natural_s
             if is_same or (faults <= {"hurried"} and is_longer) or (faults <= {"slow"} and is_shorter):
                 continue
@@ -225,24 +231,24 @@ class _Checker:
             if found is not None:
                 yield replace(found, notes=quiet.notes.of.get(one.number, ()))
 
-    def _wordings(self, one: Utterance) -> list[Target]:
+    def _candidates(self, one: Utterance) -> list[Target]:
         """Return other wordings that may be taken by themselves: not of what a person gave or a piece of a longer sentence, nor one
         that loses a number or a name."""
         target = one.target
         if one.number in self.given:
             return []
         if isinstance(target, WrittenText) and target.seconds is not None and (fit := one.fit) is not None:
-            timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.takes if isinstance(take, WrittenText)]
+            timed = [(take, (take.seconds or 0.0) - target.seconds) for take in one.alternatives if isinstance(take, WrittenText)]
             if fit.is_hurried:
-                one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s < 0))
+                one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s < 0))
             elif is_too_slow(fit.pace):
-                one = replace(one, takes=tuple(take for take, longer_s in timed if longer_s > 0))
+                one = replace(one, alternatives=tuple(take for take, longer_s in timed if longer_s > 0))
         if not isinstance(target, WrittenText) or target.translation is None:
-            return list(one.takes)
+            return list(one.alternatives)
         of = target.translation.of
         if one.text is None or of != one.text.text:
             return []
-        written = (take for take in one.takes if isinstance(take, WrittenText))
+        written = (take for take in one.alternatives if isinstance(take, WrittenText))
         return [take for take in written if not loses_more(of, target.text, take.text, self.terms)]
 
     # One try
@@ -257,9 +263,11 @@ class _Checker:
         """Speak an utterance, hear and measure it; None, with a note, where that fails. heard: in it, where that is known."""
         job = self.job
         try:
-            speech, text = self._speech(one), "" if one.said is None else job.as_said(one.said.text)
+            speech, text = self._speech(one), "" if one.said is None else job.with_readings(one.said.text)
             heard = (heard or self._heard(speech)) if text else None
-            right, faults = (None, set[Fault]()) if heard is None else ears.compared(heard, text, self.script.target, len(speech))
+            right, faults = (
+                (None, set[Fault]()) if heard is None else check_recognizer.compared(heard, text, self.script.target, len(speech))
+            )
             clicks, closed = count_clicks(speech), self._closed(one, speech, text)
             if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
                 faults.add("clicks")
@@ -270,7 +278,7 @@ class _Checker:
                 faults.add("slow")
             share = closed[0] / sum(closed) if any(closed) else None
             text_heard, pace = None if heard is None else heard.text, _rounded(one.fit.pace)
-            told = Try(
+            told = Attempt(
                 how, text, text_heard, _rounded(right), pace=pace, clicks=clicks, closed=_rounded(share), faults=_in_order(faults)
             )
             return _Spoken(one, told, self._voice_of(speech), closed)
@@ -280,27 +288,27 @@ class _Checker:
             return None
 
     def _heard(self, speech: Samples) -> Transcript | None:
-        return None if self.ear is None else self._recognised(speech)
+        return None if self.recognizer is None else self._recognised(speech)
 
     def _recognised(self, speech: Samples) -> Transcript:
-        """Return what the recogniser, which is there, hears in speech."""
-        ear, language = self.ear, self.script.target
-        assert ear is not None
-        made_of = (speech, language, ear.fingerprint, self.job.models.arithmetic, "check")
-        return self.job.store.kept(Transcript, "heard", made_of, lambda: ear.recognizer.hear(speech, language))
+        """Return what the recognizer, which is there, hears in speech."""
+        recognizer, language = self.recognizer, self.script.target
+        assert recognizer is not None
+        made_of = (speech, language, recognizer.fingerprint, self.job.models.arithmetic, "check")
+        return self.job.store.kept(Transcript, "heard", made_of, lambda: recognizer.recognizer.transcribe(speech, language))
 
-    def _heard_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
+    def _transcribe_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
         """Return what is heard in utterances of half a minute in all: a window of Whisper takes as long for one. None where each is
         to be heard by itself."""
-        if self.ear is None or not self.ear.has_times or len(pack) < 2:
+        if self.recognizer is None or not self.recognizer.has_times or len(pack) < 2:
             return [None] * len(pack)
         around = np.zeros(seconds_to_samples(_APART_S / 2), np.float32)
         try:
-            pieces = list[Piece]()
+            pieces = list[WindowPart]()
             for one in pack:
                 speech = self._speech(one)
                 level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
-                pieces.append(Piece(np.concatenate([around, speech * level, around]), -_APART_S / 2))
+                pieces.append(WindowPart(np.concatenate([around, speech * level, around]), -_APART_S / 2))
             return [*recognised_together(pieces, self._recognised)]
         except Exception:  # each is heard by itself, then, and told of
             LOG.debug("check of several utterances", exc_info=True)
@@ -342,21 +350,21 @@ class _Checker:
         except NoSpeechError:
             return None
 
-    def _among_others(self, spoken: _Spoken) -> Try:
+    def _among_others(self, spoken: _Spoken) -> Attempt:
         """Return what is told of a try beside the rest of the dub: whether its lips stay open, more than once or as all do, and
         whose voice it is; a vocoder makes a voice its own, so that the original's says little."""
-        faults, (shut, stay) = set(spoken.told.faults), spoken.lips
+        faults, (shut, stay) = set(spoken.attempt.faults), spoken.lips
         if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
             faults.add("open_lips")
         own = self._likeness(spoken, spoken.one.speaker)
         if own is None:
-            return spoken.told._replace(faults=_in_order(faults))
+            return spoken.attempt._replace(faults=_in_order(faults))
         names = (name for name in self._speakers if name != spoken.one.speaker)
         others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
         other = max(others, default=None)
         if own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY):
             faults.add("voice")
-        return spoken.told._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=_in_order(faults))
+        return spoken.attempt._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=_in_order(faults))
 
     @cached_property
     def _speakers(self) -> tuple[str, ...]:
@@ -409,11 +417,11 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     """Fill in how loud the original is heard under each utterance, in the mix as it will be. mutes: where it is, what plays behind
     the utterance is left out."""
     is_mute = job.options.background == "mute" and background_of(job) is None
-    if sound is None or not script.is_in_own_time or is_mute or job.options.under:
+    if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
     quiet = replace(job, notes=Notes(is_quiet=True), progress=silent)
     try:
-        behind = _bed_share(sound)
+        behind = _background_share(sound)
         found = {number: leak(made, sound.between(*place)) for number, place, made in _mixed_pieces(script, quiet, sound)}
     except Exception as error:  # the same sound is mixed when it is written, which tells what is wrong
         LOG.debug("leak", exc_info=True)
@@ -426,11 +434,11 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
             more: tuple[Fault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
             faults = _in_order({*taken.faults, *more})
             with_it = taken._replace(leak=round(found[one.number], 3), faults=faults, is_dry=mutes and bool(more))
-            known[one.number] = replace(one, tries=tuple(with_it if told is taken else told for told in one.tries))
+            known[one.number] = replace(one, attempts=tuple(with_it if told is taken else told for told in one.attempts))
     return with_more(script, known)
 
 
-def _bed_share(sound: Sound) -> float:
+def _background_share(sound: Sound) -> float:
     """Return the level of what is heard outside of speech, as a share of that within it."""
     powers = 10 ** (sound.activity.levels.astype(np.float64) / 10)  # of 32 ms each: the sound itself may last for hours
     at = [(int(one.start_s * STEP_RATE), ceil(one.end_s * STEP_RATE)) for one in sound.regions]

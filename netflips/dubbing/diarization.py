@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avcore.faces.crop import SAME_PERSON
 from avcore.faces.geometry import overlap
 from avcore.faces.select import OnePerson, people_in
-from netflips.dubbing.watch import SPEAKS, UNJUDGED, Face, InSight
+from netflips.dubbing.track_faces import SPEAKS, UNJUDGED, Face, InSight
 
 SPEAKS_KNOWN = 0.3
 """The same for a face that the voice belongs to by other utterances."""
@@ -116,7 +116,7 @@ def _meet(one: SeenSpeaker, other: SeenSpeaker) -> bool:
 
 
 @dataclass(frozen=True)
-class HeardSpeaker:
+class UtteranceVoice:
     """An utterance and what is known of who says it. number: of the utterance.
 
     voice: whose it sounds like, None = too short to tell. is_told: the user said whose it is.
@@ -125,7 +125,7 @@ class HeardSpeaker:
     number: int
     seconds: float
     voice: Voice | None
-    is_told: bool = False
+    is_user_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class _Person:
     faces: set[int] = field(default_factory=set)
 
 
-def who_speaks(said: Sequence[HeardSpeaker], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> list[Turn]:
+def who_speaks(said: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> list[Turn]:
     """Decide who says each utterance.
 
     A face says what it moves its mouth to. The voice decides where no face does so clearly enough, and says who it is that
@@ -163,7 +163,7 @@ def who_speaks(said: Sequence[HeardSpeaker], faces: Mapping[int, InSight], seen:
 class _Crowd:
     """Everybody in a recording."""
 
-    def __init__(self, said: Sequence[HeardSpeaker], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> None:
+    def __init__(self, said: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> None:
         self._faces, self._said = faces, said
         self._seen: dict[int, list[SeenSpeaker]] = defaultdict(list)
         for one in seen:
@@ -180,20 +180,20 @@ class _Crowd:
             # Whoever speaks most says what is too short to tell, too.
             self._main = self._by_voice(max(voices, key=lambda voice: self._seconds[voice]))
 
-    def decide(self, one: HeardSpeaker) -> tuple[_Person, frozenset[int], float]:
+    def decide(self, one: UtteranceVoice) -> tuple[_Person, frozenset[int], float]:
         """Return who says an utterance, with which tracks, and the evidence for it."""
         scores = self._scores.get(one.number, {})
         known = self._by_voice(one.voice)
-        allowed = {face: score for face, score in scores.items() if not one.is_told or self._may_be(face, known)}
-        bonus = SPEAKS if one.is_told else SPEAKS - SPEAKS_KNOWN
+        allowed = {face: score for face, score in scores.items() if not one.is_user_given or self._may_be(face, known)}
+        bonus = SPEAKS if one.is_user_given else SPEAKS - SPEAKS_KNOWN
         own = known.faces or self._alone(one, allowed)
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
         if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
-        person = known if one.is_told or best in known.faces else self._by_face(best) or known
+        person = known if one.is_user_given or best in known.faces else self._by_face(best) or known
         return person, self._tracks(one.number, person.faces | {best}), allowed[best]
 
-    def _alone(self, one: HeardSpeaker, scores: Mapping[int, float]) -> set[int]:
+    def _alone(self, one: UtteranceVoice, scores: Mapping[int, float]) -> set[int]:
         """Return the face of a voice that is heard over held pictures only, and that of one person alone."""
         same = [other.number for other in self._said if other.voice == one.voice]
         looked = [number for number in same if number in self._faces]
@@ -201,7 +201,7 @@ class _Crowd:
         is_held = all(found and all(track.evidence == UNJUDGED for track in found) for found in tracks)
         return set(scores) if is_held and len(scores) == 1 else set()
 
-    def _count(self, said: Sequence[HeardSpeaker]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
+    def _count(self, said: Sequence[UtteranceVoice]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
         """For each voice, how much each face looked like it (evidence by seconds) where it did so most; and its seconds."""
         wins: dict[Voice, dict[int, float]] = defaultdict(lambda: defaultdict(float))
         seconds: dict[Voice, float] = defaultdict(float)

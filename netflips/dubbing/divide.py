@@ -17,13 +17,13 @@ from avcore.notes import shown
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.hear import recognised_speech
+from netflips.dubbing.encode import recognised_speech
 from netflips.dubbing.job import LOG, Job, no_speech
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.track_faces import Shots
 from netflips.dubbing.voice_groups import Voices
-from netflips.dubbing.watch import Shots
 from netflips.script.notes import NOISE_ONLY
 from netflips.script.types import Script, TimeSpan, Utterance
 
@@ -36,11 +36,11 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     """
     script = replace(script, cuts=tuple(shots.cuts))
     duration = float(job.info.duration_s)
-    turns = turns_of(job, sound) if script.is_in_own_time else ()
+    turns = turns_of(job, sound) if script.is_source_timed else ()
     if script.utterances:
         return _named(script, turns)
-    if not script.is_in_own_time:
-        if sound is not None and not sound.regions and job.options.hears and not job.options.is_speech_given:
+    if not script.is_source_timed:
+        if sound is not None and not sound.regions and job.options.uses_audio and not job.options.is_speech_given:
             job.notes.add(NOISE_ONLY())
         return replace(script, utterances=(Utterance(1, TimeSpan(0.0, duration)),))
     found = None if sound is None else sound.regions

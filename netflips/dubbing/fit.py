@@ -20,12 +20,12 @@ from avcore.timeline import (
     units_to_seconds,
 )
 from avcore.units import Units
-from netflips.dubbing.given import is_heard_as_it_is
-from netflips.dubbing.job import GivenTrack, Job
+from netflips.dubbing.given import keeps_its_sound
+from netflips.dubbing.job import GivenAudio, Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.rhythm import pauses_in, slower
+from netflips.dubbing.rhythm import duration_scale, pauses_in
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.spell import silence_of, spelt
+from netflips.dubbing.target_units import silence_of, with_target_units
 from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
@@ -37,7 +37,7 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
     sound: of the original, whose pauses the dub takes over.
     """
     with job.clock.stage("speech"):
-        placed = {one.number: fit_one(script, job, one, sound) for one, _ in spelt(script)}
+        placed = {one.number: fit_one(script, job, one, sound) for one, _ in with_target_units(script)}
     if not placed and not job.options.is_draft:  # of a draft, a person can say it
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
@@ -70,16 +70,16 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, sound: So
         return _along(job.track, units)
     natural, options = np.array(units.durations, np.int64), job.options
     total, count = int(natural.sum()), len(units.ids)
-    if not script.is_in_own_time:  # it takes as long as it takes
+    if not script.is_source_timed:  # it takes as long as it takes
         return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist()))
-    length, slack, is_kept = exact(one.place.seconds), job.part.slack[one.number], is_heard_as_it_is(job, one)
+    length, slack, is_kept = exact(one.place.seconds), job.part.slack[one.number], keeps_its_sound(job, one)
     slot = max(frame_at(length, UNIT_RATE), 1)
     pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
         natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=pauses_in(sound, one.place))
         total = int(natural.sum())
     if not is_kept and total < slot:  # who speaks slowly speaks slowly here, too, but nobody is hurried for it
-        total = max(min(round(total * slower(script, job, one.speaker)), slot), total)
+        total = max(min(round(total * duration_scale(script, job, one.speaker)), slot), total)
         natural = scale_durations(natural, total)
     fitting = fit_as_it_is if is_kept else fit_durations
     own, behind = (slot + pause, 0) if is_slow else (slot, pause)
@@ -103,7 +103,7 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, sound: So
     )
 
 
-def _along(track: GivenTrack, units: UnitList) -> TimeFit:
+def _along(track: GivenAudio, units: UnitList) -> TimeFit:
     """Return the place of a track, which is never stretched."""
     said_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.length_s)
     spoken_s, cut_s = min(said_s, length_s), max(said_s - length_s, 0.0)
@@ -145,7 +145,7 @@ class OutputClock:
     def __init__(self, script: Script, job: Job) -> None:
         self.part = job.part
         places = (
-            [exact_place(one, time_fit, job.info.frame_rate) for one, time_fit in fitted(script)] if script.is_in_own_time else []
+            [exact_place(one, time_fit, job.info.frame_rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
         )
         self.holds = [(one.end, one.held) for one in places if one.held]
         self._ends = [end for end, _ in self.holds]

@@ -15,7 +15,7 @@ from avcore.media import QUICK, AnySource, MediaInfo, VideoJoiner, VideoWriter, 
 from avcore.media.source import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
 from netflips.subtitles.drawing import Painter, draw_sign, font_file
-from unit2av.rendering import Shown, SoundFeed
+from unit2av.rendering import OutputFrame, SoundFeed
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _HEIGHT_SHARE = 1 / 24
@@ -62,7 +62,7 @@ class Finish:
     label: str = ""
     painter: Painter | None = None
 
-    def write(self, writer: VideoWriter, one: Shown, time: Fraction) -> None:
+    def write(self, writer: VideoWriter, one: OutputFrame, time: Fraction) -> None:
         """Write a picture for a time (s); one on which nothing is put as it is stored, where it is so in the form of the output."""
         picture = one.picture
         if isinstance(picture, StoredPicture) and picture.is_plain and not self.label and self.painter is None:

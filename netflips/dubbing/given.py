@@ -32,15 +32,15 @@ from avcore.timeline import (
 )
 from avcore.units import Ids, Units
 from netflips.cascade.speakers import Speaking, SpeechError, faster_by, words_of
-from netflips.dubbing.job import GivenTrack, Job, digest_of, voice_file
-from netflips.dubbing.listen import listen
+from netflips.dubbing.detect_speech import detect_speech
+from netflips.dubbing.job import GivenAudio, Job, digest_of, voice_file
 from netflips.dubbing.part import with_more
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, beginning_of, match_pauses, numbered_files, speech_in, stretches_in
 from netflips.script.files import file_beside
 from netflips.script.notes import LEFT_ALONE, NOT_TAKEN, NOTHING_GIVEN, UNSAID
-from netflips.script.types import KeptOriginal, Script, SpokenSound, Text, UnitList, UnitsGiven, Utterance, WrittenText
+from netflips.script.types import GivenUnits, KeptOriginal, Script, SpokenSound, Text, UnitList, Utterance, WrittenText
 
 _GIVEN, _UNITS = "given", "given_units"
 _REFERENCE_S = 12.0
@@ -57,7 +57,7 @@ def with_given_speech(script: Script, job: Job) -> Script:
     path = job.options.speech_in
     if path is None:
         return script
-    said = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | UnitsGiven | KeptOriginal)]
+    said = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
     found: dict[int, tuple[str, Span | None]]
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
@@ -79,7 +79,7 @@ def with_given_speech(script: Script, job: Job) -> Script:
 
 def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
     """Return which part of a track belongs to each utterance, and keep their sounds, which are read in one go."""
-    heard = listen(job, MediaSource(path))
+    heard = detect_speech(job, MediaSource(path))
     stretches = [] if heard is None else [(one.start_s, one.end_s) for one in heard.regions]
     if not stretches:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
@@ -137,15 +137,15 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 """Steps that are kept of a piece of a track, and that are heard before and after them."""
 
 
-def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> GivenTrack:
+def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> GivenAudio:
     """Return the speech of a file, as long as it is. units: that it was made of. Raises NoSpeechError where it is empty."""
-    sound = listen(job, source)
+    sound = detect_speech(job, source)
     if sound is None or not sound.activity.num_samples:
         raise NoSpeechError("the speech is empty", path=source.path)
-    return GivenTrack(source, sound, samples_to_seconds(sound.activity.num_samples), units=units)
+    return GivenAudio(source, sound, samples_to_seconds(sound.activity.num_samples), units=units)
 
 
-def units_of_track(job: Job, track: GivenTrack) -> UnitList:
+def units_of_track(job: Job, track: GivenAudio) -> UnitList:
     """Return the units of a track with the durations that they have in it; none where the lips need none."""
     encoder = job.models.paths.av2unit
     if track.units is not None:
@@ -189,18 +189,18 @@ def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples
     else:
         assert isinstance(one.target, WrittenText)
         assert job.speaking is not None  # it said the text
-        samples = said_by_program(script, job, job.speaking, one, one.target.text, None)
+        samples = speech_of_program(script, job, job.speaking, one, one.target.text, None)
     if len(samples) > length + seconds_to_samples(units_to_seconds(1), rate):
         samples = faster(samples, rate, len(samples) / length)
     samples = samples[:length]
     return np.pad(samples, (0, length - len(samples)))
 
 
-def is_heard_as_it_is(job: Job, one: Utterance) -> bool:
+def keeps_its_sound(job: Job, one: Utterance) -> bool:
     """Return whether an utterance's new speech is heard as it sounds, and not said again in the speaker's voice."""
     if isinstance(one.target, SpokenSound):
         return one.target.keep_sound
-    return isinstance(one.target, WrittenText) and bool(one.target.said_by) and job.options.keep_sound
+    return isinstance(one.target, WrittenText) and bool(one.target.spoken_by) and job.options.keep_sound
 
 
 # Speech of a program
@@ -208,27 +208,27 @@ def is_heard_as_it_is(job: Job, one: Utterance) -> bool:
 
 def units_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> UnitList:
     """Return the units of a text as a program says it. Raises SpeechError."""
-    samples = said_by_program(script, job, speaking, one, text, sound)
+    samples = speech_of_program(script, job, speaking, one, text, sound)
     return _units(job, resample(samples, _rate(script, job, job.options.keep_sound), SAMPLE_RATE))
 
 
-def said_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
+def speech_of_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
     """Return a text as a program says it, float32 [S] without silence around it: at the output's rate where it is heard as it
     sounds, else at 16 kHz; made, or found. Raises SpeechError."""
-    language, slot_s, text = job.languages[1], one.place.seconds, job.as_said(text)
+    language, slot_s, text = job.languages[1], one.place.seconds, job.with_readings(text)
     speed = speaking.speed_for(text, language, slot_s)
-    samples = _said_at(script, job, speaking, one, text, sound, speed)
+    samples = _program_speech_at(script, job, speaking, one, text, sound, speed)
     seconds = len(samples) / _rate(script, job, job.options.keep_sound)
     if speed == 1:
         speaking.took(text, seconds)
         faster = faster_by(seconds, slot_s)
         if faster > _HARDLY_FASTER and not speaking.is_exact and speaking.takes("speed"):  # it speaks once more
-            again = _said_at(script, job, speaking, one, text, sound, faster)
+            again = _program_speech_at(script, job, speaking, one, text, sound, faster)
             samples = again if len(again) < len(samples) else samples
     return samples
 
 
-def _said_at(
+def _program_speech_at(
     script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None, speed: float
 ) -> Samples:  # fmt: skip
     """Return a text as a program says it when it is asked for a speed, 1 = its usual one."""
@@ -265,7 +265,7 @@ def _reference(script: Script, job: Job, one: Utterance, sound: Sound | None) ->
     path = voice_file(job.options, one.speaker)
     if path is not None and path.suffix.lower() != ".npy":
         return beginning_of(path, seconds_to_samples(_REFERENCE_S)), ""
-    heard = sound if sound is not None else listen(job)
+    heard = sound if sound is not None else detect_speech(job)
     if heard is None:
         return None, ""
     own = [other for other in job.part.utterances(script) if other.speaker == one.speaker]

@@ -15,7 +15,7 @@ from avcore.faces.footage import select_tracks, shows_face
 from avcore.files import keep_apart, private_folder, require_file, require_place
 from avcore.journal import file_digest, key_of
 from avcore.media import MediaInfo, MediaSource, PictureSource, VideoWriter, probe, require_video_name
-from avcore.media.carried import CarriedOver
+from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import is_synthetic
 from avcore.notes import Notes
 from avcore.progress import Progress
@@ -29,7 +29,7 @@ from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.dubbing.part import Part, part_of
-from netflips.dubbing.pieces import LONGEST_S, announce
+from netflips.dubbing.segments import LONGEST_S, announce
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store, require_work_folder
 from netflips.models import Models
@@ -38,21 +38,21 @@ from netflips.provenance.options import read_consent, require_in_force
 from netflips.published.terms import Terms, file_of_lips, require_commercial, terms_of, terms_of_dub
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside, require_own_files
-from netflips.script.terms import said_terms
+from netflips.script.terms import terms_of_script
 from netflips.script.types import Consent, Script, UnitList, VoiceFile
 from netflips.stages import STAGES
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.script import as_pronounced, read_readings
-from text2unit.stage import SPELLER
-from unit2av.lipsync.backend import LipSyncChoice, settled
+from text2unit.stage import TEXT2UNIT
+from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
-from unit2text.stage import TEXT_READER, UNITS
+from unit2text.stage import UNIT2TEXT, UNITS
 
 if TYPE_CHECKING:
     from unit2av.lipsync import LipSync
-    from unit2text.reader import UnitReader
+    from unit2text.unit_reader import UnitReader
 
 LOG = logging.getLogger("netflips")
 _TELL_TIMES = "give the times of the utterances with --script-in"
@@ -62,7 +62,7 @@ _LATIN = "Ag"
 
 
 @dataclass(frozen=True)
-class GivenTrack:
+class GivenAudio:
     """Speech of any length that is the sound of the output, as it is.
 
     source: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
@@ -74,7 +74,7 @@ class GivenTrack:
     sound: Sound
     length_s: Fraction
     before_s: Fraction = Fraction(0)
-    is_along: bool = False
+    is_audio_given: bool = False
     units: UnitList | None = None
 
 
@@ -106,9 +106,9 @@ class Job:
     consent: tuple[Consent, ...] = ()
     signing: Signing | None = None
     clock: StageClock = field(default_factory=StageClock)
-    track: GivenTrack | None = None
+    track: GivenAudio | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    mouth: "LipSync | None" = None
+    lip_sync: "LipSync | None" = None
     part: Part = field(default_factory=Part)
 
     @classmethod
@@ -132,7 +132,9 @@ class Job:
         info = source.info
         rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.
-        VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.source, Fraction))
+        VideoWriter(
+            out, info.width, info.height, info.frame_rate, rate, channels, carried=PassthroughMetadata(info.source, Fraction)
+        )
         _check_words(models, options)
         terms = terms_of_dub(models.paths, options, dub_languages(models)[1])
         consent, signing = _marks(options, terms)
@@ -152,7 +154,7 @@ class Job:
 
     @classmethod
     @contextmanager
-    def along(
+    def for_given_audio(
         cls, info: MediaInfo, out: Path, models: Models, options: DubOptions, settings: Mapping[str, Any], progress: Progress,
         mouth: "LipSync | None" = None,
     ) -> "Iterator[Job]":  # fmt: skip
@@ -162,7 +164,7 @@ class Job:
         """
         require_video_name(out)
         keep_apart({"the result": [out], "the manifest": sidecars(out, options)}, {"the input": [info.path]})
-        lips = replace(options.lips, name=settled(options.lips, models.paths.needed.get(RENDERER)).name)
+        lips = replace(options.lips, name=resolve_backend(options.lips, models.paths.needed.get(RENDERER)).name)
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
         files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
         terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
@@ -170,10 +172,10 @@ class Job:
         with private_folder() as scratch, closing(Store(scratch)) as store:
             yield cls(
                 info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(info.path),
-                settings=settings, mouth=mouth, terms=terms, consent=consent, signing=signing,
+                settings=settings, lip_sync=mouth, terms=terms, consent=consent, signing=signing,
             )  # fmt: skip
 
-    def on(self, track: GivenTrack) -> "Job":
+    def on(self, track: GivenAudio) -> "Job":
         """Return the job with its track; finished work of a long one is kept. Raises what `keep_work` raises."""
         job = replace(self, track=track)
         job.keep_if_long(max(track.length_s, self.info.duration_s))
@@ -201,16 +203,16 @@ class Job:
         return dub_languages(self.models)
 
     @cached_property
-    def terms_said(self) -> dict[str, str]:
+    def term_readings(self) -> dict[str, str]:
         """What the script of a person wants said for terms, by their words in small letters."""
-        return said_terms(self.options.script, self.languages[1], self.options.script_in)
+        return terms_of_script(self.options.script, self.languages[1], self.options.script_in)
 
     @cached_property
     def _readings(self) -> dict[str, str]:
         path = self.options.pronounce
-        return self.terms_said | ({} if path is None else read_readings(path, self.languages[1]))
+        return self.term_readings | ({} if path is None else read_readings(path, self.languages[1]))
 
-    def as_said(self, text: str) -> str:
+    def with_readings(self, text: str) -> str:
         """Return a text with the readings of --pronounce, and of the script's terms, in place of its words."""
         return as_pronounced(text, self._readings)
 
@@ -263,11 +265,11 @@ class Job:
         """Pictures a second of the output."""
         if self.track is not None:
             return self.info.steady_rate
-        return self.info.frame_rate if script.is_in_own_time else Fraction(FRAME_RATE)
+        return self.info.frame_rate if script.is_source_timed else Fraction(FRAME_RATE)
 
     def sound_rate(self, script: Script) -> int:
         """The sample rate in Hz at which new speech is made."""
-        return self.info.audio_rate or SAMPLE_RATE if script.is_in_own_time else SAMPLE_RATE
+        return self.info.audio_rate or SAMPLE_RATE if script.is_source_timed else SAMPLE_RATE
 
     @property
     def num_channels(self) -> int:
@@ -372,7 +374,7 @@ def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
 def _check_material(source: PictureSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
     """Refuse at once what would otherwise be found out after hours."""
     info = source.info
-    if options.hears and options.modalities != AUTO and not info.has_audio:
+    if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
         raise MediaError(_with_face("it has no sound track", info.source), path=source.path, hint=hint)
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
@@ -402,7 +404,7 @@ def _check_words(models: Models, options: DubOptions) -> None:
     source, target = dub_languages(models)
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
-    said_terms(options.script, target, options.script_in)
+    terms_of_script(options.script, target, options.script_in)
     if options.cascade_models is not None:
         engines = engines_of(models, options.cascade_models, source, target)
         if options.check_translation:
@@ -411,8 +413,8 @@ def _check_words(models: Models, options: DubOptions) -> None:
         if is_chat(asked_of.program, asked_of.chat_model):
             ChatTranslator(asked_of.program, asked_of.chat_model).check()
     if options.cascade and not options.is_speech_given:
-        speller = models.other(SPELLER, target)
-        require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
+        text_to_unit = models.other(TEXT2UNIT, target)
+        require_same_vocabulary(models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
     asked = options.subtitling
     if asked is not None and asked.burnt:
         require_letters(font_file(asked.font), _SAMPLES.get(language_of(asked.burnt, source, target), _LATIN))
@@ -424,36 +426,36 @@ def _lips(models: Models, options: DubOptions) -> LipSyncChoice:
     """Return the backend that is taken, by name, its files read once. Raises UsageError, InputError, CheckpointError or
     VocabularyError."""
     choice, renderer = replace(options.lips, is_hard=options.hard_paste), models.paths.unit2av
-    backend = settled(choice, renderer)
+    backend = resolve_backend(choice, renderer)
     backend.check(choice, renderer, models.vocoder.vocabulary)
     return replace(choice, name=backend.name)
 
 
 def _reader(models: Models, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
-    """Return the text reader; None over text, or where there is none and nothing is asked for that needs one.
+    """Return the unit-to-text model; None over text, or where there is none and nothing is asked for that needs one.
 
     Raises UsageError, VocabularyError for a reader of other units, LanguageError for burnt subtitles that it cannot read.
     """
     asked = options.subtitling
     must_read = asked is not None and not options.cascade and not asked.wanted <= _sides_given(options, subtitles)
-    if options.cascade or (models.paths.other(TEXT_READER) is None and not must_read):
+    if options.cascade or (models.paths.other(UNIT2TEXT) is None and not must_read):
         return None
-    if models.paths.other(TEXT_READER) is None:
-        expected = f"{TEXT_READER.flag} FILE, or a bundle with one"
-        raise UsageError("subtitles need a text reader", expected=expected, hint="python -m unit2text.train makes one")
-    reader: UnitReader = models.other(TEXT_READER)
+    if models.paths.other(UNIT2TEXT) is None:
+        expected = f"{UNIT2TEXT.flag} FILE, or a bundle with one"
+        raise UsageError("subtitles need a unit-to-text model", expected=expected, hint="python -m unit2text.train makes one")
+    reader: UnitReader = models.other(UNIT2TEXT)
     require_unit_reader(reader.takes)
-    require_same_vocabulary(models.extractor.vocabulary, reader.trained_on, f"the text reader {reader.path.name}")
+    require_same_vocabulary(models.extractor.vocabulary, reader.trained_on, f"the unit-to-text model {reader.path.name}")
     if asked is not None and asked.burnt:
         reader.require_language(language_of(asked.burnt, *dub_languages(models)))
     return reader
 
 
 def require_unit_reader(takes: str) -> None:
-    """Raise UsageError for a text reader that reads something else than the units of a dub."""
+    """Raise UsageError for a unit-to-text model that reads something else than the units of a dub."""
     if takes != UNITS:
         expected = f"one that reads {UNITS}"
-        raise UsageError("this text reader reads no units of a dub", expected=expected, found=f"one that reads {takes}")
+        raise UsageError("this unit-to-text model reads no units of a dub", expected=expected, found=f"one that reads {takes}")
 
 
 def _sides_given(options: DubOptions, subtitles: GivenSubtitles | None) -> set[str]:

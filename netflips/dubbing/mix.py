@@ -13,14 +13,14 @@ from avcore.arrays import Samples
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.writer import synthetic_comment
 from avcore.timeline import seconds_to_samples, units_to_seconds
-from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
+from netflips.dubbing.background import LOUD_DBFS, Span, background_level, spoken_spans, with_background
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import speech_as_it_is
 from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import background_of, with_stems
-from netflips.script.notes import BED_ESTIMATED, LOUDNESS_MISSED
+from netflips.script.notes import BACKGROUND_ESTIMATED, LOUDNESS_MISSED
 from netflips.script.types import Script, Utterance
 from unit2av.rendering import SoundFeed
 
@@ -36,7 +36,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     speech is music and effects where a file of them is given or made, else the bed of the old sound."""
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
-    rate, is_own = job.sound_rate(script), script.is_in_own_time
+    rate, is_own = job.sound_rate(script), script.is_source_timed
     channels = job.num_channels if is_own else 1
 
     def mixed(files: Sequence[Path] = ()) -> Iterator[Samples]:
@@ -81,21 +81,21 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())
     effects, background = None, background_of(job)
-    has_bed = background is None and job.options.background != "mute" and sound is not None
+    has_background = background is None and job.options.background != "mute" and sound is not None
     if background is not None:
         if probe(background).audio_channels == channels:
             other = iter_sound_at(background, rate)
         else:  # mixed to one channel
             other = (block[:, None] for block in iter_speech_blocks(background, rate))
         effects = SoundReader((block for _, block in output_blocks(other, clock, rate, end, cut_at)), channels)
-    voices = _voices_in(script, job, sound, rate) if has_bed and sound is not None else []
-    if has_bed:
-        own = with_bed(own, voices, rate)
+    voices = _voices_in(script, job, sound, rate) if has_background and sound is not None else []
+    if has_background:
+        own = with_background(own, voices, rate)
     kept = 0.0 if job.options.background == "mute" else 1.0
     mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, kept, job.options.under)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
-        if has_bed and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
-            yield mixer.parts(start, block[:, :channels], block[:, channels:], is_bed=True)
+        if has_background and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
+            yield mixer.parts(start, block[:, :channels], block[:, channels:], is_background=True)
         else:
             yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
@@ -106,9 +106,9 @@ def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
     spans = [
         span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)
     ]
-    level = bed_level(sound, spans, rate)
+    level = background_level(sound, spans, rate)
     if level is not None and level > LOUD_DBFS:
-        job.notes.add(BED_ESTIMATED(level=level))
+        job.notes.add(BACKGROUND_ESTIMATED(level=level))
     return spans
 
 
@@ -145,7 +145,7 @@ class Line:
     stop: int
     length: int
     read: Callable[[], Samples]
-    has_bed: bool = True
+    has_background: bool = True
     is_dry: bool = False
 
 
@@ -160,7 +160,9 @@ class Mixer:
         self._next = 0
         self._read: dict[int, Samples] = {}
 
-    def parts(self, start: int, old: Samples, effects: Samples | None = None, *, is_bed: bool = False) -> tuple[Samples, Samples]:
+    def parts(
+        self, start: int, old: Samples, effects: Samples | None = None, *, is_background: bool = False
+    ) -> tuple[Samples, Samples]:
         """Return the new speech and what is heard with it, float32 [time, channel], in a block that begins at sample `start` of the
         output.
 
@@ -177,7 +179,7 @@ class Mixer:
             if line.start >= stop:
                 break
             kept *= 1 - (1 - self._under) * self._ramp(line.start, self._end(line) if self._under else line.stop, start, stop)
-            if line.is_dry or (is_bed and not line.has_bed):
+            if line.is_dry or (is_background and not line.has_background):
                 behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
         rest = old * kept[:, None]

@@ -109,7 +109,7 @@ class DubOptions(MarkFlags):
     """translate each text back by the same translator, and tell of sentences that then say something else"""
     check: Check | None = flag(group="check of what is spoken", default=None)
     """hear and measure what is spoken, and tell of faults; repair: say what fails otherwise, too (default: repair for recordings
-    where a recogniser is installed, else off)"""
+    where a recognizer is installed, else off)"""
     voice: Path | None = voice_flag(group="voice")
     """voice to use instead of the source's: a recording or an .npy vector"""
     speak_with: str | None = flag(
@@ -273,12 +273,12 @@ class DubOptions(MarkFlags):
         return self.draft is not None
 
     @property
-    def hears(self) -> bool:
+    def uses_audio(self) -> bool:
         """Whether units are taken from the sound, where there is any."""
         return self.modalities != "video"
 
     @property
-    def sees(self) -> bool:
+    def uses_video(self) -> bool:
         """Whether units are taken from the lips, where they are seen."""
         return self.modalities != "audio"
 
@@ -388,7 +388,7 @@ class DubOptions(MarkFlags):
         return {name: _plain(value) for name, value in ours.items() if value != default[name]}
 
 
-def settings_told(options: object, *names: str) -> dict[str, Any]:
+def settings_as_json(options: object, *names: str) -> dict[str, Any]:
     """Return some options by name, as JSON holds them."""
     return {name: _plain(getattr(options, name)) for name in names}
 
@@ -434,9 +434,9 @@ class DubCommand(DubOptions, SpreadFlags, CommonOptions):
     """unit AV renderer, unit_av_renderer_withKO.pt"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """speaker encoder, encoder.pt or x.onnx (default: resemblyzer's weights)"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """unit recogniser (units to text) for the report and subtitles (default: the bundle's)"""
-    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
+    """unit recognizer (units to text) for the report and subtitles (default: the bundle's)"""
+    text2unit_path: Path | None = flag(default=None, file=Input("the text-to-unit model"))
     """text-to-unit model for --script-in and --cascade (default: the bundle's)"""
     vocoder_unit_offset: UnitOffset = flag(default="auto", type=unit_offset, metavar="N|auto")
     """row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)"""

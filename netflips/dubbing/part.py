@@ -56,14 +56,14 @@ def part_of(
     first = next((begin for begin, stop, _ in places if begin < first < stop), first)
     last = min(next((stop + room for begin, stop, room in places if begin < last < stop + room), last), duration_s)
     is_all = first == 0 and last >= duration_s
-    has_all = is_all or not script.is_in_own_time
+    has_all = is_all or not script.is_source_timed
     inside = (one.number for one in script.utterances if has_all or first <= exact(one.place.start_s) < last)
     return Part(first, last, is_all, slack, frozenset(inside))
 
 
 def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
     """Return how far into the pause behind it (s) each utterance may go, by number; of a clip no way."""
-    if not script.is_in_own_time:
+    if not script.is_source_timed:
         return {one.number: Fraction(0) for one in script.utterances}
     slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
     for place, one in enumerate(script.utterances):

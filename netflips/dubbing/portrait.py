@@ -17,29 +17,29 @@ from avcore.progress import run_bar
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
-from netflips.dubbing.begin import begin_along
+from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.fit import fit, fitted, said
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.given import track_of
-from netflips.dubbing.job import GivenTrack, Job, digest_of
+from netflips.dubbing.job import GivenAudio, Job, digest_of
 from netflips.dubbing.mix import mix
-from netflips.dubbing.options import DubOptions, settings_told
-from netflips.dubbing.pieces import Piece, quiet_borders, steady_pieces
-from netflips.dubbing.render import draw_pieces, drawing, num_pictures
+from netflips.dubbing.options import DubOptions, settings_as_json
+from netflips.dubbing.render import draw_segments, drawing, num_pictures
+from netflips.dubbing.segments import Segment, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import NewSpeech, Speeches, speak
-from netflips.dubbing.spell import spell
+from netflips.dubbing.target_units import fill_target_units
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
-from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGiven, VoiceFile, WrittenText
-from netflips.text_voice import NEUTRAL, TextVoice, speaker_voice, told_voice
+from netflips.script.types import GivenUnits, Script, SpokenSound, Target, UnitList, VoiceFile, WrittenText
+from netflips.text_voice import NEUTRAL, TextVoice, choose_voice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
-from unit2av.lipsync import LipSync, Said
-from unit2av.lipsync.backend import backend_of, settled
+from unit2av.lipsync import LipSync, SpokenUnits
+from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.stage import RENDERER
 
 _SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
@@ -60,15 +60,15 @@ def _animated(options: PortraitOptions) -> Script:
         text = script_of(options.text, options.to)
         warn_of_script(text)
     models = _models(options)
-    chosen = NEUTRAL if options.speech is not None else told_voice(models, options.voice)
+    chosen = NEUTRAL if options.speech is not None else choose_voice(models, options.voice)
     portrait = Portrait.open(options.portrait, options)
     asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
-    info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
+    info, settings = portrait.info(options.portrait), settings_as_json(options, *_SETTINGS)
     voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
-    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
         spoken, target = _given(job, options, text)
         job = job.on(spoken)
-        script = talk(begin_along(job, "still", target, voice), job, portrait)
+        script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)
     told = options.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
     LOG.info("%s: %.2f s, %s, lips by %s", *told)
     return script
@@ -80,14 +80,14 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
     job = job.divided(script)
-    script = spell(script, job, None)
+    script = fill_target_units(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)
-    pieces = draw_pieces(script, job, partial(still_pieces, script, job, portrait, speech))
+    pieces = draw_segments(script, job, partial(portrait_segments, script, job, portrait, speech))
     return write(script, job, pieces, mix(script, job, speech, None))
 
 
-def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Piece]:
+def portrait_segments(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Segment]:
     """Return the pieces of a portrait, whose head moves with its speech all the time."""
     ((one, time_fit),) = fitted(script)
     units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
@@ -100,23 +100,23 @@ def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches,
     assert job.track is not None  # a portrait has one
     _, *borders = quiet_borders(job.track.sound.activity, count - _BEFORE, frame.rate)
     borders = [0, *(border + _BEFORE for border in borders)]
-    around_s = settled(job.lips, job.renderer).around_s
-    return steady_pieces(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of)])
+    around_s = resolve_backend(job.lips, job.renderer).around_s
+    return constant_rate_segments(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of)])
 
 
-def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> Said:
+def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUnits:
     """Return what the lips say: they rest before the speech, and where it is quiet."""
     silence = np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)
     quiet = np.pad(np.zeros(0, bool) if new.silent is None else new.silent, (_BEFORE, 0), constant_values=True)
     samples = np.concatenate([silence, new.samples]) if needs_sound else None
     if not len(units):
-        return Said(None, samples, quiet)
+        return SpokenUnits(None, samples, quiet)
     frames = np.pad(units.frames(), (_BEFORE * UNITS_PER_FRAME, 0), mode="edge")
-    return Said(Units.from_frames(frames, units.language, units.vocabulary), samples, quiet)
+    return SpokenUnits(Units.from_frames(frames, units.language, units.vocabulary), samples, quiet)
 
 
 def _models(options: PortraitOptions) -> Models:
-    """Find the models: of speech the encoder, unless the lips go by sound, of text the speller, of both and units the renderer.
+    """Find the models: the encoder for speech, unless lips follow the sound; the text-to-unit model for text; the renderer.
 
     Raises NetflipsError for files that are missing.
     """
@@ -125,11 +125,11 @@ def _models(options: PortraitOptions) -> Models:
     else:
         require_media(options.speech, "the speech")
         paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
-    settled(options.lips, paths.needed.get(RENDERER))
+    resolve_backend(options.lips, paths.needed.get(RENDERER))
     return models_when_asked(paths, options, "" if options.speech is not None else options.to)
 
 
-def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenTrack, Target]:
+def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenAudio, Target]:
     """Return what was given to be said as a track, spoken first where it is text or units. Raises NetflipsError."""
     if options.speech is not None:
         source = select_audio_track(options.speech)
@@ -137,7 +137,7 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
         return track_of(job, source), given
     scale = duration_scale(options.speed)
     if text is not None:
-        told = told_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
+        told = speak_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
         return told, WrittenText(options.text or "")
     assert options.units is not None  # one of the three is there
     vocoder, voice, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
@@ -145,10 +145,10 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
         timed = vocoder.predict_durations(codes, scale)
         write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, voice), "speech", job.progress))
-    return track_of(job, MediaSource(path), UnitList.of(timed)), UnitsGiven(UnitList.of(timed))
+    return track_of(job, MediaSource(path), UnitList.of(timed)), GivenUnits(UnitList.of(timed))
 
 
-def told_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenTrack:
+def speak_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenAudio:
     """Return a text as it is said, sentence by sentence, with its units."""
     telling = voice.tell(text, job.progress)
     write_speech_pieces(job.scratch / _SPOKEN, telling, telling.rate)

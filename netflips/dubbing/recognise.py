@@ -28,7 +28,7 @@ from netflips.recognizers.language import (
     main_language,
     spoken_in,
 )
-from netflips.recognizers.windows import WINDOW_S, Piece, packed, recognised_together
+from netflips.recognizers.windows import WINDOW_S, WindowPart, packed, recognised_together
 
 _AROUND_S = 0.5
 """Sound that is recognised before and behind each stretch of speech: longer pauses are shortened to twice that."""
@@ -48,7 +48,7 @@ _NO_WORD = re.compile(
     re.IGNORECASE,
 )
 _REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
-"""What recognisers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
+"""What recognizers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
 _NEAR_S = 0.4
 """How far from the middle of a short pause the words of two utterances may be parted: Whisper's times are not exact."""
 _SENTENCE_END, _PHRASE_END = 0.6, 0.1
@@ -66,7 +66,7 @@ class Stretch(NamedTuple):
     """Its window is clearly in the usual language."""
 
 
-class Said(NamedTuple):
+class RecognisedText(NamedTuple):
     """What is recognised in an utterance."""
 
     text: Transcript
@@ -110,7 +110,7 @@ class RecognisedSpeech:
         """Return the stretches of the windows that reach into a time of the recording (s)."""
         return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
 
-    def said_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, Said]]:
+    def said_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognisedText]]:
         """Yield what some of the utterances say, each with its place among all, in the language of the recording."""
         for number in numbers:
             start, end = utterances[number]
@@ -118,10 +118,10 @@ class RecognisedSpeech:
             if not own:  # a person says that there is speech
                 text = self._alone((start, end))
                 is_hardly = self._is_hardly_words(text, (start, end))
-                yield number, Said(Transcript("", text.language), True) if is_hardly else Said(text)
+                yield number, RecognisedText(Transcript("", text.language), True) if is_hardly else RecognisedText(text)
                 continue
             text = self._words_of(utterances, number)
-            yield number, Said(text, not text.text and all(one.is_hardly_words for one in own))
+            yield number, RecognisedText(text, not text.text and all(one.is_hardly_words for one in own))
 
     def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
         """Return what an utterance says where all of it was recognised already; None where it was not."""
@@ -129,10 +129,10 @@ class RecognisedSpeech:
         is_known = bool(packs) and all(pack.start in self.windows for pack in packs)
         return self._words_of(utterances, number) if is_known else None
 
-    def in_another_language(self, utterances: Sequence[Span], said: Mapping[int, Said]) -> dict[int, Transcript]:
+    def in_another_language(self, utterances: Sequence[Span], said: Mapping[int, RecognisedText]) -> dict[int, Transcript]:
         """Return what is said in those utterances that are surely in another language than most, by their places among all.
 
-        From then on their windows hold the others alone: of speech in two languages a recogniser passes over the one, or gives it
+        From then on their windows hold the others alone: of speech in two languages a recognizer passes over the one, or gives it
         words of the next sentence.
         """
         found = list[Candidate]()
@@ -145,7 +145,7 @@ class RecognisedSpeech:
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
             if other in ("", self.usual):  # "": it cannot be told
                 continue
-            text = self.recognizer.hear(speech, other)
+            text = self.recognizer.transcribe(speech, other)
             if not text.has_loop:
                 found.append(Candidate(number, end - start, text, self._alone((start, end)).confidence))
         foreign = in_another(found)
@@ -174,8 +174,8 @@ class RecognisedSpeech:
     def _reaches(self, pack: range, start_s: float, end_s: float) -> bool:
         return self._extents[pack[0]][0] < end_s and start_s < self._extents[pack[-1]][1]
 
-    def _pieces(self, pack: Iterable[int]) -> list[Piece]:
-        return [Piece(self.sound.between(*self._extents[k]), self._extents[k][0]) for k in pack]
+    def _pieces(self, pack: Iterable[int]) -> list[WindowPart]:
+        return [WindowPart(self.sound.between(*self._extents[k]), self._extents[k][0]) for k in pack]
 
     def _joined(self, pack: Iterable[int]) -> Samples:
         return np.concatenate([piece.samples for piece in self._pieces(pack)])
@@ -218,7 +218,7 @@ class RecognisedSpeech:
 
     def _hear(self, speech: Samples) -> Transcript:
         language = self.language if self.is_final else self.usual
-        return self.recognizer.hear(speech, language or None)
+        return self.recognizer.transcribe(speech, language or None)
 
     def _alone(self, place: Span) -> Transcript:
         """Return what a stretch of the recording says by itself, with times from its beginning."""
@@ -307,7 +307,7 @@ def _letters(text: Transcript) -> int:
 
 
 def _is_no_words(text: str) -> bool:
-    """Return whether a text is what recognisers write for what is no speech: remarks, laughs, hums, a syllable again and again."""
+    """Return whether a text is what recognizers write for what is no speech: remarks, laughs, hums, a syllable again and again."""
     words = [word.casefold() for word in re.findall(r"\w+", _REMARK.sub(" ", text))]
     is_syllable = len(words) >= _TIMES and len(set(words)) == 1 and len(words[0]) <= _TIMES
     is_syllable = is_syllable and (words[0] not in _REPEATED or len(words) >= _MANY_TIMES)

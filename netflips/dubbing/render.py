@@ -21,17 +21,17 @@ from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.job import Job
-from netflips.dubbing.pieces import LONGEST_S, Encoded, Piece, Studio, quiet_borders, steady_pieces
+from netflips.dubbing.segments import LONGEST_S, Encoded, Segment, SegmentEncoder, constant_rate_segments, quiet_borders
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
-from netflips.dubbing.watch import Faces, Shots
+from netflips.dubbing.track_faces import Faces, Shots
 from netflips.script.types import Script, TimeFit, Utterance, WrittenText
 from netflips.subtitles.drawing import Painter
-from text2unit.stage import SPELLER
-from unit2av.lipsync import RENDERING, LipSync, Said
-from unit2av.lipsync.backend import settled
+from text2unit.stage import TEXT2UNIT
+from unit2av.lipsync import RENDERING, LipSync, SpokenUnits
+from unit2av.lipsync.backend import resolve_backend
 from unit2av.renderer import BATCH_PICTURES
-from unit2av.rendering import FaceToDraw, Shown, Talk, num_pictures_for, opened_lip_sync
+from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_pictures_for, opened_lip_sync
 
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
@@ -44,15 +44,15 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
     """Draw and encode the pictures in pieces, of which those that are there already are kept."""
     painter = painter_of(script, job)
 
-    def schedule(lips: LipSync, frame: Frame) -> Iterable[Piece]:
+    def schedule(lips: LipSync, frame: Frame) -> Iterable[Segment]:
         scene = DubbedScene(script, job, shots, faces, speech, lips, frame, painter)
-        return own_time(scene) if script.is_in_own_time else clip(scene)
+        return source_timed_segments(scene) if script.is_source_timed else clip(scene)
 
-    return draw_pieces(script, job, schedule, painter)
+    return draw_segments(script, job, schedule, painter)
 
 
-def draw_pieces(
-    script: Script, job: Job, schedule: Callable[[LipSync, Frame], Iterable[Piece]], painter: Painter | None = None
+def draw_segments(
+    script: Script, job: Job, schedule: Callable[[LipSync, Frame], Iterable[Segment]], painter: Painter | None = None
 ) -> list[Encoded]:
     """Draw and encode the pieces of a schedule, of which those that are there already are kept. schedule: gives them for a backend,
     and what pictures are like. painter: draws subtitles."""
@@ -60,30 +60,30 @@ def draw_pieces(
     batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
     how, models = (job.models.how.device, job.models.how.precision), job.models
 
-    def told(done: int) -> None:
+    def report(done: int) -> None:
         job.progress("pictures", done, max(num_pictures(script, job), done))
 
     opened: AbstractContextManager[LipSync]
-    if job.mouth is not None:
-        opened = nullcontext(job.mouth)
+    if job.lip_sync is not None:
+        opened = nullcontext(job.lip_sync)
     else:
         opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
     with opened as lips, job.clock.stage("pictures"):
-        return Studio(frame, lips, Finish(job.options.label, painter), job.store, told).encode(schedule(lips, frame))
+        return SegmentEncoder(frame, lips, Finish(job.options.label, painter), job.store, report).encode(schedule(lips, frame))
 
 
 def num_pictures(script: Script, job: Job) -> int:
     """Return how many pictures a clip has; of a recording, how many about."""
     if job.track is not None:
         return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
-    if script.is_in_own_time:
+    if script.is_source_timed:
         return frames_covering(job.part.stop - job.part.start, job.info.frame_rate)
     return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
 
 
 def drawing(job: Job) -> list[object]:
     """Return what draws, for the names of pieces with a new mouth: the backend, its files, and how they are used."""
-    key = settled(job.lips, job.renderer).key(job.lips, job.renderer, job.models.arithmetic)
+    key = resolve_backend(job.lips, job.renderer).key(job.lips, job.renderer, job.models.arithmetic)
     return [job.lips.name, RENDERING, *key]
 
 
@@ -106,7 +106,7 @@ class DubbedScene:
         samples, units = None, said(one, self.script.target)
         if self.lips.needs_sound:
             samples = new.samples if job.track is not None else resample(new.samples, job.sound_rate(self.script), SAMPLE_RATE)
-        codes = self.lips.codes(Said(units if len(units) else None, samples, new.silent, self.rest(one)))
+        codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rest(one)))
         path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
         return PlacedTalk(one.number, begin, codes, place, path)
 
@@ -122,12 +122,12 @@ class DubbedScene:
 
     def rest(self, one: Utterance) -> int | None:
         """Return the unit of silence: that of what was heard, else of what makes the units; None = it is not known."""
-        if one.heard is not None:
-            return one.heard.rest
+        if one.source_units is not None:
+            return one.source_units.rest
         if self.job.track is not None:
             return None
         if isinstance(one.target, WrittenText) and self.job.speaking is None:
-            silence: int | None = self.job.models.other(SPELLER, self.script.target).silence
+            silence: int | None = self.job.models.other(TEXT2UNIT, self.script.target).silence
             return silence
         agreement = self.job.models.extractor.agreement
         return None if agreement is None else int(agreement.silence)
@@ -178,7 +178,7 @@ class PlacedTalk(Talk):
 # A clip: its pictures at a steady rate for as long as its one utterance is said, in pieces that end where it is quiet
 
 
-def clip(scene: DubbedScene) -> list[Piece]:
+def clip(scene: DubbedScene) -> list[Segment]:
     """Return the pieces of a clip in which somebody talks all the time: its pictures to and fro (as published), or the last one
     held."""
     script, job, rate = scene.script, scene.job, scene.frame.rate
@@ -191,16 +191,16 @@ def clip(scene: DubbedScene) -> list[Piece]:
     def talk() -> PlacedTalk:
         return scene.talk(one, fit, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
 
-    def shown(start: int, stop: int) -> Iterator[Shown]:
+    def shown(start: int, stop: int) -> Iterator[OutputFrame]:
         shots = dict[tuple[int, int], int]()
         pictures = _held(source, start, stop - start) if is_held else source.pingpong(stop - start, start, own)
         for number, picture in enumerate(pictures, start):
             at, time = frames_to_seconds(picture.index, rate), frames_to_seconds(number, rate)
-            yield Shown(picture, time, talk(), talk().face(at, time, shots, is_open=False))
+            yield OutputFrame(picture, time, talk(), talk().face(at, time, shots, is_open=False))
 
-    around_s = settled(job.lips, job.renderer).around_s
+    around_s = resolve_backend(job.lips, job.renderer).around_s
     facts = key_of(script.schedule, *scene.coding, *drawing(job), *scene.facts(one, fit), *scene.painted(Fraction(0), None))
-    return steady_pieces(shown, scene.borders(one, count), count, rate, around_s, [facts])
+    return constant_rate_segments(shown, scene.borders(one, count), count, rate, around_s, [facts])
 
 
 def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
@@ -217,13 +217,13 @@ def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
 # A recording: its pictures in their own time
 
 
-def own_time(scene: DubbedScene) -> Iterator[Piece]:
+def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
     """Yield the pieces of a recording: its own pictures in their own time, held where the new speech takes longer."""
     script, job = scene.script, scene.job
     clock, drawn_by, rate = OutputClock(script, job), drawing(job), job.info.frame_rate
     part, spoken = job.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
-    borders = piece_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
+    borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
     feed, left, cuts = PictureFeed(job.info, part.start), deque(spoken), scene.shots.cuts
     for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
         while left and left[0][2].end <= start:  # they end in the order in which they begin
@@ -241,10 +241,10 @@ def own_time(scene: DubbedScene) -> Iterator[Piece]:
         def talks(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
             return [scene.talk(one, fit, clock.at(at.start), at) for one, fit, at in inside]
 
-        yield Piece(key_of("own time", *facts), partial(_in_own_time, feed, clock, 1 / rate, start, stop, talks), begin)
+        yield Segment(key_of("own time", *facts), partial(_source_timed, feed, clock, 1 / rate, start, stop, talks), begin)
 
 
-def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
+def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
     """Return where pieces begin: at the start, where utterances begin, and so often in between that none is long.
 
     spans: from the beginning of each utterance to the last moment that it may reach; a piece never begins inside of one.
@@ -261,21 +261,21 @@ def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fractio
     return borders
 
 
-def _in_own_time(
+def _source_timed(
     feed: "PictureFeed", clock: OutputClock, step: Fraction, start: Fraction, stop: Fraction | None,
     talks: Callable[[], Sequence[PlacedTalk]],
-) -> Iterator[Shown]:  # fmt: skip
+) -> Iterator[OutputFrame]:  # fmt: skip
     """Yield the pictures of a piece, each with its time in the output and its talk; held pictures come several times.
 
     step: between two of them (s). start, stop: in the recording (s). talks: gives the utterances in it.
     """
     inside, shots = talks(), dict[PlacedTalk, dict[tuple[int, int], int]]()
 
-    def shown(picture: StoredPicture, time: Fraction, talk: PlacedTalk | None) -> Shown:
+    def shown(picture: StoredPicture, time: Fraction, talk: PlacedTalk | None) -> OutputFrame:
         face = FaceToDraw() if talk is None else talk.face(picture.time, time, shots.setdefault(talk, {}))
-        return Shown(picture, time, talk, face)
+        return OutputFrame(picture, time, talk, face)
 
-    def held(picture: StoredPicture, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[Shown]:
+    def held(picture: StoredPicture, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[OutputFrame]:
         """Yield a picture again and again, where it is the last one before its utterance's hold."""
         if talk is None or not talk.place.held or (following is not None and following < talk.place.end):
             return

@@ -32,7 +32,7 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
     # Of sound alone no rate is told: nuclei of syllables, counted as de Jong and Wempe (2009) do, are 0.70 to 1.0 of the syllables
     # of 19 made voices, which spreads as far as the rates themselves.
     usual = USUAL.get(script.source)
-    if sound is None or usual is None or not script.is_in_own_time:
+    if sound is None or usual is None or not script.is_source_timed:
         return script
     said: dict[str, tuple[int, float]] = {}
     for one in script.utterances:
@@ -49,7 +49,7 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
     return replace(script, speakers=tuple(speakers))
 
 
-def slower(script: Script, job: Job, speaker: str) -> float:
+def duration_scale(script: Script, job: Job, speaker: str) -> float:
     """Return by how much longer than by itself what a speaker says is to last: 1 where no rate is known, or a program's speech is
     heard as it is."""
     rate = script.speaker(speaker).rate

@@ -18,11 +18,11 @@ _NEVER_LAST = re.compile(
     r"|about|than|that|which|who|whose|as|my|your|his|her|its|our|their|is|are|was|were|very)\.$",
     re.IGNORECASE,
 )
-"""English words that end no sentence, whatever stop a recogniser puts behind a piece."""
+"""English words that end no sentence, whatever stop a recognizer puts behind a piece."""
 _BEFORE_MAIN = re.compile(
     r"(?:when|if|because|although|though|while|unless|until|once|whenever|for every)\b[^,?!]*\.$", re.IGNORECASE
 )
-"""A clause that stands before its main clause, which a recogniser that hears it alone ends with a stop."""
+"""A clause that stands before its main clause, which a recognizer that hears it alone ends with a stop."""
 _CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|that)\b", re.IGNORECASE)
 """How a piece begins that may continue the one before, whatever stop stands there."""
 _SHORT_S, _LONG_S = 0.35, 2.5
@@ -59,7 +59,7 @@ class WholeSentence(NamedTuple):
 
 
 def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
-    """Return the sentences of utterances in order, all of which have a text: by stops and pauses, of one speaker. A recogniser that
+    """Return the sentences of utterances in order, all of which have a text: by stops and pauses, of one speaker. A recognizer that
     writes no stops at all says nothing of this."""
     groups = list[list[Utterance]]()
     has_stops = any(_ends(_text(one)) for one in said)

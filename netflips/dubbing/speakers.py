@@ -12,17 +12,17 @@ from avcore.errors import InputError, NoFaceError
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
 from avcore.notes import several
-from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
-from netflips.dubbing.hear import hardly_words
+from netflips.dubbing.diarization import Turn, UtteranceVoice, recognise, who_speaks
+from netflips.dubbing.encode import hardly_words
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.track_faces import Face, Faces, InSight
 from netflips.dubbing.voice_groups import Voices
 from netflips.dubbing.voices import voice_for
-from netflips.dubbing.watch import Face, Faces, InSight
 from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
-from netflips.script.types import FaceQuality, FaceTrackTold, Script, SeenFaces, SpeakerOf, Utterance
+from netflips.script.types import FaceQuality, FaceTrackSummary, Script, SeenFaces, SpeakerOf, Utterance
 
 
 def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
@@ -42,13 +42,13 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in said}
     script = with_more(script, seen)
     _warn(script, job, faces, list(seen))
-    _tell_people(job, [script.utterances[number - 1].speaker for number in seen])
+    _print_speakers(job, [script.utterances[number - 1].speaker for number in seen])
     with job.clock.stage("voice"):
         in_order = dict.fromkeys(one.speaker for one in script.utterances if one.number in seen)
         return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in in_order))
 
 
-def _tell_people(job: Job, said: Sequence[str]) -> None:
+def _print_speakers(job: Job, said: Sequence[str]) -> None:
     """Say who speaks, before the work, where that was found out of more than one. said: the speaker of each utterance."""
     names = Counter(said)
     asked = job.options.script
@@ -63,7 +63,7 @@ def _tell_people(job: Job, said: Sequence[str]) -> None:
 
 def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[dict[int, str], dict[int, Turn]]:
     """Return who says each utterance, by name, and with which face."""
-    if not script.is_in_own_time:
+    if not script.is_source_timed:
         (one,) = script.utterances
         return {one.number: "speaker 1"}, {one.number: Turn(1, _largest_that_speaks(job, sound, faces.seen.get(one.number)))}
     laughs = hardly_words(script, job, sound)
@@ -75,14 +75,14 @@ def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[d
             voices = {one.number: group for one, group in zip(spoken, groups, strict=True)}
     with job.clock.stage("faces"):
         people = recognise(faces.seen)
-        said = [HeardSpeaker(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
+        said = [UtteranceVoice(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
         turns = {one.number: turn for one, turn in zip(said, who_speaks(said, faces.seen, people), strict=True)}
         told = {one.number: one.speaker for one in script.utterances if one.speaker}
         names = {number: told.get(number, f"speaker {turn.person}") for number, turn in turns.items()}
         if told:  # who was not told about stays as found: one name must not spread over what was right
-            asked = [replace(one, voice=names[one.number], is_told=one.number in told) for one in said]
+            asked = [replace(one, voice=names[one.number], is_user_given=one.number in told) for one in said]
             new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
-            turns |= {one.number: turn for one, turn in new if one.is_told}
+            turns |= {one.number: turn for one, turn in new if one.is_user_given}
     return names, turns
 
 
@@ -94,7 +94,7 @@ def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) ->
     options, choice = job.options, parse_face_choice(job.options.face)
     levels = None if sound is None else loudness(sound.read(0, sound.activity.num_samples))
     chosen = choose_tracks(list(seen.faces), choice, levels) if seen.faces else []
-    if not chosen and options.sees and options.modalities != AUTO and options.in_lip_path is None:
+    if not chosen and options.uses_video and options.modalities != AUTO and options.in_lip_path is None:
         what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any picture"
         hint = "use --modalities audio to dub the speech and leave the picture as it is"
         if job.track is not None:
@@ -112,14 +112,14 @@ def _seen(script: Script, job: Job, faces: Faces, one: Utterance, turn: Turn) ->
     if choice == "none":
         return SeenFaces(absent="not_wanted")
     in_sight, tracks = () if found is None else found.faces, turn.tracks
-    if script.is_in_own_time and choice != AUTO:  # of a clip, it was heeded when the speaker was looked for
+    if script.is_source_timed and choice != AUTO:  # of a clip, it was heeded when the speaker was looked for
         tracks = frozenset(face.number for face in choose_tracks(list(in_sight), choice))
     told = tuple(_told(face, face.number in tracks) for face in in_sight)
-    evidence = turn.evidence if script.is_in_own_time and tracks and tracks == turn.tracks else None
+    evidence = turn.evidence if script.is_source_timed and tracks and tracks == turn.tracks else None
     seen = SeenFaces(told, evidence)
     drawn = faces.drawn(replace(one, seen=seen))
     seen = replace(seen, quality=_quality(drawn, faces.watches[one.number].length))
-    return seen if drawn else replace(seen, absent="out_of_sight" if script.is_in_own_time else "no_face")
+    return seen if drawn else replace(seen, absent="out_of_sight" if script.is_source_timed else "no_face")
 
 
 def _face_choice(script: Script, job: Job, name: str) -> FaceChoice | Literal["none"]:
@@ -138,10 +138,10 @@ def _face_choice(script: Script, job: Job, name: str) -> FaceChoice | Literal["n
     raise InputError(what, path=job.options.script_in, expected=expected, found=asked)
 
 
-def _told(face: Face, is_chosen: bool) -> FaceTrackTold:
+def _told(face: Face, is_chosen: bool) -> FaceTrackSummary:
     x1, y1, x2, y2 = (round(float(value), 1) for value in face.boxes.mean(axis=0))
     evidence = float(face.evidence) if isfinite(face.evidence) else None
-    return FaceTrackTold(face.number, face.shot, face.first, face.last, (x1, y1, x2, y2), evidence, is_chosen)
+    return FaceTrackSummary(face.number, face.shot, face.first, face.last, (x1, y1, x2, y2), evidence, is_chosen)
 
 
 def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
@@ -161,7 +161,7 @@ def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
 def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> None:
     """Say what the user may not expect of the picture."""
     told = [(one, one.seen) for one in script.utterances if one.seen is not None and one.number in numbers]
-    is_own, choice = script.is_in_own_time, job.options.face
+    is_own, choice = script.is_source_timed, job.options.face
     cut = {one.number: count for one, _ in told if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
     if cut and is_own:
         job.notes.add(MOUTHS_CUT(), *cut)

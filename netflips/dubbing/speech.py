@@ -22,7 +22,7 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from netflips.dubbing.fit import fitted, said
-from netflips.dubbing.given import is_heard_as_it_is, kept_sound
+from netflips.dubbing.given import keeps_its_sound, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_for
@@ -88,7 +88,7 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
     """Say an utterance, or find it; returns what names it."""
     units, rate = said(one, script.target), job.sound_rate(script)
     assert one.fit is not None  # it has its place
-    if is_heard_as_it_is(job, one):
+    if keeps_its_sound(job, one):
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
         samples = kept_sound(script, job, one, length)
         if isinstance(one.target, WrittenText) and sound is not None:  # how loud a program speaks is an accident

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from avcore import journal
 from avcore.errors import OutputError
-from avcore.files import atomic_output, sweep, write_text
-from avcore.journal import Seal, fits, key_of, locked, seal_of
-from avcore.notes import NoteKind, several, tell
+from avcore.files import atomic_output, remove_temporary, write_text
+from avcore.journal import Checksum, checksum_of, fits, key_of, locked
+from avcore.notes import NoteKind, report_note, several
 
 LOG = logging.getLogger("netflips")
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Store:
         self.found: Counter[str] = Counter()
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
-        self._seals: dict[str, list[Seal]] | None = None
+        self._checksums: dict[str, list[Checksum]] | None = None
         self._noting = RLock()  # several threads may keep work
         self._lock: int | None = None
 
@@ -139,7 +139,7 @@ class Store:
             os.close(self._lock)
             self._lock = None
 
-    def settle(self, output: str | Path) -> None:
+    def record_output(self, output: str | Path) -> None:
         """Note which work an output was made from; delete what only its earlier versions were made from, and say so.
 
         So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
@@ -159,14 +159,14 @@ class Store:
                 path.unlink(missing_ok=True)
             if old:
                 LOG.info("%s: %s of earlier versions of %s deleted", self.folder, several(len(old), "kept piece"), output)
-        sweep(self.folder)
+        remove_temporary(self.folder)
         for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
-            sweep(stage)
+            remove_temporary(stage)
 
     def has_written(self, path: Path) -> bool:
         """Return whether a file beside the output is as an earlier run with this folder wrote it."""
         with self._noting:
-            return any(fits(path, seal) for seal in self._known().get(_name_beside(path), []))
+            return any(fits(path, checksum) for checksum in self._known().get(_name_beside(path), []))
 
     def note_written(self, path: Path) -> None:
         """Note what was written beside the output."""
@@ -214,27 +214,27 @@ class Store:
         with self._noting:
             seals = self._known().get(name)
             if not seals:  # another run may have made it since
-                self._seals = None
+                self._checksums = None
                 seals = self._known().get(name)
-        is_whole = any(fits(path, seal) for seal in seals or ())
+        is_whole = any(fits(path, checksum) for checksum in seals or ())
         if not is_whole:
-            tell(_DAMAGED(), path)
+            report_note(_DAMAGED(), path)
         return is_whole
 
     def _note(self, name: str, path: Path) -> None:
         """Write down what a file holds. Several are right where two runs made it at once."""
-        row = {"name": name} | seal_of(path)
+        row = {"name": name} | checksum_of(path)
         with self._noting:
             self._known().setdefault(name, []).append(row)
             journal.append(self.folder / _KEPT, [row])
 
-    def _known(self) -> dict[str, list[Seal]]:
-        if self._seals is None:
-            self._seals = {}
+    def _known(self) -> dict[str, list[Checksum]]:
+        if self._checksums is None:
+            self._checksums = {}
             journal.repair(self.folder / _KEPT, *_KEPT_KEYS)
             for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
-                self._seals.setdefault(str(row["name"]), []).append(row)
-        return self._seals
+                self._checksums.setdefault(str(row["name"]), []).append(row)
+        return self._checksums
 
 
 def _name_beside(path: Path) -> str:
@@ -271,9 +271,9 @@ def _read_note(path: Path) -> set[str] | None:
     except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, list):
-        tell(_NOTE_DAMAGED(), path)
+        report_note(_NOTE_DAMAGED(), path)
         return None
     names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
     if len(names) < len(content):
-        tell(_NOTE_STRANGE(), path)
+        report_note(_NOTE_STRANGE(), path)
     return names

@@ -7,21 +7,21 @@ from dataclasses import replace
 from avcore.contracts import Transcript, Word, of_words
 from avcore.files import keep_other, write_text
 from avcore.media import Subtitle, SubtitleTrack
-from avcore.notes import tell
+from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
+from netflips.dubbing.encode import as_units
 from netflips.dubbing.fit import OutputClock, fitted, said
-from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
-from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance, WrittenText
+from netflips.script.types import GivenUnits, Script, SpokenSound, Target, Text, TranslatedUnits, Utterance, WrittenText
 from netflips.subtitles.beside import SOURCE, language_of
 from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
 
 
-def read_back(script: Script, job: Job) -> Script:
+def read_units_as_text(script: Script, job: Job) -> Script:
     """Fill in the text of what was heard and of what is said, as far as there is a reader.
 
     What is said is read as it was predicted: a reader loses letters of what is spoken in a hurry. What is left alone stays to be
@@ -33,33 +33,33 @@ def read_back(script: Script, job: Job) -> Script:
         read, todo = dict[int, Utterance](), job.part.utterances(script)
         has_takes = job.options.is_draft and script.target in job.reader.languages
         for one in todo:
-            told = read_said(script, job, _heard_read(script, job, one))
-            takes = tuple(_take_read(job, take, script.target) for take in told.takes) if has_takes else told.takes
-            read[one.number] = replace(told, takes=takes)
+            told = read_target(script, job, _read_source(script, job, one))
+            takes = tuple(_take_read(job, take, script.target) for take in told.alternatives) if has_takes else told.alternatives
+            read[one.number] = replace(told, alternatives=takes)
             job.progress("texts", len(read), len(todo))
         return with_more(script, read)
 
 
-def _heard_read(script: Script, job: Job, one: Utterance) -> Utterance:
+def _read_source(script: Script, job: Job, one: Utterance) -> Utterance:
     """Return an utterance with the text of what was heard. What a person wrote stays, unless that is read, too, with times.
 
     Where subtitles say what is said instead, nobody asked what was heard, unless source subtitles are wanted.
     """
-    if one.heard is None or job.reader is None or script.source not in job.reader.languages:
+    if one.source_units is None or job.reader is None or script.source not in job.reader.languages:
         return one
     asked = job.options.subtitling
     is_given = isinstance(one.target, WrittenText) and one.target.by == "subtitles"
     if is_given and one.text is None and (asked is None or SOURCE not in asked.wanted):
         return one
-    read = _read(job, as_units(one.heard.units, script.source))
+    read = _read(job, as_units(one.source_units.units, script.source))
     is_told = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
     return one if is_told else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
 
 
-def read_said(script: Script, job: Job, one: Utterance) -> Utterance:
+def read_target(script: Script, job: Job, one: Utterance) -> Utterance:
     """Fill in the text of what is said in an utterance, as far as there is a reader."""
     target = one.target
-    if one.fit is None or not isinstance(target, TranslatedUnits | UnitsGiven | SpokenSound):
+    if one.fit is None or not isinstance(target, TranslatedUnits | GivenUnits | SpokenSound):
         return one
     if target.reading is not None and target.reading.by != "reader":  # what was read before has the times of another fit
         return one
@@ -99,33 +99,33 @@ def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
 def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
     """Return the subtitles of a side of the dub, in the time of the output; None where it cannot be read."""
     clock = OutputClock(script, job)
-    texts = list(_heard_texts(script, clock) if side == SOURCE else _said_texts(script))
+    texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script))
     if None in texts:
         return None
-    is_own = script.is_in_own_time
+    is_own = script.is_source_timed
     cuts = [float(clock.at(cut)) for cut in script.cuts] if is_own else []
     end_s = float(clock.at(clock.part.stop)) if is_own else max(fit.output.end_s for _, fit in fitted(script))
     words = (one.words for one in texts if one is not None)
     return make_cues(words, rules_for(language_of(side, script.source, script.target)), cuts, end_s)
 
 
-def _heard_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
+def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
     """Yield what was heard in each utterance, where it stands in the output; None = it was not read."""
     for one in script.utterances:
         if one.text is None:
-            if one.heard is not None:
+            if one.source_units is not None:
                 yield None
             continue
         if not one.text.text or not clock.part.has(one.place.start_s):
             continue
         begin, pace = float(clock.at(one.place.start_s)), 1.0
-        if not script.is_in_own_time and one.fit is not None and one.heard is not None:
-            heard_s = float(units_to_seconds(as_units(one.heard.units, script.source).num_steps))
+        if not script.is_source_timed and one.fit is not None and one.source_units is not None:
+            heard_s = float(units_to_seconds(as_units(one.source_units.units, script.source).num_steps))
             pace = one.fit.spoken_s / max(heard_s, 1e-9)
         yield _timed(one.text, one.place.seconds, pace).shifted(begin)
 
 
-def _said_texts(script: Script) -> Iterator[Transcript | None]:
+def _target_texts(script: Script) -> Iterator[Transcript | None]:
     """Yield what is said in each utterance, where it stands in the output; None = it was not read."""
     for one, fit in fitted(script):
         text = one.said
@@ -153,7 +153,7 @@ def painter_of(script: Script, job: Job) -> Painter | None:
     font, cues = font_file(asked.font), cues_of(script, job, asked.burnt) or []
     lacking = lacking_letters(font, "".join(line for cue in cues for line in cue.lines))
     if lacking:
-        tell(FONT_LACKS(signs=" ".join(lacking)), font)
+        report_note(FONT_LACKS(signs=" ".join(lacking)), font)
     return Painter(cues, font)
 
 
@@ -182,7 +182,7 @@ def write_subtitles(script: Script, job: Job) -> None:
     for side, path in asked.files(job.out, script.source, script.target).items():
         cues = cues_of(script, job, side)
         if cues is None:
-            tell(SUBTITLES_LEFT_OUT(language=language_of(side, script.source, script.target)), path)
+            report_note(SUBTITLES_LEFT_OUT(language=language_of(side, script.source, script.target)), path)
             continue
         text = subtitle_text(path, cues)
         if not job.store.has_written(path):

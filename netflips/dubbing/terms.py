@@ -9,12 +9,12 @@ from netflips.script.types import Script, Target, TranslatedFrom, Utterance, Wri
 from text2unit.script import with_fitting_particles
 
 
-def with_said_terms(
+def with_script_terms(
     script: Script, stands: frozenset[int], said: Mapping[str, str], *, can_ask: bool
 ) -> tuple[Script, frozenset[int]]:
     """Put what a person wants said for terms into the translations that stand, in place of what was proposed or said before.
 
-    said: as `said_terms`. Where there is neither, the sentence is translated once more, if it can be: it stands no longer.
+    said: as `terms_of_script`. Where there is neither, the sentence is translated once more, if it can be: it stands no longer.
     """
     found = {one.number: one for one in script.utterances}
     before = {one.word.lower(): one.proposed for one in script.terms}
@@ -69,5 +69,5 @@ def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) ->
         translation = target.translation._replace(text=text, glossary={**target.translation.glossary, word: wanted})
         return replace(target, text=text, translation=translation, seconds=None)
 
-    takes = (changed(take) for take in one.takes)
-    return replace(one, target=changed(one.target), takes=tuple(take for take in takes if take is not None))
+    takes = (changed(take) for take in one.alternatives)
+    return replace(one, target=changed(one.target), alternatives=tuple(take for take in takes if take is not None))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids
-from text2unit.speller import SHORT_PAUSE_S
+from text2unit.text_to_units import SHORT_PAUSE_S
 
 SAME_PLACE = 0.25
 """Share of the speech by which a pause may be earlier or later than the original's, and still be the same."""
@@ -33,14 +33,14 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     """Scale predicted durations by one factor so that they fit; all in steps of 20 ms.
 
     natural: int64 [U], 1 or more each; slot: length of the original; pause: how far into the pause after it the speech may go.
-    pace: by how much it may be made faster and slower. What is longer takes a part of the pause (`easy_room`) before it is made
+    pace: by how much it may be made faster and slower. What is longer takes a part of the pause (`comfortable_s`) before it is made
     faster, and the rest of it then. What fits neither holds the picture (`may_hold`), or is spoken faster than
     the pace allows; where there is less room than one step a unit, the last units are left out.
     """
     total, room = int(natural.sum()), slot + pause
     shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
     longest = max(floor(total * pace[1] + 1e-9), shortest)
-    steps = min(max(slot, min(total, int(easy_room(slot, pause))), shortest), longest)
+    steps = min(max(slot, min(total, int(comfortable_s(slot, pause))), shortest), longest)
     overrun = max(steps - room, 0)
     if not overrun or may_hold:
         return Fitted(scale_durations(natural, steps), overrun)
@@ -90,7 +90,7 @@ def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: 
     return found
 
 
-def easy_room(slot: float, pause: float) -> float:
+def comfortable_s(slot: float, pause: float) -> float:
     """Return the time that speech may take before it is made faster: that of the original, and half of the pause behind it, but no
     more than a quarter longer."""
     return slot + min(pause / 2, slot / 4)

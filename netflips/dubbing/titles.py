@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.media.carried import titles_in
-from netflips.cascade.adequacy import as_compared, cleaned, fault_in, spelt_names, why_again, why_spelt
+from avcore.media.passthrough import titles_in
+from netflips.cascade.adequacy import as_compared, ask_for_hangul_names, cleaned, fault_in, names_spelt_out, why_again
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in
 from netflips.cascade.program import ProgramTranslator, lone_request
 from netflips.cascade.translator import TextTranslation
+from netflips.dubbing.candidates import AGAIN, shown_by
 from netflips.dubbing.job import LOG, Job
-from netflips.dubbing.wordings import AGAIN, shown_by
-from netflips.understanding import translation_fault
+from netflips.quality_estimation import translation_fault
 
 _CHARACTERS_A_SECOND = 14
 """Of English speech: programs are told how long a sentence takes, and a title is one."""
@@ -68,7 +68,7 @@ class _ByModel:
         assert translator is not None  # else a program translates
         made_of = (title, source, target, self._engines.fingerprints["text translator"], job.models.arithmetic)
         kind = tuple[TextTranslation, ...]
-        made = job.store.kept(kind, "titles", made_of, lambda: tuple(translator.wordings(title, source, target)))
+        made = job.store.kept(kind, "titles", made_of, lambda: tuple(translator.candidates(title, source, target)))
         text = made[0].text if made else ""
         return "" if translation_fault(text, title, target, _seconds(title)) else text
 
@@ -101,12 +101,12 @@ class _ByProgram:
                     self._shared.add(key)
                     self.doubtful.add(self._said.pop(key))
                 fault = "same" if key in self._shared else fault
-                names = () if fault else spelt_names(job.as_said(text), target)
+                names = () if fault else names_spelt_out(job.with_readings(text), target)
                 if not fault and not names:
                     self._said[key] = title
                     self.doubtful.discard(title)
                     return text
-                again = {"reason": why_again(fault, target)} if fault else {"reason": why_spelt(names), "text": text}
+                again = {"reason": why_again(fault, target)} if fault else {"reason": ask_for_hangul_names(names), "text": text}
                 latin = latin if fault else text
             request["again"] = again
         return "" if isinstance(self._translator, ChatTranslator) else latin
@@ -116,6 +116,6 @@ class _ByProgram:
         job, made_of = self._job, (self._translator.key, request)
         made = job.store.find(tuple[str, ...], "titles", made_of)
         if made is None:
-            texts = self._translator.wordings([request])
+            texts = self._translator.candidates([request])
             made = job.store.keep("titles", made_of, tuple(texts.get(number, ())))
         return made

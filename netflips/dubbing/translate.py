@@ -10,14 +10,14 @@ from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.dubbing.approved import asked_anew
 from netflips.dubbing.backwards import translated_back
+from netflips.dubbing.candidates import SentenceTranslator, with_best_units
+from netflips.dubbing.encode import as_units
+from netflips.dubbing.final_texts import keep_texts
 from netflips.dubbing.given import with_given_speech
-from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sentences import sentences_in
-from netflips.dubbing.texts_file import keep_texts
 from netflips.dubbing.titles import titles_given, translated_titles
-from netflips.dubbing.wordings import Wordings, with_best_units
 from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.terms import find_terms
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
@@ -41,7 +41,7 @@ def translate(script: Script, job: Job) -> Script:
 # Units
 
 
-_Wordings = tuple[TranslatedUnits, ...]
+_SentenceTranslator = tuple[TranslatedUnits, ...]
 """What the unit translator made of an utterance, the best first; more than one where it knows of lengths."""
 
 
@@ -51,7 +51,9 @@ def _units(script: Script, job: Job) -> Script:
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
-    todo = [(one, one.heard.units) for one in job.part.utterances(script) if one.heard is not None and one.target is None]
+    todo = [
+        (one, one.source_units.units) for one in job.part.utterances(script) if one.source_units is not None and one.target is None
+    ]
     if not options.is_speech_given and all(one.target is None for one in script.utterances):  # else it hears that, too
         models.done_with(models.extractor)
     said = dict[int, Utterance]()
@@ -60,7 +62,7 @@ def _units(script: Script, job: Job) -> Script:
         for start in range(0, len(todo), size):
             group = todo[start : start + size]
             made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
-            found = {number: job.store.find(_Wordings, "translations", key) for number, key in made_of.items()}
+            found = {number: job.store.find(_SentenceTranslator, "translations", key) for number, key in made_of.items()}
             new = [(one.number, units) for one, units in group if found[one.number] is None]
             if new:
                 sequences = [as_units(units, source) for _, units in new]
@@ -72,9 +74,9 @@ def _units(script: Script, job: Job) -> Script:
                     )
                     found[number] = job.store.keep("translations", made_of[number], tuple(all_of_it))
             for utterance, _ in group:
-                wordings = found[utterance.number]
-                assert wordings is not None  # those that were not kept were made
-                said[utterance.number] = with_best_units(utterance, wordings, script, job)
+                candidates = found[utterance.number]
+                assert candidates is not None  # those that were not kept were made
+                said[utterance.number] = with_best_units(utterance, candidates, script, job)
             job.progress("translate", len(said), len(todo))
         models.done_with(models.translator)
     return with_more(script, said)
@@ -86,7 +88,7 @@ def _units(script: Script, job: Job) -> Script:
 def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     """Translate texts by a folder's model, a program or a language model, with the words of a glossary; each is kept."""
     engines = engines_of(job.models, models, *job.languages)
-    glossary = job.terms_said | ({} if models.glossary is None else read_glossary(models.glossary))
+    glossary = job.term_readings | ({} if models.glossary is None else read_glossary(models.glossary))
     said, done = [one for one in job.part.utterances(script) if one.text is not None and one.text.text], dict[int, Utterance]()
     for one in said:
         if one.text is not None and one.text.language != script.source and one.target is None:
@@ -97,9 +99,9 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
     together = 1 if translator is None else translator.together
     with job.clock.stage("text"):
         try:
-            wordings = Wordings(script, job, engines, translator, glossary, _anew(job))
+            candidates = SentenceTranslator(script, job, engines, translator, glossary, _anew(job))
             for start in range(0, len(todo), together):
-                done |= wordings.of(todo[start : start + together])
+                done |= candidates.of(todo[start : start + together])
                 job.progress("translate", min(start + together, len(todo)), len(todo))
             script = with_more(script, done)
             if job.options.check_translation:

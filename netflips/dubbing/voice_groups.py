@@ -16,7 +16,7 @@ from avcore.media import iter_sound_at
 from avcore.speech.pitch import pitch_of, pitch_track
 from avcore.speech.voice_activity import SpeechSettings
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.bed import spoken_spans, with_bed
+from netflips.dubbing.background import spoken_spans, with_background
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
@@ -184,7 +184,9 @@ def _voices_alone(sound: Sound, separated: Path | None) -> Iterator[Samples]:
     total = sound.activity.num_samples
     if separated is None:
         blocks = (sound.read(start, min(start + _BLOCK, total))[:, None] for start in range(0, total, _BLOCK))
-        yield from (both[:, 0] - both[:, 1] for both in with_bed(blocks, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE))
+        yield from (
+            both[:, 0] - both[:, 1] for both in with_background(blocks, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
+        )
         return
     done = 0
     for block in iter_sound_at(separated, SAMPLE_RATE):

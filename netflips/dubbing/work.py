@@ -24,13 +24,13 @@ from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models
+from netflips.quality_estimation import QualityEstimate, report_quality
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles
 from netflips.script.files import script_from
-from netflips.script.terms import told_terms
+from netflips.script.terms import term_lines
 from netflips.script.types import Script
-from netflips.understanding import Understanding, tell_verdict
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
@@ -53,21 +53,21 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
         for _, out in jobs:
             if out.exists() and not is_synthetic(out):
                 raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
-    # Before any model is loaded, folders that hold no recogniser or translator are refused, and a file that reads no units.
+    # Before any model is loaded, folders that hold no recognizer or translator are refused, and a file that reads no units.
     if options.cascade_models is not None:
         require_models(options.cascade_models)
-    elif (path := paths.other(TEXT_READER)) is not None:
-        require_unit_reader(read_checkpoint(path, TEXT_READER).config["takes"])
+    elif (path := paths.other(UNIT2TEXT)) is not None:
+        require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
     told = ReportFiles(options.report, jobs, reports)
     if options.ray:
         return _dub_side_by_side(jobs, paths, told, options, languages)
     suit_threads(paths.all)
-    models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
+    models = load_models(paths, *languages, replace(_run_options(options), unloads=len(jobs) == 1))
     if len(jobs) > 1:
         return _dub_all(jobs, models, told, options)
     script = _dub_one(*jobs[0], models, options)
     if options.draft is not None:
-        _tell_draft(options, script)
+        _print_draft(options, script)
         if reports is not None:
             reports.append(script)
         return None
@@ -137,7 +137,7 @@ def _dub_one(source: Path, target: Path, models: Models, options: DubCommand) ->
     return script
 
 
-def _tell_draft(options: DubCommand, script: Script) -> None:
+def _print_draft(options: DubCommand, script: Script) -> None:
     """Print what was heard and what will be said in the part."""
     part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
     for one in part.utterances(script):
@@ -150,18 +150,18 @@ def _tell_draft(options: DubCommand, script: Script) -> None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
     if script.terms:
         LOG.info('names and terms; what stands in "said" of one is said for it everywhere:')
-        for line in told_terms(script):
+        for line in term_lines(script):
             LOG.info("%s", line)
     if left := len(script.utterances) - len(part.numbers):
         LOG.info("%s outside of the part", several(left, "utterance"))
     LOG.info("written: %s", options.draft)
 
 
-def _decision(source: Path, options: DubCommand) -> Callable[[Understanding], None]:
+def _decision(source: Path, options: DubCommand) -> Callable[[QualityEstimate], None]:
     """Return what is called with the measure of a video, before anything is spoken or drawn."""
 
-    def decide(understanding: Understanding) -> None:
-        if not tell_verdict(understanding, source, options.strict, options.verdict):
+    def decide(understanding: QualityEstimate) -> None:
+        if not report_quality(understanding, source, options.strict, options.verdict):
             return
         if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
             sys.stderr.write(f"{source}: go on all the same? [y/N] ")

@@ -11,14 +11,14 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
-from avcore.media.carried import CarriedOver
+from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.job import Job
-from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
+from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
@@ -27,9 +27,9 @@ from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import may_be_sold
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from netflips.version import __version__
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.rendering import Reason, SoundFeed
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the video."""
@@ -37,7 +37,7 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which gets its name when it is whole, and fill in what became of each utterance and what was made."""
-    clock, is_own, track = OutputClock(script, job), script.is_in_own_time, job.track
+    clock, is_own, track = OutputClock(script, job), script.is_source_timed, job.track
     end = clock.at(clock.part.stop)
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
@@ -51,13 +51,13 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             pieces[0].path,
             comment=comment,
             subtitles=tracks_of(script, job),
-            carried=_carried(script, job, clock, end),
+            carried=_passthrough(script, job, clock, end),
             language=script.target,
-            seal=None if job.signing is None else job.signing.seal(*_told(script, job), job.out),
+            checksum=None if job.signing is None else job.signing.sign(*_told(script, job), job.out),
         )
-        join_pieces(writer, pieces, sound)
+        join_segments(writer, pieces, sound)
     if job.keeps_work:
-        job.store.settle(job.out)
+        job.store.record_output(job.out)
     write_subtitles(script, job)
     counts = _count(pieces)
     told = tuple(
@@ -82,32 +82,32 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         signed="" if job.signing is None else job.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
-        work=work_told(job.store) if job.keeps_work else None,
+        work=work_folder_summary(job.store) if job.keeps_work else None,
         settings=job.settings or job.options.asked,
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
         peak_memory_bytes=peak_memory_bytes(),
     )
-    return noted(replace(script, utterances=told, made=made), job)
+    return with_notes(replace(script, utterances=told, made=made), job)
 
 
-def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> CarriedOver | None:
+def _passthrough(script: Script, job: Job, clock: OutputClock, end: Fraction) -> PassthroughMetadata | None:
     """Return what the output takes from the video: titles, and where times stay, chapters and subtitles."""
     if script.schedule == "still":
         return None
-    if script.is_in_own_time:
-        return CarriedOver(job.info.source, clock.at, end, script.titles)
-    if job.track is None or not job.track.is_along:
-        return CarriedOver(job.info.source, titles=script.titles)
-    return CarriedOver(job.info.source, Fraction, job.track.length_s)
+    if script.is_source_timed:
+        return PassthroughMetadata(job.info.source, clock.at, end, script.titles)
+    if job.track is None or not job.track.is_audio_given:
+        return PassthroughMetadata(job.info.source, titles=script.titles)
+    return PassthroughMetadata(job.info.source, Fraction, job.track.length_s)
 
 
-def noted(script: Script, job: Job) -> Script:
+def with_notes(script: Script, job: Job) -> Script:
     """Fill in the notes that the user was told, what each translation is of, and who agreed to it."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
     return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
 
 
-def work_told(work: Store) -> WorkKept:
+def work_folder_summary(work: Store) -> WorkKept:
     """Return what is told of a folder of finished work."""
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 
@@ -137,9 +137,9 @@ def _models(job: Job) -> Iterator[ModelUsed]:
     if job.options.cascade_models is not None:
         fingerprints |= engines_of(models, job.options.cascade_models, *job.languages).fingerprints
         if not job.options.is_speech_given:
-            fingerprints[SPELLER.name] = models.other(SPELLER, job.languages[1]).fingerprint
+            fingerprints[TEXT2UNIT.name] = models.other(TEXT2UNIT, job.languages[1]).fingerprint
     if job.reader is not None:
-        fingerprints[TEXT_READER.name] = job.reader.fingerprint
+        fingerprints[UNIT2TEXT.name] = job.reader.fingerprint
     for part in dict.fromkeys((*fingerprints, *terms)):
         domain, known = domains.get(part), terms.get(part)
         usual, knows = (None, "") if domain is None else (domain.least, domain.what)

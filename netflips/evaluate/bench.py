@@ -256,7 +256,7 @@ def write_bench(
 ) -> str:
     """Write the results into a folder; returns the table. left: roads that cannot run here, and why."""
     titles, heard = {one.folder: one.name for one in systems}, dict[str, str]()
-    for row in rows:  # our recogniser's settings stand before those of papers
+    for row in rows:  # our recognizer's settings stand before those of papers
         for system, cell in row.cells.items():
             for name, texts in cell.texts.items():
                 heard.setdefault(f"{system}/{name}", texts["heard"])

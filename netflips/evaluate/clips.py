@@ -19,7 +19,7 @@ from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
-from netflips.evaluate.judges import Judges
+from netflips.evaluate.judges import Evaluators
 from netflips.evaluate.lip_sync import FaceClip, LeastFace, clips_of
 
 _MOST_CLIPS = 8
@@ -35,7 +35,7 @@ class Clip:
     Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
     """
 
-    def __init__(self, path: Path, judges: Judges, language: str) -> None:
+    def __init__(self, path: Path, judges: Evaluators, language: str) -> None:
         """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
         self.path, self._judges, self._language = path, judges, language
 
@@ -112,7 +112,7 @@ class Clip:
 
     def _heard_by(self, recognizer: SpeechRecognizer, language: str) -> Transcript:
         try:
-            return recognizer.hear(self.speech, language or None)
+            return recognizer.transcribe(self.speech, language or None)
         except NoSpeechError:
             return Transcript("", language)
 
@@ -167,7 +167,7 @@ class Case:
 class Clips:
     """The clips of a set of cases. Holds the last few, with what was found in them."""
 
-    def __init__(self, cases: Sequence[CaseFiles], judges: Judges) -> None:
+    def __init__(self, cases: Sequence[CaseFiles], judges: Evaluators) -> None:
         self._cases, self.judges = list(cases), judges
         self._kept: OrderedDict[Path, Clip] = OrderedDict()
         self._voices: dict[Path, Floats | None] = {}

@@ -62,8 +62,8 @@ class MeasureOptions(CommonOptions):
     installs (default: judge-whisper where it is installed, else unit2text)"""
     judge: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="NAME=PATH")
     """an ONNX file, or a folder with one, that takes sound: mos (a score) or speaker (a vector); can be given again"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """text reader (default: the bundle's, where it has one)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit-to-text model"))
+    """unit-to-text model (default: the bundle's, where it has one)"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
     """unit encoder (default: the bundle's)"""
     syncnet: Path | None = flag(default=None, file=Input("SyncNet"))

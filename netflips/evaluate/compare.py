@@ -62,9 +62,9 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     notes, found = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids], list[Compared]()
     for metric in all_metrics():
         a, b = ([one for one in side if one.measure == metric.name] for side in sides)
-        heard_by = [listeners(one.texts for one in of) for of in (a, b)]
-        if all(heard_by) and heard_by[0] != heard_by[1]:
-            notes.append(f"{metric.name}: heard by {heard_by[0]} and by {heard_by[1]}")
+        report_to = [listeners(one.texts for one in of) for of in (a, b)]
+        if all(report_to) and report_to[0] != report_to[1]:
+            notes.append(f"{metric.name}: heard by {report_to[0]} and by {report_to[1]}")
             continue
         # A record does not say its language; only Korean has measures of its own.
         language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""

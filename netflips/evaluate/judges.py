@@ -26,11 +26,11 @@ from netflips.evaluate.command import MeasureOptions
 from netflips.evaluate.lip_sync import AS_PUBLISHED, LeastFace
 from netflips.recognizers.outside import installed_folder, recognizer_fingerprint, recognizer_folder
 from netflips.recognizers.whisper import open_whisper
-from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
-from unit2text.stage import TEXT_READER
+from netflips.stages import load_speaker_encoder, load_unit_encoder, load_unit_to_text
+from unit2text.stage import UNIT2TEXT
 
 if TYPE_CHECKING:
-    from unit2text.reader import UnitReader
+    from unit2text.unit_reader import UnitReader
 
 NEEDS = {
     "source": "the source",
@@ -43,7 +43,7 @@ NEEDS = {
     "extractor": "a unit encoder",
     "speaker": "a speaker encoder",
     "syncnet": "SyncNet (--syncnet)",
-    "reader": "a text reader of units (--unit2text-path)",
+    "reader": "a unit-to-text model of units (--unit2text-path)",
     "phrasebook": "all sentences that a bundle knows",
     "published": "a Whisper (--recognizer, or make judges)",
 }
@@ -71,26 +71,26 @@ class UnitHearing:
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
-        from netflips.recognition import UnitRecogniser
+        from netflips.recognition import UnitRecognizer
         from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
-            raise UsageError("the recognizer must read units of sound", expected="a text reader of units", found=reader.path)
+            raise UsageError("the recognizer must read units of sound", expected="a unit-to-text model of units", found=reader.path)
         self.name, self.languages = name, reader.languages
-        self._ear = UnitRecogniser(reader, extractor)
+        self._ear = UnitRecognizer(reader, extractor)
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return nothing: units do not say which language they are in."""
         return {}
 
-    def hear(self, speech: Samples, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
-        from netflips.recognition import hear_sound
+        from netflips.recognition import transcribe_speech
 
-        return hear_sound(speech, self._ear, self._ear.settings(AUDIO, language, "auto", None))
+        return transcribe_speech(speech, self._ear, self._ear.settings(AUDIO, language, "auto", None))
 
 
-class Judges:
+class Evaluators:
     """The models of an evaluation. Those that metrics need are attributes of the needs' names; each raises CheckpointError."""
 
     def __init__(self, options: MeasureOptions) -> None:
@@ -102,13 +102,13 @@ class Judges:
     def files(self) -> Mapping[str, Path | None]:
         """Files and folders of the models, by need; None = there is none. The speaker encoder comes along.
 
-        A recogniser is a folder; where the text reader reads units in its place, it is that. Raises InputError for a folder that
+        A recognizer is a folder, or a unit-to-text model that reads units in its place. Raises InputError for a folder that
         is none.
         """
         given, shipped = self.options, find_bundle()
         encoder = given.av2unit_path or (None if shipped is None else shipped.checkpoint(UNIT_ENCODER))
         bundle = None if encoder is None else bundle_of(encoder)
-        packed = None if bundle is None else bundle.checkpoint(TEXT_READER)
+        packed = None if bundle is None else bundle.checkpoint(UNIT2TEXT)
         reader = given.unit2text_path or (packed if packed is not None and packed.is_file() else None)
         recognizer = None if given.recognizer is None else recognizer_folder(given.recognizer)
         if recognizer is None and given.unit2text_path is None:
@@ -153,8 +153,8 @@ class Judges:
 
     @cached_property
     def reader(self) -> "UnitReader":
-        """The text reader of units."""
-        return load_text_reader(self._file("reader"), self._how)
+        """The unit-to-text model of units."""
+        return load_unit_to_text(self._file("reader"), self._how)
 
     @cached_property
     def phrasebook(self) -> tuple[str, ...]:

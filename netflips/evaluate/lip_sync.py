@@ -105,7 +105,7 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -
     if not seen or sound.shape[1] < WINDOW_SOUND:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
     pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_PICTURE).transpose(0, 1)[:, None]
-    return torch.cat(seen), torch.cat([network.hear(batch) for batch in torch.split(pieces, _BATCH)])
+    return torch.cat(seen), torch.cat([network.transcribe(batch) for batch in torch.split(pieces, _BATCH)])
 
 
 def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]

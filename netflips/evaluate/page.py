@@ -58,7 +58,7 @@ class WorstClip:
 
 
 @dataclass(frozen=True)
-class Told:
+class Evaluation:
     """What was found. facts: of the run, by name. failures: clips and why nothing, or not all, could be measured of them."""
 
     title: str
@@ -68,26 +68,26 @@ class Told:
     failures: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def write_evaluation(told: Told, out_dir: Path) -> None:
+def write_evaluation(told: Evaluation, out_dir: Path) -> None:
     """Write figures, tables and page, each whole or not at all. Raises OutputError."""
     write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
     write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}")
     write_text(out_dir / PAGE, page(told))
 
 
-def metrics_json(told: Told) -> dict[str, Any]:
+def metrics_json(told: Evaluation) -> dict[str, Any]:
     """Return all figures as a JSON object."""
     failures = {name: list(reasons) for name, reasons in told.failures.items()}
     return {"title": told.title, "facts": dict(told.facts), "rows": as_json(told.rows), "failures": failures}
 
 
-def facts_text(told: Told) -> str:
+def facts_text(told: Evaluation) -> str:
     """Return what is to be known beside the figures, a line each."""
     failed = {"failed": f"{several(len(told.failures), 'clip')}, told beside each figure"} if told.failures else {}
     return "".join(f"- {name}: {value}\n" for name, value in {**told.facts, **failed}.items())
 
 
-def page(told: Told) -> str:
+def page(told: Evaluation) -> str:
     """Return the page as HTML."""
     goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
     titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(told.rows)}

@@ -20,7 +20,7 @@ from avcore.progress import Progress, silent
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.clips import Case, Clips
 from netflips.evaluate.command import MeasureOptions
-from netflips.evaluate.judges import Judges
+from netflips.evaluate.judges import Evaluators
 from netflips.evaluate.metric import Measured, Metric, Missing, all_metrics, measured
 
 LOG = logging.getLogger("netflips")
@@ -166,7 +166,7 @@ class Measurer:
     @cached_property
     def _clips(self) -> Clips:
         """The clips, with models that could be read."""
-        judges, asked = Judges(self._work.options), self._work.by_group
+        judges, asked = Evaluators(self._work.options), self._work.by_group
         try:
             needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
             for need in set().union(*needs.values()):
@@ -206,7 +206,7 @@ class Measurer:
 
 def keys_of(work: Suite) -> dict[Place, str]:
     """Make a key for each measure of each subject of each case, in order: from the files, texts and models that it depends on."""
-    judges, digest_of = Judges(work.options), cache(file_digest)
+    judges, digest_of = Evaluators(work.options), cache(file_digest)
     clips = Clips(work.cases, judges)
     models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in all_metrics()}
 

@@ -17,10 +17,10 @@ from avcore.texts import read_text
 from avcore.units import normalise_language
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles, check_cases, check_media, read_cases
 from netflips.evaluate.command import DubsOptions, MeasureOptions, OneDubOptions, SpeechOptions
-from netflips.evaluate.judges import Judges, onnx_file
+from netflips.evaluate.judges import Evaluators, onnx_file
 from netflips.evaluate.metric import DUBS, SPEECH, FigureKind, all_metrics, chosen
 from netflips.evaluate.metrics.text import SEAMLESS
-from netflips.evaluate.page import PAGE, RESULTS, Told, facts_text, worst_clip, worst_clips, write_evaluation
+from netflips.evaluate.page import PAGE, RESULTS, Evaluation, facts_text, worst_clip, worst_clips, write_evaluation
 from netflips.evaluate.records import RECORDS, AskedFigures, Place, Record, Suite, completed
 from netflips.evaluate.table import Cell, Row, listeners, markdown, number, row_name, rows_of
 from netflips.version import __version__
@@ -43,7 +43,7 @@ def measure(suite: Suite, out_dir: Path, progress: Progress = silent) -> tuple[d
     return found, rows, {**suite.facts, **_facts(suite, rows, found.values())}
 
 
-def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Told:
+def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evaluation:
     """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
     with folder_lock(out_dir):
         found, rows, facts = measure(suite, out_dir, progress)
@@ -58,20 +58,20 @@ def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Told:
         if suite.options.versa is not None:
             write_for_versa(suite.cases, suite.options.versa, progress)
             rows += rows_of_versa(suite.cases, suite.options.versa)
-        told = Told(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
+        told = Evaluation(suite.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told
 
 
 def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[str, str]:
     """Return what is to be known beside the figures."""
-    cases, judges = suite.cases, Judges(suite.options)
+    cases, judges = suite.cases, Evaluators(suite.options)
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
-    if heard_by := listeners(one.texts for one in found):
+    if report_to := listeners(one.texts for one in found):
         true = [(row.title, row.figure_of(TRUTH)) for row in rows if row.figure_name in ("cer", "wer")]
         said = ", ".join(f"{title} {number(one.value)} ({several(one.n, 'clip')})" for title, one in true if one is not None)
         errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
-        facts["recognizer"] = f"{heard_by}; its own {errors}"
+        facts["recognizer"] = f"{report_to}; its own {errors}"
         has_published = any(row.figure_name.startswith(SEAMLESS.prefix) for row in rows)
         as_whisper = "; those of ASR figures as Whisper's authors do" if has_published else ""
         facts["texts compared"] = f"normalised as {VERSION}{as_whisper}"
@@ -120,7 +120,7 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
     """Check everything, measure, and say the table. manifest: where the cases are from."""
     cases = [replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases]
     suite, folder = suite_of(options, cases, of, title), options.out_dir or Path()
-    models = [path for path in Judges(options).files.values() if path is not None]
+    models = [path for path in Evaluators(options).files.values() if path is not None]
     inputs = [manifest, *models, *(file for case in cases for file in case.files.values())]
     keep_folder_apart(folder, FILES, (), inputs, "choose another --out-dir")
     require_place(folder / RECORDS, "the records")

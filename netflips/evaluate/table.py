@@ -45,7 +45,7 @@ class Cell:
     tried: Sequence[str] = ()
     """all clips that it was asked of"""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """what was heard, what was wanted, and by which recogniser"""
+    """what was heard, what was wanted, and by which recognizer"""
     rules: TextRules | None = None
     """of a figure of all texts together, which is no mean over clips"""
     language: str = ""

@@ -36,7 +36,7 @@ from unit2av.lipsync.mesh.shape import (
     raised_brows,
 )
 from unit2av.lipsync.mesh.warp import rasterised, wound
-from unit2av.rendering import FaceToDraw, Shown, Talk
+from unit2av.rendering import FaceToDraw, OutputFrame, Talk
 
 # Two layers: the person, and the background as it would be behind them (matting and inpainting)
 
@@ -270,7 +270,7 @@ class Portrait:
         """Return what the picture at a path holds, as it is shown."""
         return MediaInfo(MediaSource(path), width=self.width, height=self.height)
 
-    def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[Shown]]:
+    def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[OutputFrame]]:
         """Return what gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
 
         codes: of what it says; levels: how loud that is in each picture, see `loudness`. The box goes along with the face.
@@ -279,12 +279,12 @@ class Portrait:
         moves = movements(choice.seed, count, choice.motion, choice.blinks, levels)
         first = self._head.moved(moves[0])[1][:, :2].mean(axis=0)
 
-        def shown(start: int, stop: int) -> Iterator[Shown]:
+        def shown(start: int, stop: int) -> Iterator[OutputFrame]:
             for number in range(start, stop):
                 picture, mesh = self._head.moved(moves[number])
                 shift = np.tile(mesh[:, :2].mean(axis=0) - first, 2).astype(np.float32)
                 time = frames_to_seconds(number)
-                yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh, cover=0.0))
+                yield OutputFrame(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh, cover=0.0))
 
         return shown
 

@@ -166,7 +166,7 @@ class Signing:
             signing, note = cls(machine_key(), machine_file()), " (self-signed: not trusted by others)"
         return cls(signing.key, signing.path, signing._tried() + note)
 
-    def seal(self, actions: Actions, facts: Mapping[str, Any], out: Path) -> Callable[[Path, Path], None]:
+    def sign(self, actions: Actions, facts: Mapping[str, Any], out: Path) -> Callable[[Path, Path], None]:
         """Return what writes a file that is whole once more, with its manifest; see `atomic_output`.
 
         actions: of C2PA, after a source was opened; facts: of our own assertion. out: what the file will be.

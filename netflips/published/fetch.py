@@ -30,7 +30,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 from avcore.errors import InputError, OutputError, reason
-from avcore.journal import seal_of
+from avcore.journal import checksum_of
 from avcore.notes import shown
 from avcore.programs import within
 from avcore.progress import Progress
@@ -88,11 +88,11 @@ class Wanted:
 
     def wrong(self, path: Path) -> tuple[str, str] | None:
         """Return what was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
-        seal = seal_of(path)
-        if self.size is not None and seal["bytes"] != self.size:
-            return f"{self.size:,} bytes", f"{seal['bytes']:,}"
-        if self.sha256 is not None and seal["sha256"] != self.sha256:
-            return f"sha256 {self.sha256[:16]}...", f"{seal['sha256'][:16]}..."
+        checksum = checksum_of(path)
+        if self.size is not None and checksum["bytes"] != self.size:
+            return f"{self.size:,} bytes", f"{checksum['bytes']:,}"
+        if self.sha256 is not None and checksum["sha256"] != self.sha256:
+            return f"sha256 {self.sha256[:16]}...", f"{checksum['sha256'][:16]}..."
         if self.sha256 is None and self.git is not None:
             content = path.read_bytes()
             name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

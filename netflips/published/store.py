@@ -17,7 +17,7 @@ from typing import Any
 from avcore.command import did_you_mean
 from avcore.errors import CheckpointError, InputError, OutputError, UsageError
 from avcore.files import write_text
-from avcore.journal import fits, seal_of
+from avcore.journal import checksum_of, fits
 from avcore.notes import json_text
 from avcore.texts import read_json
 from netflips.published.catalogue import NAME, catalogue
@@ -55,14 +55,14 @@ class Kept:
 
     def damage(self, *, is_thorough: bool) -> str:
         """Return what is wrong with its files, "" = nothing. A file as long and as old as noted is read only where thorough."""
-        for name, seal in self.files.items():
+        for name, checksum in self.files.items():
             path = self.folder / name
             try:
                 found = path.stat()
             except OSError as error:
                 return f"{name}: {error.strerror}"
-            is_as_noted = found.st_size == seal["bytes"] and found.st_mtime_ns == seal["mtime_ns"]
-            if (is_thorough or not is_as_noted) and not fits(path, seal):
+            is_as_noted = found.st_size == checksum["bytes"] and found.st_mtime_ns == checksum["mtime_ns"]
+            if (is_thorough or not is_as_noted) and not fits(path, checksum):
                 return f"{name}: another content than when it was noted"
         return ""
 
@@ -84,7 +84,7 @@ def kept(name: str) -> Kept | None:
     main, flag = (note.get(key, "") if is_note else None for key in ("main", "flag"))
     if (
         not isinstance(seals, dict)
-        or not all(map(_is_seal, seals.values()))
+        or not all(map(_is_checksum, seals.values()))
         or main not in ("", *seals)
         or not isinstance(flag, str)
     ):
@@ -92,7 +92,7 @@ def kept(name: str) -> Kept | None:
     return Kept(name, models_folder() / name, {"flag": "", "main": "", **note})
 
 
-def _is_seal(one: Any) -> bool:
+def _is_checksum(one: Any) -> bool:
     kinds = {"bytes": int, "sha256": str, "mtime_ns": int}
     return isinstance(one, dict) and all(isinstance(one.get(key), kind) for key, kind in kinds.items())
 
@@ -107,7 +107,7 @@ def all_kept() -> list[Kept]:
 def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
     """Move a whole model to its place, with a note of what its files hold; one that was there before goes. Raises OutputError."""
     place = models_folder() / name
-    files = {path.name: {**seal_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
+    files = {path.name: {**checksum_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
     try:
         old = place.with_name(f"{name}.old")
         _remove(old)

@@ -14,10 +14,10 @@ from netflips.dubbing.spleeter import SPLEETER
 from netflips.model_paths import ModelPaths
 from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
 from netflips.published.store import models_folder
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import LipSyncChoice, backend_of, table_of
 from unit2av.stage import SPEAKER_ENCODER
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
     if asked is not None:
         files |= {"recognizer": asked.recognizer, "text translator": asked.translator}
     else:
-        files |= {TRANSLATOR.name: None if options.is_speech_given else paths.utut, TEXT_READER.name: paths.other(TEXT_READER)}
+        files |= {TRANSLATOR.name: None if options.is_speech_given else paths.utut, UNIT2TEXT.name: paths.other(UNIT2TEXT)}
     if not options.is_speech_given and (asked is not None or options.script_in is not None):
-        files[SPELLER.name] = paths.other(SPELLER, target)
+        files[TEXT2UNIT.name] = paths.other(TEXT2UNIT, target)
     files |= file_of_lips(options.lips, paths.unit2av)
     terms = [terms_of(part, path) for part, path in files.items() if path is not None]
     if paths.speaker_encoder is None:

@@ -217,7 +217,7 @@ def _has_cublas() -> bool:
         with suppress(OSError):
             ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
             return True
-    LOG.warning("%s cannot be opened: recognisers and translators of text run on the CPU (pip install nvidia-cublas-cu12)", _CUBLAS)
+    LOG.warning("%s cannot be opened: recognizers and translators of text run on the CPU (pip install nvidia-cublas-cu12)", _CUBLAS)
     return False
 
 

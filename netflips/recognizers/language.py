@@ -1,4 +1,4 @@
-"""Which language is spoken, by a recogniser's own detection: in a whole recording, and in stretches that surely differ."""
+"""Which language is spoken, by a recognizer's own detection: in a whole recording, and in stretches that surely differ."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -54,7 +54,7 @@ def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expe
 def spoken_in(found: Mapping[str, float], languages: Iterable[str], expected: str) -> str:
     """Return the language of speech, as expected ("" = none is) unless it clearly differs; "" where it cannot be told.
 
-    found: how probable each language is in it. languages: that the recogniser knows.
+    found: how probable each language is in it. languages: that the recognizer knows.
     """
     known = {one: found[one] for one in languages if one in found}
     likely = max(known, key=known.__getitem__, default="")
@@ -63,7 +63,7 @@ def spoken_in(found: Mapping[str, float], languages: Iterable[str], expected: st
 
 
 def is_clearly(found: Mapping[str, float], language: str) -> bool:
-    """Return whether a window is in one language as far as its recogniser tells; so it is where that knows only one."""
+    """Return whether a window is in one language as far as its recognizer tells; so it is where that knows only one."""
     return not found or found.get(language, 0.0) >= _CLEARLY
 
 

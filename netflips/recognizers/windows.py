@@ -1,6 +1,6 @@
 """Stretches of sound that are recognised together, and the words of each given back by their times.
 
-A recogniser such as Whisper takes 30 s at once, whatever there is in them, and hears a sentence better among its neighbours.
+A recognizer such as Whisper takes 30 s at once, whatever there is in them, and hears a sentence better among its neighbours.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _WELL_FILLED = 0.65
 """A window ends at the longest pause behind so much of it: a sentence seldom goes on there."""
 
 
-class Piece(NamedTuple):
+class WindowPart(NamedTuple):
     """A stretch of sound in a window, with what is around it."""
 
     samples: Samples
@@ -46,10 +46,10 @@ def packed(lengths: Sequence[float], pauses: Sequence[float] | None = None) -> l
     return found
 
 
-def recognised_together(pieces: Sequence[Piece], recognise: Callable[[Samples], Transcript]) -> list[Transcript]:
+def recognised_together(pieces: Sequence[WindowPart], recognise: Callable[[Samples], Transcript]) -> list[Transcript]:
     """Return what each of some pieces says, recognised as one sound. A word belongs to the piece that its middle lies in.
 
-    Where the recogniser wrote a loop, all of them have it: nobody knows in which it was.
+    Where the recognizer wrote a loop, all of them have it: nobody knows in which it was.
     """
     heard = recognise(np.concatenate([one.samples for one in pieces]))
     ends = [float(samples_to_seconds(stop)) for stop in accumulate(len(one.samples) for one in pieces)]

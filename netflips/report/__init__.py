@@ -15,13 +15,16 @@ def summary_of(script: Script, with_times: bool = True) -> str:
     made = script.result
     head = (
         f"{script.source} -> {script.target}: {script.input_s:.2f} s in, {script.output_s:.2f} s out, "
-        f"{'over text' if script.is_over_text else several(script.num_heard, 'unit')} -> {several(script.num_said, 'unit')}, "
+        f"{'over text' if script.is_over_text else several(script.num_source_units, 'unit')} -> "
+        f"{several(script.num_target_units, 'unit')}, "
         f"lips by {made.lips} in {script.num_drawn} of {several(made.pictures, 'picture')}"
     )
-    if script.is_in_own_time:
+    if script.is_source_timed:
         lines = [head, *_lines_of_recording(script)]
     else:
-        left = [one for utterance in script.told if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"]
+        left = [
+            one for utterance in script.processed if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"
+        ]
         lines = [head + "".join(f", {count} left ({left_words(code)})" for code, count in left), *_lines_of_clip(script)]
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
@@ -41,7 +44,7 @@ def pace_of(script: Script, step: Timing) -> float:
 
 def _lines_of_clip(script: Script) -> list[str]:
     lines = []
-    for one in script.told:
+    for one in script.processed:
         for what, text in (("heard", one.text), ("said ", one.said)):
             if text is not None and text.text:
                 sure = "" if text.confidence is None else f" (confidence {text.confidence:.2f})"
@@ -52,7 +55,7 @@ def _lines_of_clip(script: Script) -> list[str]:
 
 
 def _lines_of_recording(script: Script) -> list[str]:
-    told, work = script.told, script.result.work
+    told, work = script.processed, script.result.work
     fits = [(one.number, one.fit) for one in told if one.fit is not None]
     lines = [f"  {len(fits)} of {several(len(told), 'utterance')} dubbed in place"]
     factors = [fit.factor for _, fit in fits if fit.factor is not None]

@@ -8,7 +8,7 @@ from avcore.files import require_place
 from avcore.progress import Progress, bars, silent
 from netflips.report import write_reports
 from netflips.report.material import IMAGE_BYTES, gather
-from netflips.report.page import ToldDub, write_report_page
+from netflips.report.page import FinishedDub, write_report_page
 from netflips.script.types import Script
 
 _PAGE_SUFFIXES = {".html", ".htm"}
@@ -33,7 +33,7 @@ class ReportFiles:
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
         self._reports = list[Script]() if reports is None else reports
-        self._told: list[ToldDub] = []
+        self._told: list[FinishedDub] = []
         self._failures: dict[str, str] = {}
 
     def add(self, report: Script) -> None:
@@ -55,7 +55,7 @@ class ReportFiles:
         if not self._pages:
             return
         for report in self._reports[len(self._told) :]:
-            self._told.append(ToldDub(report, gather(report, progress, self._image_bytes)))
+            self._told.append(FinishedDub(report, gather(report, progress, self._image_bytes)))
         for path in self._pages:
             write_report_page(path, self._told, self._failures)
 

@@ -12,7 +12,7 @@ import cv2
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
 from avcore.media import AnySource, MediaSource, PictureSource, pictures_at
-from avcore.notes import tell
+from avcore.notes import report_note
 from avcore.progress import Progress, silent, track
 from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
@@ -73,7 +73,7 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
     try:
         pairs, posters = _pictures(script, progress, image_bytes)
     except NetflipsError as error:
-        tell(REPORT_LACKS(what="pictures", error=str(error)))
+        report_note(REPORT_LACKS(what="pictures", error=str(error)))
         return Material(missing=(f"no pictures here: {error}",))
     return Material(pairs, posters)
 

@@ -16,18 +16,18 @@ from markupsafe import Markup
 
 from avcore.domain import OUTSIDE
 from avcore.files import write_text
-from avcore.notes import Note, ToldNote, sentence, several
+from avcore.notes import GroupedNote, Note, sentence, several
 from avcore.words import KOREAN
 from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
-from netflips.dubbing.watch import SPEAKS
+from netflips.dubbing.track_faces import SPEAKS
 from netflips.report import words
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, VideoAddresses, addresses_of, below_usual, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import (
     DASH,
     TIMES,
-    Verdict,
+    UtteranceGrade,
     clock,
     number_or_dash,
     per_cent,
@@ -66,7 +66,7 @@ class Card:
 
     utterance: OnPage
     colour: str
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[UtteranceGrade]
     pairs: Sequence[PicturePair]
     until_s: float
     facts: Sequence[Fact]
@@ -98,7 +98,7 @@ def cards_of(script: Script, material: Material) -> list[Card]:
             colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
-            until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)),
+            until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_source_timed else 0.0)),
             facts=[*_lengths(one), *_units(script, one, below), *_tries(one), *_picture(one), *_face(one)],
         )
         for one in utterances
@@ -130,25 +130,25 @@ def _lengths(one: OnPage) -> list[Fact]:
 
 
 def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
-    facts, heard, said = [], one.utterance.heard, one.fit.units
-    num_heard = 0 if heard is None else len(heard.units.ids)
+    facts, heard, said = [], one.utterance.source_units, one.fit.units
+    num_source_units = 0 if heard is None else len(heard.units.ids)
     if one.alone is None and script.is_over_text:
         facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
     elif one.alone is None and heard is None:
         facts += [Fact("units", several(said, "unit"))] if said else []
     elif one.alone is None:
-        facts.append(Fact("units", f"{num_heard} in the original, {said} in the translation"))
-    elif num_heard:
-        facts.append(Fact("units", several(num_heard, "unit")))
+        facts.append(Fact("units", f"{num_source_units} in the original, {said} in the translation"))
+    elif num_source_units:
+        facts.append(Fact("units", several(num_source_units, "unit")))
     told = [text for text in ("" if heard is None else taken_from(heard.modalities), one.utterance.units_why) if text]
     if told:
         facts.append(Fact("units from", "; ".join(told)))
     for name, score, usual in _scores(script, one):
         if score is not None:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
-    understood = one.utterance.understood if one.number in below else None
-    if understood is not None and len(script.utterances) > 1:  # else the page's own verdict says it
-        facts.insert(0, Fact("verdict", understood.text(), is_bad=understood.lost > 0))
+    quality = one.utterance.quality if one.number in below else None
+    if quality is not None and len(script.utterances) > 1:  # else the page's own verdict says it
+        facts.insert(0, Fact("verdict", quality.text(), is_bad=quality.lost > 0))
     pitch = script.speaker(one.speaker).pitch_hz
     if pitch is not None and one.alone is None:
         facts.append(Fact("voice pitch", f"{pitch:.0f} Hz"))
@@ -157,28 +157,28 @@ def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
 
 def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
     """Return how sure the models are of an utterance: of what, the score, and what is usual."""
-    made, heard = script.result, one.utterance.heard
+    made, heard = script.result, one.utterance.source_units
     return (
         ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
         ("translation", one.utterance.score if one.utterance.fit else None, made.usual("unit2unit")),
     )
 
 
-_HOW = {"first": "checked", "wording": "another wording", "take": "another take", "slower": "slower"}
+_HOW = {"first": "checked", "candidate": "another translation", "alternative": "spoken again", "slower": "slower"}
 
 
 def _tries(one: OnPage) -> list[Fact]:
     """What was heard and measured each time that it was spoken."""
     facts = []
-    for told in one.utterance.tries:
+    for told in one.utterance.attempts:
         shares = (("right", told.right), ("b, m and p closed", told.closed), ("original under it", told.leak))
         figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
         figures += [] if told.own_voice is None else [f"own voice {number_or_dash(told.own_voice, 2)}"]
         figures += [] if told.other_voice is None else [f"others' {number_or_dash(told.other_voice, 2)}"]
         figures += [several(told.clicks, "click")] if told.clicks else []
-        heard = "" if told.heard is None else f"heard “{told.heard}”; "
+        heard = "" if told.transcript is None else f"heard “{told.transcript}”; "
         faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
-        is_left = len(one.utterance.tries) > 1 and not told.is_taken
+        is_left = len(one.utterance.attempts) > 1 and not told.is_taken
         name = _HOW[told.how] + (", not taken" if is_left else "")
         facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_taken))
     return facts
@@ -233,12 +233,12 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
         found.append(Remark([SentencePart(told)]))
     return [
         *found,
-        *(_warning(told, script, utterances) for told in script.notes_told if told.note.code != LEFT_ALONE.code),
+        *(_warning(told, script, utterances) for told in script.grouped_notes if told.note.code != LEFT_ALONE.code),
         *(Remark([SentencePart(text)], is_warning=True) for text in missing),
     ]
 
 
-def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
+def _warning(told: GroupedNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
     """Return a note with links to its utterances; one that several share in other figures is followed by the reason for each."""
     before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
     pieces = [SentencePart(before)]
@@ -277,7 +277,7 @@ _POLICY = (
 
 
 @dataclass(frozen=True)
-class ToldDub:
+class FinishedDub:
     """One finished dub and what the page shows of its files."""
 
     script: Script
@@ -306,12 +306,12 @@ class _Dub:
     cards: Sequence[Card]
 
 
-def write_report_page(path: Path, dubs: Sequence[ToldDub], failures: Mapping[str, str]) -> None:
+def write_report_page(path: Path, dubs: Sequence[FinishedDub], failures: Mapping[str, str]) -> None:
     """Write the page, or nothing; raises OutputError when it cannot be written."""
     write_text(path, report_page(dubs, failures, path.parent))
 
 
-def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Path = Path()) -> str:
+def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder: Path = Path()) -> str:
     """Return the page of a run: all dubs, and the inputs that failed with their messages.
 
     folder: where the page will lie; it plays the videos from where they are.
@@ -332,7 +332,7 @@ def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Pa
     )
 
 
-def _dub(told: ToldDub, prefix: str, folder: Path) -> _Dub:
+def _dub(told: FinishedDub, prefix: str, folder: Path) -> _Dub:
     script = told.script
     utterances, made = on_page(script), script.result
     dubbed = [one for one in utterances if one.alone is None]

@@ -80,7 +80,7 @@ class OnPage:
 
 def on_page(script: Script) -> list[OnPage]:
     """Return the utterances of a dub that something became of; a short clip is one."""
-    outputs = ((one, output_span(script, one)) for one in script.told)
+    outputs = ((one, output_span(script, one)) for one in script.processed)
     return [OnPage(one, one.place or output, output) for one, output in outputs]
 
 
@@ -103,7 +103,7 @@ def below_usual(script: Script) -> frozenset[int]:
 
     They are not understood, much less likely right than most, or have a cause that most have not.
     """
-    judged = {one.number: one.understood for one in script.told if one.understood is not None}
+    judged = {one.number: one.quality for one in script.processed if one.quality is not None}
     unsure = {number: found for number, found in judged.items() if found.words in ("unsure", "not_understood")}
     shares = [found.share for found in judged.values() if found.share is not None]
     usual, common = median(shares) if shares else 0.0, Counter(cause for found in judged.values() for cause in set(found.causes))
@@ -118,7 +118,7 @@ def below_usual(script: Script) -> frozenset[int]:
 
 def holds_of(script: Script) -> list[Hold]:
     """Return where the picture stands still, in order."""
-    held = ((one.place, one.fit) for one in script.told if one.place is not None and one.fit is not None and one.fit.held_s)
+    held = ((one.place, one.fit) for one in script.processed if one.place is not None and one.fit is not None and one.fit.held_s)
     return [Hold(max(place.start_s + fit.spoken_s - fit.held_s, place.end_s), fit.held_s) for place, fit in held]
 
 

@@ -79,53 +79,53 @@ def plain_value(value: object) -> object:
     return "" if value is None else shown(value, _KEPT)
 
 
-def said_instead(one: OnPage) -> str:
+def target_text(one: OnPage) -> str:
     """Return what the dub says in an utterance's place, as text, or that it was left alone."""
     if one.alone is not None:
         return f"left alone: {why_left(one.alone.values)}"
-    return one.utterance.said_by or DASH if one.utterance.said is None else one.utterance.said.text
+    return one.utterance.spoken_by or DASH if one.utterance.said is None else one.utterance.said.text
 
 
-class Verdict(NamedTuple):
+class UtteranceGrade(NamedTuple):
     """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour."""
 
     text: str
     kind: str
 
 
-def verdicts(one: OnPage) -> list[Verdict]:
+def verdicts(one: OnPage) -> list[UtteranceGrade]:
     """Return what to know of an utterance, the fit first."""
-    utterance, heard = one.utterance, one.utterance.heard
+    utterance, heard = one.utterance, one.utterance.source_units
     if one.alone is not None:
-        return [Verdict(f"left alone: {why_left(one.alone.values)}", "warn")]
+        return [UtteranceGrade(f"left alone: {why_left(one.alone.values)}", "warn")]
     found = [_fit(one)]
     if utterance.note("truncated") is not None:
-        found.append(Verdict("translation stopped at its limit", "bad"))
+        found.append(UtteranceGrade("translation stopped at its limit", "bad"))
     if utterance.note("outside") is not None:
-        found.append(Verdict("hardly what the models were made for", "bad"))
+        found.append(UtteranceGrade("hardly what the models were made for", "bad"))
     if heard is not None and heard.reason and heard.modalities in ("audio", "video"):
-        found.append(Verdict(f"units from {taken_from(heard.modalities)}", "note"))
+        found.append(UtteranceGrade(f"units from {taken_from(heard.modalities)}", "note"))
     if one.drawn.pictures and not one.drawn.drawn:
         absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
-        found.append(Verdict(f"sound only: {absent}" if absent else "sound only", "note"))
+        found.append(UtteranceGrade(f"sound only: {absent}" if absent else "sound only", "note"))
     return found
 
 
-def _fit(one: OnPage) -> Verdict:
+def _fit(one: OnPage) -> UtteranceGrade:
     fit = one.fit
     if fit.factor is None:
-        return Verdict("as long as it takes", "note")
+        return UtteranceGrade("as long as it takes", "note")
     if fit.cut_s:
-        return Verdict(f"its last {seconds(fit.cut_s)} cut", "bad")
+        return UtteranceGrade(f"its last {seconds(fit.cut_s)} cut", "bad")
     if fit.is_hurried:
-        return Verdict("hurried", "warn")
+        return UtteranceGrade("hurried", "warn")
     if fit.held_s:
-        return Verdict(f"picture held {seconds(fit.held_s)}", "warn")
+        return UtteranceGrade(f"picture held {seconds(fit.held_s)}", "warn")
     if fit.slack_s > _LARGE_SLACK * one.source.seconds:
-        return Verdict(f"{seconds(fit.slack_s)} stay silent", "note")
+        return UtteranceGrade(f"{seconds(fit.slack_s)} stay silent", "note")
     if fit.in_pause_s:
-        return Verdict("goes into the pause", "note")
-    return Verdict("fits", "good")
+        return UtteranceGrade("goes into the pause", "note")
+    return UtteranceGrade("fits", "good")
 
 
 def taken_from(source: str) -> str:

@@ -18,7 +18,7 @@ from avcore.notes import print_text, several, shown
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.program import require_translate_with
 from netflips.script.files import read_script, require_own_files, write_script
-from netflips.script.terms import find_terms, said_terms, told_terms
+from netflips.script.terms import find_terms, term_lines, terms_of_script
 from netflips.script.types import KeptOriginal, Script, SpokenSound, Target, Text, TimeSpan, Utterance, WrittenText
 
 LEAST_S = 0.2
@@ -90,7 +90,7 @@ def _utterance(script: Script, number: int) -> Utterance:
 
 def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
     numbered = tuple(replace(one, number=number) for number, one in enumerate(utterances, 1))
-    return replace(script, utterances=numbered, understood=None, made=None)
+    return replace(script, utterances=numbered, quality=None, made=None)
 
 
 def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
@@ -235,7 +235,7 @@ def _rename(options: RenameOptions) -> None:
 
 def _terms(options: TermsOptions) -> None:
     script = read_script(options.script)
-    said_terms(script, script.target, options.script)
+    terms_of_script(script, script.target, options.script)
     translator = None
     if options.translate_with is not None:
         translator = open_translator(options.translate_with, options.translate_model)
@@ -246,7 +246,7 @@ def _terms(options: TermsOptions) -> None:
     finally:
         if translator is not None:
             translator.close()
-    print_text("\n".join(shown(line) for line in told_terms(script)))
+    print_text("\n".join(shown(line) for line in term_lines(script)))
     if options.out is not None:
         _write(script, options.out)
 

@@ -17,7 +17,7 @@ from avcore.journal import file_digest
 from avcore.notes import json_text
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
-from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, TranslatedUnits, UnitsGiven, Utterance, VoiceFile
+from netflips.script.types import FORMAT, TARGETS, GivenUnits, Script, SpokenSound, Target, TranslatedUnits, Utterance, VoiceFile
 
 _WHAT = "the script"
 _MOST_SHOWN = 60
@@ -45,9 +45,9 @@ def read_script(path: Path) -> Script:
     """
     script = script_from(read_json(path, _WHAT), path)
     for one in script.utterances:
-        for target in (one.target, *one.takes):
+        for target in (one.target, *one.alternatives):
             _require_sayable(target, one, path)
-    utterances = (replace(one, fit=None, tries=(), drawn=None, notes=()) for one in script.utterances)
+    utterances = (replace(one, fit=None, attempts=(), drawn=None, notes=()) for one in script.utterances)
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
 
@@ -97,7 +97,7 @@ def file_beside(path: Path, name: str) -> Path:
 def require_own_files(script: Script, path: Path) -> list[Path]:
     """Return the files that a script names beside its media: voices and speech. Raises InputError as `file_beside` does."""
     voices = [one.voice.file for one in script.speakers if isinstance(one.voice, VoiceFile)]
-    targets = (target for one in script.utterances for target in (one.target, *one.takes))
+    targets = (target for one in script.utterances for target in (one.target, *one.alternatives))
     return [file_beside(path, name) for name in [*voices, *(one.file for one in targets if isinstance(one, SpokenSound))]]
 
 
@@ -119,7 +119,7 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
             wrong["from_s"] = "0 or more", target.from_s
         if target.to_s is not None and target.to_s <= target.from_s:
             wrong["to_s"] = f"more than from_s, {target.from_s:g}", target.to_s
-    if isinstance(target, UnitsGiven | TranslatedUnits):
+    if isinstance(target, GivenUnits | TranslatedUnits):
         ids, durations = target.units.ids, target.units.durations
         if min(ids, default=0) < 0:
             wrong["ids"] = "0 or more", min(ids)

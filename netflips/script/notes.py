@@ -46,7 +46,7 @@ NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error
 REPEATED = NoteKind("repeated", "its translation repeats a stretch")
 ECHOED = NoteKind("echoed", "its translation is not in '{language}'")
 HARDLY_WORDS = NoteKind("hardly_words", "hardly words are heard in it, as of a laugh or a sigh: its sound is kept")
-HEARD_LOOP = NoteKind("heard_loop", "what was recognised repeats a stretch")
+RECOGNISER_LOOP = NoteKind("heard_loop", "what was recognised repeats a stretch")
 FOREIGN = NoteKind("foreign", "it is in another language ('{language}')")
 OTHER_LANGUAGE = NoteKind("other_language", "most of what is said is in '{found}', not in '{asked}'", "; --from {found} takes it")
 TERMS_MISSED = NoteKind("terms_missed", "{u}the translation has nothing for {terms} of the glossary")
@@ -55,12 +55,14 @@ MEANING_LOST = NoteKind("meaning_lost", "{u}translated back, it says: {back}", r
 NOT_TRANSLATED_BACK = NoteKind("not_translated_back", "not all of it was translated back: {error}")
 QUESTION_LOST = NoteKind("question_lost", "{u}the translation is no question any more")
 NO_TRANSLATION = NoteKind("no_translation", "what was answered is no translation of it")
-NAMES_SPELT = NoteKind("names_spelt", "its translation leaves {names} in Latin letters", "; --glossary says how a name is written")
+NAMES_SPELT_OUT = NoteKind(
+    "names_spelt", "its translation leaves {names} in Latin letters", "; --glossary says how a name is written"
+)
 NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}")
 NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}")
 UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator")
 UNSAID = NoteKind("unsaid_speech", "{name}: speech that belongs to no utterance is not said: {spans}")
-BED_ESTIMATED = NoteKind(
+BACKGROUND_ESTIMATED = NoteKind(
     "bed_estimated",
     "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
     "; --separate-with spleeter, or a program as demucs, keeps one",
@@ -73,7 +75,9 @@ ONLY_TIMES = NoteKind(
     "only_times", "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"
 )
 SHOWN_ONLY = NoteKind("shown_only", "{name} is only shown; the speech is translated", "; --cascade translates texts")
-SUBTITLES_LEFT_OUT = NoteKind("subtitles_left_out", "the text reader has no language '{language}'; these subtitles are left out")
+SUBTITLES_LEFT_OUT = NoteKind(
+    "subtitles_left_out", "the unit-to-text model has no language '{language}'; these subtitles are left out"
+)
 FONT_LACKS = NoteKind("font_lacks", "this font has no sign for {signs}; the subtitles show a box there")
 FOUND_FAULTS = NoteKind(
     "found_faults",
@@ -92,7 +96,7 @@ NoteKind("fault_slow", "it is slower than by itself")
 NoteKind("fault_clicks", "it clicks")
 NoteKind("fault_leak", "the original voice is heard under it")
 NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
-HEARD_AGAIN = NoteKind(
+RECOGNISED_AGAIN = NoteKind(
     "heard_again",
     lambda one, say: (
         say('heard as it is spoken: "{heard}" ({right:.0%})')
@@ -101,9 +105,9 @@ HEARD_AGAIN = NoteKind(
     ),
 )
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
-NOT_HEARD = NoteKind(
+NOT_RECOGNISED = NoteKind(
     "not_heard",
-    "no recogniser here knows '{language}': speech is measured, not heard",
+    "no recognizer here knows '{language}': speech is measured, not heard",
     "; netflips models get korean-free, or make judges, brings one",
 )
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}")

@@ -16,12 +16,12 @@ from unicodedata import normalize
 
 from avcore.errors import InputError, UsageError
 from avcore.words import ENGLISH, KOREAN
-from avdata.prepare.espeak import EspeakVoice, spell_ipa
-from netflips.cascade.adequacy import cleaned, spelt_names
+from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
+from netflips.cascade.adequacy import cleaned, names_spelt_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.program import ProgramTranslator, lone_request
+from netflips.quality_estimation import translation_fault
 from netflips.script.types import Script, Term
-from netflips.understanding import translation_fault
 from text2unit.korean.loanwords import in_hangul
 from text2unit.korean.tables import alternatives, tables
 from text2unit.normalise import written_out
@@ -93,7 +93,7 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
     )
 
 
-def told_terms(script: Script) -> list[str]:
+def term_lines(script: Script) -> list[str]:
     """Return a line for each term: how often it comes, and what is said for it; in brackets what is only proposed."""
     talk = _Talk.of(script)
     said = [one.said or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
@@ -105,7 +105,7 @@ def _asked(translator: ProgramTranslator | ChatTranslator, words: Sequence[str],
     requests = [lone_request(number, word, talk.source, talk.target) for number, word in enumerate(words, 1)]
     found = dict[str, str]()
     for start in range(0, len(requests), translator.together):
-        for number, texts in translator.wordings(requests[start : start + translator.together]).items():
+        for number, texts in translator.candidates(requests[start : start + translator.together]).items():
             said = [cleaned(text, words[number - 1]).rstrip(".!? ") for text in texts]
             found[words[number - 1]] = next((text for text in said if _is_said(text, talk.target)), "")
     return found
@@ -115,7 +115,7 @@ def _is_said(text: str, language: str) -> bool:
     return translation_fault(text, "", language, len(text)) is None and len(text) <= _LONGEST
 
 
-def said_terms(script: Script | None, language: str, path: Path | None = None) -> dict[str, str]:
+def terms_of_script(script: Script | None, language: str, path: Path | None = None) -> dict[str, str]:
     """Return how a person wants terms said in a language, by their words in small letters, as a glossary has them.
 
     Raises InputError for one without a word, one that is said in two ways, and one that cannot be read aloud.
@@ -146,7 +146,7 @@ def as_it_sounds(word: str, source: str = ENGLISH) -> str:
             return known.text.strip(",.? ")
         voice = EspeakVoice("en-us" if source == ENGLISH else source)
         parts = [
-            in_hangul(one, [phoneme for clause in spell_ipa(one, voice) for spelt in clause for phoneme in spelt])
+            in_hangul(one, [phoneme for clause in phonemize_ipa(one, voice) for spelt in clause for phoneme in spelt])
             for one in re.split(r"[\s-]+", word)
         ]
     except (InputError, UsageError):
@@ -210,7 +210,7 @@ class _Talk:
 
     def latin(self) -> list[str]:
         """Return words of translations that a voice would spell letter by letter."""
-        return list(dict.fromkeys(word for _, said in self.rows if said for word in spelt_names(said, self.target)))
+        return list(dict.fromkeys(word for _, said in self.rows if said for word in names_spelt_out(said, self.target)))
 
     def amounts(self) -> list[str]:
         """Return numbers with a unit, as 98 percent."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
 
-from av2unit.trust import reason_words
+from av2unit.modality_selection import reason_words
 from avcore.contracts import Transcript, Word
 from avcore.domain import Stretch
-from avcore.notes import Note, ToldNote, grouped, sentence
+from avcore.notes import GroupedNote, Note, grouped, sentence
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
-from netflips.understanding import Understanding
+from netflips.quality_estimation import QualityEstimate
 
-FORMAT = "netflips-script-1"
+FORMAT = "netflips-script-2"
 SPEAKER = "speaker 1"
 """The name of the only speaker."""
 _DIGITS = 6
@@ -26,11 +26,11 @@ PACE, _NEARLY = (0.9, 1.1), 0.005
 _WHOLE = 0.999
 """Speech at this share of its natural length is not spoken faster."""
 
-Schedule = Literal["own", "to_and_fro", "hold", "still", "sound"]
-"""What time of the output belongs to what time of the media. own: its own; to_and_fro: footage is played to and fro; hold: its last
-picture is held; still: one picture; sound: there is no picture."""
-WrittenBy = Literal["person", "subtitles", "reader", "recogniser", "cascade"]
-"""reader: read off units; recogniser: heard by a speech recogniser; cascade: translated as text."""
+Schedule = Literal["own", "ping_pong", "hold", "still", "sound"]
+"""Which time of the media a time of the output shows. own: the same; ping_pong: frames are played forwards and backwards; hold: its
+last frame is held; still: one picture; sound: there is no picture."""
+WrittenBy = Literal["person", "subtitles", "reader", "recognizer", "cascade"]
+"""reader: read off units; recognizer: from a speech recognizer; cascade: translated as text."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class UnitList:
 
 @dataclass(frozen=True)
 class Text:
-    """What is said, as text. words: with times from the utterance's beginning, where they are known. has_loop: a recogniser wrote a
+    """What is said, as text. words: with times from the utterance's beginning, where they are known. has_loop: a recognizer wrote a
     stretch again and again, which was left out."""
 
     text: str
@@ -86,7 +86,7 @@ class Text:
     @property
     def confidence(self) -> float | None:
         """Mean over the words, 0 to 1; None where a person wrote it or there are none."""
-        if self.by not in ("reader", "recogniser") or not self.words:
+        if self.by not in ("reader", "recognizer") or not self.words:
             return None
         return round(self.transcript.confidence, 4)
 
@@ -155,7 +155,7 @@ class Agreement(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HeardUnits:
+class SourceUnits:
     """What the unit encoder hears in an utterance. modalities: that the units are taken from; reason: a code that says why.
     confidence: mean log-probability of a unit. rest: the unit of silence. weakest, nearest: of the score and the likeness. known:
     share of the steps that are like the encoder's domain, None = not said.
@@ -173,7 +173,7 @@ class HeardUnits:
 
 
 @dataclass(frozen=True)
-class FaceTrackTold:
+class FaceTrackSummary:
     """A face that was followed. first, last: its pictures at 25 fps, from the utterance's first. mean_box: x1, y1, x2, y2 in
     pixels. evidence: how much it looks like saying what is heard (1.6 for a talker, about 0 for a listener)."""
 
@@ -201,7 +201,7 @@ class FaceQuality:
 class SeenFaces:
     """Who is seen. evidence: of the face that is drawn. absent: why nobody is drawn."""
 
-    tracks: tuple[FaceTrackTold, ...] = ()
+    tracks: tuple[FaceTrackSummary, ...] = ()
     evidence: float | None = None
     quality: FaceQuality | None = None
     absent: Literal["", "no_face", "out_of_sight", "not_wanted"] = ""
@@ -247,7 +247,7 @@ class WrittenText:
     text: str
     by: WrittenBy = "person"
     translation: TranslatedFrom | None = None
-    said_by: str = ""
+    spoken_by: str = ""
     seconds: float | None = None
     take: int = 0
 
@@ -272,12 +272,12 @@ class SpokenSound:
 
 
 @dataclass(frozen=True)
-class UnitsGiven:
+class GivenUnits:
     """Said instead: units of a file, or those that were heard."""
 
     kind: ClassVar = "given"
     units: UnitList = UnitList()
-    by: Literal["file", "heard"] = "file"
+    by: Literal["file", "source"] = "file"
     reading: Text | None = None
 
 
@@ -288,8 +288,8 @@ class KeptOriginal:
     kind: ClassVar = "kept"
 
 
-Target = TranslatedUnits | WrittenText | SpokenSound | UnitsGiven | KeptOriginal
-TARGETS: tuple[type[Target], ...] = (TranslatedUnits, WrittenText, SpokenSound, UnitsGiven, KeptOriginal)
+Target = TranslatedUnits | WrittenText | SpokenSound | GivenUnits | KeptOriginal
+TARGETS: tuple[type[Target], ...] = (TranslatedUnits, WrittenText, SpokenSound, GivenUnits, KeptOriginal)
 
 
 class Slot(NamedTuple):
@@ -368,53 +368,69 @@ them."""
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 
-class Try(NamedTuple):
-    """One time that an utterance was spoken, and what was measured of it (`netflips.dubbing.check`); None = it was not.
+class Attempt(NamedTuple):
+    """One time that an utterance was spoken, and what was measured of it (`netflips.dubbing.check`). None: it was not measured."""
 
-    how: what was tried; text: what is to be heard, heard: what a recogniser heard, right: share of the letters. own_voice,
-    other_voice: cosines of its voice to the one that it is to have, and to the nearest of other speakers. pace: as `TimeFit.pace`.
-    leak: level of the original under it; is_dry: what plays behind it is left out for that. closed: share of b, m and p for which
-    the lips close. is_taken: it is what the dub has.
-    """
-
-    how: Literal["first", "wording", "take", "slower"] = "first"
+    how: Literal["first", "candidate", "alternative", "slower"] = "first"
+    """first: as planned; candidate: another translation; alternative: spoken again by a program; slower: given more time"""
     text: str = ""
-    heard: str | None = None
+    """the text to be spoken"""
+    transcript: str | None = None
+    """what a speech recognizer made of it"""
     right: float | None = None
+    """share of the text's characters in the transcript, 0 to 1"""
     own_voice: float | None = None
+    """cosine of its voice to the voice that it should have"""
     other_voice: float | None = None
+    """cosine of its voice to the nearest other speaker"""
     pace: float | None = None
+    """as `TimeFit.pace`"""
     clicks: int | None = None
+    """clicks in its sound"""
     leak: float | None = None
+    """level of the original voice under it, as a share of the original's level"""
     closed: float | None = None
+    """share of b, m and p at which the lips close"""
     is_dry: bool = False
+    """whether the background is left out behind it, because the original voice leaked"""
     faults: tuple[Fault, ...] = ()
+    """what is wrong with it"""
     is_taken: bool = True
+    """whether the dub has this attempt"""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """Speech that is dubbed in one piece. understood: how much of it is, as far as that was known before it was spoken.
-
-    place: in the media. target: what is said instead; takes: other wordings of it. units: of the target, with the durations that
-    they have by themselves. tries: each time that it was spoken and checked. fit, drawn: what became of it; without a fit it was
-    left alone, or is not in the part that was dubbed.
-    """
+    """Speech that is dubbed in one piece."""
 
     number: int = 0
+    """from 1, in the order of the recording"""
     place: TimeSpan = TimeSpan(0.0, 0.0)
+    """where it is in the media"""
     speaker: str = ""
-    heard: HeardUnits | None = None
+    """name of its speaker"""
+    source_units: SourceUnits | None = None
+    """units of the original speech or lips"""
     text: Text | None = None
+    """the original as text"""
     seen: SeenFaces | None = None
+    """faces while it is spoken"""
     target: Target | None = None
-    takes: tuple[Target, ...] = ()
+    """what is spoken instead"""
+    alternatives: tuple[Target, ...] = ()
+    """other translations, which a dub does not use by itself"""
     units: UnitList | None = None
+    """units of the target, with natural durations"""
     fit: TimeFit | None = None
-    tries: tuple[Try, ...] = ()
+    """its place in the output; None: it was left alone, or is not in the part that was dubbed"""
+    attempts: tuple[Attempt, ...] = ()
+    """each time that it was spoken and checked"""
     drawn: DrawnPictures | None = None
+    """what became of its frames"""
     notes: tuple[Note, ...] = ()
-    understood: Understanding | None = None
+    """messages about it"""
+    quality: QualityEstimate | None = None
+    """how likely its words are right, estimated before it was spoken"""
 
     def note(self, code: str) -> Note | None:
         """Its note of a kind, None where it has none."""
@@ -423,18 +439,18 @@ class Utterance:
     @property
     def units_why(self) -> str:
         """Why its units were taken from what they were, with figures; "" = there was no choice."""
-        if self.heard is None or not self.heard.reason:
+        if self.source_units is None or not self.source_units.reason:
             return ""
-        figures = {} if self.heard.agreement is None else self.heard.agreement._asdict()
-        return reason_words({"reason": self.heard.reason, **figures})
+        figures = {} if self.source_units.agreement is None else self.source_units.agreement._asdict()
+        return reason_words({"reason": self.source_units.reason, **figures})
 
     @property
-    def checked(self) -> Try | None:
-        """The try that the dub has; None where it was not checked."""
-        return next((one for one in self.tries if one.is_taken), None)
+    def checked(self) -> Attempt | None:
+        """The attempt that the dub has; None where it was not checked."""
+        return next((one for one in self.attempts if one.is_taken), None)
 
     @property
-    def is_told(self) -> bool:
+    def is_processed(self) -> bool:
         """Whether something became of it: it was dubbed, or left alone."""
         return self.fit is not None or self.note("left_alone") is not None
 
@@ -450,7 +466,7 @@ class Utterance:
         """What is said instead, as text, as far as that is known."""
         if isinstance(self.target, WrittenText):
             return Text(self.target.text, by=self.target.by)
-        return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound | UnitsGiven) else None
+        return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound | GivenUnits) else None
 
     @property
     def offered(self) -> list[tuple[str, float | None]]:
@@ -458,19 +474,21 @@ class Utterance:
 
         Of a sentence that is too long, only those that are shorter.
         """
-        written = [(take.text, take.seconds) for take in self.takes if isinstance(take, WrittenText)]
-        read = [(take.reading.text, take.seconds) for take in self.takes if isinstance(take, TranslatedUnits) and take.reading]
+        written = [(take.text, take.seconds) for take in self.alternatives if isinstance(take, WrittenText)]
+        read = [
+            (take.reading.text, take.seconds) for take in self.alternatives if isinstance(take, TranslatedUnits) and take.reading
+        ]
         if self.fit is None or not self.fit.too_long_s:
             return [*written, *read]
         return [(text, seconds) for text, seconds in (*written, *read) if seconds is not None and seconds < self.fit.natural_s]
 
     @property
-    def said_by(self) -> str:
+    def spoken_by(self) -> str:
         """A program or a file that speaks it, "" = the models do."""
         if isinstance(self.target, SpokenSound):
             one = self.target
             return one.file if one.to_s is None else f"{one.file}, {one.from_s:.2f} to {one.to_s:.2f} s"
-        return self.target.said_by if isinstance(self.target, WrittenText) else ""
+        return self.target.spoken_by if isinstance(self.target, WrittenText) else ""
 
 
 @dataclass(frozen=True)
@@ -578,7 +596,7 @@ class Script:
     terms: tuple[Term, ...] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
-    understood: Understanding | None = None
+    quality: QualityEstimate | None = None
     consent: tuple[Consent, ...] = ()
     made: Made | None = None
 
@@ -603,41 +621,41 @@ class Script:
 
     @property
     def text(self) -> str:
-        """What all utterances say: of a transcript, all of it. `said_text` is what a dub says instead."""
-        return self.heard_text
+        """What all utterances say: of a transcript, all of it. `target_text` is what a dub says instead."""
+        return self.source_text
 
     @property
-    def heard_text(self) -> str:
+    def source_text(self) -> str:
         """What all utterances say, as far as it was read or written."""
-        return " ".join(one.text.text for one in self.told if one.text is not None and one.text.text)
+        return " ".join(one.text.text for one in self.processed if one.text is not None and one.text.text)
 
     @property
-    def said_text(self) -> str:
+    def target_text(self) -> str:
         """What all utterances say instead, as far as it was read or written."""
-        return " ".join(one.said.text for one in self.told if one.fit is not None and one.said is not None and one.said.text)
+        return " ".join(one.said.text for one in self.processed if one.fit is not None and one.said is not None and one.said.text)
 
     @property
-    def num_heard(self) -> int:
+    def num_source_units(self) -> int:
         """Units that were heard."""
-        return sum(len(one.heard.units.ids) for one in self.told if one.heard is not None)
+        return sum(len(one.source_units.units.ids) for one in self.processed if one.source_units is not None)
 
     @property
-    def num_said(self) -> int:
+    def num_target_units(self) -> int:
         """Units that are said."""
-        return sum(one.fit.units for one in self.told if one.fit is not None)
+        return sum(one.fit.units for one in self.processed if one.fit is not None)
 
     @property
     def num_drawn(self) -> int:
         """Pictures with a new mouth."""
-        return sum(one.drawn.drawn for one in self.told if one.drawn is not None)
+        return sum(one.drawn.drawn for one in self.processed if one.drawn is not None)
 
     @property
     def warnings(self) -> list[str]:
         """The sentences of all notes."""
-        return [sentence(told) for told in self.notes_told]
+        return [sentence(told) for told in self.grouped_notes]
 
     @property
-    def is_in_own_time(self) -> bool:
+    def is_source_timed(self) -> bool:
         """Whether it is the dub of a recording, each utterance in its own place."""
         return self.schedule == "own"
 
@@ -651,13 +669,13 @@ class Script:
         return self.result.settings.get(name, otherwise)
 
     @property
-    def told(self) -> Sequence[Utterance]:
+    def processed(self) -> Sequence[Utterance]:
         """The utterances that something became of; all where nothing is to be said instead."""
-        return [one for one in self.utterances if one.is_told or not self.target]
+        return [one for one in self.utterances if one.is_processed or not self.target]
 
     @property
-    def notes_told(self) -> list[ToldNote]:
+    def grouped_notes(self) -> list[GroupedNote]:
         """All notes as they are told: of all of it first, those that utterances share in one. A clip has no numbers."""
         notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_told"))
-        of_utterances = grouped(notes) if self.is_in_own_time else [ToldNote(note) for _, note in notes]
-        return [*map(ToldNote, self.notes), *of_utterances]
+        of_utterances = grouped(notes) if self.is_source_timed else [GroupedNote(note) for _, note in notes]
+        return [*map(GroupedNote, self.notes), *of_utterances]

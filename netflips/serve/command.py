@@ -76,8 +76,8 @@ class ServeOptions(CommonOptions):
     """speaker encoder (default: resemblyzer's weights)"""
     text2unit_path: Path | None = flag(default=None, file=Input("the text-to-unit model"))
     """text-to-unit model, for texts to speak (default: the bundle's, if it has one)"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the unit recogniser"))
-    """unit recogniser, for the texts of both sides (default: the bundle's, if it has one)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit recognizer"))
+    """unit recognizer, for the texts of both sides (default: the bundle's, if it has one)"""
     lip_sync: dict[str, Path] = flags_of(_add_lip_sync_files, _lip_sync_files, dict)
     recognizer: Path | None = flag(default=None, metavar="DIR")
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from avcore.errors import UsageError
-from avcore.flags import told_of
+from avcore.flags import option_info
 from netflips.script.files import value_from
 
 SOUND_OR_VIDEO = ("video", "sound", "media")
@@ -140,7 +140,7 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
 
     name: in the form, where it is not the option's. how: what the option does not say, such as the kinds of files that are taken.
     """
-    told = told_of(options, option)
+    told = option_info(options, option)
     name, flag = name or option, "" if told.is_positional else told.names[-1]
     if told.kind is bool:
         return Switch(name, flag=flag)

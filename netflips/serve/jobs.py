@@ -15,7 +15,7 @@ from typing import Any
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
-from avcore.notes import Note, ToldNote
+from avcore.notes import GroupedNote, Note
 from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.fields import ReviewRow
@@ -24,7 +24,7 @@ LOG = logging.getLogger("netflips")
 
 WAITING, RUNNING, DONE, FAILED, STOPPED, ASKS = STATES = ("waiting", "running", "done", "failed", "stopped", "asks")
 _ID = re.compile(r"[0-9a-f]{32}")
-_ABOUT, LOG_FILE, VERDICT_FILE, DRAFT_FILE = "job.json", "log.txt", "verdict.json", "draft.json"
+_ABOUT, LOG_FILE, QUALITY_FILE, DRAFT_FILE = "job.json", "log.txt", "verdict.json", "draft.json"
 DRAFT = "--draft"
 """The word of a dub that ends when its texts are known."""
 DAMAGED = ".damaged"
@@ -51,7 +51,7 @@ def require_id(text: str) -> str:
 
 @dataclass(frozen=True)
 class KeptNote:
-    """What a command told its user, as the worker says it: see `avcore.notes.ToldNote`."""
+    """What a command told its user, as the worker says it: see `avcore.notes.GroupedNote`."""
 
     code: str
     values: dict[str, Any]
@@ -66,8 +66,8 @@ class Job:
     uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
     since 1970, 0 = not yet. error: why it failed, one line; lasts: it would fail again. share: of the work that is done, 0..1;
-    stage: what is under way. understood: how much of it is understood, as `netflips.understanding` writes it, {} = not known; in
-    the state `asks` it waits for its visitor to say whether it goes on.
+    stage: what is under way. quality: how likely its words are right, as `QualityEstimate` writes it, {} = not known; in the state
+    `asks` it waits for its visitor to say whether it goes on.
     notes: what its command told, each once.
     """
 
@@ -90,7 +90,7 @@ class Job:
     notes: tuple[KeptNote, ...] = ()
     share: float = 0.0
     stage: str = ""
-    understood: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
@@ -117,12 +117,12 @@ class Job:
             self.notes += (note,)
 
     @property
-    def told_notes(self) -> list[ToldNote]:
+    def public_notes(self) -> list[GroupedNote]:
         """Its notes; files in them are called as its visitor calls them."""
         found = []
         for one in self.notes:
             texts = {name: self.in_visitors_words(value) for name, value in one.values.items() if isinstance(value, str)}
-            found.append(ToldNote(Note(one.code, {**one.values, **texts}), one.numbers, one.differ))
+            found.append(GroupedNote(Note(one.code, {**one.values, **texts}), one.numbers, one.differ))
         return found
 
     def in_visitors_words(self, text: str) -> str:
@@ -184,9 +184,9 @@ class JobFolders:
         except OSError:
             shutil.copyfile(source, target)
 
-    def understood(self, job_id: str) -> dict[str, Any]:
+    def quality(self, job_id: str) -> dict[str, Any]:
         """Return what the job's command wrote of how much is understood; {} where it did not."""
-        path = self.of(job_id) / VERDICT_FILE
+        path = self.of(job_id) / QUALITY_FILE
         if not path.is_file():
             return {}
         content = read_json(path, "the verdict")

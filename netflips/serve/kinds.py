@@ -17,7 +17,7 @@ from netflips.options import AvatarOptions, LipsyncOptions, PortraitOptions, Say
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, Term, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, ReviewRow, Switch, Text, field_of
-from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
+from netflips.serve.jobs import DRAFT, DRAFT_FILE, QUALITY_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
 
@@ -139,7 +139,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how much of it was understood.
-    words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
+    words += ["--yes", "--verdict", QUALITY_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
         models += ["--recognizer", "--text-translator", "--translate-with", "--translate-model", "--speak-with"]
     else:
@@ -193,7 +193,7 @@ def _readings(asked: Asked) -> list[str]:
 
 
 def _listener(asked: Asked) -> list[str]:
-    """Return the model that hears a question: a recogniser where there is one, else the text reader."""
+    """Return the model that hears a question: a recognizer where there is one, else the unit-to-text model."""
     settings = asked.settings
     return settings.words_for(("--recognizer",) if "--recognizer" in settings.models else ("--unit2text-path", "--av2unit-path"))
 
@@ -268,7 +268,7 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "say",
-            ("say", "--text-path", "text.txt", "--out", "result.wav", "--verdict", VERDICT_FILE),
+            ("say", "--text-path", "text.txt", "--out", "result.wav", "--verdict", QUALITY_FILE),
             (
                 Text("text", 5000, least=1),
                 Name("called", flag="--voice"),
@@ -283,7 +283,7 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "transcribe",
-            ("transcribe", "--verdict", VERDICT_FILE),
+            ("transcribe", "--verdict", QUALITY_FILE),
             (
                 field_of(TranscribeOptions, "recordings", "recording", takes=SOUND_OR_VIDEO, stored="source"),
                 field_of(TranscribeOptions, "modalities", values=(AUTO, "audio", "audio,video", "video")),

@@ -11,7 +11,7 @@ from typing import Any
 
 from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, OutputError
-from avcore.files import sweep
+from avcore.files import remove_temporary
 from avcore.progress import TimeLeft
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, RefusedError, require_disk, told
@@ -125,7 +125,7 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            "is_slow": is_slow, **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
+            "is_slow": is_slow, **told(job.error), "quality": job.quality, "created_s": job.created_s, "made_by": job.made_by,
             "is_draft": job.is_draft, "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
@@ -215,7 +215,7 @@ class Queue:
         except WorkerEndedError as gone:
             await self._hand.start()
             if job.state == RUNNING:
-                sweep(self.folders.of(job.id), below=True)
+                remove_temporary(self.folders.of(job.id), below=True)
                 self._end(job, FAILED, f"its process was ended by the system ({gone.code}); is there enough memory?")
             return
         if job.state != RUNNING:  # it was stopped
@@ -229,12 +229,12 @@ class Queue:
         job.end(state, error, lasts)
         folder: Path = self.folders.of(job.id)
         try:
-            job.understood = self.folders.understood(job.id)
+            job.quality = self.folders.quality(job.id)
         except InputError as damage:
             LOG.error("job %s: %s", job.id, damage)
         try:
             if state != DONE:
-                sweep(folder, below=True)
+                remove_temporary(folder, below=True)
             self.folders.keep(job)
         except OutputError as trouble:  # a full disk: the next server will not know, this one does
             LOG.error("%s", trouble)

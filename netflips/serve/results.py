@@ -7,14 +7,14 @@ from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle
 from avcore.errors import NetflipsError, UsageError
-from avcore.notes import Note, ToldNote, sentence
+from avcore.notes import GroupedNote, Note, sentence
 from avcore.texts import read_json
 from avcore.words import LANGUAGES
 from netflips.bundles.confidence import confidence_of
 from netflips.report.story import OnPage, on_page, output_span, stretches_of
 from netflips.script.edit import join, split
 from netflips.script.files import script_from
-from netflips.script.notes import HEARD_AGAIN
+from netflips.script.notes import RECOGNISED_AGAIN
 from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
 from netflips.serve.kinds import KINDS, SPEECH
@@ -57,7 +57,7 @@ def _download_name(job: Job, name: str) -> str:
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """Return all that the page shows of a job that is over."""
-    told = [in_both(one) for one in job.told_notes if one.note.code not in _JUDGED or not job.understood]
+    told = [in_both(one) for one in job.public_notes if one.note.code not in _JUDGED or not job.quality]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values}
     found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
     found["names"] = {one: job.shown.get(job.names.get(name, ""), "") for name, one in job.uploads.items()}
@@ -70,13 +70,13 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             "cost": _cost(job, script),
         }
     if job.state != DONE:
-        if script is not None and script.understood is not None:  # of a part, it is known apart
-            found["understood"] = script.understood.as_json()
+        if script is not None and script.quality is not None:  # of a part, it is known apart
+            found["quality"] = script.quality.as_json()
         for row, corrected in zip(found.get("utterances", ()), job.values.get("rows", ()), strict=False):
             row |= {"said": corrected["said"] or row["said"], "told": corrected["said"]}
         return found
     if script is not None:
-        if is_heard_badly(script):
+        if is_badly_recognised(script):
             found["files"] = [one for one in found["files"] if not one["name"].startswith(f"result.{script.source}.")]
         found |= {
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
@@ -88,12 +88,12 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     return found
 
 
-def is_heard_badly(script: Script) -> bool:
+def is_badly_recognised(script: Script) -> bool:
     """Return whether most of what was read or recognised is more likely wrong than right: nobody wants that as subtitles."""
     known, shares = confidence_of(find_bundle()), list[float]()
     for one in script.utterances:
         if known is not None and one.text is not None and one.text.confidence is not None:
-            table = known.recognition if one.text.by == "recogniser" else known.reading
+            table = known.recognition if one.text.by == "recognizer" else known.reading
             shares.append(table.share({"confidence": one.text.confidence}))
     return sum(shares) < _HALF * len(shares)
 
@@ -147,7 +147,7 @@ def _cost(job: Job, script: Script) -> dict[str, float] | None:
     return {"fixed_s": round(max(rest + again, 1.0), 1), "per_s": round(by_speech / spoken_s, 3)}
 
 
-def in_both(told: ToldNote | Note) -> dict[str, str]:
+def in_both(told: GroupedNote | Note) -> dict[str, str]:
     """Return a note in both languages of the page, without flags."""
     return {language: sentence(told, language, hint=False) for language in LANGUAGES}
 
@@ -180,9 +180,11 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
-        "understood": None if utterance.understood is None else utterance.understood.as_json(),
-        "checked": None if (checked := utterance.checked) is None or checked.heard is None else in_both(
-            HEARD_AGAIN(heard=checked.heard, right=checked.right, times=len(utterance.tries), faults=list(checked.faults))
+        "quality": None if utterance.quality is None else utterance.quality.as_json(),
+        "checked": None if (checked := utterance.checked) is None or checked.transcript is None else in_both(
+            RECOGNISED_AGAIN(
+                heard=checked.transcript, right=checked.right, times=len(utterance.attempts), faults=list(checked.faults)
+            )
         ),
         "takes": [{"said": text, "told": text, "seconds": seconds} for text, seconds in utterance.offered],
         "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,

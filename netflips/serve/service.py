@@ -32,12 +32,12 @@ from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
 from netflips.version import __version__
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync.backend import ready_names
 from unit2av.stage import RENDERER
 from unit2av.voice.named import FILE as VOICES_FILE
 from unit2av.voice.named import read_named_voices
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 """By the kind of upload; one that did not come along is not offered."""
@@ -50,7 +50,7 @@ _ANY_SPEECH, _GIGA = "korean-free", 1000
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "has_face", "has_speech", "bytes")
 _MOST_TITLE = 60
-_OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
+_OPTIONAL: tuple[tuple[Stage, str], ...] = ((TEXT2UNIT, "ko"), (UNIT2TEXT, ""))
 """Stages that not every bundle has, each with the language that is asked for."""
 
 
@@ -298,8 +298,8 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "sentences": [[one.translation, one.text] for one in some],
         "sample": _sample() if known else None,
         "languages": None if languages is None else [normalise_language(one) for one in languages],
-        "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
-        "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
+        "has_speller": "--text2unit-path" in settings.models or (packed[TEXT2UNIT] and not own),
+        "has_reader": "--unit2text-path" in settings.models or (packed[UNIT2TEXT] and not own),
         "get_models": _for_any_speech(),
         "has_cascade": all(
             any(one in settings.models for one in flags) or usual_model(flags[0]) is not None for flags in _OF_CASCADE

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from avcore.errors import EXIT_FAILED
-from avcore.notes import ToldNote, json_text, noted_by, sentence
-from avcore.progress import heard_by
+from avcore.notes import GroupedNote, json_text, noted_by, sentence
+from avcore.progress import report_to
 from avcore.words import KOREAN
 from netflips import cli
 from netflips.serve.jobs import LOG_FILE
@@ -49,7 +49,7 @@ class Channel:
             self._out.write(json_text(content) + "\n")
             self._out.flush()
 
-    def note(self, told: ToldNote) -> None:
+    def note(self, told: GroupedNote) -> None:
         """What a command tells its user, with its sentences for a server that does not know this kind."""
         values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN, hint=False), **told.note.values}
         self.say(note={"code": told.note.code, "values": values, "numbers": list(told.numbers), "differ": told.differ})
@@ -98,7 +98,7 @@ def _run(words: Sequence[str], folder: Path, channel: Channel) -> int:
     os.dup2(log, 2)
     os.close(log)
     try:
-        with heard_by(channel.progress), noted_by(channel.note):
+        with report_to(channel.progress), noted_by(channel.note):
             return cli.main(words)
     except SystemExit as end:  # as argparse ends
         return end.code if isinstance(end.code, int) else EXIT_FAILED

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avcore.errors import InputError
-from avcore.notes import Note, NoteKind, Say, Values, ranges
+from avcore.notes import Note, NoteKind, Translate, Values, ranges
 from avcore.texts import read_foreign_text
 from netflips.subtitles.formats import SUBTITLE_SUFFIXES, expected_times, read_cues
 from netflips.subtitles.mending import LEAST_S, mend
@@ -22,7 +22,7 @@ TOO_LATE = "ended after the recording"
 _BEHIND, _UNTIMED = "after the recording", "without times that can be read"
 
 
-def _put_right(values: Values, say: Say) -> str:
+def _put_right(values: Values, say: Translate) -> str:
     def counted(found: Mapping[str, Sequence[int]]) -> str:
         told = []
         for what, numbers in found.items():

@@ -39,18 +39,18 @@ def table(folder: Path, source: str) -> str:
     if not found:
         raise InputError("nothing was measured yet", path=folder, expected="CONDITION/MODALITIES/RECOGNIZER/metrics.json")
     bleu, cosine = PUBLISHED.get(source, (None, None))
-    lines = ["| | condition | given | recogniser | ASR-BLEU | speaker cosine | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| | condition | given | recognizer | ASR-BLEU | speaker cosine | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
     lines.append(f"| AV2AV, as quoted by MAVFlow | clean | sound and lips | not known | {bleu or _DASH} | {cosine or _DASH} | |")
     lines += (_row(path, folder) for path in found)
     return "\n".join([*lines, "", *_pictures(folder)]) + "\n"
 
 
 def _row(path: Path, folder: Path) -> str:
-    condition, given, recogniser, _ = path.relative_to(folder).parts
+    condition, given, recognizer, _ = path.relative_to(folder).parts
     figures = {one["figure"]: one for one in read_json(path, "the figures")["rows"] if one["subject"] == "dub"}
     shown = [_figure(figures.get(name)) for name in (_BLEU, _COSINE)]
     count = figures.get(_BLEU, {}).get("n", 0)
-    return f"| ours | {condition} | {given} | {recogniser} | {shown[0]} | {shown[1]} | {count} |"
+    return f"| ours | {condition} | {given} | {recognizer} | {shown[0]} | {shown[1]} | {count} |"
 
 
 def _figure(found: dict[str, Any] | None) -> str:

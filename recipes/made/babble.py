@@ -1,8 +1,8 @@
-"""A small corpus of made-up Korean that nobody spoke: to try a speller's training without any recordings.
+"""A small corpus of made-up Korean that nobody spoke: to try a text-to-unit model's training without any recordings.
 
     python -m recipes.made.babble --out-dir babble --sentences 200
 
-Sentences are random syllables. Their units follow rules that a speller has to learn from more than one letter: a final consonant
+Sentences are random syllables. Their units follow rules that must be learnt from several letters: a final consonant
 is said as the initial of a syllable that begins with a vowel (연음), and marks are silence. Each unit has a length of its own.
 """
 
@@ -105,7 +105,7 @@ def _parts(sign: str) -> tuple[str, str, str] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class BabbleOptions(QuietOptions):
-    """Make a small corpus to try a speller's training with."""
+    """Make a small corpus to try a text-to-unit model's training with."""
 
     out_dir: Path = flag()
     """folder for the manifest and the units"""

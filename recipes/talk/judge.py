@@ -28,11 +28,11 @@ from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.dubbing.command import main as dub
 from netflips.evaluate.metrics.rhythm import pause_alignment
+from netflips.quality_estimation import as_read, errors_in
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.script.files import script_from
 from netflips.script.types import PACE, Script
-from netflips.understanding import as_read, errors_in
 from recipes.demo.voices.cast import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines, server
 
@@ -152,12 +152,12 @@ def _work(options: JudgeOptions) -> None:
 
 
 def measured_dub(out: Path, talk: Path, ear: Any) -> dict[str, Any]:
-    """Return how a dub of a talk with its report beside it fits. ear: a speech recogniser."""
+    """Return how a dub of a talk with its report beside it fits. ear: a speech recognizer."""
     from avcore.texts import read_json
 
     script = script_from(read_json(out.with_suffix(".json"), "the report"))
     dub, original = read_speech(out, SAMPLE_RATE), read_speech(talk, SAMPLE_RATE)
-    return measured(script, dub, original, lambda samples: ear.hear(samples, "ko").text)
+    return measured(script, dub, original, lambda samples: ear.transcribe(samples, "ko").text)
 
 
 _COMMAND = Command(JudgeOptions, "python -m recipes.talk.judge", _work)

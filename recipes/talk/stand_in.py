@@ -31,7 +31,7 @@ class Line(NamedTuple):
 
     speaker: str
     pieces: tuple[str, ...]
-    wordings: tuple[str, str, str]
+    candidates: tuple[str, str, str]
 
 
 @cache
@@ -59,10 +59,10 @@ def translated(heard: str) -> tuple[str, str, str]:
     return short, natural, full
 
 
-def _part(number: int, place: int, wording: int) -> str:
+def _part(number: int, place: int, candidate: int) -> str:
     """Return the share of a piece in a wording of its sentence."""
     line = lines()[number]
-    parts = shared_out(line.wordings[wording], [len(piece) for piece in line.pieces])
+    parts = shared_out(line.candidates[candidate], [len(piece) for piece in line.pieces])
     return "" if parts is None else parts[place]
 
 

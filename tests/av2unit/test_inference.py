@@ -16,8 +16,8 @@ from av2unit import inference, sources
 from av2unit.extractor import ARGMAX, VITERBI, Decoding, Scores, decode, log_probabilities, viterbi
 from av2unit.features import HOP, NUM_MELS, WINDOW, audio_features, check_speech, log_filterbank, stack_rows, to_int16_scale
 from av2unit.lips import lip_features
-from av2unit.trust import KNOWN_KEY as KEY
-from av2unit.trust import KnownSentences
+from av2unit.modality_selection import KNOWN_KEY as KEY
+from av2unit.modality_selection import KnownSentences
 from avcore.domain import weakest_stretch
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
 from avcore.media import read_gray_video, write_lip_video

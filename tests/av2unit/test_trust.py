@@ -6,14 +6,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from av2unit.trust import AUDIO, BOTH, VIDEO, Bound, agreement, find_bound, is_noisy, reason_words, trusted_units
+from av2unit.modality_selection import (
+    AUDIO,
+    BOTH,
+    VIDEO,
+    AgreementThreshold,
+    agreement,
+    find_threshold,
+    is_noisy,
+    reason_words,
+    select_units,
+)
 from avcore.contracts import Extraction
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
 
 SILENCE = 7
-BOUND = Bound(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)
+BOUND = AgreementThreshold(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)
 LIPS = np.zeros((1, 96, 96), np.uint8)
 SOUND = np.repeat([0.5, 0.0, 0.5], 3200).astype(np.float32)
 NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, 9600).astype(np.float32)
@@ -40,7 +50,7 @@ class Encoder:
 
 
 def chosen(encoder: Encoder, speech: Any = NOISE) -> str:
-    return trusted_units(encoder, speech, LIPS, BOUND).modalities  # type: ignore[arg-type]
+    return select_units(encoder, speech, LIPS, BOUND).modalities  # type: ignore[arg-type]
 
 
 def test_noise_is_what_leaves_nothing_quiet() -> None:
@@ -65,7 +75,7 @@ def test_silence_is_no_agreement_lips_may_be_early_or_late_and_what_one_has_more
 
 
 def test_lips_that_belong_are_taken_with_the_sound() -> None:
-    heard = trusted_units(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    heard = select_units(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == BOTH
     assert heard.words == "sound and lips"
     assert reason_words(heard.values) == "lips and sound belong together (75% of their steps agree, 85% is usual)"
@@ -75,7 +85,7 @@ def test_lips_that_belong_are_taken_with_the_sound() -> None:
 @pytest.mark.parametrize("seen", [said(5, 6, 8, 9), np.full(30, SILENCE), said(2, 3, 4, 1)])
 def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     encoder = Encoder(said(1, 2, 3, 4), seen, heard_sure=-0.2, seen_sure=-0.01)
-    heard = trusted_units(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    heard = select_units(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == AUDIO
     assert heard.is_picture_left_out
     assert "lips in the picture do not" in reason_words(heard.values)
@@ -84,17 +94,17 @@ def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
 def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed() -> None:
     moving = np.stack([np.zeros((96, 96), np.uint8), np.full((96, 96), 40, np.uint8)])
     strange = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-1.3)
-    heard = trusted_units(strange, SOUND, moving, BOUND)  # type: ignore[arg-type]
+    heard = select_units(strange, SOUND, moving, BOUND)  # type: ignore[arg-type]
     assert (heard.modalities, heard.is_picture_left_out) == (AUDIO, True)
     reason = "the lips in the picture could not be judged: the encoder does not know such faces"
     assert reason_words(heard.values) == f"{reason} (it is sure of them to 27%, of lips that it knows to 55% or more)"
-    assert trusted_units(strange, SOUND, LIPS, BOUND).reason == "other_lips"  # type: ignore[arg-type]  # a picture that is held
+    assert select_units(strange, SOUND, LIPS, BOUND).reason == "other_lips"  # type: ignore[arg-type]  # a picture that is held
     known = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-0.57)
-    assert trusted_units(known, SOUND, moving, BOUND).reason == "other_lips"  # type: ignore[arg-type]
+    assert select_units(known, SOUND, moving, BOUND).reason == "other_lips"  # type: ignore[arg-type]
     belonging = Encoder(said(1, 2, 3, 4), said(1, 2, 3, 4), seen_sure=-1.3)
-    assert trusted_units(belonging, SOUND, moving, BOUND).modalities == BOTH  # type: ignore[arg-type]
+    assert select_units(belonging, SOUND, moving, BOUND).modalities == BOTH  # type: ignore[arg-type]
     mumbled = Encoder(np.full(30, SILENCE), said(5, 6, 8, 9), seen_sure=-1.3)
-    assert trusted_units(mumbled, NOISE, moving, BOUND).modalities == VIDEO  # type: ignore[arg-type]
+    assert select_units(mumbled, NOISE, moving, BOUND).modalities == VIDEO  # type: ignore[arg-type]
 
 
 def test_of_lips_that_do_not_belong_an_unsure_sound_in_noise_is_left() -> None:
@@ -106,22 +116,22 @@ def test_of_lips_that_do_not_belong_an_unsure_sound_in_noise_is_left() -> None:
 
 def test_nothing_is_decided_without_a_bound_or_with_one_of_them() -> None:
     encoder = Encoder(said(1, 2), said(5, 6))
-    assert trusted_units(encoder, SOUND, LIPS, None).modalities == BOTH  # type: ignore[arg-type]
-    assert trusted_units(encoder, SOUND, None, BOUND).modalities == AUDIO  # type: ignore[arg-type]
-    assert trusted_units(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
+    assert select_units(encoder, SOUND, LIPS, None).modalities == BOTH  # type: ignore[arg-type]
+    assert select_units(encoder, SOUND, None, BOUND).modalities == AUDIO  # type: ignore[arg-type]
+    assert select_units(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
 
 
 def test_a_bound_lies_between_own_lips_and_foreign_ones_and_a_damaged_one_is_told() -> None:
     rng = np.random.default_rng(0)
     clips = [(heard, heard) for heard in (said(*rng.integers(8, 40, 12)) for _ in range(20))]
-    bound = find_bound(clips, SILENCE)
+    bound = find_threshold(clips, SILENCE)
     assert bound.own == 1.0
     assert bound.foreign < 0.3 < bound.least < 1.0
-    assert Bound.from_config({"agreement": bound.to_config()}, Path("x")) == bound
+    assert AgreementThreshold.from_config({"agreement": bound.to_config()}, Path("x")) == bound
     with pytest.raises(InputError, match="foreign lips agree"):
-        find_bound([(clips[place][0], clips[place - 1][1]) for place in range(20)], SILENCE)
+        find_threshold([(clips[place][0], clips[place - 1][1]) for place in range(20)], SILENCE)
     with pytest.raises(InputError, match="too few clips"):
-        find_bound(clips[:3], SILENCE)
+        find_threshold(clips[:3], SILENCE)
     with pytest.raises(CheckpointError, match="its agreement cannot be read"):
-        Bound.from_config({"agreement": {"least": "high"}}, Path("x"))
-    assert Bound.from_config({}, Path("x")) is None
+        AgreementThreshold.from_config({"agreement": {"least": "high"}}, Path("x"))
+    assert AgreementThreshold.from_config({}, Path("x")) is None

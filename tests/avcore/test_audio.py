@@ -269,25 +269,25 @@ def test_short_pauses_are_bridged_short_sounds_left_out_and_pauses_padded_by_hal
 
 def test_cuts_are_at_pauses_and_what_is_too_short_is_named(activity: SpeechActivity) -> None:
     cuts = cut_at_pauses(activity, CutSettings(min_s=1.0, max_s=5.0, max_pause_s=1.0))
-    assert len(cuts.pieces) == 2
-    for piece in cuts.pieces:
+    assert len(cuts.items) == 2
+    for piece in cuts.items:
         assert 1.0 <= piece.seconds <= 5.0
-    joined, alone = cuts.pieces
+    joined, alone = cuts.items
     assert joined.start_s == pytest.approx(0.8, abs=0.25)
     assert joined.end_s == pytest.approx(5.5, abs=0.25)
     assert alone.start_s == pytest.approx(6.3, abs=0.25)
     cuts = cut_at_pauses(activity, CutSettings(min_s=1.5, max_s=3.0))
-    assert len(cuts.pieces) == 2
+    assert len(cuts.items) == 2
     assert len(cuts.too_short) == 1
 
 
 def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     activity = made_up([(0.5, 20)], 21, dips=(7.3, 14.0))
     cuts = cut_at_pauses(activity, CutSettings(max_s=10.0, margin_s=0.1))
-    ends = [piece.end_s for piece in cuts.pieces[:-1]]
+    ends = [piece.end_s for piece in cuts.items[:-1]]
     assert ends == pytest.approx([7.3, 14.0], abs=0.06)
-    assert all(piece.seconds <= 10.0 for piece in cuts.pieces)
-    covered = sum(piece.seconds for piece in cuts.pieces)
+    assert all(piece.seconds <= 10.0 for piece in cuts.items)
+    covered = sum(piece.seconds for piece in cuts.items)
     assert covered == pytest.approx(19.7, abs=0.2)
 
 
@@ -297,23 +297,23 @@ def test_pieces_never_overlap_and_keep_to_their_length(max_s: float) -> None:
     edges = np.cumsum(rng.uniform(0.2, 6.0, 60))
     activity = made_up(list(zip(edges[::2], edges[1::2], strict=True)), float(edges[-1]) + 1)
     cuts = cut_at_pauses(activity, CutSettings(min_s=0.5, max_s=max_s))
-    assert cuts.pieces
-    for one, following in zip(cuts.pieces, cuts.pieces[1:], strict=False):
+    assert cuts.items
+    for one, following in zip(cuts.items, cuts.items[1:], strict=False):
         assert one.end_s <= following.start_s + 1e-9
-    assert all(0.5 <= piece.seconds <= max_s + 1e-9 for piece in cuts.pieces)
+    assert all(0.5 <= piece.seconds <= max_s + 1e-9 for piece in cuts.items)
 
 
 def test_exact_pieces_stay_inside_the_sound() -> None:
     activity = made_up([(1, 8.5), (12, 14), (18, 18.6), (20, 20.9)], 21)
     cuts = cut_exactly(activity, 3.0, CutSettings(max_pause_s=0.5))
-    assert all(piece.seconds == pytest.approx(3.0) for piece in cuts.pieces)
-    starts = [piece.start_s for piece in cuts.pieces]
+    assert all(piece.seconds == pytest.approx(3.0) for piece in cuts.items)
+    starts = [piece.start_s for piece in cuts.items]
     assert starts == pytest.approx([1.0, 4.0, 11.5], abs=0.1)
     assert len(cuts.too_short) == 2
     cuts = cut_exactly(made_up([(0.1, 2.8)], 3.0), 2.97, CutSettings())
-    assert cuts.pieces[0].start_s >= 0
-    assert cuts.pieces[0].end_s <= 3.0
-    assert not cut_exactly(made_up([(0.1, 2.0)], 2.1), 3.0, CutSettings()).pieces
+    assert cuts.items[0].start_s >= 0
+    assert cuts.items[0].end_s <= 3.0
+    assert not cut_exactly(made_up([(0.1, 2.0)], 2.1), 3.0, CutSettings()).items
 
 
 def test_a_strange_release_of_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

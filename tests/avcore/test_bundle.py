@@ -101,14 +101,14 @@ def test_the_installation_says_it_in_its_metadata(tmp_path: Path, monkeypatch: p
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: netflips\nVersion: 9.0\n")
     (folder / "entry_points.txt").write_text("[console_scripts]\nnetflips = netflips.cli:main\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert installed._house.__wrapped__() is None
+    assert installed._stage_table.__wrapped__() is None
     (tmp_path / "a_list.py").write_text("STAGES, SHIPPED = (), 'here'\n")
     (folder / "entry_points.txt").write_text("[netflips.house]\nstages = a_list\n")
-    assert installed._house.__wrapped__().SHIPPED == "here"
+    assert installed._stage_table.__wrapped__().SHIPPED == "here"
 
 
 def test_the_ground_floor_has_no_stages_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(installed, "_house", lambda: None)
+    monkeypatch.setattr(installed, "_stage_table", lambda: None)
     assert installed.stages() == ()
     assert installed.shipped_bundle() is None
     assert main(["info", "none.pt"]) == 2

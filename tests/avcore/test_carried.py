@@ -10,8 +10,8 @@ import pytest
 from av.packet import Packet
 
 from avcore.media import MediaSource, Subtitle, SubtitleTrack, VideoWriter, probe
-from avcore.media.carried import CarriedOver, titles_in
 from avcore.media.media_source import notes_of
+from avcore.media.passthrough import PassthroughMetadata, titles_in
 from avcore.notes import sentence
 
 ASS = (
@@ -60,7 +60,7 @@ def chapter(number: int, start: int, end: int, title: str) -> dict[str, Any]:
     return {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
 
 
-def write(path: Path, carried: CarriedOver, own: tuple[SubtitleTrack, ...] = ()) -> Path:
+def write(path: Path, carried: PassthroughMetadata, own: tuple[SubtitleTrack, ...] = ()) -> Path:
     arguments = {"preset": "ultrafast", "comment": "synthetic", "carried": carried, "language": "ko", "subtitles": own}
     with VideoWriter(path, 64, 48, 25, 16_000, **arguments) as writer:  # type: ignore[arg-type]
         for number in range(50):
@@ -108,7 +108,7 @@ BITMAP = ("dvd_subtitle", [(0.3, 0.7, "")])
     ],
 )
 def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, tracks: list[Any], left: tuple[str, ...]) -> None:
-    path = write(tmp_path / f"out{ending}", CarriedOver(MediaSource(source), Fraction, Fraction(2)))
+    path = write(tmp_path / f"out{ending}", PassthroughMetadata(MediaSource(source), Fraction, Fraction(2)))
     with av.open(str(path)) as container:
         tags = {name.lower(): value for name, value in container.metadata.items()}
         assert container.streams.audio[0].language == "kor"
@@ -124,7 +124,7 @@ def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, 
 def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:
     """A part from 0.5 to 1.25 s, with the picture held for a quarter of a second at 1 s."""
     at = lambda time: time - Fraction(1, 2) + (Fraction(1, 4) if time >= 1 else 0)  # noqa: E731
-    path = write(tmp_path / "out.mkv", CarriedOver(MediaSource(source), at, Fraction(1)), (OWN,))
+    path = write(tmp_path / "out.mkv", PassthroughMetadata(MediaSource(source), at, Fraction(1)), (OWN,))
     assert chapters_in(path) == [(0.0, 1.0, "Main")]
     own, english, french, _ = tracks_in(path)
     assert own == ("kor", "subrip", [(0.5, 1.0, "하나")])
@@ -139,7 +139,7 @@ def test_titles_become_others_and_nothing_else_does(source: Path, tmp_path: Path
     assert titles_in(asked, 0, 2) == ["My talk", "Intro", "Main"]
     assert titles_in(asked, 0.6, 1) == ["My talk", "Main"]
     titles = {"My talk": "내 강연", "Main": "본론", "A. Speaker": "아무개"}
-    path = write(tmp_path / "out.mkv", CarriedOver(asked, Fraction, Fraction(2), titles))
+    path = write(tmp_path / "out.mkv", PassthroughMetadata(asked, Fraction, Fraction(2), titles))
     with av.open(str(path)) as container:
         tags = {name.lower(): value for name, value in container.metadata.items()}
     assert (tags["title"], tags["artist"]) == ("내 강연", "A. Speaker")
@@ -147,7 +147,7 @@ def test_titles_become_others_and_nothing_else_does(source: Path, tmp_path: Path
 
 
 def test_where_times_change_titles_go_over_alone(source: Path, tmp_path: Path) -> None:
-    path = write(tmp_path / "out.mp4", CarriedOver(MediaSource(source)))
+    path = write(tmp_path / "out.mp4", PassthroughMetadata(MediaSource(source)))
     with av.open(str(path)) as container:
         assert container.metadata["title"] == "My talk"
         assert not container.streams.subtitles

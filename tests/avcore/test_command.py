@@ -14,7 +14,7 @@ from avcore.command import Parser, run, stopped_by_sigterm
 from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.flags import CommonOptions, parser_for
-from avcore.notes import ToldNote, noted_by
+from avcore.notes import GroupedNote, noted_by
 
 
 def _parser() -> Parser:
@@ -61,7 +61,7 @@ def test_a_user_error_names_file_and_finding(capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_a_listener_is_told_whether_the_same_command_must_fail_again(error: Exception, lasts: bool) -> None:
-    told: list[ToldNote] = []
+    told: list[GroupedNote] = []
     with noted_by(told.append):
         run(_parser(), lambda _: _raise(error), [])
     assert [one.note.values["lasts"] for one in told] == [lasts]

@@ -17,11 +17,11 @@ from avcore.files import (
     atomic_output,
     keep_apart,
     private_folder,
+    remove_temporary,
     require_file,
     require_own_names,
     require_place,
     require_writable,
-    sweep,
     temporary_beside,
     write_text,
 )
@@ -209,10 +209,10 @@ def test_other_files_stay(tmp_path: Path) -> None:
     (tmp_path / name).symlink_to(tmp_path / "precious")
     other_machine = name.replace(files._HOST, "0123abcd")
     (tmp_path / other_machine).write_text("it may still be written there")
-    sweep(tmp_path)
+    remove_temporary(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {*mine, "precious", name, other_machine}
     os.utime(tmp_path / other_machine, (time.time() - 100_000,) * 2)
-    sweep(tmp_path)
+    remove_temporary(tmp_path)
     assert not (tmp_path / other_machine).exists()
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_was_swept_before_it_was_held_is_made_again(tmp_path: Path, 
         if not seen:
             seen.extend(tmp_path.glob(".*"))
             monkeypatch.setattr(files.fcntl, "flock", lock)
-            sweep(tmp_path)
+            remove_temporary(tmp_path)
         lock(handle, how)
 
     monkeypatch.setattr(files.fcntl, "flock", late)

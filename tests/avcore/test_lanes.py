@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from avcore.compute.threads import ahead, each_in_lanes, lanes_on, on_all_cores, pictures_ahead, products_alone_on, side_by_side
+from avcore.compute.threads import ahead, map_in_threads, on_all_cores, pictures_ahead, products_alone_on, side_by_side, workers_on
 
 
 @pytest.fixture(autouse=True)
@@ -53,19 +53,19 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
 
 def test_each_item_is_done_once_and_what_comes_of_it_stands_in_its_place_and_one_item_has_all_cores() -> None:
     told: list[int] = []
-    found = each_in_lanes(range(20), lambda item: (item, torch.get_num_threads()), 2, told.append)
+    found = map_in_threads(range(20), lambda item: (item, torch.get_num_threads()), 2, told.append)
     assert found == [(item, 2) for item in range(20)]
     assert told == sorted(told)
-    assert each_in_lanes([], str, 2) == []
-    assert each_in_lanes([1], lambda _: torch.get_num_threads(), 2) == [4]
+    assert map_in_threads([], str, 2) == []
+    assert map_in_threads([1], lambda _: torch.get_num_threads(), 2) == [4]
 
 
 def test_lanes_are_for_processors() -> None:
-    assert [lanes_on(torch.device("cpu"), most) for most in (1, 2, 9)] == [1, 2, 4]
-    assert lanes_on(torch.device("cuda"), 9) == 1
+    assert [workers_on(torch.device("cpu"), most) for most in (1, 2, 9)] == [1, 2, 4]
+    assert workers_on(torch.device("cuda"), 9) == 1
 
 
-def settled(count: list[int]) -> int:
+def resolve_backend(count: list[int]) -> int:
     before = -1
     while before != len(count):
         before = len(count)
@@ -88,7 +88,7 @@ def test_all_items_come_in_order_and_the_thread_ends_and_no_more_are_made_than_t
     stream = ahead(items(), 4)
     assert not made
     assert next(stream) == 0
-    assert settled(made) == 6  # the one that was taken, four that wait, and one that finds no room
+    assert resolve_backend(made) == 6  # the one that was taken, four that wait, and one that finds no room
     assert list(stream) == list(range(1, 50))
 
 

@@ -85,13 +85,13 @@ def test_what_is_put_away_is_loaded_when_it_is_needed_and_what_nobody_can_make_a
     gone, held = weakref.ref(first), Reloadable(first, load)
     assert held.model is first
     del first
-    held.put_away()
+    held.unload()
     gc.collect()
     assert gone() is None
     assert held.model is held.model
     only = Weights()
     held = Reloadable(only, None)
-    held.put_away()
+    held.unload()
     assert held.model is only
 
 
@@ -134,7 +134,7 @@ def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(inference, "has_native_bfloat16", lambda: False)
-    inference._tell_of_fallback.cache_clear()
+    inference._warn_of_fallback.cache_clear()
     with caplog.at_level(logging.INFO, "netflips"):
         assert [resolve_precision("auto", CPU) for _ in range(4)] == [torch.float32] * 4
     assert [record.message for record in caplog.records if "float32" in record.message and "bfloat16" in record.message] == [

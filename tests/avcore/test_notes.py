@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.notes import Note, NoteKind, Notes, ToldNote, grouped, noted_by, sentence, tell
+from avcore.notes import GroupedNote, Note, NoteKind, Notes, grouped, noted_by, report_note, sentence
 from avcore.words import KOREAN
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def _translated(language: str, text: str) -> str:
 
 @pytest.fixture(autouse=True)
 def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avcore.notes.say_in", lambda language: partial(_translated, language))
+    monkeypatch.setattr("avcore.notes.gettext_in", lambda language: partial(_translated, language))
 
 
 def _stopped(units: int) -> Note:
@@ -41,37 +41,37 @@ def _stopped(units: int) -> Note:
     [
         (_stopped(1), "stopped at 1 unit: no time; use --more", "유닛 1개에서 멈춤: 시간이 없어요 (--more)"),
         (
-            ToldNote(_stopped(2), (3,)),
+            GroupedNote(_stopped(2), (3,)),
             "utterance 3: stopped at 2 units: no time; use --more",
             "3번 발화: 유닛 2개에서 멈춤: 시간이 없어요 (--more)",
         ),
-        (ToldNote(_LEFT(share=0.25), (1, 4, 5, 6)), "utterances 1, 4-6 is left (25%)", "1, 4~6번 발화는 그대로(25%)"),
+        (GroupedNote(_LEFT(share=0.25), (1, 4, 5, 6)), "utterances 1, 4-6 is left (25%)", "1, 4~6번 발화는 그대로(25%)"),
         (
-            ToldNote(_LEFT(share=0.5, among=3), (4, 6), True),
+            GroupedNote(_LEFT(share=0.5, among=3), (4, 6), True),
             "utterances 4, 6 (2 of 3; the figures are those of 4) is left (50%)",
             "4, 6번 발화(3개 가운데 2개)는 그대로(50%)",
         ),
-        (ToldNote(Note("of_tomorrow", {"n": 3}), (2,)), "utterance 2: of_tomorrow (n = 3)", "2번 발화: of_tomorrow (n = 3)"),
+        (GroupedNote(Note("of_tomorrow", {"n": 3}), (2,)), "utterance 2: of_tomorrow (n = 3)", "2번 발화: of_tomorrow (n = 3)"),
         (_STOPPED(units="{0.x}"), "test_stopped (units = {0.x})", "test_stopped (units = {0.x})"),  # values that do not fit
     ],
 )
-def test_a_sentence_is_made_of_the_code_and_its_values(told: ToldNote | Note, english: str, korean: str) -> None:
+def test_a_sentence_is_made_of_the_code_and_its_values(told: GroupedNote | Note, english: str, korean: str) -> None:
     assert (sentence(told), sentence(told, KOREAN)) == (english, korean)
 
 
 def test_hints_can_be_left_out_and_utterances_marked() -> None:
-    assert sentence(ToldNote(_stopped(2), (3, 4)), who="#", hint=False) == "#: stopped at 2 units: no time"
+    assert sentence(GroupedNote(_stopped(2), (3, 4)), who="#", hint=False) == "#: stopped at 2 units: no time"
 
 
 def test_alike_notes_are_told_in_one_line_and_all_are_kept_with_their_utterance(caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[ToldNote] = []
+    heard: list[GroupedNote] = []
     notes, left = Notes("a.mp4"), {2: _LEFT(share=0.5, why="x"), 4: _LEFT(share=0.1, why="x"), 5: _LEFT(share=0.1, why="y")}
     with noted_by(heard.append), caplog.at_level(logging.WARNING):
         notes.add_each(left)
         notes.add(_stopped(5), 2)
         notes.add(_REASON())
         for _ in range(2):
-            tell(_REASON(), "b.mp4", is_once=True)
+            report_note(_REASON(), "b.mp4", is_once=True)
     lines = [record.getMessage() for record in caplog.records]
     assert lines[:2] == ["a.mp4: warning: utterances 2, 4 is left (50%)", "a.mp4: warning: utterance 5 is left (10%)"]
     assert lines[3:] == ["a.mp4: warning: no time", "b.mp4: warning: no time"]

@@ -12,7 +12,7 @@ from polib import pofile
 from avcore.errors import InputError, NetflipsError
 from avcore.notes import KINDS
 from avcore.words import CATALOGUE, KOREAN, error_line, user_language
-from netflips import understanding
+from netflips import quality_estimation
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
@@ -65,7 +65,7 @@ def test_every_word_has_an_entry_and_every_entry_a_word() -> None:
     entries = pofile(str(CATALOGUE))
     plain, clauses = ({one.msgid for one in entries if one.msgctxt == context} for context in (None, _ERROR))
     texts = _texts()
-    wanted = _kinds() | _said() | set(understanding._TEXTS.values())
+    wanted = _kinds() | _said() | set(quality_estimation._TEXTS.values())
     assert wanted - plain - {"{reason:@}"} == set()
     shapes = {re.sub(r"\{[^{}]*\}", "{x}", text) for text in texts}
     assert not [one for one in plain - wanted if one not in texts and re.sub(r"\{[^{}]*\}", "{x}", one) not in shapes]

@@ -16,7 +16,7 @@ from avtrain.entry import CONFIG_FOLDER, read_config
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig
 from unit2av.voice.training.config import Unit2aConfig
-from unit2text.training.config import ReaderTrainConfig
+from unit2text.training.config import UnitToTextTrainConfig
 
 GIVEN = {
     TrainConfig: ["run_dir=r", "data.train=t", "data.train_labels=[l]"],
@@ -27,7 +27,7 @@ GIVEN = {
     SyncTrainConfig: ["run_dir=r", "data.train=t", "data.units=u", "data.valid=v"],
     GeneratorConfig: ["run_dir=r", "data.train=t", "data.valid=v"],
     ExpertConfig: ["run_dir=r", "data.train=t", "data.valid=v"],
-    ReaderTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
+    UnitToTextTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
 }
 """What each config must be told."""
 NAMES = {
@@ -39,7 +39,7 @@ NAMES = {
     SyncTrainConfig: ("unit2av/sync",),
     GeneratorConfig: ("unit2av/lipsync.", "unit2av/lipsync_debug", "unit2av/lipsync_hq"),
     ExpertConfig: ("unit2av/lipsync_expert",),
-    ReaderTrainConfig: ("unit2text/train", "demo/unit2text"),
+    UnitToTextTrainConfig: ("unit2text/train", "demo/unit2text"),
 }
 """What its yaml files are called, or begin with."""
 SHARED = {OptimConfig, LoopConfig, BatchConfig}

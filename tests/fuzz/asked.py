@@ -62,7 +62,7 @@ def _translate(given: str) -> object:
     program._LIMIT_S = programs._START_S = LIMIT_S
     asked = ProgramTranslator(given)
     try:
-        return asked.wordings([_REQUEST])
+        return asked.candidates([_REQUEST])
     finally:
         asked.close()
 

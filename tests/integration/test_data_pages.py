@@ -79,7 +79,7 @@ for line in sys.stdin:
     text = "good morning" if asked["language"] == "en" else "한국어 문장 " + pathlib.Path(asked["sound"]).stem
     print(json.dumps({"ok": True, "text": text}), flush=True)
 """
-"""Stands for a recogniser."""
+"""Stands for a recognizer."""
 
 
 def check_script(words: list[str]) -> None:

@@ -29,8 +29,8 @@ from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
-from unit2text.stage import TEXT_READER
-from unit2text.training.items import ReaderCorpus
+from unit2text.stage import UNIT2TEXT
+from unit2text.training.items import UnitToTextCorpus
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -47,7 +47,7 @@ def random_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = (folder / name for name in (UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER))
     bundle = pack_bundle(*models, references, ABOUT, folder / "bundle").folder
     said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end"), ("ko", "그 끝이요")))
-    write_reader(bundle / TEXT_READER.file, ReaderCorpus(said, said, "", 1000))
+    write_reader(bundle / UNIT2TEXT.file, UnitToTextCorpus(said, said, "", 1000))
     return bundle
 
 
@@ -91,7 +91,7 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
 
 def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
     told = list(demo._texts(Script("en", "ko")))
-    assert told == [("as text", "nothing was read: these models have no text reader for it")]
+    assert told == [("as text", "nothing was read: these models have no unit-to-text model for it")]
 
 
 def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from netflips.stages import SHIPPED
 from tests.pretended_device import CUDA, HeldMemory, pretended_device
-from text2unit.speller import TextSpeller
+from text2unit.text_to_units import TextToUnits
 from unit2av.lipsync.patches import SoundLipSync
 from unit2av.lipsync.wav2lip.model import mel_of
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.speech import UnitVocoder
-from unit2text.reader import LipUnits, UnitReader
 from unit2text.search import ReadOptions
+from unit2text.unit_reader import LipUnits, UnitReader
 from unit2unit.translator import UnitTranslator
 
 PARITY = Path(__file__).parents[1] / "parity"
@@ -62,7 +62,7 @@ def translator(precision: str) -> dict[str, Callable[[int], Any]]:
     return {"one": translate, "two": lambda size: translate(size, 5)}
 
 
-def text_reader(name: str, precision: str) -> dict[str, Callable[[int], Any]]:
+def unit_to_text(name: str, precision: str) -> dict[str, Callable[[int], Any]]:
     reader = UnitReader.from_checkpoint(PARITY / "unit2text" / f"{name}.pt", CUDA, precision)
     said = lips if reader.takes == "lips" else lambda size: LipUnits(np.arange(size), np.arange(size))
     search = SearchConfig(beam=4, max_len_a=1, max_len_b=0)
@@ -72,7 +72,7 @@ def text_reader(name: str, precision: str) -> dict[str, Callable[[int], Any]]:
 
 
 def joint_reader(precision: str) -> dict[str, Callable[[int], Any]]:
-    reader = UnitReader.from_checkpoint(SHIPPED / "text_reader.safetensors", CUDA, precision)
+    reader = UnitReader.from_checkpoint(SHIPPED / "unit_to_text.safetensors", CUDA, precision)
     options = ReadOptions(SearchConfig(beam=4, max_len_a=1, max_len_b=0), 0.3)
     return {"joint": lambda size: reader.read(Units(np.arange(size), np.ones(size, np.int64)), reader.languages[0], options)}
 
@@ -98,9 +98,9 @@ def speaker(precision: str) -> dict[str, Callable[[int], Any]]:
     return {"embed": lambda size: encoder.embed(sound(size))}
 
 
-def speller(precision: str) -> dict[str, Callable[[int], Any]]:
-    model = TextSpeller.from_checkpoint(SHIPPED / "speller.ko.safetensors", CUDA, precision)
-    return {"spell": lambda size: list(model.spell(("가" * size,)))}
+def text_to_unit(precision: str) -> dict[str, Callable[[int], Any]]:
+    model = TextToUnits.from_checkpoint(SHIPPED / "text_to_unit.ko.safetensors", CUDA, precision)
+    return {"spell": lambda size: list(model.predict(("가" * size,)))}
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,16 @@ def of_search(size: int) -> float:
 ROWS: dict[str, Row] = {
     "unit encoder": Row(unit_encoder, lambda _: 7, (8, 30)),
     "translator": Row(translator, of_search, (4, 40)),
-    "text reader, lips": Row(partial(text_reader, "finetuned"), of_search, (4, 20)),
-    "text reader, units": Row(partial(text_reader, "unit_pretrained"), of_search, (4, 20)),
+    "unit-to-text model, lips": Row(partial(unit_to_text, "finetuned"), of_search, (4, 20)),
+    "unit-to-text model, units": Row(partial(unit_to_text, "unit_pretrained"), of_search, (4, 20)),
     # CTC's half of the joint search is numpy's: the decoder's scores of each step come back, and the next letters go in.
-    "text reader, joint": Row(joint_reader, lambda size: 9 + 3 * (size + 1)),
+    "unit-to-text model, joint": Row(joint_reader, lambda size: 9 + 3 * (size + 1)),
     "voice": Row(partial(voice, PARITY / "unit2av_renderer.pt"), lambda _: 2),
     "harmonic voice": Row(partial(voice, SHIPPED / "renderer.safetensors"), lambda _: 8, is_float32=True),
     "lips of units": Row(unit_lips, lambda _: 4),
     "lips of sound": Row(sound_lips, lambda _: 3, (2, 8)),
     "speaker": Row(speaker, lambda _: 2, (25, 30), is_float32=True),
-    "speller": Row(speller, lambda _: 4),
+    "text-to-unit": Row(text_to_unit, lambda _: 4),
 }
 
 

@@ -46,7 +46,15 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
         return open_file(file, *more, **named)
 
     monkeypatch.setattr(av, "open", noted)
-    own_time = ["--timing", "source"] if name == "film" else []
-    reports = ["--report", str(tmp_path / "a.json"), "--report", str(tmp_path / "a.html"), "--quiet", "--cpu", *own_time]
+    source_timed_segments = ["--timing", "source"] if name == "film" else []
+    reports = [
+        "--report",
+        str(tmp_path / "a.json"),
+        "--report",
+        str(tmp_path / "a.html"),
+        "--quiet",
+        "--cpu",
+        *source_timed_segments,
+    ]
     assert cli.main(["dub", looked_at_by_nobody, "--out", str(tmp_path / "a.mp4"), "--lips", "units", *reports]) == 0
     assert 0 < opened.count(f"file:{looked_at_by_nobody}") <= most

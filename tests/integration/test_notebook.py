@@ -14,7 +14,7 @@ import pytest
 
 from avcore.media import probe
 from netflips.cli import main as netflips
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "netflips.ipynb"
@@ -40,7 +40,7 @@ def _shell(line: str, names: dict[str, Any]) -> None:
 
 def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
-    speller = write_random_speller(tmp_path / "speller.safetensors")
+    text_to_unit = write_random_text_to_unit(tmp_path / "text_to_unit.safetensors")
     shown: list[str] = []
     display = ModuleType("IPython.display")
     display.Video = lambda path, embed: shown.append(path)  # type: ignore[attr-defined]
@@ -58,8 +58,8 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if cell.startswith("!"):
             for line in cell.splitlines():
                 _shell(line, names)
-        else:  # the bundle has no speller of its own for certain
-            cell = cell.replace('SPELLER = ""', f"SPELLER = {str(speller)!r}").replace("demo/clip.mp4", "demo/my clip.mp4")
+        else:  # the bundle has no text-to-unit model of its own for certain
+            cell = cell.replace('SPELLER = ""', f"SPELLER = {str(text_to_unit)!r}").replace("demo/clip.mp4", "demo/my clip.mp4")
             exec(compile(cell, "cell", "exec"), names)
     assert shown == ["outputs/demo_ko.mp4", "outputs/own_corrected.mp4"]
     assert all(probe(tmp_path / path).has_video for path in shown)

@@ -14,8 +14,8 @@ from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_say import write_random_speller
-from tests.unit2text.tiny import write_corpus, write_random_reader
+from tests.netflips.test_say import write_random_text_to_unit
+from tests.unit2text.tiny import write_corpus, write_random_unit_to_text
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
 """Their commands run in test_data_pages.py."""
@@ -31,7 +31,7 @@ FORMS = (
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
     Form(r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path", "random models never stop", more=SEARCH),
-    Form(r"netflips avatar ", "a recogniser's folder, and a speller, which a bundle may lack", check=check_help),
+    Form(r"netflips avatar ", "a recognizer's folder, and a text-to-unit model, which a bundle may lack", check=check_help),
     Form(
         r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"
     ),
@@ -72,11 +72,11 @@ def _write_what_is_read(folder: Path) -> None:
     write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
     (folder / "consent.yaml").write_text("- {who: A. Kim, agreed_to: all of it}\n")
-    write_random_reader(folder / "reader.safetensors")
+    write_random_unit_to_text(folder / "reader.safetensors")
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
     write_translator(folder / "m2m100_418M-ct2", words, is_nllb=False)
-    write_random_speller(folder / "speller.ko.safetensors")
+    write_random_text_to_unit(folder / "text_to_unit.ko.safetensors")
     (folder / "ko").mkdir()
     for name, units, count in (("train", "units", 24), ("test", "test_units", 2)):
         for made, wanted in zip(write_corpus(folder, count, language="ko"), (name, units), strict=True):

@@ -62,7 +62,7 @@ def test_a_raw_video_is_dubbed_from_another_folder(dubbed: Path) -> None:
     before, after = (next(iter(PictureSource(path))).rgb.astype(int) for path in (CLIP, dubbed / "dubbed.mp4"))
     changed = np.abs(before - after).mean(axis=2) > 30
     rows, columns = np.nonzero(changed)
-    x1, y1, x2, y2 = content.told[0].seen.tracks[0].mean_box
+    x1, y1, x2, y2 = content.processed[0].seen.tracks[0].mean_box
     assert changed[int(y1) + 10 : int(y2) - 10, int(x1) + 10 : int(x2) - 10].mean() > 0.5
     assert (rows.min() > y1 - 15, rows.max() < y2 + 15, columns.min() > x1 - 15, columns.max() < x2 + 15) == (True,) * 4
 
@@ -88,7 +88,7 @@ def test_the_stages_one_by_one_give_the_same_units(
     assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(PictureSource(CLIP))
     seconds = probe(tmp_path / "ko.wav").duration_s
     assert abs(probe(tmp_path / "ko.mp4").duration_s - seconds) <= 0.04
-    (told,) = script_from(json.loads((dubbed / "report.json").read_text())).told
+    (told,) = script_from(json.loads((dubbed / "report.json").read_text())).processed
     assert round(told.fit.spoken_s * 50) == round(seconds * 50)
 
 

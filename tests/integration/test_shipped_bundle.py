@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import netflips
+from av2unit.modality_selection import AUDIO, SelectedUnits
 from av2unit.sources import lips_of_video
-from av2unit.trust import AUDIO, TrustedUnits
 from avcore.checkpoints.bundle import Bundle, read_bundle
 from avcore.checkpoints.stages import Running
 from avcore.media import read_speech, write_speech
@@ -22,13 +22,13 @@ from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import Reference, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.spell import natural_units
+from netflips.dubbing.target_units import natural_units
 from netflips.loaded import Loaded
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models
 from netflips.options import transcribe
-from netflips.stages import SHIPPED, load_speller
-from netflips.understanding import Understanding, judge_utterance, told_otherwise
+from netflips.quality_estimation import QualityEstimate, compare_given_text, estimate_utterance
+from netflips.stages import SHIPPED, load_text_to_unit
 from tests.netflips.dubbing.made import write_times
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
@@ -65,11 +65,11 @@ def test_its_files_are_those_that_it_names() -> None:
 def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, korean: str) -> None:
     """Of the clip's sentence its own translation is right, and that of another sentence is told."""
     extraction = models.extractor.extract_scored(speech)
-    heard = TrustedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
+    heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
     references = read_references(SHIPPED / "references.jsonl")
     for is_right in (True, False):
         said = next(one for one in references if (one.text == korean) == is_right)
-        judged, notes = judge_utterance(models, heard, said.units, 0.0)
+        judged, notes = estimate_utterance(models, heard, said.units, 0.0)
         assert [one.code for one in notes] == ([] if is_right else ["says_other"])
         assert (judged.words == "sure") == is_right
         assert judged.voice is not None
@@ -80,7 +80,7 @@ def test_its_confidence_was_fitted_and_its_own_clip_is_sure(models: Models, tmp_
     assert known is not None
     assert min(one.recordings for one in (known.translation, known.reading, known.recognition)) > 50
     draft = dub(CLIP, tmp_path / "x.mp4", models, DubOptions(draft=tmp_path / "x.json"))
-    assert (draft.understood.words, draft.understood.causes) == ("sure", ())
+    assert (draft.quality.words, draft.quality.causes) == ("sure", ())
     units = Loaded(models).units(CLIP)
     assert units.language == "en"
 
@@ -89,17 +89,17 @@ def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_el
     models: Models, speech: np.ndarray, tmp_path: Path
 ) -> None:
     extraction = models.extractor.extract_scored(speech)
-    heard = TrustedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
-    assert told_otherwise(models, heard, "Excuse me! Where is the airport?") == Understanding()
-    other = told_otherwise(models, heard, "The bus leaves at nine.")
+    heard = SelectedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
+    assert compare_given_text(models, heard, "Excuse me! Where is the airport?") == QualityEstimate()
+    other = compare_given_text(models, heard, "The bus leaves at nine.")
     assert (other.words, other.causes) == ("not_understood", ("told",))
     given = tmp_path / "x.srt"
     given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")
     asked = DubOptions(script_in=given, draft=tmp_path / "x.json", modalities="audio")
     draft = dub(CLIP, tmp_path / "x.mp4", models, asked)
     assert "shown_only" in [one.code for one in draft.notes]
-    assert draft.understood.words == "not_understood"
-    assert "told" in draft.understood.causes
+    assert draft.quality.words == "not_understood"
+    assert "told" in draft.quality.causes
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
@@ -128,9 +128,12 @@ def test_what_it_says_is_heard_again_and_half_of_the_units_do_not_do_as_well(
 @pytest.mark.parametrize("pause_s", [0.0, 0.28])
 def test_two_sentences_without_a_pause_are_both_read(pause_s: float, models: Models, speech: np.ndarray, tmp_path: Path) -> None:
     """Said by the bundle itself; the reader has learnt single sentences only."""
-    speller, voice = load_speller(SHIPPED / "speller.ko.safetensors", Running()), voice_of(speech, models.speaker_encoder)
+    text_to_unit, voice = (
+        load_text_to_unit(SHIPPED / "text_to_unit.ko.safetensors", Running()),
+        voice_of(speech, models.speaker_encoder),
+    )
     sentences = "열한 시에 기차역 앞에서 만나요.", "월요일 저녁에 볶음밥을 먹었어요."
-    units = (natural_units(one, "ko", speller, models.vocoder) for one in sentences)
+    units = (natural_units(one, "ko", text_to_unit, models.vocoder) for one in sentences)
     first, second = (_sounding(models.vocoder.synthesize(one, voice).samples) for one in units)
     write_speech(tmp_path / "two.wav", np.concatenate([first, np.zeros(seconds_to_samples(pause_s), np.float32), second]))
     out = tmp_path / "two.txt"
@@ -149,16 +152,25 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
     write_times(tmp_path / "whole.json", (0, 2.44))
     made: dict[str, dict[str, Any]] = {}
     sound: dict[str, np.ndarray] = {}
-    own_time = ["--timing", "source", "--script-in", str(tmp_path / "whole.json"), "--pace", "1", "1.1", "--hold-picture"]
-    for name, more in (("clip", []), ("recording", [*own_time, "--work-dir", str(tmp_path / "work")])):
+    source_timed_segments = [
+        "--timing",
+        "source",
+        "--script-in",
+        str(tmp_path / "whole.json"),
+        "--pace",
+        "1",
+        "1.1",
+        "--hold-picture",
+    ]
+    for name, more in (("clip", []), ("recording", [*source_timed_segments, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
         words = ["dub", str(CLIP), "-o", str(out), "--report", str(report), "--lips", "units", "--cpu", "--precision", "float32"]
         assert cli.main([*words, "-q", *more]) == 0
         script = json.loads(report.read_text())
         (made[name],), sound[name] = script["utterances"], read_speech(out)
-        assert script["understood"] == made[name]["understood"]
+        assert script["quality"] == made[name]["quality"]
     clip, recording = made["clip"], made["recording"]
-    for name in ("heard", "understood", "place"):
+    for name in ("source_units", "quality", "place"):
         assert clip[name] == recording[name]
     assert [clip["target"][name] for name in ("units", "score")] == [recording["target"][name] for name in ("units", "score")]
     assert clip["seen"]["quality"] == recording["seen"]["quality"]

@@ -109,7 +109,7 @@ def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tm
     more += ["--hard-paste"]  # of a mouth as wide and dark as that of this drawing, something might be before it
     assert dub_command.main([*given, *paths, *side_files, *more]) == 0
     report = script_from(json.loads((tmp_path / "report.json").read_text()))
-    assert report.num_said > 0
+    assert report.num_target_units > 0
     assert report.num_drawn == report.result.pictures == probe(tmp_path / "talk_ko.mp4").num_frames
     assert np.abs(read_speech(tmp_path / "talk_ko.mp4")).max() > 0.01
 

@@ -32,19 +32,19 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 def test_sound_and_lips_together_are_better_than_the_sound() -> None:
-    assert netflips.transcribe(CLIP).heard_text == TEXT
-    assert netflips.transcribe(CLIP, modalities="audio").heard_text != TEXT
+    assert netflips.transcribe(CLIP).source_text == TEXT
+    assert netflips.transcribe(CLIP, modalities="audio").source_text != TEXT
 
 
 def test_what_is_there_is_taken(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     speech = read_speech(CLIP)
-    by_sound = netflips.transcribe(CLIP, modalities="audio").heard_text
+    by_sound = netflips.transcribe(CLIP, modalities="audio").source_text
     write_speech(tmp_path / "sound.wav", speech)
-    _require_nearly(netflips.transcribe(tmp_path / "sound.wav").heard_text, by_sound)
+    _require_nearly(netflips.transcribe(tmp_path / "sound.wav").source_text, by_sound)
     blank = [np.full_like(pictures[0], 90)] * len(pictures)
-    _require_nearly(netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).heard_text, by_sound)
+    _require_nearly(netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).source_text, by_sound)
     silent = _video(tmp_path / "silent.mp4", None, pictures)
-    assert netflips.transcribe(silent).heard_text == netflips.transcribe(silent, modalities="video").heard_text != ""
+    assert netflips.transcribe(silent).source_text == netflips.transcribe(silent, modalities="video").source_text != ""
 
 
 def _require_nearly(read: str, by_sound: str) -> None:
@@ -54,10 +54,10 @@ def _require_nearly(read: str, by_sound: str) -> None:
 
 def test_lips_that_do_not_belong_to_the_sound_are_left_out(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     still = _video(tmp_path / "still.mp4", read_speech(CLIP), [pictures[0]] * len(pictures))
-    assert netflips.transcribe(still).heard_text == netflips.transcribe(still, modalities="audio").heard_text
+    assert netflips.transcribe(still).source_text == netflips.transcribe(still, modalities="audio").source_text
 
 
 def test_sound_that_goes_on_behind_the_pictures_is_not_lost(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
     speech = np.concatenate([read_speech(CLIP), np.zeros(24_000, np.float32), read_speech(CLIP)])
     longer = _video(tmp_path / "longer.mp4", speech, pictures)
-    assert netflips.transcribe(longer).heard_text.count("Excuse me") == 2
+    assert netflips.transcribe(longer).source_text.count("Excuse me") == 2

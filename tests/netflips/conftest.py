@@ -11,7 +11,7 @@ from avcore.media import VideoWriter, read_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from tests.unit2text.tiny import write_random_reader
+from tests.unit2text.tiny import write_random_unit_to_text
 
 WIDTH, HEIGHT = 160, 120
 
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 160, 120
 def no_recogniser_here() -> Iterator[None]:
     """Dubs are not checked where nothing is asked for, whether or not `make judges` was run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netflips.dubbing.ears.ear_folders", lambda job: [])
+        patch.setattr("netflips.dubbing.check_recognizer.recognizer_folders", lambda job: [])
         yield
 
 
@@ -84,5 +84,5 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text reader with random weights of both languages."""
-    return write_random_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors")
+    """A unit-to-text model with random weights of both languages."""
+    return write_random_unit_to_text(tmp_path_factory.mktemp("reader") / "reader.safetensors")

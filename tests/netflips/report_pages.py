@@ -11,17 +11,18 @@ from avcore.contracts import Word
 from avcore.media import VideoWriter
 from avcore.notes import Note
 from netflips.dubbing.options import DubOptions
+from netflips.quality_estimation import QualityEstimate
 from netflips.script.notes import CUT
 from netflips.script.types import (
     DrawnPictures,
     FaceQuality,
-    HeardUnits,
     Made,
     Media,
     ModelUsed,
     Script,
     SeenFaces,
     Slot,
+    SourceUnits,
     SpeakerOf,
     Text,
     TimeFit,
@@ -33,7 +34,6 @@ from netflips.script.types import (
     WorkKept,
     WrittenText,
 )
-from netflips.understanding import Understanding
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
@@ -106,8 +106,8 @@ def utterance(number: int, start: float, end: float, **changes: Any) -> Utteranc
     """An utterance that fits its place: its speech would be longer by itself. changes: of the utterance, or of its `TimeFit`."""
     fit = TimeFit(TimeSpan(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
     fit = replace(fit, **{name: changes.pop(name) for name in TIMES & changes.keys()})
-    heard = HeardUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
-    plain = {"heard": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnPictures(25, 25)}
+    heard = SourceUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
+    plain = {"source_units": heard, "target": TranslatedUnits(score=-1.25), "fit": fit, "drawn": DrawnPictures(25, 25)}
     return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", "seen": SeenFaces(), **plain, **changes})
 
 
@@ -134,7 +134,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     if utterances is None:
         fit = TimeFit(TimeSpan(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
         utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnPictures(made.pictures, 25))]
-        return Script("en", "ko", "to_and_fro", Media(str(source), duration_s=seconds), (), SPEAKERS, tuple(utterances), made=made)
+        return Script("en", "ko", "ping_pong", Media(str(source), duration_s=seconds), (), SPEAKERS, tuple(utterances), made=made)
     media = Media(str(source), duration_s=seconds, frame_rate=25.0, audio_rate=16000, audio_channels=1)
     return Script("en", "ko", "own", media, (2.5,), SPEAKERS, tuple(utterances), made=made)
 
@@ -173,12 +173,12 @@ def outside(script: Script, number: int, confidence: float, among: int) -> Scrip
 
 def told_recording(source: Path, output: Path) -> Script:
     """A recording of which a page has all to say: verdict, texts, doubts with what is usual, notes, pace, holds, two voices."""
-    bad, quality = Understanding("not_understood", 0.17, 0.7, ("outside",)), FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
+    bad, quality = QualityEstimate("not_understood", 0.17, 0.7, ("outside",)), FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
     script = four_utterances(source, output)
     full = utterance(
         5, 4.0, 4.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
         seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnPictures(25, 23, {"profile": 2}), cut_s=0.1, slot=Slot(1.0),
-        heard=HeardUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=TimeSpan(3.6, 4.5), understood=bad,
+        source_units=SourceUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=TimeSpan(3.6, 4.5), quality=bad,
         notes=(Note("truncated", {"units": 40}), CUT(units=5)),
     )  # fmt: skip
     held = {"spoken_s": 1.1, "overrun_s": 0.1, "held_s": 0.1, "slot": Slot(0.9, 0.1)}
@@ -186,7 +186,7 @@ def told_recording(source: Path, output: Path) -> Script:
     media = Media(str(source), duration_s=6.0, frame_rate=25.0, audio_rate=16000, audio_channels=1)
     speakers, made = (SpeakerOf("speaker 1", pitch_hz=118.0),), replace(script.result, models=USUAL, duration_s=6.0)
     utterances = (*script.utterances, full, longer)
-    script = replace(script, media=media, speakers=speakers, utterances=utterances, understood=bad, made=made)
+    script = replace(script, media=media, speakers=speakers, utterances=utterances, quality=bad, made=made)
     for number, confidence in ((1, -0.5), (2, -0.3), (5, -0.5)):
         script = outside(script, number, confidence, 6)
     return with_settings(script, DubOptions(beam=7, label="<i>label</i>"))
@@ -195,8 +195,8 @@ def told_recording(source: Path, output: Path) -> Script:
 def told_clip(source: Path, output: Path) -> Script:
     """A short clip by the demo's bundle, whose lips do not belong to its sound."""
     script = dub_report(source, output, 4.0, None, bundle="the demo bundle")
-    heard = HeardUnits(UnitList((0,)), "audio", reason="other_lips")
-    return replace(script, utterances=(replace(script.utterances[0], heard=heard),))
+    heard = SourceUnits(UnitList((0,)), "audio", reason="other_lips")
+    return replace(script, utterances=(replace(script.utterances[0], source_units=heard),))
 
 
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:

@@ -75,7 +75,7 @@ def test_functions_return_what_they_made(tmp_path: Path) -> None:
     assert netflips.speak(tmp_path / "ko.txt", str(speech), voice=CLIP, quiet=True) == speech
     assert len(made) > 0
     script = Script("en", "ko", utterances=(Utterance(1, text=Text("Hello."), fit=None),))
-    assert script.text == script.heard_text
+    assert script.text == script.source_text
 
 
 def test_editors_read_the_signatures_that_there_are() -> None:

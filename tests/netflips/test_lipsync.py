@@ -9,8 +9,8 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
-from netflips.dubbing import pieces, watch
-from netflips.dubbing.pieces import Studio
+from netflips.dubbing import segments, track_faces
+from netflips.dubbing.segments import SegmentEncoder
 from netflips.dubbing.speech import quiet_moments
 from netflips.evaluate.command import main as evaluate
 from netflips.options import lipsync
@@ -74,8 +74,8 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     assert main(arguments(talk, voice, out, parity_dir, "--lips", mouth, *reports, *files)) == 0
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
     assert script_from(json.loads(json.dumps(script_json(script)))) == script
-    (one,) = script.told
-    assert (script.schedule, script.result.lips, script.result.pictures) == ("to_and_fro", mouth, 2 * RATE)
+    (one,) = script.processed
+    assert (script.schedule, script.result.lips, script.result.pictures) == ("ping_pong", mouth, 2 * RATE)
     assert isinstance(one.target, SpokenSound)
     assert (one.target.file, one.target.keep_sound) == (str(voice), True)
     assert one.fit.output == TimeSpan(0, 2)
@@ -138,7 +138,7 @@ def test_an_operator_labels_signs_and_asks_for_consent(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     consent, out, plain = tmp_path / "consent.yaml", tmp_path / "out.mp4", tmp_path / "plain.mp4"
     consent.write_text("- {who: A. Kim, agreed_to: lips that fit a Korean actor}\n")
-    argv = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--operator", "Studio")
+    argv = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--operator", "SegmentEncoder")
     assert main(argv) == 2
     assert not out.exists()
     assert main([*argv, "--consent", str(consent)]) == 0
@@ -147,7 +147,7 @@ def test_an_operator_labels_signs_and_asks_for_consent(
     assert found.state == "valid"
     assert [one["action"] for one in found.actions] == ["c2pa.opened", "c2pa.edited"]
     assert found.actions[1]["description"] == LIPS.done
-    assert (found.made["operator"], found.made["notice"]) == ("Studio", LIPS.notice)
+    assert (found.made["operator"], found.made["notice"]) == ("SegmentEncoder", LIPS.notice)
     assert [one["who"] for one in found.made["consent"]] == ["A. Kim"]
     assert "languages" not in found.made
     assert probe(out).comment.endswith(f"{LIPS.notice} Studio")
@@ -169,13 +169,13 @@ def test_a_stopped_run_goes_on_where_it_was(
     talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces of a second: what was drawn is not drawn again, and the result is the one of an unbroken run."""
-    monkeypatch.setattr(pieces, "LONGEST_S", 1)
-    monkeypatch.setattr(pieces, "SHORTEST_S", 0.5)
-    found = [Path(pieces.__file__)]  # counts what is drawn and looked for
-    write, look = Studio._write, watch._look
-    monkeypatch.setattr(watch, "_look", lambda *given: found.append(Path("faces")) or look(*given))
+    monkeypatch.setattr(segments, "LONGEST_S", 1)
+    monkeypatch.setattr(segments, "SHORTEST_S", 0.5)
+    found = [Path(segments.__file__)]  # counts what is drawn and looked for
+    write, look = SegmentEncoder._write, track_faces._look
+    monkeypatch.setattr(track_faces, "_look", lambda *given: found.append(Path("faces")) or look(*given))
 
-    def stops_at(most: int, studio: Studio, path: Path, *given: object) -> object:
+    def stops_at(most: int, studio: SegmentEncoder, path: Path, *given: object) -> object:
         if len([path for path in found if path.suffix == ".mp4"]) == most:
             raise KeyboardInterrupt
         found.append(path)
@@ -183,11 +183,11 @@ def test_a_stopped_run_goes_on_where_it_was(
 
     out, whole = tmp_path / "out.mp4", tmp_path / "whole.mp4"
     words = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--work-dir", str(tmp_path / "work"))
-    monkeypatch.setattr(Studio, "_write", lambda *given: stops_at(1, *given))
+    monkeypatch.setattr(SegmentEncoder, "_write", lambda *given: stops_at(1, *given))
     assert main(words) == 130
     assert not out.exists()
     assert len(list((tmp_path / "work" / "pictures").glob("*.mp4"))) == 1
-    monkeypatch.setattr(Studio, "_write", lambda *given: stops_at(-1, *given))
+    monkeypatch.setattr(SegmentEncoder, "_write", lambda *given: stops_at(-1, *given))
     assert main(words) == 0
     drawn = [path for path in found if path.suffix == ".mp4"]
     assert len(drawn) == len(set(drawn)) >= 2
@@ -202,7 +202,7 @@ def test_a_stopped_run_goes_on_where_it_was(
 
 def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     heard = detect_activity([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
-    borders = [border / 25 for border in pieces.quiet_borders(heard, 25 * 38, Fraction(25))]
+    borders = [border / 25 for border in segments.quiet_borders(heard, 25 * 38, Fraction(25))]
     assert borders[0] == 0
     assert len(borders) == 3
     assert 14.4 < borders[1] < 15.6

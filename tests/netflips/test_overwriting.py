@@ -159,7 +159,7 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("units a.mp4 -o {bundle}", "overwrite a file of the bundle"),
         ("translate units/en/a.txt --out-dir units/en", "an output would overwrite an input"),
         ("transcribe a.mp4 v.mp4 --out t.json --format json", "--out is for one file"),
-        ("transcribe t.mp4 --out-dir . --format json --unit2text-path t.safetensors", "overwrite the text reader"),
+        ("transcribe t.mp4 --out-dir . --format json --unit2text-path t.safetensors", "overwrite the unit-to-text model"),
         ("lip2speech a.mp4 --out x.npz --save-mel x.npz", "are one file"),
         ("convert t.safetensors -o t.safetensors", "overwrite the checkpoint"),
         (

@@ -78,8 +78,8 @@ def test_a_label_is_readable_and_inside_the_picture(height: int, width: int) -> 
 
 def test_options_are_checked_and_languages_normalised() -> None:
     options = DubOptions(source="ENG", to="[ko]")
-    assert (options.source, options.to, options.hears, options.sees) == ("en", "ko", True, True)
-    assert not DubOptions(modalities="audio").sees
+    assert (options.source, options.to, options.uses_audio, options.uses_video) == ("en", "ko", True, True)
+    assert not DubOptions(modalities="audio").uses_video
     for wrong in ({"modalities": "smell"}, {"beam": 0}, {"max_target_units": -1}):
         with pytest.raises(UsageError):
             DubOptions(**wrong)  # type: ignore[arg-type]

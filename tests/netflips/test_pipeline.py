@@ -48,10 +48,10 @@ def test_a_clip_is_dubbed_in_each_mode(clip: Path, models: Models, options: DubO
     report = dub(clip, out, models, asked, progress=lambda stage, done, _: seen.update({stage: done}))
     info = probe(out)
     assert (info.width, info.height, info.frame_rate, info.audio_rate, info.audio_channels) == (160, 120, 25, 16000, 1)
-    num_steps = round(report.told[0].fit.spoken_s * 50)
+    num_steps = round(report.processed[0].fit.spoken_s * 50)
     assert info.num_frames == report.result.pictures == max(1, num_steps // 2)
     assert abs(len(read_speech(out)) - num_steps * 320) <= 640
-    assert report.told[0].heard.modalities == modalities
+    assert report.processed[0].source_units.modalities == modalities
     assert seen["pictures"] == report.result.pictures
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     assert info.comment == f"synthetic: NetfLips {__version__}, en->ko, models {' '.join(models.fingerprints.values())}"
@@ -59,7 +59,7 @@ def test_a_clip_is_dubbed_in_each_mode(clip: Path, models: Models, options: DubO
     steps = {"read", "faces", "voice", "av2unit", "unit2unit", "speech", "pictures", "write"}
     assert {step.name for step in content.result.timings} == steps
     assert all(step.seconds > 0 for step in content.result.timings)
-    assert content.num_heard > 0
+    assert content.num_source_units > 0
     assert {one.part: one.fingerprint for one in content.result.models if one.fingerprint} == models.fingerprints
     assert "x real time" in summary_of(report)
 
@@ -70,7 +70,7 @@ def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
 ) -> None:
     if timing == "source":
         options = replace(options, timing=timing, script_in=write_times(tmp_path / "times.json", (0.1, 1.9)))
-    models = load_models(paths, "en", "ko", RunOptions(device="cpu", puts_away=True))
+    models = load_models(paths, "en", "ko", RunOptions(device="cpu", unloads=True))
     gone = [weakref.ref(models.extractor.model), weakref.ref(models.translator.model)]
     kept: list[bool] = []
     draw = LipRenderer.draw
@@ -85,7 +85,7 @@ def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
     assert kept
     assert not any(kept)
     second = dub(clip, tmp_path / "second.mp4", models, options)  # as good as new
-    assert second.told == first.told
+    assert second.processed == first.processed
 
 
 def test_only_the_face_box_changes(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_long_translation_that_stops_at_the_limit_says_so(
     clip: Path, models: Models, options: DubOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     report = dub(clip, tmp_path / "x.mp4", models, replace(options, max_target_units=3))
-    assert report.told[0].note("truncated") is not None
+    assert report.processed[0].note("truncated") is not None
     assert any("translation stopped at" in text for text in report.warnings)
     assert any("translation stopped at" in record.message for record in caplog.records)
 
@@ -192,7 +192,7 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
 @pytest.mark.parametrize("timing", ["free", "source"])
 def test_boxes_of_a_side_file_are_followed(clip: Path, models: Models, options: DubOptions, tmp_path: Path, timing: str) -> None:
     options = replace(options, script_in=write_times(tmp_path / "times.json", (0, 2))) if timing == "source" else options
-    seen = dub(clip, tmp_path / "x.mp4", models, options).told[0]
+    seen = dub(clip, tmp_path / "x.mp4", models, options).processed[0]
     given = read_boxes_for(PictureSource(clip), options.in_bbox_path)
     assert seen.seen.quality.share_of_pictures == pytest.approx(sum(box is not None for box in given) / len(given))
     assert set(seen.drawn.left) <= {"no_face", "moment", "margin", "silent"}

@@ -48,7 +48,7 @@ def test_a_dub_has_the_pitch_of_its_voice(clip: Path, pitched: Models, options: 
     for hz in (100.0, 200.0):
         out = tmp_path / f"{hz:.0f}.mp4"
         report = dub(clip, out, pitched, replace(options, voice=stored(tmp_path, hz, pitched)))
-        said = report.speaker(report.told[0].speaker).pitch_hz
+        said = report.speaker(report.processed[0].speaker).pitch_hz
         assert said == pytest.approx(hz)
         pitch = measure_pitch(read_speech(out))
         found.append(pitch.hz)

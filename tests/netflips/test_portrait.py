@@ -13,7 +13,7 @@ from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.timeline import frames_covering, samples_to_seconds
-from netflips.dubbing import pieces
+from netflips.dubbing import segments
 from netflips.options import portrait
 from netflips.portraits.head import HeadMove, StillHead, layers_of, movements
 from netflips.portraits.still import find_face, read_still, sized
@@ -23,7 +23,7 @@ from netflips.script.files import script_from
 from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
 
 main = portrait.main
@@ -70,7 +70,7 @@ def test_a_portrait_says_that_it_was_made(folder: Path, tmp_path: Path, parity_d
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     consent, out = tmp_path / "consent.yaml", tmp_path / "out.mkv"
     consent.write_text("- {who: A. Kim, agreed_to: her portrait talks}\n")
-    assert main(arguments(folder, "face.png", out, parity_dir, "--operator", "Studio", "--consent", str(consent))) == 0
+    assert main(arguments(folder, "face.png", out, parity_dir, "--operator", "SegmentEncoder", "--consent", str(consent))) == 0
     found = read_provenance(out)  # beside it, in out.c2pa
     assert (found.state, found.actions[1]["description"], found.made["notice"]) == ("valid", VIDEO.done, VIDEO.notice)
     assert VIDEO.notice in probe(out).comment
@@ -83,7 +83,7 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
     assert (script.schedule, script.result.pictures, script.result.height) == ("still", 43, 360)
     assert script.notes == ()
-    target = script.told[0].target
+    target = script.processed[0].target
     assert isinstance(target, SpokenSound)
     assert (target.file, target.keep_sound) == (str(folder / "voice.wav"), True)
     page = (tmp_path / "out.html").read_text()
@@ -104,11 +104,11 @@ def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces of half a second: the file is that of an unbroken run, and the pictures are those drawn all at once."""
-    monkeypatch.setattr(pieces, "LONGEST_S", 0.5)
-    monkeypatch.setattr(pieces, "SHORTEST_S", 0.3)
-    write, drawn = pieces.Studio._write, list[Path]()
+    monkeypatch.setattr(segments, "LONGEST_S", 0.5)
+    monkeypatch.setattr(segments, "SHORTEST_S", 0.3)
+    write, drawn = segments.SegmentEncoder._write, list[Path]()
 
-    def stops_at(most: int, studio: pieces.Studio, path: Path, *given: object) -> object:
+    def stops_at(most: int, studio: segments.SegmentEncoder, path: Path, *given: object) -> object:
         if len(drawn) == most:
             raise KeyboardInterrupt
         drawn.append(path)
@@ -117,10 +117,10 @@ def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     def words(name: str, *more: str) -> list[str]:
         return arguments(folder, "face.png", tmp_path / name, parity_dir, "--lips", "units", "--motion", "1", *more)
 
-    monkeypatch.setattr(pieces.Studio, "_write", lambda *given: stops_at(1, *given))
+    monkeypatch.setattr(segments.SegmentEncoder, "_write", lambda *given: stops_at(1, *given))
     assert main(words("out.mp4", "--work-dir", str(tmp_path / "work"))) == 130
     assert not (tmp_path / "out.mp4").exists()
-    monkeypatch.setattr(pieces.Studio, "_write", lambda *given: stops_at(-1, *given))
+    monkeypatch.setattr(segments.SegmentEncoder, "_write", lambda *given: stops_at(-1, *given))
     assert main(words("out.mp4", "--work-dir", str(tmp_path / "work"))) == 0
     assert len(drawn) == len(set(drawn)) >= 2
     put, seen = VideoWriter.write_picture, list[bytes]()
@@ -149,9 +149,9 @@ def test_a_portrait_rests_before_its_speech_and_behind_it_and_in_silence(folder:
 
 @pytest.mark.parametrize("kind", ["--text", "--units"])
 def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir: Path, kind: str) -> None:
-    out, speller = tmp_path / "out.mp4", write_random_speller(tmp_path / "speller.safetensors")
+    out, text_to_unit = tmp_path / "out.mp4", write_random_text_to_unit(tmp_path / "text_to_unit.safetensors")
     (tmp_path / "units.txt").write_text(" ".join(map(str, range(6))) + "\n")
-    given = ["네.", "--text2unit-path", str(speller)] if kind == "--text" else [str(tmp_path / "units.txt")]
+    given = ["네.", "--text2unit-path", str(text_to_unit)] if kind == "--text" else [str(tmp_path / "units.txt")]
     words = [word for word in arguments(folder, "face.png", out, parity_dir) if word not in ("--speech", str(folder / "voice.wav"))]
     lengths = []
     for rate in ("2", "1"):

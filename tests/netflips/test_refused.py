@@ -20,7 +20,7 @@ from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_portrait import write_portraits
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
 
 TWO_MODELS = "--av2unit-path {av2unit} --unit2av-path {unit2av} --cpu"
@@ -29,14 +29,15 @@ LINES = {
     "": "",
     "dub": f"dub {{clip}} -o x.mp4 --from en --to ko --modalities audio {MODELS}",
     "bundle": "dub {clip} -o x.mp4",
-    "cascade": "dub {clip} -o x.mp4 --to ko --cascade --recognizer {whisper} --text-translator {nllb} --text2unit-path {speller} "
+    "cascade": "dub {clip} -o x.mp4 --to ko --cascade --recognizer {whisper} --text-translator {nllb} "
+    "--text2unit-path {text_to_unit} "
     "--unit2av-path {unit2av} --cpu",
-    "say": "say -o x.wav --text2unit-path {speller} --unit2av-path {unit2av} --voice {voice} --cpu",
+    "say": "say -o x.wav --text2unit-path {text_to_unit} --unit2av-path {unit2av} --voice {voice} --cpu",
     "transcribe": "transcribe --unit2text-path {reader} --av2unit-path {av2unit} --cpu",
     "lip2speech": f"lip2speech -o x.wav {TWO_MODELS}",
     "lipsync": f"lipsync --speech {{tone}} -o x.mp4 {TWO_MODELS}",
     "portrait": f"portrait -o x.mp4 --mouth-table {{mouth}} {TWO_MODELS}",
-    "avatar": f"avatar {{face}} --listen {{sound}} -o x.mp4 --report x.json --text2unit-path {{speller}} --voice {{voice}} "
+    "avatar": f"avatar {{face}} --listen {{sound}} -o x.mp4 --report x.json --text2unit-path {{text_to_unit}} --voice {{voice}} "
     f"--mouth-table {{mouth}} {TWO_MODELS}",
     "evaluate": "evaluate dubs {cases} --out-dir out --cpu",
     "pairs": "prepare pairs --manifest {cases} --target ko --out-dir new",
@@ -89,9 +90,9 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--work-dir {broken}", "--work-dir"),
     ("dub", "--subtitles both --unit2text-path {reader}", "--subtitles cannot be used"),
     ("dub", "--subtitles target --unit2text-path {lip_reader}", "reads no units of a dub"),
-    ("dub", "--subtitles target --unit2text-path {utut}", "this is no text reader checkpoint"),
+    ("dub", "--subtitles target --unit2text-path {utut}", "this is no unit-to-text model checkpoint"),
     ("dub", "--unit2text-path {lip_reader}", "reads no units of a dub"),
-    ("dub", "--subtitles target", "subtitles need a text reader"),
+    ("dub", "--subtitles target", "subtitles need a unit-to-text model"),
     ("dub", "--embed-subtitles --unit2text-path {reader}", "--embed-subtitles belongs to --subtitles"),
     ("dub", "--subtitle-font {clip} --unit2text-path {reader}", "--subtitle-font belongs to --burn-subtitles"),
     ("dub", "--speak-with 'no-such-program {{text}} {{out}}'", "the program of --speak-with is not there"),
@@ -144,8 +145,8 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("say", "--text-path nowhere.txt", "is not there"),
     ("say", "--text-path {voice}", "expected UTF-8"),
     ("", "say 안녕 -o x.wav --text2unit-path {foreign_units} --voice {voice} --cpu", "units of another quantizer"),
-    ("say", "안녕 --text2unit-path {unit2av}", "this is no speller checkpoint"),
-    ("say", "안녕 --text2unit-path {lip_reader}", "this is no speller checkpoint"),
+    ("say", "안녕 --text2unit-path {unit2av}", "this is no text-to-unit model checkpoint"),
+    ("say", "안녕 --text2unit-path {lip_reader}", "this is no text-to-unit model checkpoint"),
     ("say", "안녕 --text2unit-path {japanese}", "has no language 'ko'"),
     ("say", "안녕 --text2unit-path {empty}", "found a folder"),
     ("say", "안녕 --text2unit-path {nothing}", "empty"),
@@ -160,9 +161,9 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("transcribe", "{silent} -o x.srt", "no speech was found in it"),
     ("transcribe", "none.wav -o x.srt", "is not there"),
     ("transcribe", "{broken} -o x.srt", "cannot be"),
-    ("transcribe", "{sound} -o x.srt --unit2text-path {av2unit}", "this is no text reader checkpoint"),
+    ("transcribe", "{sound} -o x.srt --unit2text-path {av2unit}", "this is no unit-to-text model checkpoint"),
     ("transcribe", "{sound} -o x.srt --unit2text-path {pretrained}", "knows the units of its pre-training only"),
-    ("transcribe", "{sound} -o x.srt --unit2text-path {empty}", "the text reader"),
+    ("transcribe", "{sound} -o x.srt --unit2text-path {empty}", "the unit-to-text model"),
     ("transcribe", "{sound} -o x.srt --av2unit-path {pretrained}", "this is no unit encoder checkpoint"),
     ("transcribe", "{sound} -o x.srt --beam 0", "beam"),
     ("lip2speech", "{moves} --from xx", "xx"),
@@ -192,7 +193,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("portrait", "{face} --speech {tone} --motion 2", "--motion must be"),
     ("portrait", "{face} --speech {tone} --text 안녕", "found --speech and --text"),
     ("portrait", "{face} --text '좋아요 ש'", "HEBREW LETTER SHIN"),
-    ("portrait", "{face} --text 안녕 --text2unit-path none.safetensors", "the speller is not there"),
+    ("portrait", "{face} --text 안녕 --text2unit-path none.safetensors", "the text-to-unit model is not there"),
     ("portrait", "{face} --units none.txt", "the unit file is not there"),
     ("portrait", "{face} --text 안녕 --speed 9", "--speed is out of range"),
     ("portrait", "{face} --units {face} -o {face}", "would overwrite the portrait"),
@@ -236,7 +237,7 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("", "extract nowhere --out-dir out --cpu", "no such input"),
     ("convert", "-o x.pt", "must end in .safetensors"),
     ("convert", "--kind renderer", "this is no renderer checkpoint"),
-    ("", "convert {speller} --to transformers -o x", "--to hub writes a folder of any model"),
+    ("", "convert {text_to_unit} --to transformers -o x", "--to hub writes a folder of any model"),
     ("convert", "--to hub -o x.tar", "--to hub writes a folder"),
     ("convert", "--to hub -o {nllb}", "another model lies there"),
     ("convert", "--add-vocoder ko", "takes LANGUAGE=PATH"),
@@ -305,9 +306,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
         "pretrained": parity_dir / "unit2text" / "unit_pretrained.pt", "voice": at / "voice.npy", "mouth": at / "mouth.npz",
         "sound": at / "talk.wav", "half_second": at / "half.wav", "empty": at / "empty", "nothing": at / "nothing.safetensors",
         "units": at / "units.txt", "cases": at / "cases.jsonl", "text": at / "text.mp4", "cut_short": at / "cut.mp4",
-        "speller": write_random_speller(at / "speller.safetensors"),
-        "japanese": write_random_speller(at / "japanese.safetensors", languages=("ja",)),
-        "foreign_units": write_random_speller(at / "foreign.safetensors", vocabulary="sha256:another"),
+        "text_to_unit": write_random_text_to_unit(at / "text_to_unit.safetensors"),
+        "japanese": write_random_text_to_unit(at / "japanese.safetensors", languages=("ja",)),
+        "foreign_units": write_random_text_to_unit(at / "foreign.safetensors", vocabulary="sha256:another"),
         "whisper": write_whisper(at / "small.en", "the bus stops"), "nllb": write_translator(at / "nllb", {"bus": "버스"}),
     }  # fmt: skip
 

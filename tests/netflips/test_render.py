@@ -9,7 +9,7 @@ from avcore.media import probe, read_pictures, read_speech
 from avcore.timeline import frames_to_seconds
 from netflips.cli import main
 from netflips.script.files import script_from
-from netflips.script.types import DrawnPictures, UnitsGiven
+from netflips.script.types import DrawnPictures, GivenUnits
 from tests.avcore.media_samples import Film
 from tests.unit2av.test_inference_unit2av import BOX, arguments, make_clip, write_rows
 
@@ -24,13 +24,13 @@ def test_a_report_tells_the_units_and_the_pictures(tmp_path: Path, parity_dir: P
     more = ("--no-durations", "--lips", "units", "--report", str(told), "--report", str(page))
     assert main(["render", *arguments(tmp_path, parity_dir, *more)]) == 0
     script = script_from(json.loads(told.read_text()))
-    (one,) = script.told
-    assert isinstance(one.target, UnitsGiven)
+    (one,) = script.processed
+    assert isinstance(one.target, GivenUnits)
     assert (one.target.units.ids, one.target.units.durations, one.target.by) == ((5, 17), (60, 40), "file")
     # The pictures 0 to 19, 18 to 1 and 0 to 11 are shown; the first ten have a face.
     assert (one.fit.units, one.fit.output.end_s, one.drawn) == (2, 2.0, DrawnPictures(50, 29, {"no_face": 21}))
     made, written = script.result, probe(tmp_path / "out" / "dubbed.mp4")
-    assert (script.schedule, script.target, made.lips, made.pictures) == ("to_and_fro", "ko", "units", written.num_frames)
+    assert (script.schedule, script.target, made.lips, made.pictures) == ("ping_pong", "ko", "units", written.num_frames)
     assert (made.output, made.width, made.height) == (str(tmp_path / "out" / "dubbed.mp4"), written.width, written.height)
     assert [model.part for model in made.models] == ["unit2av"]
     assert "50 pictures, 25 a second" in page.read_text()
@@ -45,7 +45,7 @@ def test_pictures_that_begin_after_the_sound_are_drawn(tmp_path: Path, parity_di
     told = tmp_path / "told.json"
     argv = arguments(tmp_path, parity_dir, "--no-durations", "--lips", "units", "--report", str(told), boxes=False)
     assert main(["render", *argv]) == 0
-    (one,) = script_from(json.loads(told.read_text())).told
+    (one,) = script_from(json.loads(told.read_text())).processed
     assert one.drawn == DrawnPictures(10, 10)
     assert [track.is_chosen for track in one.seen.tracks] == [True]
 

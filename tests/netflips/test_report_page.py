@@ -18,11 +18,11 @@ import pytest
 
 from avcore.media import VideoWriter, pictures_at, read_pictures
 from netflips.dubbing.options import DubOptions
+from netflips.quality_estimation import GIVEN, broken, likely
 from netflips.report import material, page, story, words
 from netflips.report.story import below_usual
 from netflips.script.files import script_from, script_json
-from netflips.script.types import Consent, FaceTrackTold, Script, SeenFaces, TimeFit, TimeSpan, Utterance
-from netflips.understanding import GIVEN, broken, likely
+from netflips.script.types import Consent, FaceTrackSummary, Script, SeenFaces, TimeFit, TimeSpan, Utterance
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,
@@ -47,15 +47,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def told(files: tuple[Path, Path]) -> page.ToldDub:
+def told(files: tuple[Path, Path]) -> page.FinishedDub:
     report = with_settings(four_utterances(*files), DubOptions(beam=7, label="<i>label</i>"))
-    return page.ToldDub(report, material.gather(report))
+    return page.FinishedDub(report, material.gather(report))
 
 
-def test_licences_signature_and_consent_are_told_as_text(told: page.ToldDub) -> None:
+def test_licences_signature_and_consent_are_told_as_text(told: page.FinishedDub) -> None:
     made = replace(told.script.result, may_be_sold="no, because of <x>.pt", signed="<script>a</script>")
     agreed = (Consent("<img src=x onerror=alert(1)>", "all\x1b[1m of it", "2999-12-31"),)
-    shown = page.report_page([page.ToldDub(replace(told.script, made=made, consent=agreed), told.material)], {})
+    shown = page.report_page([page.FinishedDub(replace(told.script, made=made, consent=agreed), told.material)], {})
     wanted = ("no, because of <x>.pt", "<script>a</script>", agreed[0].who, "all\\x1b[1m of it", "2999-12-31")
     assert [words for words in wanted if words not in Reader(shown).text] == []
     assert "<img src=x" not in shown
@@ -69,12 +69,12 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
     for video in videos:
         video.write_bytes(b"a video")
     told, bad = told_clip(*videos), broken("loop")
-    one = replace(told, understood=bad, utterances=(replace(told.utterances[0], understood=bad),))
+    one = replace(told, quality=bad, utterances=(replace(told.utterances[0], quality=bad),))
     told = told_recording(*videos)
-    two = replace(told, understood=bad, utterances=tuple(replace(utterance, understood=bad) for utterance in told.utterances))
+    two = replace(told, quality=bad, utterances=tuple(replace(utterance, quality=bad) for utterance in told.utterances))
     times = []
     for script in (one, two):
-        found = Outline(page.report_page([page.ToldDub(script, material.Material())], {}, tmp_path)).text
+        found = Outline(page.report_page([page.FinishedDub(script, material.Material())], {}, tmp_path)).text
         times.append(found.lower().count(bad.text()))
     assert times[0] == 1
     assert times[1] > len(two.utterances)
@@ -83,7 +83,7 @@ def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
 def test_a_sentence_has_its_verdict_where_it_is_below_the_usual() -> None:
     usual = [likely(share, "unheard") for share in (0.79, 0.81, 0.85, 0.78, 0.8)]
     rows = [*usual, likely(0.6, "unheard"), likely(0.95), broken("meaning"), GIVEN, likely(0.8, "unsayable")]
-    said = tuple(Utterance(number, understood=found, fit=TimeFit(TimeSpan(0, 1))) for number, found in enumerate(rows, 1))
+    said = tuple(Utterance(number, quality=found, fit=TimeFit(TimeSpan(0, 1))) for number, found in enumerate(rows, 1))
     assert below_usual(Script("en", "ko", utterances=said)) == {6, 8, 10}
     assert below_usual(Script("en", "ko", utterances=said[:5])) == set()
     assert below_usual(Script()) == set()
@@ -95,7 +95,7 @@ def test_the_page_says_what_it_said(name: str, script: Callable[..., Script], tm
     videos = tmp_path / 'a <b> & "c".mp4', tmp_path / "out.mp4"
     for video in videos:
         video.write_bytes(b"a video")
-    found = Outline(page.report_page([page.ToldDub(script(*videos), material.Material())], {}, tmp_path)).text
+    found = Outline(page.report_page([page.FinishedDub(script(*videos), material.Material())], {}, tmp_path)).text
     found = found.replace(str(tmp_path), "")
     known = PAGES / f"{name}.txt"
     if not known.is_file():
@@ -104,7 +104,7 @@ def test_the_page_says_what_it_said(name: str, script: Callable[..., Script], tm
     assert found == known.read_text(encoding="utf-8")
 
 
-def test_every_utterance_has_a_row_and_a_card_and_several_dubs_anchors_of_their_own(told: page.ToldDub) -> None:
+def test_every_utterance_has_a_row_and_a_card_and_several_dubs_anchors_of_their_own(told: page.FinishedDub) -> None:
     reader = Reader(page.report_page([told], {}))
     assert [value for value in reader.values("id") if value.startswith("u")] == ["u1", "u2", "u3", "u4"]
     assert {f"#u{number}" for number in (1, 2, 3, 4)} <= set(reader.values("href"))
@@ -130,10 +130,10 @@ def _hostile(value: Any) -> Any:
     return [_hostile(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def test_no_text_of_a_report_becomes_markup(told: page.ToldDub, tmp_path: Path) -> None:
+def test_no_text_of_a_report_becomes_markup(told: page.FinishedDub, tmp_path: Path) -> None:
     report = script_from(_hostile(json.loads(json.dumps(script_json(told.script)))))
     gathered = replace(told.material, missing=(_HOSTILE,))
-    written = page.report_page([page.ToldDub(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, tmp_path)
+    written = page.report_page([page.FinishedDub(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, tmp_path)
     reader, plain = Reader(written), Reader(page.report_page([told] * 2, {"a": "b"}, tmp_path))
     names, usual = ({name for name, _ in one.elements} for one in (reader, plain))
     assert names <= usual
@@ -146,7 +146,7 @@ def test_no_text_of_a_report_becomes_markup(told: page.ToldDub, tmp_path: Path) 
     assert not any(value.lower().startswith("javascript:") for name in ("src", "href") for value in reader.values(name))
 
 
-def test_it_needs_nothing_but_the_videos(told: page.ToldDub, files: tuple[Path, Path]) -> None:
+def test_it_needs_nothing_but_the_videos(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
     written = page.report_page([told], {}, files[0].parent)
     reader = Reader(written)
     assert not re.search(r"https?://|@import|url\(", written)
@@ -164,7 +164,7 @@ def _brightness(uri: str) -> float:
     return float(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).mean())
 
 
-def test_stills_show_the_same_picture_before_and_after(told: page.ToldDub) -> None:
+def test_stills_show_the_same_picture_before_and_after(told: page.FinishedDub) -> None:
     assert {number: len(pairs) for number, pairs in told.material.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
     for pairs in told.material.pairs.values():
         for pair in pairs:
@@ -172,7 +172,7 @@ def test_stills_show_the_same_picture_before_and_after(told: page.ToldDub) -> No
             assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
 
 
-def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: page.ToldDub, files: tuple[Path, Path]) -> None:
+def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: page.FinishedDub, files: tuple[Path, Path]) -> None:
     reader = Reader(page.report_page([told], {}, files[0].parent))
     before, after = (value for name, attributes in reader.elements if name == "video" for value in [attributes["poster"]])
     assert before is not None
@@ -197,13 +197,13 @@ def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
         assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
-    reader = Reader(page.report_page([page.ToldDub(report, gathered)], {}))
+    reader = Reader(page.report_page([page.FinishedDub(report, gathered)], {}))
     assert "as long as it takes" in reader.text
     assert "u1" in reader.values("id")
 
 
 def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
-    track = FaceTrackTold(0, 0, 0, 99, (100.0, 40.0, 130.0, 70.0), is_chosen=True)
+    track = FaceTrackSummary(0, 0, 0, 99, (100.0, 40.0, 130.0, 70.0), is_chosen=True)
     other = replace(track, mean_box=(0.0, 0.0, 9.0, 9.0), is_chosen=False)
     script = dub_report(*files, 4.0, [utterance(1, 0.2, 0.9, seen=SeenFaces((other, track))), utterance(2, 1.2, 1.9)])
     one, without = story.on_page(script)
@@ -242,7 +242,7 @@ def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
     utterances = [utterance(number + 1, number * length, (number + 0.9) * length) for number in range(int(600 / length))]
     report = dub_report(busy, busy, 600.0, utterances)
     gathered = material.gather(report)
-    written = page.report_page([page.ToldDub(report, gathered)], {})
+    written = page.report_page([page.FinishedDub(report, gathered)], {})
     assert len(written.encode()) < 5_000_000
     assert sum(len(pair.before) + len(pair.after) for pairs in gathered.pairs.values() for pair in pairs) <= material.IMAGE_BYTES
     assert len(gathered.pairs) >= 100
@@ -253,7 +253,7 @@ def test_a_file_that_is_gone_costs_its_part_only_and_a_failed_run_has_a_page(fil
     report = dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)])
     gathered = material.gather(report)
     assert gathered.pairs == {}
-    text = Reader(page.report_page([page.ToldDub(report, gathered)], {})).text
+    text = Reader(page.report_page([page.FinishedDub(report, gathered)], {})).text
     assert text.count("gone.mp4: the video or sound file is not there") == 1
     page.write_report_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
     text = Reader((tmp_path / "x.html").read_text(encoding="utf-8")).text

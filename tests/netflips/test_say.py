@@ -19,14 +19,14 @@ from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
-from netflips.dubbing.spell import natural_units
+from netflips.dubbing.target_units import natural_units
 from netflips.loaded import load as netflips_load
 from netflips.options import say
 from netflips.text_voice import END_S
 from tests.unit2av.voices import TINY
-from text2unit.model import ALIGNED, CTC, SpellerConfig, network_of
-from text2unit.speller import PAUSE_S, TextSpeller
-from text2unit.stage import SPELLER
+from text2unit.model import ALIGNED, CTC, TextToUnitConfig, network_of
+from text2unit.stage import TEXT2UNIT
+from text2unit.text_to_units import PAUSE_S, TextToUnits
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
 from unit2av.voice.bandwidth import BandExtender
@@ -38,18 +38,18 @@ main = say.main
 NUM_UNITS = 40
 
 
-def write_random_speller(path: Path, network: str = CTC, vocabulary: str = "", languages: tuple[str, ...] = ("ko",)) -> Path:
-    """A speller with random weights: it says something, always the same."""
+def write_random_text_to_unit(path: Path, network: str = CTC, vocabulary: str = "", languages: tuple[str, ...] = ("ko",)) -> Path:
+    """A text-to-unit model with random weights: it says something, always the same."""
     torch.manual_seed(0)
-    config = SpellerConfig(network, NUM_UNITS, width=16, kernel=3, layers=1, decoder_layers=1)
+    config = TextToUnitConfig(network, NUM_UNITS, width=16, kernel=3, layers=1, decoder_layers=1)
     tensors = network_of(config).state_dict()
     about = {"model": config.to_config(), "languages": list(languages), "vocabulary": vocabulary, "silence": 0}
-    return write_checkpoint(path, SPELLER, about, tensors)
+    return write_checkpoint(path, TEXT2UNIT, about, tensors)
 
 
 @pytest.fixture(scope="module")
-def speller(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
+def text_to_unit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_text_to_unit(tmp_path_factory.mktemp("text-to-unit") / "text2unit.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +60,15 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def models(speller: Path, voice: Path, parity_dir: Path) -> list[str]:
+def models(text_to_unit: Path, voice: Path, parity_dir: Path) -> list[str]:
     renderer = parity_dir / "unit2av_renderer.pt"
-    return ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
+    return ["--text2unit-path", str(text_to_unit), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
 
 
-def test_speech_and_units_are_written(models: list[str], speller: Path, parity_dir: Path, tmp_path: Path) -> None:
+def test_speech_and_units_are_written(models: list[str], text_to_unit: Path, parity_dir: Path, tmp_path: Path) -> None:
     wav, units = tmp_path / "x.wav", tmp_path / "x.txt"
     assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(wav), "--units-path", str(units), *models]) == 0
-    loaded = TextSpeller.from_checkpoint(speller)
+    loaded = TextToUnits.from_checkpoint(text_to_unit)
     assert read_unit_file(units).tolist() == loaded.units_of("안녕하세요. 세 시예요.").ids.tolist()
     vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
     steps = [vocoder.predict_durations(loaded.units_of(text)).num_steps for text in ("안녕하세요.", "세 시예요.")]
@@ -93,8 +93,8 @@ def test_text_from_a_file_an_argument_and_stdin(models: list[str], tmp_path: Pat
     assert found[0]
 
 
-def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["--text2unit-path", str(speller), "--cpu"]
+def test_the_shipped_voice_speaks_without_a_speaker(text_to_unit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--text2unit-path", str(text_to_unit), "--cpu"]
     assert main(["안녕", "--units-path", str(tmp_path / "x.txt"), *given]) == 0
     assert (tmp_path / "x.txt").read_text()
     assert main(["안녕하세요", "--out", str(tmp_path / "x.wav"), *given]) == 0
@@ -115,7 +115,7 @@ def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[st
     assert power[frequencies > 8200].sum() > 0.01 * power.sum()
 
 
-def test_a_voice_of_24_khz_speaks_with_all_that_it_has(speller: Path, voice: Path, tmp_path: Path) -> None:
+def test_a_voice_of_24_khz_speaks_with_all_that_it_has(text_to_unit: Path, voice: Path, tmp_path: Path) -> None:
     """Without a band extension beside it: what is above 8 kHz is its own."""
     sizes = replace(TINY, num_units=NUM_UNITS, speaker_dim=256, rate=24_000, fft=720, noise_fft=240, top_hz=11_600.0)
     torch.manual_seed(0)
@@ -124,7 +124,7 @@ def test_a_voice_of_24_khz_speaks_with_all_that_it_has(speller: Path, voice: Pat
     tensors = {f"audio.ko.{name}": tensor for name, tensor in network.state_dict().items()}
     settings = {"vocoders": {"ko": source_settings(sizes) | {"edge_unit": 0}}, "unit_offsets": {"ko": 0}}
     renderer = write_checkpoint(tmp_path / "renderer.safetensors", RENDERER, settings, tensors)
-    given = ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
+    given = ["--text2unit-path", str(text_to_unit), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
     assert netflips(["say", "안녕하세요.", "--out", str(tmp_path / "x.wav"), *given]) == 0
     samples, rate = soundfile.read(tmp_path / "x.wav")
     power, frequencies = np.square(np.abs(np.fft.rfft(samples))), np.fft.rfftfreq(len(samples), 1 / rate)
@@ -156,7 +156,7 @@ def test_voices_are_chosen_by_name(models: list[str], parity_dir: Path, tmp_path
 
 
 def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Path, tmp_path: Path) -> None:
-    aligned = write_random_speller(tmp_path / "aligned.safetensors", ALIGNED)
+    aligned = write_random_text_to_unit(tmp_path / "aligned.safetensors", ALIGNED)
     for path in (None, aligned):
         words = [*models, *(["--text2unit-path", str(path)] if path else [])]
         lengths = []
@@ -200,9 +200,9 @@ def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pyt
     assert json.loads((tmp_path / "v.json").read_text())["words"] == "not_understood"
 
 
-def test_text_in_a_slot_has_natural_durations(speller: Path, parity_dir: Path, tmp_path: Path) -> None:
+def test_text_in_a_slot_has_natural_durations(text_to_unit: Path, parity_dir: Path, tmp_path: Path) -> None:
     voice = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
-    for path in (speller, write_random_speller(tmp_path / "aligned.safetensors", ALIGNED)):
-        units = natural_units("두 번째 문장입니다.", "ko", TextSpeller.from_checkpoint(path), voice)
+    for path in (text_to_unit, write_random_text_to_unit(tmp_path / "aligned.safetensors", ALIGNED)):
+        units = natural_units("두 번째 문장입니다.", "ko", TextToUnits.from_checkpoint(path), voice)
         assert units.durations is not None
         assert units.language == "ko"

@@ -1,4 +1,4 @@
-"""Pairs from a corpus of one language, made by stand-ins for a translator, two voices and a recogniser, with planted faults."""
+"""Pairs from a corpus of one language, made by stand-ins for a translator, two voices and a recognizer, with planted faults."""
 
 import json
 import sys
@@ -53,7 +53,7 @@ _TEXTS = {
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """A manifest of English recordings, the programs, and what the recogniser hears of each length."""
+    """A manifest of English recordings, the programs, and what the recognizer hears of each length."""
     (tmp_path / "en" / "b").mkdir(parents=True)
     (tmp_path / "heard").mkdir()
     rows = []

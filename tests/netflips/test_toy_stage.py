@@ -51,7 +51,7 @@ READER = Stage(
     name="toyreader", flag="--toy-path", example="toy_reader.pt", needed=("model",), make_layout=_layout, random=_random,
 )
 SPELLER = Stage(
-    kind="toy speller", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names,
+    kind="toy text-to-unit model", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names,
     name="toyspeller", flag="--toy-speller-path", example="toy_speller.safetensors", by_language=True,
 )
 STAGE = (READER, SPELLER)
@@ -138,13 +138,14 @@ def test_it_is_converted(toy: dict[str, Stage], published: Path, parity_dir: Pat
         read_checkpoint(out, None)
 
 
-def _pack(paths: ModelPaths, published: Path, speller: Path, tmp_path: Path, *more: str) -> list[str]:
+def _pack(paths: ModelPaths, published: Path, text_to_unit: Path, tmp_path: Path, *more: str) -> list[str]:
     about = tmp_path / "about.json"
     about.write_text(json.dumps(ABOUT))
     references = write_references(tmp_path / "references.jsonl")
     return [
         "pack", "--unit-encoder", str(paths.av2unit), "--translator", str(paths.utut), "--renderer", str(paths.unit2av),
-        "--toy-reader", str(published), "--toy-speller", f"kor={speller}", "--references", str(references), "--about", str(about),
+        "--toy-reader", str(published), "--toy-speller", f"kor={text_to_unit}", "--references", str(references),
+        "--about", str(about),
         "--bundle-dir", str(tmp_path / "bundle"), "--quiet", *more,
     ]  # fmt: skip
 
@@ -152,16 +153,16 @@ def _pack(paths: ModelPaths, published: Path, speller: Path, tmp_path: Path, *mo
 def test_it_travels_in_a_bundle_and_is_loaded(
     toy: dict[str, Stage], published: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.save({"toy_state": {"toy.table": TABLE}}, tmp_path / "speller.pt")
+    torch.save({"toy_state": {"toy.table": TABLE}}, tmp_path / "text_to_unit.pt")
     with pytest.raises(SystemExit):  # an option that nobody has asked for
-        bundle_command.main([*_pack(paths, published, tmp_path / "speller.pt", tmp_path), "--toy", "x"])
-    assert bundle_command.main(_pack(paths, published, tmp_path / "speller.pt", tmp_path)) == 2  # it is no speller
-    speller = _own_speller(toy, tmp_path)
-    assert bundle_command.main(_pack(paths, published, speller, tmp_path, "--keep", "toy-reader")) == 0
+        bundle_command.main([*_pack(paths, published, tmp_path / "text_to_unit.pt", tmp_path), "--toy", "x"])
+    assert bundle_command.main(_pack(paths, published, tmp_path / "text_to_unit.pt", tmp_path)) == 2  # it is no text-to-unit model
+    text_to_unit = _own_text_to_unit(toy, tmp_path)
+    assert bundle_command.main(_pack(paths, published, text_to_unit, tmp_path, "--keep", "toy-reader")) == 0
     bundle = check_bundle(tmp_path / "bundle")
-    assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-speller.ko"]
+    assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-text-to-unit.ko"]
     assert {"toy_reader.safetensors", "toy_reader.json", "toy_speller.ko.safetensors"} <= bundle.about["files"].keys()
-    assert "and more: toy-reader, toy-speller.ko" in list(bundle_lines(bundle))
+    assert "and more: toy-reader, toy-text-to-unit.ko" in list(bundle_lines(bundle))
     assert read_checkpoint(bundle.folder / "toy_reader.safetensors", None).config["vocabulary"] == bundle.about["vocabulary"]
 
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
@@ -169,10 +170,10 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     with_it = DubModels(bundle_paths(bundle), RunOptions()).key()
     assert len(with_it) == len(DubModels(ModelPaths(*models.paths.needed.values()), RunOptions()).key()) + 2
 
-    given = argparse.Namespace(**{stage.option: None for stage in stages.STAGES} | {"toy_speller_path": speller})
+    given = argparse.Namespace(**{stage.option: None for stage in stages.STAGES} | {"toy_speller_path": text_to_unit})
     monkeypatch.setenv(VARIABLE, str(bundle.folder))
     taken = given_or_bundle(given)
-    assert (taken.utut, taken.others["toy-speller"]) == (bundle.folder / "translator.safetensors", speller)
+    assert (taken.utut, taken.others["toy-speller"]) == (bundle.folder / "translator.safetensors", text_to_unit)
     assert taken.others["toy-reader"] == bundle.folder / "toy_reader.safetensors"
 
     (bundle.folder / "toy_reader.safetensors").unlink()
@@ -183,10 +184,10 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     assert [one.part for one in check_bundle(bundle.folder).models] == ["unit-encoder", "translator", "renderer"]
 
 
-def _own_speller(toy: dict[str, Stage], tmp_path: Path) -> Path:
+def _own_text_to_unit(toy: dict[str, Stage], tmp_path: Path) -> Path:
     from avcore.checkpoints.checkpoint import write_checkpoint
 
-    return write_checkpoint(tmp_path / "speller", toy["toy-speller"], {"language": "ko"}, {"spell.table": TABLE})
+    return write_checkpoint(tmp_path / "text-to-unit", toy["toy-speller"], {"language": "ko"}, {"spell.table": TABLE})
 
 
 def _is_loaded(models: Models, toy: dict[str, Stage]) -> None:
@@ -194,7 +195,9 @@ def _is_loaded(models: Models, toy: dict[str, Stage]) -> None:
     assert torch.equal(reader.table, TABLE)
     assert models.other(toy["toy-reader"]) is reader
     assert models.other(toy["toy-speller"], "ko").fingerprint != reader.fingerprint
-    with pytest.raises(UsageError, match="there is no toy speller for this; expected --toy-speller-path, or a bundle with one"):
+    with pytest.raises(
+        UsageError, match="there is no toy text-to-unit model for this; expected --toy-speller-path, or a bundle with one"
+    ):
         models.other(toy["toy-speller"], "en")
 
 
@@ -209,7 +212,7 @@ def test_random_checkpoints_have_one_of_it(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("toy")
 def test_an_old_bundle_needs_none_of_it(tmp_path: Path) -> None:
     about = json.loads((stages.SHIPPED / "bundle.json").read_text(encoding="utf-8"))
-    kept = {name: facts for name, facts in about["files"].items() if not name.startswith(("text_reader", "speller"))}
+    kept = {name: facts for name, facts in about["files"].items() if not name.startswith(("text_reader", "text-to-unit"))}
     for name in kept:
         shutil.copy(stages.SHIPPED / name, tmp_path / name)
     (tmp_path / "bundle.json").write_text(json.dumps(about | {"files": kept}), encoding="utf-8")
@@ -229,6 +232,6 @@ def test_each_stage_says_what_it_is() -> None:
     assert [f"{stage.part} {stage.flag} {stage.option} {stage.place}" for stage in stages.STAGES] == [
         "unit-encoder --av2unit-path av2unit_path needed", "translator --utut-path utut_path needed",
         "renderer --unit2av-path unit2av_path needed", "speaker-encoder --speaker-encoder-path speaker_encoder_path no",
-        "text-reader --unit2text-path unit2text_path optional", "speller --text2unit-path text2unit_path optional",
+        "unit-to-text --unit2text-path unit2text_path optional", "text-to-unit model --text2unit-path text2unit_path optional",
     ]  # fmt: skip
     assert RENDERER.language_of("renderer.ko.safetensors") is None

@@ -70,11 +70,11 @@ def test_two_threads_dub_two_tracks_of_one_file(
         one.join()
     monkeypatch.undo()
 
-    heard = {number: script.utterances[0].heard for number, script in made.items()}
+    heard = {number: script.utterances[0].source_units for number, script in made.items()}
     assert heard["1"] != heard["2"]
     for number in "12":
         alone = dub(film, tmp_path / f"alone{number}.mp4", models, replace(QUICK, audio_track=number))
-        assert heard[number] == alone.utterances[0].heard
+        assert heard[number] == alone.utterances[0].source_units
         assert (tmp_path / f"{number}.mp4").read_bytes() == (tmp_path / f"alone{number}.mp4").read_bytes()
         assert alone.media is not None
         assert alone.media.audio_track == (None if number == "1" else 2)

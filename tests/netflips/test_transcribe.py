@@ -81,7 +81,7 @@ def test_the_verdict_is_told_and_stops_a_strict_run(tmp_path: Path, capsys: pyte
     write_speech(backwards, read_speech(CLIP)[::-1].copy())
     assert main([str(CLIP), "--out", str(out), "--strict", "--cpu"]) == 0
     assert "understood: " in capsys.readouterr().err
-    assert json.loads(out.read_text(encoding="utf-8"))["understood"]["words"] == "sure"
+    assert json.loads(out.read_text(encoding="utf-8"))["quality"]["words"] == "sure"
     out.unlink()
     verdict = tmp_path / "verdict.json"
     assert main([str(backwards), "--out", str(out), "--strict", "--cpu", "--verdict", str(verdict)]) == 3

@@ -12,9 +12,9 @@ from avcore.domain import Domain, DomainScore
 from avcore.errors import CheckpointError, NotUnderstoodError
 from netflips.bundles.confidence import Calibration, Table, confidence_of, translation_readings
 from netflips.bundles.word_pairs import WordPairs
-from netflips.understanding import (
+from netflips.quality_estimation import (
     GIVEN,
-    Understanding,
+    QualityEstimate,
     as_read,
     broken,
     is_loop,
@@ -23,10 +23,10 @@ from netflips.understanding import (
     of_hearing,
     of_recording,
     repeats_a_stretch,
+    report_quality,
     squeezed,
     stop_where_lost,
     strange_causes,
-    tell_verdict,
     translation_fault,
     worst,
 )
@@ -37,10 +37,10 @@ TABLE = Calibration((Table({"confidence": 2.0}, (0.0, 1.0, 2.0), (0.02, 0.5, 0.9
 
 def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
     assert [likely(share).words for share in (0.9, 0.89, 0.16, 0.15, 0.0)] == ["sure", "unsure", "unsure", *["not_understood"] * 2]
-    assert likely(0.95, "part") == Understanding("unsure", 0.95, causes=("part",))
-    assert broken("loop") == Understanding("not_understood", 0.0, causes=("loop",), lost=1)
-    assert worst(SURE, GIVEN, Understanding(voice=0.7)) == Understanding("sure", 0.95, 0.7)
-    assert worst(UNSURE, broken("told"), broken("cut")) == Understanding("not_understood", 0.0, causes=("cut", "told"), lost=1)
+    assert likely(0.95, "part") == QualityEstimate("unsure", 0.95, causes=("part",))
+    assert broken("loop") == QualityEstimate("not_understood", 0.0, causes=("loop",), lost=1)
+    assert worst(SURE, GIVEN, QualityEstimate(voice=0.7)) == QualityEstimate("sure", 0.95, 0.7)
+    assert worst(UNSURE, broken("told"), broken("cut")) == QualityEstimate("not_understood", 0.0, causes=("cut", "told"), lost=1)
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,29 @@ def test_words_are_sure_only_where_nothing_speaks_against_them() -> None:
         ([(SURE, 1.0), (LOST, 1.0)], "not_understood", 0.525, 1),
         ([(GIVEN, 9.0), (LOST, 1.0)], "not_understood", 0.1, 1),
         ([(GIVEN, 9.0), (SURE, 1.0)], "sure", 0.95, 0),
-        ([(GIVEN, 9.0), (Understanding(), 1.0)], "given", None, 0),
-        ([(Understanding(), 2.0), (SURE, 1.0)], "sure", 0.95, 0),
-        ([(Understanding(), 2.0)], "unknown", None, 0),
+        ([(GIVEN, 9.0), (QualityEstimate(), 1.0)], "given", None, 0),
+        ([(QualityEstimate(), 2.0), (SURE, 1.0)], "sure", 0.95, 0),
+        ([(QualityEstimate(), 2.0)], "unknown", None, 0),
         ([], "unknown", None, 0),
     ],
 )
-def test_a_recording(rows: list[tuple[Understanding, float]], words: str, share: float | None, lost: int) -> None:
+def test_a_recording(rows: list[tuple[QualityEstimate, float]], words: str, share: float | None, lost: int) -> None:
     found = of_recording(rows)
     assert (found.words, found.lost, found.of) == (words, lost, len(rows))
     assert found.share == pytest.approx(share)
 
 
 def test_nonsense_beside_right_sentences_stops_what_is_strict_and_the_voice_stops_nothing(tmp_path: Path) -> None:
-    one = of_recording([(SURE, 9.0), (LOST, 1.0), (Understanding("sure", 0.95, 0.1), 3.0)])
+    one = of_recording([(SURE, 9.0), (LOST, 1.0), (QualityEstimate("sure", 0.95, 0.1), 3.0)])
     with pytest.raises(NotUnderstoodError, match=r"too little of it is understood; found 1 of 3 not understood"):
         stop_where_lost(one)
     with pytest.raises(NotUnderstoodError):
-        tell_verdict(one, "x.mp4", is_strict=True, path=tmp_path / "verdict.json")
+        report_quality(one, "x.mp4", is_strict=True, path=tmp_path / "verdict.json")
     assert '"lost": 1' in (tmp_path / "verdict.json").read_text()
-    stop_where_lost(Understanding("sure", 0.95, voice=0.01))
-    assert of_recording([(Understanding("sure", 0.95, 0.9), 1.0), (Understanding("given", None, 0.5), 3.0)]).voice == pytest.approx(
-        0.6
-    )
+    stop_where_lost(QualityEstimate("sure", 0.95, voice=0.01))
+    assert of_recording(
+        [(QualityEstimate("sure", 0.95, 0.9), 1.0), (QualityEstimate("given", None, 0.5), 3.0)]
+    ).voice == pytest.approx(0.6)
 
 
 def heard(sure: float, language: str = "en", text: str = "the bus stops", has_loop: bool = False) -> Transcript:
@@ -98,7 +98,7 @@ def test_what_is_recognised(said: Transcript, words: str, share: float | None, c
     found = of_hearing(said, TABLE, "en", "ko")
     assert (found.words, found.causes) == (words, causes)
     assert found.share == pytest.approx(share, abs=1e-3)
-    assert of_hearing(heard(0.9), None) == Understanding()
+    assert of_hearing(heard(0.9), None) == QualityEstimate()
 
 
 def test_a_calibration_orders_by_its_figure_and_never_falls() -> None:
@@ -222,7 +222,7 @@ def test_a_translation_that_is_none(text: str, of: str, target: str, fault: str 
     ("heard", "text"), [("케이티엑스 삼 점 오 퍼센트", "KTX 3.5%"), ("5,000원이에요.", "오천 원이에요."), ("\ue000", "\ue000")]
 )
 def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
-    """A recogniser writes numbers and foreign words as it likes; what has no reading stays as it is."""
+    """A recognizer writes numbers and foreign words as it likes; what has no reading stays as it is."""
     assert as_read(heard, "ko").replace(" ", "").strip(".") == as_read(text, "ko").replace(" ", "").strip(".")
     assert as_read(text, "de") == text
 
@@ -240,14 +240,14 @@ def test_a_program_is_measured_without_what_squeezing_cost() -> None:
 
 
 def test_the_verdict_is_told_in_both_languages_and_the_voice_apart_from_it() -> None:
-    one = Understanding("not_understood", 0.274, 0.76, ("outside", "cut"), 2, 3)
+    one = QualityEstimate("not_understood", 0.274, 0.76, ("outside", "cut"), 2, 3)
     assert one.text().startswith(
         "not understood (27%): it most likely means nothing; 2 of 3 not understood; these models know other"
     )
     assert one.text("ko").startswith("이해하지 못함 (27%)")
     assert (one.voice_text(), SURE.voice_text()) == ("listeners hear about 76% of the voice", "")
     assert likely(0.9999).text() == "understood: sure (99%)"
-    assert Understanding().text() == "these models do not say what they know"
+    assert QualityEstimate().text() == "these models do not say what they know"
     assert one.as_json()["text"]["ko"] == one.text("ko")
 
 

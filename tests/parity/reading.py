@@ -1,4 +1,4 @@
-"""What the parity tests of the text reader share: fixtures, networks, and how arrays are compared."""
+"""What the parity tests of the unit-to-text model share: fixtures, networks, and how arrays are compared."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from av2unit.lips import lip_features
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.contracts import Hypothesis
 from avcore.units import PAD
-from unit2text.config import ReaderConfig
-from unit2text.model import EncodedUnits, TextReader, load_reader
-from unit2text.reader import LipUnits, UnitReader
-from unit2text.stage import TEXT_READER
+from unit2text.config import UnitToTextConfig
+from unit2text.model import EncodedUnits, UnitToTextNetwork, load_unit_to_text_network
+from unit2text.stage import UNIT2TEXT
+from unit2text.unit_reader import LipUnits, UnitReader
 
 PARITY = Path(__file__).parent / "unit2text"
 MANIFEST: dict[str, Any] = json.loads((PARITY / "manifest.json").read_text(encoding="utf-8"))
@@ -38,9 +38,9 @@ def expected(name: str) -> Any:
 
 
 @cache
-def model(name: str) -> TextReader:
-    checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
-    return load_reader(checkpoint, ReaderConfig.from_checkpoint(checkpoint)).requires_grad_(False)
+def model(name: str) -> UnitToTextNetwork:
+    checkpoint = read_checkpoint(PARITY / f"{name}.pt", UNIT2TEXT)
+    return load_unit_to_text_network(checkpoint, UnitToTextConfig.from_checkpoint(checkpoint)).requires_grad_(False)
 
 
 @cache
@@ -48,7 +48,7 @@ def reader(name: str) -> UnitReader:
     return UnitReader.from_checkpoint(PARITY / f"{name}.pt")
 
 
-def number_of(using: TextReader, *clips: str) -> Tensor:
+def number_of(using: UnitToTextNetwork, *clips: str) -> Tensor:
     return torch.tensor([using.config.languages.index(CLIPS[clip]["language"]) for clip in clips])
 
 
@@ -103,7 +103,7 @@ def assert_same_hypotheses(found: list[Hypothesis], key: str) -> None:
         np.testing.assert_allclose(one.positional_scores, positional, atol=1e-4, rtol=1e-6)
 
 
-def inner_blocks(using: TextReader, run: Any) -> tuple[Any, dict[str, Tensor]]:
+def inner_blocks(using: UnitToTextNetwork, run: Any) -> tuple[Any, dict[str, Tensor]]:
     """What `run()` gives, and what came out of the blocks of the unit encoder meanwhile."""
     stack, seen = using.unit_encoder_module, dict[str, Tensor]()
     named = {"pos_conv": stack.pos_conv, "after_first_norm": stack.layer_norm}
@@ -121,7 +121,7 @@ def inner_blocks(using: TextReader, run: Any) -> tuple[Any, dict[str, Tensor]]:
             hook.remove()
 
 
-def cross_attention(using: TextReader, encoded: EncodedUnits, prefix: Tensor) -> Tensor:
+def cross_attention(using: UnitToTextNetwork, encoded: EncodedUnits, prefix: Tensor) -> Tensor:
     """Weights of the last decoder layer on the source, mean over heads, float [batch, target, source]."""
     attention, seen = using.decoder.layers[-1].encoder_attn, list[Tensor]()
     hook = attention.register_forward_pre_hook(lambda _, given: seen.append(given[0]))

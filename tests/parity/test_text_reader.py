@@ -1,4 +1,4 @@
-"""The text reader against the reference's numbers (small random checkpoints), and what loads without an error and is wrong."""
+"""The unit-to-text model against the reference's numbers (small random checkpoints), and wrong files that load without an error."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,14 +35,14 @@ from tests.parity.reading import (
     said_units,
     score_tolerance,
 )
-from unit2text.config import ReaderConfig
-from unit2text.model import EncodedUnits, TextReader, load_reader
-from unit2text.reader import UnitReader
+from unit2text.config import UnitToTextConfig
+from unit2text.model import EncodedUnits, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2text.text import TextVocabulary, word_errors
 from unit2text.training.items import num_faded
 from unit2text.training.task import Losses, join_pretrained, joint_loss
+from unit2text.unit_reader import UnitReader
 from unit2text.windows import WindowSettings
 
 
@@ -165,7 +165,7 @@ class TestLosses:
         wanted = float(expected(f"{tag}.loss_ctc_weighted_right"))
         assert abs(0.1 * float(losses.ctc) - wanted) <= score_tolerance(wanted)
 
-    def check(self, tag: str, using: TextReader, encoded: EncodedUnits) -> None:
+    def check(self, tag: str, using: UnitToTextNetwork, encoded: EncodedUnits) -> None:
         lengths = torch.from_numpy(expected(f"{tag}.ctc_lengths_reference"))
         prefix, target = (torch.from_numpy(expected(f"{tag}.{name}")) for name in ("prefix", "target"))
         losses = joint_loss(using.logits(encoded, prefix), target, using.ctc_log_probs(encoded.features), lengths)
@@ -208,7 +208,7 @@ class TestText:
         assert list(reader("finetuned").text.symbols[4:]) == [line.rsplit(" ", 1)[0] for line in lines]
 
     def test_both_forms_of_the_stored_tokenizer_are_the_file(self) -> None:
-        stored = TextVocabulary.from_checkpoint(read_checkpoint(PARITY / "unit_pretrained.pt", TEXT_READER)).tokenizer
+        stored = TextVocabulary.from_checkpoint(read_checkpoint(PARITY / "unit_pretrained.pt", UNIT2TEXT)).tokenizer
         assert stored == (PARITY / "spm.model").read_bytes()
 
     def test_reading_the_clips_and_the_error_rate_of_the_reference(self) -> None:
@@ -236,9 +236,11 @@ class TestTraps:
     """What loads without an error and is wrong."""
 
     @staticmethod
-    def other(name: str, **changed: Any) -> TextReader:
-        checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
-        return load_reader(checkpoint, replace(ReaderConfig.from_checkpoint(checkpoint), **changed)).requires_grad_(False)
+    def other(name: str, **changed: Any) -> UnitToTextNetwork:
+        checkpoint = read_checkpoint(PARITY / f"{name}.pt", UNIT2TEXT)
+        return load_unit_to_text_network(
+            checkpoint, replace(UnitToTextConfig.from_checkpoint(checkpoint), **changed)
+        ).requires_grad_(False)
 
     def test_the_unit_encoder_has_its_norms_behind_and_av_hubert_before(self) -> None:
         using = model("unit_pretrained")
@@ -302,39 +304,39 @@ class TestTraps:
         assert edges[-1] <= len(gray) / 25
 
     def test_entries_that_reading_needs_nothing_of_may_be_missing(self) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
+        checkpoint = read_checkpoint(PARITY / "finetuned.pt", UNIT2TEXT)
         unused = set(MANIFEST["finetuned_keys_without_use"])
         assert unused < checkpoint.tensors.keys()
         bare = replace(checkpoint, tensors={name: one for name, one in checkpoint.tensors.items() if name not in unused})
-        load_reader(bare, ReaderConfig.from_checkpoint(bare))
+        load_unit_to_text_network(bare, UnitToTextConfig.from_checkpoint(bare))
         torn = replace(bare, tensors={name: one for name, one in bare.tensors.items() if name != "decoder.layer_norm.bias"})
         with pytest.raises(CheckpointError, match=r"1 missing: decoder\.layer_norm\.bias"):
-            load_reader(torn, ReaderConfig.from_checkpoint(torn))
+            load_unit_to_text_network(torn, UnitToTextConfig.from_checkpoint(torn))
 
     def test_heads_of_the_lip_encoder_are_never_guessed(self, tmp_path: Path) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
+        checkpoint = read_checkpoint(PARITY / "finetuned.pt", UNIT2TEXT)
         heads = read_av_hubert(PARITY / "mavhubert.pt").config["model"]["encoder_attention_heads"]
-        assert ReaderConfig.from_checkpoint(checkpoint).lips.encoder.encoder_attention_heads == heads  # type: ignore[union-attr]
+        assert UnitToTextConfig.from_checkpoint(checkpoint).lips.encoder.encoder_attention_heads == heads  # type: ignore[union-attr]
         settings = {**checkpoint.config["model"], "w2v_args": None}
         alone = replace(checkpoint, path=tmp_path / "finetuned.pt", config={**checkpoint.config, "model": settings})
         with pytest.raises(CheckpointError, match="does not say how many heads"):
-            ReaderConfig.from_checkpoint(alone)
-        given = ReaderConfig.from_checkpoint(alone, PARITY / "mavhubert.pt")
+            UnitToTextConfig.from_checkpoint(alone)
+        given = UnitToTextConfig.from_checkpoint(alone, PARITY / "mavhubert.pt")
         assert given.lips.encoder.encoder_attention_heads == heads
 
     def test_our_own_form_reads_the_same(self, tmp_path: Path) -> None:
-        source = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
-        path = write_checkpoint(tmp_path / "reader", TEXT_READER, source.config, source.tensors)
+        source = read_checkpoint(PARITY / "finetuned.pt", UNIT2TEXT)
+        path = write_checkpoint(tmp_path / "reader", UNIT2TEXT, source.config, source.tensors)
         gray = arrays("inputs.npz")["clip2.gray"]
         own = UnitReader.from_checkpoint(path, av_hubert=PARITY / "mavhubert.pt")
         assert own.read(gray, "en") == reader("finetuned").read(gray, "en")
 
 
 def test_conversion_of_the_two_files_of_pre_training() -> None:
-    units = read_checkpoint(PARITY / "unit_pretrained.pt", TEXT_READER)
+    units = read_checkpoint(PARITY / "unit_pretrained.pt", UNIT2TEXT)
     lips = read_av_hubert(PARITY / "mavhubert.pt")
     config, tensors = join_pretrained(units, lips)
-    published = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
+    published = read_checkpoint(PARITY / "finetuned.pt", UNIT2TEXT)
     assert tensors.keys() == published.tensors.keys()
     ours, theirs = ({name: tensor.shape for name, tensor in found.items()} for found in (tensors, published.tensors))
     assert ours == theirs
@@ -349,4 +351,4 @@ def test_conversion_of_the_two_files_of_pre_training() -> None:
     assert counts == MANIFEST["conversion_counts"]
     assert {name for name, tensor in tensors.items() if id(tensor) not in from_units | from_lips} == fresh
     joined = replace(published, config=config, tensors=tensors)
-    load_reader(joined, ReaderConfig.from_checkpoint(joined))
+    load_unit_to_text_network(joined, UnitToTextConfig.from_checkpoint(joined))

@@ -17,7 +17,7 @@ from avtrain.entry import read_config
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
 from unit2av.face.model import network_input
 from unit2av.lip_task import LOSSES
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig, SoundClips
@@ -241,7 +241,7 @@ def test_the_whole_path_matches(number: int) -> None:
     if case.get("static"):
         pictures = pictures[:1]
     mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), paste=paste_face_hard, batch_size=7, is_published=True)
-    mel = mouth.codes(Said(samples=SOUND[: case["samples"]]))
+    mel = mouth.codes(SpokenUnits(samples=SOUND[: case["samples"]]))
     total = len(published_starts(mel.shape[1], case["rate"]))
     require_close([total, mel.shape[1]], f"{name}_count")
     order = list(restarted(total, len(pictures)))
@@ -271,9 +271,9 @@ def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -
     shown, rows = [], []
     for upper in (0.0, UPPER):
         mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), upper=upper)
-        patches = mouth._faces(mouth.codes(Said(samples=SOUND)), [crop_face(scenes[0].rgb, box)], [0])
+        patches = mouth._faces(mouth.codes(SpokenUnits(samples=SOUND)), [crop_face(scenes[0].rgb, box)], [0])
         rows.append(int(patches[0].any(axis=(1, 2)).argmax()))
-        shown.append(np.stack(list(mouth.draw(mouth.codes(Said(samples=SOUND)), scenes))).astype(int))
+        shown.append(np.stack(list(mouth.draw(mouth.codes(SpokenUnits(samples=SOUND)), scenes))).astype(int))
     assert rows == [0, 46]
     assert np.abs(shown[1] - shown[0]).max() <= 1  # of rounding to 8 bits
     assert np.abs(shown[1] - np.stack(pictures)).max() > 20

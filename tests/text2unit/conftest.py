@@ -1,4 +1,4 @@
-"""What the tests of the speller share."""
+"""What the tests of the text-to-unit model share."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ def trained_aligned(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def speller(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def text_to_unit(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of that run."""
-    path = tmp_path_factory.mktemp("speller") / "text2unit.safetensors"
+    path = tmp_path_factory.mktemp("text-to-unit") / "text2unit.safetensors"
     assert export(trained, path) == 0
     return path

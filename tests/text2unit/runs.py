@@ -1,11 +1,11 @@
-"""Small runs of the speller's trainer."""
+"""Small runs of the text-to-unit model's trainer."""
 
 from pathlib import Path
 
 from avtrain.entry import read_config
 from recipes.made.babble import BabbleCorpus
 from text2unit.train import main
-from text2unit.training.config import SpellerRunConfig
+from text2unit.training.config import TextToUnitTrainConfig
 
 
 def words(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> list[str]:
@@ -13,8 +13,8 @@ def words(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "t
     return ["--config", f"text2unit/{config}", *data, *overrides]
 
 
-def config_of(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> SpellerRunConfig:
-    return read_config(SpellerRunConfig, f"text2unit/{config}", words(corpus, run_dir, *overrides)[2:])
+def config_of(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> TextToUnitTrainConfig:
+    return read_config(TextToUnitTrainConfig, f"text2unit/{config}", words(corpus, run_dir, *overrides)[2:])
 
 
 def export(run_dir: Path, out: Path, *more: str) -> int:

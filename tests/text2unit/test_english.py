@@ -13,7 +13,7 @@ from tests.text2unit.runs import export
 from text2unit.english import cardinal, read_english
 from text2unit.inference import main as inference
 from text2unit.script import script_of
-from text2unit.speller import TextSpeller
+from text2unit.text_to_units import TextToUnits
 from text2unit.train import main
 from unit2unit.training.prepare_pairs import main as prepare_pairs
 
@@ -79,22 +79,24 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_learns_to_say_english(english: Path) -> None:
     """What it says of a new sentence is nearly right."""
-    speller = TextSpeller.from_checkpoint(english / "t.safetensors")
-    assert speller.languages == ("en",)
+    text_to_unit = TextToUnits.from_checkpoint(english / "t.safetensors")
+    assert text_to_unit.languages == ("en",)
     words = " ".join(entry.text.split()[0] for entry in read_manifest(english / "m.jsonl").entries[:4])
     right = np.array(_units(words))
-    assert edit_distance(speller.units_of(words, "en").ids, right) <= 0.25 * len(right)
+    assert edit_distance(text_to_unit.units_of(words, "en").ids, right) <= 0.25 * len(right)
     with pytest.raises(LanguageError):
-        speller.units_of("안녕", "ko")
+        text_to_unit.units_of("안녕", "ko")
 
 
-def test_text_pairs_become_unit_pairs(english: Path, speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_pairs_become_unit_pairs(
+    english: Path, text_to_unit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of sentences in both languages, by the models of both; what cannot be said is named."""
     sentences = [entry.text for entry in read_manifest(english / "m.jsonl").entries[:8]]
     both = {"en": [*sentences, "안녕"], "ko": [*(f"가나 {'다' * number}." for number in range(1, 9)), "안녕"]}
     for language, texts in both.items():
         write_manifest(tmp_path / f"{language}.jsonl", [Entry(f"s{n}", language=language, text=one) for n, one in enumerate(texts)])
-        model = english / "t.safetensors" if language == "en" else speller
+        model = english / "t.safetensors" if language == "en" else text_to_unit
         given = ["--manifest", str(tmp_path / f"{language}.jsonl"), "--lang", language, "--text2unit-path", str(model)]
         code = inference([*given, "--out-unit-path", str(tmp_path / f"{language}_units.jsonl"), "--cpu"])
         assert code == (1 if language == "en" else 0)

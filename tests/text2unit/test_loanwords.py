@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("espeakng_loader")
 
-from avdata.prepare.espeak import EspeakVoice, spell_ipa
+from avdata.prepare.espeak import EspeakVoice, phonemize_ipa
 from text2unit.korean.loanwords import in_hangul
 
 
@@ -21,7 +21,7 @@ from text2unit.korean.loanwords import in_hangul
     ],
 )  # fmt: skip
 def test_a_word_is_written_by_the_rules_for_loanwords(word: str, written: str) -> None:
-    (clause,) = spell_ipa(word, EspeakVoice("en-us"))
+    (clause,) = phonemize_ipa(word, EspeakVoice("en-us"))
     assert in_hangul(word, [phoneme for spelt in clause for phoneme in spelt]) == written
 
 

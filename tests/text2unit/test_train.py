@@ -1,4 +1,4 @@
-"""The speller's trainer: both networks learn, resume exactly, and export a checkpoint that spells the same."""
+"""The text-to-unit model's trainer: both networks learn, resume exactly, and export a checkpoint that spells the same."""
 
 from itertools import combinations
 from pathlib import Path
@@ -17,29 +17,29 @@ from recipes.made.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbl
 from tests.avtrain.toy import history
 from tests.text2unit.runs import config_of, export, words
 from text2unit.model import Training, best_durations, durations_of
-from text2unit.speller import TextSpeller
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
+from text2unit.text_to_units import TextToUnits
 from text2unit.train import main, make_task
-from text2unit.training.config import SpellerRunConfig, TextLossConfig
+from text2unit.training.config import TextLossConfig, TextToUnitTrainConfig
 from text2unit.training.task import aligned_losses, collate_texts, forward_sum, straight_prior
 
 
-def _errors(speller: TextSpeller) -> float:
+def _errors(text_to_unit: TextToUnits) -> float:
     """Unit errors on sentences that no run has seen."""
     pairs = []
     for number in range(20):
         rng = np.random.default_rng((99, number))
         text = babble(rng)
         truth = babbled_units(text, rng)
-        pairs.append((speller.units_of(text).ids, truth.ids[truth.ids != SILENCE]))
+        pairs.append((text_to_unit.units_of(text).ids, truth.ids[truth.ids != SILENCE]))
     return error_rate(pairs)
 
 
-def test_the_debug_config_learns_and_says_new_sentences(trained: Path, speller: Path) -> None:
+def test_the_debug_config_learns_and_says_new_sentences(trained: Path, text_to_unit: Path) -> None:
     losses, errors = history(trained), history(trained, "valid", "unit_errors")
     assert losses[60] < 0.2 * losses[10]
     assert errors[60] < 0.1
-    loaded = TextSpeller.from_checkpoint(speller)
+    loaded = TextToUnits.from_checkpoint(text_to_unit)
     assert loaded.vocabulary == VOCABULARY
     assert loaded.silence == SILENCE
     assert _errors(loaded) < 0.1
@@ -53,16 +53,16 @@ def test_an_aligned_network_learns_its_alignment(trained_aligned: Path, tmp_path
     assert errors[150] < 0.35
     assert lengths[150] < 0.2
     assert export(trained_aligned, tmp_path / "x.safetensors") == 0
-    tensors = read_checkpoint(tmp_path / "x.safetensors", SPELLER).tensors
+    tensors = read_checkpoint(tmp_path / "x.safetensors", TEXT2UNIT).tensors
     assert not any(name.startswith("aligner") for name in tensors)
-    units = TextSpeller.from_checkpoint(tmp_path / "x.safetensors").units_of("가나다. 라마바.")
+    units = TextToUnits.from_checkpoint(tmp_path / "x.safetensors").units_of("가나다. 라마바.")
     assert units.durations is not None
     assert SILENCE in units.ids
 
 
 def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:
     task = make_task(config_of(babble, tmp_path, "model.heads=2", "model.dropout=0"))
-    network = task.parts["speller"].eval()
+    network = task.parts["text-to-unit"].eval()
     items = [task.train.load((0, index)) for index in range(6)]
     together = collate_texts(items, with_prior=False)
     both = network(together["letters"], together["num_letters"])
@@ -71,17 +71,17 @@ def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:
         assert torch.allclose(alone[0], both[number, : alone.shape[1]], atol=1e-5)
 
 
-def test_eight_bits_say_the_same(trained: Path, speller: Path, tmp_path: Path) -> None:
+def test_eight_bits_say_the_same(trained: Path, text_to_unit: Path, tmp_path: Path) -> None:
     assert export(trained, tmp_path / "small.safetensors", "--eight-bits") == 0
-    assert (tmp_path / "small.safetensors").stat().st_size < 0.4 * speller.stat().st_size
-    small, large = (TextSpeller.from_checkpoint(path) for path in (tmp_path / "small.safetensors", speller))
+    assert (tmp_path / "small.safetensors").stat().st_size < 0.4 * text_to_unit.stat().st_size
+    small, large = (TextToUnits.from_checkpoint(path) for path in (tmp_path / "small.safetensors", text_to_unit))
     assert _errors(small) <= _errors(large) + 0.02
 
 
-def test_training_goes_on_from_a_checkpoint(babble: BabbleCorpus, speller: Path, tmp_path: Path) -> None:
-    assert main(words(babble, tmp_path / "more", f"init={speller}", "loop.max_steps=2", "loop.log_every=1")) == 0
+def test_training_goes_on_from_a_checkpoint(babble: BabbleCorpus, text_to_unit: Path, tmp_path: Path) -> None:
+    assert main(words(babble, tmp_path / "more", f"init={text_to_unit}", "loop.max_steps=2", "loop.log_every=1")) == 0
     assert history(tmp_path / "more")[1] < 0.5
-    assert main(words(babble, tmp_path / "other", f"init={speller}", "model.width=32")) == 2
+    assert main(words(babble, tmp_path / "other", f"init={text_to_unit}", "model.width=32")) == 2
 
 
 def test_the_recipe_of_the_demo_trains(babble: BabbleCorpus, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_recipe_of_the_demo_trains(babble: BabbleCorpus, tmp_path: Path) -> 
     write_rows(tmp_path / "some.jsonl", ({**row, "speaker": "ref_ko" if n % 2 else "else"} for n, row in enumerate(rows)))
     run = tmp_path / "text2unit"
     more = (f"data.train={tmp_path / 'some.jsonl'}", "data.hold_out=4", "loop.max_minutes=0", "loop.max_steps=2", "loop.device=cpu")
-    task = make_task(read_config(SpellerRunConfig, "demo/text2unit", [*words(babble, run)[2:], *more]))
+    task = make_task(read_config(TextToUnitTrainConfig, "demo/text2unit", [*words(babble, run)[2:], *more]))
     assert len(task.train) == len(rows) // 2 - 4
     assert main(["--config", "demo/text2unit", *words(babble, run, *more)[2:]]) == 0
     assert export(run, tmp_path / "text2unit.safetensors", "--eight-bits") == 0

@@ -29,14 +29,14 @@ from recipes.made.tones import sing_corpus
 from tests.av2unit.made_clips import write_corpus as write_clips
 from tests.avtrain.toy import OneStep, batch_of, history, measured, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
-from text2unit.speller import TextSpeller
+from text2unit.text_to_units import TextToUnits
 from unit2av.face.model import network_picture
 from unit2av.face.training.task import pictures_of
 from unit2av.lip_task import faces_of, lower_half
 from unit2av.lipsync.patches import SoundLipSync
 from unit2av.renderer import LipRenderer
 from unit2av.voice.speech import UnitVocoder
-from unit2text.reader import UnitReader
+from unit2text.unit_reader import UnitReader
 
 STEPS = 16
 LOOP = (f"loop.max_steps={STEPS}", "loop.log_every=1", "loop.validate_every=8", "loop.save_every=8", "loop.num_workers=0")
@@ -221,12 +221,12 @@ TRAINERS = {
         SoundLipSync.from_checkpoint, "model.min_width=4",
         small=("data.valid_windows=4", "batch.batch_size=2"), opponents=of_sound_face, suffix=".pth", idle=before_a_norm,
     ),
-    "speller": Contract(
-        "text2unit.train", "text2unit/train_debug", "text2unit/train", babbled, {"loss": 0.5}, TextSpeller.from_checkpoint,
+    "text-to-unit": Contract(
+        "text2unit.train", "text2unit/train_debug", "text2unit/train", babbled, {"loss": 0.5}, TextToUnits.from_checkpoint,
         "model.width=8",        small=("batch.batch_size=8",),
     ),
     "aligned_speller": Contract(
-        "text2unit.train", "text2unit/aligned_debug", "text2unit/train", babbled, {"loss": 0.9}, TextSpeller.from_checkpoint,
+        "text2unit.train", "text2unit/aligned_debug", "text2unit/train", babbled, {"loss": 0.9}, TextToUnits.from_checkpoint,
         "model.width=8",        small=("batch.batch_size=8", "losses.binary_from=0"),
     ),
     "reader": Contract(
@@ -308,7 +308,7 @@ def test_a_run_begins_anew_where_no_other_trains_and_ends_when_no_update_has_a_g
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of the smallest trainer: it is the loop's."""
-    trainer, last = TRAINERS["speller"], tmp_path / "checkpoints" / "last.pt"
+    trainer, last = TRAINERS["text-to-unit"], tmp_path / "checkpoints" / "last.pt"
     assert trainer.main("loop.max_steps=3", run_dir=tmp_path) == 0
     monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
     with folder_lock(tmp_path):
@@ -388,7 +388,7 @@ def test_checks_come_first_and_make_nothing(trainer: Contract, tmp_path: Path, c
     run_dir = tmp_path / "run"
     assert trainer.main("check_only=true", run_dir=run_dir) == 0
     assert not (run_dir / "checkpoints").exists()
-    for mistake, told in (*OWN_MISTAKES, *(SHARED_MISTAKES if trainer is TRAINERS["speller"] else ())):
+    for mistake, told in (*OWN_MISTAKES, *(SHARED_MISTAKES if trainer is TRAINERS["text-to-unit"] else ())):
         capfd.readouterr()
         assert trainer.main("check_only=true", mistake, run_dir=tmp_path / "none") == 2
         error = capfd.readouterr().err

@@ -12,7 +12,7 @@ from avcore.units import Units
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.shape import NUM_FACE
 from unit2av.lipsync.mesh.table import MouthTable
@@ -45,8 +45,8 @@ def open_mouth(num_units: int = 1000) -> MouthTable:
     return MouthTable(shift, np.array([0.8, 0, 0], np.float32), axes)
 
 
-def said(*units: int) -> Said:
-    return Said(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
+def said(*units: int) -> SpokenUnits:
+    return SpokenUnits(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
 
 
 @cache

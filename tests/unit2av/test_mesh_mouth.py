@@ -15,7 +15,7 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth, said, table, talk
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh import person
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
@@ -61,7 +61,7 @@ def test_the_mouth_closes_after_the_speech() -> None:
     steps = np.abs(np.diff(codes[-6:, 0]))
     assert steps.max() < 0.4  # no hard end of movement
     with pytest.raises(UnitError, match="no units"):
-        mouth.codes(Said(Units(np.zeros(0, np.int64))))
+        mouth.codes(SpokenUnits(Units(np.zeros(0, np.int64))))
 
 
 # The person

@@ -186,21 +186,21 @@ def patches_drawn(scenes: list[Scene]) -> list[Pixels]:
     return list(drawn_pictures(lambda faces, _: np.full((len(faces), 96, 96, 3), 255, np.uint8), scenes, paste_face, 8))
 
 
-Shown = Callable[[list[Scene]], list[Pixels]]
+OutputFrame = Callable[[list[Scene]], list[Pixels]]
 
 
 @pytest.fixture(params=[mesh_drawn, patches_drawn], ids=["mesh", "patches"])
-def shown(request: pytest.FixtureRequest) -> Shown:
-    drawn: Shown = request.param
+def shown(request: pytest.FixtureRequest) -> OutputFrame:
+    drawn: OutputFrame = request.param
     return drawn
 
 
-def test_a_microphone_that_stays_is_left_alone(shown: Shown) -> None:
+def test_a_microphone_that_stays_is_left_alone(shown: OutputFrame) -> None:
     scenes = film(range(60))
     assert all(picture is scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True))
 
 
-def test_what_is_before_a_mouth_stays_there_while_the_mesh_finds_no_face(shown: Shown) -> None:
+def test_what_is_before_a_mouth_stays_there_while_the_mesh_finds_no_face(shown: OutputFrame) -> None:
     """A dark mask leaves so little to be seen that it is found in some pictures only."""
     scenes = film(range(60))[:24]
     scenes[1:] = [Scene(np.full_like(scene.rgb, 60), scene.box, scene.time) for scene in scenes[1:]]
@@ -217,7 +217,7 @@ def test_a_palm_that_hides_a_face_from_the_mesh_at_once_is_left_alone() -> None:
         assert patches_drawn([Scene(hidden, scene.box, scene.time)])[0] is hidden
 
 
-def test_one_that_comes_for_a_while_is_left_alone_then(shown: Shown) -> None:
+def test_one_that_comes_for_a_while_is_left_alone_then(shown: OutputFrame) -> None:
     scenes = film(range(20, 42))
     is_drawn = [picture is not scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True)]
     assert not any(is_drawn[34:42])

@@ -15,10 +15,10 @@ from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Picture
 from avcore.units import Units
 from unit2av.face.model import FaceModel, FaceModelSize, network_input, pad_to_windows
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.patches import UnitLipSync
 from unit2av.renderer import LipRenderer, ready_to_draw
-from unit2av.rendering import Shown, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
+from unit2av.rendering import OutputFrame, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
 from unit2av.stage import RENDERER
 
 SIZE = FaceModelSize(
@@ -293,7 +293,7 @@ def pictures() -> np.ndarray:
     return np.random.default_rng(4).integers(0, 200, (6, 50, 60, 3), dtype=np.uint8)
 
 
-def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int) -> list[Shown]:
+def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int) -> list[OutputFrame]:
     face_of = faces_by_index(MouthsToDraw.of(boxes))
     return list(steady(footage.pingpong(count, footage.own), 25, Talk(1, Fraction(0), torch.zeros(40, 4)), face_of))
 
@@ -307,7 +307,7 @@ def talking_pictures(
     renderer: WhiteFaces, units: Units, shown: Iterator[Scene], *paste: object, batch_size: int = 20
 ) -> Iterator[np.ndarray]:
     mouth = UnitLipSync(renderer, *paste, batch_size=batch_size)
-    return mouth.draw(mouth.codes(Said(units)), shown)
+    return mouth.draw(mouth.codes(SpokenUnits(units)), shown)
 
 
 def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(pictures: np.ndarray) -> None:

@@ -204,7 +204,7 @@ class Deaf:
 
 
 def test_a_unit_encoder_tells_how_much_is_heard(tones: TonesCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unit2av.voice.training.task.load_judge", lambda *_: Deaf())
+    monkeypatch.setattr("unit2av.voice.training.task.load_evaluation_encoder", lambda *_: Deaf())
     task = make_task(config_of(tones, tmp_path, "unit_encoder=named.pt"))
     items = task.valid
     batch = task.collate([items.load((0, index)) for index in range(2)])

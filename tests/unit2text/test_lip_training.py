@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_av_hubert
-from unit2text.reader import UnitReader
 from unit2text.train import main
 from unit2text.training.items import changed
+from unit2text.unit_reader import UnitReader
 
 _LIP_ENCODER = "encoder.w2v_model."
 

@@ -26,8 +26,8 @@ from unit2text.text import (
     normalise_for_reading,
     word_errors,
 )
-from unit2text.training.items import ReaderCorpus
-from unit2text.training.task import reader_config
+from unit2text.training.items import UnitToTextCorpus
+from unit2text.training.task import unit_to_text_config
 from unit2text.windows import Window, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 
 MARKS = ("<s>", "<pad>", "</s>", "<unk>")
@@ -113,7 +113,7 @@ def test_errors() -> None:
 
 ROWS = 8
 _SAID = SpokenText("a", "the end of it", "en", Units.from_frames([1]))
-SIZES = reader_config(SMALL, ReaderCorpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19})
+SIZES = unit_to_text_config(SMALL, UnitToTextCorpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19})
 
 
 def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:

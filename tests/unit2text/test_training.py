@@ -15,13 +15,21 @@ from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
 from avcore.units import END, PAD, Units
 from tests.unit2text.tiny import sentence, units_of, write_corpus
 from unit2text import evaluate, inference
-from unit2text.reader import UnitReader
 from unit2text.search import BLANK_ROW
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2text.train import main
-from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig
-from unit2text.training.items import ReaderCorpus, Utterances, fade, masked, read_reader_corpus, text_vocabulary, with_noise
+from unit2text.training.config import UnitToTextDataConfig, UnitToTextNoiseConfig
+from unit2text.training.items import (
+    UnitToTextCorpus,
+    Utterances,
+    fade,
+    masked,
+    read_unit_to_text_corpus,
+    text_vocabulary,
+    with_noise,
+)
 from unit2text.training.task import path_errors
+from unit2text.unit_reader import UnitReader
 
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:
@@ -106,7 +114,7 @@ def test_two_streams_then_one_that_goes_on(folder: Path, reader_file: Path) -> N
     assert main(overrides(folder, "streams", sound, *steps)) == 0
     out = folder / "streams.safetensors"
     assert main(["export", "--checkpoint", str(folder / "streams" / "checkpoints" / "last.pt"), "--out-path", str(out)]) == 0
-    assert "speech_unit_embedding.weight" in read_checkpoint(out, TEXT_READER).tensors
+    assert "speech_unit_embedding.weight" in read_checkpoint(out, UNIT2TEXT).tensors
     assert UnitReader.from_checkpoint(out).read(Units.from_frames([1, 1, 2]), "en").language == "en"
     assert main(overrides(folder, "more", f"init.checkpoint={out}", sound, *steps)) == 0
     assert main(overrides(folder, "fits_not", f"init.checkpoint={out}", *steps)) == 2
@@ -144,8 +152,8 @@ def test_eight_bits_read_the_same(reader_file: Path, folder: Path) -> None:
     assert out.stat().st_size < 0.5 * reader_file.stat().st_size
 
 
-def _corpus(manifest: Path, folder: Path, **settings: Any) -> ReaderCorpus:
-    return read_reader_corpus(ReaderDataConfig(train=str(manifest), units=str(folder / "units.jsonl"), **settings), 0)
+def _corpus(manifest: Path, folder: Path, **settings: Any) -> UnitToTextCorpus:
+    return read_unit_to_text_corpus(UnitToTextDataConfig(train=str(manifest), units=str(folder / "units.jsonl"), **settings), 0)
 
 
 def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
@@ -167,13 +175,16 @@ def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -
 
 
 def test_noise() -> None:
-    random, noise = np.random.default_rng(0), ReaderNoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
+    random, noise = (
+        np.random.default_rng(0),
+        UnitToTextNoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True),
+    )
     units = Units(np.arange(200) % 10, np.full(200, 10))
     changed = with_noise(units, noise, 10, random)
     assert 120 < len(changed) < 240
     assert changed.durations.min() >= 1
     assert changed.ids.max() < 10
-    silent = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=True)
+    silent = UnitToTextNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=True)
     assert with_noise(units, silent, 10, random) == Units(units.ids, units.durations)
     rows = np.full(5000, 7)
     assert masked(rows, silent, random).tolist() == rows.tolist()
@@ -184,7 +195,7 @@ def test_sentences_in_a_row(folder: Path) -> None:
     """As many of one language as fit, one behind another, with pauses between; the same each time for the same number."""
     corpus = _corpus(folder / "texts.jsonl", folder, hold_out=2)
     text, starts = text_vocabulary(corpus)
-    in_a_row = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
+    in_a_row = UnitToTextNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
     single, several = (
         Utterances(corpus.train, text, tuple(starts), corpus.num_units, replace(in_a_row, join=share)) for share in (0.0, 1.0)
     )

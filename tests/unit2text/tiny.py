@@ -10,10 +10,10 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from unit2text.model import UnitText, stored_tensors
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 from unit2text.training.config import ModelConfig
-from unit2text.training.items import ReaderCorpus, text_vocabulary
-from unit2text.training.task import reader_config
+from unit2text.training.items import UnitToTextCorpus, text_vocabulary
+from unit2text.training.task import unit_to_text_config
 
 LETTERS = "abdeghiklmnorstu"
 WORDS = ("nor", "hagel", "dimut", "sal", "berod", "kig", "umla", "theno", "gosti", "rab")
@@ -46,21 +46,21 @@ def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") 
     return manifest, units
 
 
-def write_reader(path: Path, corpus: ReaderCorpus, seed: int = 0) -> Path:
+def write_reader(path: Path, corpus: UnitToTextCorpus, seed: int = 0) -> Path:
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(seed)
-    model = UnitText(reader_config(SMALL, corpus, len(text.symbols), starts))
+    model = UnitText(unit_to_text_config(SMALL, corpus, len(text.symbols), starts))
     model_config = {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False}
     config = {
         "takes": "units", "symbols": list(text.symbols), "spelling": "letters", "starts": starts, "search": {"beam": 3},
         "vocabulary": corpus.vocabulary, "model": model_config, "ctc_weight": 1.0,
         "suppress_marks": True,  # with random weights CTC writes most
     }  # fmt: skip
-    return write_checkpoint(path, TEXT_READER, config, stored_tensors(model.state_dict()))
+    return write_checkpoint(path, UNIT2TEXT, config, stored_tensors(model.state_dict()))
 
 
-def write_random_reader(path: Path, vocabulary: str = "", languages: tuple[str, ...] = ("en", "ko")) -> Path:
+def write_random_unit_to_text(path: Path, vocabulary: str = "", languages: tuple[str, ...] = ("en", "ko")) -> Path:
     """A reader of the units that the random unit encoder makes: what it finds means nothing."""
     texts = {"en": "the end of it", "ko": "그 끝이요"}
     said = tuple(SpokenText(name, texts[name], name, Units.from_frames([1])) for name in languages)
-    return write_reader(path, ReaderCorpus(said, said, vocabulary, 1000))
+    return write_reader(path, UnitToTextCorpus(said, said, vocabulary, 1000))

@@ -183,7 +183,7 @@ def test_long_searches_are_not_run_side_by_side() -> None:
     assert _group(lengths, [800] * 5) == [[1, 3], [2, 4], [0]]
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
     assert _group(lengths, [200, 200, 1800, 200, 200]) == [[1, 3], [2], [4, 0]]
-    assert _group(lengths, [200] * 5, num_lanes=2) == [[1, 3, 2], [4, 0]]
+    assert _group(lengths, [200] * 5, num_workers=2) == [[1, 3, 2], [4, 0]]
     assert _group(lengths, [200] * 5, _Room(800, 800, None)) == [[1, 3, 2, 4], [0]]
     assert _group(lengths, [200] * 5, _Room(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
 

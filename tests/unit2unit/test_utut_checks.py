@@ -204,13 +204,13 @@ def test_settings_that_do_not_fit_are_refused(refused: Tell, settings: str, word
 
 
 def test_options_work_in_fairseqs_own_sections(tell: Tell) -> None:
-    def settled(*settings: str) -> TrainingRun:
+    def resolve_backend(*settings: str) -> TrainingRun:
         run = read_config(TrainingRun, "unit2unit/finetune_debug", ["data_dir=d", "run_dir=r", *settings])
         return in_one_section(run, stated_settings(settings))
 
-    run = settled("fairseq.optimization.max_update=7", "fairseq.lr_scheduler.warmup_updates=3", "fairseq.model.dropout=0.2")
+    run = resolve_backend("fairseq.optimization.max_update=7", "fairseq.lr_scheduler.warmup_updates=3", "fairseq.model.dropout=0.2")
     assert (run.option("max_update"), run.option("warmup_updates"), run.option("dropout")) == (7, 3, 0.2)
-    assert settled("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
+    assert resolve_backend("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
     tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")
     assert finetune(["--config", "unit2unit/finetune_debug"]) == 2
 

@@ -23,7 +23,7 @@ from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.corpus import write_dictionary
 from unit2unit.training.launch import fairseq_config
 from unit2unit.training.machine import GIB, bytes_of_token, bytes_of_weights, divide_update, follow_memory
-from unit2unit.training.validation import Interrupted, Stop, Translations, Watch, is_translated, part_of, say_translations
+from unit2unit.training.validation import Interrupted, Stop, Translations, Watch, is_translated, log_translations, part_of
 
 
 class Clock:
@@ -149,11 +149,11 @@ def test_a_collapsed_translator_is_noticed_and_cut_translations_are_counted(
     whole = [np.array([5, 6, 7, 8, 6, 9, end, tag]), np.array([7, end, tag]), np.array([end, tag])]
     with caplog.at_level(logging.INFO, "netflips.train"):
         counts.add(whole, whole, vocabulary)
-        say_translations(counts)
+        log_translations(counts)
         assert not caplog.messages
         assert counts.figures() == {"bleu": 100.0, "cut": 0}
         counts.add([np.array([9] * 199 + [7, tag])] * 4, [whole[0]] * 4, vocabulary)
-        say_translations(counts)
+        log_translations(counts)
     cut, collapse = caplog.messages
     assert cut == "validation: the limit of length cut 4 of 7 translations"
     assert collapse.startswith("the translator has collapsed: in 4 of 7 sentences")
@@ -164,7 +164,7 @@ def test_a_translator_that_ignores_its_source_is_noticed(caplog: pytest.LogCaptu
     for other, told in ((112.0, 0), (100.5, 1)):
         counts = Translations(number=10)
         counts.add_losses(torch.tensor(100.0), torch.tensor(other), 40)
-        say_translations(counts)
+        log_translations(counts)
         assert len(caplog.messages) == told
         assert counts.of_all(SimpleNamespace(data_parallel_world_size=1, device="cpu")).figures()["source_gain"] == other - 100
     assert "with other sources its loss is 0.5 % higher" in caplog.text

@@ -1,1 +1,1 @@
-"""Training of a speller: text and units of the same recordings."""
+"""Training of a text-to-unit model: text and units of the same recordings."""

@@ -1,4 +1,4 @@
-"""Settings of a speller's training run, which the yaml files in configs/text2unit are checked against."""
+"""Settings of a text-to-unit model's training run, which the yaml files in configs/text2unit are checked against."""
 
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require
 from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
-from text2unit.model import SpellerConfig
+from text2unit.model import TextToUnitConfig
 
 AUTO = "auto"
 
@@ -46,16 +46,16 @@ class TextLossConfig:
 
 
 @dataclass(frozen=True)
-class SpellerRunConfig(RunConfig):
-    """A run that trains a speller.
+class TextToUnitTrainConfig(RunConfig):
+    """A run that trains a text-to-unit model.
 
-    model.num_units: 0 = one more than the highest unit in the data. init: a speller's checkpoint to start from, of the same
+    model.num_units: 0 = one more than the highest unit in the data. init: a checkpoint to start from, of the same
     sizes; empty = from scratch. num_samples: held-out sentences that are shown.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="unit_errors"))
     data: TextDataConfig = field(default_factory=TextDataConfig)
-    model: SpellerConfig = field(default_factory=SpellerConfig)
+    model: TextToUnitConfig = field(default_factory=TextToUnitConfig)
     losses: TextLossConfig = field(default_factory=TextLossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     init: str = ""
@@ -65,6 +65,8 @@ class SpellerRunConfig(RunConfig):
         """Raise UsageError for settings that cannot work, before anything is read."""
         sizes = self.model if self.model.num_units else replace(self.model, num_units=1)
         misfit, trim = sizes.misfit(), self.data.trim
-        require(not misfit, "these are no sizes of a speller", expected="see text2unit.model.SpellerConfig", found=misfit)
+        require(
+            not misfit, "these are no sizes of a text-to-unit model", expected="see text2unit.model.SpellerConfig", found=misfit
+        )
         is_unit = trim in ("", AUTO) or trim.isdecimal()
         require(is_unit, "data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=trim)

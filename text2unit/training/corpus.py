@@ -1,4 +1,4 @@
-"""All that a speller's training run reads, checked before the first step: what is said, and in which units."""
+"""All that a text-to-unit model's training run reads, checked before the first step: what is said, and in which units."""
 
 import logging
 from collections import Counter
@@ -14,13 +14,13 @@ from avcore.journal import iter_rows
 from avcore.notes import several
 from avcore.units import Ids, Units, normalise_language
 from avdata.manifest import parse_entry
-from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, settle_vocabulary, timed_units
+from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, resolve_vocabulary, timed_units
 from text2unit.english import read_english
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import CTC, SpellerConfig, letters_of
+from text2unit.model import CTC, TextToUnitConfig, letters_of
 from text2unit.normalise import written_out
 from text2unit.script import LANGUAGES
-from text2unit.training.config import AUTO, SpellerRunConfig, TextDataConfig
+from text2unit.training.config import AUTO, TextDataConfig, TextToUnitTrainConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -56,7 +56,7 @@ class TextCorpus:
     alphabet: str = "ko"
 
 
-def read_text_corpus(config: SpellerRunConfig) -> TextCorpus:
+def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
     """Read texts and units and check them against each other.
 
     Raises InputError, UnitError, VocabularyError, LanguageError or UsageError before anything is trained.
@@ -76,7 +76,7 @@ def read_text_corpus(config: SpellerRunConfig) -> TextCorpus:
     kept = [_fitting(part, config.model, data.max_letters) for part in both]
     if not kept[0]:
         raise InputError("no sentence is left to train on", path=data.train)
-    vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
+    vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
     highest = max(int(one.units.ids.max()) for part in kept for one in part)
     num_units = config.model.num_units or max(highest, silence or 0) + 1
     for one in (*kept[0], *kept[1]):
@@ -158,7 +158,7 @@ def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:
     return replace(sentence, units=replace(units, ids=units.ids[kept], durations=units.durations[kept]))
 
 
-def _fitting(sentences: Sequence[Sentence], model: SpellerConfig, max_letters: int) -> list[Sentence]:
+def _fitting(sentences: Sequence[Sentence], model: TextToUnitConfig, max_letters: int) -> list[Sentence]:
     """Return the sentences that a network of some sizes can say; the others are counted in a warning."""
     reasons: Counter[str] = Counter()
     kept = []

@@ -1,4 +1,4 @@
-"""Training of a speller: its items, its losses, its step, and how well it does on held-out sentences."""
+"""Training of a text-to-unit model: its items, its losses, its step, and how well it does on held-out sentences."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,16 @@ from avcore.units import Ids, edit_distance
 from avtrain.config import Metrics
 from avtrain.data import Key
 from avtrain.task import Engine, Task, Values
-from text2unit.model import CTC, PADDING, Network, SpellerConfig, Training, aligned_duration_loss, mask_of
-from text2unit.training.config import SpellerRunConfig, TextLossConfig
+from text2unit.model import CTC, PADDING, Network, TextToUnitConfig, Training, aligned_duration_loss, mask_of
+from text2unit.training.config import TextLossConfig, TextToUnitTrainConfig
 from text2unit.training.corpus import Sentence, TextCorpus
 
 _BLANK_LOGIT = -1.0
 """Of no letter at a step, as in Badlani et al. (2021)."""
 LOG = logging.getLogger("netflips.train")
-RUN_KIND = "speller"
+RUN_KIND = "text-to-unit"
 """What `describe` says of a run's checkpoint."""
-NETWORK = "speller"
+NETWORK = "text-to-unit"
 """The network's name in a run's checkpoint."""
 _SHOWN_UNITS = 24
 
@@ -180,13 +180,13 @@ class _Measured(NamedTuple):
     length_error: float
 
 
-class SpellerTask(Task):
-    """A speller of either network."""
+class TextToUnitTask(Task):
+    """A text-to-unit model of either network."""
 
     kind = RUN_KIND
     trainer = "text2unit.train"
 
-    def __init__(self, config: SpellerRunConfig, corpus: TextCorpus, network: Network) -> None:
+    def __init__(self, config: TextToUnitTrainConfig, corpus: TextCorpus, network: Network) -> None:
         self._config, self._network = config, network
         sizes = network.config
         super().__init__(
@@ -196,7 +196,7 @@ class SpellerTask(Task):
         )  # fmt: skip
 
     @property
-    def _sizes(self) -> SpellerConfig:
+    def _sizes(self) -> TextToUnitConfig:
         return self._network.config
 
     @property

@@ -24,7 +24,9 @@ _SOUND_CONVS, _LIP_CONVS, _HEAD = (0, 4, 8, 11, 14, 18), (0, 4, 8, 11, 14, 18), 
 class SyncNet(nn.Module):
     """Vectors of lips and of sound, near to one another where they belong together; nothing scales them."""
 
-    def __init__(self, sound: tuple[int, ...], lips: tuple[int, ...], hears: tuple[int, ...], sees: tuple[int, ...]) -> None:
+    def __init__(
+        self, sound: tuple[int, ...], lips: tuple[int, ...], uses_audio: tuple[int, ...], uses_video: tuple[int, ...]
+    ) -> None:
         """Widths of the six convolutions of each branch, and of the two layers of the heads of sound and lips."""
         super().__init__()
         s, v = sound, lips
@@ -50,7 +52,7 @@ class SyncNet(nn.Module):
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_deep(v[4], v[5], (1, 6, 6), (1, 1, 1), (0, 0, 0)),
         )
-        self.netfcaud, self.netfclip = _head(s[5], *hears), _head(v[5], *sees)
+        self.netfcaud, self.netfclip = _head(s[5], *uses_audio), _head(v[5], *uses_video)
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "SyncNet":
@@ -64,7 +66,7 @@ class SyncNet(nn.Module):
             widths("netcnnaud", _SOUND_CONVS), widths("netcnnlip", _LIP_CONVS), widths("netfcaud", _HEAD), widths("netfclip", _HEAD)
         )
 
-    def hear(self, cepstra: Tensor) -> Tensor:
+    def transcribe(self, cepstra: Tensor) -> Tensor:
         """Sound float [batch, 1, 13, 20], mel cepstra of 16-bit samples, to vectors [batch, width]."""
         vectors: Tensor = self.netfcaud(self.netcnnaud(cepstra).flatten(1))
         return vectors

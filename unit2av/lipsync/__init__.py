@@ -21,7 +21,7 @@ RENDERING = 13
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class SpokenUnits:
     """What the lips shall say.
 
     units: with durations; None where a mouth needs none. samples: the sound of it, float32 [S] at 16 kHz; None where a mouth needs
@@ -55,7 +55,7 @@ class Scene:
 
 
 class LipSync(Protocol):
-    """Moves lips. name: as --lips has it; needs_units, needs_sound: what of `Said` must be there.
+    """Moves lips. name: as --lips has it; needs_units, needs_sound: what of `SpokenUnits` must be there.
 
     needs_whole: whether more of a picture is looked at or changed than lies within the box; where not, a scene may show that
     alone.
@@ -66,7 +66,7 @@ class LipSync(Protocol):
     needs_sound: bool
     needs_whole: bool
 
-    def codes(self, said: Said) -> Any:
+    def codes(self, said: SpokenUnits) -> Any:
         """Return what the lips do over the time of the speech, as this mouth's `draw` takes it. Raises UnitError, VocabularyError
         or InputError for speech that it cannot say."""
 

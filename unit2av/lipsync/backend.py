@@ -123,7 +123,7 @@ def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
 
 
-def settled(choice: LipSyncChoice, renderer: Path | None) -> Backend:
+def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     """Return the backend that a choice stands for. renderer: checkpoint of the face renderer, None = there is none.
 
     Raises UsageError where it lacks its file, InputError where a file that was given is not there.

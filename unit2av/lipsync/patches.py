@@ -22,7 +22,7 @@ from avcore.faces.geometry import Box
 from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
 from unit2av.face.model import FACE_SIZE, network_input, to_pictures
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
 from unit2av.lipsync.mesh.shape import neutral_in
 from unit2av.lipsync.occlusion import Cover, Covering, covering
@@ -108,7 +108,7 @@ class UnitLipSync:
         self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
         self._first_row = first_row_of(upper)
 
-    def codes(self, said: Said) -> Tensor:
+    def codes(self, said: SpokenUnits) -> Tensor:
         """Return one code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
         if said.units is None or not len(said.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
@@ -183,7 +183,7 @@ class SoundLipSync:
         where = resolve_device(device)
         return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published, upper)
 
-    def codes(self, said: Said) -> Mel:
+    def codes(self, said: SpokenUnits) -> Mel:
         """Return the mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
         if said.samples is None:
             raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")

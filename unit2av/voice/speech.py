@@ -24,7 +24,7 @@ from avcore.compute.convolutions import FlatConv1d, WeightNormConv1d
 from avcore.compute.inference import ready_for_inference, resolve_device, resolve_precision, skeleton
 from avcore.contracts import SpeakerVoice, Speech, Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
-from avcore.notes import NoteKind, tell
+from avcore.notes import NoteKind, report_note
 from avcore.progress import Progress, silent
 from avcore.speech.audio import resample
 from avcore.speech.pitch import Pitch
@@ -113,7 +113,7 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
         return resolve_unit_offset(stored[language], language, table, {})
     estimate = estimate_unit_offset(table)
     if not estimate.is_decided:
-        tell(_OPEN(language=language, rows=rows))
+        report_note(_OPEN(language=language, rows=rows))
     elif estimate.offset:
         LOG.info("the '%s' vocoder counts units from %d (log odds %.0f)", language, estimate.offset, estimate.log_odds)
     return estimate.offset

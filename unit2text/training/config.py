@@ -10,7 +10,7 @@ from unit2text.windows import WindowSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderDataConfig(UnitCorpusConfig):
+class UnitToTextDataConfig(UnitCorpusConfig):
     """Utterances as units, or as lips, and as text: train, valid are JSON lines with `text` and `language`. All utterances of a
     sentence are held out together. units may be of lips, of sound or of both."""
 
@@ -35,7 +35,7 @@ class ReaderDataConfig(UnitCorpusConfig):
 
 
 @dataclass(frozen=True)
-class ReaderNoiseConfig:
+class UnitToTextNoiseConfig:
     """What happens to units before they are read, drawn anew each time. Shares are of the units of an utterance, repeats merged.
 
     stretch: each duration is multiplied by up to 1 + stretch, or divided by it. mask: share of the time that is hidden, in spans of
@@ -81,7 +81,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class ReaderInitConfig:
+class UnitToTextInitConfig:
     """Where the weights come from: an exported reader, "" = fresh. Its text vocabulary and sizes hold then.
 
     av_hubert: `mavhubert.pt`: put in front of a published unit model (`unit_pretrained.pt`), whose unit tables go, to read lips; or
@@ -106,15 +106,15 @@ class ReadConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderTrainConfig(RunConfig):
+class UnitToTextTrainConfig(RunConfig):
     """A training run."""
 
     PUBLISHED: ClassVar[str] = "unit2text/train"
 
-    data: ReaderDataConfig = field(default_factory=ReaderDataConfig)
-    noise: ReaderNoiseConfig
+    data: UnitToTextDataConfig = field(default_factory=UnitToTextDataConfig)
+    noise: UnitToTextNoiseConfig
     model: ModelConfig
-    init: ReaderInitConfig = field(default_factory=ReaderInitConfig)
+    init: UnitToTextInitConfig = field(default_factory=UnitToTextInitConfig)
     read: ReadConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)

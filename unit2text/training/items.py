@@ -26,11 +26,11 @@ from avcore.timeline import frames_covering, seconds_to_units, units_to_seconds
 from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
 from avdata.corpus import by_lot
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
-from avdata.unit_store import settle_vocabulary
+from avdata.unit_store import resolve_vocabulary
 from avtrain.data import ItemsOf, Key, item_generator
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
-from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig
+from unit2text.training.config import UnitToTextDataConfig, UnitToTextNoiseConfig
 
 LOG = logging.getLogger("netflips.train")
 Said = TypeVar("Said", SpokenText, SeenText)
@@ -45,7 +45,7 @@ LIP_ARRAY = ".npy"
 
 
 @dataclass(frozen=True)
-class ReaderCorpus:
+class UnitToTextCorpus:
     """Utterances to train on and held-out ones. vocabulary: fingerprint of their quantizer, "" = unknown."""
 
     train: tuple[SpokenText, ...]
@@ -64,7 +64,7 @@ class ReaderCorpus:
         return self.train[0].sound is not None
 
 
-def read_reader_corpus(data: ReaderDataConfig, seed: int) -> ReaderCorpus:
+def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTextCorpus:
     """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
     reading = TextReading(data.frame_level, data.first_unit, data.languages, data.allow_missing)
     if data.more_units and data.sound_units:
@@ -79,7 +79,7 @@ def read_reader_corpus(data: ReaderDataConfig, seed: int) -> ReaderCorpus:
     valid = _some(valid, data.at_most_valid, seed)
     both = [*train, *valid]
     named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
-    vocabulary = settle_vocabulary(named, data.units_vocabulary)
+    vocabulary = resolve_vocabulary(named, data.units_vocabulary)
     largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
@@ -87,10 +87,10 @@ def read_reader_corpus(data: ReaderDataConfig, seed: int) -> ReaderCorpus:
         counts = Counter(one.language for one in train)
         train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
-    return ReaderCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
+    return UnitToTextCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
 
-def read_lip_corpus(data: ReaderDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
+def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
     """Clips to train on and held-out ones, for a reader of lips. Raises InputError or UsageError."""
     reading = TextReading(languages=data.languages, allow_missing=data.allow_missing)
     train = short_enough(read_seen_texts(data.train, reading), data.max_seconds)
@@ -104,7 +104,7 @@ def read_lip_corpus(data: ReaderDataConfig, seed: int) -> tuple[list[SeenText], 
     return train, _some(valid, data.at_most_valid, seed)
 
 
-def text_vocabulary(corpus: ReaderCorpus) -> tuple[TextVocabulary, dict[str, int]]:
+def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str, int]]:
     """Return the letters of all texts that are trained on, between the marks and the languages' start tokens; and the rows of
     those."""
     letters = Counter(letter for one in corpus.train for letter in letters_of_text(one.text))
@@ -119,7 +119,7 @@ def short_enough(seen: Sequence[SeenText], max_seconds: float) -> list[SeenText]
     return [one for one in seen if one.frames <= most]
 
 
-def _short_enough(utterances: Sequence[SpokenText], data: ReaderDataConfig) -> list[SpokenText]:
+def _short_enough(utterances: Sequence[SpokenText], data: UnitToTextDataConfig) -> list[SpokenText]:
     kept = [one for one in utterances if units_to_seconds(one.units.num_steps) <= data.max_seconds]
     for one in kept:
         if one.sound is not None and one.sound.num_steps != one.units.num_steps:
@@ -148,7 +148,7 @@ def num_faded(progress: float, count: int) -> int:
     return int(round(min(1.0, max(0.0, share)) * count, _EXACT_DIGITS))
 
 
-class ReaderItem(NamedTuple):
+class UnitToTextItem(NamedTuple):
     """Rows of units and of the sound beside (or None), int64 [time], of the text and its end, int64 [N]; language: its number."""
 
     rows: Ids
@@ -158,7 +158,7 @@ class ReaderItem(NamedTuple):
     text: str
 
 
-class ReaderBatch(NamedTuple):
+class UnitToTextBatch(NamedTuple):
     """Items padded: rows and sound int64 [batch, time], lengths and languages int64 [batch], target int64 [batch, N].
 
     before: what the decoder is given, int64 [batch, N]: the start token, then the target.
@@ -173,7 +173,7 @@ class ReaderBatch(NamedTuple):
     texts: tuple[str, ...]
 
 
-class Utterances(ItemsOf[SpokenText, ReaderItem]):
+class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
     """Utterances with noise in training; each as often as an epoch has it."""
 
     def __init__(
@@ -182,7 +182,7 @@ class Utterances(ItemsOf[SpokenText, ReaderItem]):
         text: TextVocabulary,
         languages: Sequence[str],
         num_units: int,
-        noise: ReaderNoiseConfig | None = None,
+        noise: UnitToTextNoiseConfig | None = None,
         seed: int = 0,
     ) -> None:
         rows = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
@@ -193,7 +193,7 @@ class Utterances(ItemsOf[SpokenText, ReaderItem]):
         for number, one in enumerate(rows):
             self._of_language.setdefault(one.language, []).append(number)
 
-    def load(self, key: Key) -> ReaderItem:
+    def load(self, key: Key) -> UnitToTextItem:
         """Return an utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
         one = self.rows[key[1]]
         if self._noise is None:
@@ -205,9 +205,11 @@ class Utterances(ItemsOf[SpokenText, ReaderItem]):
             streams[0] = masked(streams[0], self._noise, random)
         text = " ".join(each.text for each in said)
         target = np.append(self._text.encode(text), END)
-        return ReaderItem(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text)
+        return UnitToTextItem(
+            streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text
+        )
 
-    def _row_of(self, one: SpokenText, noise: ReaderNoiseConfig, random: Generator) -> list[SpokenText]:
+    def _row_of(self, one: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
         """Return an utterance, and those that are said behind it."""
         said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
@@ -238,7 +240,7 @@ def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids
     return joined
 
 
-def with_noise(units: Units, noise: ReaderNoiseConfig, num_units: int, random: Generator) -> Units:
+def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, random: Generator) -> Units:
     """Units with some taken for others, left out, put in between, and said slower or quicker."""
     assert units.durations is not None  # as read
     ids, durations = units.ids.copy(), units.durations.astype(np.float64)
@@ -254,7 +256,7 @@ def with_noise(units: Units, noise: ReaderNoiseConfig, num_units: int, random: G
     return Units(np.insert(ids, places, added), np.insert(durations, places, lasting), units.language, units.vocabulary)
 
 
-def masked(rows: Ids, noise: ReaderNoiseConfig, random: Generator) -> Ids:
+def masked(rows: Ids, noise: UnitToTextNoiseConfig, random: Generator) -> Ids:
     """Rows with spans hidden, `noise.mask` of the time on average."""
     length = max(1, seconds_to_units(noise.mask_s))
     starts = np.flatnonzero(random.random(len(rows)) < noise.mask / length)
@@ -264,7 +266,7 @@ def masked(rows: Ids, noise: ReaderNoiseConfig, random: Generator) -> Ids:
     return hidden
 
 
-def collate_units(items: Sequence[ReaderItem], starts: Sequence[int]) -> ReaderBatch:
+def collate_units(items: Sequence[UnitToTextItem], starts: Sequence[int]) -> UnitToTextBatch:
     """Pad items; starts: the row that a text of each language begins with."""
     rows = [torch.from_numpy(item.rows) for item in items]
     languages, before, target = _texts_of(items, starts)
@@ -272,7 +274,7 @@ def collate_units(items: Sequence[ReaderItem], starts: Sequence[int]) -> ReaderB
     sound = pad_sequence(sounds, batch_first=True, padding_value=HIDDEN) if sounds else None
     padded = pad_sequence(rows, batch_first=True, padding_value=HIDDEN)
     lengths = torch.tensor([len(one) for one in rows])
-    return ReaderBatch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
+    return UnitToTextBatch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
 
 
 def fade(sound: Tensor, progress: float) -> Tensor:
@@ -295,7 +297,7 @@ class LipItem(NamedTuple):
 
 
 class LipBatch(NamedTuple):
-    """Clips as they are, float [time, height, width] each; the rest as in `ReaderBatch`."""
+    """Clips as they are, float [time, height, width] each; the rest as in `UnitToTextBatch`."""
 
     clips: tuple[Tensor, ...]
     lengths: Tensor
@@ -360,8 +362,8 @@ def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
     return LipBatch(clips, lengths, languages, before, target, tuple(item.text for item in items))
 
 
-def _texts_of(items: Sequence[ReaderItem] | Sequence[LipItem], starts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Languages, what the decoder is given and what it should say: see `ReaderBatch`."""
+def _texts_of(items: Sequence[UnitToTextItem] | Sequence[LipItem], starts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Languages, what the decoder is given and what it should say: see `UnitToTextBatch`."""
     languages = torch.tensor([item.language for item in items])
     target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
     first = torch.tensor(starts)[languages][:, None]

@@ -17,25 +17,25 @@ from avcore.units import END, NUM_MARKS, PAD, Ids, edit_distance, require_same_v
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.task import Engine, Task, Values
-from unit2text.config import EncoderConfig, ReaderConfig
-from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
+from unit2text.config import EncoderConfig, UnitToTextConfig
+from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import BLANK_ROW, best_path
-from unit2text.stage import LIP_UNITS, LIPS, TEXT_READER, UNITS
+from unit2text.stage import LIP_UNITS, LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
-from unit2text.training.config import ModelConfig, ReaderInitConfig, ReaderTrainConfig
+from unit2text.training.config import ModelConfig, UnitToTextInitConfig, UnitToTextTrainConfig
 from unit2text.training.items import (
     LipBatch,
     LipClips,
     LipItem,
-    ReaderBatch,
-    ReaderCorpus,
-    ReaderItem,
+    UnitToTextBatch,
+    UnitToTextCorpus,
+    UnitToTextItem,
     Utterances,
     collate_lips,
     collate_units,
     fade,
     read_lip_corpus,
-    read_reader_corpus,
+    read_unit_to_text_corpus,
     text_vocabulary,
 )
 
@@ -49,7 +49,7 @@ _LEAST_GAIN = 2**-0.5
 _FINE_TUNED: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.1, "encoder_layerdrop": 0.1}
 """Of AV-HuBERT while it is fine-tuned, as published."""
 NETWORK = "network"
-RUN_KIND = "text reader"
+RUN_KIND = "unit-to-text model"
 _OF_ROWS = ("loss", "nll", "ctc", "accuracy")
 
 
@@ -91,7 +91,7 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
     return {**kept, "takes": LIPS, "model": model, "task": task}, {**tensors, **fresh}
 
 
-class ReaderStart(NamedTuple):
+class UnitToTextStart(NamedTuple):
     """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown).
 
     stored: what the checkpoint that it comes from says of itself, {} = it is fresh.
@@ -111,22 +111,22 @@ class LipStart(NamedTuple):
     stored: dict[str, Any]
 
 
-def start_reader(config: ReaderTrainConfig, corpus: ReaderCorpus) -> ReaderStart:
+def start_unit_to_text(config: UnitToTextTrainConfig, corpus: UnitToTextCorpus) -> UnitToTextStart:
     """Return the network to train. Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the
     corpus."""
     if config.init.checkpoint:
         return _of_checkpoint(config.init, corpus)
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(config.loop.seed)
-    model = UnitText(reader_config(config.model, corpus, len(text.symbols), starts))
-    initialise_reader(model)
-    return ReaderStart(model, text, corpus.vocabulary, {})
+    model = UnitText(unit_to_text_config(config.model, corpus, len(text.symbols), starts))
+    initialise_unit_to_text(model)
+    return UnitToTextStart(model, text, corpus.vocabulary, {})
 
 
-def reader_config(model: ModelConfig, corpus: ReaderCorpus, num_rows: int, starts: dict[str, int]) -> ReaderConfig:
+def unit_to_text_config(model: ModelConfig, corpus: UnitToTextCorpus, num_rows: int, starts: dict[str, int]) -> UnitToTextConfig:
     """Sizes of a fresh network for a corpus."""
     rows = NUM_MARKS + corpus.num_units
-    return ReaderConfig(
+    return UnitToTextConfig(
         takes=UNITS,
         num_rows=num_rows,
         languages=tuple(starts),
@@ -144,7 +144,7 @@ def reader_config(model: ModelConfig, corpus: ReaderCorpus, num_rows: int, start
     )  # fmt: skip
 
 
-def initialise_reader(model: UnitText) -> None:
+def initialise_unit_to_text(model: UnitText) -> None:
     """Start values of the published decoder: a narrow table, and attention that begins small; the rest is torch's own."""
     table = model.decoder.embed_tokens.weight
     nn.init.normal_(table, std=model.config.dim**-0.5)
@@ -159,16 +159,16 @@ def initialise_reader(model: UnitText) -> None:
             nn.init.zeros_(parameter)
 
 
-def _of_checkpoint(init: ReaderInitConfig, corpus: ReaderCorpus) -> ReaderStart:
-    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
-    found = ReaderConfig.from_checkpoint(checkpoint)
+def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> UnitToTextStart:
+    checkpoint = read_checkpoint(init.checkpoint, UNIT2TEXT)
+    found = UnitToTextConfig.from_checkpoint(checkpoint)
     if found.takes != UNITS:
         raise CheckpointError(
             "this reader cannot be trained on", path=checkpoint.path, expected=f"one of {UNITS}", found=found.takes
         )
     known = str(checkpoint.config.get("vocabulary") or "")
     if not init.allow_other_vocabulary:
-        require_same_vocabulary(corpus.vocabulary, known, f"the text reader {checkpoint.path}")
+        require_same_vocabulary(corpus.vocabulary, known, f"the unit-to-text model {checkpoint.path}")
     missing = sorted(set(corpus.languages) - set(found.languages))
     if missing or corpus.num_units > found.unit_rows - NUM_MARKS or corpus.has_sound != bool(found.sound_rows):
         raise UsageError(
@@ -177,26 +177,26 @@ def _of_checkpoint(init: ReaderInitConfig, corpus: ReaderCorpus) -> ReaderStart:
             f"{'two streams' if found.sound_rows else 'one stream'} of units",
             found=f"{', '.join(corpus.languages)}; {corpus.num_units} units; {'two streams' if corpus.has_sound else 'one stream'}",
         )
-    model = _own(load_reader(checkpoint, found))
+    model = _own(load_unit_to_text_network(checkpoint, found))
     assert isinstance(model, UnitText)  # as `takes` says
     LOG.info("starting from %s", checkpoint.path)
-    return ReaderStart(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
+    return UnitToTextStart(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
 
 
-def start_lip_reader(init: ReaderInitConfig, seed: int) -> LipStart:
+def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
     """Return a reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is
     given."""
-    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
+    checkpoint = read_checkpoint(init.checkpoint, UNIT2TEXT)
     if checkpoint.config["takes"] == LIP_UNITS:
         if not init.av_hubert:
             raise UsageError("a unit model reads lips behind AV-HuBERT only", expected="init.av_hubert=mavhubert.pt")
         config, tensors = join_pretrained(checkpoint, read_av_hubert(init.av_hubert), seed)
         checkpoint = replace(checkpoint, config=config, tensors=tensors)
-    found = ReaderConfig.from_checkpoint(checkpoint, init.av_hubert or None)
+    found = UnitToTextConfig.from_checkpoint(checkpoint, init.av_hubert or None)
     if found.lips is None:
         raise CheckpointError("this reader reads no lips", path=checkpoint.path, expected=LIPS, found=found.takes)
     stack = replace(found.lips.encoder, **_FINE_TUNED)
-    model = _own(load_reader(checkpoint, replace(found, lips=replace(found.lips, encoder=stack))))
+    model = _own(load_unit_to_text_network(checkpoint, replace(found, lips=replace(found.lips, encoder=stack))))
     assert isinstance(model, LipText)  # as `takes` says
     LOG.info("starting from %s", checkpoint.path)
     heads = {"encoder_attention_heads": found.lips.encoder.encoder_attention_heads}
@@ -204,7 +204,7 @@ def start_lip_reader(init: ReaderInitConfig, seed: int) -> LipStart:
     return LipStart(model, TextVocabulary.from_checkpoint(checkpoint), stored)
 
 
-def _own(model: TextReader) -> TextReader:
+def _own(model: UnitToTextNetwork) -> UnitToTextNetwork:
     """Return the model with weights of its own: what is read may be a view of the file, and training writes into it."""
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
@@ -253,9 +253,9 @@ class ReadingNetwork(nn.Module):
         self.is_lip_encoder_resting = False
         self._ctc_weight, self._smoothing = ctc_weight, smoothing
 
-    def encode(self, batch: ReaderBatch | LipBatch) -> EncodedUnits:
+    def encode(self, batch: UnitToTextBatch | LipBatch) -> EncodedUnits:
         """Return what the decoder and CTC see of a batch."""
-        if isinstance(batch, ReaderBatch):
+        if isinstance(batch, UnitToTextBatch):
             assert isinstance(self.model, UnitText)  # as the task says
             return self.model.encode(batch.rows, batch.sound, batch.languages, batch.lengths.tolist())
         assert isinstance(self.model, LipText)
@@ -265,11 +265,11 @@ class ReadingNetwork(nn.Module):
             features = self.model.features(batch.clips)
         return self.model.contextualise(features, batch.languages, batch.lengths.tolist())
 
-    def forward(self, batch: ReaderBatch | LipBatch) -> dict[str, Tensor]:
+    def forward(self, batch: UnitToTextBatch | LipBatch) -> dict[str, Tensor]:
         """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right, each of shape []."""
         return self.measure(batch)[0]
 
-    def measure(self, batch: ReaderBatch | LipBatch) -> tuple[dict[str, Tensor], Tensor]:
+    def measure(self, batch: UnitToTextBatch | LipBatch) -> tuple[dict[str, Tensor], Tensor]:
         """The same, and CTC's log probabilities, float [batch, time, symbols]."""
         encoded = self.encode(batch)
         log_probs = self.model.ctc_log_probs(encoded.features)
@@ -288,14 +288,14 @@ class _ReadingTask(Task):
     figures = (*_OF_ROWS, "cer")
 
     def __init__(
-        self, config: ReaderTrainConfig, model: UnitText | LipText, train: ItemSource[Any], valid: ItemSource[Any],
+        self, config: UnitToTextTrainConfig, model: UnitText | LipText, train: ItemSource[Any], valid: ItemSource[Any],
         reader: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self._config = config
         self._network = ReadingNetwork(model, config.ctc_weight, config.label_smoothing)
         super().__init__(config, {NETWORK: self._network}, {NETWORK: config.optim}, train, valid, reader=dict(reader))
 
-    def training_step(self, batch: ReaderBatch | LipBatch, engine: Engine) -> Values:
+    def training_step(self, batch: UnitToTextBatch | LipBatch, engine: Engine) -> Values:
         """Make one update and return its figures."""
         measured: dict[str, Tensor] = engine.module(NETWORK)(self._prepared(batch, engine.progress, engine.step))
         engine.update(NETWORK, measured["loss"])
@@ -329,7 +329,7 @@ class _ReadingTask(Task):
         return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
 
 
-def path_errors(batch: ReaderBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
+def path_errors(batch: UnitToTextBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
     """Edits between CTC's best paths and the texts, and letters of the texts."""
     errors = letters = 0
     for number, length in enumerate(batch.lengths.tolist()):
@@ -343,29 +343,29 @@ def path_errors(batch: ReaderBatch | LipBatch, log_probs: Tensor) -> dict[str, f
 class UnitTextTask(_ReadingTask):
     """Units to text."""
 
-    def __init__(self, config: ReaderTrainConfig) -> None:
-        self._corpus = read_reader_corpus(config.data, config.loop.seed)
-        self.start = start_reader(config, self._corpus)
+    def __init__(self, config: UnitToTextTrainConfig) -> None:
+        self._corpus = read_unit_to_text_corpus(config.data, config.loop.seed)
+        self.start = start_unit_to_text(config, self._corpus)
         sizes, text, num_units = self.start.model.config, self.start.text, self._corpus.num_units
         train = Utterances(self._corpus.train, text, sizes.languages, num_units, config.noise, config.loop.seed)
         valid = Utterances(self._corpus.valid, text, sizes.languages, num_units)
         super().__init__(config, self.start.model, train, valid, self._reader(config))
 
-    def collate(self, items: list[ReaderItem]) -> ReaderBatch:
+    def collate(self, items: list[UnitToTextItem]) -> UnitToTextBatch:
         """Pad utterances to a batch."""
         return collate_units(items, self.start.model.config.starts)
 
-    def _prepared(self, batch: ReaderBatch, progress: float, step: int) -> ReaderBatch:
+    def _prepared(self, batch: UnitToTextBatch, progress: float, step: int) -> UnitToTextBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=fade(batch.sound, progress))
 
-    def _measured(self, batch: ReaderBatch) -> ReaderBatch:
+    def _measured(self, batch: UnitToTextBatch) -> UnitToTextBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=torch.zeros_like(batch.sound))
 
     @property
     def _fades(self) -> bool:
         return self._config.noise.fade_sound
 
-    def _reader(self, config: ReaderTrainConfig) -> dict[str, Any]:
+    def _reader(self, config: UnitToTextTrainConfig) -> dict[str, Any]:
         """What `export` needs to know."""
         sizes = self.start.model.config
         return {
@@ -393,9 +393,9 @@ class UnitTextTask(_ReadingTask):
 class LipTextTask(_ReadingTask):
     """Mouth video to text: the paper's second step."""
 
-    def __init__(self, config: ReaderTrainConfig) -> None:
+    def __init__(self, config: UnitToTextTrainConfig) -> None:
         train, valid = read_lip_corpus(config.data, config.loop.seed)
-        self.start = start_lip_reader(config.init, config.loop.seed)
+        self.start = start_lips_to_text(config.init, config.loop.seed)
         sizes = self.start.model.config
         missing = sorted({one.language for one in train} - set(sizes.languages))
         if missing or sizes.lips is None:

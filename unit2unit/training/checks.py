@@ -94,7 +94,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     if float(run.option("text_weight") or 0) > 0:
         transcripts = [str(transcript_file(data, split).relative_to(data)) for split in _splits(run)]
         required_files(data, transcripts, f"{_PREPARE_PAIRS} --texts")
-    _say_validation(run, data)
+    _log_validation(run, data)
     run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 
@@ -126,7 +126,7 @@ def follow_search_limit(run: TrainingRun, needed: Mapping[str, float]) -> Traini
     return replace(run, generation=stated | limits)
 
 
-def _say_validation(run: TrainingRun, data: Path) -> None:
+def _log_validation(run: TrainingRun, data: Path) -> None:
     """Say what a validation looks at."""
     counts = read_report(data).get("splits")
     split = counts.get(str(run.option("valid_subset", "valid"))) if isinstance(counts, dict) else None
@@ -199,9 +199,9 @@ def check_device(run: TrainingRun) -> TrainingRun:
             found="no CUDA device",
             hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun",
         )
-    from avtrain.started import say_slow_format  # which needs the extra `train`
+    from avtrain.started import warn_of_slow_precision  # which needs the extra `train`
 
-    say_slow_format("fp16" if run.option("fp16") else autocast, torch.device("cpu"))
+    warn_of_slow_precision("fp16" if run.option("fp16") else autocast, torch.device("cpu"))
     return run.changed("common", {"fp16": False, "cpu": True})
 
 

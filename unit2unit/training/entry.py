@@ -52,11 +52,11 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
             LOG.setLevel(logging.ERROR)  # the first process says it for all
         with nullcontext() if run.check_only else only_run_in(Path(run.run_dir)):
             checked = check(run, stated)
-            from avtrain.checkpoints import put_aside
+            from avtrain.checkpoints import move_previous_run
             from unit2unit.training.launch import train
 
             if run.resume == NEVER and is_main_process() and not run.check_only:
-                put_aside(Path(run.run_dir))
+                move_previous_run(Path(run.run_dir))
             train(checked)
 
     return main_of(TrainingRun, work, config, prog, purpose, argv)

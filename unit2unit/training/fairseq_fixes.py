@@ -63,7 +63,7 @@ def repair_fairseq() -> None:
     distributed._broadcast_object_slow = broadcast_own
     Trainer.load_checkpoint = load_for_this_run
     Trainer._set_seed = seed_by_process
-    Trainer.save_checkpoint = save_or_tell
+    Trainer.save_checkpoint = save_checked
     Trainer.clip_grad_norm = clip_or_leave_out
     Trainer.train_step = step_or_leave_out
     checkpoint_utils._upgrade_state_dict = upgrade_completed
@@ -143,7 +143,7 @@ def kept_metrics() -> Iterator[None]:
         raise
 
 
-def save_or_tell(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -> Any:
+def save_checked(trainer: Trainer, filename: str, extra_state: dict[str, Any]) -> Any:
     """Save as fairseq does. Raises UsageError for weights that are no numbers, and OutputError, before anything is written where
     there is no room for the file and its copies as best and last."""
     weights = [*trainer.model.parameters(), *trainer.criterion.parameters()]

@@ -21,7 +21,7 @@ from torch import Tensor
 from avcore.notes import several
 from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids, Units, format_units
-from avtrain.started import say_minutes_ended
+from avtrain.started import warn_of_minutes_ended
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.fairseq_fixes import kept_metrics
 
@@ -135,7 +135,7 @@ class Translations:
         return {"bleu": round(float(score.score), 2), "cut": self.cut, **gain}
 
 
-def say_translations(found: Translations) -> None:
+def log_translations(found: Translations) -> None:
     """Say how many translations of a validation were cut, and warn of a translator that says the same whatever it hears."""
     if found.cut:
         LOG.info("validation: the limit of length cut %d of %s", found.cut, several(found.number, "translation"))
@@ -200,7 +200,7 @@ class Watch:
             subset = cfg.dataset.valid_subset.split(",")[0]
             found = self._task.translated(subset, trainer, lambda: self._break_off(trainer)).of_all(trainer)
             if trainer.is_data_parallel_master:
-                say_translations(found)
+                log_translations(found)
             stats |= found.figures()
         return self.stats(cfg, trainer, stats, tracking_best)
 
@@ -229,14 +229,14 @@ class Watch:
             found = self.train(cfg, trainer, task, epoch_itr)
         finally:
             trainer.train_step = released
-        self._say_minutes_ended(cfg, trainer)
+        self._warn_of_minutes_ended(cfg, trainer)
         return found
 
-    def _say_minutes_ended(self, cfg: DictConfig, trainer: Any) -> None:
+    def _warn_of_minutes_ended(self, cfg: DictConfig, trainer: Any) -> None:
         limit, until = 3600 * cfg.optimization.stop_time_hours, cfg.optimization.max_update or 0
         done, seconds = trainer.get_num_updates(), trainer.cumulative_training_time()
         if 0 < limit < seconds and not 0 < until <= done and trainer.is_data_parallel_master:
-            say_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
+            warn_of_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
 
     def _tell(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
         """Say how fast the run is, and when it ends."""

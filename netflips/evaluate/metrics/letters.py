@@ -1,6 +1,6 @@
 """Which letters of Korean are misheard: consonants that begin a word, and ㅓ heard as ㅏ.
 
-What a recogniser writes is aligned with the right text letter by letter (jamo), by the fewest letters changed, added and left out.
+What a recognizer writes is aligned with the right text letter by letter (jamo), by the fewest letters changed, added and left out.
 A voice whose bursts are smeared loses the consonants that begin words, where no vowel before them helps; vowels that lie near each
 other show what its filters do.
 """

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import to_int16_scale
-from av2unit.trust import rest_unit
+from av2unit.modality_selection import rest_unit
 from avcore.arrays import Floats, Pixels
 from avcore.errors import NoFaceError
 from avcore.speech.voice_activity import find_speech

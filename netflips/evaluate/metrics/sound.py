@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.trust import quiet_units, rest_unit
+from av2unit.modality_selection import quiet_units, rest_unit
 from avcore.arrays import Samples
 from avcore.compute.onnx import open_network
 from avcore.speech.figures import count_clicks

@@ -87,7 +87,7 @@ class TextRules:
         }
 
     def of_corpus(
-        self, name: str, found: Sequence[str], references: Sequence[str], language: str = "", heard_by: str = ""
+        self, name: str, found: Sequence[str], references: Sequence[str], language: str = "", report_to: str = ""
     ) -> CorpusScore | Missing:
         """A figure of likeness of a whole set with a bootstrap interval over its texts; one reference for each text found.
 
@@ -101,7 +101,7 @@ class TextRules:
             return scorer
         value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
         low, high = np.quantile([_score(scorer, counts[rows]) for rows in _draws(len(given))], PERCENTILES)
-        signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{heard_by}"] if heard_by else [])])
+        signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{report_to}"] if report_to else [])])
         return CorpusScore(Figure(value, float(low), float(high), len(given)), signature)
 
     def compared(

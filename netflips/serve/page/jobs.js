@@ -153,7 +153,7 @@ const waysOut = (job, page) => {
 const dubbed = (job, page, go) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const find = (is) => job.files.find(is);
-  const judged = element("div", {}, verdict(job.understood));
+  const judged = element("div", {}, verdict(job.quality));
   const made = [judged];
   const [video, original] = [find((one) => one.shows === "video"), find((one) => one.name.startsWith("source"))];
   let shown = null; // the videos
@@ -165,8 +165,8 @@ const dubbed = (job, page, go) => {
     if (report) downloads.append(link(address(report.name), t("openReport")));
     made.push(downloads, shown.root);
   }
-  const [isLost, isDoubted] = [job.understood.words === "not_understood", isStrange(job.understood)];
-  const wasLost = (job.utterances ?? []).filter((one) => one.understood?.words === "not_understood").length;
+  const [isLost, isDoubted] = [job.quality.words === "not_understood", isStrange(job.quality)];
+  const wasLost = (job.utterances ?? []).filter((one) => one.quality?.words === "not_understood").length;
   const ways = job.state === "asks" && isLost ? waysOut(job, page) : null;
   if (ways) made.push(ways);
   if (!job.utterances) return made;
@@ -204,7 +204,7 @@ const dubbed = (job, page, go) => {
     dubIt.hidden = isLost && !isMended;
     const left = [t(now.lost === 1 ? "oneIsLost" : "areLost", now.lost, now.of), ""];
     const isNews = number && isDoubted && !isMended && (isLost || now.lost < wasLost) && now.lost;
-    judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, job.understood.words, left) : verdict(job.understood));
+    judged.replaceChildren(now.isTyped || isMended ? verdict({ words: "given" }) : isNews ? verdict(null, job.quality.words, left) : verdict(job.quality));
   });
   made.push(table.root, buttons);
   // Ctrl and Enter go on from anywhere in the texts.
@@ -245,8 +245,8 @@ const outcome = (job) => {
   }
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
-  if (job.understood.words === "given") made.push(voiceOf(job.understood));
-  else if (job.understood.words) made.push(verdict(job.understood));
+  if (job.quality.words === "given") made.push(voiceOf(job.quality));
+  else if (job.quality.words) made.push(verdict(job.quality));
   if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
   const buttons = element("p", { className: "buttons" });
   for (const one of job.files.filter((one) => one.shows !== "given")) {
@@ -265,7 +265,7 @@ const answered = (job, video) => {
   const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard || "–"}` });
   const puzzled = said.outcome === "not understood" ? [element("p", { className: "warning", textContent: t("puzzled") })] : [];
   const answer = element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" });
-  const doubt = isStrange(said.understood) ? [verdict(said.understood)] : [];
+  const doubt = isStrange(said.quality) ? [verdict(said.quality)] : [];
   const words = element("div", {}, ...puzzled, answer, again, heard, ...doubt);
   return element("div", { className: "pair answered" }, video, words);
 };

@@ -46,7 +46,7 @@ const number = (value, name, label) =>
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// What the command line says of how much is understood: the verdict, and its causes.
+// What the command line says of how much is quality: the verdict, and its causes.
 const told = (found) => {
   const [head, ...causes] = found?.text?.[language()].split("; ") ?? [t("notJudged")];
   return [capital(head), causes.join("; ")];
@@ -162,8 +162,8 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   const judge = () => {
     const own = said.value.trim() && (one.told || said.value.trim() !== text);
     const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? "" : "untold";
-    const found = word ? "unknown" : (one.understood?.words ?? "unknown");
-    Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : told(one.understood)[0] });
+    const found = word ? "unknown" : (one.quality?.words ?? "unknown");
+    Object.assign(grade, { className: `verdict ${found}`, textContent: word ? t(word) : told(one.quality)[0] });
     return word || found;
   };
   judge();
@@ -202,7 +202,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
-  const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.understood)[1] : ""].filter(Boolean);
+  const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? told(one.quality)[1] : ""].filter(Boolean);
   const noted = element("div", {}, ...notes.map((text) => element("p", { className: "quiet", textContent: capital(text) })));
   const source = job.files.find((file) => file.name.startsWith("source"));
   const original = named(element("audio", { controls: true, preload: "none", hidden: true }), t("theOriginal"));
@@ -259,7 +259,7 @@ const row = (one, job, page, typed, shown, changes, edit) => {
   return {
     made, now: async () => now(await own.upload(() => {})), changed, kept, hear: isHeard && !said.disabled ? heard.hear : null, speaker, move, key: keyOf(one), seconds: one.end_s - one.start_s,
     isOwn: () => own.has() || judge() === "yourText",
-    isStill: (words) => one.understood?.words === words && !own.has() && judge() !== "yourText",
+    isStill: (words) => one.quality?.words === words && !own.has() && judge() !== "yourText",
     isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
   };
 };

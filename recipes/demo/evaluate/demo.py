@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from av2unit import trust
+from av2unit import modality_selection
 from av2unit.sources import lips_of_video
 from av2unit.stage import UNIT_ENCODER
 from avcore import journal
@@ -56,7 +56,7 @@ from recipes.demo.evaluate.material import (
 )
 from recipes.demo.voices.cast import cast, require_synthesisers
 from recipes.demo.voices.phrasebook import held_out_free
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.speaker import voice_of
 from unit2av.stage import RENDERER, open_renderer_checkpoint
 from unit2av.voice.speech import UnitVocoder
@@ -205,7 +205,7 @@ class ExamMaker:
             other = drawn_sentence("held_out", item.number + 1)
             lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
         if group.modalities == AUTO:
-            units = trust.trusted_units(models.extractor, speech, lips, models.extractor.agreement).extraction.units
+            units = modality_selection.select_units(models.extractor, speech, lips, models.extractor.agreement).extraction.units
         else:
             units = models.extractor.extract(None if group.modalities == VIDEO else speech, lips)
         found = models.translator.translate(replace(units, language="en"), "en", "ko").units
@@ -214,7 +214,7 @@ class ExamMaker:
 
     def _said(self, item: PlannedClip) -> Line:
         """Text in the default voice of `netflips say`."""
-        units = self.models.other(SPELLER, "ko").units_of(item.text, "ko")
+        units = self.models.other(TEXT2UNIT, "ko").units_of(item.text, "ko")
         said = self.models.vocoder.synthesize(units, speaker_voice(self.models, None)).samples
         return {"dub": self._write(item, said), "reference": self._teacher(item, item.text)}
 
@@ -301,7 +301,7 @@ def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dic
     """Return the groups that can be made, and why the others cannot, by name."""
     lacks = {
         VOICES: "natural voices are not installed (make voices)" if kokoro.missing_voices() else "",
-        SPELLED: "" if bundle.checkpoint(SPELLER, "ko").is_file() else f"the bundle has no {SPELLED}",
+        SPELLED: "" if bundle.checkpoint(TEXT2UNIT, "ko").is_file() else f"the bundle has no {SPELLED}",
         ENGLISH: "" if "en" in open_renderer_checkpoint(bundle.checkpoint(RENDERER)).languages else f"the bundle has no {ENGLISH}",
         FLITE: "",  # what is missing of it is told as an error, for it was asked for by name
     }

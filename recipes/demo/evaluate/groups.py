@@ -30,7 +30,7 @@ LIPS = ("still", "unseen", "foreign", "late")
 """Names of lips that do not belong to a sound: one picture held, as of a photo; a picture without a mouth, grey or black; the mouth
 of another head that says another sentence; the own mouth 400 ms late."""
 AUDIO, VIDEO, AUTO = "audio", "video", "auto"
-VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean speller", "English voice"
+VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean text-to-unit model", "English voice"
 """What groups need that may not be here."""
 _DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
 _LETTERS = "onset_errors", "eo_as_a"

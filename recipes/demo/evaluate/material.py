@@ -16,7 +16,7 @@ from avcore.arrays import Samples
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from netflips.aligned import carried_phonemes
+from netflips.aligned import aligned_phonemes
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion, mouth_track
@@ -104,7 +104,7 @@ def write_clip(path: Path, plan: ClipPlan, side: int = SIDE) -> None:
     """
     speech = say(plan.text, plan.voice)
     sound = resample(speech.samples, speech.rate, SAMPLE_RATE)
-    phonemes = speech.phonemes or carried_phonemes(say(plan.text, cast().reference(plan.language)), sound)
+    phonemes = speech.phonemes or aligned_phonemes(say(plan.text, cast().reference(plan.language)), sound)
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
     openings, widths = mouth_track(phonemes, num_frames, plan.language)
     head, poses = head_of(plan.head), motion(plan.seed, num_frames, plan.around)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from avcore.command import LOG
-from avcore.contracts import Speller
+from avcore.contracts import TextToUnitModel
 from avcore.errors import InputError
 from avcore.files import Input, check_files
 from avcore.flags import Command, QuietOptions, flag
@@ -24,7 +24,7 @@ from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones
 from recipes.demo.voices.cast import held_out_english
 from recipes.demo.voices.phrasebook import phrasebook
-from text2unit.speller import TextSpeller
+from text2unit.text_to_units import TextToUnits
 from unit2unit.model import LENGTH_TAGS
 from unit2unit.training.corpus import length_tag
 
@@ -43,7 +43,7 @@ class PairsOptions(QuietOptions):
     """for en.jsonl and ko.jsonl with equal ids"""
 
 
-def pair_rows(data: Path, sources: Sequence[Path], speller: Speller) -> Iterator[tuple[UnitRow, UnitRow]]:
+def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel) -> Iterator[tuple[UnitRow, UnitRow]]:
     """Yield English units with the Korean units of the same sentence, under one id: the reference voice's, then those of its
     shorter and its longer form, as the text-to-unit model has them.
 
@@ -58,7 +58,7 @@ def pair_rows(data: Path, sources: Sequence[Path], speller: Speller) -> Iterator
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
     forms = {pair.english: pair.forms for pair in phrasebook().all_pairs()}
-    said = cache(lambda text: phones.spoken(speller.units_of(text, "ko")))
+    said = cache(lambda text: phones.spoken(text_to_unit.units_of(text, "ko")))
     for source in sources:
         suffix = source.name.partition(".")[0]
         for row in iter_units(source):
@@ -86,7 +86,7 @@ def _in_time(units: Units, num_steps: int) -> Units:
 def _work(options: PairsOptions) -> None:
     outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
     check_files((), {"the units": options.units, "the text-to-unit model": options.text2unit}, {"a file of pairs": outputs})
-    pairs = list(pair_rows(options.data, options.units, TextSpeller.from_checkpoint(options.text2unit)))
+    pairs = list(pair_rows(options.data, options.units, TextToUnits.from_checkpoint(options.text2unit)))
     options.out_dir.mkdir(parents=True, exist_ok=True)
     for side, output in enumerate(outputs):
         write_units(output, (pair[side] for pair in pairs))

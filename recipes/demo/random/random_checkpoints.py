@@ -29,51 +29,51 @@ from avcore.units import UTUT_LANGUAGES
 from netflips import stages
 from recipes.demo.random.random_layouts import (
     State,
-    TextReaderSize,
+    UnitToTextSize,
     face_renderer,
     speaker_encoder,
-    text_reader,
     translator,
     translator_config,
     unit_encoder,
+    unit_to_text,
     vocoder,
     vocoder_config,
 )
-from text2unit.model import ALIGNED, SpellerConfig, network_of
-from text2unit.stage import SPELLER as SPELLER_STAGE
+from text2unit.model import ALIGNED, TextToUnitConfig, network_of
+from text2unit.stage import TEXT2UNIT as TEXT2UNIT_STAGE
 from unit2av.face.model import FaceModelSize
 from unit2text.config import FIRST_START
 from unit2unit.stage import SHARED_TABLES
 
-# A speller of Korean, at the size of the recipe for many units
+# A text-to-unit model of Korean, at the size of the recipe for many units
 
-PUBLISHED_SPELLER = SpellerConfig(ALIGNED, 1000, width=256, kernel=5, layers=4, decoder_layers=4, heads=2)
+PUBLISHED_TEXT_TO_UNIT = TextToUnitConfig(ALIGNED, 1000, width=256, kernel=5, layers=4, decoder_layers=4, heads=2)
 """As configs/text2unit/aligned.yaml; JETS' sizes."""
-TINY_SPELLER = replace(PUBLISHED_SPELLER, width=16, kernel=3, layers=1, decoder_layers=1)
+TINY_TEXT_TO_UNIT = replace(PUBLISHED_TEXT_TO_UNIT, width=16, kernel=3, layers=1, decoder_layers=1)
 _STEPS_OF_A_LETTER = 4
 """Of 20 ms: Korean has about twelve jamo a second."""
 
 
-def write_random_speller(path: Path, config: SpellerConfig, seed: int = 0) -> Path:
-    """Write a speller of Korean whose letters last about as long as in speech. Raises OutputError."""
+def write_random_text_to_unit(path: Path, config: TextToUnitConfig, seed: int = 0) -> Path:
+    """Write a text-to-unit model of Korean whose letters last about as long as in speech. Raises OutputError."""
     torch.manual_seed(seed)
     network = network_of(config)
     if config.network == ALIGNED:
         network.get_parameter("duration.bias").data.fill_(log1p(_STEPS_OF_A_LETTER))
     about = {"model": config.to_config(), "languages": ["ko"], "vocabulary": "", "silence": 0}
-    return write_checkpoint(path, SPELLER_STAGE, about, network.state_dict())
+    return write_checkpoint(path, TEXT2UNIT_STAGE, about, network.state_dict())
 
 
 # What belongs to a reader of lips
 
 _LIPS = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "conv_pos", "conv_pos_groups")
-TINY_READER = TextReaderSize(
+TINY_UNIT_TO_TEXT = UnitToTextSize(
     AvHubertConfig(2, 48, 64, 6, 64, final_dim=16, resnet_width=3, num_classes=(44,)), 3, 64, 96, 3, 6, 72, 1008
 )
 """Not a size in common with the parity fixtures."""
 
 
-def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> dict[str, Any]:
+def unit_to_text_settings(size: UnitToTextSize, lip_settings: dict[str, Any]) -> dict[str, Any]:
     """Return the sections `model` and `task` of its cfg. lip_settings: AV-HuBERT's whole cfg, which this file carries."""
     own = {name: getattr(size.lips, name) for name in _LIPS}
     no_limit = {"_name": None, "softmax_batch": sys.maxsize}  # as fairseq writes it
@@ -117,8 +117,8 @@ TRANSLATOR = "utut_sts_ft.pt"
 KOREAN_TRANSLATOR = "utut_ko.pt"
 RENDERER = "unit_av_renderer_withKO.pt"
 SPEAKER_ENCODER = "encoder.pt"
-TEXT_READER = "finetuned.pt"
-SPELLER = "text2unit.safetensors"
+UNIT2TEXT = "finetuned.pt"
+TEXT2UNIT = "text2unit.safetensors"
 
 Maker = Callable[[], dict[str, Any]]
 
@@ -138,8 +138,8 @@ class _Sizes:
     face: FaceModelSize
     speaker: int
     voices: tuple[str, ...]
-    text_reader: TextReaderSize
-    speller: SpellerConfig
+    unit_to_text: UnitToTextSize
+    text_to_unit: TextToUnitConfig
 
 
 _SIZES: dict[str, _Sizes] = {
@@ -150,8 +150,8 @@ _SIZES: dict[str, _Sizes] = {
         FaceModelSize(),
         256,
         ("en", "es", "fr", "it", "pt", "ko"),
-        TextReaderSize(),
-        PUBLISHED_SPELLER,
+        UnitToTextSize(),
+        PUBLISHED_TEXT_TO_UNIT,
     ),
     "tiny": _Sizes(
         AvHubertConfig(2, 64, 128, 4, final_dim=24, resnet_width=8),
@@ -160,8 +160,8 @@ _SIZES: dict[str, _Sizes] = {
         FaceModelSize.divided(8),
         64,
         ("en", "es", "ko"),
-        TINY_READER,
-        TINY_SPELLER,
+        TINY_UNIT_TO_TEXT,
+        TINY_TEXT_TO_UNIT,
     ),
 }
 
@@ -172,7 +172,7 @@ def write_random_checkpoints(
     """Write a set of checkpoints into a folder and return their paths by file name.
 
     size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which
-    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size), and a speller of Korean, of
+    dubbing into Korean does not need. with_text: a lip reader too (2 GB more at published size), and a text-to-unit model, of
     which none is published. The same seed gives the same files' content. One file at a time is in memory.
     Raises OutputError when the folder cannot be written.
     """
@@ -180,13 +180,13 @@ def write_random_checkpoints(
     if only_korean:
         del makers[TRANSLATOR]
     if with_text:
-        makers[TEXT_READER] = lambda: _text_reader_file(_SIZES[size].text_reader, seed + 5)
+        makers[UNIT2TEXT] = lambda: _unit_to_text_file(_SIZES[size].unit_to_text, seed + 5)
     paths = {name: Path(out_dir) / name for name in makers}
     for name, make in makers.items():
         with atomic_output(paths[name]) as temporary, _fairseq_dictionaries():
             torch.save(make(), temporary)
     if with_text:
-        paths[SPELLER] = write_random_speller(Path(out_dir) / SPELLER, _SIZES[size].speller, seed + 6)
+        paths[TEXT2UNIT] = write_random_text_to_unit(Path(out_dir) / TEXT2UNIT, _SIZES[size].text_to_unit, seed + 6)
     for path in paths.values():
         LOG.info("%s: random weights, %.1f MB", path, path.stat().st_size / 1e6)
     return paths
@@ -220,7 +220,9 @@ class RandomOptions(QuietOptions):
     size: Size = flag(default="tiny")
     """tiny (12 MB) or published (4.7 GB); default: tiny"""
     ko: bool = flag(default=False, help=f"only what dubbing into Korean needs: leave out {TRANSLATOR}")
-    text: bool = flag(default=False, help=f"{TEXT_READER}, the reader of lips, and a speller, too (2 GB more at published size)")
+    text: bool = flag(
+        default=False, help=f"{UNIT2TEXT}, the reader of lips, and a text-to-unit model, too (2 GB more at published size)"
+    )
     seed: int = flag(default=0)
     """other seeds give other weights (default: 0)"""
 
@@ -267,11 +269,11 @@ def _renderer_file(sizes: _Sizes, seed: int) -> dict[str, Any]:
     return {"audio": audio, "video": dict(face_renderer(sizes.face, seed + 50))}
 
 
-def _text_reader_file(size: TextReaderSize, seed: int) -> dict[str, Any]:
-    settings = text_reader_settings(size, _settings("unit_encoder"))
+def _unit_to_text_file(size: UnitToTextSize, seed: int) -> dict[str, Any]:
+    settings = unit_to_text_settings(size, _settings("unit_encoder"))
     dictionaries = [_dictionary(size.lips.num_classes[0] - len(_SPECIALS))]
     task = {"dictionaries": dictionaries, "target_dictionary": _dictionary_of(text_symbols(size.rows, seed))}
-    return _trainer_file(settings, text_reader(size, seed), task)
+    return _trainer_file(settings, unit_to_text(size, seed), task)
 
 
 def _trainer_file(settings: dict[str, Any], state: State, task_state: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from avcore.decoding.layers import LayerConfig
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.speaker import SpeakerNetwork
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
-from unit2text.config import FIRST_START, PUBLISHED_LANGUAGES, EncoderConfig, LipConfig, ReaderConfig
+from unit2text.config import FIRST_START, PUBLISHED_LANGUAGES, EncoderConfig, LipConfig, UnitToTextConfig
 from unit2text.model import LipText
 from unit2text.stage import LIPS
 from unit2unit.model import StackConfig, TranslatorConfig, TranslatorVocabulary, UnitTransformer
@@ -135,7 +135,7 @@ def speaker_encoder(hidden: int, seed: int) -> State:
 
 
 @dataclass(frozen=True)
-class TextReaderSize:
+class UnitToTextSize:
     """Sizes of the published reader of lips; the defaults are the published ones.
 
     lips: AV-HuBERT, with one set of labels of its own. rows: of the text vocabulary, at least 1005.
@@ -151,7 +151,7 @@ class TextReaderSize:
     rows: int = 1005
 
     @property
-    def config(self) -> ReaderConfig:
+    def config(self) -> UnitToTextConfig:
         """As the network takes them."""
         lips, dim = self.lips, self.lips.encoder_embed_dim
         groups, heads = lips.conv_pos_groups, lips.encoder_attention_heads
@@ -160,10 +160,10 @@ class TextReaderSize:
         writing = LayerConfig(dim, self.decoder_layers, self.decoder_heads, self.decoder_ffn)
         starts = tuple(range(FIRST_START, FIRST_START + len(PUBLISHED_LANGUAGES)))
         sight = LipConfig(seeing, lips.resnet_width)
-        return ReaderConfig(LIPS, self.rows, PUBLISHED_LANGUAGES, starts, reading, writing, lips=sight)
+        return UnitToTextConfig(LIPS, self.rows, PUBLISHED_LANGUAGES, starts, reading, writing, lips=sight)
 
 
-def text_reader(size: TextReaderSize, seed: int) -> State:
+def unit_to_text(size: UnitToTextSize, seed: int) -> State:
     """`finetuned.pt`: 800 tensors at the published size, with what AV-HuBERT's training left in it."""
     with skeleton():
         network = LipText(size.config)

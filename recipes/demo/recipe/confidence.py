@@ -3,7 +3,7 @@
     python -m recipes.demo.recipe.confidence FOLDER --count 480
 
 Voices outside of the training say sentences of the phrasebook, and a few that it does not have: as they are, with silence around
-them, at 10 to 30 dB of noise, in a room. A text reader says what came of them, Whisper base (`make judges`) hears a part. What
+them, at 10 to 30 dB of noise, in a room. A unit-to-text model reads what came of them, Whisper base (`make judges`) a part. What
 is known then is judged, each kind of voice by what was fitted on the others, and written into bundle.json. Rows stay in FOLDER, so
 that a stopped run goes on. Needs flite and the natural voices (`make voices`), too.
 """
@@ -33,16 +33,16 @@ from netflips.bundles.describe import check_bundle, note
 from netflips.bundles.word_pairs import WordPairs
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import load_models
+from netflips.quality_estimation import LOST, SURE, errors_in
 from netflips.recognizers.outside import recognizer_folder
 from netflips.recognizers.whisper import open_whisper
 from netflips.stages import SHIPPED
 from netflips.text_voice import speaker_voice
-from netflips.understanding import LOST, SURE, errors_in
 from recipes.demo.evaluate.material import synthesised_speech
 from recipes.demo.recipe.probes import one_word_sentences, outside_sentences
 from recipes.demo.voices.cast import FliteVoice, Voice, cast, require_synthesisers
 from recipes.demo.voices.phrasebook import phrasebook
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 KINDS = ("natural", "between", "espeak", "flite")
 """Of voices: natural ones that no training hears, others between those that it hears, espeak-ng's, and flite's."""
@@ -71,7 +71,7 @@ class Recordings:
 
     def __init__(self, folder: Path) -> None:
         self.models = load_models(bundle_paths(check_bundle(folder)), "en", "ko", RunOptions("cpu"))
-        self.reader, self.voice = self.models.other(TEXT_READER), speaker_voice(self.models, None)
+        self.reader, self.voice = self.models.other(UNIT2TEXT), speaker_voice(self.models, None)
         self.ear = open_whisper(recognizer_folder("judge-whisper"), "cpu")
         self.words = WordPairs(phrasebook().slots)
         self._templates = [list(phrasebook().pairs_of(number)) for number in range(len(phrasebook().templates))]
@@ -101,11 +101,11 @@ class Recordings:
             "reading": [{"confidence": source.confidence}, is_heard(source.text, text)],
         }  # fmt: skip
         if number % _WHISPER == 0:
-            found = self.ear.hear(speech, "en")
+            found = self.ear.transcribe(speech, "en")
             row["recognition"] = [{"confidence": found.confidence}, is_heard(found.text, text)]
         if number % _VOICE == 0 and is_right:
             spoken = np.concatenate(list(self.models.vocoder.iter_synthesize(said, self.voice)))
-            row["errors"] = errors_in(self.ear.hear(spoken, "ko").text, target)
+            row["errors"] = errors_in(self.ear.transcribe(spoken, "ko").text, target)
         return row
 
     def says(self, read: str, wanted: str) -> bool:
@@ -177,7 +177,7 @@ def section(rows: Sequence[Row]) -> dict[str, Any]:
     return {name: asdict(fitted(rows, name)) for name in _FITTED} | {"voice": round(heard, 2), "words": words}
 
 
-def as_told(rows: Sequence[Row]) -> Iterator[str]:
+def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
     """Yield lines of how each kind of voice is judged by what was fitted on the others."""
     for name in _FITTED:
         own = [row for row in rows if name in row]
@@ -228,7 +228,7 @@ def _work(options: ConfidenceOptions) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     with bars(options.quiet) as progress:
         rows = take_rows(options, progress)
-    for line in as_told(rows):
+    for line in reliability_lines(rows):
         LOG.info("%s", line)
     note(options.bundle_dir, **{KEY: section(rows)})
 

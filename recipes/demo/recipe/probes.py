@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
+from av2unit.modality_selection import KnownSentences
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import KnownSentences
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.stages import Stage

@@ -18,10 +18,10 @@ from avtrain.entry import CONFIG_FOLDER
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import DEMO
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
-from unit2text.stage import TEXT_READER
+from unit2text.stage import UNIT2TEXT
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 DOMAIN = (
@@ -61,7 +61,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     encoder, voice, begun, renderer, both = (
         str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", RENDERER_OF_BOTH)
     )
-    speller = folder / SPELLER.file_for("ko")
+    text_to_unit = folder / TEXT2UNIT.file_for("ko")
     # Of as many sentences of the phrasebook and free ones: more than the settings hold out must be there.
     few_texts = (f"data.hold_out={max_sentences // 4}",) if 0 < max_sentences <= _FEW_SENTENCES else ()
 
@@ -85,7 +85,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         """Pair up units of English takes, and train a translator of them."""
         pairs, prepared = folder / "pairs" / config, folder / "translation" / config
         return (
-            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--text2unit", speller, "--out-dir", pairs),
+            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--text2unit", text_to_unit, "--out-dir", pairs),
             module(
                 "unit2unit.utut_finetune.prepare_pairs",
                 "--source",
@@ -157,7 +157,8 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             (
                 training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}", *few_texts),
                 module(
-                    "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
+                    "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", text_to_unit,
+                    "--eight-bits",
                 ),
             ),
             ("data",),
@@ -196,7 +197,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
                 ),
                 module(
                     "unit2text.train", "export", "--checkpoint", _best(folder / "unit2text"),
-                    "--out-path", folder / TEXT_READER.file,
+                    "--out-path", folder / UNIT2TEXT.file,
                 ),
             ),
             ("units",),

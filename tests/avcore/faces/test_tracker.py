@@ -16,7 +16,7 @@ from avcore.faces.geometry import Box, HeadAngles, Landmarks
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, mouth_agreement, parse_face_choice, speech_evidence
 from avcore.faces.track import MAX_FACES, MAX_GAP_SECONDS, FaceTrack, RowStore, Tracker, TrackFrame
 from avcore.timeline import SAMPLES_PER_FRAME, frame_at, frames_to_seconds
-from netflips.dubbing.watch import SPEAKS
+from netflips.dubbing.track_faces import SPEAKS
 from recipes.demo.heads.geometry import neutral_mesh
 
 GAP = frame_at(MAX_GAP_SECONDS)

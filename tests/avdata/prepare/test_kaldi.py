@@ -68,7 +68,7 @@ def test_sound_without_a_header_and_marks_of_a_transcriber(tmp_path: Path, capfd
     write_table(folder / "wav.scp", {name: f"{name}.PCM" if name == "b" else f"{name}.pcm" for name in names})
     write_table(folder / "text", names)
     write_table(folder / "utt2spk", dict.fromkeys(names, "spk"))
-    opening._say_how_raw_sound_is_read.cache_clear()
+    opening._log_raw_sound_format.cache_clear()
     assert _prepare(folder, out) == 1
     rows = {one.id: one for one in read_manifest(out / "manifest.jsonl").entries}
     assert {name: one.text for name, one in rows.items()} == {"a": "아 네.", "b": "칠십 퍼센트 정도", "c": "안녕"}

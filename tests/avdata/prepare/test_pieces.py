@@ -8,8 +8,8 @@ import pytest
 
 from avcore.errors import InputError, OutputError
 from avcore.progress import silent
-from avdata.prepare.running import CorpusPiece, run_pieces
-from avdata.prepare.workplace import Journal, PieceRecord, compact_journal, read_journal, recover_journal, without_failures
+from avdata.prepare.running import CorpusItem, process_items
+from avdata.prepare.workplace import ItemRecord, Journal, compact_journal, read_journal, recover_journal, without_failures
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Counting:
 
     folder: Path
 
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         (self.folder / f"did-{piece.key.replace('/', '-')}-{os.getpid()}").touch()
         if isinstance(piece.work, int):
-            return [CorpusPiece(f"{piece.key}/{number}", "leaf") for number in range(piece.work)]
+            return [CorpusItem(f"{piece.key}/{number}", "leaf") for number in range(piece.work)]
         if piece.work == "bad":
             raise InputError("it is bad", path=piece.key)
         if piece.work == "bug":
@@ -32,15 +32,15 @@ class Counting:
             raise OutputError("the disk is full")
         if piece.work == "no room":
             raise OSError(errno.ENOSPC, "No space left on device")
-        journal.add(PieceRecord(piece.key, "kept", parent=piece.parent, rows={"manifest": {"id": piece.key}}))
+        journal.add(ItemRecord(piece.key, "kept", parent=piece.parent, rows={"manifest": {"id": piece.key}}))
         return ()
 
-    def finish(self, piece: CorpusPiece) -> None:
+    def finish(self, piece: CorpusItem) -> None:
         (self.folder / f"finished-{piece.key}").touch()
 
 
-def _run(folder: Path, pieces: list[CorpusPiece], workers: int = 1, known: Iterable[str] = ()) -> dict[str, PieceRecord]:
-    run_pieces(pieces, Counting(folder), folder, known, workers, silent)
+def _run(folder: Path, pieces: list[CorpusItem], workers: int = 1, known: Iterable[str] = ()) -> dict[str, ItemRecord]:
+    process_items(pieces, Counting(folder), folder, known, workers, silent)
     return read_journal(folder)
 
 
@@ -53,32 +53,32 @@ def test_follow_ups_come_before_new_tasks_and_finish_their_parent(tmp_path: Path
     steps: list[tuple[int, int | None]] = []
 
     class Noting(Counting):
-        def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+        def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
             order.append(piece.key)
             return super().do(piece, journal)
 
     def progress(stage: str, done: int, total: int | None) -> None:
         steps.append((done, total))
 
-    run_pieces([CorpusPiece("a", 2), CorpusPiece("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
+    process_items([CorpusItem("a", 2), CorpusItem("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
     assert order == ["a", "a/0", "a/1", "b", "b/0"]
     assert steps[-1] == (5, 5)
     (tmp_path / "again").mkdir()
-    records = _run(tmp_path / "again", [CorpusPiece("a", 2), CorpusPiece("b", "leaf")])
+    records = _run(tmp_path / "again", [CorpusItem("a", 2), CorpusItem("b", "leaf")])
     assert {key: record.status for key, record in records.items()} == {"a/0": "kept", "a/1": "kept", "a": "done", "b": "kept"}
     assert (tmp_path / "again" / "finished-a").exists()
     assert not (tmp_path / "again" / "finished-b").exists()
 
 
 def test_what_is_known_is_not_done_again(tmp_path: Path) -> None:
-    records = _run(tmp_path, [CorpusPiece("a", 2), CorpusPiece("b", "leaf"), CorpusPiece("c", 1)], known=["a/1", "b", "c/0"])
+    records = _run(tmp_path, [CorpusItem("a", 2), CorpusItem("b", "leaf"), CorpusItem("c", 1)], known=["a/1", "b", "c/0"])
     assert sum(name.startswith("did-b") for name in os.listdir(tmp_path)) == 0
     assert set(records) == {"a/0", "a", "c"}
     assert (tmp_path / "finished-c").exists()  # all of its follow-ups were known
 
 
 def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
-    records = _run(tmp_path, [CorpusPiece("a", "bad"), CorpusPiece("b", "bug"), CorpusPiece("c", "leaf")])
+    records = _run(tmp_path, [CorpusItem("a", "bad"), CorpusItem("b", "bug"), CorpusItem("c", "leaf")])
     assert records["a"].status == records["b"].status == "failed"
     assert "a: it is bad" in records["a"].detail
     assert "unexpected error: ZeroDivisionError: by zero" in records["b"].detail
@@ -88,13 +88,13 @@ def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("work", "words"), [("full", "disk is full"), ("no room", "No space left")])
 def test_a_full_disk_ends_the_run(tmp_path: Path, work: str, words: str) -> None:
     with pytest.raises(OutputError, match=words):
-        _run(tmp_path, [CorpusPiece("a", work), CorpusPiece("b", "leaf")])
+        _run(tmp_path, [CorpusItem("a", work), CorpusItem("b", "leaf")])
     assert "b" not in read_journal(tmp_path)
 
 
 def test_several_processes_and_one_that_dies(tmp_path: Path) -> None:
-    leaves = [CorpusPiece(f"leaf{number}", "leaf") for number in range(6)]
-    pieces = [CorpusPiece("a", 3), CorpusPiece("dead", "die"), *leaves, CorpusPiece("bad", "bad")]
+    leaves = [CorpusItem(f"leaf{number}", "leaf") for number in range(6)]
+    pieces = [CorpusItem("a", 3), CorpusItem("dead", "die"), *leaves, CorpusItem("bad", "bad")]
     records = _run(tmp_path, pieces, workers=2)
     assert records["dead"].status == "failed"
     assert "died" in records["dead"].detail
@@ -106,19 +106,19 @@ def test_several_processes_and_one_that_dies(tmp_path: Path) -> None:
 
 def test_a_torn_line_does_not_count(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.add(PieceRecord("가", "kept", rows={"manifest": {"id": "가"}}))
-    journal.add(PieceRecord("b", "rejected", reason="blur", figures={"sharpness": 1.0}))
+    journal.add(ItemRecord("가", "kept", rows={"manifest": {"id": "가"}}))
+    journal.add(ItemRecord("b", "rejected", reason="blur", figures={"sharpness": 1.0}))
     path = next(tmp_path.glob("journal-*.jsonl"))
     path.write_bytes(path.read_bytes()[:-5])
     assert list(read_journal(tmp_path)) == ["가"]
     compact_journal(tmp_path, read_journal(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == ["journal.jsonl"]
-    assert read_journal(tmp_path) == {"가": PieceRecord("가", "kept", rows={"manifest": {"id": "가"}})}
+    assert read_journal(tmp_path) == {"가": ItemRecord("가", "kept", rows={"manifest": {"id": "가"}})}
 
 
 @pytest.mark.parametrize("bad", [b"{bad", b"{}", b'{"key": "a/0"}', b""])
 def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    whole = _run(tmp_path, [CorpusPiece("a", 3), CorpusPiece("b", "leaf")])
+    whole = _run(tmp_path, [CorpusItem("a", 3), CorpusItem("b", "leaf")])
     assert recover_journal(tmp_path) == whole
     (path,) = tmp_path.glob("journal-*.jsonl")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -129,17 +129,17 @@ def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, c
     assert set(records) == {"a/1", "a/2", "b"}  # that all of a is done is not believed either
     for did in tmp_path.glob("did-*"):
         did.unlink()
-    assert _run(tmp_path, [CorpusPiece("a", 3), CorpusPiece("b", "leaf")], known=records) == whole
+    assert _run(tmp_path, [CorpusItem("a", 3), CorpusItem("b", "leaf")], known=records) == whole
     assert _done(tmp_path) == ["a", "a"]  # a itself and a/0
 
 
 def test_failures_and_what_they_follow_are_done_again() -> None:
     records = {
-        "a": PieceRecord("a", "done"),
-        "a/1": PieceRecord("a/1", "kept", "a"),
-        "a/2": PieceRecord("a/2", "failed", "a"),
-        "b": PieceRecord("b", "done"),
-        "b/1": PieceRecord("b/1", "kept", "b"),
-        "c": PieceRecord("c", "failed"),
+        "a": ItemRecord("a", "done"),
+        "a/1": ItemRecord("a/1", "kept", "a"),
+        "a/2": ItemRecord("a/2", "failed", "a"),
+        "b": ItemRecord("b", "done"),
+        "b/1": ItemRecord("b/1", "kept", "b"),
+        "c": ItemRecord("c", "failed"),
     }
     assert set(without_failures(records)) == {"a/1", "b", "b/1"}

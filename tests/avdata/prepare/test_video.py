@@ -183,7 +183,7 @@ def test_a_speaker_of_voxceleb_is_a_person_and_not_a_video(tmp_path: Path) -> No
     for name in ("dev/mp4/id00012/21Uxsk56VDQ/00001.mp4", "dev/mp4/id00012/2DLq_Kkc1r8/00016.mp4", "lrs3/0af00UcTOSc/50001.mp4"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    pieces = VideoCorpus(tmp_path, VideoSettings()).pieces()
+    pieces = VideoCorpus(tmp_path, VideoSettings()).items()
     assert sorted(piece.work.speaker for piece in pieces) == ["0af00UcTOSc", "id00012", "id00012"]
 
 

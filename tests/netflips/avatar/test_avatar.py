@@ -18,16 +18,16 @@ from netflips.dialogue.replies import PUZZLED, REFUSED, Program
 from netflips.dialogue.work import Avatar, answer_question
 from netflips.options import AvatarOptions
 from netflips.options import avatar as command
-from netflips.recognition import SpeechRecogniser, open_recogniser
+from netflips.quality_estimation import QualityEstimate
+from netflips.recognition import RecordingRecognizer, open_recognizer
 from netflips.text_voice import END_S
-from netflips.understanding import Understanding
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import error_line
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
-from tests.unit2text.tiny import write_random_reader
+from tests.unit2text.tiny import write_random_unit_to_text
 
 main = command.main
 
@@ -41,14 +41,14 @@ replies:
 
 
 class Echo:
-    """A recogniser that always hears the same."""
+    """A recognizer that always hears the same."""
 
     name, languages = "echo", ("en",)
 
     def __init__(self, text: str) -> None:
         self.text, self.count = text, 0
 
-    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         self.count += 1
         words, seconds = self.text.split(), len(speech) / 16000
         edges = [seconds * place / max(len(words), 1) for place in range(len(words) + 1)]
@@ -70,8 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "blocked.txt").write_text("바보\n", encoding="utf-8")
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
     open_mouth().save(folder / "mouth.npz")
-    write_random_speller(folder / "speller.safetensors")
-    write_random_reader(folder / "reader.safetensors")
+    write_random_text_to_unit(folder / "text_to_unit.safetensors")
+    write_random_unit_to_text(folder / "reader.safetensors")
     return folder
 
 
@@ -82,7 +82,7 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
             "--listen": folder / listen,
             "--out-vid-path": tmp_path / "answer.mp4",
             "--report": tmp_path / "answer.json",
-            "--text2unit-path": folder / "speller.safetensors",
+            "--text2unit-path": folder / "text_to_unit.safetensors",
             "--unit2av-path": parity_dir / "unit2av_renderer.pt",
             "--av2unit-path": parity_dir / "mavhubert.pt",
             "--voice": folder / "voice.npy",
@@ -93,9 +93,9 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
     return make
 
 
-def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
+def uses_audio(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     echo = Echo(text)
-    monkeypatch.setattr("netflips.dialogue.work.open_recogniser", lambda options: SpeechRecogniser(echo))
+    monkeypatch.setattr("netflips.dialogue.work.open_recognizer", lambda options: RecordingRecognizer(echo))
     return echo
 
 
@@ -107,7 +107,7 @@ def report(tmp_path: Path) -> dict[str, object]:
 def test_a_question_is_answered_by_a_talking_portrait(
     words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hears(monkeypatch, "how do i get to the bank")
+    uses_audio(monkeypatch, "how do i get to the bank")
     assert main(words("--replies", folder / "replies.yaml", "--blocked", folder / "blocked.txt")) == 0
     told = report(tmp_path)
     assert (told["heard"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행요.", "answered")
@@ -119,7 +119,7 @@ def test_a_question_is_answered_by_a_talking_portrait(
     length = float(info.duration_s) - END_S
     slow = words("--replies", folder / "replies.yaml", "--speed", "0.5")
     script = answer_question(options_from(AvatarOptions, command.parser().parse_args(slow)))
-    assert (script.schedule, script.heard_text, script.said_text) == ("still", "how do i get to the bank", "은행요.")
+    assert (script.schedule, script.source_text, script.target_text) == ("still", "how do i get to the bank", "은행요.")
     assert script.num_drawn == script.result.pictures > 0
     assert float(probe(tmp_path / "answer.mp4").duration_s) - END_S > 1.5 * length
 
@@ -136,7 +136,7 @@ def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[s
 def test_silence_is_not_understood(
     words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    echo = hears(monkeypatch, "a hallucination")
+    echo = uses_audio(monkeypatch, "a hallucination")
     assert main(words("--replies", folder / "replies.yaml", listen="silence.wav")) == 0
     assert echo.count == 0
     assert (report(tmp_path)["answer"], report(tmp_path)["outcome"]) == ("네?", "not understood")
@@ -147,7 +147,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
     avatar = Avatar(None, None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
-    bad = avatar.reply(Transcript("hello"), Understanding("not_understood", 0.2))
+    bad = avatar.reply(Transcript("hello"), QualityEstimate("not_understood", 0.2))
     assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
     assert [one.outcome for one in said] == ["question refused", "answer refused", "answered"]
@@ -158,7 +158,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
 def test_an_answer_that_cannot_be_said_is_one_line(
     words: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hears(monkeypatch, "hello")
+    uses_audio(monkeypatch, "hello")
     emoji = "nothing to say in the text; expected a word; found '😀'"
     for code, complaint in (("pass", "did not answer; found no answer"), ("print(chr(128512))", emoji)):
         assert main(words("--reply-command", f"'{sys.executable}' -c '{code}'")) == 2
@@ -169,14 +169,14 @@ def test_an_answer_that_cannot_be_said_is_one_line(
 def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened = []
 
-    class Recognisers:
+    class Recognizers:
         @staticmethod
         def open_whisper(*how: object) -> Echo:
             opened.append(how)
             return Echo("hello")
 
-    monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognisers)
+    monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognizers)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
-    ear = open_recogniser(options_from(AvatarOptions, command.parser().parse_args(words)))
+    ear = open_recognizer(options_from(AvatarOptions, command.parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
-    assert isinstance(ear, SpeechRecogniser)
+    assert isinstance(ear, RecordingRecognizer)

@@ -58,7 +58,7 @@ def test_a_shard_appears_when_it_is_complete_in_the_order_of_the_plan(inputs: Ma
         store.add(0, [made("c"), made("a")])
         store.close(0)
         assert not (out / "shards").exists()
-        store.set_aside(0, [Rejected("b", "no sound")])
+        store.reject(0, [Rejected("b", "no sound")])
         store.close(0)
     assert ids(out / "shards" / "00000.jsonl") == ["a", "c"]
     assert list((out / "work").iterdir()) == []
@@ -100,9 +100,9 @@ def test_failed_ones_are_tried_again_on_demand_and_take_their_place(inputs: Mani
     with opened(out) as store:
         store.plan(inputs)
         store.add(0, [made("a"), made("c")])
-        store.set_aside(0, [Rejected("b", "no sound")])
+        store.reject(0, [Rejected("b", "no sound")])
         store.close(0)
-        store.set_aside(1, [Rejected("e", "no face")])
+        store.reject(1, [Rejected("e", "no face")])
     (inputs.root / "b.wav").write_bytes(b"another recording")
     with opened(out) as store:
         assert left(store.plan(inputs, retry_failed=True)) == {0: ["b"], 1: ["d", "e"]}
@@ -111,7 +111,7 @@ def test_failed_ones_are_tried_again_on_demand_and_take_their_place(inputs: Mani
         assert left(store.plan(inputs)) == {0: ["b"], 1: ["d", "e"]}
         store.add(0, [made("b")])
         store.close(0)
-        store.set_aside(1, [Rejected("e", "no face")])
+        store.reject(1, [Rejected("e", "no face")])
         store.tidy()
     assert ids(out / "shards" / "00000.jsonl") == ["a", "b", "c"]
     assert [json.loads(line) for line in (out / "failed.jsonl").read_text().splitlines()] == [
@@ -122,7 +122,7 @@ def test_failed_ones_are_tried_again_on_demand_and_take_their_place(inputs: Mani
 def test_a_trial_writes_nothing(inputs: Manifest, out: Path) -> None:
     with opened(out) as store:
         store.plan(inputs)
-        store.set_aside(0, [Rejected("b", "no sound")])
+        store.reject(0, [Rejected("b", "no sound")])
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     store = ResultStore(out, "jsonl", 3)
     assert left(store.plan(inputs, retry_failed=True, is_trial=True)) == {0: ["a", "b", "c"], 1: ["d", "e"]}
@@ -197,7 +197,7 @@ def finish(store: ResultStore, work: list[ShardWork]) -> int:
     for shard in work:
         names = sorted(shard.pending)
         store.add(shard.number, [made(name) for name in names if name not in "be"])
-        store.set_aside(shard.number, [Rejected(name, "no sound") for name in names if name in "be"])
+        store.reject(shard.number, [Rejected(name, "no sound") for name in names if name in "be"])
         store.close(shard.number)
     store.tidy()
     return sum(len(shard.pending) for shard in work)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from av2unit import inference as av2unit_inference
+from av2unit.modality_selection import BOTH, KnownSentences, SelectedUnits
+from av2unit.modality_selection import KNOWN_KEY as KNOWN
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import BOTH, KnownSentences, TrustedUnits
-from av2unit.trust import KNOWN_KEY as KNOWN
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
@@ -34,12 +34,12 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths, RunOptions, bundle_paths
 from netflips.models import load_models
+from netflips.quality_estimation import estimate_utterance
 from netflips.script.files import script_from, script_json
-from netflips.understanding import judge_utterance
 from tests.netflips.bundles.conftest import ABOUT
 from tests.netflips.dubbing.made import write_times
 from unit2av import inference_unit2a
-from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, settled
+from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, resolve_backend
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.stage import RENDERER
 from unit2av.voice.named import read_named_voices, write_named_voices
@@ -70,8 +70,8 @@ def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, caps
     assert "a few sentences that nobody trained it on" in error
     assert "hardly" not in error  # it names no bounds
     script = script_from(json.loads(report.read_text()))
-    assert script.told[0].note("outside") is None
-    assert script.told[0].heard.confidence < 0
+    assert script.processed[0].note("outside") is None
+    assert script.processed[0].source_units.confidence < 0
     assert probe(out).has_video
 
 
@@ -109,17 +109,17 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     (warning,) = [text for text in report.warnings if "hardly" in text]
     assert "a test sentence" in warning
     assert "--utut-path" in warning
-    assert report.told[0].note("outside") is not None
-    assert report.understood.words == "not_understood"
+    assert report.processed[0].note("outside") is not None
+    assert report.quality.words == "not_understood"
     assert script_from(json.loads(json_text(script_json(report)))) == report
     times = write_times(tmp_path / "times.json", (0.2, 1.8))
     options = DubOptions(modalities="audio", beam=2, max_target_units=20, script_in=times)
-    in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
-    (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
+    source_timed = dub(clip, tmp_path / "y.mp4", models, options)
+    (warning,) = [text for text in source_timed.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
-    assert in_own_time.told[0].note("outside") is not None
-    assert in_own_time.understood == in_own_time.told[0].understood
-    assert script_from(json.loads(json_text(script_json(in_own_time)))) == in_own_time
+    assert source_timed.processed[0].note("outside") is not None
+    assert source_timed.quality == source_timed.processed[0].quality
+    assert script_from(json.loads(json_text(script_json(source_timed)))) == source_timed
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
-    assert report.told[0].note("outside") is None
-    heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
-    judged, (notice,) = judge_utterance(models, heard, heard.extraction.units, -2e6)
+    assert report.processed[0].note("outside") is None
+    heard = SelectedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
+    judged, (notice,) = estimate_utterance(models, heard, heard.extraction.units, -2e6)
     assert judged.causes == ("outside",)
     assert "--modalities audio" in sentence(notice)
     compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
-    _, (notice,) = judge_utterance(models, compared, heard.extraction.units, -2e6)
+    _, (notice,) = estimate_utterance(models, compared, heard.extraction.units, -2e6)
     assert "--modalities audio" not in sentence(notice)
 
 
@@ -222,16 +222,16 @@ def test_named_voices_travel_in_a_bundle(paths: ModelPaths, references: Path, tm
 
 def test_a_table_travels_in_a_bundle_and_is_checked(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     models = paths.av2unit, paths.utut, paths.unit2av
-    assert settled(LipSyncChoice(), packed.checkpoint(RENDERER)).name == "units"
+    assert resolve_backend(LipSyncChoice(), packed.checkpoint(RENDERER)).name == "units"
     good = table(tmp_path / "mouth.npz", str(packed.about["vocabulary"]))
     bundle = pack_bundle(*models, references, ABOUT, tmp_path / "bundle", mouth_table=good)
     assert TABLE_FILE in bundle.about["files"]
     assert total_bytes(check_bundle(bundle.folder)) > total_bytes(packed)
     assert TABLE_FILE in note(bundle.folder, metrics={}).about["files"]
     renderer = bundle.checkpoint(RENDERER)
-    assert settled(LipSyncChoice(), renderer).name == "mesh"
-    assert settled(LipSyncChoice(is_hard=True), renderer).name == "units"  # the published paste is one of patches
-    assert settled(LipSyncChoice("units"), renderer).name == "units"
+    assert resolve_backend(LipSyncChoice(), renderer).name == "mesh"
+    assert resolve_backend(LipSyncChoice(is_hard=True), renderer).name == "units"  # the published paste is one of patches
+    assert resolve_backend(LipSyncChoice("units"), renderer).name == "units"
     table(bundle.folder / TABLE_FILE, "sha256:0000000000000003")
     with pytest.raises(CheckpointError, match=r"other content in mouth\.npz"):
         check_bundle(bundle.folder)

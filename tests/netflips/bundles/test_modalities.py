@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from av2unit.modality_selection import AGREEMENT_KEY, AgreementThreshold
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import TRUST_KEY, Bound
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.domain import Domain
@@ -34,7 +34,7 @@ def models_of(packed: Bundle, folder: Path, least: float, domain: Domain | None 
     shutil.copytree(packed.folder, folder)
     source = read_checkpoint(folder / packed.checkpoint(UNIT_ENCODER).name, UNIT_ENCODER)
     known = {} if domain is None else {"domain": domain.to_config()}
-    rewrite_config(source, {**source.config, TRUST_KEY: Bound(least, 0.85, 0.05, 0, 80).to_config(), **known})
+    rewrite_config(source, {**source.config, AGREEMENT_KEY: AgreementThreshold(least, 0.85, 0.05, 0, 80).to_config(), **known})
     bundle = Bundle(folder, packed.about)
     paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)))
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))
@@ -63,21 +63,28 @@ def of_lips(report: Script) -> list[str]:
 def test_lips_that_do_not_belong_are_left_out(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", NEVER)
     report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes))
-    assert (report.setting("modalities"), report.told[0].heard.modalities) == ("auto", "audio")
+    assert (report.setting("modalities"), report.processed[0].source_units.modalities) == ("auto", "audio")
     (warning,) = of_lips(report)
     assert warning.startswith("units are taken from the sound alone: the lips in the picture do not")
-    assert report.told[0].units_why in warning
+    assert report.processed[0].units_why in warning
     told = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio"))
-    assert (told.num_heard, told.told[0].heard.confidence, of_lips(told)) == (report.num_heard, report.told[0].heard.confidence, [])
+    assert (told.num_source_units, told.processed[0].source_units.confidence, of_lips(told)) == (
+        report.num_source_units,
+        report.processed[0].source_units.confidence,
+        [],
+    )
 
 
 def test_lips_that_belong_are_taken(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", ALWAYS)
     report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes, "auto"))
-    assert report.told[0].heard.modalities == "audio,video"
+    assert report.processed[0].source_units.modalities == "audio,video"
     assert of_lips(report) == []
     both = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio,video"))
-    assert (both.told[0].heard, both.told[0].units_why) == (replace(report.told[0].heard, reason="", agreement=None), "")
+    assert (both.processed[0].source_units, both.processed[0].units_why) == (
+        replace(report.processed[0].source_units, reason="", agreement=None),
+        "",
+    )
 
 
 def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle, talking: Path, tmp_path: Path) -> None:
@@ -86,7 +93,7 @@ def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle,
     options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     reports = [dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2)]
     for report in reports:
-        assert [one.heard.modalities for one in report.told] == ["audio", "audio"]
+        assert [one.source_units.modalities for one in report.processed] == ["audio", "audio"]
     assert of_lips(reports[0]) == of_lips(reports[1])
     assert of_lips(reports[0])[0].startswith("utterances 1-2: units are taken from the sound alone")
     assert reports[1].result.work_counts["units"] == {"kept": 2, "made": 0}
@@ -95,7 +102,7 @@ def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle,
 def test_a_clip_without_a_face_is_dubbed_by_its_sound(packed: Bundle, clip: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", ALWAYS)
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(beam=2, max_target_units=20))
-    assert report.told[0].heard.modalities == "audio"
+    assert report.processed[0].source_units.modalities == "audio"
     assert report.num_drawn == 0
 
 
@@ -115,7 +122,7 @@ def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed(packed: Bu
     times = write_times(tmp_path / "times.json", (0.2, 1.8))
     options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     first, second = (dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2))
-    why = first.told[0].units_why
+    why = first.processed[0].units_why
     assert why.startswith("the lips in the picture could not be judged: the encoder does not know such faces (it is sure of")
-    assert second.told[0].units_why == why
+    assert second.processed[0].units_why == why
     assert second.result.work_counts["units"] == {"kept": 1, "made": 0}

@@ -12,7 +12,7 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from netflips import cli
-from netflips.cascade.answers import read_wordings
+from netflips.cascade.answers import parse_candidates
 from netflips.cascade.chat import ChatTranslator, open_translator
 from netflips.cascade.chat_server import KEY
 from netflips.cascade.program import ProgramTranslator, lone_request
@@ -80,7 +80,7 @@ def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monke
     translator = open_translator(f"{url}/chat/completions")
     assert isinstance(translator, ChatTranslator)
     translator.check()
-    assert translator.wordings([_request(glossary={"bus": "버스"}, again={"reason": "it takes 4 s"})]) == {4: FOUR}
+    assert translator.candidates([_request(glossary={"bus": "버스"}, again={"reason": "it takes 4 s"})]) == {4: FOUR}
     path, body, key = handler.asked[0]
     assert (path, body["model"], body["stream"], key) == ("/v1/chat/completions", "gemma3:4b", False, "Bearer secret")
     assert "secret" not in str(translator.key) + translator.name
@@ -113,7 +113,7 @@ def test_a_level_of_speech_that_is_asked_for_is_that_of_all_lines_and_examples(
 ) -> None:
     url, handler = server
     translator = open_translator(url, "x", asked)
-    assert translator.wordings([_request(level=own)])
+    assert translator.candidates([_request(level=own)])
     system, told = (one["content"] for one in handler.asked[0][1]["messages"])
     assert json.loads(told)["lines"][0]["level"] == level
     assert f"sound in {level}: " in system
@@ -133,7 +133,7 @@ def test_terms_that_no_translation_has_are_asked_of_a_language_model_a_few_at_on
         return json.dumps({"lines": rows}, ensure_ascii=False)
 
     handler.answers = [answer]
-    heard = Text("We met Ann, Bo, Cy, Dee, Eve.", "en", "recogniser")
+    heard = Text("We met Ann, Bo, Cy, Dee, Eve.", "en", "recognizer")
     write_script(tmp_path / "talk.json", Script("en", "ko", utterances=(Utterance(1, text=heard),)))
     asked = ["--translate-with", url, "--translate-model", "gemma3:4b", "-o", str(tmp_path / "new.json")]
     assert cli.main(["script", "terms", str(tmp_path / "talk.json"), *asked]) == 0
@@ -146,7 +146,7 @@ def test_a_text_that_stands_alone_is_translated_back_as_any_other(server: Any) -
     url, handler = server
     handler.answers = ['{"lines": [{"number": 1, "natural": "The bus stops here."}]}']
     request = lone_request(7, "버스는 여기 섭니다.", "ko", "en")
-    assert open_translator(url, "m").wordings([request]) == {7: ["The bus stops here."]}
+    assert open_translator(url, "m").candidates([request]) == {7: ["The bus stops here."]}
     system, asked = (message["content"] for message in handler.asked[0][1]["messages"])
     assert "from Korean into English" in system
     assert not re.search("[가-힣]", system)
@@ -180,13 +180,13 @@ def test_a_text_that_stands_alone_is_translated_back_as_any_other(server: Any) -
     ],
 )
 def test_answers_are_read_as_far_as_they_can_be(content: str, found: list[list[str]] | None) -> None:
-    assert read_wordings(content, 2) == found
+    assert parse_candidates(content, 2) == found
 
 
 def test_a_bare_sentence_is_an_answer_to_one() -> None:
-    assert read_wordings("**보통은 이렇게**\n", 1) == [["보통은 이렇게"]]
-    assert read_wordings("Sure!\n보통은 이렇게", 1) is None
-    assert read_wordings('{"lines": [{"number": 7, "text": "일곱"}]}', 1) is None
+    assert parse_candidates("**보통은 이렇게**\n", 1) == [["보통은 이렇게"]]
+    assert parse_candidates("Sure!\n보통은 이렇게", 1) is None
+    assert parse_candidates('{"lines": [{"number": 7, "text": "일곱"}]}', 1) is None
 
 
 LINES = {4: "넷", 5: "다섯", 7: "일곱", 9: "아홉"}
@@ -214,7 +214,7 @@ def test_no_line_gets_the_words_of_another_however_a_model_numbers_them(server: 
 
     handler.answers[:] = [answer]
     requests = [_request(number=number, pieces=[number], text=f"This is number {number}") for number in LINES]
-    assert ChatTranslator(url, "x").wordings(requests) == {number: [text] for number, text in LINES.items()}
+    assert ChatTranslator(url, "x").candidates(requests) == {number: [text] for number, text in LINES.items()}
     assert len(handler.asked) == (1 if habit in ("from 1", "keys") else 5)  # what does not fit is asked one by one
 
 
@@ -246,16 +246,16 @@ def test_a_busy_server_is_asked_again(server: Any, answer: Any, is_asked_again: 
     handler.answers[:] = [answer, GOOD]
     translator = ChatTranslator(url, "x")
     if is_asked_again:
-        assert translator.wordings([_request()]) == {4: FOUR}
+        assert translator.candidates([_request()]) == {4: FOUR}
         handler.answers[:] = [answer]
     for _ in range(3):
         handler.answers[:] = [answer]
         with pytest.raises(InputError, match="did not answer") as told:
-            translator.wordings([_request()])
+            translator.candidates([_request()])
     assert (KEY in str(told.value)) == (answer[0] == 401)
     assert ("not found" in str(told.value)) == (answer[0] == 404)
     with pytest.raises(InputError, match="failed 3 times in a row"):
-        translator.wordings([_request()])
+        translator.candidates([_request()])
 
 
 def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> No
     handler.answers[:] = [(200, b"{", {"Content-Length": "9999999"})]
     handler._send = lambda self, *_: threading.Event().wait(2)
     with pytest.raises(InputError, match=r"no answer within 0\.3 s"):
-        ChatTranslator(url, "x").wordings([_request()])
+        ChatTranslator(url, "x").candidates([_request()])
 
 
 def test_the_model_is_named_or_the_only_one(server: Any) -> None:

@@ -112,10 +112,10 @@ def test_a_program_or_an_address_of_this_machine_translates(address: str) -> Non
     code = f"import json, sys\nfor line in sys.stdin:\n    print({answers}, flush=True)"
     for given in (address, f"{sys.executable} -c '{code}'"):
         translator = ProgramTranslator(given)
-        assert translator.wordings([{"number": 3, "text": "안녕", "context": [1]}]) == {3: ["안녕! 1"]}
+        assert translator.candidates([{"number": 3, "text": "안녕", "context": [1]}]) == {3: ["안녕! 1"]}
         translator.close()
     with pytest.raises(InputError, match="did not answer"):
-        ProgramTranslator(address).wordings([{"number": 1, "text": "away", "context": []}])
+        ProgramTranslator(address).candidates([{"number": 1, "text": "away", "context": []}])
     here = ("http://127.0.0.1:abc/", "http://127.0.0.1:99999/", "http://127.0.0.1/a b", "http://[::1", "http://127.0.0.1/\x7f")
     for other in ("http://192.168.0.7/x", "https://127.0.0.1/x", "http://example.com/", "no-such-program-anywhere", *here):
         with pytest.raises(UsageError, match="--translate-with"):
@@ -126,9 +126,9 @@ def test_one_that_fails_again_and_again_is_not_asked_any_more() -> None:
     translator = ProgramTranslator("false")
     for _ in range(5):
         with pytest.raises(InputError, match="ended without an answer"):
-            translator.wordings([{"number": 1, "text": "a"}])
+            translator.candidates([{"number": 1, "text": "a"}])
     with pytest.raises(InputError, match="failed 5 times in a row"):
-        translator.wordings([{"number": 1, "text": "a"}])
+        translator.candidates([{"number": 1, "text": "a"}])
 
 
 def _drip(connection: socket.socket) -> None:
@@ -170,7 +170,7 @@ def test_whatever_an_address_answers_costs_one_text(answer: bytes, monkeypatch: 
         translator = ProgramTranslator(f"http://127.0.0.1:{server.server_address[1]}/")
         began = time.monotonic()
         with pytest.raises(InputError, match=r"did not answer|gave no text") as told:
-            translator.wordings([{"number": 1, "text": "a"}])
+            translator.candidates([{"number": 1, "text": "a"}])
         assert time.monotonic() - began < 3
         assert str(told.value).isprintable()
         server.shutdown()
@@ -181,7 +181,7 @@ def test_a_program_that_says_that_it_is_ready_before_it_is_asked_does_not_shift_
     code = f"""import json, sys\nprint(json.dumps({{"ok": True}}), flush=True)\n{answers}"""
     translator = ProgramTranslator(f"{sys.executable} -S -c {shlex.quote(code)}")
     for text in ("a", "b", "c"):
-        assert translator.wordings([{"number": 1, "text": text}])[1] == [text, "z"]
+        assert translator.candidates([{"number": 1, "text": text}])[1] == [text, "z"]
     translator.close()
 
 

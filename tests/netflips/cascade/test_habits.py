@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from avcore.notes import Note
-from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, spelt_names
+from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, names_spelt_out
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
-from netflips.dubbing import wordings as module
+from netflips.dubbing import candidates as module
+from netflips.dubbing.candidates import SentenceTranslator
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
 from netflips.dubbing.titles import translated_titles
-from netflips.dubbing.wordings import Wordings
 from netflips.script.types import Script, Text, TimeSpan, Utterance
 
 TALK = {
@@ -108,7 +108,7 @@ def translate(server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> An
     """Translates the talk by the server; returns what is said of each line, and the codes of notes."""
     monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 2.0)
     monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
-    monkeypatch.setattr(Wordings, "_times", lambda self, sentence: (2.0, 2.2))
+    monkeypatch.setattr(SentenceTranslator, "_times", lambda self, sentence: (2.0, 2.2))
     said = [Utterance(k, TimeSpan(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(TALK, 1)]
     script, notes = Script("en", "ko", utterances=tuple(said)), list[Note]()
 
@@ -117,11 +117,11 @@ def translate(server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> An
             languages=("en", "ko"), notes=SimpleNamespace(add=lambda note, number: notes.append(note)),
             store=Store(tmp_path / "work"),
             source=SimpleNamespace(path=tmp_path / "talk.mp4"), info=SimpleNamespace(path=tmp_path / "talk.mp4"),
-            part=SimpleNamespace(utterances=lambda script: list(script.utterances)), as_said=lambda text: text,
+            part=SimpleNamespace(utterances=lambda script: list(script.utterances)), with_readings=lambda text: text,
             options=SimpleNamespace(keep_sound=False),
         )  # fmt: skip
         engines: Any = Engines(None, None, {})  # type: ignore[arg-type]
-        done = Wordings(script, job, engines, ChatTranslator(server[0], "x"), {}).of(sentences_in(said))
+        done = SentenceTranslator(script, job, engines, ChatTranslator(server[0], "x"), {}).of(sentences_in(said))
         return {said[number - 1].text.text: one.target.text for number, one in done.items()}, notes  # type: ignore[union-attr]
 
     return run
@@ -172,7 +172,8 @@ def test_no_bad_habit_is_a_title(
     monkeypatch.setitem(globals(), "TALK", TALK | TITLES)
     server[1].answer = staticmethod(lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)}))
     job: Any = SimpleNamespace(
-        languages=("en", "ko"), options=SimpleNamespace(script=None), store=Store(tmp_path / "work"), as_said=lambda text: text,
+        languages=("en", "ko"), options=SimpleNamespace(script=None), store=Store(tmp_path / "work"),
+        with_readings=lambda text: text,
         info=SimpleNamespace(source=None, path=tmp_path / "talk.mp4"), part=SimpleNamespace(start=0, stop=1),
     )  # fmt: skip
     engines: Any = Engines(None, None, {})  # type: ignore[arg-type]
@@ -230,7 +231,7 @@ def test_a_model_that_only_thinks_is_named_and_asked_twice(server: Any, answer: 
     request = {"number": 1, "text": next(iter(TALK)), "source": "en", "target": "ko"}
     for _ in range(4):
         with pytest.raises(Exception, match="model of --translate-with") as error:
-            translator.wordings([request])
+            translator.candidates([request])
         told.append(str(error.value))
     assert len(server[1].bodies) == 2
     assert all("take a model that does not think" in one for one in told)
@@ -275,7 +276,7 @@ def test_a_server_that_refuses_without_a_word_gets_the_plain_request(server: Any
     assert translate()[0] == TALK
     server[1].answer = staticmethod(lambda body: (400, b'{"error": "no"}'))
     with pytest.raises(Exception, match="did not answer"):
-        ChatTranslator(server[0], "x").wordings([{"number": 1, "text": "a", "source": "en", "target": "ko"}])
+        ChatTranslator(server[0], "x").candidates([{"number": 1, "text": "a", "source": "en", "target": "ko"}])
 
 
 @pytest.mark.parametrize(
@@ -315,4 +316,4 @@ def test_questions_and_names() -> None:
     assert is_no_question("Is it?", "그렇습니다.")
     assert not any(is_no_question("Is it?", text) for text in ("그런가요?", "그렇죠.", "그럴까요.", "왜 그래요"))
     assert not is_no_question("It is.", "그렇습니다.")
-    assert spelt_names("Marchetti와 NASA가 CO2를", "ko") == ("Marchetti",)
+    assert names_spelt_out("Marchetti와 NASA가 CO2를", "ko") == ("Marchetti",)

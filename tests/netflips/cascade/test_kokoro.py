@@ -12,7 +12,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
-from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell_ipa
+from avdata.prepare.espeak import EspeakVoice, espeak_speech, phonemize_ipa
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import RATE, NaturalVoice
 from netflips.cascade.speakers import SpeakerProgram, Speaking
@@ -53,7 +53,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_text_is_spelt_as_it_is_spoken() -> None:
     voice = EspeakVoice("en-us")
     for pair in phrasebook().all_pairs()[::200]:
-        spelt = (name for clause in spell_ipa(pair.english, voice) for word in clause for name, _ in word)
+        spelt = (name for clause in phonemize_ipa(pair.english, voice) for word in clause for name, _ in word)
         said = (name for name, _, _ in espeak_speech(pair.english, voice).phonemes)
         assert [name for name in spelt if name[:1].strip("_")] == [name for name in said if name[:1].strip("_")]
 

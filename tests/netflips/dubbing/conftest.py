@@ -16,7 +16,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from tests.netflips.dubbing.made import CUT_S, FRAME_RATE, PLAN, RATE, head_pictures, speech, steady_times, write_recording
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 
 MARK = 7
 """The unit that `telltale_models` say as a click and show as a white mouth."""
@@ -119,6 +119,6 @@ def work(seen: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def spelling(models: Models, paths: ModelPaths, tmp_path_factory: pytest.TempPathFactory) -> Models:
-    """The random models with a speller beside them."""
-    path = write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
-    return replace(models, paths=replace(paths, others={"speller": path}))
+    """The random models with a text-to-unit model beside them."""
+    path = write_random_text_to_unit(tmp_path_factory.mktemp("text-to-unit") / "text2unit.safetensors")
+    return replace(models, paths=replace(paths, others={"text-to-unit": path}))

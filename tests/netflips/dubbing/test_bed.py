@@ -9,7 +9,7 @@ import pytest
 from avcore.arrays import Samples
 from avcore.speech.audio import level_dbfs
 from avcore.speech.voice_activity import Region
-from netflips.dubbing.bed import spoken_spans, with_bed
+from netflips.dubbing.background import spoken_spans, with_background
 from tests.avcore.made_speech import babble
 
 RATE = 16_000
@@ -36,7 +36,7 @@ def _voice(length: int) -> Samples:
 
 def _both(sound: Samples, size: int) -> Samples:
     blocks = (sound[start : start + size] for start in range(0, len(sound), size))
-    return np.concatenate(list(with_bed(blocks, spoken_spans(REGIONS, RATE), RATE)))
+    return np.concatenate(list(with_background(blocks, spoken_spans(REGIONS, RATE), RATE)))
 
 
 def test_spans_are_wider_than_speech_and_join_over_short_pauses() -> None:
@@ -68,7 +68,7 @@ def test_a_sound_that_begins_and_ends_with_speech_takes_the_side_that_there_is()
     bed, voice = _bed("room", 10 * RATE), _voice(10 * RATE)
     cut = slice(round(2.5 * RATE), round(7.5 * RATE))
     regions = [Region(0.0, 2.5), Region(4.5, 5.0)]
-    both = np.concatenate(list(with_bed([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))
+    both = np.concatenate(list(with_background([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))
     assert len(both) == 5 * RATE
     assert level_dbfs(both[: 2 * RATE, 1]) == pytest.approx(-36, abs=2)
     assert level_dbfs(both[round(4.6 * RATE) :, 1]) == pytest.approx(-36, abs=3)
@@ -81,7 +81,7 @@ def test_memory_does_not_grow_with_the_recording() -> None:
 
     regions = [Region(float(start), start + 3.0) for start in range(5, 590, 10)]
     tracemalloc.start()
-    total = sum(len(block) for block in with_bed(blocks(), spoken_spans(regions, RATE), RATE))
+    total = sum(len(block) for block in with_background(blocks(), spoken_spans(regions, RATE), RATE))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert total == 600 * RATE

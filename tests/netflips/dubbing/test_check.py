@@ -20,23 +20,23 @@ from avcore.progress import silent
 from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
-from netflips.dubbing import ears
+from netflips.dubbing import check_recognizer
 from netflips.dubbing.check import _Checker, _Spoken, packs_of, taken_of
+from netflips.dubbing.check_recognizer import CheckRecognizer, compared, longest_gaps
 from netflips.dubbing.dub import dub
-from netflips.dubbing.ears import Ear, compared, longest_gaps
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.types import (
     FAULTS,
+    Attempt,
     Script,
     Slot,
     Text,
     TimeFit,
     TimeSpan,
     TranslatedFrom,
-    Try,
     UnitList,
     Utterance,
     WrittenText,
@@ -56,7 +56,7 @@ class _Listener:
     def __init__(self, *answers: str | Exception) -> None:
         self.answers, self.asked = list(answers), 0
 
-    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
         if isinstance(answer, Exception):
@@ -71,7 +71,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
     def make(*answers: str | Exception) -> _Listener:
         listener: Any = _Listener(*answers)
         name = f"stand-in {answers}"  # another one hears anew
-        monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, name))
+        monkeypatch.setattr(check_recognizer, "check_recognizer", lambda job, language: CheckRecognizer(listener, name))
         return listener  # type: ignore[no-any-return]
 
     return make
@@ -86,29 +86,29 @@ def options(tmp_path: Path, work: Path) -> DubOptions:
 def test_what_was_heard_and_measured_is_told_and_kept(
     recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path
 ) -> None:
-    listener = heard(TEXTS[0], "오늘 좋네요", InputError("the recogniser broke"))
+    listener = heard(TEXTS[0], "오늘 좋네요", InputError("the recognizer broke"))
     report = dub(recording, tmp_path / "out.mp4", spelling, options)
     one, other, third = report.utterances
-    assert (one.checked.text, one.checked.heard, one.checked.right, one.checked.how) == (TEXTS[0], TEXTS[0], 1.0, "first")
+    assert (one.checked.text, one.checked.transcript, one.checked.right, one.checked.how) == (TEXTS[0], TEXTS[0], 1.0, "first")
     assert one.checked.faults == ()
     assert one.checked.pace is not None
     assert one.checked.leak is not None
     assert "missing" in other.checked.faults
     assert third.checked is None
     assert [note.code for note in other.notes] == ["found_faults"]
-    assert [note.values["error"] for note in third.notes if note.code == "not_checked"] == ["the recogniser broke"]
+    assert [note.values["error"] for note in third.notes if note.code == "not_checked"] == ["the recognizer broke"]
     assert any("utterance 2: checked as it is spoken: " in told for told in report.warnings)
     write_script(tmp_path / "script.json", report)
-    assert read_script(tmp_path / "script.json").utterances[0].tries == ()  # it is checked anew
+    assert read_script(tmp_path / "script.json").utterances[0].attempts == ()  # it is checked anew
     asked, listener.answers = listener.asked, ["nothing of it"]
     again = dub(recording, tmp_path / "again.mp4", spelling, options)
     assert listener.asked == asked + 1  # the one that failed
-    same = ([replace(one, tries=(), notes=()) for one in script.utterances] for script in (again, report))
+    same = ([replace(one, attempts=(), notes=()) for one in script.utterances] for script in (again, report))
     assert next(same) == next(same)
     assert work_made(again) == {"heard": 1, "voices": 1}
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
     quiet = dub(recording, tmp_path / "off.mp4", spelling, replace(options, check="off"))
-    assert not any(one.tries for one in quiet.utterances)
+    assert not any(one.attempts for one in quiet.utterances)
 
 
 def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a_person_gave(
@@ -118,23 +118,26 @@ def test_another_wording_is_taken_where_the_first_is_not_heard_but_not_of_what_a
     script = read_script(tmp_path / "times.json")
     takes = WrittenText("오늘은 날씨가 맑아요"), WrittenText("날씨가 좋아요")
     first, second, third = script.utterances
-    write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, takes=takes), third)))
+    write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, alternatives=takes), third)))
     heard(TEXTS[0], "", TEXTS[2], takes[0].text)
     report = dub(recording, tmp_path / "given.mp4", spelling, replace(options, check="repair"))
     assert [one.said.text for one in report.utterances if one.said] == TEXTS
-    assert "wording" not in {one.how for one in report.utterances[1].tries}
+    assert "candidate" not in {one.how for one in report.utterances[1].attempts}
     monkeypatch.setattr("netflips.dubbing.check.targets_given", lambda *_: frozenset())  # as a translator's
     heard(TEXTS[0], "", TEXTS[2], takes[0].text, "as a translator's")
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]
-    assert [(one.how, one.is_taken, one.faults) for one in second.tries] == [("first", False, ("unheard",)), ("wording", True, ())]
+    assert [(one.how, one.is_taken, one.faults) for one in second.attempts] == [
+        ("first", False, ("unheard",)),
+        ("candidate", True, ()),
+    ]
     assert second.target == takes[0]
-    assert second.takes == (WrittenText(TEXTS[1]), takes[1])
+    assert second.alternatives == (WrittenText(TEXTS[1]), takes[1])
     assert second.fit.output.start_s == SPANS[1][0]
     assert not second.notes
     heard("")  # nothing is ever heard: at most half as many are said once more, each twice at most
     report = dub(recording, tmp_path / "never.mp4", spelling, replace(options, check="repair"))
-    assert sum(len(one.tries) for one in report.utterances) <= 3 + 2
+    assert sum(len(one.attempts) for one in report.utterances) <= 3 + 2
     assert all(one.checked is not None and one.checked.how == "first" for one in report.utterances)
 
 
@@ -148,7 +151,7 @@ def test_a_program_is_asked_once_more(
     heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
     report = dub(recording, tmp_path / "out.mp4", spelling, asked)
     taken = report.utterances[1]
-    assert [(one.how, one.is_taken) for one in taken.tries] == [("first", False), ("take", True)]
+    assert [(one.how, one.is_taken) for one in taken.attempts] == [("first", False), ("alternative", True)]
     assert isinstance(taken.target, WrittenText)
     assert taken.target.take == 1
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]
@@ -176,32 +179,39 @@ def test_the_original_voice_that_is_left_in_is_told_or_taken_out(
 
 
 def _spoken(number: int, speaker: str, voice: Any) -> _Spoken:
-    return _Spoken(Utterance(number, speaker=speaker), Try(), np.array(voice, np.float32) / np.linalg.norm(voice))
+    return _Spoken(Utterance(number, speaker=speaker), Attempt(), np.array(voice, np.float32) / np.linalg.norm(voice))
 
 
 @pytest.mark.parametrize(
     ("first", "other", "taken"),
     [
-        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=1.0), 1),
-        (Try(right=0.68, pace=1.0, faults=("misheard", "hurried")), Try(right=0.61, pace=1.0, faults=("misheard",)), 0),
-        (Try(right=0.5, pace=1.0, faults=("misheard",)), Try(right=0.9, pace=0.83, faults=("slow",)), 0),
-        (Try(right=0.5, pace=0.83, faults=("misheard", "slow")), Try(right=0.9, pace=0.83, faults=("slow",)), 1),
-        (Try(right=0.9, pace=0.83, faults=("slow",)), Try(right=0.9, pace=0.95), 1),
-        (Try(heard="13기가와트", right=0.5, faults=("missing",)), Try(heard="기가와트", right=0.9), 0),
-        (Try(heard="삼기가와트", right=0.5, faults=("missing",)), Try(heard="십삼 기가와트", right=0.9), 1),
-        (Try(heard="에밀리의 기가와트", right=0.5, faults=("missing",)), Try(heard="기가와트", right=0.9), 0),
-        (Try(heard="에밀이의 기가와트", right=0.5, faults=("missing",)), Try(heard="에밀리는 기가와트", right=0.9), 1),
-        (Try(faults=("clicks",)), Try(), 1),
+        (Attempt(right=0.5, pace=1.0, faults=("misheard",)), Attempt(right=0.9, pace=1.0), 1),
+        (Attempt(right=0.68, pace=1.0, faults=("misheard", "hurried")), Attempt(right=0.61, pace=1.0, faults=("misheard",)), 0),
+        (Attempt(right=0.5, pace=1.0, faults=("misheard",)), Attempt(right=0.9, pace=0.83, faults=("slow",)), 0),
+        (Attempt(right=0.5, pace=0.83, faults=("misheard", "slow")), Attempt(right=0.9, pace=0.83, faults=("slow",)), 1),
+        (Attempt(right=0.9, pace=0.83, faults=("slow",)), Attempt(right=0.9, pace=0.95), 1),
+        (Attempt(transcript="13기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
+        (Attempt(transcript="삼기가와트", right=0.5, faults=("missing",)), Attempt(transcript="십삼 기가와트", right=0.9), 1),
+        (Attempt(transcript="에밀리의 기가와트", right=0.5, faults=("missing",)), Attempt(transcript="기가와트", right=0.9), 0),
+        (
+            Attempt(transcript="에밀이의 기가와트", right=0.5, faults=("missing",)),
+            Attempt(transcript="에밀리는 기가와트", right=0.9),
+            1,
+        ),
+        (Attempt(faults=("clicks",)), Attempt(), 1),
     ],
 )
-def test_no_try_is_taken_that_says_less_or_is_slow(first: Try, other: Try, taken: int) -> None:
+def test_no_try_is_taken_that_says_less_or_is_slow(first: Attempt, other: Attempt, taken: int) -> None:
     assert taken_of([first, other], "13 gigawatts of Emily's batteries") == taken
 
 
 def test_no_try_is_taken_in_which_a_short_name_of_the_talk_is_lost() -> None:
-    tries = [Try(heard="레오가 말했어요", right=0.5, faults=("missing",)), Try(heard="누가 말했어요", right=0.9)]
-    assert taken_of(tries, "Leo spoke.") == 1  # by its sound nobody could tell
-    assert taken_of(tries, "Leo spoke.", {"Leo": "레오"}) == 0
+    attempts = [
+        Attempt(transcript="레오가 말했어요", right=0.5, faults=("missing",)),
+        Attempt(transcript="누가 말했어요", right=0.9),
+    ]
+    assert taken_of(attempts, "Leo spoke.") == 1  # by its sound nobody could tell
+    assert taken_of(attempts, "Leo spoke.", {"Leo": "레오"}) == 0
 
 
 @dataclass
@@ -213,7 +223,7 @@ class _Job:
     speaking: None = None
     progress: Any = silent
 
-    def as_said(self, text: str) -> str:
+    def with_readings(self, text: str) -> str:
         return text
 
 
@@ -223,7 +233,9 @@ def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
         WrittenText(text, "cascade", TranslatedFrom("I see Emily.", text), seconds=long_s)
         for text, long_s in {"에밀리를 봐요.": seconds, **takes}.items()
     )
-    made = Utterance(number, TimeSpan(3.0 * number, 3.0 * number + 2.5), text=Text("I see Emily."), target=target, takes=(*others,))
+    made = Utterance(
+        number, TimeSpan(3.0 * number, 3.0 * number + 2.5), text=Text("I see Emily."), target=target, alternatives=(*others,)
+    )
     return _fit_to_place(Script(), None, made, None)
 
 
@@ -249,14 +261,14 @@ def _fit_to_place(script: Any, job: Any, one: Utterance, sound: Any, *, is_slow:
 def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(
     placed: list[Utterance], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netflips.dubbing.check.spell_one", lambda script, job, one, sound: one)
+    monkeypatch.setattr("netflips.dubbing.check.target_units_of", lambda script, job, one, sound: one)
     monkeypatch.setattr("netflips.dubbing.check.fit_one", _fit_to_place)
-    monkeypatch.setattr("netflips.dubbing.check.read_said", lambda script, job, one: one)
+    monkeypatch.setattr("netflips.dubbing.check.read_target", lambda script, job, one: one)
     checker: Any = _Checker(Script("en", "ko", utterances=tuple(placed)), _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
     checker.__dict__ |= {"ear": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
     found = checker.all(repairs=True)
     assert [found[number].target.text for number in sorted(found)] == said
-    assert found[1].tries[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
+    assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
 
 
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
@@ -318,13 +330,13 @@ def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(
     assert [*packs_of(spoken)] == [[1, 2, 3], [4], [5]]  # one that is said otherwise, or not at all, moves none
     assert [*packs_of([])] == []
     words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))
-    listener: Any = SimpleNamespace(hear=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))
+    listener: Any = SimpleNamespace(transcribe=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))
     job: Any = SimpleNamespace(store=Store(tmp_path), models=SimpleNamespace(arithmetic=""))
     checker: Any = _Checker(Script("en", "ko"), job, None)
-    checker.ear = Ear(listener, "stand-in", has_times=True)
+    checker.recognizer = CheckRecognizer(listener, "stand-in", has_times=True)
     checker._speech = lambda one: np.full(2 * 16_000, 0.1, np.float32)
-    heard = checker._heard_together(placed[:3])  # 2 s each, a second apart, from half a second on
+    heard = checker._transcribe_together(placed[:3])  # 2 s each, a second apart, from half a second on
     assert [one.text for one in heard] == ["가 나", "다", ""]
-    assert checker._heard_together(placed[:1]) == [None]
+    assert checker._transcribe_together(placed[:1]) == [None]
     checker._speech = None  # whatever fails, each is heard by itself
-    assert checker._heard_together(placed[:2]) == [None, None]
+    assert checker._transcribe_together(placed[:2]) == [None, None]

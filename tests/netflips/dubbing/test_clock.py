@@ -77,14 +77,16 @@ def test_sentences_without_a_picture_of_their_time(
     info = probe(out)
     assert float(info.duration_s) == pytest.approx(report.input_s, abs=0.041)
     assert [float(time) for time in (*info.picture_s, *info.sound_s)] == pytest.approx([0, END_S] * 2, abs=0.11), "in both streams"
-    utterances = report.told
+    utterances = report.processed
     assert [one.place.start_s - late for one in utterances] == pytest.approx(SENTENCES, abs=0.1)
     cues = [float(row.split(" --> ")[0][6:].replace(",", ".")) for row in _times(out)]
     assert [cue - late for cue in cues] == pytest.approx(SENTENCES, abs=0.2), "units of Korean begin with a short silence"
     for one, begins in zip(utterances, SENTENCES, strict=True):
         assert likeness(source, dubbed, begins + late) < 0.3, "nothing of the English is left"
         assert one.drawn.drawn > 40
-        assert one.heard.modalities == ("audio" if not first / 25 <= begins <= stop / 25 - SAID_S else one.heard.modalities)
+        assert one.source_units.modalities == (
+            "audio" if not first / 25 <= begins <= stop / 25 - SAID_S else one.source_units.modalities
+        )
     still = [picture.rgb for picture in PictureSource(out).pictures(20, 30)] if first else _last(out)
     assert max(int(np.abs(still[0].astype(int) - one).max()) for one in still) > 40, "lips move in the held picture"
 
@@ -95,10 +97,10 @@ def test_one_sentence_with_a_second_of_picture_is_heard_whole(tmp_path: Path, ta
     write(video, pictures[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])
     assert main(["dub", str(video), "--out-vid-path", str(out), "--report", str(told), "--quiet"]) == 0
     report = script_from(json.loads(told.read_text()))
-    errors = character_errors("Excuse me, where is the airport?", report.heard_text)
+    errors = character_errors("Excuse me, where is the airport?", report.source_text)
     assert errors.errors <= 0.2 * errors.length, "a sentence that is not heard to its end lacks a third"
     assert report.input_s == pytest.approx(2.6, abs=0.08)
-    assert report.schedule == "to_and_fro"
+    assert report.schedule == "ping_pong"
     own = PictureSource(video).own
     assert (own.start, own.stop) == (0, 25), "the footage is played to and fro as it is"
 

@@ -11,7 +11,7 @@ from netflips.bundles.word_pairs import WordPairs
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.understanding import squeezed
+from netflips.quality_estimation import squeezed
 
 SURE = Calibration((Table({"score": 1.0}, (0.0, 1.0), (0.95, 0.95)),), 9)
 
@@ -23,13 +23,13 @@ def test_a_translation_that_finds_no_time_is_heard_less(
 ) -> None:  # fmt: skip
     """30 units of so many steps of 20 ms: 0.6 s, or 24 s, of which a tenth or two fit."""
     known = Confidence(SURE, SURE, SURE, 0.8, WordPairs({}))
-    monkeypatch.setattr("netflips.understanding._known", lambda models: known)
+    monkeypatch.setattr("netflips.quality_estimation._known", lambda models: known)
     options = replace(settings, modalities="audio", draft=tmp_path / "draft.json", work_dir=work)
     draft = dub(recording, tmp_path / "x.mp4", telltale_models(natural), options)
     for one in draft.utterances:
         factor = (one.fit.slot.length_s + one.fit.slot.pause_s) / one.fit.natural_s
-        assert "loop" in one.understood.causes  # which is what its words are judged by, however hurried they are
-        assert one.understood.voice == pytest.approx(0.8 * squeezed(factor), abs=0.02)
-        assert (one.understood.voice < 0.4) == is_hurried
+        assert "loop" in one.quality.causes  # which is what its words are judged by, however hurried they are
+        assert one.quality.voice == pytest.approx(0.8 * squeezed(factor), abs=0.02)
+        assert (one.quality.voice < 0.4) == is_hurried
     held = dub(recording, tmp_path / "x.mp4", telltale_models(natural), replace(options, hold_picture=True))
-    assert [one.understood.voice for one in held.utterances] == [0.8] * len(held.utterances)
+    assert [one.quality.voice for one in held.utterances] == [0.8] * len(held.utterances)

@@ -37,7 +37,7 @@ def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
 
 def _is_drawn(report: Script, times: np.ndarray) -> np.ndarray:
     drawn = np.zeros(len(times), bool)
-    for one in report.told:
+    for one in report.processed:
         drawn |= (times >= one.place.start_s) & (times < max(one.place.end_s, one.fit.output.end_s) + 1e-6)
     return drawn
 
@@ -60,7 +60,7 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     report = dub(recording, out, models, options)
     assert report.result.lips == name  # what auto took
     assert f"lips by {name}" in summary_of(report)
-    dubbed, utterances = decode(out), report.told
+    dubbed, utterances = decode(out), report.processed
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = _is_drawn(report, source.times)
     assert np.array_equal(dubbed.times, source.times)

@@ -27,20 +27,20 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from avcore.contracts import Transcript
 from avcore.notes import sentence
 from netflips.cascade.speakers import ESPEAK, KOKORO
-from netflips.dubbing import ears, recognise
+from netflips.dubbing import check_recognizer, recognise
+from netflips.dubbing.check_recognizer import CheckRecognizer
 from netflips.dubbing.command import main
-from netflips.dubbing.ears import Ear
 from netflips.model_paths import ModelPaths
+from netflips.quality_estimation import known_speaker
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
 from netflips.script.types import SpeakerOf, Term, TranslatedFrom, WrittenText
-from netflips.understanding import known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
 from tests.netflips.recognizers.tiny import by_pauses, write_whisper
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 
 HEARD, SAID = "the bus stops", "그 버스 서요"
 WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "ש"}
@@ -58,13 +58,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "--recognizer": write_whisper(place / "small.en", HEARD),
         "--text-translator": write_translator(place / "nllb", WORDS),
-        "--text2unit-path": write_random_speller(place / "text2unit.safetensors"),
+        "--text2unit-path": write_random_text_to_unit(place / "text2unit.safetensors"),
     }
 
 
 @pytest.fixture
 def dub(paths: ModelPaths, folders: dict[str, Path], recording: Path, work: Path) -> Callable[..., int]:
-    """Dubs over text, with the renderer, the speller and the two folders alone; what is made of the recording is kept in `work`."""
+    """Dubs over text, with renderer, text-to-unit model and the two folders alone; finished work is kept in `work`."""
 
     def run(source: Path, out: Path, *more: object, given: dict[str, Path] = folders) -> int:
         flags = [item for pair in (given | {"--unit2av-path": paths.unit2av}).items() for item in pair]
@@ -93,13 +93,13 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
         assert [shown.count(word) for word in said.split()] == [3, 3, 3]
     first, plain = _told(told), decode(out)
     assert first.is_over_text
-    assert "unjudged" in first.understood.causes
+    assert "unjudged" in first.quality.causes
     assert {"recognizer", "text translator"} <= {one.part for one in first.result.models}
-    assert all(one.heard is None for one in first.told)
-    assert [why_alone(one) for one in first.told] == ["", "", ""]
-    assert all(one.drawn.drawn > 10 and one.fit.units for one in first.told)
-    assert {(one.text.text, one.said.text) for one in first.told} == {(HEARD, SAID)}
-    assert all(0.5 < one.text.confidence <= 1 for one in first.told)
+    assert all(one.source_units is None for one in first.processed)
+    assert [why_alone(one) for one in first.processed] == ["", "", ""]
+    assert all(one.drawn.drawn > 10 and one.fit.units for one in first.processed)
+    assert {(one.text.text, one.said.text) for one in first.processed} == {(HEARD, SAID)}
+    assert all(0.5 < one.text.confidence <= 1 for one in first.processed)
     assert work_made(first)["heard"] == 3
     assert work_made(first)["translated"] == work_made(first)["texts"] == 1  # all three say the same
 
@@ -120,7 +120,7 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     again = read_script(texts).utterances
     assert (again[1].text.text, again[1].said.text, again[1].target.by) == ("we go", "우리 가요", "cascade")
     assert (again[2].text.text, again[2].said.text, again[2].target.by) == (HEARD, "세 번째예요.", "person")
-    before, after = (report.told for report in (first, _told(told)))
+    before, after = (report.processed for report in (first, _told(told)))
     assert after[0] == before[0]
     assert [given_text(one) for one in after] == ["", "", "세 번째예요."]
     changed = decode(out)
@@ -162,13 +162,13 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
 ) -> None:
     clip, out, told = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / "report.json"
     assert dub(write_clip(clip, talk([0.3, 2.4, 0.3]), 75), out, "--report", told) == 0
-    (one,) = _told(told).told
+    (one,) = _told(told).processed
     assert one.said.text == SAID
     assert _told(told).output_s == pytest.approx(3, abs=0.1)
     longer = write_clip(tmp_path / "longer.mp4", talk([0.3, 2.4, 1.3, 2.2, 0.3]), 162)
     times = write_times(tmp_path / "times.json", (one.place.start_s, one.place.end_s, "", "we smile"), (4.0, 6.2))
     assert dub(longer, out, "--script-in", times, "--report", told) == 0
-    one, other = _told(told).told
+    one, other = _told(told).processed
     assert why_alone(other) == ""
     assert "its text cannot be said" in why_alone(one)
     assert f"correct it in {times}" in why_alone(one)
@@ -199,7 +199,7 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
     with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json"]
     assert dub(recording, out, "--report", told, *with_program, given=given) == 0
-    one, _, third = _told(told).told
+    one, _, third = _told(told).processed
     assert (one.said.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
     assert "its text was not translated" in why_alone(third)
     assert "no idea" in why_alone(third)
@@ -275,11 +275,11 @@ def test_what_was_approved_is_what_is_said_whoever_translates_here(
     with_program = ["--translate-with", _program(asked), "--script-in", _changed(draft, change), "--report", tmp_path / "r.json"]
     assert dub(recording, tmp_path / "here.mp4", *with_program, *more, given=given) == 0
     report = _told(tmp_path / "r.json")
-    assert [one.said.text for one in report.told if one.said] == said
+    assert [one.said.text for one in report.processed if one.said] == said
     asked_for = set((tmp_path / "log").read_text().split()) if (tmp_path / "log").exists() else set()
     assert asked_for == {str(number) for number, text in enumerate(said, 1) if text == OTHER}
     if OTHER not in said:
-        assert [one.text for one in report.told] == [one.text for one in read_script(draft).utterances]  # nor heard again
+        assert [one.text for one in report.processed] == [one.text for one in read_script(draft).utterances]  # nor heard again
         assert "heard" not in work_made(report)
 
 
@@ -300,7 +300,7 @@ def over_units(recording: Path, paths: ModelPaths, folders: dict[str, Path], wor
 
 def test_what_was_approved_is_said_by_the_chain_over_units_too(over_units: Callable[..., int], tmp_path: Path, draft: Path) -> None:
     assert over_units(tmp_path / "out.mp4", "--script-in", draft, "--report", tmp_path / "r.json") == 0
-    assert [one.said.text for one in _told(tmp_path / "r.json").told if one.said] == DRAFTED
+    assert [one.said.text for one in _told(tmp_path / "r.json").processed if one.said] == DRAFTED
 
 
 STRANGE = [3, 1, 2, 9, 4]
@@ -368,7 +368,7 @@ def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_v
     assert {(row["number"], *row["glossary"].items()) for row in map(json.loads, log.read_text().splitlines())} == {
         (3, ("marchetti", "마르켈로"))
     }
-    assert all("unsayable" not in one.understood.causes for one in new.utterances)  # the name is not spelt letter by letter
+    assert all("unsayable" not in one.quality.causes for one in new.utterances)  # the name is not spelt letter by letter
     assert new.terms == (Term("Marchetti", "마르켈로", "마체티"),)
 
 
@@ -397,19 +397,19 @@ def test_what_says_something_else_translated_back_is_told_and_the_verdict_judges
     assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", drafted, given=given) == 0
     script = script_from(json.loads(drafted.read_text(encoding="utf-8")))
     one, _, third = script.utterances
-    assert [tuple(cause for cause in one.understood.causes if cause != "unheard") for one in script.utterances] == causes
-    assert ("unjudged" in script.understood.causes) == (said_back is None)
+    assert [tuple(cause for cause in one.quality.causes if cause != "unheard") for one in script.utterances] == causes
+    assert ("unjudged" in script.quality.causes) == (said_back is None)
     assert third.target.translation.back == said_back
     assert told in capsys.readouterr().err
     if said_back is not None:
-        assert "meaning" in script.understood.causes
+        assert "meaning" in script.quality.causes
         assert (third.note("meaning_lost").values["back"], one.note("meaning_lost")) == (said_back, None)
         asked[1] = _program("1 / 0")  # what was translated back stands in the draft, wherever it is said
         assert (
             dub(recording, tmp_path / "y.mp4", *asked[:2], "--script-in", drafted, "--draft", tmp_path / "y.json", given=given) == 0
         )
         again = script_from(json.loads((tmp_path / "y.json").read_text(encoding="utf-8")))
-        assert [one.understood for one in again.utterances] == [one.understood for one in script.utterances]
+        assert [one.quality for one in again.utterances] == [one.quality for one in script.utterances]
 
 
 def test_a_model_of_a_folder_translates_back_too(
@@ -420,7 +420,7 @@ def test_a_model_of_a_folder_translates_back_too(
     assert dub(recording, tmp_path / "x.mp4", *asked, given=folders | {"--text-translator": both}) == 0
     script = script_from(json.loads((tmp_path / "draft.json").read_text(encoding="utf-8")))
     assert {(one.said.text, one.target.translation.back) for one in script.utterances if one.said} == {(SAID, HEARD)}
-    assert "unjudged" not in script.understood.causes
+    assert "unjudged" not in script.quality.causes
 
 
 def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on_with_it(
@@ -448,14 +448,14 @@ def test_a_text_that_is_asked_for_once_more_is_another_and_a_stopped_dub_goes_on
 def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A recogniser that hears the second wording alone, so that each utterance is said otherwise."""
+    """A recognizer that hears the second wording alone, so that each utterance is said otherwise."""
     said = "버스가 서요 네"
 
     def hear(speech: np.ndarray, language: str | None = None) -> Transcript:
         return Transcript(said, "ko")
 
-    listener: Any = SimpleNamespace(hear=hear, languages=("ko",), name="stand-in")
-    monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, "stand-in"))
+    listener: Any = SimpleNamespace(transcribe=hear, languages=("ko",), name="stand-in")
+    monkeypatch.setattr(check_recognizer, "check_recognizer", lambda job, language: CheckRecognizer(listener, "stand-in"))
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     answer = f"print(json.dumps({{'ok': True, 'texts': ['그러면 우리 가요', {said!r}]}}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin: {answer}"
@@ -463,12 +463,12 @@ def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
     out, report, kept = tmp_path / "out.mp4", tmp_path / "r.json", work / "out.script.json"
     for _ in range(2):
         assert dub(recording, out, *with_program, "--report", report, given=given) == 0
-        texts = [one.said.text for one in _told(report).told if one.said]
+        texts = [one.said.text for one in _told(report).processed if one.said]
         assert said in texts
         assert [one.said.text for one in read_script(kept).utterances if one.said] == texts
         assert not kept.with_suffix(".old.json").exists()  # the same dub changes nothing
     assert dub(recording, out, *with_program, "--script-in", kept, "--check", "tell", "--report", report, given=given) == 0
-    assert [one.said.text for one in _told(report).told if one.said] == texts
+    assert [one.said.text for one in _told(report).processed if one.said] == texts
 
 
 SPEAK = """
@@ -487,7 +487,7 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
     recording: Path, dub: Callable[..., int], paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     said: str, voice: float,
 ) -> None:  # fmt: skip
-    """The recogniser hears the same words in all speech: nearly those that the program was to say, or others."""
+    """The recognizer hears the same words in all speech: nearly those that the program was to say, or others."""
     (tmp_path / "speak.py").write_text(SPEAK)
     given = {"--recognizer": write_whisper(tmp_path / "small", SAID, language="en"), "--av2unit-path": paths.av2unit}
     code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({{'ok': True, 'text': {said!r}}}), flush=True)"
@@ -496,7 +496,7 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
     asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
     verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
-    assert script.understood.as_json() == verdict
+    assert script.quality.as_json() == verdict
     assert (verdict["words"], verdict["causes"]) == ("sure", ["unjudged"])  # the voice is another matter
     assert verdict["voice"] == pytest.approx(voice, abs=1e-4)
     told = "speak.py speaks the translation, and small hears 88% of its characters wrong"
@@ -551,9 +551,9 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
     assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
-    (one,) = _told(told).told
+    (one,) = _told(told).processed
     assert one.text.text == "Excuse me, where is the airport?"
-    assert (one.said.text, one.said_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
+    assert (one.said.text, one.spoken_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
     assert one.drawn.drawn > 40
 
 

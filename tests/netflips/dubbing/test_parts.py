@@ -20,16 +20,16 @@ from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed
 from netflips.dubbing.mix import Line, Mixer, SoundReader, output_blocks
 from netflips.dubbing.options import DubCommand
-from netflips.dubbing.render import PlacedTalk, piece_borders
+from netflips.dubbing.render import PlacedTalk, segment_borders
 from netflips.dubbing.speech import silent_frames
-from netflips.dubbing.watch import Face, Shots, Watched
-from netflips.dubbing.work import _tell_draft
+from netflips.dubbing.track_faces import Face, Shots, Watched
+from netflips.dubbing.work import _print_draft
 from netflips.script.types import Media, Script, Term, Text, TimeSpan, Utterance, WrittenText
 from tests.unit2av.mouth_samples import open_mouth
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.patches import UnitLipSync
-from unit2av.rendering import Reason, Shown, drawn
+from unit2av.rendering import OutputFrame, Reason, drawn
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 
@@ -112,12 +112,12 @@ def test_the_mouth_rests_in_silence_without_quivering() -> None:
     silent = np.zeros(50, bool)
     silent[20:30] = True
     renderer: Any = _Renderer()
-    codes = UnitLipSync(renderer).codes(Said(said, quiet=silent, rest=5))[:, 0].tolist()
+    codes = UnitLipSync(renderer).codes(SpokenUnits(said, quiet=silent, rest=5))[:, 0].tolist()
     assert codes[:20] == list(range(10, 30))
     assert codes[20:30] == [5] * 10
     assert codes[30:50] == list(range(40, 60))
     assert codes[50:] == [5]  # it holds on
-    assert UnitLipSync(renderer).codes(Said(said, quiet=silent))[50:, 0].tolist() == [59]
+    assert UnitLipSync(renderer).codes(SpokenUnits(said, quiet=silent))[50:, 0].tolist() == [59]
 
 
 def test_only_lasting_silence_is_rest() -> None:
@@ -149,10 +149,14 @@ def _pictures(count: int) -> list[Any]:
     return [_Drawn(rng.integers(0, 100, (100, 100, 3)).astype(np.uint8), Fraction(k, 25), k) for k in range(count)]
 
 
-def _scheduled(talk: PlacedTalk, pictures: Sequence[Any], inside: range) -> Iterator[Shown]:
+def _scheduled(talk: PlacedTalk, pictures: Sequence[Any], inside: range) -> Iterator[OutputFrame]:
     shots: dict[tuple[int, int], int] = {}
     for one in pictures:
-        yield Shown(one, one.time, talk, talk.face(one.time, one.time, shots)) if one.index in inside else Shown(one, one.time)
+        yield (
+            OutputFrame(one, one.time, talk, talk.face(one.time, one.time, shots))
+            if one.index in inside
+            else OutputFrame(one, one.time)
+        )
 
 
 def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
@@ -192,7 +196,7 @@ class _FarSighted:
     def __init__(self) -> None:
         self.scenes, self.most_held, self._given = list[Scene](), 0, 0
 
-    def codes(self, said: Said) -> None:
+    def codes(self, said: SpokenUnits) -> None:
         """None are needed."""
 
     def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[np.ndarray]:
@@ -228,7 +232,7 @@ def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
 def test_a_mesh_closes_in_silence_and_stays_closed() -> None:
     mouth, silent = MeshLipSync(open_mouth(100)), np.zeros(50, bool)
     silent[20:30] = True
-    opening = mouth.codes(Said(Units(np.arange(10, 60), np.full(50, 2), "ko", is_merged=True), quiet=silent))[:, 0]
+    opening = mouth.codes(SpokenUnits(Units(np.arange(10, 60), np.full(50, 2), "ko", is_merged=True), quiet=silent))[:, 0]
     mouth.close()
     assert opening[:18].min() > 0.7  # lips take their time
     assert opening[19] > opening[20] > 0
@@ -266,8 +270,8 @@ def test_effects_are_heard_where_the_old_sound_is_not_and_a_bed_but_where_no_voi
     dry = sum(Mixer([replace(_line(400, 600, 100, 0.0), is_dry=True)], 1000, 1).parts(0, old, effects))[:, 0]
     assert dry[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.0, 0.1])  # where the original voice is left in what plays behind
     bed = np.full((1000, 1), 0.05, np.float32)
-    lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_bed=False)]
-    mixed = sum(Mixer(lines, 1000, 1).parts(0, old, bed, is_bed=True))[:, 0]
+    lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_background=False)]
+    mixed = sum(Mixer(lines, 1000, 1).parts(0, old, bed, is_background=True))[:, 0]
     assert mixed[[50, 200, 450, 700, 900]] == pytest.approx([0.1, 0.05, 0.1, 0.0, 0.1])
 
 
@@ -303,7 +307,7 @@ def test_held_pictures_put_silence_into_the_sound_that_is_read_in_portions() -> 
 
 def test_pieces_begin_with_utterances_and_are_not_long() -> None:
     spans = [(Fraction(5), Fraction(40)), (Fraction(45), Fraction(50)), (Fraction(130), Fraction(140))]
-    borders = piece_borders(Fraction(0), Fraction(200), spans)
+    borders = segment_borders(Fraction(0), Fraction(200), spans)
     assert borders == sorted(set(borders))
     assert {0, 5, 45, 130} <= set(borders)
     for begin, end in spans:
@@ -318,7 +322,7 @@ def test_a_draft_shows_what_subtitles_say_and_not_that_nothing_was_heard_and_lis
     media, terms = Media("x.mp4", duration_s=5.0), (Term("Hello", "", "헬로"), Term("Emily", "에밀리", "엠"))
     script = Script("en", "ko", media=media, utterances=(given, heard), terms=terms)
     with caplog.at_level("INFO", "netflips"):
-        _tell_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), script)
+        _print_draft(DubCommand(videos=(Path("x.mp4"),), draft=Path("d.json")), script)
     lines = [record.getMessage().strip() for record in caplog.records]
     assert lines[:2] == ["1: 첫 번째입니다.", "2: Hello. -> (not read)"]
     assert lines[3:5] == ["1x Hello: (헬로)", "0x Emily: 에밀리"]

@@ -1,6 +1,6 @@
 """Speech recognised in windows: words by their times, what a window passes over, other languages, and what is hardly words.
 
-Each word is a constant that is its own sound, so that a stand-in for a recogniser can read it off again.
+Each word is a constant that is its own sound, so that a stand-in for a recognizer can read it off again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ import pytest
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.recognise import RecognisedSpeech, Said
+from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
-from netflips.recognizers.windows import Piece, packed, recognised_together
+from netflips.recognizers.windows import WindowPart, packed, recognised_together
 
 _WORD_S = 0.3
 _STEP = 0.002
@@ -56,7 +56,7 @@ class Reader:
         is_late = seconds > 2 and (not self.late_beside or self.late_beside in said)
         return self.late_s + (self.late.get(word, 0.0) if is_late else 0.0)
 
-    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         seconds = len(speech) / SAMPLE_RATE
         self.asked.append((seconds, language))
         there = [text for text, _, _ in self._runs(speech)]
@@ -211,7 +211,7 @@ _IS_FRENCH = {"fr": 0.9, "en": 0.05}
 def _with_french(
     path: Path, french: Sequence[str], sure: float, english: float, is_final: bool = False, **how: object
 ) -> tuple[dict[int, Transcript], Reader, list[str]]:
-    """Return what is in another language, the recogniser, and what all utterances say then."""
+    """Return what is in another language, the recognizer, and what all utterances say then."""
     says = [*SAYS[:2], *french, *SAYS[2:]]
     words = {word for sentence in french for word in sentence.split("|")}
     confidences = {(word, language): value for word in words for language, value in (("fr", sure), ("en", english))}
@@ -276,13 +276,13 @@ def test_the_language_of_most_is_taken_where_none_was_asked_for(tmp_path: Path) 
 def test_speech_where_none_was_found_is_recognised_by_itself(tmp_path: Path) -> None:
     speech, reader, _ = _speech(tmp_path, SAYS)
     end = speech.sound.activity.seconds
-    assert [*speech.said_in([(end - 0.7, end - 0.1)], [0])] == [(0, Said(Transcript("", "en"), is_hardly_words=True))]
+    assert [*speech.said_in([(end - 0.7, end - 0.1)], [0])] == [(0, RecognisedText(Transcript("", "en"), is_hardly_words=True))]
     assert reader.asked[-1][0] == pytest.approx(0.6)
 
 
 def test_pieces_keep_their_own_clocks_and_a_loop_is_told_of_all() -> None:
     words = (Word("a", 0.6, 0.9, 1.0), Word("b", 1.9, 2.5, 1.0))
-    pieces = [Piece(np.zeros(2 * SAMPLE_RATE, np.float32), 10.0), Piece(np.zeros(SAMPLE_RATE, np.float32), 20.0)]
+    pieces = [WindowPart(np.zeros(2 * SAMPLE_RATE, np.float32), 10.0), WindowPart(np.zeros(SAMPLE_RATE, np.float32), 20.0)]
     heard = recognised_together(pieces, lambda speech: Transcript("a b", "en", words, has_loop=len(speech) == 3 * SAMPLE_RATE))
     assert [one.words for one in heard] == [(Word("a", 10.6, 10.9, 1.0),), (Word("b", pytest.approx(19.9), 20.5, 1.0),)]
     assert [one.has_loop for one in heard] == [True, True]

@@ -14,7 +14,7 @@ from avcore.errors import NetflipsError
 from avcore.media import probe
 from avcore.words import error_line as error_line_in
 from netflips.dubbing import command as dub_command
-from netflips.dubbing import pieces
+from netflips.dubbing import segments
 from netflips.dubbing.dub import dub
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import DubOptions, Modalities
@@ -27,14 +27,14 @@ from tests.netflips.dubbing.made import RATE, head_pictures, speech, steady_time
 def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
     recording: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pieces.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+    monkeypatch.setattr(segments.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
     words = ["--cpu", "--modalities", "audio", "--quiet", *model_flags(paths), "-o", str(tmp_path / "x.mp4"), str(recording)]
     assert dub_command.main([*words, "--from", "en", "--to", "ko"]) == 2
     told = error_line(capsys)
     assert "too little room" in told
     assert told.endswith("choose another disk with --work-dir, or dub a part with --start and --end")
     frame = Frame.of(probe(recording), 25)
-    assert pieces.expected_bytes(frame, 2, 10) < pieces.expected_bytes(frame, 10, 10) == pieces.expected_bytes(frame, 10)
+    assert segments.expected_bytes(frame, 2, 10) < segments.expected_bytes(frame, 10, 10) == segments.expected_bytes(frame, 10)
 
 
 def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
@@ -54,10 +54,10 @@ def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recor
         return dub(video, tmp_path / "draft.mp4", models, replace(quick, **asked)).schedule
 
     assert schedule(short, timing="source") == schedule(short, background="mute") == schedule(recording) == "own"
-    assert schedule(recording, timing="free") == "to_and_fro"
+    assert schedule(recording, timing="free") == "ping_pong"
     shutil.rmtree(tmp_path / "draft.mp4.work")
     report = dub(short, tmp_path / "x.mp4", models, replace(quick, draft=None))
-    assert report.schedule == "to_and_fro"
+    assert report.schedule == "ping_pong"
     assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.json", "short.mp4", "x.mp4"]
 

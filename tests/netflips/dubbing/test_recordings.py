@@ -84,12 +84,12 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
     assert (info.frame_rate, info.audio_rate, info.audio_channels) == (FRAME_RATE, RATE, 2)
     assert np.array_equal(source.times, dubbed.times)
     assert source.sound.shape == dubbed.sound.shape
-    assert report.is_in_own_time
+    assert report.is_source_timed
     assert report.result.pictures == len(source.pictures)
     assert info.comment.startswith("synthetic: NetfLips")
-    assert [one.number for one in report.told] == [1, 2, 3]
+    assert [one.number for one in report.processed] == [1, 2, 3]
     assert report.cuts == (pytest.approx(CUT_S, abs=0.05),)
-    for one in report.told:
+    for one in report.processed:
         assert 0 < one.fit.factor <= 1.25
         assert one.fit.natural_s * one.fit.factor == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
         length_s = one.place.end_s - one.place.start_s
@@ -98,7 +98,7 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
         assert one.seen.quality.share_of_pictures > 0.8  # behind the first there is a cut to somebody else
         assert (why_alone(one), one.seen.absent) == ("", "")
         assert one.seen.evidence > 0.6
-    assert [one.speaker for one in report.told] == ["speaker 1", "speaker 2", "speaker 2"]
+    assert [one.speaker for one in report.processed] == ["speaker 1", "speaker 2", "speaker 2"]
     assert report.result.work.num_bytes > 0
     assert "utterances dubbed" in summary_of(report)
 
@@ -106,7 +106,7 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
 def test_pictures_change_only_where_somebody_speaks_and_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = np.zeros(len(source.times), bool)
-    for one in unbroken[1].told:
+    for one in unbroken[1].processed:
         end = max(one.place.end_s, one.fit.output.end_s)
         drawn |= (source.times >= one.place.start_s) & (source.times < end + 1e-6)
     assert 0.4 < drawn.mean() < 0.9
@@ -114,16 +114,16 @@ def test_pictures_change_only_where_somebody_speaks_and_softly(source: Decoded, 
     assert change[~drawn].max(initial=0) < 60  # H.264 alone
     assert change[drawn][:, 70:90, 70:90].mean() > 10
     assert change[drawn][:, :30].mean() < 1.5  # above the face
-    assert sum(one.drawn.drawn for one in unbroken[1].told) >= 0.9 * drawn.sum()
+    assert sum(one.drawn.drawn for one in unbroken[1].processed) >= 0.9 * drawn.sum()
     mouth = change[:, 70:90, 70:90].mean((1, 2, 3))
-    for one in unbroken[1].told:
+    for one in unbroken[1].processed:
         first = int(np.searchsorted(source.times, one.place.start_s))
         assert mouth[first] < mouth[first + 1]
         assert mouth[first] < 0.55 * mouth[first + 6]
 
 
 def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
-    utterances = unbroken[1].told
+    utterances = unbroken[1].processed
     times = np.arange(len(source.sound)) / RATE
     inside = np.zeros(len(times), bool)
     for one in utterances:
@@ -154,14 +154,14 @@ def test_a_face_that_is_not_there_is_said_to_be_missing(again: Again, tmp_path: 
     report = again(preview=True, face="2")
     assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
     assert report.num_drawn == 0
-    assert [one.number for one in report.told] == [1]  # a preview shows the first alone
+    assert [one.number for one in report.processed] == [1]  # a preview shows the first alone
     assert probe(tmp_path / "x.mp4").duration_s < 5
 
 
 def test_made_side_by_side_it_is_the_same(again: Again, dubbed: Decoded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in ("watch", "pieces"):
+    for step in ("track_faces", "segments"):
         monkeypatch.setattr(f"netflips.dubbing.{step}.num_cores", lambda: 9)
-    monkeypatch.setattr("netflips.dubbing.watch._LEAST_LANE", 1)
+    monkeypatch.setattr("netflips.dubbing.track_faces._MIN_PER_WORKER", 1)
     again(work_dir=tmp_path / "work")
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
 
@@ -193,7 +193,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
     assert work["translations"] == {"kept": 3, "made": 0}
     assert work["pictures"]["kept"] >= 1
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
-    assert [one.fit.factor for one in report.told] == [one.fit.factor for one in unbroken[1].told]
+    assert [one.fit.factor for one in report.processed] == [one.fit.factor for one in unbroken[1].processed]
     left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
     assert left == ["x.mp4"]
 
@@ -225,7 +225,7 @@ def test_background_is_kept_or_muted_or_given(again: Again, source: Decoded, unb
     write_recording(effects, steady_times(Fraction(25), 1), black, tone[:, None].astype(np.float32), 48_000)
     again("given.mp4", background_audio=effects)
     given = decode(tmp_path / "given.mp4").sound
-    first = unbroken[1].told[0]
+    first = unbroken[1].processed[0]
     inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
@@ -233,7 +233,7 @@ def test_background_is_kept_or_muted_or_given(again: Again, source: Decoded, unb
 
 def test_stems_add_up_to_a_voice_over_with_the_original_below_it(again: Again, source: Decoded, tmp_path: Path) -> None:
     folder = tmp_path / "parts" / "of it"
-    told = again("over.mp4", background="under:-20", stems=folder).told
+    told = again("over.mp4", background="under:-20", stems=folder).processed
     files = (folder / f"over.{name}.wav" for name in ("speech", "background", "mix"))
     speech, background, mix = (np.concatenate(list(iter_sound_blocks(path))) for path in files)
     assert speech.shape == background.shape == mix.shape
@@ -300,7 +300,7 @@ def test_a_program_separates_music_from_voices_once(again: Again, unbroken: Run,
         again(name, separate_with=shlex.join([*command, "1"]))
     assert program.with_suffix(".runs").read_text() == "."
     given = decode(tmp_path / "again.mp4").sound
-    first = unbroken[1].told[0]
+    first = unbroken[1].processed[0]
     inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
     for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
@@ -316,11 +316,11 @@ def _tone(sound: np.ndarray) -> float:
 
 
 def test_a_part_is_dubbed_as_in_the_whole(again: Again, dubbed: Decoded, unbroken: Run, tmp_path: Path) -> None:
-    second = unbroken[1].told[1]
+    second = unbroken[1].processed[1]
     start, stop = second.place.start_s + 0.7, second.place.end_s - 0.5  # both within the utterance
     report = again("part.mp4", start=start, end=stop)
     told = report.result
-    assert [one.number for one in report.told] == [2]
+    assert [one.number for one in report.processed] == [2]
     assert work_made(report).keys() <= {"pictures"}
     assert told.part.start_s == second.place.start_s
     assert told.part.end_s >= second.place.end_s
@@ -338,7 +338,7 @@ def test_a_part_is_dubbed_as_in_the_whole(again: Again, dubbed: Decoded, unbroke
 def test_a_part_may_begin_in_the_pause_behind_an_utterance(
     recording: Path, paths: ModelPaths, settings: DubOptions, unbroken: Run, tmp_path: Path
 ) -> None:
-    first, second = unbroken[1].told[:2]
+    first, second = unbroken[1].processed[:2]
     asked = first.place.end_s + 0.3
     assert asked < second.place.start_s - 0.1
     words = ["-q", "--cpu", "--from", "en", "--to", "ko", "--start", f"{asked:.3f}", *model_flags(paths)]
@@ -368,7 +368,7 @@ def test_a_short_clip_keeps_its_sound_and_length_unless_it_is_one_clean_voice(
     out = tmp_path / "out.mp4"
     script = dub(clip, out, models, DubOptions(beam=1, max_target_units=60, modalities="audio", timing=timing))
     info = probe(out)
-    assert script.is_in_own_time == is_own
+    assert script.is_source_timed == is_own
     assert (info.audio_rate, info.audio_channels) == ((48_000, 2) if is_own else (16_000, 1))
     if is_own:
         assert abs(float(info.duration_s) - 3.2) < 0.1

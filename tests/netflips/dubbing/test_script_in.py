@@ -16,6 +16,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.script.files import read_script, script_json, write_script
 from netflips.script.types import (
+    GivenUnits,
     KeptOriginal,
     Media,
     Script,
@@ -24,7 +25,6 @@ from netflips.script.types import (
     TimeSpan,
     TranslatedUnits,
     UnitList,
-    UnitsGiven,
     Utterance,
     VoiceFile,
     WrittenText,
@@ -57,7 +57,7 @@ def test_a_script_by_hand_is_dubbed_and_told_again(recording: Path, spelling: Mo
     assert second.fit is not None
     assert third.fit is None
     assert first.drawn.drawn == 0  # no face was wanted
-    told = [sentence(one) for one in report.notes_told]
+    told = [sentence(one) for one in report.grouped_notes]
     assert "utterance 3 is left alone: it is kept, as the script asks" in told
     assert "script.json was made of another file; its places and texts are used" in told
     assert float(probe(tmp_path / "out.mp4").duration_s) == pytest.approx(report.output_s, abs=0.05)
@@ -90,7 +90,7 @@ def test_a_draft_of_sound_alone_looks_for_no_faces(
     def refuse(*_: object) -> None:
         raise AssertionError("a face was looked for")
 
-    monkeypatch.setattr("netflips.dubbing.watch._look", refuse)
+    monkeypatch.setattr("netflips.dubbing.track_faces._look", refuse)
     settings = replace(settings, work_dir=tmp_path / "own", draft=tmp_path / "draft.json")
     draft = dub(recording, tmp_path / "out.mp4", models, replace(settings, modalities="audio"))
     assert all(one.speaker and one.seen.tracks == () for one in draft.utterances)
@@ -108,7 +108,7 @@ def test_translated_written_and_spoken_utterances_go_together(
     path = tmp_path / "script.json"
     settings = replace(settings, work_dir=tmp_path / "work")
     for target in (part, replace(part, keep_sound=True)):
-        given = UnitsGiven(UnitList((3, 1, 2, 9, 4), None, models.vocoder.vocabulary))
+        given = GivenUnits(UnitList((3, 1, 2, 9, 4), None, models.vocoder.vocabulary))
         targets = (given if target.keep_sound else None, WrittenText("두 번째 문장입니다."), target)
         utterances = tuple(Utterance(place=place, target=one) for place, one in zip(_PLACES, targets, strict=True))
         write_script(path, _script(speakers=(), utterances=utterances))
@@ -133,7 +133,7 @@ def _likeness(sound: np.ndarray, said: np.ndarray, start_s: float) -> float:
 
 def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
     path = tmp_path / "script.json"
-    voice, strange = SpeakerOf("Ann", VoiceFile("../ann.wav")), UnitsGiven(UnitList((1, 5000)))
+    voice, strange = SpeakerOf("Ann", VoiceFile("../ann.wav")), GivenUnits(UnitList((1, 5000)))
     other = TranslatedUnits(UnitList((1, 5000)))
     one = Utterance(place=_PLACES[0], speaker="Ann")
     for script, said in (

@@ -19,11 +19,11 @@ from avcore.media import PictureSource, read_pictures
 from avcore.media.pictures import read_small_pictures
 from avcore.notes import Notes
 from avcore.progress import silent
-from netflips.dubbing import watch as seeing
+from netflips.dubbing import track_faces as seeing
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
-from netflips.dubbing.watch import Faces, Shots, Watched, cuts, watch
+from netflips.dubbing.track_faces import Faces, Shots, Watched, detect_shots, track_faces
 from netflips.script.types import Script, TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_pictures, uneven_times, write_recording
 
@@ -45,7 +45,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Seeing:
     """A job with a store, how often its pictures were decoded, and what was shown to those who follow faces."""
 
-    def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch, lanes: int = 1) -> None:
+    def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch, workers: int = 1) -> None:
         self.shown: list[list[tuple[int, int]]] = []
         self.num_decodings = 0
         unused: Any = None
@@ -69,15 +69,15 @@ class Seeing:
         monkeypatch.setattr(seeing, "read_pictures", counted(read_pictures))
         monkeypatch.setattr(seeing, "read_small_pictures", counted(read_small_pictures))
         monkeypatch.setattr(seeing, "_STRETCH_S", 2)
-        monkeypatch.setattr(seeing, "num_cores", lambda: lanes)
+        monkeypatch.setattr(seeing, "num_cores", lambda: workers)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:
-        return cuts(self.job, Script(utterances=())).cuts
+        return detect_shots(self.job, Script(utterances=())).cuts
 
     def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
         script = _script(shots, places)
-        return watch(self.job.divided(script), script, None)
+        return track_faces(self.job.divided(script), script, None)
 
     def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
         pictures = self.job.source.pictures(seen.first, seen.stop)
@@ -148,12 +148,12 @@ def test_lanes_show_each_utterance_what_one_lane_shows(
     recording: Path, watching: Callable[[], Seeing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shots, places = watching().cuts(), [(0.4, 1.2), (1.56, 2.76), (2.9, 5.0), (6.0, 6.5), (8.0, 8.4)]
-    monkeypatch.setattr(seeing, "_LEAST_LANE", 1)
-    lanes = Seeing(recording, tmp_path, monkeypatch, lanes=3)
-    faces = lanes.look(shots, *places)
-    assert lanes.num_decodings > 2
-    expected = [lanes.expected(faces.watches[number], Shots(shots)) for number in range(1, 6)]
-    assert sorted(lanes.shown) == sorted(expected)
+    monkeypatch.setattr(seeing, "_MIN_PER_WORKER", 1)
+    workers = Seeing(recording, tmp_path, monkeypatch, workers=3)
+    faces = workers.look(shots, *places)
+    assert workers.num_decodings > 2
+    expected = [workers.expected(faces.watches[number], Shots(shots)) for number in range(1, 6)]
+    assert sorted(workers.shown) == sorted(expected)
     assert [faces.seen[number].watch for number in range(1, 6)] == [faces.watches[number] for number in range(1, 6)]
 
 

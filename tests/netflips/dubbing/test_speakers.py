@@ -12,14 +12,14 @@ import pytest
 from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
 from avcore.journal import key_of
-from netflips.dubbing import watch
-from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
+from netflips.dubbing import track_faces
+from netflips.dubbing.diarization import Turn, UtteranceVoice, recognise, who_speaks
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
+from netflips.dubbing.track_faces import Face, Faces, InSight, Shots, Watched
 from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
-from netflips.dubbing.watch import Face, Faces, InSight, Shots, Watched
-from netflips.script.types import FaceTrackTold, Script, SeenFaces, TimeSpan, Utterance
+from netflips.script.types import FaceTrackSummary, Script, SeenFaces, TimeSpan, Utterance
 from unit2av.speaker import write_voice
 
 OWN = 100
@@ -52,7 +52,7 @@ def by_number(scenes: Sequence[InSight], cuts: Sequence[float] = ()) -> dict[int
 
 def decide(scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
     faces = by_number(scenes, cuts)
-    said = [HeardSpeaker(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
+    said = [UtteranceVoice(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
     return who_speaks(said, faces, recognise(faces))
 
 
@@ -140,13 +140,13 @@ def test_lips_are_those_of_the_chosen_and_of_the_nearest_picture(tmp_path: Path)
     tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
     any_job: Any = job
-    with job.store.new_file("lips", key_of(*watch._made_of(any_job, seen)), ".npy") as path:
+    with job.store.new_file("lips", key_of(*track_faces._made_of(any_job, seen)), ".npy") as path:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, crops)
     faces = Faces(any_job, {1: seen}, {1: InSight(seen, tracks)})
 
     def lips_of(*numbers: int) -> list[int]:
-        told = tuple(FaceTrackTold(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
+        told = tuple(FaceTrackSummary(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
         lips = faces.lips(Utterance(1, place, seen=SeenFaces(told)))
         return list(lips[:, 0, 0].tolist())
 

@@ -88,9 +88,9 @@ def test_a_program_says_the_texts_or_they_stay(recording: Path, speakers: Models
     asked = _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], speak_with=once)
     out, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
     report = dub(recording, out, speakers, asked)
-    one, other, third = report.told
+    one, other, third = report.processed
     for row, text in ((one, TEXTS[0]), (third, TEXTS[2])):
-        assert (why_alone(row), row.said_by, given_text(row)) == ("", "say.py", text)
+        assert (why_alone(row), row.spoken_by, given_text(row)) == ("", "say.py", text)
     assert "its text was not said: the program of --speak-with failed: exit code 1: ValueError: no such voice" in why_alone(other)
     assert any(warning.startswith("utterance 2 is left alone") for warning in report.warnings)
     assert one.fit.units
@@ -114,7 +114,7 @@ def test_a_program_that_is_started_once_gets_lines_and_is_ended(
 ) -> None:
     texts = [TEXTS[0], "stumm", "이것은 긴 말이에요 " * 5]
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, texts, speak_with=shlex.join(program)))
-    one, other, third = report.told
+    one, other, third = report.processed
     assert [why_alone(row) == "" for row in (one, other, third)] == [True, False, True]
     assert "no such voice" in why_alone(other)
     started, *lines = (tmp_path / "log").read_text().splitlines()
@@ -144,7 +144,7 @@ def test_what_a_program_writes_is_checked(recording: Path, speakers: Models, pro
     asked = _asked(tmp_path, speak_with=shlex.join((*program, "{text_file}", "{out}")))
     write_times(tmp_path / "times.json", *rows)
     report = dub(recording, tmp_path / "out.mp4", speakers, asked)
-    for one, why in zip(report.told, said.values(), strict=True):
+    for one, why in zip(report.processed, said.values(), strict=True):
         assert re.search(why, why_alone(one)), why_alone(one)
 
 
@@ -157,8 +157,8 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     for number, samples in takes.items():
         write_speech(folder / f"line_{number:03}.wav", np.pad(samples, 8000))
     report = dub(recording, tmp_path / "said.mp4", speakers, _asked(tmp_path, speech_in=folder))
-    one, other, third = report.told
-    assert (one.said_by, third.said_by) == ("line_001.wav", "line_003.wav")
+    one, other, third = report.processed
+    assert (one.spoken_by, third.spoken_by) == ("line_001.wav", "line_003.wav")
     assert why_alone(other) == "there is no speech for it in actor"
     assert one.fit.natural_s == pytest.approx(1.5, abs=0.12)
     assert one.fit.factor is not None
@@ -166,7 +166,7 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
 
     kept = _asked(tmp_path, speech_in=folder, keep_sound=True, background="mute")  # or the recording's tone goes on behind it
     report = dub(recording, tmp_path / "kept.mp4", speakers, kept)
-    one, _, third = report.told
+    one, _, third = report.processed
     assert one.fit.factor == 1
     assert third.fit.is_hurried
     assert (third.fit.cut_s, third.fit.factor) == (0, pytest.approx((2.4 + 1.3) / 5.08, abs=0.03))  # nothing of it is missing
@@ -187,8 +187,8 @@ def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speak
     track = np.concatenate([np.zeros(24000), spoken[0], np.zeros(22400), spoken[1], np.zeros(6000), spoken[2], np.zeros(60000)])
     write_speech(tmp_path / "track.wav", 0.5 * track)
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, speech_in=tmp_path / "track.wav"))
-    one, other, third = report.told
-    assert one.said_by.startswith("track.wav, 1.")
+    one, other, third = report.processed
+    assert one.spoken_by.startswith("track.wav, 1.")
     target = report.utterances[0].target  # what a script takes again
     assert isinstance(target, SpokenSound)
     assert (target.file, 0.9 < target.from_s < 1.6, target.to_s) == ("track.wav", True, pytest.approx(target.from_s + 2.0, abs=0.3))

@@ -71,7 +71,7 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog
         for key in keys:
             _keep(folder, "pictures", key)
         if output is not None:
-            folder.settle(output)
+            folder.record_output(output)
         assert folder.num_bytes() > 0
 
     run("a.mp4", "a1", "a2", "shared")
@@ -88,7 +88,7 @@ def test_what_killed_runs_left_half_written_is_deleted_and_a_folder_that_cannot_
     (tmp_path / "pictures").mkdir()
     for name in (LEFT, ".mine"):
         (tmp_path / "pictures" / name).write_bytes(b"x")
-    Store(tmp_path).settle("x.mp4")
+    Store(tmp_path).record_output("x.mp4")
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".mine"]
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="--work-dir"):
@@ -140,7 +140,7 @@ def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptu
     note.parent.mkdir()
     names = ["../victim", str(victim), "pictures/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
     note.write_text(json.dumps(names))
-    Store(work).settle("o.mp4")
+    Store(work).record_output("o.mp4")
     assert victim.exists()
     assert "not ours to delete" in caplog.text
     assert sorted(str(path.relative_to(work)) for path in work.rglob("*.npz")) == ["speech/old.npz"]
@@ -153,7 +153,7 @@ def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
     (elsewhere / "precious").write_text("mine")
     work.mkdir()
     (work / "pictures").symlink_to(elsewhere / "pictures")
-    Store(work).settle("o.mp4")
+    Store(work).record_output("o.mp4")
     with pytest.raises(OutputError, match=r"a link; delete it"):
         require_work_folder(work)
     with pytest.raises(OutputError, match=r"a link; delete it"):
@@ -177,7 +177,7 @@ def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytes
         folder = Store(tmp_path)
         for key in keys:
             _keep(folder, "pictures", key)
-        folder.settle(output)
+        folder.record_output(output)
 
     run("a.mp4", "a1")
     run("b.mp4", "b1")

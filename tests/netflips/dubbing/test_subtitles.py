@@ -23,17 +23,17 @@ from netflips.dubbing.subtitles import cues_of, write_subtitles
 from netflips.models import Models
 from netflips.report import summary_of
 from netflips.script.files import write_script
-from netflips.script.types import HeardUnits, Script, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
+from netflips.script.types import Script, SourceUnits, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 from netflips.subtitles.beside import Subtitling
 from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times
 from tests.netflips.subtitles.test_subtitles import latin_font
-from tests.netflips.test_say import write_random_speller
-from tests.unit2text.tiny import write_random_reader
+from tests.netflips.test_say import write_random_text_to_unit
+from tests.unit2text.tiny import write_random_unit_to_text
 
 
 def with_reader(models: Models, reader: Path) -> Models:
-    return replace(models, paths=replace(models.paths, others={"text-reader": reader}))
+    return replace(models, paths=replace(models.paths, others={"unit-to-text": reader}))
 
 
 def times(path: Path) -> list[float]:
@@ -79,7 +79,7 @@ def test_rules_hold_in_a_recording(
     require_rules(tmp_path / "talk_ko.en.srt", 42, report.output_s, cut)
     require_rules(tmp_path / "talk_ko.ko.srt", 20, report.output_s, cut)
     english = blocks(tmp_path / "talk_ko.en.srt")
-    assert report.told[0].fit.output.start_s - 1.0 <= english[0][0]
+    assert report.processed[0].fit.output.start_s - 1.0 <= english[0][0]
     assert any(stop <= cut + 0.002 for _, stop, _ in english)
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
@@ -95,8 +95,8 @@ def test_rules_hold_in_a_recording(
 def test_what_was_read_can_be_corrected(
     recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path, work: Path
 ) -> None:
-    speller = write_random_speller(tmp_path / "speller.safetensors")
-    paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
+    text_to_unit = write_random_text_to_unit(tmp_path / "text_to_unit.safetensors")
+    paths = replace(models.paths, others={"unit-to-text": reader, "text-to-unit": text_to_unit})
     telling, draft, asked = replace(models, paths=paths), tmp_path / "draft.json", replace(options, subtitles="target")
 
     def made(**more: Path) -> Script:
@@ -104,21 +104,21 @@ def test_what_was_read_can_be_corrected(
 
     first = made()
     write_script(draft, first)
-    for one in first.told:
+    for one in first.processed:
         assert one.text.text
         assert one.text.confidence is not None  # of random weights: about 0
 
     same = made(script_in=draft)  # as it was written: nothing is spoken from text, nothing made anew
-    assert same.told == first.told
+    assert same.processed == first.processed
     assert work_made(same) == {}
 
     utterances = list(first.utterances)
     utterances[1] = replace(utterances[1], target=WrittenText("두 번째 문장입니다."))
     write_script(draft, replace(first, utterances=tuple(utterances)))
     other = made(script_in=draft)
-    one = other.told[1]
+    one = other.processed[1]
     assert (one.said.text, one.said.confidence, given_text(one)) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
-    assert other.told[::2] == first.told[::2]
+    assert other.processed[::2] == first.processed[::2]
     shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.fit.output.start_s - 0.5]
     assert "두 번째 문장입니다." in shown
 
@@ -140,31 +140,31 @@ def test_a_short_clip_has_subtitles_of_its_new_speech(models: Models, speech: np
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["kor"]
     assert any((picture[-20:] < 40).all(axis=2).any() for picture in decode(out).pictures)  # the line around letters
-    assert report.heard_text
-    assert report.said_text
-    assert report.told[0].said.confidence is not None
-    assert report.said_text in summary_of(report)
+    assert report.source_text
+    assert report.target_text
+    assert report.processed[0].said.confidence is not None
+    assert report.target_text in summary_of(report)
     (one,) = report.utterances
-    assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
+    assert (one.text.text, one.said.text) == (report.source_text, report.target_text)
     shown = " ".join(line for _, _, lines in blocks(tmp_path / "out.ko.srt") for line in lines)
-    assert "".join(shown.split()) == "".join(report.said_text.split())
+    assert "".join(shown.split()) == "".join(report.target_text.split())
 
 
 def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
     models: Models, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    telling = with_reader(models, write_random_reader(tmp_path / "english.safetensors", "sha256:another", ("en",)))
+    telling = with_reader(models, write_random_unit_to_text(tmp_path / "english.safetensors", "sha256:another", ("en",)))
     quick, out = DubOptions(beam=1, max_target_units=20, modalities="audio"), tmp_path / "x.mp4"
     burnt = {"subtitle_font": latin_font(), "burn_subtitles": "target"}
     monkeypatch.setattr(models.extractor, "vocabulary", "sha256:one")
-    with pytest.raises(VocabularyError, match="text reader"):
+    with pytest.raises(VocabularyError, match="unit-to-text model"):
         dub(clip, out, telling, quick)
     monkeypatch.setattr(models.extractor, "vocabulary", "")
     monkeypatch.setattr("netflips.dubbing.job.require_letters", lambda *_: None)
     with pytest.raises(LanguageError, match="has no language 'ko'"):
         dub(clip, out, telling, replace(quick, **burnt))
     dub(clip, out, telling, replace(quick, subtitle_font=latin_font(), burn_subtitles="source"))
-    with pytest.raises(UsageError, match="subtitles need a text reader"):
+    with pytest.raises(UsageError, match="subtitles need a unit-to-text model"):
         dub(clip, out, models, replace(quick, subtitles="source"))
 
 
@@ -207,7 +207,7 @@ def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read(tmp_path
 
 
 def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none(tmp_path: Path) -> None:
-    heard = Utterance(1, TimeSpan(1.0, 2.0), heard=HeardUnits(UnitList((1, 2)), "audio"))
+    heard = Utterance(1, TimeSpan(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio"))
     assert cues_of(script(heard), job(tmp_path), "source") is None
     cues = cues_of(script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person"))), job(tmp_path), "source")
     assert cues is not None

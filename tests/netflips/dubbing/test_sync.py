@@ -64,9 +64,9 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     wanted = replace(options, in_bbox_path=boxes, voice=tmp_path / "voice.npy", hold_picture=is_held)
     np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
     report = dub(path, tmp_path / "out.mp4", telltale_models(natural), wanted)
-    assert len(report.told) == 2
+    assert len(report.processed) == 2
     source, dubbed = decode(path), decode(tmp_path / "out.mp4")
-    held = sum(one.fit.held_s for one in report.told)
+    held = sum(one.fit.held_s for one in report.processed)
     frame = 1 / report.media.frame_rate
     num_held = round(held / frame)
     assert (held > 0.5) == is_held
@@ -84,7 +84,7 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     longest = np.diff(dubbed.times).max() + 1e-3
     for shown in flashes:
         assert np.abs(clicks - dubbed.times[shown]).min() < frame
-    for one, shown in zip(report.told, mouths, strict=True):
+    for one, shown in zip(report.processed, mouths, strict=True):
         # A mouth is shown with the code of its 40 ms, by the next picture at the latest.
         said = _said_mark(one.fit.output.start_s, one.fit.spoken_s, dubbed.sound, dubbed.rate)
         assert -0.04 - 1e-3 <= dubbed.times[shown] - said <= longest

@@ -18,7 +18,7 @@ from netflips.models import Models
 from netflips.script.files import write_script
 from netflips.script.types import Utterance, WrittenText
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 
 TEXT = "두 번째 문장입니다."
 
@@ -47,12 +47,12 @@ def test_only_the_utterance_with_a_text_changes(
     write_script(times, replace(first, utterances=(one, replace(two, target=WrittenText(TEXT)), three)))
     report = dub(recording, after, spelling, replace(settings, script_in=times))
     assert work_made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
-    utterances = report.told
+    utterances = report.processed
     assert [given_text(one) for one in utterances] == ["", TEXT, ""]
     assert [one.score is None for one in utterances] == [False, True, False]
-    assert utterances[1].speaker == first.told[1].speaker
+    assert utterances[1].speaker == first.processed[1].speaker
     assert utterances[1].drawn.drawn > 30
-    assert utterances[::2] == first.told[::2]
+    assert utterances[::2] == first.processed[::2]
 
     told, second, third = (decode(after), *utterances[1:])
     plain = decode(before)
@@ -70,7 +70,7 @@ def test_only_the_utterance_with_a_text_changes(
     assert np.abs(new[begin:end] - old[begin:end]).max() > 0.02
     assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.002
 
-    monkeypatch.setattr("netflips.dubbing.spell.READING", 10_000)  # read by other rules, the same text may be other words
+    monkeypatch.setattr("netflips.dubbing.target_units.READING", 10_000)  # read by other rules, the same text may be other words
     assert work_made(dub(recording, after, spelling, replace(settings, script_in=times))) == {"texts": 1}
 
 
@@ -89,8 +89,8 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     asked = replace(settings, subtitles="target")
     report = dub(recording, tmp_path / "a.mp4", spelling, replace(asked, script_in=tmp_path / "ko.srt"))
     said = ["첫 번째입니다.", "두 번째입니다.", "세 번째"]
-    assert [given_text(one) for one in report.told] == said
-    assert all(one.score is None for one in report.told)
+    assert [given_text(one) for one in report.processed] == said
+    assert all(one.score is None for one in report.processed)
     lines = (tmp_path / "a.ko.srt").read_text(encoding="utf-8").split("\n")
     shown = [line for line in lines if line and "-->" not in line and not line.isdigit()]  # the second goes on over a cut
     assert " ".join(shown) == " ".join(said)
@@ -100,12 +100,12 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     assert notice.endswith("read as CP949")
 
     english = dub(recording, tmp_path / "b.mp4", spelling, replace(settings, script_in=tmp_path / "en.srt"))
-    assert [one.text.text for one in english.told] == ["The first.", "The second one.", "And the third."]
-    assert [given_text(one) for one in english.told] == ["", "", ""]
+    assert [one.text.text for one in english.processed] == ["The first.", "The second one.", "And the third."]
+    assert [given_text(one) for one in english.processed] == ["", "", ""]
 
     both = dub(recording, tmp_path / "c.mp4", spelling, replace(settings, script_in=tmp_path / "both.srt"))
-    assert [one.text.text for one in both.told] == ["The first.", "The second one.", "And the third."]
-    assert [given_text(one) for one in both.told] == ["첫 번째입니다.", "두 번째입니다.", ""]
+    assert [one.text.text for one in both.processed] == ["The first.", "The second one.", "And the third."]
+    assert [given_text(one) for one in both.processed] == ["첫 번째입니다.", "두 번째입니다.", ""]
 
 
 def test_a_reading_is_spoken_and_the_word_is_shown(recording: Path, spelling: Models, settings: DubOptions, tmp_path: Path) -> None:
@@ -126,16 +126,16 @@ def test_a_text_that_cannot_be_said_is_refused_before_any_work(
     recording: Path, models: Models, spelling: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
 ) -> None:
     told = replace(settings, script_in=write_times(tmp_path / "a.json", (1.0, 2.5, TEXT)), work_dir=tmp_path / "work")
-    other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
+    other = write_random_text_to_unit(tmp_path / "other.safetensors", vocabulary="sha256:another")
     vocoder: Any = SimpleNamespace(vocabulary="sha256:one")
-    foreign = replace(models, vocoder=vocoder, paths=replace(paths, others={"speller.ko": other}))
+    foreign = replace(models, vocoder=vocoder, paths=replace(paths, others={"text-to-unit.ko": other}))
     strange = replace(told, script_in=write_times(tmp_path / "b.json", (1.0, 2.5, "좋아요 ש")))
-    with pytest.raises(UsageError, match="there is no speller"):
+    with pytest.raises(UsageError, match="there is no text-to-unit model"):
         dub(recording, tmp_path / "x.mp4", models, told)
     with pytest.raises(InputError, match=r"b\.json: the text of utterance 1"):
         dub(recording, tmp_path / "x.mp4", spelling, strange)
-    with pytest.raises(VocabularyError, match="speller"):
+    with pytest.raises(VocabularyError, match="text-to-unit"):
         dub(recording, tmp_path / "x.mp4", foreign, told)
     assert not (tmp_path / "x.mp4").exists()
     with pytest.raises(UsageError, match="belongs to --script-in"):
-        DubCommand(videos=["x.mp4"], text2unit_path="speller.safetensors")  # type: ignore[list-item, arg-type]
+        DubCommand(videos=["x.mp4"], text2unit_path="text_to_unit.safetensors")  # type: ignore[list-item, arg-type]

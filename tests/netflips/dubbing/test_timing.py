@@ -14,11 +14,11 @@ import pytest
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from avcore.timeline import exact
-from netflips.dubbing import spell
+from netflips.dubbing import target_units
 from netflips.dubbing.fit import OutputClock, exact_place, fit_one
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of, slack_of
-from netflips.dubbing.rhythm import measure_rates, parted, pauses_in, slower, spoken_in
+from netflips.dubbing.rhythm import duration_scale, measure_rates, parted, pauses_in, spoken_in
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
@@ -220,10 +220,10 @@ def test_the_rate_of_each_speaker_is_measured_where_there_is_enough_speech(sound
 def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
     script = script_of(SpeakerOf("A", rate=0.8), SpeakerOf("B"))
     job = SimpleNamespace(options=SimpleNamespace(keep_sound=False))
-    assert slower(script, job, "A") == pytest.approx(1.25)  # type: ignore[arg-type]
-    assert slower(script, job, "B") == 1.0  # type: ignore[arg-type]
+    assert duration_scale(script, job, "A") == pytest.approx(1.25)  # type: ignore[arg-type]
+    assert duration_scale(script, job, "B") == 1.0  # type: ignore[arg-type]
     job.options.keep_sound = True
-    assert slower(script, job, "A") == 1.0  # type: ignore[arg-type]
+    assert duration_scale(script, job, "A") == 1.0  # type: ignore[arg-type]
 
 
 def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) -> None:
@@ -244,10 +244,10 @@ def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
 
 def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"가, 나": ((1, 2), (5, 5)), "가,": ((1,), (5,)), "나": ((2,), (5,)), "다, 라": ((1, 0, 2, 0), (5, 9, 5, 9))}
-    monkeypatch.setattr(spell, "silence_of", lambda job, vocabulary: 0)
-    monkeypatch.setattr(spell, "units_of_text", lambda job, text: UnitList(*known[text]))
+    monkeypatch.setattr(target_units, "silence_of", lambda job, vocabulary: 0)
+    monkeypatch.setattr(target_units, "units_of_text", lambda job, text: UnitList(*known[text]))
     job = SimpleNamespace(models=SimpleNamespace(vocoder=SimpleNamespace(vocabulary="")))
-    with_pauses = partial(spell._with_pauses, job)
+    with_pauses = partial(target_units._with_pauses, job)
     assert with_pauses("가, 나", []) == UnitList((1, 2), (5, 5))
     assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 13, 5))
     known["가,"] = (1, 0), (5, 7)

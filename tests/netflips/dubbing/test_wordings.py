@@ -16,14 +16,14 @@ from avcore.units import Units
 from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.engines import Engines
 from netflips.cascade.translator import TextTranslation
-from netflips.dubbing import wordings as module
+from netflips.dubbing import candidates as module
+from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
-from netflips.dubbing.subtitles import read_back
-from netflips.dubbing.wordings import Wording, Wordings, best_wording, with_best_units
+from netflips.dubbing.subtitles import read_units_as_text
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script, Slot, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 
@@ -49,14 +49,18 @@ def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
     ],
 )
 def test_the_best_of_those_that_fit_is_spoken(seconds: list[float | None], slot_s: float, place: int) -> None:
-    wordings = [Wording(str(number), seconds=one) for number, one in enumerate(seconds)]
-    assert best_wording(wordings, slot_s, slot_s + 0.5) is wordings[place]
+    candidates = [TranslationCandidate(str(number), seconds=one) for number, one in enumerate(seconds)]
+    assert best_candidate(candidates, slot_s, slot_s + 0.5) is candidates[place]
 
 
 def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
-    wordings = [Wording("a", missed=("bus",), seconds=2.0), Wording("b", lost=("12", "34"), seconds=2.0), Wording("c", seconds=9.0)]
-    assert best_wording(wordings, 2.0, 2.0).text == "c"
-    assert best_wording(wordings[:2], 2.0, 2.0).text == "a"
+    candidates = [
+        TranslationCandidate("a", missed=("bus",), seconds=2.0),
+        TranslationCandidate("b", lost=("12", "34"), seconds=2.0),
+        TranslationCandidate("c", seconds=9.0),
+    ]
+    assert best_candidate(candidates, 2.0, 2.0).text == "c"
+    assert best_candidate(candidates[:2], 2.0, 2.0).text == "a"
 
 
 @pytest.mark.parametrize(("slot_s", "chosen"), [(0.4, 0), (0.8, 1), (1.2, 2)])
@@ -66,16 +70,16 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     made = [TranslatedUnits(UnitList(tuple(range(units))), score) for units, score in scores]
     voice = SimpleNamespace(predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
     one = Utterance(1, TimeSpan(0, slot_s), "Ann")
-    script = Script("en", "ko", "to_and_fro", utterances=(one,))  # a clip: no pause behind it
+    script = Script("en", "ko", "ping_pong", utterances=(one,))  # a clip: no pause behind it
     part = part_of(script, Fraction(slot_s))
     job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice), part=part)
     found = with_best_units(one, made, script, job)
     assert isinstance(found.target, TranslatedUnits)
-    lengths = [len(target.units.ids) for target in (found.target, *found.takes) if isinstance(target, TranslatedUnits)]
+    lengths = [len(target.units.ids) for target in (found.target, *found.alternatives) if isinstance(target, TranslatedUnits)]
     assert lengths == [4 + 4 * chosen, *(4 + 4 * number for number in range(3) if number != chosen)]
     assert sum(found.target.units.durations or ()) == round(slot_s / 0.02)
     write_script(tmp_path / "script.json", Script("en", "ko", utterances=(found,)))
-    assert read_script(tmp_path / "script.json").utterances[0].takes == found.takes
+    assert read_script(tmp_path / "script.json").utterances[0].alternatives == found.alternatives
     assert with_best_units(one, made[1:2], script, job) == replace(one, target=made[1])
 
     reader = SimpleNamespace(languages=("ko",), fingerprint="", read=lambda units, to: Transcript(f"{len(units)} units", to))
@@ -86,7 +90,7 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
         options = DubOptions(draft=draft)
         how = {"models": models, "clock": StageClock(), "part": part, "progress": lambda *step: steps.append(step)}
         drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, **how)
-        (told,) = read_back(replace(script, utterances=(found,)), drafting).utterances
+        (told,) = read_units_as_text(replace(script, utterances=(found,)), drafting).utterances
         assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
         assert steps.pop() == ("texts", 1, 1)
         slot = Slot(slot_s)
@@ -175,7 +179,7 @@ class _Model:
     def __init__(self, *answers: Mapping[int, list[str]]) -> None:
         self.answers, self.asked = list(answers), list[list[dict[str, Any]]]()
 
-    def wordings(self, requests: Sequence[dict[str, Any]]) -> dict[int, list[str]]:
+    def candidates(self, requests: Sequence[dict[str, Any]]) -> dict[int, list[str]]:
         self.asked.append(list(requests))
         return {number: texts for number, texts in self.answers.pop(0).items() if number in {one["number"] for one in requests}}
 
@@ -194,10 +198,10 @@ def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         script = Script("en", "ko", utterances=Counted(said))
         part = replace(part_of(script, Fraction(7)), slack=dict.fromkeys((1, 2, 3), Fraction(0)))
         job = SimpleNamespace(
-            as_said=str, languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part
+            with_readings=str, languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part
         )
         translating: Any = model
-        made = Wordings(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
+        made = SentenceTranslator(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
         return made.of(sentences_in(said)), notes, made
 
     return make
@@ -223,11 +227,11 @@ def test_what_will_not_do_is_asked_again_with_the_reason(translating: Any, tmp_p
     assert model.asked[3][0]["again"]["seconds"] == 1.4
     assert notes == {}
     assert done[1].target.text == GOOD
-    assert [take.text for take in done[1].takes] == ["그것은 옛날에 있었던 아주 오래된 일이었습니다"]
+    assert [take.text for take in done[1].alternatives] == ["그것은 옛날에 있었던 아주 오래된 일이었습니다"]
     assert [done[2].target.text, done[3].target.text] == ["버스 정류장에 가시면,", "저에게 꼭 말씀해 주세요 네"]
     assert all(one.target.translation.of == "If you go to the bus stop, tell me." for one in (done[2], done[3]))
     assert all(one.target.is_translated and one.target.seconds for one in done.values())
-    assert [len(done[number].takes) for number in (2, 3)] == [1, 1]  # the wording of one word has no two parts
+    assert [len(done[number].alternatives) for number in (2, 3)] == [1, 1]  # the wording of one word has no two parts
     model.answers.append({2: [STOP]})  # what was answered is kept; what was not is asked for again
     found = again.of(sentences_in(again.script.utterances))
     assert {number: one.target for number, one in found.items()} == {number: one.target for number, one in done.items()}
@@ -276,13 +280,13 @@ def test_another_translator_is_asked_though_one_before_has_answered(tmp_path: Pa
     asked = list[str]()
 
     def translated(name: str) -> str:
-        def wordings(text: str, source: str, target: str) -> tuple[TextTranslation, ...]:
+        def candidates(text: str, source: str, target: str) -> tuple[TextTranslation, ...]:
             asked.append(name)
             return (TextTranslation(answers[name], -0.1),)
 
-        translator: Any = SimpleNamespace(wordings=wordings)
+        translator: Any = SimpleNamespace(candidates=candidates)
         engines = Engines(None, translator, {"text translator": name})  # type: ignore[arg-type]
-        (found,) = Wordings(script, job, engines, None, {}).of(sentences_in([said])).values()
+        (found,) = SentenceTranslator(script, job, engines, None, {}).of(sentences_in([said])).values()
         assert isinstance(found.target, WrittenText)
         return found.target.text
 

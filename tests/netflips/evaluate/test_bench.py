@@ -20,7 +20,7 @@ from avcore.units import Units, require_language
 from netflips.evaluate.bench import AREAS, System, drawn_pairs, read_clips, read_systems, roads, side_by_side, standings
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import MeasureOptions, main
-from netflips.evaluate.judges import Judges, UnitHearing, asked, onnx_file
+from netflips.evaluate.judges import Evaluators, UnitHearing, asked, onnx_file
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.records import AskedFigures, Record, Suite
 from tests.avcore.made_speech import talk
@@ -206,7 +206,7 @@ def hearing(takes: str = "units") -> UnitHearing:
 
 
 def test_utterances_are_heard_one_by_one() -> None:
-    found = hearing().hear(talk([0.2, 2.0, 3.0, 2.0, 0.2]), "ko")
+    found = hearing().transcribe(talk([0.2, 2.0, 3.0, 2.0, 0.2]), "ko")
     assert (found.text, found.language, len(found.words)) == ("2 2", "ko", 2)
     first, second = found.words
     assert first.start_s == pytest.approx(0.2, abs=0.3)
@@ -215,12 +215,12 @@ def test_utterances_are_heard_one_by_one() -> None:
 
 
 def test_nothing_is_heard_in_silence() -> None:
-    assert hearing().hear(np.zeros(2 * SAMPLE_RATE, np.float32)) == Transcript("", "")
+    assert hearing().transcribe(np.zeros(2 * SAMPLE_RATE, np.float32)) == Transcript("", "")
 
 
 def test_other_languages_and_other_readers_are_refused() -> None:
     with pytest.raises(LanguageError):
-        hearing().hear(talk([0.2, 1.0]), "fr")
+        hearing().transcribe(talk([0.2, 1.0]), "fr")
     with pytest.raises(UsageError, match="must read units of sound"):
         hearing("lips")
 
@@ -229,7 +229,7 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
     """Those of other faces are measured again; the published ones keep the key that they have."""
     plain = MeasureOptions(syncnet=parity_dir / "syncnet_v2_tiny.model")
     keys = [
-        Judges(replace(plain, **one)).identity("syncnet")
+        Evaluators(replace(plain, **one)).identity("syncnet")
         for one in ({}, {"least_pictures": 20}, {"least_pictures": 20, "least_face": 40})
     ]
     assert keys[0] == file_digest(parity_dir / "syncnet_v2_tiny.model")
@@ -240,7 +240,7 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
 def test_an_onnx_file_or_a_folder_with_one_is_a_judge(tmp_path: Path) -> None:
     """It takes sound float32 [1, S] and answers with a number or a vector; of several outputs the embeddings are meant."""
     made_network(tmp_path / "judge.onnx", [("ReduceMax", "x", "y", {"axes": [1], "keepdims": 0})], "y")
-    judges = Judges(MeasureOptions(judge=(f"mos={tmp_path / 'judge.onnx'}",)))
+    judges = Evaluators(MeasureOptions(judge=(f"mos={tmp_path / 'judge.onnx'}",)))
     assert "judge:mos" in judges.there
     assert judges.identity("judge:mos") == file_digest(tmp_path / "judge.onnx")
     sound = np.array([0.1, 0.75, 0.5], np.float32)
@@ -251,12 +251,12 @@ def test_an_onnx_file_or_a_folder_with_one_is_a_judge(tmp_path: Path) -> None:
     made_network(folder / "onnx" / "model.onnx", nodes, "logits", "embeddings")
     (folder / "onnx" / "model_quantized.onnx").write_bytes(b"another")
     assert asked(folder, sound).tolist() == sound.tolist()
-    before = Judges(MeasureOptions(judge=(f"speaker={folder}",))).identity("judge:speaker")
+    before = Evaluators(MeasureOptions(judge=(f"speaker={folder}",))).identity("judge:speaker")
     scaled = tmp_path / "scaled"
     shutil.copytree(folder, scaled)
     (scaled / "preprocessor_config.json").write_text('{"do_normalize": true, "sampling_rate": 16000}')
     assert asked(scaled, sound) == pytest.approx((sound - sound.mean()) / sound.std(), abs=1e-4)
-    assert Judges(MeasureOptions(judge=(f"speaker={scaled}",))).identity("judge:speaker") != before
+    assert Evaluators(MeasureOptions(judge=(f"speaker={scaled}",))).identity("judge:speaker") != before
 
 
 @pytest.mark.parametrize(

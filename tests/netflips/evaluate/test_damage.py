@@ -75,7 +75,7 @@ class Loudness:
     def see(self, windows: torch.Tensor) -> torch.Tensor:
         return self._shape(windows.mean(dim=(1, 3, 4)) / 255)
 
-    def hear(self, pieces: torch.Tensor) -> torch.Tensor:
+    def transcribe(self, pieces: torch.Tensor) -> torch.Tensor:
         return self._shape(pieces[:, 0, 0].reshape(len(pieces), 5, 4).mean(dim=2) / LOUDEST)
 
     @staticmethod
@@ -85,12 +85,12 @@ class Loudness:
 
 @dataclass(frozen=True)
 class Knowing:
-    """Stands in for the text reader: it writes each letter of a clip's text whose sound or units it meets in place."""
+    """Stands in for the unit-to-text model: it writes each letter of a clip's text whose sound or units it meets in place."""
 
     own: Spoken
     languages = ("ko",)
 
-    def hear(self, speech: np.ndarray) -> Transcript:
+    def transcribe(self, speech: np.ndarray) -> Transcript:
         return Transcript(self.own.text[: round(len(self.own.text) * len(speech) / len(self.own.samples))])
 
     def read(self, units: Units, _: str | None) -> Transcript:

@@ -1,7 +1,7 @@
 """All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read.
 
 Units against units of one utterance, on errors that were made on purpose. Pictures against pictures: changes of a known place and
-size. The nearest of all sentences of a bundle, by what a recogniser hears. When it is spoken: pauses,
+size. The nearest of all sentences of a bundle, by what a recognizer hears. When it is spoken: pauses,
 syllables, and the original voice under a dub. Lip sync: a delay of 120 ms is found, and clips that do not belong.
 """
 

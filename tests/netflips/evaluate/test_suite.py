@@ -20,8 +20,8 @@ from avcore.timeline import SAMPLE_RATE as RATE
 from netflips.evaluate import records
 from netflips.evaluate.cases import CaseFiles, read_cases
 from netflips.evaluate.command import MeasureOptions, main
-from netflips.evaluate.judges import Judges
-from netflips.evaluate.page import Told, WorstClip, page, worst_clips
+from netflips.evaluate.judges import Evaluators
+from netflips.evaluate.page import Evaluation, WorstClip, page, worst_clips
 from netflips.evaluate.records import AskedFigures, Job, Measurer, Record, Suite, run_left
 from netflips.evaluate.table import Row, as_json, lines_of, markdown, rows_of
 from netflips.script.files import write_script
@@ -44,7 +44,7 @@ class ByPitch:
     languages = ("ko",)
     heard = 0
 
-    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: np.ndarray, language: str | None = None) -> Transcript:
         ByPitch.heard += 1
         if not speech.any():
             raise NoSpeechError("there is only silence")
@@ -56,9 +56,9 @@ class ByPitch:
 def by_pitch(monkeypatch: pytest.MonkeyPatch) -> type[ByPitch]:
     """Recognizes tones in place of speech; there are no other models."""
     ByPitch.heard = 0
-    monkeypatch.setattr(Judges, "recognizer", ByPitch())
-    monkeypatch.setattr(Judges, "there", frozenset({"recognizer"}))
-    monkeypatch.setattr(Judges, "identity", lambda self, need: need)
+    monkeypatch.setattr(Evaluators, "recognizer", ByPitch())
+    monkeypatch.setattr(Evaluators, "there", frozenset({"recognizer"}))
+    monkeypatch.setattr(Evaluators, "identity", lambda self, need: need)
     return ByPitch
 
 
@@ -131,7 +131,7 @@ def test_a_silent_dub_says_nothing_and_counts(tmp_path: Path, by_pitch: type[ByP
 
 
 def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Judges, "there", frozenset())
+    monkeypatch.setattr(Evaluators, "there", frozenset())
     rng, lines = np.random.default_rng(0), []
     for number, level in enumerate((0.001, 0.01, 0.1)):
         speech = talk([0.1, 1.2, 0.1], seed=10 * number)
@@ -156,7 +156,7 @@ def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_pa
 
 
 def test_clips_without_a_face_count_as_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Judges, "there", frozenset({"extractor"}))
+    monkeypatch.setattr(Evaluators, "there", frozenset({"extractor"}))
     for name in ("a.mp4", "a_ko.mp4"):
         write_clip(tmp_path / name, tone(200, 0.4), 10)
     (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "a_ko.mp4"}\n')
@@ -205,11 +205,11 @@ def test_a_language_that_the_recognizer_does_not_know_ends_the_run(
 
 
 def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(self: Judges) -> None:
+    def none(self: Evaluators) -> None:
         raise NoSpeechError("it cannot be opened")
 
-    monkeypatch.setattr(Judges, "recognizer", property(none))
-    monkeypatch.setattr(Judges, "there", frozenset({"recognizer"}))
+    monkeypatch.setattr(Evaluators, "recognizer", property(none))
+    monkeypatch.setattr(Evaluators, "there", frozenset({"recognizer"}))
     work = Suite([CaseFiles("a", Path("x"))], {"": AskedFigures(("wer",))}, MeasureOptions())
     with pytest.raises(CheckpointError, match="it cannot be opened"):
         Measurer(work).process(((0, ()),))
@@ -329,7 +329,7 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
         {"wanted": evil, "heard": "", "recognizer": evil},
         [],
     )
-    written = page(Told(evil, {"clips": evil}, rows, [worst], {evil: [evil]}))
+    written = page(Evaluation(evil, {"clips": evil}, rows, [worst], {evil: [evil]}))
     assert "<script" not in written
     assert "http" not in re.sub(r"http-equiv", "", written)
     assert "nothing" in written  # is what was heard
@@ -349,7 +349,7 @@ def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
     worst = worst_clips(rows, list(values), 2)
     assert [name for name, _ in worst] == ["a/0", "c/0"]
     assert worst[0][1] == {"a.right": pytest.approx(2 / 3)}, "of the clips that a row is of, and no others"
-    shown = page(Told("Exam", {}, rows, []))
+    shown = page(Evaluation("Exam", {}, rows, []))
     assert 'class="goal missed"' in shown
     assert "1 of 2 goals met; these are missed" in shown
     assert '<th scope="col">notes</th>' not in shown, "nothing is to be said of any row"

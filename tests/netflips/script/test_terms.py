@@ -11,9 +11,9 @@ import pytest
 from avcore.errors import InputError
 from netflips import cli
 from netflips.dubbing.approved import approved_targets
-from netflips.dubbing.terms import with_said_terms
+from netflips.dubbing.terms import with_script_terms
 from netflips.script.files import read_script, script_from, script_json, write_script
-from netflips.script.terms import as_it_sounds, find_terms, said_terms
+from netflips.script.terms import as_it_sounds, find_terms, terms_of_script
 from netflips.script.types import Script, Term, Text, TimeSpan, TranslatedFrom, Utterance, WrittenText
 
 pytest.importorskip("espeakng_loader")
@@ -34,7 +34,7 @@ def _script(*terms: Term, **more: str) -> Script:
         Utterance(
             number,
             TimeSpan(number, number + 1),
-            text=Text(heard, "en", "recogniser"),
+            text=Text(heard, "en", "recognizer"),
             target=WrittenText(text, "cascade", TranslatedFrom(heard, text), seconds=1.0),
         )
         for number, (heard, text) in rows
@@ -72,7 +72,7 @@ def test_what_somebody_decided_stays_and_comes_back_from_a_file(tmp_path: Path) 
     write_script(tmp_path / "x.json", script)
     assert read_script(tmp_path / "x.json").terms == script.terms
     assert '"said": ""' in json.dumps(script_json(script)["terms"])  # where to write it is seen
-    assert said_terms(script, "ko") == {"marchetti": "마르첼로"}
+    assert terms_of_script(script, "ko") == {"marchetti": "마르첼로"}
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_what_somebody_decided_stays_and_comes_back_from_a_file(tmp_path: Path) 
     ],
 )  # fmt: skip
 def test_what_cannot_be_said_is_refused_by_its_word(terms: list[dict[str, str]], line: str) -> None:
-    script = script_from({"format": "netflips-script-1", "terms": terms})
+    script = script_from({"format": "netflips-script-2", "terms": terms})
     with pytest.raises(InputError) as error:
-        said_terms(script, "ko", Path("x.json"))
+        terms_of_script(script, "ko", Path("x.json"))
     assert str(error.value).startswith("x.json: ")
     assert line in str(error.value)
 
@@ -112,7 +112,7 @@ def test_the_command_lists_them_and_asks_a_program_for_those_that_nobody_knows(
 
 
 def _with(script: Script, can_ask: bool, **said: str) -> tuple[list[str], frozenset[int]]:
-    made, stands = with_said_terms(script, approved_targets(script), said, can_ask=can_ask)
+    made, stands = with_script_terms(script, approved_targets(script), said, can_ask=can_ask)
     assert all(one.target.is_translated for one in made.utterances)  # type: ignore[union-attr]
     return [one.said.text for one in made.utterances if one.said], stands
 
@@ -141,7 +141,7 @@ def test_a_sentence_in_pieces_is_asked_for_as_a_whole() -> None:
     whole = "If you go, tell Okafor."
     parts = ("If you go,", "tell Okafor."), ("가시면,", "그에게 말씀하세요.")
     said = tuple(
-        Utterance(number, text=Text(heard, "en", "recogniser"), target=WrittenText(text, "cascade", TranslatedFrom(whole, text)))
+        Utterance(number, text=Text(heard, "en", "recognizer"), target=WrittenText(text, "cascade", TranslatedFrom(whole, text)))
         for number, heard, text in zip((1, 2), *parts, strict=True)
     )
     assert _with(Script("en", "ko", utterances=said), True, okafor="오카포르")[1] == frozenset()

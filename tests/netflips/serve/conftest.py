@@ -42,7 +42,7 @@ def each_file_is_looked_at_once() -> Iterator[None]:
 
 
 def app_of(folder: Path, **changes: Any) -> Any:
-    """The application with a stand-in for the worker. The bundle has no speller: that it has one is pretended."""
+    """The application with a stand-in for the worker. The bundle has no text-to-unit model: that it has one is pretended."""
     settings = Settings(folder, **{"models": {"--text2unit-path": "/speller"}, "reserve_bytes": 0} | changes)
     return build_app(settings, Service(settings, WorkerProcess(FAKE_WORKER)))
 

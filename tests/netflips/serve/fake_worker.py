@@ -21,12 +21,12 @@ def tell(**content: object) -> None:
 def report(source: str, is_bad: bool) -> str:
     places = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96}]
     fit = {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0}
-    understood = {"words": "not_understood", "share": 0.11, "lost": 1} if is_bad else {"words": "sure", "share": 1.0}
-    same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit, "understood": understood}
+    quality = {"words": "not_understood", "share": 0.11, "lost": 1} if is_bad else {"words": "sure", "share": 1.0}
+    same = {"speaker": "speaker 1", "target": {"kind": "translated", "score": -0.5}, "fit": fit, "quality": quality}
     utterances = [{"number": number, "place": place, **same} for number, place in enumerate(places, 1)]
     media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
     made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
-    script = {"format": "netflips-script-1", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
+    script = {"format": "netflips-script-2", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
     terms = [{"word": "Emily", "said": "", "proposed": "에밀리"}, {"word": "NASA", "said": "나사"}]
     return json.dumps(script | {"utterances": utterances, "made": made, "terms": terms})
 

@@ -294,7 +294,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.click("#dub .job button[data-act=dubIt]")
         card = page.wait_for_selector("#dub .job[data-state=done]")
         job = state_of(page, str(card.get_attribute("data-id")))
-        texts = ["result.en.srt", "result.ko.srt"]  # the bundle has a text reader
+        texts = ["result.en.srt", "result.ko.srt"]  # the bundle has a unit-to-text model
         assert [one["name"] for one in job["files"]] == ["result.mp4", "report.html", "report.json", *texts, "source.mp4"]
         assert len(job["utterances"]) == 1
         video = page.locator("#dub .job video").nth(1)

@@ -171,7 +171,7 @@ def test_a_hundred_percent_and_no_time_left_are_said_only_of_what_is_done(
     news = {
         "id": "0" * 32, "kind": "dub", "title": "clip.mp4", "state": "running", "place": 0, "stage": "lips", "share": share,
         "took_s": 3.0, "left_s": left_s, "is_slow": False, "created_s": 0, "made_by": "", "is_draft": False, "goes_on": False,
-        "understood": {}, "error": "",
+        "quality": {}, "error": "",
     }  # fmt: skip
     shown = page.evaluate(
         """async (news) => {
@@ -204,8 +204,8 @@ def test_a_doubt_ends_when_the_sentences_that_were_not_understood_are_typed(page
         answer = route.fetch()
         job = answer.json()
         if job.get("utterances"):
-            job["understood"]["words"] = "unsure"
-            job["utterances"][1]["understood"]["words"] = "not_understood"
+            job["quality"]["words"] = "unsure"
+            job["utterances"][1]["quality"]["words"] = "not_understood"
         route.fulfill(response=answer, json=job)
 
     page.route(re.compile("/jobs/[0-9a-f]{32}$"), doubted)

@@ -382,18 +382,18 @@ def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_pat
         sent = upload(client)
         form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
         jobs = [until(client, client.post("/jobs", json=form).json(), over) for _ in range(2)]
-        assert [(one["state"], one["understood"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
-        assert jobs[0]["understood"]["text"]["ko"] == "이해하지 못함 (11%)"
+        assert [(one["state"], one["quality"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
+        assert jobs[0]["quality"]["text"]["ko"] == "이해하지 못함 (11%)"
         assert [one["as"] for one in jobs[0]["files"]] == ["clip.script.json", "clip.mp4"]  # nothing was made but the texts
         cookies = client.cookies
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL, cookies=cookies) as client:
         first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
-        assert (first["state"], first["understood"]["words"]) == ("asks", "not_understood")
+        assert (first["state"], first["quality"]["words"]) == ("asks", "not_understood")
         assert [one["number"] for one in first["utterances"]] == [1, 2]  # its texts are there to be read
         rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "said": "네.", "speaker": ""} for one in first["utterances"]]
         assert client.post(f"/jobs/{first['id']}/again", json={"rows": rows, "preview": True}).status_code == 200
         done = until(client, first, lambda job: job["state"] == "done")
-        assert done["understood"]["words"] == "not_understood"  # it is still shown
+        assert done["quality"]["words"] == "not_understood"  # it is still shown
         whole = client.post(f"/jobs/{first['id']}/again", json={"preview": False})  # all of it, as it was corrected
         assert whole.status_code == 200
         until(client, first, lambda job: job["state"] == "done")
@@ -459,7 +459,7 @@ def test_messages_tell_of_no_folder_of_the_server_and_notes_call_files_as_the_vi
     job = Job("0" * 32, "v", "dub", "talk.mp4", (), {}, shown={"given.srt": "talk.srt"})
     for _ in range(2):
         job.note(KeptNote("only_times", {"name": "given.srt", "source": "en", "target": "ko"}))
-    (told,) = job.told_notes
+    (told,) = job.public_notes
     assert sentence(told).startswith("talk.srt: only its times are used")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netflips.bundles.confidence import translation_readings
-from recipes.demo.recipe.confidence import KINDS, PLACES, as_told, fitted, is_heard, recorded, reliability, section
+from recipes.demo.recipe.confidence import KINDS, PLACES, fitted, is_heard, recorded, reliability, reliability_lines, section
 
 pytest.importorskip("whisper_normalizer", reason="needs the extra judges")
 
@@ -39,7 +39,7 @@ def rows() -> list[dict[str, object]]:
 
 
 def test_a_kind_of_voice_is_judged_by_the_others_and_the_section_says_all() -> None:
-    lines = list(as_told(rows()))  # type: ignore[arg-type]
+    lines = list(reliability_lines(rows()))  # type: ignore[arg-type]
     assert [line.split(":")[0] for line in lines] == ["translation", "reading", "recognition"]
     assert all("106 sure, 106 right, 54 not understood, 0 right" in line for line in lines)
     found = section(rows())  # type: ignore[arg-type]

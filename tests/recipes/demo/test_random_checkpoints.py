@@ -16,29 +16,29 @@ from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
     SPEAKER_ENCODER,
-    TEXT_READER,
-    TINY_READER,
+    TINY_UNIT_TO_TEXT,
     TRANSLATOR,
+    UNIT2TEXT,
     UNIT_ENCODER,
     main,
     text_symbols,
     write_random_checkpoints,
 )
 from recipes.demo.random.random_layouts import (
-    TextReaderSize,
+    UnitToTextSize,
     face_renderer,
     speaker_encoder,
-    text_reader,
     translator,
     translator_config,
     unit_encoder,
+    unit_to_text,
     vocoder,
     vocoder_config,
 )
 from unit2av.face.model import FaceModelSize
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
-from unit2text.reader import UnitReader
+from unit2text.unit_reader import UnitReader
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 
 FIXTURES = {
@@ -97,9 +97,9 @@ def test_published_sizes() -> None:
 
 
 def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path: Path) -> None:
-    path = write_random_checkpoints(tmp_path, with_text=True)[TEXT_READER]
+    path = write_random_checkpoints(tmp_path, with_text=True)[UNIT2TEXT]
     reader = UnitReader.from_checkpoint(path)
-    lips, config = TINY_READER.lips, reader.config
+    lips, config = TINY_UNIT_TO_TEXT.lips, reader.config
     heads, width = config.lips.encoder.encoder_attention_heads, config.lips.resnet_width
     assert (heads, width) == (lips.encoder_attention_heads, lips.resnet_width)
     assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
@@ -110,7 +110,7 @@ def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path
     assert found.language == "pt"
     assert all(0 <= word.start_s <= word.end_s <= 9 / 25 for word in found.words)
     with torch.device("meta"):
-        published = text_reader(TextReaderSize(), seed=0)
+        published = unit_to_text(UnitToTextSize(), seed=0)
     assert len(published) == 800
     unique = sum(tensor.numel() for name, tensor in published.items() if _is_parameter(name))
     assert unique == 511_951_701

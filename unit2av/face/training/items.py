@@ -12,7 +12,7 @@ from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Ids, Units
-from avdata.unit_store import iter_units, settle_vocabulary, table_size, timed_units
+from avdata.unit_store import iter_units, resolve_vocabulary, table_size, timed_units
 from avtrain.pictures import relight, turn
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
@@ -79,7 +79,7 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
     else:
         train, valid = config.held_out(train, seed, lambda clip: clip.id, "clips")
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
-    return FaceClips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
+    return FaceClips(tuple(train), tuple(valid), resolve_vocabulary(named, config.units_vocabulary))
 
 
 def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:

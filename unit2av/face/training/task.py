@@ -25,11 +25,11 @@ from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
 from avtrain.data import move
 from avtrain.task import Engine, Values
+from unit2av.evaluation_encoder import load_evaluation_encoder
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel, network_input, network_picture, to_pictures
 from unit2av.face.training.config import FaceLossConfig, MouthRegion, Unit2vConfig
 from unit2av.face.training.items import FaceClips, FaceWindows, LipClip
 from unit2av.face.training.sync import SyncExpert, drawn_windows
-from unit2av.judge import load_judge
 from unit2av.lip_crops import CropCache
 from unit2av.lip_task import Batch, DrawingTask, LipLosses, distances, faces_of, stack
 
@@ -253,7 +253,7 @@ class Unit2vTask(DrawingTask):
         )
         losses = FaceLosses(config.losses, config.mouth, expert)
         super().__init__(config, face, quality, losses, train, valid, vocabulary=clips.vocabulary)
-        judge = load_judge(config.unit_encoder, clips.vocabulary, config.loop.device)
+        judge = load_evaluation_encoder(config.unit_encoder, clips.vocabulary, config.loop.device)
         self._reader = None if judge is None else LipReader(judge, clips.valid[: config.read_clips], cache)
 
     @property

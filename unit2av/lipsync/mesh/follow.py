@@ -53,7 +53,7 @@ _MOST_RETURN = 0.5
 _LEAST_FOLLOWED = 12
 _UNLIKE_OTHERS, _FITS = 1.0, 4
 """Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
-_TEXTURE_POWER, _LEAST_WITHIN, _LEAST_TRUST = 0.4, 0.8, 1e-6
+_TEXTURE_POWER, _LEAST_WITHIN, _MIN_CONFIDENCE = 0.4, 0.8, 1e-6
 """How fast a point gains weight with its texture, how much of what is looked at must be of the face, and what every point has."""
 _ALIKE = 20.0
 """Points that err together: their windows overlap, and so do the blocks of a coder."""
@@ -90,7 +90,7 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
         return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
     origin = (middle - [left, top]) * scale
     one, other = (points[is_good, 0].astype(np.float64) - origin for points in (start, end))
-    step = similarity(one, other, _trust(small[0], start[is_good], face))
+    step = similarity(one, other, _confidence_of(small[0], start[is_good], face))
     return np.asarray(step / [scale, scale, 1, 1], np.float64)
 
 
@@ -158,7 +158,7 @@ def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[N
     return np.asarray(end, np.float32), np.asarray(is_good, np.bool_)
 
 
-def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
+def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
     """Return how much each of the points [n, 1, 2] that are followed in a grey picture says of the face in it, [n].
 
     More where there is more texture (of the structure tensor the smaller eigenvalue: Shi and Tomasi 1994), nothing where much of
@@ -170,7 +170,7 @@ def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32])
     x, y = points[:, 0, 0], points[:, 0, 1]
     inside, texture = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for one in (share, least))
     weights = np.clip((inside - _LEAST_WITHIN) / (1 - _LEAST_WITHIN), 0, 1) * np.maximum(texture, 0) ** _TEXTURE_POWER
-    return np.asarray(weights + _LEAST_TRUST, np.float64)
+    return np.asarray(weights + _MIN_CONFIDENCE, np.float64)
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:

@@ -16,7 +16,7 @@ from avcore.arrays import Floats, Pixels
 from avcore.compute.threads import ahead, pictures_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
-from unit2av.lipsync import Said, Scene
+from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
@@ -121,7 +121,7 @@ class MeshLipSync:
         """Free the networks that find the face."""
         self._finder.close()
 
-    def codes(self, said: Said) -> Parameters:
+    def codes(self, said: SpokenUnits) -> Parameters:
         """Return what the mouth does in each picture of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the
         end."""
         if said.units is None or not len(said.units):

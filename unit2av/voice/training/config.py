@@ -241,7 +241,7 @@ class Unit2aConfig(RunConfig):
         own = self.model.source.rate if self.is_pitched else SAMPLE_RATE
         require(data.rate == own, "recordings are read at another rate than the voice has", f"data.rate={own}", data.rate)
         if self.is_pitched:
-            is_said, size = bool(self.edge_unit or not data.edge_steps), self.batch.batch_size
-            require(is_said, "data.edge_steps are said as edge_unit", "edge_unit=auto, or a unit", "none")
+            is_speech, size = bool(self.edge_unit or not data.edge_steps), self.batch.batch_size
+            require(is_speech, "data.edge_steps are said as edge_unit", "edge_unit=auto, or a unit", "none")
             is_part = data.contour_items <= size
             require(is_part, "data.contour_items is a part of a batch", expected=f"1..{size}", found=data.contour_items)

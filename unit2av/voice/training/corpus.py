@@ -22,7 +22,7 @@ from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, ReadingRules, Vector, VoiceClip, as_voice, read_utterances
-from avdata.unit_store import settle_vocabulary
+from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
 from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
 
@@ -97,7 +97,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
         others = read_utterances(data.train, store, reading)
         train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
     both = [*train_voiced, *valid_voiced]
-    vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
+    vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
     corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both), _encoder(both))
     LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
     return corpus

@@ -14,7 +14,7 @@ from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.task import Engine, Task, Values
-from unit2av.judge import UnitErrors, load_judge, unit_errors
+from unit2av.evaluation_encoder import UnitErrors, load_evaluation_encoder, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit
 from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate_speech
@@ -61,7 +61,7 @@ class Unit2aTask(Task):
         super().__init__(
             config, parts, optim, *self._make_items(), language=config.language, settings=settings, vocabulary=corpus.vocabulary
         )
-        self._judge = load_judge(config.unit_encoder, corpus.vocabulary, config.loop.device)
+        self._judge = load_evaluation_encoder(config.unit_encoder, corpus.vocabulary, config.loop.device)
         self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False
 

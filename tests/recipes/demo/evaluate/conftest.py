@@ -19,13 +19,13 @@ from avdata.unit_store import UnitRow, write_units
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.test_say import write_random_text_to_unit
 from tests.recipes.demo.heads.test_espeak import KOREAN
 from tests.unit2text.tiny import write_reader
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 from unit2av.stage import RENDERER
-from unit2text.stage import TEXT_READER
-from unit2text.training.items import ReaderCorpus
+from unit2text.stage import UNIT2TEXT
+from unit2text.training.items import UnitToTextCorpus
 from unit2unit.stage import TRANSLATOR
 
 NUM_UNITS = 1000
@@ -43,7 +43,7 @@ sys.exit(main(["--text", given["-t"], "--out", given["-o"], "--voice", voice, "-
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle:
-    """A bundle that knows nothing: encoder, translator with a narrow search, renderer, text reader, speller, reference units."""
+    """A bundle that knows nothing: all its models, a translator with a narrow search, and reference units."""
     folder = tmp_path_factory.mktemp("bundle")
     sources = {UNIT_ENCODER: "mavhubert.pt", TRANSLATOR: "utut_ko.pt", RENDERER: "unit2av_renderer.pt"}
     for kind, name in sources.items():
@@ -52,8 +52,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle
         write_checkpoint(folder / kind.file, kind, {**stored.config, **search}, stored.tensors)
     texts = (("en", "the quick brown fox jumps over"), ("ko", "그 빠른 여우가 뛰어요"))
     said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in texts)
-    write_reader(folder / TEXT_READER.file, ReaderCorpus(said, said, "", 1000))
-    write_random_speller(folder / SPELLER.file_for("ko"))
+    write_reader(folder / UNIT2TEXT.file, UnitToTextCorpus(said, said, "", 1000))
+    write_random_text_to_unit(folder / TEXT2UNIT.file_for("ko"))
     rng = np.random.default_rng(0)
     rows = [
         UnitRow(f"s{number:04d}", Units(rng.integers(0, NUM_UNITS, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})

@@ -22,7 +22,7 @@ BY_NAME = {group.name: group for group in GROUPS}
 
 @pytest.fixture(autouse=True)
 def no_outside_recognizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text reader hears, on every machine."""
+    """The unit-to-text model hears, on every machine."""
     monkeypatch.setattr(judges, "installed_folder", lambda name: None)
 
 

@@ -14,7 +14,7 @@ from avcore.errors import InputError
 from avcore.media import read_speech
 from avcore.timeline import frame_at, frames_to_seconds
 from avdata.prepare import say as say_command
-from avdata.prepare.espeak import EspeakVoice, Phoneme, espeak_speech, library_folder, spell_ipa
+from avdata.prepare.espeak import EspeakVoice, Phoneme, espeak_speech, library_folder, phonemize_ipa
 from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 from recipes.demo.voices.cast import cast, require_synthesisers
@@ -179,5 +179,5 @@ def test_movement_has_no_jumps() -> None:
 
 
 def test_softened_phonemes_have_their_signs() -> None:
-    spelt = spell_ipa("the University of Bologna", EspeakVoice("en-us"))
+    spelt = phonemize_ipa("the University of Bologna", EspeakVoice("en-us"))
     assert {("n;", "nʲ"), (";", "")} <= {pair for clause in spelt for word in clause for pair in word}

@@ -308,8 +308,8 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     write_units(tmp_path / "references.jsonl", references)
     Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
-    speller = _FormSpeller(dict(seen.forms))
-    (english, korean), *others = pair_rows(tmp_path, [tmp_path / "heard.jsonl"], speller)
+    text_to_unit = _FormTextToUnit(dict(seen.forms))
+    (english, korean), *others = pair_rows(tmp_path, [tmp_path / "heard.jsonl"], text_to_unit)
     assert (english.id, korean.id) == ("s0000_en_0_heard",) * 2
     assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
     assert english.units.num_steps == korean.units.num_steps == 4  # at whichever pace it was said
@@ -319,10 +319,10 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     assert length_tag(korean.units.num_steps / english.units.num_steps) == LENGTH_TAGS["short"]
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
-        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"], speller))
+        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"], text_to_unit))
 
 
-class _FormSpeller:
+class _FormTextToUnit:
     """Knows a sentence's two other forms alone."""
 
     def __init__(self, forms: dict[str, str]) -> None:

@@ -85,8 +85,8 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
             )
         seen = windows_seen(faces, WINDOW)
         # Pictures of 25 a second that have a whole chunk, the first at 0 s.
-        num_heard = frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
-        first, last = self.lead + clip.offset, clip.offset + num_heard - self.behind
+        num_source_units = frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
+        first, last = self.lead + clip.offset, clip.offset + num_source_units - self.behind
         heard = seen[(seen >= first) & (seen <= last)]
         if not len(heard) or len(seen) < 2:
             raise InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
+from avcore.compute.threads import Tally, ahead, num_cores, pictures_ahead, run_in_threads
 from avcore.errors import OutputError
 from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
@@ -23,7 +23,7 @@ from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.store import Store
 from unit2av.lipsync import RENDERING, LipSync
-from unit2av.rendering import Reason, Shown, SoundFeed, drawn
+from unit2av.rendering import OutputFrame, Reason, SoundFeed, drawn
 
 LOG = logging.getLogger("netflips")
 
@@ -33,7 +33,7 @@ _BITS_PER_PIXEL = 0.2
 _BYTES_PER_SECOND = 64_000 + 3 * 250_000
 """Sound that is kept for listening, and lip crops at 25 fps of the faces in sight, up to three on average."""
 _MEGA = 1e6
-_MOST_LANES, _CORES_OF_LANE, _RUNS_OF_LANE = 6, 3, 3
+_MAX_WORKERS, _CORES_PER_WORKER, _RUNS_PER_WORKER = 6, 3, 3
 """So many runs of pieces are made at once, at most: each keeps a decoder, a drawer and an encoder busy. There are some more runs
 than lanes, so that lanes end at about the same time."""
 SHORTEST_S, LONGEST_S = 10, 20
@@ -41,18 +41,18 @@ SHORTEST_S, LONGEST_S = 10, 20
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """A stretch of the output that is encoded on its own. key: names all that is in it. shown: gives its pictures, if need be with
     some around it that a backend wants to see. begin: when it begins in the output (s). times: when each of its pictures is shown
     there, where that is known beforehand.
     """
 
     key: str
-    shown: Callable[[], Iterator[Shown]]
+    shown: Callable[[], Iterator[OutputFrame]]
     begin: Fraction = Fraction(0)
     times: Sequence[Fraction] = ()
 
-    def own(self, shown: Iterable[Shown]) -> Iterator[Shown]:
+    def own(self, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
         """Yield what of some pictures belongs to the piece; those behind it are not asked for."""
         for one in shown:
             if not self.times or one.time >= self.times[0]:
@@ -72,14 +72,14 @@ def quiet_borders(heard: SpeechActivity, total: int, rate: Fraction) -> list[int
     return begins
 
 
-def steady_pieces(
-    shown: Callable[[int, int], Iterator[Shown]],
+def constant_rate_segments(
+    shown: Callable[[int, int], Iterator[OutputFrame]],
     borders: Sequence[int],
     total: int,
     rate: Fraction,
     around_s: float,
     made_with: Sequence[object],
-) -> list[Piece]:
+) -> list[Segment]:
     """Return the pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s:
     seconds of them around a piece that a backend wants to see. made_with: all that they depend on.
     """
@@ -87,13 +87,13 @@ def steady_pieces(
     for start, stop in zip(borders, [*borders[1:], total], strict=True):
         key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
         pictures = partial(shown, max(0, start - around), min(total, stop + around))
-        pieces.append(Piece(key, pictures, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
+        pieces.append(Segment(key, pictures, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
     return pieces
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A piece of the output. path: its pictures. times: when each is shown in the output (s). owners, reasons: see `Shown` and
+    """A part of the output. path: its frames. times: when each is shown in the output (s). owners, reasons: see `OutputFrame` and
     `FaceToDraw`."""
 
     path: Path
@@ -110,42 +110,42 @@ class _Notes(NamedTuple):
     reasons: tuple[int, ...]
 
     @classmethod
-    def of(cls, piece: Piece, written: Sequence[tuple[Fraction, int, int]]) -> "_Notes":
+    def of(cls, piece: Segment, written: Sequence[tuple[Fraction, int, int]]) -> "_Notes":
         times = tuple(str(time - piece.begin) for time, _, _ in written)
         return cls(times, tuple(owner for _, owner, _ in written), tuple(reason for *_, reason in written))
 
-    def of_piece(self, piece: Piece, path: Path) -> Encoded:
+    def of_segment(self, piece: Segment, path: Path) -> Encoded:
         return Encoded(path, [piece.begin + Fraction(time) for time in self.times], self.owners, self.reasons)
 
 
 @dataclass(frozen=True)
-class Studio:
+class SegmentEncoder:
     """Draws and encodes pieces. told: called with how many pictures are done."""
 
     frame: Frame
     lips: LipSync
     finish: Finish
     work: Store
-    told: Callable[[int], None]
+    report: Callable[[int], None]
 
-    def encode(self, pieces: Iterable[Piece]) -> list[Encoded]:
+    def encode(self, pieces: Iterable[Segment]) -> list[Encoded]:
         """Encode pieces, or find them in the work folder; those in which no picture begins are left out. Where there are cores for
         it, some runs of pieces are drawn and encoded at once."""
-        listed, tally = list(pieces), Tally(self.told)
-        lanes = max(min(num_cores() // _CORES_OF_LANE, _MOST_LANES), 1)
-        length = ceil(len(listed) / (lanes * _RUNS_OF_LANE)) if lanes > 1 else len(listed)
+        listed, tally = list(pieces), Tally(self.report)
+        workers = max(min(num_cores() // _CORES_PER_WORKER, _MAX_WORKERS), 1)
+        length = ceil(len(listed) / (workers * _RUNS_PER_WORKER)) if workers > 1 else len(listed)
         runs = [listed[start : start + length] for start in range(0, len(listed), max(length, 1))]
 
-        def encoded(run: Sequence[Piece], check: Callable[[], None]) -> list[Encoded]:
-            def told(count: int) -> None:
+        def encoded(run: Sequence[Segment], check: Callable[[], None]) -> list[Encoded]:
+            def report(count: int) -> None:
                 check()
                 tally.add(count)
 
-            return self._encode_run(run, told)
+            return self._encode_run(run, report)
 
-        return [one for found in in_lanes(runs, encoded, lanes) for one in found]
+        return [one for found in run_in_threads(runs, encoded, workers) for one in found]
 
-    def _encode_run(self, pieces: Sequence[Piece], told: Callable[[int], None]) -> list[Encoded]:
+    def _encode_run(self, pieces: Sequence[Segment], report: Callable[[int], None]) -> list[Encoded]:
         """Encode pieces one after another. Decoding, drawing and encoding have a thread each, and none of them waits for the end
         of a piece. told: called with how many pictures are done since it was called last."""
         encoded, depth = list[Encoded](), pictures_ahead(self.frame.width, self.frame.height)
@@ -153,31 +153,31 @@ class Studio:
             for piece, items in groupby(ready, itemgetter(0)):
                 _, found = next(items)
                 if isinstance(found, list):
-                    told(sum(len(one.times) for one in found))
+                    report(sum(len(one.times) for one in found))
                 else:
-                    found = self._encoded(piece, (one for _, one in items if isinstance(one, Shown)), told)
+                    found = self._encoded(piece, (one for _, one in items if isinstance(one, OutputFrame)), report)
                 encoded += found
         return encoded
 
-    def _drawn(self, pieces: Iterable[Piece], depth: int) -> Iterator[tuple[Piece, list[Encoded] | Shown | None]]:
+    def _drawn(self, pieces: Iterable[Segment], depth: int) -> Iterator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
         """Yield each piece, first with what is kept of it, None = nothing is, then with each of its pictures."""
         for piece in pieces:
             path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
             if notes is not None and (path is not None or not notes.times):
-                yield piece, [] if path is None else [notes.of_piece(piece, path)]
+                yield piece, [] if path is None else [notes.of_segment(piece, path)]
                 continue
             yield piece, None
             with closing(ahead(piece.shown(), depth)) as shown:
                 yield from ((piece, one) for one in piece.own(drawn(self.lips, shown)))
 
-    def _encoded(self, piece: Piece, shown: Iterator[Shown], told: Callable[[int], None]) -> list[Encoded]:
+    def _encoded(self, piece: Segment, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[Encoded]:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
-            written = self._write(path, shown, told)
+            written = self._write(path, shown, report)
             self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
 
-    def _write(self, path: Path, shown: Iterator[Shown], told: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
+    def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
         """Write pictures; returns when each is shown, whose it is, and whether it was drawn."""
         written = list[tuple[Fraction, int, int]]()
         first = next(shown, None)
@@ -187,7 +187,7 @@ class Studio:
             for one in chain([first], shown):
                 self.finish.write(writer, one, one.time - first.time)
                 written.append((one.time, one.owner, int(one.face.reason)))
-                told(1)
+                report(1)
         return written
 
 
@@ -196,7 +196,7 @@ def num_hidden(pieces: Iterable[Encoded]) -> int:
     return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
 
 
-def join_pieces(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
+def join_segments(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
     """Write pictures as they were encoded, and sound in step with them. Nothing is there under its name unless all went well."""
     with writer:
         for piece in pieces:

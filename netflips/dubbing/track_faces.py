@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
+from avcore.compute.threads import Tally, ahead, num_cores, pictures_ahead, run_in_threads
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import SMALL_SIDE, Cuts, Follower, Small, nearest_rows, shrink
@@ -44,7 +44,7 @@ _ROUNDING_S = Fraction(1, 2000)
 """Times are stored as floats; a picture this little before a cut is the cut's own."""
 _APART_S = 10
 """Between utterances further apart than this the pictures are not decoded."""
-_MOST_LANES, _LEAST_LANE = 2, frame_at(5)
+_MAX_WORKERS, _MIN_PER_WORKER = 2, frame_at(5)
 """Utterances are watched in so many lanes at most: half of the work holds Python's lock, and 8 lanes on 16 cores took longer than
 one. So many pictures of a lane, at least, are worth a decoder of its own."""
 _AHEAD = 8
@@ -63,19 +63,19 @@ _Seen = TypeVar("_Seen")
 class Shots:
     """The shots of a video. cuts: times (s) of the pictures that begin a new shot, in order."""
 
-    def __init__(self, cuts: Sequence[float]) -> None:
-        self.cuts = list(cuts)
-        self._edges = [exact(cut) - _ROUNDING_S for cut in cuts]
+    def __init__(self, detect_shots: Sequence[float]) -> None:
+        self.cuts = list(detect_shots)
+        self._edges = [exact(cut) - _ROUNDING_S for cut in detect_shots]
 
     def shot_at(self, seconds: Seconds) -> int:
         """Return the number of the shot that is on screen at a time, from 0."""
         return bisect_right(self._edges, exact(seconds))
 
 
-def cuts(job: Job, script: Script) -> Shots:
+def detect_shots(job: Job, script: Script) -> Shots:
     """Find where the picture cuts, as far as a part goes that was asked for: an utterance that begins in it may end behind it."""
     options, length_s = job.options, job.info.duration_s
-    if options.end is not None and script.is_in_own_time:
+    if options.end is not None and script.is_source_timed:
         length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
     with job.clock.stage("faces"):
         whole = range(0, max(int(job.info.duration_s), 1), _STRETCH_S)
@@ -242,11 +242,11 @@ class Faces:
             chosen = self.chosen(one)
             if all(face.evidence == UNJUDGED for face in chosen):
                 return None  # no face, or one whose picture is held
-            watch = self.seen[one.number].watch
-            rows = np.full(watch.length, -1)
+            track_faces = self.seen[one.number].watch
+            rows = np.full(track_faces.length, -1)
             for face in chosen:
                 rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
-            path = self.job.store.find_file(_LIPS, key_of(*_made_of(self.job, watch)), ".npy")
+            path = self.job.store.find_file(_LIPS, key_of(*_made_of(self.job, track_faces)), ".npy")
             assert path is not None  # it was kept with the faces
             crops = np.load(path, mmap_mode="r")[nearest_rows(rows)[: stop - start]]
         if not len(crops):
@@ -259,7 +259,7 @@ def frames_of(place: TimeSpan) -> tuple[int, int]:
     return frame_at(place.start_s), frames_covering(place.end_s)
 
 
-def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
+def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     """Find the faces in each utterance, in one decoding; they are kept.
 
     Of a part those of its own utterances, and of all others what is known already: then it is dubbed as in the whole. A draft whose
@@ -269,13 +269,13 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
     watches = _watches(job, script)
-    is_blind = boxes is not None and (lips is not None or not options.sees)
-    if is_blind or (options.is_draft and not options.sees):
+    is_blind = boxes is not None and (lips is not None or not options.uses_video)
+    if is_blind or (options.is_draft and not options.uses_video):
         return Faces(job, watches, {}, boxes, lips)
     with job.clock.stage("faces"):
         kept = {number: found for number, one in watches.items() if (found := _kept(job, one)) is not None}
         missing = {number: one for number, one in watches.items() if number in job.part.numbers and number not in kept}
-        new = {one.watch: one for one in _look_in_lanes(job, script, sound, list(missing.values()))}
+        new = {one.watch: one for one in _track_in_threads(job, script, sound, list(missing.values()))}
         seen = kept | {number: new.get(one, InSight(one)) for number, one in missing.items()}
         return Faces(job, watches, {number: seen[number] for number in watches if number in seen}, boxes, lips)
 
@@ -290,20 +290,20 @@ def _watches(job: Job, script: Script) -> dict[int, Watched]:
     return watches
 
 
-def _look_in_lanes(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
+def _track_in_threads(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
     """Follow the faces in what is watched, some of it at once: what is seen in an utterance depends on no other."""
     total = sum(one.length for one in watches)
     tally = Tally(lambda done: job.progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
-    lanes = min(num_cores(), _MOST_LANES)
+    workers = min(num_cores(), _MAX_WORKERS)
 
     def look(cluster: Sequence[Watched], check: Callable[[], None]) -> list[InSight]:
-        def told(count: int) -> None:
+        def report(count: int) -> None:
             check()
             tally.add(count)
 
-        return list(_look(job, script, sound, cluster, told))
+        return list(_look(job, script, sound, cluster, report))
 
-    found = in_lanes(_clusters(watches, max(ceil(total / lanes), _LEAST_LANE)), look, lanes)
+    found = run_in_threads(_clusters(watches, max(ceil(total / workers), _MIN_PER_WORKER)), look, workers)
     tally.add(0)  # this thread's lane may have been over first: what the others did since is reported
     return [one for seen in found for one in seen]
 
@@ -322,7 +322,7 @@ def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
 
 
 def _look(
-    job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched], told: Callable[[int], None]
+    job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched], report: Callable[[int], None]
 ) -> Iterator[InSight]:
     """Follow the faces in what is watched, and keep them as soon as it is over. told: called with how many pictures were looked
     at."""
@@ -337,7 +337,7 @@ def _look(
             numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))
             if numbers.start >= stop:
                 break
-            told(len(numbers) if open_ones else 0)
+            report(len(numbers) if open_ones else 0)
             is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, shots.shot_at(here.time)
             for number in numbers:
                 while waiting and waiting[0].first <= number:
@@ -352,18 +352,18 @@ def _look(
             yield _keep(job, sound, *one)
 
 
-def _keep(job: Job, sound: Sound | None, watch: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
+def _keep(job: Job, sound: Sound | None, track_faces: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
     """Keep the faces of an utterance that is over; lips apart, because they are large."""
-    edges = [units_to_samples(frames_to_units(edge)) for edge in (watch.first, watch.stop)]
+    edges = [units_to_samples(frames_to_units(edge)) for edge in (track_faces.first, track_faces.stop)]
     levels = None if sound is None else loudness(sound.read(*edges))
-    moving = np.ones(watch.length, bool)
-    moving[: len(held)] = ~np.array(held, bool)[: watch.length]
-    faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, watch)
+    moving = np.ones(track_faces.length, bool)
+    moving[: len(held)] = ~np.array(held, bool)[: track_faces.length]
+    faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, track_faces)
     for one in tracks:
         figures = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
         boxes = np.array([at.box for at in one.frames], np.float32)
         face = Face(one.number, one.shot, one.first, row, boxes, np.array(figures, np.float32), one.appearance)
-        faces.append(_judged(face, watch.own, levels, moving))
+        faces.append(_judged(face, track_faces.own, levels, moving))
         row += len(one.frames)
     with job.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -373,18 +373,18 @@ def _keep(job: Job, sound: Sound | None, watch: Watched, follower: Follower, hel
             for one in tracks:
                 file.write(one.lips().tobytes())
     release_freed_memory()  # threads that come and go leave it in pieces, more of them with each utterance
-    return job.store.keep(_FACES, made_of, InSight(watch, tuple(faces)))
+    return job.store.keep(_FACES, made_of, InSight(track_faces, tuple(faces)))
 
 
-def _kept(job: Job, watch: Watched) -> InSight | None:
+def _kept(job: Job, track_faces: Watched) -> InSight | None:
     """Return the faces that are kept together with their lips."""
-    made_of = _made_of(job, watch)
+    made_of = _made_of(job, track_faces)
     has_lips = job.store.has(_LIPS, key_of(*made_of), ".npy")
     return job.store.find(InSight, _FACES, made_of) if has_lips else None
 
 
-def _made_of(job: Job, watch: Watched) -> tuple[object, ...]:
-    return job.digest, *watch, _VERSION
+def _made_of(job: Job, track_faces: Watched) -> tuple[object, ...]:
+    return job.digest, *track_faces, _VERSION
 
 
 def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool_]) -> Face:
@@ -411,12 +411,12 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
 
 
-def _given_faces(watch: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
+def _given_faces(track_faces: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
     """Return a face from a side file, one for each stretch without holes. It says nothing of pose and sharpness: all are good.
 
     size: height and width of the pictures, to guess whether the mouth is within them; None = it is.
     """
-    own = boxes[watch.first : max(watch.stop, 0)]
+    own = boxes[track_faces.first : max(track_faces.stop, 0)]
     there = [place for place, box in enumerate(own) if box is not None]
     edges = [0, *(k + 1 for k, (one, other) in enumerate(pairwise(there)) if other > one + 1), len(there)]
     faces = []

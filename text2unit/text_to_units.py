@@ -1,4 +1,4 @@
-"""Text to units: a speller with its weights, ready to run."""
+"""Text to units: a text-to-unit model with its weights, ready to run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ import torch
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import resolve_device, resolve_precision, skeleton
-from avcore.contracts import Speller
+from avcore.contracts import TextToUnitModel
 from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units, require_language
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import Network, letters_of, network_of, read_speller_config
+from text2unit.model import Network, letters_of, network_of, read_text_to_unit_config
 from text2unit.script import ends_softly, script_of
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
 
 PAUSE_S, SHORT_PAUSE_S = 0.4, 0.25
 """Silence between two sentences, and between two pieces of one."""
 
 
 @dataclass(frozen=True)
-class Spelling:
+class SentenceUnits:
     """A sentence as it is said, and its units. score: mean log-probability of what was chosen."""
 
     text: str
@@ -38,7 +38,7 @@ class Spelling:
         return SHORT_PAUSE_S if ends_softly(self.text) else PAUSE_S
 
 
-class TextSpeller:
+class TextToUnits:
     """Units of text in the languages that a checkpoint learnt."""
 
     def __init__(self, network: Network, checkpoint: Checkpoint) -> None:
@@ -50,13 +50,13 @@ class TextSpeller:
         stated: Any = checkpoint.config.get("languages")
         if not isinstance(stated, list) or not stated or not all(isinstance(one, str) for one in stated):
             raise CheckpointError(
-                "the speller's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated
+                "the text-to-unit model's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated
             )
         self.languages = tuple(stated)
         unit = checkpoint.config.get("silence")
         if unit is not None and (not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < network.config.num_units):
             raise CheckpointError(
-                '"silence" is no unit of the speller',
+                '"silence" is no unit of the text-to-unit model',
                 path=checkpoint.path,
                 expected=f"0..{network.config.num_units - 1}",
                 found=unit,
@@ -64,12 +64,12 @@ class TextSpeller:
         self.silence = unit
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, device: str = "cpu", precision: str = "float32") -> "TextSpeller":
+    def from_checkpoint(cls, path: str | Path, device: str = "cpu", precision: str = "float32") -> "TextToUnits":
         """Load what `python -m text2unit.train export` wrote. Raises CheckpointError, InputError or UsageError."""
         place = resolve_device(device)
         dtype = resolve_precision(precision, place)
-        checkpoint = read_checkpoint(path, SPELLER)
-        config = read_speller_config(checkpoint.config, checkpoint.path)
+        checkpoint = read_checkpoint(path, TEXT2UNIT)
+        config = read_text_to_unit_config(checkpoint.config, checkpoint.path)
         with skeleton():
             network = network_of(config)
         load_strict(network, checkpoint.tensors, checkpoint)
@@ -88,34 +88,36 @@ class TextSpeller:
         come out.
         """
         self.require_language(language)
-        parts = list(self.spell(script_of(text, language).sentences, language))
+        parts = list(self.predict(script_of(text, language).sentences, language))
         return join(parts, self.silence)
 
-    def spell(self, sentences: tuple[str, ...], language: str = "ko") -> Iterator[Spelling]:
+    def predict(self, sentences: tuple[str, ...], language: str = "ko") -> Iterator[SentenceUnits]:
         """Units of sentences as `script_of` cuts them, one after another. Raises LanguageError and UnitError."""
         wanted = self.require_language(language)
         return (self._spell(sentence, wanted) for sentence in sentences)
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""
-        return require_language(language, self.languages, f"the speller {self.path.name}")
+        return require_language(language, self.languages, f"the text-to-unit model {self.path.name}")
 
-    def _spell(self, sentence: str, language: str) -> Spelling:
+    def _spell(self, sentence: str, language: str) -> SentenceUnits:
         said_as = pronounce(sentence) if self._network.config.pronounced else sentence
         letters = torch.from_numpy(letters_of(said_as, self._network.config.alphabet)).to(self._device)
         said = self._network.say(letters)
         if not len(said.ids):
-            raise UnitError("no units came out of this text", found=repr(sentence[:40]), hint="was the speller trained to its end?")
+            raise UnitError(
+                "no units came out of this text", found=repr(sentence[:40]), hint="was the text-to-unit model trained to its end?"
+            )
         durations = None if said.durations is None else said.durations.cpu().numpy()
         units = Units(said.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
-        return Spelling(sentence, units, said.score)
+        return SentenceUnits(sentence, units, said.score)
 
 
-_CONTRACT: type[Speller] = TextSpeller
+_CONTRACT: type[TextToUnitModel] = TextToUnits
 """Checked by mypy: the class keeps the protocol."""
 
 
-def join(parts: list[Spelling], silence: int | None) -> Units:
+def join(parts: list[SentenceUnits], silence: int | None) -> Units:
     """Return one sequence of the units of several sentences. silence: the unit between them, None = nothing. ValueError for no
     parts."""
     if not parts:

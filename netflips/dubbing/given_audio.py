@@ -14,25 +14,25 @@ from avcore.media import MediaInfo, probe, require_media
 from avcore.media.tracks import select_audio_track
 from avcore.notes import several
 from avcore.progress import run_bar
-from netflips.dubbing.begin import begin_along
+from netflips.dubbing.begin import begin_with_given_audio
+from netflips.dubbing.detect_speech import detect_speech
 from netflips.dubbing.fit import fit
 from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job, digest_of
-from netflips.dubbing.listen import listen
 from netflips.dubbing.mix import mix
-from netflips.dubbing.options import PUBLISHED, DubOptions, settings_told
+from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
 from netflips.dubbing.render import render
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
-from netflips.dubbing.spell import spell
-from netflips.dubbing.watch import cuts, watch
+from netflips.dubbing.target_units import fill_target_units
+from netflips.dubbing.track_faces import detect_shots, track_faces
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import LipsyncOptions, RenderCommand
 from netflips.report.files import with_reports
-from netflips.script.types import Script, SpokenSound, UnitList, UnitsGiven, VoiceFile
-from unit2av.lipsync.backend import backend_of, settled
+from netflips.script.types import GivenUnits, Script, SpokenSound, UnitList, VoiceFile
+from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.speaking import timed_units
 from unit2av.stage import RENDERER
 
@@ -51,17 +51,17 @@ def _synced(options: LipsyncOptions) -> Script:
     require_media(options.speech, "the speech")
     # A backend that goes by sound needs no models.
     paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
-    settled(options.lips, paths.needed.get(RENDERER))
+    resolve_backend(options.lips, paths.needed.get(RENDERER))
     models = models_when_asked(paths, options)
     speech = select_audio_track(options.speech, options.audio_track)
-    settings = settings_told(options, *_OF_LIPSYNC)
+    settings = settings_as_json(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
-    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
         track = track_of(job, speech)
         length_s = info.duration_s if options.fit == "video" else track.length_s
-        job = job.on(replace(track, length_s=length_s, is_along=options.fit != "speech"))
+        job = job.on(replace(track, length_s=length_s, is_audio_given=options.fit != "speech"))
         target = SpokenSound(str(speech), digest_of(probe(speech)), keep_sound=True)
-        return said_along(begin_along(job, "hold" if options.fit == "hold" else "to_and_fro", target), job)
+        return speak_given_audio(begin_with_given_audio(job, "hold" if options.fit == "hold" else "ping_pong", target), job)
 
 
 def render_units(options: RenderCommand) -> Script:
@@ -83,21 +83,21 @@ def _rendered(options: RenderCommand) -> Script:
         modalities="audio" if options.in_bbox_path is not None else PUBLISHED,  # faces are looked for unless they are given
         **options.marks,
     )
-    settings, voice = settings_told(options, *_OF_RENDER), "own" if options.voice is None else VoiceFile(str(options.voice))
-    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+    settings, voice = settings_as_json(options, *_OF_RENDER), "own" if options.voice is None else VoiceFile(str(options.voice))
+    with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
         job.keep_if_long(units.seconds)
-        return said_along(begin_along(job, "to_and_fro", UnitsGiven(units), voice), job)
+        return speak_given_audio(begin_with_given_audio(job, "ping_pong", GivenUnits(units), voice), job)
 
 
-def said_along(script: Script, job: Job) -> Script:
+def speak_given_audio(script: Script, job: Job) -> Script:
     """Let the video of a script say its one utterance, and write it."""
-    sound = listen(job)  # the video's own, which tells who speaks
-    shots = cuts(job, script)
+    sound = detect_speech(job)  # the video's own, which tells who speaks
+    shots = detect_shots(job, script)
     script = replace(script, cuts=tuple(shots.cuts))
     job = job.divided(script)
-    faces = watch(job, script, sound)
+    faces = track_faces(job, script, sound)
     script = assign_speakers(script, job, sound, faces)
-    script = spell(script, job, sound)
+    script = fill_target_units(script, job, sound)
     script = fit(script, job, sound)
     speech = speak(script, job, sound)
     pieces = render(script, job, shots, faces, speech)

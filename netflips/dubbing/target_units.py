@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from avcore.contracts import Speller, Voice
+from avcore.contracts import TextToUnitModel, Voice
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
@@ -19,27 +19,27 @@ from netflips.dubbing.part import with_more
 from netflips.dubbing.rhythm import parted, pauses_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import Pause
-from netflips.script.notes import EMPTY, HEARD_LOOP, KEPT, LEFT_ALONE, NOT_SPOKEN, SILENT, UNHEARD, UNSAYABLE, UNTOLD
+from netflips.script.notes import EMPTY, KEPT, LEFT_ALONE, NOT_SPOKEN, RECOGNISER_LOOP, SILENT, UNHEARD, UNSAYABLE, UNTOLD
 from netflips.script.types import (
+    GivenUnits,
     KeptOriginal,
     Script,
     SpokenSound,
     Target,
     TranslatedUnits,
     UnitList,
-    UnitsGiven,
     Utterance,
     WrittenText,
 )
 from text2unit.normalise import READING
-from text2unit.speller import SHORT_PAUSE_S
-from text2unit.stage import SPELLER
+from text2unit.stage import TEXT2UNIT
+from text2unit.text_to_units import SHORT_PAUSE_S
 
-_SPELLER_SYLLABLE_S = 0.18
+_SYLLABLE_S = 0.18
 """How long a syllable of the text-to-unit model lasts in the demo's voice."""
 
 
-def spell(script: Script, job: Job, sound: Sound | None) -> Script:
+def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in the units of each target. What has none is left alone, with a note that says why."""
     if job.track is not None:
         with job.clock.stage("av2unit"):
@@ -48,23 +48,23 @@ def spell(script: Script, job: Job, sound: Sound | None) -> Script:
     said, found = job.part.utterances(script), dict[int, Utterance]()
     with job.clock.stage("speech"):
         for done, one in enumerate(said, 1):
-            spelt = _spelt(script, job, one, sound)
-            if isinstance(spelt, Note):
+            with_target_units = _with_units(script, job, one, sound)
+            if isinstance(with_target_units, Note):
                 if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(one.number, ())):
-                    job.notes.add(spelt, one.number)
+                    job.notes.add(with_target_units, one.number)
             else:
-                found[one.number] = spelt
+                found[one.number] = with_target_units
             job.progress("speech", done, len(said))
         job.models.done_with(job.models.extractor)
     return with_more(script, found)
 
 
-def spelt(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
+def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
     """Yield the utterances that have something to say, with its units."""
     return ((one, one.units) for one in script.utterances if one.units is not None)
 
 
-def _spelt(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | Note:
+def _with_units(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | Note:
     """Return an utterance with the units of its target, or why there are none."""
     target = one.target
     if target is None:
@@ -82,16 +82,16 @@ def _spelt(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utt
 def _why_nothing(job: Job, one: Utterance) -> NoteKind:
     if job.options.cascade:
         if one.text is None or not one.text.text:
-            return HEARD_LOOP if one.text is not None and one.text.has_loop else SILENT
+            return RECOGNISER_LOOP if one.text is not None and one.text.has_loop else SILENT
         return EMPTY
-    return UNHEARD if one.heard is None else UNTOLD
+    return UNHEARD if one.source_units is None else UNTOLD
 
 
 def _listed(job: Job, one: Utterance, target: Target) -> UnitList:
     """Return units that are there, with durations. Raises VocabularyError for units of other models that a script has, and
     InputError for one that the voice does not have."""
-    assert isinstance(target, TranslatedUnits | UnitsGiven)
-    if isinstance(target, UnitsGiven):
+    assert isinstance(target, TranslatedUnits | GivenUnits)
+    if isinstance(target, GivenUnits):
         voice = job.models.vocoder
         require_same_vocabulary(voice.vocabulary, target.units.vocabulary, f"the units of utterance {one.number}")
         if (unit := max(target.units.ids, default=0)) >= voice.num_units:
@@ -113,7 +113,7 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
         if job.speaking is None:
             return replace(one, units=_with_pauses(job, target.text, pauses_in(sound, one.place)))
         units = units_by_program(script, job, job.speaking, one, target.text, sound)
-        return replace(one, units=units, target=replace(target, said_by=program_name(job.speaking.program.command)))
+        return replace(one, units=units, target=replace(target, spoken_by=program_name(job.speaking.program.command)))
     except SpeechError as error:
         return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
     except (InputError, UnitError) as error:
@@ -139,28 +139,30 @@ def _with_pauses(job: Job, text: str, pauses: Sequence[Pause]) -> UnitList:
     return replace(said, ids=ids, durations=durations)
 
 
-def spell_one(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
+def target_units_of(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
     """Return an utterance with the units of its target, ahead of the others or anew; None where it cannot be said."""
-    found = _spelt(script, job, one, sound)
+    found = _with_units(script, job, one, sound)
     return None if isinstance(found, Note) else found
 
 
 def silence_of(job: Job, vocabulary: str) -> int | None:
     """Return the unit of silence of a vocabulary, as the text-to-unit model knows it; None where there is none."""
     language = job.languages[1]
-    if job.models.paths.other(SPELLER, language) is None:
+    if job.models.paths.other(TEXT2UNIT, language) is None:
         return None
-    speller = job.models.other(SPELLER, language)
-    return speller.silence if speller.vocabulary == vocabulary else None
+    text_to_unit = job.models.other(TEXT2UNIT, language)
+    return text_to_unit.silence if text_to_unit.vocabulary == vocabulary else None
 
 
 def units_of_text(job: Job, text: str) -> UnitList:
     """Return the units that a text is spoken in. Raises InputError and UnitError."""
-    models, language, text = job.models, job.languages[1], job.as_said(text)
-    speller = models.other(SPELLER, language)
+    models, language, text = job.models, job.languages[1], job.with_readings(text)
+    text_to_unit = models.other(TEXT2UNIT, language)
     voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
-    made_of = (text, READING, language, speller.fingerprint, *voice)
-    return job.store.kept(UnitList, "texts", made_of, lambda: UnitList.of(natural_units(text, language, speller, models.vocoder)))
+    made_of = (text, READING, language, text_to_unit.fingerprint, *voice)
+    return job.store.kept(
+        UnitList, "texts", made_of, lambda: UnitList.of(natural_units(text, language, text_to_unit, models.vocoder))
+    )
 
 
 def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
@@ -169,9 +171,9 @@ def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
         if not job.speaking.is_exact and not job.speaking.has_spoken:
             with suppress(SpeechError):  # its pace is known by what it said
                 units_by_program(script, job, job.speaking, job.part.utterances(script)[0], text, None)
-        return job.speaking.seconds_of(job.as_said(text), script.target)
-    if job.models.paths.other(SPELLER, script.target) is None:
-        return syllables_in(job.as_said(text)) * syllable_s(job)
+        return job.speaking.seconds_of(job.with_readings(text), script.target)
+    if job.models.paths.other(TEXT2UNIT, script.target) is None:
+        return syllables_in(job.with_readings(text)) * syllable_s(job)
     try:
         return units_of_text(job, text).seconds
     except (InputError, UnitError):  # told where it is spoken
@@ -182,10 +184,10 @@ def syllable_s(job: Job) -> float:
     """Return how long a syllable lasts by itself (s), as far as it is known of what speaks."""
     if job.speaking is not None:
         return job.speaking.syllable_s
-    return USUAL_SYLLABLE_S if job.models.paths.other(SPELLER, job.languages[1]) is None else _SPELLER_SYLLABLE_S
+    return USUAL_SYLLABLE_S if job.models.paths.other(TEXT2UNIT, job.languages[1]) is None else _SYLLABLE_S
 
 
-def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:
+def natural_units(text: str, language: str, text_to_unit: TextToUnitModel, voice: Voice) -> Units:
     """Return the units of a text with the durations that it has when nothing hurries it. Raises what `units_of` raises."""
-    units = speller.units_of(text, language)
+    units = text_to_unit.units_of(text, language)
     return voice.predict_durations(units) if units.durations is None else units

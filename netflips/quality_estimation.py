@@ -2,7 +2,7 @@
 
 It is told before the work. Words are judged by what the models say of themselves, calibrated on recordings (a bundle's
 `Confidence`), and by faults that are seen in them: a translation that was cut, repeats a stretch, says another word, or is in no
-other language. A voice is judged by what recognisers of others hear of it.
+other language. A voice is judged by what recognizers of others hear of it.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from av2unit.trust import TrustedUnits
+from av2unit.modality_selection import SelectedUnits
 from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.command import LOG
 from avcore.contracts import Transcript
@@ -27,11 +27,11 @@ from avcore.files import write_text
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
-from avcore.words import ENGLISH, KOREAN, say_in, user_language
+from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 from netflips.bundles.confidence import Calibration, Confidence, confidence_of, translation_readings
 from netflips.subtitles.sides import script_letters
 from text2unit.script import script_of
-from unit2text.stage import TEXT_READER, UNITS
+from unit2text.stage import UNIT2TEXT, UNITS
 from unit2text.text import normalise_for_reading
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ Cause = Literal[
 SURE, LOST = 0.9, 0.15
 """How likely words are right that are sure, or not understood."""
 _MOSTLY, _READER_ERRS = 0.5, 0.3
-"""Share of a recording, or of an utterance, up to which it is not understood; and of letters that a text reader gets wrong."""
+"""Share of a recording or an utterance up to which it is not understood; and of letters that a unit-to-text model gets wrong."""
 _LEAST_LOOP, _LEAST_TWICE = 12, 16
 """Units of a repeated stretch: three times the same and 12 in all, or a stretch of 16 said twice. Words that Korean doubles, as
 빨리빨리, are shorter; the 2,357 reference sentences of the demo have no such stretch."""
@@ -81,7 +81,7 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Understanding:
+class QualityEstimate:
     """How much is understood of an utterance or a recording."""
 
     words: Words = "unknown"
@@ -105,7 +105,7 @@ class Understanding:
 
     def text(self, language: str = ENGLISH) -> str:
         """Return the verdict on the words in a sentence."""
-        say, share = say_in(language), round(100 * min(self.share or 0.0, 0.99))
+        say, share = gettext_in(language), round(100 * min(self.share or 0.0, 0.99))
         told = [say(_TEXTS[self.words]).format(share=share)]
         if 0 < self.lost < self.of:
             told.append(say(_TEXTS["lost"]).format(lost=self.lost, of=self.of))
@@ -113,32 +113,32 @@ class Understanding:
 
     def voice_text(self, language: str = ENGLISH) -> str:
         """Return how well the voice is heard in a sentence, "" where it was not measured."""
-        return "" if self.voice is None else say_in(language)(_TEXTS["voice"]).format(share=round(100 * self.voice))
+        return "" if self.voice is None else gettext_in(language)(_TEXTS["voice"]).format(share=round(100 * self.voice))
 
 
-GIVEN: Final = Understanding("given")
+GIVEN: Final = QualityEstimate("given")
 """Of a text that a person gave."""
 
 
-def likely(share: float, *causes: Cause) -> Understanding:
+def likely(share: float, *causes: Cause) -> QualityEstimate:
     """Return the measure of words that are right with a likelihood, with what speaks against them: then they are never sure."""
     words: Words = "not_understood" if share <= LOST else "sure" if share >= SURE and not causes else "unsure"
-    return Understanding(words, round(share, 4), causes=causes, lost=int(words == "not_understood"))
+    return QualityEstimate(words, round(share, 4), causes=causes, lost=int(words == "not_understood"))
 
 
-def broken(cause: Cause) -> Understanding:
+def broken(cause: Cause) -> QualityEstimate:
     """Return the measure of an utterance of which nothing is said, or nothing that means it."""
     return likely(0.0, cause)
 
 
-def of_text(text: str, spelt: Sequence[str], voice: float | None) -> Understanding:
+def of_text(text: str, spelt: Sequence[str], voice: float | None) -> QualityEstimate:
     """Measure a text that is spoken as it was given. spelt: its words without a reading, which are spelt letter by letter."""
     read = 1 - min(sum(map(len, spelt)) / max(sum(map(str.isalnum, text)), 1), 1.0)
     found = GIVEN if not spelt else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
     return replace(found, voice=voice)
 
 
-def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", target: str = "") -> Understanding:
+def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
     """Measure what was recognised or read. known: how often that is right, None = it was not measured.
 
     source: the language that was asked for, "" = any; target: what it is translated into. Tokens in a loop are sure of themselves.
@@ -148,13 +148,13 @@ def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", t
     if source and heard.language and heard.language != source:
         return likely(1.0) if heard.language == target else broken("language")  # as it stands
     if not heard.words or known is None:
-        return Understanding()
+        return QualityEstimate()
     share = known.share({"confidence": heard.confidence})
     return likely(share) if share >= SURE else likely(share, "unheard")
 
 
 def recognition() -> Calibration | None:
-    """Return how often a recogniser is right, as the models that come with NetfLips have it; None where none do."""
+    """Return how often a recognizer is right, as the models that come with NetfLips have it; None where none do."""
     known = confidence_of(find_bundle())
     return None if known is None else known.recognition
 
@@ -166,12 +166,12 @@ def strange_causes(readings: Iterable[DomainScore], known: float | None) -> tupl
     return () if not strange else ("outside",) if is_all else ("part",)
 
 
-def _by_bounds(strange: Sequence[Cause]) -> Understanding:
+def _by_bounds(strange: Sequence[Cause]) -> QualityEstimate:
     """Return the measure of models of which only the bounds of their domains are known: nothing is known of what lies within."""
-    return likely(LOST if "outside" in strange else _MOSTLY, *strange) if strange else Understanding()
+    return likely(LOST if "outside" in strange else _MOSTLY, *strange) if strange else QualityEstimate()
 
 
-def worst(*measures: Understanding) -> Understanding:
+def worst(*measures: QualityEstimate) -> QualityEstimate:
     """Return the worst of several measures of one utterance, with the causes of all and the least share and voice."""
     rank: Sequence[Words] = ("not_understood", "unsure", "sure", "given", "unknown")
     found = min(measures, key=lambda one: rank.index(one.words))
@@ -179,7 +179,7 @@ def worst(*measures: Understanding) -> Understanding:
     return replace(found, share=min(shares, default=None), voice=min(voices, default=None), causes=_causes_of(measures))
 
 
-def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understanding:
+def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> QualityEstimate:
     """Measure a whole recording from its utterances, each with its length (s): by time, those without a share left out.
 
     It is not understood where half of it or more is not, and sure where nine tenths are and none is not understood.
@@ -195,29 +195,29 @@ def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understan
     elif known:
         words = "sure" if not lost and parts["sure"] >= SURE * judged else "unsure"
     causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
-    return Understanding(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows))
+    return QualityEstimate(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows))
 
 
-def _causes_of(measures: Iterable[Understanding]) -> tuple[Cause, ...]:
+def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
     found = {cause for one in measures for cause in one.causes}
     return tuple(cause for cause in get_args(Cause) if cause in found)
 
 
-def _mean(rows: Iterable[tuple[Understanding, float]], name: str) -> float | None:
+def _mean(rows: Iterable[tuple[QualityEstimate, float]], name: str) -> float | None:
     """Return the mean of a figure over the time (s) of those that have it, None where none has."""
     known = [(value, seconds) for one, seconds in rows if (value := getattr(one, name)) is not None]
     length = sum(seconds for _, seconds in known)
     return round(sum(value * seconds for value, seconds in known) / length, 4) if length > 0 else None
 
 
-def stop_where_lost(understanding: Understanding) -> None:
+def stop_where_lost(understanding: QualityEstimate) -> None:
     """Raise NotUnderstoodError where any of it is not understood, as --strict asks for."""
     if understanding.lost:
         found = f"{understanding.lost} of {understanding.of} not understood"
         raise NotUnderstoodError("too little of it is understood", found=found, hint="without --strict it goes on all the same")
 
 
-def tell_verdict(understanding: Understanding, of: object, is_strict: bool, path: Path | None = None) -> bool:
+def report_quality(understanding: QualityEstimate, of: object, is_strict: bool, path: Path | None = None) -> bool:
     """Print the measure of a file or a text, and write it where a path is given; returns whether it is not understood.
 
     Raises NotUnderstoodError where anything is not and `is_strict`.
@@ -226,7 +226,7 @@ def tell_verdict(understanding: Understanding, of: object, is_strict: bool, path
         write_text(path, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
     is_lost, language = understanding.words == "not_understood", user_language()
     if is_lost:
-        LOG.warning("%s: %s: %s", of, say_in(language)("warning"), understanding.text(language))
+        LOG.warning("%s: %s: %s", of, gettext_in(language)("warning"), understanding.text(language))
     elif understanding.words != "given":
         LOG.info("%s: %s", of, understanding.text(language))
     if voice := understanding.voice_text(language):
@@ -294,7 +294,7 @@ class SpeakerMeasure:
     speaker: str
     recognizer: str
     wrong: float
-    """share of the characters that the recogniser hears wrongly"""
+    """share of the characters that the recognizer hears wrongly"""
 
     @property
     def note(self) -> Note | None:
@@ -320,7 +320,7 @@ def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False
 
 
 def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
-    """Measure a program by a recogniser. heard: texts, what was heard, and at which share of its natural length it was said.
+    """Measure a program by a recognizer. heard: texts, what was heard, and at which share of its natural length it was said.
 
     What squeezing cost is not counted: it is another in each utterance. None for nothing.
     """
@@ -336,7 +336,7 @@ def squeezed(factor: float) -> float:
 
 
 def as_read(text: str, language: str) -> str:
-    """Return a text as it is read aloud, where that is known: recognisers write numbers and foreign words as they like."""
+    """Return a text as it is read aloud, where that is known: recognizers write numbers and foreign words as they like."""
     if language == KOREAN:
         with suppress(InputError):
             return " ".join(script_of(text, language).sentences)
@@ -356,7 +356,7 @@ def _longest_run(same: "np.ndarray[Any, np.dtype[np.bool_]]") -> int:
 
 # Judging an utterance
 
-Decide = Callable[[Understanding], None]
+Decide = Callable[[QualityEstimate], None]
 """Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
 SAYS_OTHER = NoteKind(
     "says_other",
@@ -377,9 +377,15 @@ REPEATS = NoteKind(
 )
 
 
-def judge_utterance(
-    models: "Models", heard: TrustedUnits, said: Units, score: float | None, weakest: Stretch | None = None, *, is_cut: bool = False
-) -> tuple[Understanding, tuple[Note, ...]]:
+def estimate_utterance(
+    models: "Models",
+    heard: SelectedUnits,
+    said: Units,
+    score: float | None,
+    weakest: Stretch | None = None,
+    *,
+    is_cut: bool = False,
+) -> tuple[QualityEstimate, tuple[Note, ...]]:
     """Judge an utterance by how sure the encoder is of its units and the translator of what they mean; with notes for the user.
 
     score: mean log-probability of the translation, None = nothing was translated, a text was given; weakest: where it is lowest.
@@ -404,16 +410,16 @@ def judge_utterance(
     return worst(found, *(broken(cause) for cause, is_there in faults.items() if is_there)), tuple(filter(None, notes))
 
 
-def told_otherwise(models: "Models", heard: TrustedUnits, text: str) -> Understanding:
+def compare_given_text(models: "Models", heard: SelectedUnits, text: str) -> QualityEstimate:
     """Measure what a user says is said against what is read of the units, which are what is translated."""
     read = _reading(models, heard.extraction.units)
     if read is None:
-        return Understanding()
+        return QualityEstimate()
     errors, length = errors_in(read, text)
     share = 1 - errors / max(length, 1)
     if share <= _MOSTLY:
         return broken("told")
-    return likely(share, "told") if share < 1 - _READER_ERRS else Understanding()
+    return likely(share, "told") if share < 1 - _READER_ERRS else QualityEstimate()
 
 
 def _known(models: "Models") -> Confidence | None:
@@ -424,16 +430,16 @@ def _known(models: "Models") -> Confidence | None:
 
 def _reading(models: "Models", units: Units) -> str | None:
     """Return what is read of units; None where nothing reads them."""
-    if models.paths.other(TEXT_READER) is None:
+    if models.paths.other(UNIT2TEXT) is None:
         return None
-    reader = models.other(TEXT_READER)
+    reader = models.other(UNIT2TEXT)
     if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
         return None
     text: str = reader.read(units, units.language).text
     return text
 
 
-def _other_words(models: "Models", known: Confidence, heard: TrustedUnits, said: Units) -> list[tuple[str, str]]:
+def _other_words(models: "Models", known: Confidence, heard: SelectedUnits, said: Units) -> list[tuple[str, str]]:
     """Return words that a translation says in place of those that were heard; none where nothing reads it."""
     if not len(said):
         return []

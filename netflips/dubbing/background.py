@@ -50,7 +50,7 @@ def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
     return found
 
 
-def bed_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float | None:
+def background_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float | None:
     """Return how loud it is in the seconds before and behind voices (dB of full scale), outside of all speech; None where there is
     too little of that. spoken: where the voices are, in samples at `rate` Hz."""
     heard = []
@@ -66,7 +66,7 @@ def bed_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float | None:
     return float(np.median(heard)) if heard else None
 
 
-def with_bed(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:
+def with_background(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:
     """Yield a sound with its bed beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
 
     spoken: where voices are, in order and apart; outside, both halves are alike. Holds the longest of them and two seconds.

@@ -1,4 +1,4 @@
-"""What hears a dub while it is made: a recogniser that is here, and how what it hears is compared with what was to be said."""
+"""What hears a dub while it is made: a recognizer that is here, and how what it hears is compared with what was to be said."""
 
 import unicodedata
 from contextlib import suppress
@@ -12,11 +12,11 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.cascade.engines import recognizer_of
 from netflips.dubbing.job import LOG, Job
 from netflips.published.store import usual_model
+from netflips.quality_estimation import as_read, errors_in, is_loop
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.whisper import as_published, open_whisper
 from netflips.script.types import Fault
-from netflips.understanding import as_read, errors_in, is_loop
 from unit2text.text import normalise_for_reading
 
 _NOTHING, _LITTLE = 0.1, 0.5
@@ -27,7 +27,7 @@ there were 5 and 6 at most; a word of three syllables has 6 to 9."""
 
 
 @dataclass(frozen=True, eq=False)
-class Ear:
+class CheckRecognizer:
     """What hears the dub. fingerprint: of its weights. has_times: it says when it heard each word."""
 
     recognizer: SpeechRecognizer
@@ -35,8 +35,8 @@ class Ear:
     has_times: bool = False
 
 
-def ear_folders(job: Job) -> list[Path]:
-    """Return the folders of recognisers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
+def recognizer_folders(job: Job) -> list[Path]:
+    """Return the folders of recognizers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
     asked, fetched = job.options.cascade_models, None
     with suppress(NetflipsError):  # a damaged one is told of where it is asked for
         fetched = usual_model("--recognizer")
@@ -44,26 +44,26 @@ def ear_folders(job: Job) -> list[Path]:
     return [path for path in dict.fromkeys(found) if path is not None]
 
 
-def ear_of(job: Job, language: str) -> Ear | None:
-    """Return the first recogniser here that knows a language, opened when it is asked for first; None = there is none."""
-    for folder in ear_folders(job):
+def check_recognizer(job: Job, language: str) -> CheckRecognizer | None:
+    """Return the first recognizer here that knows a language, opened when it is asked for first; None = there is none."""
+    for folder in recognizer_folders(job):
         try:
-            ear = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
+            recognizer = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
         except Exception as error:  # as of a library that is another than it was
             LOG.warning("%s: %s", folder, reason(error))
             continue
-        if language in ear.recognizer.languages:
-            return ear
+        if language in recognizer.recognizer.languages:
+            return recognizer
     return None
 
 
-def _opened(job: Job, folder: Path) -> Ear:
+def _opened(job: Job, folder: Path) -> CheckRecognizer:
     asked = job.options.cascade_models
     if asked is not None and asked.recognizer == folder:
         recognizer = recognizer_of(job.models, asked)
     else:
         recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
-    return Ear(as_published(recognizer), folder_fingerprint(folder), has_times=True)
+    return CheckRecognizer(as_published(recognizer), folder_fingerprint(folder), has_times=True)
 
 
 def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:

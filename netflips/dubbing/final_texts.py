@@ -24,7 +24,7 @@ def keep_texts(script: Script, job: Job) -> None:
     write_text(path, content)
 
 
-def settle_texts(script: Script, job: Job) -> None:
+def write_final_texts(script: Script, job: Job) -> None:
     """Write what is said once it was checked, in place of what was to be said."""
     path, content = job.texts_file, _content(script)
     if job.options.cascade_models is None or not path.is_file():
@@ -42,6 +42,6 @@ def _before_check(job: Job, content: str) -> str:
 
 def _content(script: Script) -> str:
     utterances = tuple(
-        replace(one, seen=None, units=None, fit=None, tries=(), drawn=None, notes=(), understood=None) for one in script.utterances
+        replace(one, seen=None, units=None, fit=None, attempts=(), drawn=None, notes=(), quality=None) for one in script.utterances
     )
-    return json_text(script_json(replace(script, utterances=utterances, understood=None)), indent=1) + "\n"
+    return json_text(script_json(replace(script, utterances=utterances, quality=None)), indent=1) + "\n"

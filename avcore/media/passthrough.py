@@ -115,7 +115,7 @@ _DAMAGED = NoteKind("subtitles_damaged", "its subtitles go over up to where they
 
 
 @dataclass(frozen=True)
-class CarriedOver:
+class PassthroughMetadata:
     """Metadata taken from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
     others, and only titles go over. end_s: where the new one ends. titles: what its title and those of its chapters become, as far
     as they become another.
@@ -131,7 +131,7 @@ class CarriedOver:
         """Whether something goes over that has times."""
         return self.at is not None and probe(self.source).has_extras
 
-    def say_what_is_left(self, kind: str, name: str) -> None:
+    def warn_of_dropped_subtitles(self, kind: str, name: str) -> None:
         """Tell the user which tracks of subtitles the new video cannot hold. kind: of its container; name: as in `.mp4`."""
         if not self.has_times:
             return
@@ -170,14 +170,14 @@ def _codec_of(stream: Any) -> Any | None:
     return stream.codec_context.codec if stream.codec_context else None
 
 
-class CarriedTracks:
+class PassthroughTracks:
     """The same for a container that is being written; `due` gives the packets of subtitles when their time has come."""
 
-    def __init__(self, carried: CarriedOver, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
+    def __init__(self, carried: PassthroughMetadata, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
         """out: before its header is written. stack: closes what is read from. is_alone: whether no other tracks of subtitles, which
         a player should rather show, are in it.
         """
-        self._carried, self._kind = carried, kind
+        self._passthrough, self._kind = carried, kind
         tags = self._titled(probe(carried.source).tags)
         out.metadata.update({name: value for name, value in tags.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
@@ -222,21 +222,21 @@ class CarriedTracks:
                 }
 
     def _titled(self, tags: Iterable[tuple[str, str]]) -> dict[str, str]:
-        titles = self._carried.titles
+        titles = self._passthrough.titles
         return {name: titles.get(value, value) if name.lower() == _TITLE else value for name, value in _short(tags).items()}
 
     def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
         """Convert two times of the old file to times within the new video."""
-        at = self._carried.at
+        at = self._passthrough.at
         assert at is not None  # else nothing that has times is looked at
-        first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s) for time in (start, end))
+        first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._passthrough.end_s) for time in (start, end))
         return first, last
 
     def _packets_up_to_damage(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         try:
             yield from self._packets(container)
         except av.error.FFmpegError as error:
-            note_of(self._carried.source, _DAMAGED(error=error.strerror))
+            note_of(self._passthrough.source, _DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         """Yield the packets with the time (s) at which they begin, in the order of the file."""
@@ -246,7 +246,7 @@ class CarriedTracks:
             how, stream = self._streams[packet.stream_index]
             begin = packet.pts * packet.time_base
             start, end = self._span(begin, begin + (packet.duration or 0) * packet.time_base)
-            is_inside = start < self._carried.end_s and (end > 0 or not packet.duration)
+            is_inside = start < self._passthrough.end_s and (end > 0 or not packet.duration)
             if not is_inside or (packet.duration and start >= end):
                 continue
             if how == "copy":

@@ -1,42 +1,42 @@
-"""What is said in each utterance: as units, from what is heard and seen, or in the cascade as text, by a recogniser."""
+"""What is said in each utterance: as units, from what is heard and seen, or in the cascade as text, by a recognizer."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from av2unit.trust import TrustedUnits, rest_unit, trusted_units
+from av2unit.modality_selection import SelectedUnits, rest_unit, select_units
 from avcore.arrays import Samples
 from avcore.compute.inference import resolve_device
-from avcore.compute.threads import each_in_lanes, lanes_on
+from avcore.compute.threads import map_in_threads, workers_on
 from avcore.contracts import Extraction, SpeechRecognizer, Transcript
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
-from netflips.dubbing.recognise import RecognisedSpeech, Said
+from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
+from netflips.dubbing.track_faces import Faces, frames_of
 from netflips.dubbing.voice_groups import Voices
-from netflips.dubbing.watch import Faces, frames_of
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
-from netflips.script.types import Agreement, HeardUnits, KeptOriginal, Script, Text, UnitList, Utterance
+from netflips.script.types import Agreement, KeptOriginal, Script, SourceUnits, Text, UnitList, Utterance
 
-_MOST_LANES = 2
+_MAX_WORKERS = 2
 """Utterances heard at once: one on each of two cores takes less time than each on both, and twice the memory."""
 
 
-def hear(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
+def encode_utterances(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
     """Fill in the units that are heard in each utterance of the part, or the text; not of those that a person keeps as they are."""
     said = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
     return _as_text(script, job, sound, said) if job.options.cascade else _as_units(script, job, sound, faces, said)
 
 
-def heard(script: Script) -> Iterator[tuple[Utterance, HeardUnits]]:
+def source_units(script: Script) -> Iterator[tuple[Utterance, SourceUnits]]:
     """Yield the utterances of which units were heard, with them."""
-    return ((one, one.heard) for one in script.utterances if one.heard is not None)
+    return ((one, one.source_units) for one in script.utterances if one.source_units is not None)
 
 
 def as_units(listed: UnitList, language: str) -> Units:
@@ -49,36 +49,36 @@ def as_units(listed: UnitList, language: str) -> Units:
 
 
 def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, said: list[Utterance]) -> Script:
-    lanes = lanes_on(resolve_device(job.models.how.device), _MOST_LANES)
+    workers = workers_on(resolve_device(job.models.how.device), _MAX_WORKERS)
 
-    def told(done: int) -> None:
+    def report(done: int) -> None:
         job.progress("units", done, len(said))
 
     with job.clock.stage("av2unit"):
-        found = each_in_lanes(said, lambda one: _units(job, sound, faces, one), lanes, told)
-    known = {one.number: replace(one, heard=units) for one, units in zip(said, found, strict=True) if units is not None}
-    notes = {number: trusted(script, one.heard).note for number, one in known.items() if one.heard is not None}
+        found = map_in_threads(said, lambda one: _units(job, sound, faces, one), workers, report)
+    known = {one.number: replace(one, source_units=units) for one, units in zip(said, found, strict=True) if units is not None}
+    notes = {number: selected_units(script, one.source_units).note for number, one in known.items() if one.source_units is not None}
     job.notes.add_each({number: note for number, note in notes.items() if note is not None})
     return with_more(script, known)
 
 
-def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> HeardUnits | None:
+def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> SourceUnits | None:
     """Return the units of an utterance from its sound, its lips or both, as far as they are there; None where neither is."""
     options, models = job.options, job.models
     start, stop = frames_of(one.place)
-    lips = faces.lips(one) if options.sees else None
+    lips = faces.lips(one) if options.uses_video else None
     speech = None
-    if options.hears and sound is not None:
+    if options.uses_audio and sound is not None:
         speech = sound.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
     if speech is None and lips is None:
         return None
     bound = models.extractor.agreement if options.modalities == "auto" else None
     model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
 
-    def make() -> HeardUnits:
-        found = trusted_units(models.extractor, speech, lips, bound)
+    def make() -> SourceUnits:
+        found = select_units(models.extractor, speech, lips, bound)
         units = found.extraction.units
-        return HeardUnits(
+        return SourceUnits(
             units=UnitList.of(units),
             modalities=found.modalities,
             confidence=found.extraction.confidence,
@@ -90,22 +90,22 @@ def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> Heard
             known=found.extraction.known,
         )
 
-    return job.store.kept(HeardUnits, "units", (speech, lips, *model, str(bound)), make)
+    return job.store.kept(SourceUnits, "units", (speech, lips, *model, str(bound)), make)
 
 
-def trusted(script: Script, found: HeardUnits) -> TrustedUnits:
+def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
     """Return units with why they were taken from what they were."""
     units = as_units(found.units, script.source)
     extraction = Extraction(units, found.confidence or 0.0, found.weakest, found.nearest, found.known)
     figures = () if found.agreement is None else tuple(found.agreement)
-    return TrustedUnits(extraction, found.modalities, found.reason, *figures)
+    return SelectedUnits(extraction, found.modalities, found.reason, *figures)
 
 
 # Text
 
 
-class KeptRecognizer:
-    """A recogniser that keeps what it recognised: the same sound is recognised once."""
+class CachingRecognizer:
+    """A recognizer that keeps what it recognised: the same sound is recognised once."""
 
     def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
         """made_of: what its answers depend on beside the sound and its language."""
@@ -116,10 +116,10 @@ class KeptRecognizer:
         """Two-letter names of the languages that it recognises."""
         return self.recognizer.languages
 
-    def hear(self, speech: Samples, language: str | None = None) -> Transcript:
+    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech says, made or found."""
         made_of = (speech, language, *self.made_of)
-        return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.hear(speech, language))
+        return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.transcribe(speech, language))
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return how probable each language is, made or found."""
@@ -134,13 +134,13 @@ def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
     engines = engines_of(job.models, models, source, target)
     made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
     is_final = job.options.source not in (None, AUTO)
-    recognizer = KeptRecognizer(engines.recognizer, job.store, made_of)
+    recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
     return RecognisedSpeech(sound, recognizer, source, is_final, Voices(job, sound).is_strange)
 
 
 def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
     """Return the utterances of the part, by number, in which hardly words are heard, over text; of laughs no voice is known."""
-    if sound is None or not job.options.cascade or not script.is_in_own_time:
+    if sound is None or not job.options.cascade or not script.is_source_timed:
         return set()
     with job.clock.stage("text"):
         speech, found = recognised_speech(job, sound), set[int]()
@@ -157,11 +157,11 @@ def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance
     speech = None if sound is None or not todo else recognised_speech(job, sound)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     at = {one.number: place for place, one in enumerate(script.utterances)}
-    found, foreign = dict[int, Said](), dict[int, Transcript]()
+    found, foreign = dict[int, RecognisedText](), dict[int, Transcript]()
     with job.clock.stage("text"):
         if speech is not None:
-            for place, told in speech.said_in(places, [at[one.number] for one in todo]):
-                found[place] = told
+            for place, report in speech.said_in(places, [at[one.number] for one in todo]):
+                found[place] = report
                 job.progress("hear", len(found), len(todo))
             foreign = speech.in_another_language(places, found)
             if foreign:
@@ -174,13 +174,13 @@ def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance
         place = at[one.number]
         if one.text is not None:  # a person's; where that is what is heard, the times of its words are known
             text = replace(one.text, text=" ".join(one.text.text.split()), language=source)
-            heard = None if speech is None else speech.known_in(places, place)
-            if heard is not None and heard.text == text.text:
-                text = replace(text, words=heard.words)
+            source_units = None if speech is None else speech.known_in(places, place)
+            if source_units is not None and source_units.text == text.text:
+                text = replace(text, words=source_units.words)
             known[one.number] = replace(one, text=text)
             continue
         said_in_it = foreign.get(place, found[place].text if place in found else Transcript("", source))
-        text = Text(said_in_it.text, said_in_it.language, "recogniser", said_in_it.words, said_in_it.has_loop)
+        text = Text(said_in_it.text, said_in_it.language, "recognizer", said_in_it.words, said_in_it.has_loop)
         known[one.number] = replace(one, text=text)
         if place in found and found[place].is_hardly_words and one.target is None:
             job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)

@@ -22,13 +22,13 @@ from netflips.cascade.adequacy import (
     FAULTS,
     Fault,
     as_compared,
+    ask_for_hangul_names,
     cleaned,
     fault_in,
     is_no_question,
     lost_numbers,
-    spelt_names,
+    names_spelt_out,
     why_again,
-    why_spelt,
 )
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
@@ -36,15 +36,16 @@ from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.cascade.translator import TextTranslation
 from netflips.dubbing.job import Job
-from netflips.dubbing.rhythm import slower
+from netflips.dubbing.rhythm import duration_scale
 from netflips.dubbing.sentences import WholeSentence, shared_out
-from netflips.dubbing.spell import seconds_of_text, syllable_s
-from netflips.dubbing.timing import easy_room
+from netflips.dubbing.target_units import seconds_of_text, syllable_s
+from netflips.dubbing.timing import comfortable_s
+from netflips.quality_estimation import Cause, translation_fault
 from netflips.script.notes import (
     ECHOED,
     EMPTY,
     LEFT_ALONE,
-    NAMES_SPELT,
+    NAMES_SPELT_OUT,
     NO_TRANSLATION,
     NOT_TRANSLATED,
     NUMBERS_MISSED,
@@ -53,7 +54,6 @@ from netflips.script.notes import (
     TERMS_MISSED,
 )
 from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
-from netflips.understanding import Cause, translation_fault
 
 AGAIN = 3
 """Times that a sentence is asked for again."""
@@ -65,7 +65,7 @@ _LEVELS = {"존댓말": "polite", "반말": "plain", "해요체": "polite", "합
 _FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
 
 
-class Wording(NamedTuple):
+class TranslationCandidate(NamedTuple):
     """A translation. score: mean log-probability, None = not said. put: terms of the glossary that were put in, by the word of the
     original; missed: those that are not in it; lost: numbers that are not; spelt: names in Latin letters. is_statement: of a
     question. seconds: that it takes, None = it cannot be said."""
@@ -84,25 +84,27 @@ class Wording(NamedTuple):
         """How much is not as it should be."""
         return len(self.missed) + len(self.lost) + len(self.spelt) + self.is_statement
 
-    def pace(self, slot_s: float, room_s: float) -> float:
-        """Return how much faster than by itself it is spoken in the time of the original, which it may exceed up to `room_s`."""
-        return 1.0 if not self.seconds else max(min(self.seconds / slot_s, 1.0), self.seconds / room_s)
+    def pace(self, slot_s: float, available_s: float) -> float:
+        """Return how much it is sped up to fit into the original's time, of which it may take up to `available_s`."""
+        return 1.0 if not self.seconds else max(min(self.seconds / slot_s, 1.0), self.seconds / available_s)
 
-    def fits(self, slot_s: float, room_s: float) -> bool:
+    def fits(self, slot_s: float, available_s: float) -> bool:
         """Return whether it is spoken at about its own pace."""
-        return self.seconds is not None and PACE[0] <= self.pace(slot_s, room_s) <= PACE[1]
+        return self.seconds is not None and PACE[0] <= self.pace(slot_s, available_s) <= PACE[1]
 
 
-def best_wording(wordings: Sequence[Wording], slot_s: float, room_s: float) -> Wording:
+def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, available_s: float) -> TranslationCandidate:
     """Return the wording that is spoken: of those that can be said, and lack the least, the first that fits, else the nearest.
 
-    wordings: one or more, the best first. slot_s, room_s: as in `Wording.pace`.
+    wordings: one or more, the best first. slot_s, room_s: as in `TranslationCandidate.pace`.
     """
-    rest = [one for one in wordings if one.seconds] or list(wordings)
+    rest = [one for one in candidates if one.seconds] or list(candidates)
     least = min(one.lacks for one in rest)
     rest = [one for one in rest if one.lacks == least]
-    fitting = [one for room in (slot_s, room_s) for one in rest if one.fits(slot_s, room)]  # the pause is taken where it must be
-    return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, room_s))))
+    fitting = [
+        one for room in (slot_s, available_s) for one in rest if one.fits(slot_s, room)
+    ]  # the pause is taken where it must be
+    return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, available_s))))
 
 
 def shown_by(translator: ProgramTranslator | ChatTranslator | None) -> dict[str, str]:
@@ -111,31 +113,31 @@ def shown_by(translator: ProgramTranslator | ChatTranslator | None) -> dict[str,
     return {as_compared(text): line for text, line in shown.items()}
 
 
-def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
+def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
     """Return an utterance with what is said instead: of the unit translator's wordings, the best first, the one that fits the time
     of the original; the others are kept as takes. A single one is taken as it is."""
-    if len(wordings) == 1:
-        return replace(one, target=wordings[0])
-    timed = list[tuple[Wording, TranslatedUnits]]()
-    for made in wordings:
+    if len(candidates) == 1:
+        return replace(one, target=candidates[0])
+    timed = list[tuple[TranslationCandidate, TranslatedUnits]]()
+    for made in candidates:
         score = 0.0 if made.score is None else made.score
         if (timed and score < (timed[0][0].score or 0.0) - _MUCH_WORSE) or not made.units.ids:
             continue
         units = Units(np.array(made.units.ids, np.int64), None, job.languages[1], made.units.vocabulary)
         spoken = job.models.vocoder.predict_durations(units)
         seconds = float(units_to_seconds(spoken.num_steps))
-        timed.append((Wording("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
+        timed.append((TranslationCandidate("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
-        return replace(one, target=wordings[0])
-    times = one.place.seconds, easy_room(one.place.seconds, float(job.part.slack[one.number]))
-    scale = slower(script, job, one.speaker)
-    best = best_wording([wording for wording, _ in timed], *(time_s / scale for time_s in times))
-    others = tuple(units for wording, units in timed if wording is not best)[:_MOST_TAKES]
-    return replace(one, target=next(units for wording, units in timed if wording is best), takes=others)
+        return replace(one, target=candidates[0])
+    times = one.place.seconds, comfortable_s(one.place.seconds, float(job.part.slack[one.number]))
+    scale = duration_scale(script, job, one.speaker)
+    best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
+    others = tuple(units for candidate, units in timed if candidate is not best)[:_MOST_TAKES]
+    return replace(one, target=next(units for candidate, units in timed if candidate is best), alternatives=others)
 
 
 @dataclass(frozen=True)
-class Wordings:
+class SentenceTranslator:
     """Translates the sentences of a script. translator: a program or a language model, None = the engines' model. anew: what names
     the requests of utterances that are to be translated once more, by number."""
 
@@ -169,7 +171,7 @@ class Wordings:
                 for one in sentence.pieces:
                     self.job.notes.add(found, one.number)
                 continue
-            best = best_wording(found, *self._times(sentence))
+            best = best_candidate(found, *self._times(sentence))
             others = [one for one in found if one is not best][:_MOST_TAKES]
             said = self._shared(sentence, best)
             if said is None:
@@ -185,20 +187,20 @@ class Wordings:
             takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
             for place, one in enumerate(sentence.pieces):
                 if one.target is None:
-                    done[one.number] = replace(one, target=said[place], takes=tuple(take[place] for take in takes))
+                    done[one.number] = replace(one, target=said[place], alternatives=tuple(take[place] for take in takes))
         return done
 
-    def _shared(self, sentence: WholeSentence, wording: Wording) -> list[WrittenText] | None:
+    def _shared(self, sentence: WholeSentence, candidate: TranslationCandidate) -> list[WrittenText] | None:
         """Return what is said in each piece of a sentence; None for a wording with too few words."""
         if len(sentence.pieces) == 1:
-            translation = TranslatedFrom(sentence.text, wording.text, wording.score, wording.put)
-            return [WrittenText(wording.text, "cascade", translation, seconds=wording.seconds)]
-        parts = shared_out(wording.text, [one.place.seconds for one in sentence.pieces])
+            translation = TranslatedFrom(sentence.text, candidate.text, candidate.score, candidate.put)
+            return [WrittenText(candidate.text, "cascade", translation, seconds=candidate.seconds)]
+        parts = shared_out(candidate.text, [one.place.seconds for one in sentence.pieces])
         if parts is None:
             return None
-        puts = [{term: korean for term, korean in wording.put.items() if korean in part} for part in parts]
+        puts = [{term: korean for term, korean in candidate.put.items() if korean in part} for part in parts]
         return [
-            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part))
+            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, candidate.score, put), seconds=self._seconds(part))
             for part, put in zip(parts, puts, strict=True)
         ]
 
@@ -206,8 +208,8 @@ class Wordings:
         """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster; less of both
         for who speaks slowly."""
         slack = self.job.part.slack
-        easy = (easy_room(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
-        scale = slower(self.script, self.job, sentence.pieces[0].speaker)
+        easy = (comfortable_s(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
+        scale = duration_scale(self.script, self.job, sentence.pieces[0].speaker)
         return sentence.seconds / scale, sum(easy) / scale
 
     def _seconds(self, text: str) -> float | None:
@@ -215,10 +217,10 @@ class Wordings:
 
     def _judged(
         self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
-    ) -> tuple[list[Wording], Cause | Fault | None]:
+    ) -> tuple[list[TranslationCandidate], Cause | Fault | None]:
         """Return the wordings that are a translation, and what is wrong with one that is none. others: what is answered for other
         sentences, as `sources`."""
-        terms, found, fault = terms_in(sentence.text, self.glossary), list[Wording](), None
+        terms, found, fault = terms_in(sentence.text, self.glossary), list[TranslationCandidate](), None
         source, target, program = sentence.text, self.script.target, self.translator
         alone = None if program is not None else lambda other: self._texts(other)[0].text
         for text, score in texts:
@@ -233,13 +235,13 @@ class Wordings:
                 continue
             termed = with_terms(source, text, terms, alone)
             found.append(
-                Wording(
+                TranslationCandidate(
                     termed.text,
                     score,
                     termed.put,
                     termed.missed,
                     lost_numbers(source, termed.text),
-                    spelt_names(self.job.as_said(termed.text), target) if program is not None else (),
+                    names_spelt_out(self.job.with_readings(termed.text), target) if program is not None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
                     self._seconds(termed.text),
                 )
@@ -257,9 +259,9 @@ class Wordings:
         assert translator is not None  # else a program translates
         made_of = (text, source, target, self.engines.fingerprints["text translator"], self.job.models.arithmetic)
         kind = tuple[TextTranslation, ...]
-        return self.job.store.kept(kind, "translated", made_of, lambda: tuple(translator.wordings(text, source, target)))
+        return self.job.store.kept(kind, "translated", made_of, lambda: tuple(translator.candidates(text, source, target)))
 
-    def _by_model(self, sentence: WholeSentence) -> list[Wording] | Note:
+    def _by_model(self, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
         texts = self._texts(sentence.text)
         found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
         return found or self._why(fault)
@@ -273,9 +275,9 @@ class Wordings:
 
     def _by_program(
         self, translator: ProgramTranslator | ChatTranslator, sentences: Sequence[WholeSentence]
-    ) -> list[list[Wording] | Note]:
+    ) -> list[list[TranslationCandidate] | Note]:
         """Ask for all sentences, and again for those of which no wording will do."""
-        found: dict[int, list[Wording]] = {one.number: [] for one in sentences}
+        found: dict[int, list[TranslationCandidate]] = {one.number: [] for one in sentences}
         notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
         todo = {one.number: (one, dict[str, Any]()) for one in sentences}
         for tried in range(AGAIN + 1):
@@ -305,28 +307,32 @@ class Wordings:
             if not todo:
                 break
         if isinstance(translator, ChatTranslator):  # which could have written them, but for three times would not
-            for number, wordings in found.items():
-                found[number] = [one for one in wordings if not one.spelt]
-                if wordings and not found[number]:
-                    notes[number] = LEFT_ALONE(reason=NAMES_SPELT.code, names=", ".join(wordings[0].spelt))
+            for number, candidates in found.items():
+                found[number] = [one for one in candidates if not one.spelt]
+                if candidates and not found[number]:
+                    notes[number] = LEFT_ALONE(reason=NAMES_SPELT_OUT.code, names=", ".join(candidates[0].spelt))
         return [found[one.number] or notes.get(one.number) or self._why(None) for one in sentences]
 
     def _again(
-        self, sentence: WholeSentence, found: Sequence[Wording], new: Sequence[Wording], fault: Cause | Fault | None
+        self,
+        sentence: WholeSentence,
+        found: Sequence[TranslationCandidate],
+        new: Sequence[TranslationCandidate],
+        fault: Cause | Fault | None,
     ) -> dict[str, Any] | None:
         """Return why a sentence is asked for again; None = one of its wordings will do."""
         if not found:
             return {"reason": why_again(fault, self.script.target)}
-        best = best_wording(found, *self._times(sentence))
+        best = best_candidate(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
         if best.spelt:
-            return {"reason": why_spelt(best.spelt), "text": best.text}
+            return {"reason": ask_for_hangul_names(best.spelt), "text": best.text}
         if best.is_statement:
             return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):
             return None
-        last = best_wording(new, *self._times(sentence)) if new else best
+        last = best_candidate(new, *self._times(sentence)) if new else best
         if last.seconds is None:
             return {"reason": "it has signs that cannot be read aloud", "text": last.text}
         wanted_is = "shorter" if last.seconds > sentence.seconds else "longer"
@@ -346,7 +352,7 @@ class Wordings:
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a program is told of a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
-        level, second = self.script.speaker(speaker).level, syllable_s(self.job) * slower(self.script, self.job, speaker)
+        level, second = self.script.speaker(speaker).level, syllable_s(self.job) * duration_scale(self.script, self.job, speaker)
         others = [one for one in self._speakers if one != speaker]
         return {
             "number": sentence.number,
@@ -380,7 +386,7 @@ class Wordings:
         if new:
             more = {"title": self.job.source.path.stem, "context": self._context}
             try:
-                made = translator.wordings([{**one, **more} for one in new])
+                made = translator.candidates([{**one, **more} for one in new])
             except InputError as error:
                 return error
             for number, texts in made.items():

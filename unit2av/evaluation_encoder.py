@@ -23,7 +23,7 @@ class UnitErrors(NamedTuple):
     length: int
 
 
-def load_judge(path: str, vocabulary: str, device: str) -> Extractor | None:
+def load_evaluation_encoder(path: str, vocabulary: str, device: str) -> Extractor | None:
     """Load the unit encoder of a run's validation, None for an empty path.
 
     vocabulary: fingerprint of the quantizer of the run's units, "" = unknown. device: as the run's loop names it. Raises

@@ -10,7 +10,7 @@ from netflips.dubbing.sound import Sound, stored_sound
 _STEP = "sound"
 
 
-def listen(job: Job, given: MediaSource | None = None) -> Sound | None:
+def detect_speech(job: Job, given: MediaSource | None = None) -> Sound | None:
     """Listen to the video, or to another file, of which the speech is given; None where there is no sound track.
 
     Raises MediaError.

@@ -22,12 +22,12 @@ from avcore.arrays import Floats, Pictures
 from avcore.contracts import Extraction, Extractor
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
-from avcore.notes import Note, NoteKind, Say, Values, sentence
+from avcore.notes import Note, NoteKind, Translate, Values, sentence
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
-from avcore.units import Ids, format_units, is_said, parse_units
+from avcore.units import Ids, format_units, is_speech, parse_units
 
-TRUST_KEY = "agreement"
+AGREEMENT_KEY = "agreement"
 """Of a checkpoint's configuration, where a bound is stored."""
 REACH = 2
 """Steps of 20 ms by which lips may say a unit earlier or later than the sound: a picture lasts two."""
@@ -40,7 +40,7 @@ _RARE = 0.02
 
 
 @dataclass(frozen=True)
-class Bound:
+class AgreementThreshold:
     """least: lips and sound that agree in a smaller share of their steps do not belong together. own, foreign: the share that
     is usual (median) where they do, and where they do not. silence: the unit of silence, None = the
     material had none. clips: on how many it was found."""
@@ -52,9 +52,9 @@ class Bound:
     clips: int
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], path: Path) -> "Bound | None":
+    def from_config(cls, config: Mapping[str, Any], path: Path) -> "AgreementThreshold | None":
         """Read the bound of a checkpoint, None where it names none. Raises CheckpointError."""
-        stored = config.get(TRUST_KEY)
+        stored = config.get(AGREEMENT_KEY)
         if stored is None:
             return None
         try:
@@ -79,7 +79,7 @@ def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
     """
     length = min(len(heard), len(seen))
     heard, seen = heard[:length], seen[:length]
-    said = is_said(heard, silence) | is_said(seen, silence)
+    said = is_speech(heard, silence) | is_speech(seen, silence)
     if not said.any():
         return 1.0
     agrees = np.zeros(length, np.bool_)
@@ -109,7 +109,7 @@ def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
     return np.asarray(frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB], np.int64)
 
 
-def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Bound:
+def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> AgreementThreshold:
     """Find the bound between lips of the same clip and lips of another one.
 
     clips: units of the sound alone and of the lips alone, as of `agreement`. Raises InputError for too few of them, or where
@@ -131,7 +131,7 @@ def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Bound:
             found=f"{low:.2f}",
             hint="it has not learnt to read lips",
         )
-    return Bound((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))
+    return AgreementThreshold((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))
 
 
 KNOWN_KEY = "known_sentences"
@@ -236,13 +236,13 @@ class _Tree(NamedTuple):
     def of(cls, sentences: Sequence[Ids]) -> "_Tree":
         """Join sentences where they begin alike: those that do stand side by side once they are sorted."""
         lengths = np.array([len(ids) for ids in sentences])
-        is_said = np.arange(lengths.max()) < lengths[:, None]
-        table = np.full(is_said.shape, -1, np.int64)
-        table[is_said] = np.concatenate(sentences)
+        is_speech = np.arange(lengths.max()) < lengths[:, None]
+        table = np.full(is_speech.shape, -1, np.int64)
+        table[is_speech] = np.concatenate(sentences)
         order = np.lexsort(table.T[::-1])
-        table, is_said = table[order], is_said[order]
+        table, is_speech = table[order], is_speech[order]
         is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
-        is_new = is_said & np.vstack([np.ones_like(is_said[:1]), ~is_as_before])
+        is_new = is_speech & np.vstack([np.ones_like(is_speech[:1]), ~is_as_before])
         nodes = np.zeros((len(table), table.shape[1] + 1), np.int64)
         nodes[:, 1:][is_new] = np.arange(1, is_new.sum() + 1)
         nodes = np.maximum.accumulate(nodes, axis=0)  # what is not new is the newest of the sentences before
@@ -295,7 +295,7 @@ NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard")
 UNSURE_SOUND = NoteKind("unsure_sound", "the sound is less sure than the lips, and they do not agree")
 
 
-def _with_figures(values: Values, say: Say) -> str:
+def _with_figures(values: Values, say: Translate) -> str:
     """A reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those known."""
     if values.get("lips_sure") is not None:
         sure, known = exp(values["lips_sure"]), exp(values["known_sure"])
@@ -308,11 +308,11 @@ def _with_figures(values: Values, say: Say) -> str:
 
 
 REASON = NoteKind("reason_of_units", _with_figures)
-"""Why units were taken from what they were. Values: those of `TrustedUnits.values`."""
+"""Why units were taken from what they were. Values: those of `SelectedUnits.values`."""
 
 
 def reason_words(values: Values) -> str:
-    """Return the English words of a reason with its figures, which are those of `TrustedUnits.values`."""
+    """Return the English words of a reason with its figures, which are those of `SelectedUnits.values`."""
     return sentence(REASON(**values))
 
 
@@ -327,7 +327,7 @@ SOUND_ALONE = NoteKind(
 
 
 @dataclass(frozen=True)
-class TrustedUnits:
+class SelectedUnits:
     """The units of an utterance.
 
     modalities: what its units are taken from, as --modalities names it. reason: a code, "" = it could not be otherwise.
@@ -375,7 +375,9 @@ class TrustedUnits:
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
 
 
-def trusted_units(extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None) -> TrustedUnits:
+def select_units(
+    extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: AgreementThreshold | None
+) -> SelectedUnits:
     """Take units from sound and lips where they belong together, else from the more reliable one.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
@@ -384,19 +386,19 @@ def trusted_units(extractor: Extractor, speech: Floats | None, lips: Pictures | 
     `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
-        return TrustedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
+        return SelectedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
     heard, looked_at = extractor.extract_scored(speech, None), extractor.look(lips)
     seen = extractor.extract_scored(None, looked_at)
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
-        return TrustedUnits(extractor.extract_scored(speech, looked_at), BOTH, BELONG.code, share, bound.own)
+        return SelectedUnits(extractor.extract_scored(speech, looked_at), BOTH, BELONG.code, share, bound.own)
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
-    spoken, mouthed = (int(is_said(one.units.frames(), bound.silence).sum()) for one in (heard, seen))
+    spoken, mouthed = (int(is_speech(one.units.frames(), bound.silence).sum()) for one in (heard, seen))
     # There is speech to be taken where lips move.
     if least is not None and seen.confidence < least and _moves(lips) and spoken >= _HARDLY * mouthed:
-        return TrustedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)
+        return SelectedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)
     modalities, reason = _believed(heard, seen, extractor.domain, spoken, mouthed, is_noisy(speech))
-    return TrustedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
+    return SelectedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
 
 def _moves(lips: Pictures) -> bool:

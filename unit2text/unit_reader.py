@@ -27,10 +27,10 @@ from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, UNIT_RATE, frames_to_seconds
 from avcore.units import NUM_MARKS, Ids, Units, require_language, require_same_vocabulary
-from unit2text.config import OWNER, ReaderConfig
-from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
+from unit2text.config import OWNER, UnitToTextConfig
+from unit2text.model import EncodedUnits, LipText, UnitText, UnitToTextNetwork, load_unit_to_text_network
 from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, Span, align, find_text
-from unit2text.stage import LIPS, TEXT_READER, UNITS
+from unit2text.stage import LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
 from unit2text.windows import SURE, Pause, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 
@@ -58,7 +58,7 @@ class Reading:
     is_cut: bool
 
 
-class UnitReader(Reloadable[TextReader]):
+class UnitReader(Reloadable[UnitToTextNetwork]):
     """A reader of text, ready to run; weights are held once, without gradients.
 
     takes: what it reads (see unit2text.stage). rate: steps a second of what it reads. trained_on: fingerprint of
@@ -66,11 +66,15 @@ class UnitReader(Reloadable[TextReader]):
     """
 
     def __init__(
-        self, model: TextReader, checkpoint: Checkpoint, device: torch.device, load: Callable[[], TextReader] | None = None
+        self,
+        model: UnitToTextNetwork,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        load: Callable[[], UnitToTextNetwork] | None = None,
     ) -> None:
         """Wrap a loaded model; `from_checkpoint` is the usual way.
 
-        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        load: makes an equal model, see `unload`; None = this one stays in memory.
         """
         super().__init__(model, load)
         self.config, self.device = model.config, device
@@ -85,7 +89,7 @@ class UnitReader(Reloadable[TextReader]):
         )
         self._learnt_sentences = self.takes == UNITS and self._windows.longest_s < WindowSettings.longest_s
         self._marks = self.text.marks(self.config.starts)
-        self._owner = f"the text reader {checkpoint.path.name}"
+        self._owner = f"the unit-to-text model {checkpoint.path.name}"
 
     @classmethod
     def from_checkpoint(
@@ -98,12 +102,12 @@ class UnitReader(Reloadable[TextReader]):
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
-        checkpoint = read_checkpoint(path, TEXT_READER)
-        config = ReaderConfig.from_checkpoint(checkpoint, av_hubert)
+        checkpoint = read_checkpoint(path, UNIT2TEXT)
+        config = UnitToTextConfig.from_checkpoint(checkpoint, av_hubert)
         place, known = checkpoint.path, checkpoint.fingerprint
 
-        def load() -> TextReader:
-            return _ready(read_again(place, TEXT_READER, known), config, where, dtype)
+        def load() -> UnitToTextNetwork:
+            return _ready(read_again(place, UNIT2TEXT, known), config, where, dtype)
 
         return cls(_ready(checkpoint, config, where, dtype), checkpoint, where, load)
 
@@ -196,7 +200,7 @@ class UnitReader(Reloadable[TextReader]):
             log_probs = model.ctc_log_probs(encoded)[0].cpu()  # once: all that looks at it works on the host
         found = find_text(model, encoded, log_probs, start, options, self._marks)
         if found is None:
-            raise CheckpointError("the text reader gives no finite scores", path=self.path, hint="its weights are damaged")
+            raise CheckpointError("the unit-to-text model gives no finite scores", path=self.path, hint="its weights are damaged")
         text = unicodedata.normalize("NFC", self.text.decode(found.rows.tolist()))
         return _Part(text, self._words(found, align(log_probs, found.rows)), found.score, len(found.rows) + 1, found.is_cut)
 
@@ -286,9 +290,9 @@ def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
     return np.asarray(ids + first, dtype=np.int64)
 
 
-def _ready(checkpoint: Checkpoint, config: ReaderConfig, device: torch.device, dtype: torch.dtype) -> TextReader:
+def _ready(checkpoint: Checkpoint, config: UnitToTextConfig, device: torch.device, dtype: torch.dtype) -> UnitToTextNetwork:
     """Load the network. The ResNet and the layers' products are computed in `dtype`; residual streams and scores are float32."""
-    model = load_reader(checkpoint, config).to(device)
+    model = load_unit_to_text_network(checkpoint, config).to(device)
     parts = [part for part in model.modules() if isinstance(part, DecoderLayer | HubertLayer | LipResNet)]
     return ready_for_inference(model, dtype, parts)
 
