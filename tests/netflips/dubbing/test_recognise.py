@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from av2unit.sources import AUDIO
 from avcore.contracts import Transcript, Word
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
+from netflips.recognition import ListenSettings, RecordingRecognizer
 from netflips.recognizers.windows import WindowPart, packed, recognised_together
 
 _WORD_S = 0.3
@@ -258,6 +260,22 @@ def test_a_sentence_gets_its_words_back_that_another_language_before_it_took(tmp
     assert texts[3] == "So it is not empty?"
     assert texts[2] == ""  # its own are those of the other language
     assert [language for _, language in reader.asked].count("fr") == 1
+
+
+def test_a_transcript_has_the_other_language_and_the_sentence_beside_it_whole(tmp_path: Path) -> None:
+    french = FRENCH[0] + "|nous|allons|tous|au"
+    words = french.split("|")
+    sure = {(word, language): value for word in words for language, value in (("fr", 0.95), ("en", 0.73))}
+    how = {"late": {"So": -2.5, "it": -2.5}, "late_beside": "le", "passed_over": words, "spoken": {"le": _IS_FRENCH}}
+    speech, reader, places = _speech(tmp_path, [*SAYS[:2], french, *SAYS[2:]], sure=sure, **how)
+    recognizer = RecordingRecognizer(reader)
+    found = {
+        one.number: one.text
+        for one in recognizer.utterances(speech.sound, places, ListenSettings(frozenset({AUDIO}), None, "auto"))
+        if one.text is not None
+    }
+    assert (found[3].text, found[3].language) == (" ".join(words), "fr")
+    assert [found[number].text for number in (2, 4, 5)] == ["tiny particles swim.", "So it is not empty?", "No, it is not."]
 
 
 def test_what_is_unsure_in_a_voice_that_speaks_much_is_words(tmp_path: Path) -> None:
