@@ -48,6 +48,7 @@ const level = (stream, meter) => {
 const recorder = (wanted, button, room, words, take, complain) => {
   let running = null;
   button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-disabled")) return; // what it recorded is on its way
     if (running) {
       running.stop();
       return;

@@ -406,7 +406,7 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     rows = live.locator(f".job[data-id='{first}'] .rows tbody tr")
     rows.nth(1).locator("textarea").fill(CORRECTION)
     rows.nth(1).locator("button.hear").click()
-    sound = rows.nth(1).locator("audio")
+    sound = rows.nth(1).locator("td.said audio")
     sound.wait_for()
     assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
     assert [one["id"] for one in live.request.get(f"{live.url.partition('#')[0]}jobs").json()["jobs"]] == [first]  # not kept
