@@ -71,7 +71,7 @@ def build_parser() -> Parser:
         help="duration penalties to try on the run's validation clips; 0 is argmax, and the best is stored",
     )
     parser.add_argument(
-        "--judge-lips",
+        "--calibrate-agreement",
         action="store_true",
         help="find out on the run's validation clips how far lips and sound agree, so that a dub can tell lips that do not belong",
     )

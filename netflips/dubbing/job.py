@@ -366,7 +366,7 @@ def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
     if options.modalities == AUTO and not can_compare:
         raise UsageError(
             "the unit encoder does not say how far its lips and its sound agree, so nothing can be decided by it",
-            hint=f"give --modalities {PUBLISHED}, audio or video (av2unit.train export --judge-lips makes one that does)",
+            hint=f"give --modalities {PUBLISHED}, audio or video (av2unit.train export --calibrate-agreement makes one that does)",
         )
     return options
 

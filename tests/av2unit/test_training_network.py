@@ -236,7 +236,7 @@ def test_the_loss_falls_and_units_are_learnt_from_sound_and_lips(run_dir: Path) 
 
 def test_what_is_exported_labels_the_clips_it_was_trained_on(run_dir: Path, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "encoder.safetensors"
-    options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--judge-lips"]
+    options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--calibrate-agreement"]
     assert command.main([*options, "--device", "cpu"]) == 0
     stored = read_checkpoint(out, UNIT_ENCODER).config
     assert stored["vocabulary"] == VOCABULARY

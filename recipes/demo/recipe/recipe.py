@@ -139,7 +139,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
                 ),
                 module(
                     "av2unit.train", "export", "--run-dir", folder / "unit_encoder", "--out-path", encoder,
-                    "--choose-penalty", "0,0.5,1,2", "--judge-lips", "--device", "cpu",
+                    "--choose-penalty", "0,0.5,1,2", "--calibrate-agreement", "--device", "cpu",
                 ),
             ),
             ("data",),
