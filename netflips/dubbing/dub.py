@@ -62,9 +62,8 @@ def dub(
         script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
         script = read_units_as_text(script, job)  # .text and the target's reading, for people
         if options.draft is not None:
-            write_script(
-                options.draft, script := with_notes(script, job)
-            )  # what was recognised and will be spoken, for --script-in
+            # what was recognised and will be spoken, for --script-in
+            write_script(options.draft, script := with_notes(script, job))
             return script
         script = check(script, job, sound)  # .attempts: recognised and measured as spoken; what fails is spoken again
         write_final_texts(script, job)  # of the cascade, as they are spoken
