@@ -1,6 +1,6 @@
-"""What passes between packages: results of the stages, protocols of the models, and checks of arguments that come from Python.
+"""Types shared by the packages: results of the stages, protocols of the models, and checks of arguments that come from Python.
 
-Users of models name the protocols, not classes of a stage, so that another model may take the same place. Units are
+Callers depend on the protocols, not on a stage's classes, so that another model can take the same place. Units are
 discrete speech units, 50 a second; speech is float32 [S] mono at 16 kHz in -1..1; lips are uint8 gray [T, 96, 96] at 25 fps.
 """
 
@@ -21,114 +21,116 @@ from avcore.units import Ids, Units
 
 _LIKENESS = "its likeness to the nearest known sentence"
 _WEAKEST_TOKENS = 3
-"""How long the weakest stretch of a translation is."""
+"""Length of the weakest stretch of a translation, in tokens."""
 
 
 class Word(NamedTuple):
-    """A word as it is shown. start_s, end_s: seconds from the beginning of the sound or video. confidence: 0 to 1."""
+    """A word of a transcript, as it is shown."""
 
     text: str
     start_s: float
+    """Seconds from the beginning of the sound or video."""
     end_s: float
+    """As `start_s`."""
     confidence: float
+    """0 to 1."""
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """Text as it is shown, in NFC. language: two letters, "" = unknown. words: in order of time, none overlapping.
-
-    has_loop: the model repeated a stretch that nobody said, which is left out.
-    """
+    """Recognised text, as it is shown."""
 
     text: str
+    """In NFC."""
     language: str = ""
+    """Two letters, "" = unknown."""
     words: tuple[Word, ...] = ()
+    """In order of time, none overlapping."""
     has_loop: bool = False
+    """The model repeated a stretch that nobody said; the repetitions are left out."""
 
     @property
     def confidence(self) -> float:
-        """Mean over the words; 0 where there are none."""
+        """Mean confidence of the words; 0 without words."""
         return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
 
     def shifted(self, seconds: float) -> "Transcript":
-        """Return the same transcript, so much later."""
+        """Return the same transcript, later by so many seconds."""
         moved = (word._replace(start_s=word.start_s + seconds, end_s=word.end_s + seconds) for word in self.words)
         return replace(self, words=tuple(moved))
 
 
 def of_words(words: Iterable[Word], language: str) -> Transcript:
-    """Return the transcript that consists of these words, blanks between."""
+    """Join words with blanks into a transcript."""
     kept = tuple(words)
     return Transcript(" ".join(word.text for word in kept), language, kept)
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Units, and how sure the encoder is of them; `units, confidence = extraction` takes it apart.
-
-    confidence: mean log-probability of the class chosen at each step; weakest: where it is lowest. nearest: where the utterance
-    is least like the nearest of the sentences that the encoder knows, and by how much (log-probability, 0 = not at all); None
-    where it names none. known: share of the steps that lie in no stretch that is strange in its domain, None = as above. Steps are
-    of 20 ms.
-    """
+    """Units and the encoder's confidence in them; `units, confidence = extraction` unpacks it. Steps are 20 ms."""
 
     units: Units
     confidence: float
+    """Mean log-probability of the class chosen at each step."""
     weakest: Stretch | None = None
+    """The stretch with the lowest confidence."""
     nearest: Stretch | None = None
+    """The stretch that is least like the nearest sentence that the encoder knows, and by how much (log-probability, 0 = not at
+    all); None = the encoder names no sentences."""
     known: float | None = None
+    """Share of the steps outside of all stretches that are strange in the encoder's domain; None = as in `nearest`."""
 
     def __iter__(self) -> Iterator[Any]:
-        """Units and confidence."""
+        """Yield units and confidence."""
         return iter((self.units, self.confidence))
 
     def readings(self, domain: Domain | None) -> list[DomainScore]:
-        """Return what of it can be compared with the domain of the encoder that made it."""
-        told = [DomainScore("the encoder's confidence", self.confidence, domain)]
+        """Return the scores that can be compared with the domain of the encoder."""
+        scores = [DomainScore("the encoder's confidence", self.confidence, domain)]
         if self.weakest is not None:
-            told.append(DomainScore("its confidence at its weakest", self.weakest.score, domain, "weakest", _time_of(self.weakest)))
+            at = _time_of(self.weakest)
+            scores.append(DomainScore("its confidence at its weakest", self.weakest.score, domain, "weakest", at))
         if self.nearest is not None:
-            told.append(DomainScore(_LIKENESS, self.nearest.score, domain, "nearest", _time_of(self.nearest)))
-        return told
+            scores.append(DomainScore(_LIKENESS, self.nearest.score, domain, "nearest", _time_of(self.nearest)))
+        return scores
 
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """A finished translation.
-
-    tokens: int64 [T], after the start tag and with the end tag. positional_scores: float32 [T], log-probability of each
-    token. score: their sum over T ** lenpen, or the sum alone where scores are not normalised. is_cut: it ended because
-    the limit was reached, another token being likelier than the end tag.
-    """
+    """A finished translation of the search."""
 
     tokens: Ids
+    """int64 [T], without the start tag, with the end tag."""
     positional_scores: NDArray[np.float32]
+    """float32 [T], log-probability of each token."""
     score: float
+    """Sum of the positional scores over T ** lenpen, or the sum alone where scores are not normalised."""
     is_cut: bool
+    """It ended at the length limit, although another token was likelier than the end tag."""
 
 
 @dataclass(frozen=True, eq=False)
 class Translation:
-    """A translated sequence.
-
-    units: as they came, repeats kept, without durations. truncated: the best hypothesis ended only because the search
-    had reached its limit. hypotheses: all that finished, best first; the first is the translation. others: what else may be said
-    instead, shorter or longer, best first, where the translator knows of lengths.
-    """
+    """A translated sequence."""
 
     units: Units
+    """As generated: repeats kept, without durations."""
     truncated: bool
+    """The best hypothesis ended only because the search reached its limit."""
     hypotheses: tuple[Hypothesis, ...]
+    """All that finished, best first; the first is the translation."""
     others: tuple["Translation", ...] = ()
+    """Shorter and longer alternatives, best first, where the translator controls length."""
 
     @property
     def score(self) -> float:
-        """Mean log-probability of a token (see `Hypothesis.score`)."""
+        """Score of the best hypothesis, by default the mean log-probability of a token (see `Hypothesis.score`)."""
         return self.hypotheses[0].score
 
     @property
     def tokens(self) -> Ids:
-        """Rows chosen, int64 [T], the end tag last."""
+        """Tokens of the best hypothesis, int64 [T], the end tag last."""
         return self.hypotheses[0].tokens
 
     @property
@@ -138,30 +140,32 @@ class Translation:
 
     @property
     def weakest(self) -> Stretch | None:
-        """Where the tokens are least probable; its steps are tokens."""
+        """The stretch of tokens with the lowest log-probability; its steps are tokens."""
         return weakest_stretch(self.positional_scores, _WEAKEST_TOKENS)
 
 
 @dataclass(frozen=True)
 class Speech:
-    """Speech and the units it says.
-
-    samples: float32 [320 * T] in -1..1. units: with the durations that were spoken, T steps in all. sample_rate: Hz.
-    """
+    """Synthesised speech and its units."""
 
     samples: NDArray[np.float32]
+    """float32 [320 * T] in -1..1."""
     units: Units
+    """With their durations as spoken, T steps in all."""
     sample_rate: int = SAMPLE_RATE
+    """Hz."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpeakerVoice:
-    """A speaker's voice. vector: float32 [speaker_dim], unit length. pitch: None = not known. encoder: fingerprint of the speaker
-    encoder that made it, "" = not stated."""
+    """A speaker's voice: an embedding, and the speaker's pitch."""
 
     vector: NDArray[np.float32]
+    """float32 [speaker_dim], unit length."""
     pitch: Pitch | None = None
+    """None = not known."""
     encoder: str = ""
+    """Fingerprint of the speaker encoder that made the vector, "" = not stated."""
 
 
 def _time_of(stretch: Stretch) -> str:
@@ -170,10 +174,10 @@ def _time_of(stretch: Stretch) -> str:
 
 
 class Extractor(Protocol):
-    """Sound and lips to units.
+    """Unit encoder: sound and lips to units.
 
-    vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the checkpoint. decoding: how units are chosen,
-    in words by `str`. domain: what confidence to expect of it, agreement: how far its lips and its sound agree; None = not stated.
+    vocabulary: fingerprint of the quantizer, also in its units. fingerprint: of the checkpoint. decoding: how units are chosen;
+    `str` gives it in words. domain: bounds on its confidence. agreement: how far lips and sound agree. None = not stated.
     """
 
     vocabulary: str
@@ -186,7 +190,7 @@ class Extractor(Protocol):
 
     @property
     def agreement(self) -> Any:
-        """The bound that its own `listen` takes."""
+        """How far lips and sound agree: the bound that the encoder's own `listen` takes."""
 
     def extract(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
@@ -197,22 +201,22 @@ class Extractor(Protocol):
         """
 
     def look(self, lips: NDArray[np.uint8]) -> Any:
-        """Return what the model sees in lips, for several calls of `extract_scored`: looking is half of its work."""
+        """Return the visual features of lips for several calls of `extract_scored`: they are half of the work."""
 
     def extract_scored(
         self, speech: NDArray[np.float32] | None = None, lips: Any = None, progress: Progress = silent
     ) -> Extraction:
-        """Return the same with the model's confidence. lips: pictures as in `extract`, or what `look` returned."""
+        """As `extract`, with the model's confidence. lips: frames as in `extract`, or the result of `look`."""
 
     def unload(self) -> None:
-        """Let the weights go until they are needed next."""
+        """Free the weights until they are needed again."""
 
 
 class Translator(Protocol):
     """Units of one language to units of another.
 
-    trained_on: fingerprint of the quantizer of its units, "" = not stated; fingerprint: of the checkpoint. domain: what score to
-    expect of it, None = not stated. default_search: the settings of its search that its checkpoint holds.
+    trained_on: fingerprint of the quantizer of its units, "" = not stated. fingerprint: of the checkpoint. domain: bounds on its
+    score, None = not stated. default_search: the search settings in its checkpoint.
     """
 
     trained_on: str
@@ -221,11 +225,11 @@ class Translator(Protocol):
 
     @property
     def default_search(self) -> Any:
-        """What `search` is where it is None."""
+        """The search settings where `search` is None."""
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it translates from and to."""
+        """Two-letter codes of the languages that it translates from and to."""
 
     def translate(
         self, units: Units, source: str = "en", target: str = "ko", search: Any = None, progress: Progress = silent
@@ -238,10 +242,10 @@ class Translator(Protocol):
         """Translate several sequences, with the same results as one by one."""
 
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
-        """Return what of a translation can be compared with the domain."""
+        """Return the scores of a translation that can be compared with the domain."""
 
     def unload(self) -> None:
-        """Let the weights go until they are needed next."""
+        """Free the weights until they are needed again."""
 
 
 class Recognizer(Protocol):
@@ -249,47 +253,48 @@ class Recognizer(Protocol):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it reads."""
+        """Two-letter codes of the languages that it reads."""
 
     def read(self, said: Units, language: str | None = None) -> Transcript:
-        """Return what units with durations say, with the times of the words. language: None = the one whose text is most
-        probable."""
+        """Return the text of spoken units, with the times of the words.
+
+        said: units with durations. language: None = the one whose text is most probable.
+        """
 
 
 class SpeechRecognizer(Protocol):
-    """Sound to text, as Whisper does: no units between. What it wrote is shown as it is (NFC)."""
+    """Sound to text without units, as Whisper does. Its text is shown as it is (NFC)."""
 
     name: str
-    """What reports call it: the name of its folder."""
+    """Its name in reports: the name of its folder."""
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it recognises."""
+        """Two-letter codes of the languages that it recognises."""
 
     def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """Return what speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out
-        itself.
+        """Return the transcript of speech float32 [S] at 16 kHz, with the times of the words in seconds.
 
-        Raises LanguageError for a language that it does not know.
+        language: None = the recognizer detects it. Raises LanguageError for a language that it does not know.
         """
 
     def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
-        """Return how probable each language is in speech float32 [S] at 16 kHz; nothing where it knows only one."""
+        """Return the probability of each language in speech float32 [S] at 16 kHz; nothing where it knows only one."""
 
 
 class TextToUnitModel(Protocol):
     """Text to units."""
 
     def units_of(self, text: str, language: str) -> Units:
-        """Return the units that a text is spoken in, merged, with durations or without. Raises InputError for signs it cannot
-        read."""
+        """Return the units of a text, merged, with or without durations. Raises InputError for characters that it does not
+        know."""
 
 
 class Voice(Protocol):
-    """Units to speech, in any voice.
+    """Vocoder: units to speech, in any voice.
 
-    language: that it speaks. vocabulary: fingerprint of the quantizer of its units. unit_offset: row of unit 0 in its table.
-    speaker_encoder: fingerprint of the encoder whose vectors it learnt with, "" = not stated.
+    language: of its units. vocabulary: fingerprint of the quantizer of its units. unit_offset: row of unit 0 in its table.
+    speaker_encoder: fingerprint of the encoder whose vectors it was trained with, "" = not stated.
     """
 
     language: str
@@ -299,7 +304,7 @@ class Voice(Protocol):
 
     @property
     def num_units(self) -> int:
-        """How many unit names it can say."""
+        """Number of different units that it can speak."""
 
     @property
     def speaker_dim(self) -> int:
@@ -310,7 +315,7 @@ class Voice(Protocol):
         """Whether it follows a speaker's pitch."""
 
     def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
-        """Merge equal neighbours and give each unit a duration. duration_scale: above 1 speaks slower."""
+        """Merge equal neighbours and predict a duration for each unit. duration_scale: above 1 speaks slower."""
 
     def synthesize(
         self,
@@ -321,32 +326,32 @@ class Voice(Protocol):
         *,
         pitch: Pitch | None = None,
     ) -> Speech:
-        """Say units. speaker: float of shape [speaker_dim], or with its pitch. pitch: in place of the speaker's."""
+        """Speak units. speaker: float of shape [speaker_dim], or a voice with its pitch. pitch: in place of the speaker's."""
 
     def iter_synthesize(
         self, units: Units, speaker: NDArray[np.floating[Any]] | SpeakerVoice, piece_steps: int = ..., *, pitch: Pitch | None = None
     ) -> Iterator[NDArray[np.float32]]:
-        """Return the samples of `synthesize` piece by piece, float32 of shape [320 * n], n at most piece_steps."""
+        """Yield the samples of `synthesize` in pieces, float32 of shape [320 * n], n at most piece_steps."""
 
 
 class FaceDrawer(Protocol):
-    """What is said, on a face: its pixels, which a mouth (`unit2av.lipsync.LipSync`) puts into pictures."""
+    """Draws speech on a face; a lip-sync backend (`unit2av.lipsync.LipSync`) puts the pixels into frames."""
 
     def codes(self, said: Speech) -> Any:
-        """Return what the mouth does, one code for each 40 ms: [T, ...]."""
+        """Return the mouth shapes of spoken units, one code for each 40 ms: [T, ...]."""
 
     def draw(
         self, codes: Any, faces: Sequence[NDArray[np.uint8] | None], times: Sequence[Seconds], first_row: int = 0
     ) -> NDArray[np.uint8]:
-        """Draw faces with the mouth of their moment, uint8 [len(faces), height, width, 3] RGB.
+        """Draw each face with the mouth of its moment, uint8 [len(faces), height, width, 3] RGB.
 
-        codes: of `codes`. faces: RGB crops uint8 [h, w, 3], None = no face here. times: when each is shown (s). first_row: what is
-        above it is not wanted.
+        codes: from `codes`. faces: RGB crops uint8 [h, w, 3], None = no face here. times: when each is shown (s). first_row: rows
+        above it are not needed.
         """
 
 
 class Speaker(Protocol):
-    """Whose voice it is: speech to a vector. fingerprint: of the checkpoint."""
+    """Speaker encoder: speech to a vector. fingerprint: of the checkpoint."""
 
     fingerprint: str
 
@@ -355,21 +360,21 @@ class Speaker(Protocol):
         """Length of the vectors."""
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the voice of speech, float32 of shape [embedding_dim] and unit length. Raises NoSpeechError for too little of it.
+        """Return the speaker vector of speech, float32 of shape [embedding_dim] and unit length.
 
-        speech: float32 of shape [S] at 16 kHz in -1..1.
+        speech: float32 of shape [S] at 16 kHz in -1..1. Raises NoSpeechError for too little speech.
         """
 
 
 def require_units(units: object) -> Units:
-    """Return units; raises UnitError for a list or an array, which say neither language nor durations."""
+    """Return units; raises UnitError for a list or an array, which have neither language nor durations."""
     if not isinstance(units, Units):
         raise UnitError("these are no Units", expected="Units(ids), with ids such as [71, 12, 12]", found=kind_of(units))
     return units
 
 
 def require_full_scale(speech: NDArray[np.floating[Any]]) -> None:
-    """Raise InputError for finite samples, float of any shape, far beyond -1..1."""
+    """Raise InputError for finite samples far beyond -1..1. speech: float of any shape."""
     loudest = float(np.abs(speech).max(initial=0.0))
     if loudest > LOUDEST:
         raise InputError(
@@ -387,5 +392,5 @@ def require_picture(picture: object) -> NDArray[np.uint8]:
 
 
 def kind_of(value: object) -> str:
-    """Return what a value is, in words for an error: an array by its type and shape."""
+    """Describe a value in an error message: an array by its type and shape."""
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

@@ -1,8 +1,8 @@
-"""The domain of a model: bounds on its own scores, found on speech of the kind it was made for.
+"""The domain of a model: bounds on its own scores, measured on speech of the kind it was trained for.
 
-A model made for a narrow domain answers anything, and nothing in the answer shows that it means nothing. Its scores do:
-below nearly all scores of held-out speech of the domain, the input is most likely none of it. The mean over an utterance tells
-another sentence; one odd word in a known sentence shows only in the score of the stretch where it is said.
+A model of a narrow domain answers any input, and the answer does not show that it means nothing. Its scores do: where they lie
+below nearly all scores of held-out speech of the domain, the input is most likely outside of it. The mean over an utterance
+detects an unknown sentence; an odd word in a known sentence shows only in the score of the stretch where it is spoken.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,28 +20,31 @@ from avcore.notes import Note, NoteKind, Translate, Values
 from avcore.words import KOREAN
 
 KEY = "domain"
-"""Of a checkpoint's configuration, where a domain is stored."""
+"""The key of a domain in a checkpoint's configuration."""
 PICTURE_CAUSE = NoteKind(
     "picture_cause", "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out"
 )
-"""What a strange score may come from where lips took part in the units."""
+"""A possible cause of a strange score where units were made from lips, too."""
 _HALVINGS = 30
-"""Of the interval in which the share for each bound is looked for."""
+"""Steps of the bisection for the share of each bound."""
 
 Bounded = Literal["least", "weakest", "nearest"]
-"""What a bound is on: the mean over an utterance; its weakest stretch; the stretch that is least like a known sentence."""
+"""What a bound applies to: the mean over an utterance; its weakest stretch; the stretch that is least like a known sentence."""
 
 
 class Stretch(NamedTuple):
-    """A part of an utterance. score: the mean over it; start, stop: its steps."""
+    """A part of an utterance."""
 
     score: float
+    """The mean over the part."""
     start: int
+    """Its first step."""
     stop: int
+    """The step after its last."""
 
 
 def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | None:
-    """Find the `width` neighbours (all, where there are fewer) with the lowest mean; None for no steps.
+    """Find the `width` neighbours (all, where there are fewer) with the lowest mean; None without steps.
 
     scores: float of shape [steps].
     """
@@ -55,9 +58,9 @@ def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | 
 
 
 def steps_below(scores: NDArray[np.floating[Any]], width: int, bound: float | None) -> NDArray[np.bool_]:
-    """Find the steps that lie in a stretch whose mean is below a bound: bool [steps], none for no bound.
+    """Find the steps that lie in a stretch whose mean is below a bound: bool [steps], all False without a bound.
 
-    scores: float of shape [steps]; width: of a stretch, all of it where there are fewer steps.
+    scores: float of shape [steps]. width: of a stretch, in steps; where there are fewer, all are one stretch.
     """
     found = np.zeros(len(scores), dtype=bool)
     if bound is None or not len(scores):
@@ -71,20 +74,24 @@ def steps_below(scores: NDArray[np.floating[Any]], width: int, bound: float | No
 
 @dataclass(frozen=True)
 class Domain:
-    """what: words for the domain. least: scores below it are rare there. share: how rare; of several bounds that were found
-    together, how rare it is that any is missed. samples: on how many they were found. weakest, nearest: bounds on the scores of
-    stretches, None = not stated."""
+    """Bounds below which a model's scores are rare in its domain."""
 
     what: str
+    """The domain in words."""
     least: float
+    """Bound on the mean score of an utterance."""
     share: float
+    """Share of the domain's utterances below the bound; with several bounds found together, below any of them."""
     samples: int
+    """Number of utterances that the bounds were found on."""
     weakest: float | None = None
+    """Bound on the score of the weakest stretch, None = not stated."""
     nearest: float | None = None
+    """Bound on the score of the stretch that is least like a known sentence, None = not stated."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], path: Path) -> "Domain | None":
-        """Read the domain of a checkpoint, None where it names none. Raises CheckpointError."""
+        """Read the domain of a checkpoint, None where it states none. Raises CheckpointError."""
         stored = config.get(KEY)
         if stored is None:
             return None
@@ -96,7 +103,7 @@ class Domain:
             raise CheckpointError("its domain cannot be read", path=path, expected="what, least, share, samples") from error
 
     def to_config(self) -> dict[str, Any]:
-        """Return what a checkpoint's configuration holds under `domain`."""
+        """Return the value of `domain` in a checkpoint's configuration."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def bound(self, of: Bounded) -> float | None:
@@ -104,39 +111,40 @@ class Domain:
         return {"least": self.least, "weakest": self.weakest, "nearest": self.nearest}[of]
 
     def knows(self, score: float, of: Bounded = "least") -> bool:
-        """Return whether a score is usual in the domain, or nothing is said of it; one that is no number is not."""
+        """Return whether a score is usual in the domain; True without a bound, False for NaN."""
         bound = self.bound(of)
         return bound is None or score >= bound
 
 
 class DomainScore(NamedTuple):
-    """A score of a model, by the name that a user sees, and the domain of the model, None = not stated.
-
-    of: which of the domain's bounds it is compared with. at: when it was so low, in words, "" = not known.
-    """
+    """A score of a model beside the model's domain."""
 
     name: str
+    """As shown to the user."""
     score: float
     domain: Domain | None
+    """None = not stated."""
     of: Bounded = "least"
+    """The domain's bound that the score is compared with."""
     at: str = ""
+    """When the score was so low, in words, "" = not known."""
 
     @property
     def is_strange(self) -> bool:
-        """Whether the domain says that it hardly occurs there."""
+        """Whether the score hardly occurs in the domain."""
         return self.domain is not None and not self.domain.knows(self.score, self.of)
 
     @property
     def told(self) -> dict[str, Any]:
-        """The score beside its bound, as a note holds it: name, score, usual (None = not stated) and `of`."""
+        """The score and its bound as values of a note: name, score, usual (the bound, None = not stated) and `of`."""
         usual = None if self.domain is None else self.domain.bound(self.of)
         return {"name": self.name, "score": self.score, "usual": usual, "of": self.of}
 
 
 def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None) -> Note | None:
-    """Return what to tell a user whose input is outside of what the models know, and what to do; None when it is not.
+    """Return the note for input outside of the models' domain, with what to do about it; None where it is inside.
 
-    cause: what else it may come from, and what to do then.
+    cause: another possible cause, and what to do then.
     """
     strange = [one for one in readings if one.is_strange]
     if not strange:
@@ -147,8 +155,8 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
 
 
 def shown_figures(values: Values, say: Translate) -> str:
-    """Return the scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note or the
-    language asks for that."""
+    """Return the scores of a note beside their bounds: as log-probabilities, or in percent where the note asks for it
+    (`in_shares`), and always in Korean."""
     in_shares = values.get("in_shares") or values["language_of_words"] == KOREAN
 
     def figure(score: float | None) -> str:
@@ -156,13 +164,13 @@ def shown_figures(values: Values, say: Translate) -> str:
             return "?"
         return f"{100 * exp(min(score, 0.0)):.0f} %" if in_shares else f"{score:.2f}"
 
-    def told(one: Values) -> str:
+    def beside_bound(one: Values) -> str:
         name, score, usual = say(one["name"]), figure(one["score"]), one["usual"]
         if usual is None:
             return f"{name} {score}"
         return say("{name} {score}, usual is {bound} or more", name=name, score=score, bound=figure(usual))
 
-    return "; ".join(told(one) for one in values["readings"])
+    return "; ".join(beside_bound(one) for one in values["readings"])
 
 
 def _outside(values: Values, say: Translate) -> str:
@@ -191,15 +199,14 @@ def _way_out(values: Values, say: Translate) -> str:
 
 
 OUTSIDE = NoteKind("outside", _outside, _way_out, alike=(), rank=9)
-"""An utterance is hardly what the models were made for. Values: what, at, readings (`DomainScore.told`), cause, among."""
+"""An utterance is most likely outside of the models' domain. Values: what, at, readings (`DomainScore.told`), cause, among."""
 
 
 def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:
-    """Find bounds, one a row of scores, such that at most `share` of the utterances fall below any of them.
+    """Find one bound for each row of scores, such that at most `share` of the utterances fall below any of them.
 
-    scores: float of shape [readings, utterances] of held-out speech of the domain. parts: how large a part of the share each
-    reading gets, beside the others; those that tell more of what is outside deserve more. Returns float64 [readings]. Raises
-    InputError.
+    scores: float of shape [readings, utterances] of held-out speech of the domain. parts: the weight of each reading in the
+    share; readings that detect more of what is outside deserve more. Returns float64 [readings]. Raises InputError.
     """
     if not scores.size or not np.isfinite(scores).all():
         raise InputError("a domain needs scores of its own speech", expected="finite numbers", found=f"{scores.shape[-1]} scores")
@@ -207,6 +214,7 @@ def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], sha
     def bounds(level: float) -> NDArray[np.float64]:
         return np.array([np.quantile(row, min(level * part, 1.0)) for row, part in zip(scores, parts, strict=True)])
 
+    # An utterance that is low in several readings counts once, so the level at which the share is used up has to be searched for.
     low, high = 0.0, 1.0 / max(parts)
     for _ in range(_HALVINGS):
         level = (low + high) / 2

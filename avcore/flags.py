@@ -1,8 +1,8 @@
-"""The options of a command as one dataclass: flags, their help, and the files that they name come from its fields.
+"""The options of a command as one dataclass: its fields define the flags, their help, and the files that they name.
 
-A field that is made by `flag` or `positional` is an option, a string under it is its help, and its type says how it is read:
-bool is a switch, Literal a choice, tuple several values. A field made by `flags_of` is added
-and read by functions. What a field does not get from the command line has its default, as in Python.
+A field made by `flag` or `positional` is an option. The string under it is its help, and its type says how it is parsed:
+bool is a switch, Literal a choice, tuple several values. A field made by `flags_of` has its own functions to add and to read
+it. A field that is not given on the command line has its default, as in Python.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _FLAG = "flag"
 
 @dataclass(frozen=True)
 class _Flag:
-    """What a field's metadata holds. See `flag`."""
+    """The metadata of a field. See `flag` and `flags_of`."""
 
     names: Sequence[str] = ()
     group: str | tuple[str, str] = ""
@@ -53,15 +53,16 @@ def flag(
 ) -> Any:
     """Return a field that is an option.
 
-    names: by default --name. file: what it reads or writes. group: the heading in help from here on, or that and a sentence. read:
-    makes the field's value of what was parsed. how: for `add_argument`, where the field's type does not say it.
+    names: by default --name. file: the file that it reads or writes. group: the heading in help from here on, or a heading and a
+    sentence. read: makes the field's value from the parsed one. how: arguments of `add_argument` that the field's type does not
+    give.
     """
-    told = _Flag(names, group, file, read, how=how)
-    return field(default=default, default_factory=factory, metadata={_FLAG: told})
+    spec = _Flag(names, group, file, read, how=how)
+    return field(default=default, default_factory=factory, metadata={_FLAG: spec})
 
 
 def out_flag(what: str, default: Any = MISSING, **how: Any) -> Any:
-    """Return the field of the file to write: -o, --out. what: as messages call it."""
+    """Return the field of the file to write: -o, --out. what: its name in messages."""
     return flag("-o", "--out", default=default, file=Output(what), **how)
 
 
@@ -71,7 +72,7 @@ def report_flag(**how: Any) -> Any:
 
 
 def speed_flag() -> Any:
-    """Return the field of how fast somebody speaks: --speed, above 1 faster."""
+    """Return the field of the speaking rate: --speed, above 1 is faster."""
     return flag(default=1.0, type=speed, metavar="X")
 
 
@@ -83,9 +84,9 @@ def voice_flag(*, may_be_name: bool = False, **how: Any) -> Any:
 def positional(
     name: str, default: Any = MISSING, file: Input | Output | None = None, group: str | tuple[str, str] = "", **how: Any
 ) -> Any:
-    """Return a field that is a file, or other words, without a flag. name: in help."""
-    told = _Flag((name,), group=group, file=file, is_positional=True, how=how)
-    return field(default=default, metadata={_FLAG: told})
+    """Return a field for an argument without a flag: a file or a word. name: in help."""
+    spec = _Flag((name,), group=group, file=file, is_positional=True, how=how)
+    return field(default=default, metadata={_FLAG: spec})
 
 
 def flags_of(
@@ -95,24 +96,24 @@ def flags_of(
     group: str = "",
     read: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Return a field of several options.
+    """Return a field that is set by several options.
 
-    add: puts them into a group. make: makes the value of what was parsed. factory: makes the default. read: makes the value of what
-    is given in Python.
+    add: adds the options to a group. make: makes the value from the parsed options. factory: makes the default. read: makes the
+    value from an argument given in Python.
     """
     return field(default_factory=factory, metadata={_FLAG: _Flag(group=group, add=add, make=make, read=read)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options in a dataclass: a path may be given as text. Raises UsageError for what is neither."""
+    """Options in a dataclass. A path may be given as text; raises UsageError for what is neither."""
 
     def __post_init__(self) -> None:
-        for one, told, kind in _flags(type(self)):
+        for one, spec, kind in _flags(type(self)):
             value = getattr(self, one.name)
-            if told.make is not None and told.read is not None:
-                object.__setattr__(self, one.name, told.read(value))
-            if told.file is None and kind is not Path and kind != tuple[Path, ...]:
+            if spec.make is not None and spec.read is not None:
+                object.__setattr__(self, one.name, spec.read(value))
+            if spec.file is None and kind is not Path and kind != tuple[Path, ...]:
                 continue
             if isinstance(value, tuple | list) or get_origin(kind) is tuple:
                 paths = value if isinstance(value, tuple | list) else (value,)
@@ -145,15 +146,19 @@ class CommonOptions(QuietOptions):
 
 @dataclass(frozen=True)
 class Command(Generic[Asked]):
-    """A command: what its options are, its name, what it does, and what its help says at the end."""
+    """A command of the command line."""
 
     options: type[Asked]
+    """The dataclass of its options."""
     prog: str
+    """Its name, as `netflips models get`."""
     work: Callable[[Asked], int | None]
+    """Runs it; returns the exit code, None = 0."""
     epilog: str | None = None
+    """The last lines of its help."""
 
     def parser(self, prog: str | None = None) -> Parser:
-        """Return the command's parser. prog: another name for it."""
+        """Return the command's parser. prog: another name for the command."""
         return parser_for(self.options, prog or self.prog, self.epilog)
 
     def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -163,14 +168,17 @@ class Command(Generic[Asked]):
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands of one name, as `netflips models get`: the name, what they do, and each by its own."""
+    """A group of commands under one name, as `netflips models get` and its like."""
 
     prog: str
+    """The name of the group."""
     about: str
+    """What the commands do."""
     parts: Mapping[str, Command[Any]]
+    """Each command by its own name."""
 
     def parser(self) -> Parser:
-        """Return the parser of all."""
+        """Return the parser of all commands."""
         parser = Parser(prog=self.prog, description=self.about)
         commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, one in self.parts.items():
@@ -180,7 +188,7 @@ class Commands:
         return parser
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Run the command that is named, and return its exit code; see `avcore.command.run`."""
+        """Run the named command and return its exit code; see `avcore.command.run`."""
 
         def read(given: argparse.Namespace) -> Callable[[], int | None]:
             one = self.parts[given.action]
@@ -190,43 +198,42 @@ class Commands:
 
 
 def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:
-    """Return the parser of a command's options. epilog: said at the end of its help."""
+    """Return the parser of a command's options. epilog: the last lines of its help."""
     return _fill(Parser(prog=prog, description=inspect.cleandoc(options.__doc__ or ""), epilog=epilog), options)
 
 
 def _fill(parser: Parser, options: type) -> Parser:
-    """Add a command's options to its parser."""
     container, groups, words = parser, dict[str, Any](), _words(options)
-    for one, told, kind in _flags(options):
-        if told.group:
-            title, text = (told.group, None) if isinstance(told.group, str) else told.group
+    for one, spec, kind in _flags(options):
+        if spec.group:
+            title, text = (spec.group, None) if isinstance(spec.group, str) else spec.group
             container = groups.get(title) or groups.setdefault(title, parser.add_argument_group(title, text))
-        if told.add is not None:
-            told.add(container)
+        if spec.add is not None:
+            spec.add(container)
         else:
-            _add_one(container, one, told, kind, words.get(one.name, ""))
+            _add_one(container, one, spec, kind, words.get(one.name, ""))
     return parser
 
 
 def options_from(options: type[Asked], given: argparse.Namespace) -> Asked:
-    """Return the options that were parsed. Raises what the dataclass raises."""
+    """Return the parsed options. Raises what the dataclass raises."""
     values = dict[str, Any]()
-    for one, told, _ in _flags(options):
-        if told.make is not None:
-            values[one.name] = told.make(given)
+    for one, spec, _ in _flags(options):
+        if spec.make is not None:
+            values[one.name] = spec.make(given)
         elif (value := getattr(given, one.name, None)) is not None:
             value = tuple(value) if isinstance(value, list) else value
-            values[one.name] = value if told.read is None else told.read(value)
+            values[one.name] = value if spec.read is None else spec.read(value)
     return options(**values)
 
 
 def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
-    """Yield the files that options name."""
-    for one, told, _ in _flags(type(options)):
+    """Yield the files that options name, each declaration with its paths."""
+    for one, spec, _ in _flags(type(options)):
         value = getattr(options, one.name)
-        if told.file is not None:
+        if spec.file is not None:
             given = value if isinstance(value, tuple | list) else () if value is None else (value,)
-            yield told.file, [Path(path) for path in given]
+            yield spec.file, [Path(path) for path in given]
         elif value is not None and is_dataclass(value):
             files: Mapping[str, Any] = getattr(value, "files", None) or {}
             if not callable(files):
@@ -242,23 +249,23 @@ def _as_path(given: Any) -> Path:
     return Path(given)
 
 
-def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str) -> None:
+def _add_one(container: Any, one: Field[Any], spec: _Flag, kind: Any, help: str) -> None:
     is_needed = _is_needed(one)
-    how = {"help": help.replace("%", "%%"), **_reading(kind, told, one), **told.how}
-    if told.is_positional:
+    how = {"help": help.replace("%", "%%"), **_reading(kind, spec, one), **spec.how}
+    if spec.is_positional:
         nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
-        how |= {"metavar": told.names[0], "default": None}  # argparse would read SUPPRESS as a value
+        how |= {"metavar": spec.names[0], "default": None}  # argparse would read SUPPRESS as a value
         container.add_argument(one.name, **nargs, **how)
         return
-    names = _names(one, told)
+    names = _names(one, spec)
     required = {"required": True} if is_needed else {}
     container.add_argument(*names, dest=one.name, default=argparse.SUPPRESS, **required, **how)
 
 
-def _reading(kind: Any, told: _Flag, one: Field[Any]) -> dict[str, Any]:
-    """Return what `add_argument` must know of a field's type."""
-    if told.file is not None:
-        return {"type": told.file, "metavar": "FILE"} | ({"nargs": "+"} if get_origin(kind) is tuple and told.is_positional else {})
+def _reading(kind: Any, spec: _Flag, one: Field[Any]) -> dict[str, Any]:
+    """Return the arguments of `add_argument` that follow from a field's type."""
+    if spec.file is not None:
+        return {"type": spec.file, "metavar": "FILE"} | ({"nargs": "+"} if get_origin(kind) is tuple and spec.is_positional else {})
     if kind is bool:
         return {"action": "store_false" if one.default is True else "store_true"}
     if get_origin(kind) is Literal:
@@ -266,13 +273,13 @@ def _reading(kind: Any, told: _Flag, one: Field[Any]) -> dict[str, Any]:
     if get_origin(kind) is tuple:
         parts = get_args(kind)
         return {"type": parts[0], "nargs": "+" if parts[-1] is Ellipsis else len(parts)}
-    if kind in (int, float) and "type" not in told.how:
+    if kind in (int, float) and "type" not in spec.how:
         return {"type": kind, "metavar": "N" if kind is int else "X"}
     return {"metavar": "FILE", "type": Path} if kind is Path else {}
 
 
 def _flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
-    """Return the fields of a dataclass that are options, its own first, with their types (of `X | None`, X)."""
+    """Return the fields of a dataclass that are options, its own before inherited ones, with their types (X for `X | None`)."""
     return _read_flags(options)
 
 
@@ -284,7 +291,7 @@ def _read_flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
     homes = [name for base in options.__mro__ for name in inspect.get_annotations(base)]
     named = sorted((one for one in fields(options) if _FLAG in one.metadata), key=lambda one: homes.index(one.name))
     found = [(one, one.metadata[_FLAG], hints[one.name]) for one in named]
-    return [(one, told, _inner(kind)) for one, told, kind in found]
+    return [(one, spec, _inner(kind)) for one, spec, kind in found]
 
 
 def _inner(kind: Any) -> Any:
@@ -295,35 +302,38 @@ def _inner(kind: Any) -> Any:
 
 
 class OptionInfo(NamedTuple):
-    """What is known of an option: its flags, its type (of `X | None`, X), the whole type, its default, and whether it must be
-    given."""
+    """Facts about an option."""
 
     names: tuple[str, ...]
+    """Its flags."""
     kind: Any
+    """Its type, X for `X | None`."""
     whole: Any
+    """Its whole type."""
     default: Any
     is_needed: bool
+    """It must be given."""
     is_positional: bool
 
 
 def option_info(options: type, name: str) -> OptionInfo:
-    """Return what a command's option is, by the name of its field."""
-    one, told, kind = next(found for found in _flags(options) if found[0].name == name)
-    return OptionInfo(_names(one, told), kind, get_type_hints(options)[name], one.default, _is_needed(one), told.is_positional)
+    """Return the facts about a command's option. name: of its field."""
+    one, spec, kind = next(found for found in _flags(options) if found[0].name == name)
+    return OptionInfo(_names(one, spec), kind, get_type_hints(options)[name], one.default, _is_needed(one), spec.is_positional)
 
 
 def help_order(options: type) -> list[str]:
-    """Return the fields that are options, a command's own first."""
+    """Return the names of the fields that are options, a command's own before inherited ones."""
     return [one.name for one, _, _ in _flags(options)]
 
 
 def names_of(options: type) -> dict[str, tuple[str, ...]]:
-    """Return the flags of each field that is an option and has some."""
-    return {one.name: _names(one, told) for one, told, _ in _flags(options) if not told.is_positional}
+    """Return the flags of each field that is an option and not positional."""
+    return {one.name: _names(one, spec) for one, spec, _ in _flags(options) if not spec.is_positional}
 
 
-def _names(one: Field[Any], told: _Flag) -> tuple[str, ...]:
-    return tuple(told.names) or (f"--{one.name.replace('_', '-')}",)
+def _names(one: Field[Any], spec: _Flag) -> tuple[str, ...]:
+    return tuple(spec.names) or (f"--{one.name.replace('_', '-')}",)
 
 
 def _is_needed(one: Field[Any]) -> bool:
@@ -338,7 +348,7 @@ def help_words(options: type) -> dict[str, str]:
 
 @cache
 def _words(options: Any) -> dict[str, str]:
-    """Return the string under each field, of the class and those that it extends."""
+    """Return the string under each field, of a class and its bases."""
     found = dict[str, str]()
     for base in reversed(options.__mro__[:-1]):
         body = _bodies(sys.modules[base.__module__].__file__ or "").get(base.__name__, [])

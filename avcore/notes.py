@@ -1,8 +1,8 @@
-"""Notes, and all text for a person: a code with its values, and the sentences made of them (`avcore.words` has the languages).
+"""Notes to the user: a code with its values, and the sentences made from them (`avcore.words` has the languages).
 
-A kind of note is declared once, in the module that finds it out, and joins the table `KINDS`. Its sentence
-is made from there whenever it is shown; no code parses sentences. What a file, a name or a manifest says never steers the terminal
-that shows it.
+A kind of note is declared once, in the module that reports it, and joins the table `KINDS`. The table makes its sentence
+whenever the note is shown; no code parses sentences. Text from a file, a name or a manifest never steers the terminal that
+shows it.
 """
 
 import copy
@@ -24,18 +24,17 @@ from avcore.errors import InputError
 from avcore.words import ENGLISH, KOREAN, gettext_in, user_language
 
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of what is not drawn: controls, formats (which turn lines around), lone surrogates, line ends."""
+"""Unicode's categories of invisible characters: controls, formats (which reverse lines), lone surrogates, line ends."""
 _HARMLESS = {"\u200c", "\u200d"}
-"""Joiners, which some scripts are written with."""
+"""Joiners, which some scripts need."""
 NEW_COMMAND: list[Callable[[], None]] = []
-"""What is called when a command begins in this process, of which there may have been others."""
+"""Called when a command begins in this process: others may have run in it before."""
 _LONE = re.compile("[\ud800-\udfff]")
-"""How Python holds the bytes of a file name that is not UTF-8."""
+"""How Python stores the bytes of a file name that is not UTF-8."""
 
 
 def shown(text: object, keep: str = "") -> str:
-    r"""Return the text with everything that is not drawn escaped, as `\x1b`, `\n` or `\udcff`; keep: characters left as they
-    are."""
+    r"""Return the text with invisible characters escaped, as `\x1b`, `\n` or `\udcff`. keep: characters left as they are."""
     words = str(text)
     if words.isprintable():
         return words
@@ -48,9 +47,9 @@ def shown(text: object, keep: str = "") -> str:
 
 
 def json_text(content: object, indent: int | None = None) -> str:
-    """Return JSON with letters of all scripts as they are; bytes of a name that is not UTF-8 become escapes, which read back.
+    """Return JSON with letters of all scripts as they are; bytes of a name that is not UTF-8 become escapes, and parse back.
 
-    A number that is none, which JSON does not have, is null.
+    NaN and infinity, which JSON does not have, become null.
     """
     try:
         text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
@@ -60,7 +59,7 @@ def json_text(content: object, indent: int | None = None) -> str:
 
 
 def _finite(content: object) -> object:
-    """Return the same with None for each number that is not finite."""
+    """Return a copy with None for each number that is not finite."""
     if isinstance(content, Mapping):
         return {name: _finite(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
@@ -69,14 +68,14 @@ def _finite(content: object) -> object:
 
 
 def require_utf8(names: Iterable[object], what: str) -> None:
-    """Raise InputError for a name that is not UTF-8, where it has to stand in a file of text."""
+    """Raise InputError for a name that is not UTF-8 and so cannot be written to a text file."""
     for name in names:
         if _LONE.search(str(name)):
             raise InputError(f"the name of {what} is not UTF-8", found=shown(name), hint="rename it")
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Return whole numbers in their order, neighbours as ranges: `1-3, 7`."""
+    """Return whole numbers in order, neighbours joined to ranges: `1-3, 7`."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:
@@ -87,12 +86,12 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def several(count: int, one: str, more: str = "") -> str:
-    """Return a count with its noun, as `1 picture`, `2 pictures`; more: for other numbers, where it is not `one` and an s."""
+    """Return a count with its noun, as `1 picture`, `2 pictures`. more: the plural, where it is not `one` and an s."""
     return f"{count} {one}" if count == 1 else f"{count} {more or one + 's'}"
 
 
 def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
-    """Return cells as a table in Markdown, the first line its head. is_last_wide: the last column is left as it is."""
+    """Return cells as a table in Markdown, the first line its head. is_last_wide: the last column is not padded."""
     lines = [[cell.replace("|", "\\|") for cell in line] for line in cells]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     if is_last_wide:
@@ -103,7 +102,7 @@ def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
+    """Print lines of a result on stdout, escaped except for line ends; nothing where stdout was closed, as by `| head -1`."""
     if sys.stdout is None:
         return
     try:
@@ -114,7 +113,7 @@ def print_text(text: str) -> None:
 
 
 class PlainFormatter(logging.Formatter):
-    """Messages on one line each: what is put into them is escaped. `LOG.info("%s", lines)` hands over lines that are to stay."""
+    """Puts each message on one line and escapes its arguments. `LOG.info("%s", lines)` keeps its line ends."""
 
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.args, tuple) and record.args:
@@ -130,45 +129,46 @@ Values = Mapping[str, Any]
 
 
 class Translate(Protocol):
-    """Puts a template into the language of a sentence, and fills it with the values of its note and more."""
+    """Translates a template and fills it with the values of its note and more."""
 
     def __call__(self, template: str, /, **more: Any) -> str:
-        """Return it filled."""
+        """Return the filled template."""
 
 
 Words = str | Callable[[Values, Translate], str]
-"""A template in the form of `str.format`, or what makes the sentence of the values and of templates.
+"""A template in the form of `str.format`, or a function that makes the sentence from the values and from templates.
 
-Beside a note's values a template may name `{who}`, the utterances ("utterances 1, 4-6", "1, 4~6번 발화"), and `{u}`, the same with
-a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun; `{reason:@}` are the words of
-the kind whose code the value is.
+Besides a note's values a template may use `{who}`, the utterances ("utterances 1, 4-6", "1, 4~6번 발화"), and `{u}`, the same with
+a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun. `{reason:@}` gives the words
+of the kind whose code is the value.
 """
 _REPORTED: set[tuple[str, str]] = set()
-"""Notes that this command has logged once."""
+"""Notes that this command logs only once, and has logged."""
 NEW_COMMAND.append(_REPORTED.clear)
 
 
 @dataclass(frozen=True)
 class Note:
-    """A message for the user. code: of a kind in `KINDS`. values: plain JSON values, filled into the sentence."""
+    """A message for the user."""
 
     code: str
+    """Of a kind in `KINDS`."""
     values: Values = field(default_factory=dict)
+    """Plain JSON values that fill the sentence."""
 
 
 @dataclass(frozen=True)
 class NoteKind:
-    """A kind of note, or words that notes share. Called with values, it makes a note.
-
-    hint: flags that help, added to the sentence on a command line. alike: the values in which notes of several
-    utterances must agree to be joined in one line; None = all. rank: notes of a higher rank come after the others.
-    """
+    """A kind of note, or words that notes share. Called with values, it makes a note."""
 
     code: str
     words: Words
     hint: Words = ""
+    """Flags that help, added to the sentence on a command line."""
     alike: tuple[str, ...] | None = None
+    """Names of values: notes of several utterances are joined in one line where these agree; None = all."""
     rank: int = 5
+    """Notes of a higher rank come after the others."""
 
     def __post_init__(self) -> None:
         KINDS[self.code] = self
@@ -183,28 +183,32 @@ KINDS: dict[str, NoteKind] = {}
 
 
 class GroupedNote(NamedTuple):
-    """A note as it is logged. numbers: of its utterances, none = of all. differ: some of them have other values than the first."""
+    """A note as it is logged, for one utterance or several."""
 
     note: Note
     numbers: tuple[int, ...] = ()
+    """Numbers of its utterances, none = of all."""
     differ: bool = False
+    """Some of the utterances have other values than the first."""
 
 
-def sentence(told: GroupedNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
+def sentence(report: GroupedNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
     """Return the sentence of a note.
 
     who: words for the utterances in place of their numbers. hint: with flags that help. more: further values.
     A note that this version does not know, or whose values do not fit, gives its code and values.
     """
-    told = GroupedNote(told) if isinstance(told, Note) else told
-    note, kind = told.note, KINDS.get(told.note.code)
-    named = _who(told, language) if who is None else who
+    group = GroupedNote(report) if isinstance(report, Note) else report
+    note, kind = group.note, KINDS.get(group.note.code)
+    named = _who(group, language) if who is None else who
+
     values = {"who": named, "u": f"{named}: " if named else "", "language_of_words": language, **note.values, **more}
     try:
         if kind is None:
             raise KeyError(note.code)
         return _filled(kind.words, values) + (_filled(kind.hint, values) if hint and kind.hint else "")
     except (LookupError, ValueError, TypeError, AttributeError):
+        # Values come from scripts of other versions as well: a note is shown as well as possible, and never ends a run.
         text = note.values.get("text_ko" if language == KOREAN else "text", note.values.get("text"))
         if text is not None:
             return str(text)
@@ -212,14 +216,14 @@ def sentence(told: GroupedNote | Note, language: str = ENGLISH, *, who: str | No
         return f"{values['u']}{note.code}" + (f" ({figures})" if figures else "")
 
 
-def _who(told: GroupedNote, language: str) -> str:
-    numbers = told.numbers
+def _who(group: GroupedNote, language: str) -> str:
+    numbers = group.numbers
     if not numbers:
         return ""
-    among = told.note.values.get("among") if len(numbers) > 1 else None
+    among = group.note.values.get("among") if len(numbers) > 1 else None
     if language == KOREAN:
         return f"{ranges(numbers).replace('-', '~')}번 발화" + ("" if among is None else f"({among}개 가운데 {len(numbers)}개)")
-    whose = f"; the figures are those of {numbers[0]}" if told.differ else ""
+    whose = f"; the figures are those of {numbers[0]}" if group.differ else ""
     part = "" if among is None else f" ({len(numbers)} of {among}{whose})"
     return f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}{part}"
 
@@ -243,58 +247,61 @@ class _Filler(Formatter):
 def _filled(words: Words, values: Values) -> str:
     translated = gettext_in(values["language_of_words"])
 
-    def say(template: str, /, **more: Any) -> str:
+    def fill(template: str, /, **more: Any) -> str:
         known = {**values, **more}
         return _Filler(known).vformat(translated(template), (), known)
 
-    return words(values, say) if callable(words) else say(words)
+    return words(values, fill) if callable(words) else fill(words)
 
 
 def grouped(notes: Iterable[tuple[int, Note]]) -> list[GroupedNote]:
-    """Join notes of single utterances that fit in one line. notes: with the number of the utterance."""
+    """Join notes of single utterances that fit in one line. notes: each with the number of its utterance."""
     found: dict[tuple[str, str], list[tuple[int, Note]]] = {}
     for number, note in notes:
         alike = KINDS[note.code].alike if note.code in KINDS else None
         values = note.values if alike is None else {name: note.values.get(name) for name in alike}
         found.setdefault((note.code, repr(sorted(values.items()))), []).append((number, note))
-    told = []
+
+    groups = []
     for alike_ones in found.values():
         (first_number, first), *others = alike_ones
         numbers = first_number, *(number for number, _ in others)
-        told.append(GroupedNote(first, numbers, any(note != first for _, note in others)))
-    return sorted(told, key=lambda one: KINDS[one.note.code].rank if one.note.code in KINDS else 0)
+        groups.append(GroupedNote(first, numbers, any(note != first for _, note in others)))
+    return sorted(groups, key=lambda one: KINDS[one.note.code].rank if one.note.code in KINDS else 0)
 
 
-def report_note(told: GroupedNote | Note, place: object = "", *, is_once: bool = False) -> None:
+def report_note(report: GroupedNote | Note, place: object = "", *, is_once: bool = False) -> None:
     """Log a note and pass it to all listeners. place: its file. is_once: skip it if this command has logged it before."""
-    told = GroupedNote(told) if isinstance(told, Note) else told
+    group = GroupedNote(report) if isinstance(report, Note) else report
     language = user_language()
-    text, warning = sentence(told, language), gettext_in(language)("warning")
+    text, warning = sentence(group, language), gettext_in(language)("warning")
     if is_once:
         if (str(place), text) in _REPORTED:
             return
         _REPORTED.add((str(place), text))
     LOG.warning("%s%s", f"{place}: {warning}: " if str(place) else f"{warning}: ", text)
-    notify_listeners(told)
+    notify_listeners(group)
 
 
-def notify_listeners(told: GroupedNote) -> None:
+def notify_listeners(group: GroupedNote) -> None:
     """Pass a note to all listeners."""
     for listener in _LISTENERS:
-        listener(told)
+        listener(group)
 
 
 class Notes:
-    """The notes of one job: logged as they are found, and kept for its script. of_all: of no utterance; of: by utterance number."""
+    """The notes of one job: logged as they are found, and kept for its script."""
 
     def __init__(self, place: object = "", *, is_quiet: bool = False) -> None:
-        """is_quiet: they are kept alone."""
+        """place: the file that log lines name. is_quiet: notes are kept but not logged."""
         self._place, self._is_quiet = place, is_quiet
         self.of_all: list[Note] = []
+        """Notes that belong to no single utterance."""
         self.of: dict[int, list[Note]] = {}
+        """Notes by the number of their utterance."""
 
     def add(self, note: Note, *numbers: int) -> None:
-        """Log a note of all, or of some utterances."""
+        """Log and keep a note of the whole job, or of some utterances."""
         if not self._is_quiet:
             report_note(GroupedNote(note, numbers), self._place)
         if not numbers:
@@ -303,9 +310,9 @@ class Notes:
             self.of.setdefault(number, []).append(note)
 
     def add_each(self, notes: Mapping[int, Note]) -> None:
-        """Log notes of utterances, by their numbers, each with its own values: those that are alike in one line."""
-        for told in grouped(notes.items()):
-            report_note(told, self._place)
+        """Log and keep notes by utterance number, each with its own values; those that are alike go in one line."""
+        for group in grouped(notes.items()):
+            report_note(group, self._place)
         for number, note in notes.items():
             self.of.setdefault(number, []).append(note)
 

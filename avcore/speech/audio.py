@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SOUND_FLOOR_DBFS = -50.0
-"""A 20 ms step whose level lies below this counts as silence: below quiet speech (-45), above a quiet room (-60)."""
+"""A 20 ms step with a lower level counts as silence: below quiet speech (-45), above a quiet room (-60)."""
 
 _LOWPASS_WIDTH = 64
 _ROLLOFF = 0.9475937167399596
 _KAISER_BETA = 14.769656459379492
 _LARGEST_KEPT = 10**6
-"""Product of two rates without what they have in common, which a filter's size goes with; larger ones are not kept."""
+"""Product of two rates without their common divisor. A filter's size grows with it; larger filters are not cached."""
 _LOUDNESS_BLOCK_S = 0.4
 _PEAK = 0.99
 _LEAST, _MOST = 0.5, 100.0
@@ -31,7 +31,7 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
 
     Returns ceil(time * new_rate / rate) samples.
     """
-    # Loaded only here and below: levels and crossfades are wanted where these would be seconds of start-up.
+    # Loaded only here and below: levels and crossfades are also used where these would cost seconds of start-up.
     import torch
 
     if rate == new_rate or not len(samples):
@@ -45,7 +45,7 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
 
 @lru_cache(maxsize=64)
 def _resampler(rate: int, new_rate: int) -> Callable[["Tensor"], "Tensor"]:
-    """Make the filter of two rates, which takes longer than to apply it to a sentence."""
+    """Make the filter of two rates; making it takes longer than applying it to a sentence."""
     import torch
     from torchaudio.transforms import Resample
 
@@ -62,13 +62,13 @@ def _resampler(rate: int, new_rate: int) -> Callable[["Tensor"], "Tensor"]:
 
 
 def level_dbfs(samples: Samples) -> float:
-    """Return the root mean square of any array of samples in dB; 0 is full scale, silence is -inf."""
+    """Return the root mean square of samples of any shape in dB; 0 is full scale, silence is -inf."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
     return 10 * float(np.log10(power)) if power > 0 else -np.inf
 
 
 def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
-    """Return the loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel]; -inf for silence.
+    """Return the loudness (ITU-R BS.1770-4) of float32 [time] or [time, channel]; -inf for silence.
 
     Sound shorter than the standard's block of 0.4 s is repeated until it fills one.
     """
@@ -86,7 +86,7 @@ def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
 
 
 def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE) -> Samples:
-    """Scale `samples` to the loudness of `reference`, as far as the peak stays below full scale; silence stays as it is."""
+    """Scale `samples` to the loudness of `reference`, limited so that the peak stays below full scale; silence is unchanged."""
     wanted, found = loudness_lufs(reference, rate), loudness_lufs(samples, rate)
     if not (np.isfinite(wanted) and np.isfinite(found)):
         return samples
@@ -95,7 +95,7 @@ def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE
 
 
 def faster(samples: Samples, rate: int, factor: float) -> Samples:
-    """Return sound, float32 [S], that lasts S / factor at the same pitch. factor: 0.5 to 100; above 1 is faster."""
+    """Time-stretch sound float32 [S] to S / factor samples at the same pitch. factor: 0.5 to 100; above 1 is faster."""
     import av
 
     graph = av.filter.Graph()
@@ -106,6 +106,7 @@ def faster(samples: Samples, rate: int, factor: float) -> Samples:
     for one, other in ((source, tempo), (tempo, out), (out, sink)):
         one.link_to(other)
     graph.configure()
+
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="flt", layout="mono")
     frame.sample_rate, frame.pts = rate, 0
     source.push(frame)

@@ -1,6 +1,6 @@
-"""Plain figures of speech at 16 kHz: when it is spoken, how many syllables, clicks, and how loud one voice still is under another.
+"""Measures of speech at 16 kHz: spoken phrases, syllables, clicks, and the level of one voice that leaks through another.
 
-Dubs are checked by them while they are made, and evaluated by them afterwards.
+Dubs are checked with them while they are made, and evaluated with them afterwards.
 """
 
 import re
@@ -17,16 +17,16 @@ _SYLLABLE = re.compile(r"[가-힣]|[aeiouyà-öø-ÿ]+|[0-9]", re.IGNORECASE)
 """Hangul writes syllables; elsewhere each group of vowels is one, and a digit counts as one."""
 _LEAST_S = 0.3
 _CLICK_TIMES = 12.0
-"""A click is a bend of the wave that so many times exceeds the usual one of the 60 ms around it."""
+"""A click is a bend of the wave that exceeds the usual bend in the 60 ms around it by this factor."""
 _CLICK_REACH, _CLICK_OWN, _CLICK_FLOOR = 480, 16, 2e-4
 _LEAK_NEAR, _LEAK_FAR = SAMPLE_RATE * 3 // 100, (SAMPLE_RATE // 2, SAMPLE_RATE * 3 // 2)
-"""Samples of lag: what encoders and mixers move a sound by, and what says nothing."""
+"""Lags in samples: those by which encoders and mixers shift a sound, and far ones that only measure chance."""
 _LEAK_BLOCK = SAMPLE_RATE * 30
 _LEAK_SIZE = 1 << (_LEAK_BLOCK + 2 * _LEAK_FAR[1]).bit_length()
 _LEAK_FLOOR, _LEAK_SURE = 1e-3, 0.95
 
 Phrase = tuple[int, int]
-"""Samples at which it begins and ends."""
+"""The samples where a phrase begins and ends."""
 
 
 def syllables(text: str) -> int:
@@ -35,13 +35,13 @@ def syllables(text: str) -> int:
 
 
 def phrases_of(speech: Samples) -> list[Phrase]:
-    """Return the stretches in which something is said."""
+    """Return the stretches of speech float32 [S] that last 0.3 s or longer."""
     regions = ((seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in find_speech(speech))
     return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
 
 
 def spoken_seconds(phrases: list[Phrase]) -> float:
-    """Return how long is spoken in all (s)."""
+    """Return the total length of phrases (s)."""
     return sum(end - start for start, end in phrases) / SAMPLE_RATE
 
 
@@ -54,10 +54,12 @@ def is_spoken(phrases: list[Phrase], length: int) -> NDArray[np.bool_]:
 
 
 def count_clicks(samples: Samples) -> int:
-    """Return how often the wave bends far more than around: once for all that lies within 5 ms."""
+    """Count the places where the wave bends far more than around them; those within 5 ms count once."""
     bends = np.abs(np.diff(samples.astype(np.float64), 2))
     if len(bends) <= 2 * _CLICK_REACH:
         return 0
+
+    # The usual bend is the RMS of the 60 ms around, without the 2 ms of the click itself, which would hide it.
     squares = np.concatenate([[0.0], np.cumsum(np.square(np.pad(bends, _CLICK_REACH)))])
     at = np.arange(len(bends)) + _CLICK_REACH
     whole = squares[at + _CLICK_REACH + 1] - squares[at - _CLICK_REACH]
@@ -68,11 +70,11 @@ def count_clicks(samples: Samples) -> int:
 
 
 def leak(made: Samples, source: Samples) -> float:
-    """Return how loud a source's speech still is in a dub, as a share of its level; 0 = no more than chance would have it.
+    """Return how loud a source's speech still is in a dub, as a share of its level; 0 = no more than by chance.
 
-    Least squares of the dub on the source's speech, at the best of the lags of 30 ms around none, frequencies weighted by the root
-    of their power so that pitch repeats itself less. As many lags from far off, over and over, say what chance reaches (19 of 20).
-    made, source: float32 [S] at 16 kHz.
+    made, source: float32 [S] at 16 kHz. Least squares of the dub on the source's speech, at the best lag within 30 ms;
+    frequencies are weighted by the root of their power, so that pitch repeats itself less. Equal ranges of far lags measure what
+    chance reaches in 19 of 20.
     """
     length = min(len(made), len(source))
     spoken = np.where(is_spoken(phrases_of(source), len(source)), source, 0)[:length]
@@ -84,6 +86,7 @@ def leak(made: Samples, source: Samples) -> float:
         power += np.square(np.abs(theirs))
     if not power.any():
         return 0.0
+
     weights = 1 / np.sqrt(power + _LEAK_FLOOR * power.mean())
     gains = np.abs(np.fft.ifft(cross * weights).real) * _LEAK_SIZE / (power * weights).sum()
     found = [_loudest(gains, start) for start in range(-_LEAK_FAR[1], _LEAK_FAR[1], 2 * _LEAK_NEAR) if abs(start) > _LEAK_FAR[0]]
@@ -92,5 +95,5 @@ def leak(made: Samples, source: Samples) -> float:
 
 
 def _loudest(gains: Doubles, start: int) -> float:
-    """The largest gain of the lags from `start` on."""
+    """Return the largest gain among the 60 ms of lags from `start` on."""
     return float(np.take(gains, range(start, start + 2 * _LEAK_NEAR), mode="wrap").max())

@@ -1,4 +1,4 @@
-"""The loudness of sound as it passes by, and sound brought to a loudness below a peak: blocks of float32 [time, channel].
+"""Streaming loudness meter, and loudness normalization below a peak, on blocks of float32 [time, channel].
 
 Recommendation ITU-R BS.1770-4: programme loudness (K-weighting, blocks of 0.4 s, two gates) and true peaks. Memory grows by 80
 bytes for each second.
@@ -16,9 +16,9 @@ from scipy.signal import firwin, sosfilt, upfirdn
 from avcore.arrays import Samples
 
 PEAK_DBTP = -1.0
-"""True peak that EBU R 128 and the platforms ask for."""
+"""True peak that EBU R 128 and the platforms require."""
 _STEPS = 10
-"""A second: four steps are a block, which overlaps the next by three."""
+"""Steps a second. Four steps are a block, which overlaps the next by three."""
 _ABSOLUTE_LUFS, _RELATIVE_LU, _OF_POWER_1 = -70.0, -10.0, -0.691
 _WEIGHTS = {
     1: (1.0,),
@@ -29,26 +29,26 @@ _WEIGHTS = {
     6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
     8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.41, 1.41),
 }
-"""Of channels in FFmpeg's order: what comes from the sides counts more (annex 1, table 3), low effects do not."""
+"""Weights of channels in FFmpeg's order: side channels count more (annex 1, table 3), low-frequency effects not at all."""
 _OVERSAMPLED, _TAPS = 4, 48
-"""Of the filter that finds peaks between samples (annex 2)."""
+"""The filter that finds peaks between samples (annex 2)."""
 _RAMP_S = 0.015
-"""In which a limited sound gets quieter before a peak, and louder behind it: long enough to bend no wave of 35 Hz or more."""
+"""Length of the limiter's fade before and after a peak: long enough to bend no wave of 35 Hz or more."""
 
 _CLOSE_LU, _MOST_TRIES, _LEAST_SLOPE = 0.2, 3, 0.3
-"""Where it is as loud as asked for; how often it is heard limited; and of a decibel more, what must still be heard."""
+"""Tolerance of the target; how often limited sound is measured; the least gain in loudness (dB) assumed for a decibel of gain."""
 _MOST_LIMITED_DB = 12.0
-"""By which peaks are made quieter, at most: beyond, it is the noise that gets louder."""
+"""Most reduction of peaks: beyond it, mainly the noise gets louder."""
 _MARGIN_DB = 0.5
-"""Below the peak: other makes of meters, with longer filters, read up to so much more."""
+"""Distance kept below the peak: other meters, with longer filters, read up to this much more."""
 
 Doubles = NDArray[np.float64]
 
 
 def k_weighting(rate: int) -> Doubles:
-    """Return the filter of the standard's listener for a sample rate (Hz), as second-order sections, float64 [2, 6].
+    """Return the K-weighting filter for a sample rate (Hz), as second-order sections, float64 [2, 6].
 
-    The standard gives coefficients for 48 kHz; those of other rates have the same corners.
+    The standard gives coefficients for 48 kHz; those of other rates have the same corner frequencies.
     """
     k, q, high = tan(pi * 1681.974450955533 / rate), 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
@@ -73,11 +73,11 @@ class LoudnessMeter:
         self._peak = 0.0
 
     def add(self, block: Samples) -> None:
-        """Take in what comes next, float32 [time, channel]."""
+        """Measure the next block, float32 [time, channel]."""
         if not len(block):
             return
-        heard, self._state = sosfilt(self._filter, np.asarray(block, np.float64), axis=0, zi=self._state)
-        powers = np.append(self._rest, np.square(heard) @ self._weights)
+        weighted, self._state = sosfilt(self._filter, np.asarray(block, np.float64), axis=0, zi=self._state)
+        powers = np.append(self._rest, np.square(weighted) @ self._weights)
         whole = len(powers) // self._step * self._step
         self._powers += powers[:whole].reshape(-1, self._step).mean(axis=1).tolist()
         self._rest = powers[whole:]
@@ -85,15 +85,15 @@ class LoudnessMeter:
 
     @property
     def lufs(self) -> float:
-        """Integrated loudness so far; -inf = silence, or less than a block."""
+        """Integrated loudness so far; -inf = silence, or less sound than a block."""
         steps = np.array(self._powers)
         if len(steps) < 4:
             return -np.inf
         powers = (steps[:-3] + steps[1:-2] + steps[2:-1] + steps[3:]) / 4
-        heard = powers[_lufs(powers) >= _ABSOLUTE_LUFS]
-        if len(heard):
-            heard = heard[_lufs(heard) > _lufs(heard.mean()) + _RELATIVE_LU]
-        return float(_lufs(heard.mean())) if len(heard) else -np.inf
+        gated = powers[_lufs(powers) >= _ABSOLUTE_LUFS]
+        if len(gated):
+            gated = gated[_lufs(gated) > _lufs(gated.mean()) + _RELATIVE_LU]
+        return float(_lufs(gated.mean())) if len(gated) else -np.inf
 
     @property
     def peak(self) -> float:
@@ -107,14 +107,14 @@ def _lufs(power: Doubles) -> Doubles:
 
 
 class TruePeaks:
-    """How far sound goes between its samples, too."""
+    """Finds true peaks, also those between samples."""
 
     def __init__(self, num_channels: int) -> None:
         self._filter = firwin(_TAPS, 1 / _OVERSAMPLED) * _OVERSAMPLED
         self._before = np.zeros((_TAPS // _OVERSAMPLED, num_channels))
 
     def of(self, block: Samples) -> Doubles:
-        """Return the largest value of all channels about each sample, float64 [time]; half the filter late."""
+        """Return the largest value of all channels around each sample, float64 [time], delayed by half the filter."""
         sound = np.concatenate([self._before, np.asarray(block, np.float64)])
         self._before = sound[-len(self._before) :]
         between = upfirdn(self._filter, sound, _OVERSAMPLED, axis=0)[_TAPS : _TAPS + _OVERSAMPLED * len(block)]
@@ -125,18 +125,18 @@ class TruePeaks:
 def limited(
     blocks: Iterable[Samples], rate: int, gain: float, peak: float = 10 ** ((PEAK_DBTP - _MARGIN_DB) / 20)
 ) -> Iterator[Samples]:
-    """Yield sound made louder by `gain`, and less so about each true peak that would go beyond `peak` (1 is full scale).
+    """Yield sound amplified by `gain`, and by less around each true peak that would exceed `peak` (1 is full scale).
 
-    blocks: float32 [time, channel], of any length; as many samples come out. The gain changes within 15 ms, before the peak and
-    behind it, so that no wave is bent.
+    blocks: float32 [time, channel], of any length. As many samples come out as go in. The gain changes within 15 ms before and
+    after the peak, so that no wave is bent.
     """
     ramp = max(int(_RAMP_S * rate), 1)
-    reach = ramp + _TAPS // _OVERSAMPLED  # of a peak: what is known of it comes late by a part of the filter
+    reach = ramp + _TAPS // _OVERSAMPLED  # peaks are detected late by a part of the filter
     sound, gains, peaks, first = np.zeros((0, 1), np.float32), np.zeros(0), None, 0
 
     def louder(stop: int) -> Samples:
-        """Return the samples that are held, from `first` on and up to `stop`."""
-        # The least gain of all within reach, and then its mean over less than that: no sample gets more than its own.
+        """Return the held samples from `first` to `stop`, amplified."""
+        # The least gain within reach, then its mean over a shorter window: no sample gets more than its own gain.
         smooth = uniform_filter1d(minimum_filter1d(gains, 2 * reach + 1, mode="nearest"), ramp, mode="nearest")
         return np.asarray(sound[first:stop] * smooth[first:stop, None], np.float32)
 
@@ -144,17 +144,17 @@ def limited(
         peaks = peaks or TruePeaks(block.shape[1])
         sound = np.concatenate([sound, block]) if len(sound) else block
         gains = np.append(gains, np.minimum(gain, peak / np.maximum(peaks.of(block), 1e-9)))
-        stop = len(sound) - 2 * reach  # what follows may still make them quieter
+        stop = len(sound) - 2 * reach  # later peaks may still lower the gain of the rest
         if stop > first:
             yield louder(stop)
-            kept = max(stop - 2 * reach, 0)  # what the gains of the next ones are made from
+            kept = max(stop - 2 * reach, 0)  # the gains of the next samples depend on these
             sound, gains, first = sound[kept:], gains[kept:], stop - kept
     if len(sound) > first:
         yield louder(len(sound))
 
 
 def in_seconds(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-    """Yield the same sound in blocks of a second, the last one shorter: however it comes, what is computed of it is the same."""
+    """Yield the sound in blocks of a second, the last one shorter: results do not depend on how it was cut before."""
     held, length = list[Samples](), 0
     for block in blocks:
         held.append(block)
@@ -169,37 +169,41 @@ def in_seconds(blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
 
 
 class Gain(NamedTuple):
-    """By how much sound is made louder, to be limited then, and the loudness that it has (LUFS); -inf = it is silent."""
+    """The gain that brings sound to a loudness."""
 
     factor: float
+    """Amplification before the limiter."""
     lufs: float
+    """Loudness after it (LUFS); -inf = silent."""
 
 
 def gain_to(target: float, sound: Callable[[], Iterable[Samples]], rate: int, num_channels: int) -> Gain:
-    """Return the gain that brings sound to a loudness (LUFS) below `PEAK_DBTP`.
+    """Return the gain that brings sound to a loudness (LUFS) with true peaks below `PEAK_DBTP`.
 
-    sound: gives it anew, in blocks of float32 [time, channel]. Where peaks are limited, it is heard again, up to three times, for
-    what they take away; where they take away more, it stays quieter.
+    sound: returns it from the beginning, in blocks of float32 [time, channel]. Where peaks are limited, limited sound is measured
+    up to three times to make up for the loss; where that does not suffice, it stays quieter.
     """
     found = _measured(sound(), rate, num_channels)
     if not np.isfinite(found.lufs):
         return Gain(1.0, -np.inf)
-    gain_db, room_db = target - found.lufs, PEAK_DBTP - 20 * np.log10(found.peak)
-    if gain_db <= room_db:
+    gain_db, headroom_db = target - found.lufs, PEAK_DBTP - 20 * np.log10(found.peak)
+    if gain_db <= headroom_db:
         return Gain(_factor(gain_db), target)
-    gain_db = min(gain_db, room_db + _MOST_LIMITED_DB)
+
+    gain_db = min(gain_db, headroom_db + _MOST_LIMITED_DB)
     tried = [(0.0, found.lufs)]
     while True:
         reached = _measured(limited(sound(), rate, _factor(gain_db)), rate, num_channels).lufs
         tried.append((gain_db, reached))
         if abs(target - reached) <= _CLOSE_LU or len(tried) > _MOST_TRIES:
             break
-        # Limited sound gets louder by less than its gain: by as much as between the last two.
+        # Limited sound gets louder by less than its gain: the slope between the last two measurements predicts the next.
         (one, low), (other, high) = tried[-2:]
         slope = max((high - low) / (other - one), _LEAST_SLOPE)
-        gain_db = min(gain_db + (target - reached) / slope, room_db + _MOST_LIMITED_DB)
+        gain_db = min(gain_db + (target - reached) / slope, headroom_db + _MOST_LIMITED_DB)
         if gain_db == other:
             break
+
     gain_db, reached = min(tried[1:], key=lambda one: abs(target - one[1]))
     return Gain(_factor(gain_db), reached)
 

@@ -1,8 +1,8 @@
-"""The pitch of speech: its fundamental frequency (F0) every 5 ms, and what a speaker's pitch is.
+"""The pitch of speech: its fundamental frequency (F0) every 5 ms, and a speaker's pitch.
 
 The tracker follows Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
-sampled sound" (1993): the autocorrelation of a windowed stretch, divided by that of the window, has a peak at the period; a few
-peaks a stretch are candidates, one more says that there is no voice, and the best path through all of them is the track.
+sampled sound" (1993). The autocorrelation of a windowed stretch, divided by that of the window, has a peak at the period. A few
+peaks a stretch are candidates, another candidate stands for no voice, and the best path through all of them is the track.
 """
 
 import math
@@ -22,15 +22,15 @@ _CANDIDATES = 5
 _VOICELESS = 0.45
 """Height of an autocorrelation peak (1 = perfectly periodic) below which a stretch counts as voiceless."""
 _OCTAVE_COST = 0.02
-"""Subtracted from a peak for each octave that it lies below the highest pitch: of two periods the shorter is one."""
+"""Subtracted from a peak for each octave below the highest pitch: sound also repeats after two periods, and one is meant."""
 _JUMP_COST, _SWITCH_COST = 0.35, 0.07
-"""Costs on the path: of a jump by an octave, and of voice that begins or ends."""
+"""Costs on the path: of a jump by an octave, and of voicing that begins or ends."""
 _LOUD = 0.03
 """Share of the loudest stretch's root mean square below which nothing is voiced."""
 _BLOCK = 1000
-"""Stretches analysed at once; memory grows with it, and not with the length of the speech."""
+"""Stretches analysed at once. Memory grows with it, not with the length of the speech."""
 _FAR_OCTAVES = 0.7
-"""How far a value may lie from the median; beyond it is a mistake of the tracker."""
+"""How far a value may lie from the median; a value beyond it is an error of the tracker."""
 _LEAST_VALUES = 20
 _LEAST_SPREAD = 0.03
 _NEUTRAL_HZ = 120.0
@@ -41,10 +41,12 @@ Track = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pitch:
-    """A speaker's pitch. median: of ln F0 (F0 in Hz). spread: standard deviation of ln F0."""
+    """A speaker's pitch."""
 
     median: float
+    """Of ln F0 (F0 in Hz)."""
     spread: float
+    """Standard deviation of ln F0."""
 
     @property
     def hz(self) -> float:
@@ -53,9 +55,9 @@ class Pitch:
 
 
 def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
-    """Return F0 of float samples [S] at 16 kHz: float32 [S // 80] in Hz between 60 and 420, 0 where there is no voice.
+    """Return F0 of float samples [S] at 16 kHz: float32 [S // 80] in Hz between 60 and 420, 0 where unvoiced.
 
-    Value k stands for the middle of samples 80 k to 80 k + 79.
+    Value k belongs to the middle of samples 80 k to 80 k + 79.
     """
     count = len(samples) // PITCH_STEP
     if not count:
@@ -73,7 +75,7 @@ def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
 def periodicity(stretches: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the normalised autocorrelation of stretches, float64 [n, 800]: [n, 1600] by lag in half samples, 1 = exact repeat.
 
-    Half samples, because the peak of a high voice is narrow and may stand between two lags.
+    Half samples, because the peak of a high voice is narrow and may lie between two lags.
     """
     own = _autocorrelation(np.hanning(_WINDOW)[None])
     normal = _autocorrelation((stretches - stretches.mean(1, keepdims=True)) * np.hanning(_WINDOW))
@@ -87,7 +89,7 @@ def _autocorrelation(windowed: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return F0 (Hz) and score of the best peaks of each stretch, the last one for no voice (0 Hz): float64 [n, 6] twice."""
+    """Return F0 (Hz) and score of each stretch's best peaks, the last one for no voice (0 Hz): two arrays float64 [n, 6]."""
     heights, rate = periodicity(stretches), SAMPLE_RATE * _FINER
     shortest, longest = int(rate / _HIGHEST_HZ), int(rate / _LOWEST_HZ) + 1
     inner = heights[:, shortest:longest]
@@ -106,7 +108,7 @@ def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
 
 
 def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:
-    """Return the track through candidates float64 [n, 6] with the highest sum of scores less costs (Viterbi)."""
+    """Return the track through candidates float64 [n, 6] with the highest sum of scores minus costs (Viterbi)."""
     octaves = np.log2(np.maximum(hz, 1.0))
     came_from = np.zeros(hz.shape, np.int64)
     total = scores[0].copy()
@@ -124,7 +126,7 @@ def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:
 
 
 def without_jumps(track: Track) -> Track:
-    """Return a track without values that lie more than 0.7 octaves from its median; they become 0."""
+    """Set the values of a track to 0 that lie more than 0.7 octaves from its median."""
     voiced = track > 0
     if not voiced.any():
         return track
@@ -133,7 +135,7 @@ def without_jumps(track: Track) -> Track:
 
 
 def pitch_of(track: Track) -> Pitch | None:
-    """Return the pitch of a track (Hz, 0 = no voice); None where less than 0.1 s of it is voiced."""
+    """Return the pitch of a track (Hz, 0 = unvoiced); None where less than 0.1 s of it is voiced."""
     values = without_jumps(track)
     logs = np.log(values[values > 0])
     if len(logs) < _LEAST_VALUES:
@@ -147,9 +149,9 @@ def measure_pitch(samples: NDArray[np.floating[Any]]) -> Pitch | None:
 
 
 def filled_log(track: Track) -> tuple[Track, NDArray[np.bool_]]:
-    """Return ln F0 with the gaps of a track filled linearly, float32, and where it was voiced, bool, both of shape [T].
+    """Return ln F0 with the gaps of a track filled linearly, float32 [T], and where it was voiced, bool [T].
 
-    The track is in Hz, 0 where there is no voice. A track without any voice is taken for one of 120 Hz.
+    track: in Hz, 0 where unvoiced. A track without any voice counts as 120 Hz.
     """
     voiced = track > 0
     if not voiced.any():

@@ -1,11 +1,11 @@
 """Voice activity detection: stretches of speech, and the pauses between them, in sound of any length.
 
     for start_s, end_s in find_speech(read_speech("talk.mp4")): ...
-    activity = listen(iter_speech_blocks("three_hours.mp4"))     # as a stream: memory grows by 8 bytes for each 32 ms
+    activity = detect_activity(iter_speech_blocks("three_hours.mp4"))  # as a stream: memory grows by 12 bytes for each 32 ms
 
-The network is silero-vad's. The pip package (MIT) carries its weights as a TorchScript archive, which takes a call for each 32 ms.
-The same network is written out here so that many steps go through it in one call, several times faster; the archive is read for
-its weights only. Nothing is downloaded.
+The network is silero-vad's. The pip package (MIT) has its weights as a TorchScript archive that needs a call for each 32 ms.
+The same network is written out here: many steps go through it in one call, several times faster. Only the weights are read from
+the archive. Nothing is downloaded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ from avcore.errors import InputError
 from avcore.timeline import SAMPLE_RATE, frame_at, frames_covering, frames_to_seconds, samples_to_seconds
 
 STEP_SAMPLES = 512
-"""Samples at 16 kHz to a probability, 32 ms."""
+"""Samples at 16 kHz for each probability, 32 ms."""
 STEP_RATE = Fraction(SAMPLE_RATE, STEP_SAMPLES)
 """Probabilities a second, 31.25."""
 
@@ -43,13 +43,13 @@ _NAMES = (
     *((f"_model.decoder.rnn.{part}", f"rnn.{part}_l0") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
     *((f"_model.decoder.decoder.2.{part}", f"head.{part}") for part in ("weight", "bias")),
 )
-"""What the archive calls each tensor, and what we call it."""
+"""The archive's name of each tensor, and ours."""
 
 DetectorState = tuple[Tensor, Tensor]
 
 
 class _SpeechNetwork(nn.Module):
-    """Magnitudes of a short Fourier transform, four convolutions, an LSTM over the steps, one number a step."""
+    """Magnitudes of a short-time Fourier transform, four convolutions, an LSTM over the steps, one probability a step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _SpeechNetwork(nn.Module):
         self.head = nn.Conv1d(128, 1, 1)
 
     def forward(self, windows: Tensor, state: DetectorState | None) -> tuple[Tensor, DetectorState]:
-        """Windows float32 [step, 64 + 512], each with the samples before it, to probabilities [step] and the state after."""
+        """Return probabilities [step] and the state after windows float32 [step, 64 + 512], each with the 64 samples before it."""
         padded = nn.functional.pad(windows, (0, _CONTEXT), "reflect")
         parts = self.basis(padded[:, None])
         rows = (parts[:, :_BINS].square() + parts[:, _BINS:].square()).sqrt()
@@ -70,11 +70,11 @@ class _SpeechNetwork(nn.Module):
 
 
 def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float32]]:
-    """Say how likely each 32 ms are speech.
+    """Yield the probability of speech in each 32 ms.
 
-    blocks: float32 of shape [time] at 16 kHz, of any lengths, one stream. Yields float32 of shape [steps], in all one value for
-    each 512 samples (the last may be of fewer), of 0 to 1. Some 16 s of sound are held. Raises InputError when silero-vad is not
-    installed as it should be.
+    blocks: one stream, float32 of shape [time] at 16 kHz, of any length. Yields float32 of shape [steps] in 0..1, in all one value
+    for each 512 samples (the last may have fewer). About 16 s of sound are held in memory. Raises InputError when silero-vad is
+    missing or of an unknown release.
     """
     network = _network()
     state: DetectorState | None = None
@@ -88,7 +88,7 @@ def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float
 
 
 def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """Yield the stream in pieces of whole steps, the last one filled up with silence."""
+    """Yield the stream in pieces of whole steps, the last one padded with silence."""
     held: list[Samples] = []
     num_held, wanted = 0, _STEPS_AT_ONCE * STEP_SAMPLES
     for block in blocks:
@@ -106,7 +106,7 @@ def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
 
 @cache
 def _network() -> _SpeechNetwork:
-    # The package itself is not imported: doing so sets the number of threads of the whole process to 1.
+    # The package itself is not imported: that would set the number of threads of the whole process to 1.
     package = find_spec("silero_vad")
     if package is None or package.origin is None:
         raise InputError("silero-vad, which finds speech, is not installed", hint="pip install silero-vad")
@@ -131,11 +131,11 @@ _POWER_FLOOR = 1e-9
 _FLATNESS_BINS = slice(7, 129)
 """220 to 4000 Hz of the spectrum of a step."""
 _LOUD_DB = 20.0
-"""How far below its loudest step a stretch is still looked at."""
+"""Steps of a stretch within this distance of its loudest step are examined for music."""
 _SMOOTHED = 3
-"""Steps that a quiet moment lasts, about 0.1 s."""
+"""Width of the average in the search for a quiet moment, in steps: about 0.1 s."""
 _PROBABILITY_IN_DB = 40.0
-"""How much a sure "no speech" counts against loudness when the best place for a cut is looked for."""
+"""Weight of a speech probability of 1 against level, in the search for the best place to cut."""
 
 
 class Region(NamedTuple):
@@ -146,30 +146,31 @@ class Region(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its length."""
         return self.end_s - self.start_s
 
 
 @dataclass(frozen=True)
 class SpeechSettings:
-    """When sound counts as speech.
+    """Settings of voice activity detection.
 
-    threshold: probability from which on speech begins; release: below which it ends. min_pause_s: shorter pauses belong to
-    the speech around them. min_speech_s: shorter speech is none (a cough). pad_s: added on both sides, where there is room:
-    the network notices a soft beginning a little late.
-
-    Music that begins is now and then half taken for speech. A stretch is none when fewer of its steps than `sure_share` are
-    `sure`, its level changes by less than `steady_db` from step to step on average, and it is made of tones: its spectral
-    flatness, the median of its loud steps, is below `tonal`. The bounds were set on what they are quoted for: made music (of 81
-    pieces and 60 arpeggios, 25 were taken for speech without the rule and none with it) and 138 stretches of 15 synthetic
-    voices, alone and before music 5 and 15 dB softer, none of which was lost. Recorded music and singing were not tried.
+    The network sometimes takes the beginning of music for speech. A stretch counts as music when fewer of its steps than
+    `sure_share` are `sure`, its level changes by less than `steady_db` from step to step on average, and it is tonal: its
+    spectral flatness, the median of its loud steps, is below `tonal`. The bounds were set on synthetic music (of 81 pieces and 60
+    arpeggios, 25 were taken for speech without the rule and none with it) and 138 stretches of 15 synthetic voices, alone and
+    over music 5 and 15 dB softer, none of which was lost. Recorded music and singing were not tried.
     """
 
     threshold: float = 0.5
+    """Speech begins at this probability."""
     release: float = 0.35
+    """Speech ends below this probability."""
     min_pause_s: float = 0.3
+    """Shorter pauses belong to the speech around them."""
     min_speech_s: float = 0.25
+    """Shorter stretches (a cough) do not count as speech."""
     pad_s: float = 0.06
+    """Added on both sides where the gap allows: the network detects a soft beginning a little late."""
     sure: float = 0.9
     sure_share: float = 0.35
     tonal: float = 0.05
@@ -178,15 +179,15 @@ class SpeechSettings:
 
 @dataclass(frozen=True, eq=False)
 class SpeechActivity:
-    """What was heard. probabilities: of speech, float32 [steps], levels: dBFS, float32 [steps]; a step is 512 samples.
-
-    flatness: of the spectrum, 0 (tones) to 1 (noise), float32 [steps]; None = not measured, then nothing is taken for music.
-    """
+    """Measurements of a stream of sound in steps of 512 samples."""
 
     probabilities: NDArray[np.float32]
+    """Of speech, float32 [steps]."""
     levels: NDArray[np.float32]
+    """dBFS, float32 [steps]."""
     num_samples: int
     flatness: NDArray[np.float32] | None = None
+    """Spectral flatness, 0 (tones) to 1 (noise), float32 [steps]; None = not measured, and music is not detected."""
 
     @property
     def seconds(self) -> float:
@@ -194,7 +195,7 @@ class SpeechActivity:
         return float(samples_to_seconds(self.num_samples))
 
     def regions(self, settings: SpeechSettings | None = None) -> list[Region]:
-        """Return the stretches of speech, in order, none touching another."""
+        """Return the stretches of speech in order; they do not touch."""
         settings = settings or SpeechSettings()
         runs: list[tuple[int, int]] = []
         for first, last in _runs(self.probabilities, settings):
@@ -206,7 +207,7 @@ class SpeechActivity:
         return self.padded([Region(_seconds(a), min(_seconds(b), self.seconds)) for a, b in spoken], settings.pad_s)
 
     def _is_music(self, first: int, last: int, settings: SpeechSettings) -> bool:
-        """Return whether the steps first to last - 1 are tones that the network is hardly ever sure of."""
+        """Return whether the steps first to last - 1 are steady tones, with few steps of high probability."""
         if self.flatness is None or np.mean(self.probabilities[first:last] > settings.sure) >= settings.sure_share:
             return False
         levels = self.levels[first:last]
@@ -216,7 +217,7 @@ class SpeechActivity:
         return bool(np.median(self.flatness[first:last][loud]) < settings.tonal)
 
     def padded(self, regions: list[Region], pad_s: float) -> list[Region]:
-        """Return regions longer by `pad_s` on both sides, by at most half the gap to the next one or to the ends."""
+        """Return regions extended by `pad_s` on both sides, at most to the middle of a gap and to the ends of the sound."""
         edges = [0.0, *(edge for region in regions for edge in region), self.seconds]
         longer = []
         for number, region in enumerate(regions):
@@ -226,7 +227,7 @@ class SpeechActivity:
         return longer
 
     def quietest_s(self, start_s: float, end_s: float) -> float:
-        """Return the time between two that is the best one to cut at: least like speech, and of such the most silent."""
+        """Return the best time to cut between two times (s), where speech is improbable and the level is low."""
         first = frame_at(start_s, STEP_RATE)
         last = max(frames_covering(end_s, STEP_RATE), first + 1)
         score = _PROBABILITY_IN_DB * self.probabilities[first:last] + self.levels[first:last]
@@ -234,6 +235,7 @@ class SpeechActivity:
             return (start_s + end_s) / 2
         near = np.pad(score, _SMOOTHED // 2, mode="edge")
         smooth = np.convolve(near, np.full(_SMOOTHED, 1 / _SMOOTHED), "valid")
+        # Digital silence has many equal steps: their middle one is farthest from the speech on both sides.
         best = np.flatnonzero(smooth <= smooth.min() + 1e-6)
         chosen = first + int(best[len(best) // 2])
         middle_s = (_seconds(chosen) + _seconds(chosen + 1)) / 2
@@ -241,15 +243,15 @@ class SpeechActivity:
 
 
 def find_speech(speech: Samples, settings: SpeechSettings | None = None) -> list[Region]:
-    """Find the stretches of speech (start_s, end_s) in float32 [samples] at 16 kHz; none in silence, noise or music."""
+    """Find the stretches of speech in float32 [samples] at 16 kHz; none in silence, noise or music."""
     return detect_activity([speech]).regions(settings)
 
 
 def detect_activity(blocks: Iterable[Samples]) -> SpeechActivity:
-    """Hear out a stream of float32 [time] at 16 kHz, in blocks of any length, without holding more than one of them."""
-    heard = _Measures()
-    found = [np.zeros(0, np.float32), *speech_probabilities(heard.passed(blocks))]
-    return SpeechActivity(np.concatenate(found), heard.levels(), heard.num_samples, heard.flatness())
+    """Measure speech activity in a stream of float32 [time] at 16 kHz, in blocks of any length; about 16 s of it are held."""
+    measures = _Measures()
+    found = [np.zeros(0, np.float32), *speech_probabilities(measures.passed(blocks))]
+    return SpeechActivity(np.concatenate(found), measures.levels(), measures.num_samples, measures.flatness())
 
 
 class _Measures:
@@ -279,7 +281,7 @@ class _Measures:
         return np.concatenate([np.zeros(0, np.float32), *self._levels])
 
     def flatness(self) -> NDArray[np.float32]:
-        """Return the geometric by the arithmetic mean of the spectrum's power, float32 [steps]."""
+        """Return the geometric over the arithmetic mean of the spectrum's power, float32 [steps]."""
         return np.concatenate([np.zeros(0, np.float32), *self._flatness])
 
     def _measure(self, steps: Samples) -> None:
