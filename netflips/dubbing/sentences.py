@@ -1,6 +1,6 @@
-"""Whole sentences for a translator: pieces of one are joined over the pauses between them, and its translation is shared out again.
+"""Whole sentences for a translator: utterances of one sentence are joined, and its translation is divided among them again.
 
-English verbs come early and Korean ones last, so that half a sentence cannot be translated.
+Half a sentence cannot be translated: English verbs come early, Korean ones last.
 """
 
 import re
@@ -18,52 +18,56 @@ _NEVER_LAST = re.compile(
     r"|about|than|that|which|who|whose|as|my|your|his|her|its|our|their|is|are|was|were|very)\.$",
     re.IGNORECASE,
 )
-"""English words that end no sentence, whatever stop a recognizer puts behind a piece."""
+"""English words that end no sentence, even if a recognizer puts a stop behind them."""
 _BEFORE_MAIN = re.compile(
     r"(?:when|if|because|although|though|while|unless|until|once|whenever|for every)\b[^,?!]*\.$", re.IGNORECASE
 )
-"""A clause that stands before its main clause, which a recognizer that hears it alone ends with a stop."""
+"""A clause before its main clause. A recognizer that has only the clause ends it with a stop."""
 _CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|that)\b", re.IGNORECASE)
-"""How a piece begins that may continue the one before, whatever stop stands there."""
+"""First words of an utterance that may continue the sentence before, in spite of a stop."""
 _SHORT_S, _LONG_S = 0.35, 2.5
-"""Pauses (s): after a shorter one such a piece does continue, as after any if it begins small; after a longer one nothing does."""
+"""Pauses in seconds. Up to the first, such words continue a sentence; a lower-case letter does so up to the second; beyond that, a
+new sentence begins."""
 _ENDINGS = (
     (r"[,;:\u2026\u2014-]$", 0.0),
     (r"(?:고|서|면|며|니까|지만|는데|은데|도록|려고|때|다가|거나)$", 0.05),
     (r"(?:을|를|에|에서|에게|까지|부터|으로|로|와|과)$", 0.08),
     (r"(?:은|는|이|가|도)$", 0.12),
 )
-"""How a word of Korean ends, and what it costs to pause behind it (share of the text): phrases first."""
+"""Endings of Korean words, and the cost of a pause behind them (as a share of the text): lowest at the end of a phrase."""
 _WITHIN_PHRASE = 0.3
+"""The cost behind any other word."""
 
 
 class WholeSentence(NamedTuple):
-    """Neighbouring utterances that say one sentence, or a single one."""
+    """Neighbouring utterances of one sentence, or a single utterance."""
 
     pieces: tuple[Utterance, ...]
 
     @property
     def number(self) -> int:
-        """Of its first utterance."""
+        """Number of its first utterance."""
         return self.pieces[0].number
 
     @property
     def text(self) -> str:
-        """What all of it says."""
+        """Its whole text."""
         return " ".join(one.text.text for one in self.pieces if one.text is not None)
 
     @property
     def seconds(self) -> float:
-        """How long it is spoken, without the pauses between its pieces."""
+        """How long it is, without the pauses between its utterances."""
         return sum(one.place.seconds for one in self.pieces)
 
 
-def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
-    """Return the sentences of utterances in order, all of which have a text: by stops and pauses, of one speaker. A recognizer that
-    writes no stops at all says nothing of this."""
+def sentences_in(utterances: Sequence[Utterance]) -> list[WholeSentence]:
+    """Return the sentences of utterances that are in order and have a text: by stops and pauses, each of one speaker.
+
+    If no utterance ends with a stop, the recognizer writes none, and each is a sentence of its own.
+    """
     groups = list[list[Utterance]]()
-    has_stops = any(_ends(_text(one)) for one in said)
-    for one in said:
+    has_stops = any(_ends(_text(one)) for one in utterances)
+    for one in utterances:
         group = groups[-1] if groups else []
         if (
             has_stops
@@ -89,7 +93,7 @@ def _ends(text: str) -> bool:
 
 
 def _goes_on(text: str, following: str, pause_s: float) -> bool:
-    """Return whether a sentence goes on in what follows it, by its punctuation and the pause (s) between."""
+    """Return whether a sentence goes on in the text that follows, by its punctuation and the pause in seconds."""
     if pause_s > _LONG_S:
         return False
     hints = (_NEVER_LAST.search(text), _BEFORE_MAIN.match(text), following[:1].islower())
@@ -97,8 +101,7 @@ def _goes_on(text: str, following: str, pause_s: float) -> bool:
 
 
 def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:
-    """Divide a text at phrase boundaries into as many parts as there are lengths, each about as long as its share; None for one
-    with too few words.
+    """Divide a text at phrase boundaries into parts in proportion to `lengths`; None if it has too few words.
 
     Dynamic programming over the words behind which a part ends.
     """
@@ -106,16 +109,18 @@ def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:
     if len(words) < len(lengths):
         return None
     signs = [sum(map(str.isalnum, word)) for word in words]
-    ends, said = [sum(signs[: place + 1]) / max(sum(signs), 1) for place in range(len(words))], 0.0
+    ends, wanted = [sum(signs[: place + 1]) / max(sum(signs), 1) for place in range(len(words))], 0.0
+
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for part, length in enumerate(lengths[:-1], 1):
-        said += length / total
+        wanted += length / total
         following: dict[int, tuple[float, tuple[int, ...]]] = {}
         for place in range(part, len(words) - len(lengths) + part + 1):
             boundary = next((price for ending, price in _ENDINGS if re.search(ending, words[place - 1])), _WITHIN_PHRASE)
-            price = abs(ends[place - 1] - said) + boundary
+            price = abs(ends[place - 1] - wanted) + boundary
             cost, cuts = min((cost, cuts) for before, (cost, cuts) in best.items() if before < place)
             following[place] = cost + price, (*cuts, place)
         best = following
+
     cuts = (0, *min(best.values())[1], len(words))
     return [" ".join(words[begin:end]) for begin, end in pairwise(cuts)]

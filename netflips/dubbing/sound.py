@@ -1,4 +1,4 @@
-"""Sound of any length, which lies on the disk, and where speech is in it; any stretch of it is at hand without holding all."""
+"""Sound of any length on the disk, with the speech in it; a stretch can be read without the rest."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from avcore.timeline import samples_to_seconds, seconds_to_samples
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """Mono speech at 16 kHz in a file of bare float32 samples. activity: where speech is in it."""
+    """Mono sound at 16 kHz."""
 
     path: Path
+    """file of raw float32 samples"""
     activity: SpeechActivity
+    """where speech is in it"""
 
     @cached_property
     def regions(self) -> list[Region]:
@@ -28,11 +30,11 @@ class Sound:
 
     @cached_property
     def samples(self) -> Samples:
-        """All of it, float32 [S], read from the disk where it is looked at."""
+        """All of it, float32 [S], mapped from the disk."""
         return np.memmap(self.path, np.float32, "r") if self.activity.num_samples else np.zeros(0, np.float32)
 
     def read(self, start: int, stop: int) -> Samples:
-        """Samples start to stop - 1, float32 [stop - start]; silence beyond both ends."""
+        """Return samples `start` to `stop` - 1, float32 [stop - start]; silence beyond both ends."""
         found = np.zeros(stop - start, np.float32)
         first, last = (min(max(edge, 0), self.activity.num_samples) for edge in (start, stop))
         stored = np.fromfile(self.path, np.float32, last - first, offset=first * found.itemsize)
@@ -45,7 +47,7 @@ class Sound:
 
 
 def stored_sound(blocks: Iterable[Samples], path: Path, progress: Progress = silent) -> Sound:
-    """Write blocks of float32 [n] at 16 kHz to a file, and find speech in them on the way."""
+    """Write blocks of float32 [n] at 16 kHz to a file, and find the speech in them meanwhile."""
 
     def written() -> Iterator[Samples]:
         num_samples = 0

@@ -1,4 +1,4 @@
-"""Who is heard and seen in each utterance, by name: whose face is drawn, and in whose voice it is spoken."""
+"""The speaker of each utterance by name, the faces that are seen in it, the face that is drawn, and the voice of the dub."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,21 +26,23 @@ from netflips.script.types import FaceQuality, FaceTrackSummary, Script, SeenFac
 
 
 def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
-    """Fill in who says each utterance, who is seen in those of the part, and which face is drawn; and the speakers.
+    """Fill in the speaker of each utterance, the faces seen in those of the part, with the one that is drawn, and the speakers.
 
-    Raises NoSpeechError when there is no voice to take, NoFaceError where a face is needed and none is there, InputError for
-    settings of somebody who says nothing.
+    Raises NoSpeechError if there is no voice to take, NoFaceError if a face is needed and none is there, InputError for settings
+    of a speaker without utterances.
     """
     names, turns = _who(script, job, sound, faces)
     if unknown := [one.name for one in script.speakers if one.name not in names.values()]:
         expected = ", ".join(sorted(set(names.values())))
         what = "the script has settings for somebody who says nothing"
         raise InputError(what, path=job.options.script_in, expected=expected, found=unknown[0])
+
     script = with_more(script, {one.number: replace(one, speaker=names[one.number]) for one in script.utterances})
-    said = job.part.utterances(script)
+    utterances = job.part.utterances(script)
     with job.clock.stage("faces"):
-        seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in said}
+        seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in utterances}
     script = with_more(script, seen)
+
     _warn(script, job, faces, list(seen))
     _print_speakers(job, [script.utterances[number - 1].speaker for number in seen])
     with job.clock.stage("voice"):
@@ -48,9 +50,9 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
         return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in in_order))
 
 
-def _print_speakers(job: Job, said: Sequence[str]) -> None:
-    """Say who speaks, before the work, where that was found out of more than one. said: the speaker of each utterance."""
-    names = Counter(said)
+def _print_speakers(job: Job, speakers: Sequence[str]) -> None:
+    """Log who speaks, before the work, if more than one speaker was found. speakers: of each utterance."""
+    names = Counter(speakers)
     asked = job.options.script
     if len(names) < 2 or (asked is not None and any(one.speaker for one in asked.utterances)):
         return
@@ -62,10 +64,11 @@ def _print_speakers(job: Job, said: Sequence[str]) -> None:
 
 
 def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[dict[int, str], dict[int, Turn]]:
-    """Return who says each utterance, by name, and with which face."""
+    """Return the name of each utterance's speaker, and their faces."""
     if not script.is_source_timed:
         (one,) = script.utterances
         return {one.number: "speaker 1"}, {one.number: Turn(1, _largest_that_speaks(job, sound, faces.seen.get(one.number)))}
+
     laughs = hardly_words(script, job, sound)
     with job.clock.stage("voice"):
         voices = dict[int, int | None]()
@@ -73,22 +76,25 @@ def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[d
             spoken = [one for one in script.utterances if one.number not in laughs]
             groups = Voices(job, sound).groups([(one.place.start_s, one.place.end_s) for one in spoken])
             voices = {one.number: group for one, group in zip(spoken, groups, strict=True)}
+
     with job.clock.stage("faces"):
         people = recognise(faces.seen)
-        said = [UtteranceVoice(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
-        turns = {one.number: turn for one, turn in zip(said, who_speaks(said, faces.seen, people), strict=True)}
-        told = {one.number: one.speaker for one in script.utterances if one.speaker}
-        names = {number: told.get(number, f"speaker {turn.person}") for number, turn in turns.items()}
-        if told:  # who was not told about stays as found: one name must not spread over what was right
-            asked = [replace(one, voice=names[one.number], is_user_given=one.number in told) for one in said]
+        utterances = [UtteranceVoice(one.number, one.place.seconds, voices.get(one.number)) for one in script.utterances]
+        turns = {one.number: turn for one, turn in zip(utterances, who_speaks(utterances, faces.seen, people), strict=True)}
+        given = {one.number: one.speaker for one in script.utterances if one.speaker}
+        names = {number: given.get(number, f"speaker {turn.person}") for number, turn in turns.items()}
+        if given:  # utterances without a given name stay as found: one name must not spread over what was right
+            asked = [replace(one, voice=names[one.number], is_user_given=one.number in given) for one in utterances]
             new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
             turns |= {one.number: turn for one, turn in new if one.is_user_given}
     return names, turns
 
 
 def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) -> frozenset[int]:
-    """Return the tracks of a clip's face, of each shot the largest that speaks, or of all. Raises NoFaceError where its lips are
-    needed."""
+    """Return the tracks of a clip's face: in each shot the largest that speaks, or the largest of all if none does.
+
+    Raises NoFaceError if there is none and its lips are needed.
+    """
     if seen is None:
         return frozenset()
     options, choice = job.options, parse_face_choice(job.options.face)
@@ -107,24 +113,23 @@ def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) ->
 
 
 def _seen(script: Script, job: Job, faces: Faces, one: Utterance, turn: Turn) -> SeenFaces:
-    """Return all faces in sight of an utterance, and which of them is the speaker's."""
+    """Return the faces that are seen in an utterance, with the speaker's marked."""
     found, choice = faces.seen.get(one.number), _face_choice(script, job, one.speaker)
     if choice == "none":
         return SeenFaces(absent="not_wanted")
     in_sight, tracks = () if found is None else found.faces, turn.tracks
-    if script.is_source_timed and choice != AUTO:  # of a clip, it was heeded when the speaker was looked for
+    if script.is_source_timed and choice != AUTO:  # for a clip, _largest_that_speaks has applied the choice
         tracks = frozenset(face.number for face in choose_tracks(list(in_sight), choice))
-    told = tuple(_told(face, face.number in tracks) for face in in_sight)
+    summaries = tuple(_summary(face, face.number in tracks) for face in in_sight)
     evidence = turn.evidence if script.is_source_timed and tracks and tracks == turn.tracks else None
-    seen = SeenFaces(told, evidence)
+    seen = SeenFaces(summaries, evidence)
     drawn = faces.drawn(replace(one, seen=seen))
     seen = replace(seen, quality=_quality(drawn, faces.watches[one.number].length))
     return seen if drawn else replace(seen, absent="out_of_sight" if script.is_source_timed else "no_face")
 
 
 def _face_choice(script: Script, job: Job, name: str) -> FaceChoice | Literal["none"]:
-    """Return which face a speaker has: as the script says, else as --face does; none = somebody who is only heard. Raises
-    InputError."""
+    """Return which face a speaker has, by the script or else by --face; "none" = a speaker who is never seen. Raises InputError."""
     asked = str(script.speaker(name).face)
     if asked == AUTO:
         return parse_face_choice(job.options.face)
@@ -138,14 +143,14 @@ def _face_choice(script: Script, job: Job, name: str) -> FaceChoice | Literal["n
     raise InputError(what, path=job.options.script_in, expected=expected, found=asked)
 
 
-def _told(face: Face, is_chosen: bool) -> FaceTrackSummary:
+def _summary(face: Face, is_chosen: bool) -> FaceTrackSummary:
     x1, y1, x2, y2 = (round(float(value), 1) for value in face.boxes.mean(axis=0))
     evidence = float(face.evidence) if isfinite(face.evidence) else None
     return FaceTrackSummary(face.number, face.shot, face.first, face.last, (x1, y1, x2, y2), evidence, is_chosen)
 
 
 def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
-    """Return what is told of the face that is drawn; None where there is none."""
+    """Return the quality of the face that is drawn; None if there is none."""
     if not drawn:
         return None
     boxes, figures = (np.concatenate([getattr(one, name) for one in drawn]) for name in ("boxes", "figures"))
@@ -159,19 +164,19 @@ def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
 
 
 def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> None:
-    """Say what the user may not expect of the picture."""
-    told = [(one, one.seen) for one in script.utterances if one.seen is not None and one.number in numbers]
+    """Add notes on mouths that are cut off, and on faces that are missing."""
+    rows = [(one, one.seen) for one in script.utterances if one.seen is not None and one.number in numbers]
     is_own, choice = script.is_source_timed, job.options.face
-    cut = {one.number: count for one, _ in told if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
+    cut = {one.number: count for one, _ in rows if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
     if cut and is_own:
         job.notes.add(MOUTHS_CUT(), *cut)
     for number, count in {} if is_own else cut.items():
         job.notes.add(MOUTH_CUT(count=count, total=faces.watches[number].length))
     if faces.boxes is not None or not faces.seen:
         return
-    crowded = [(one, seen) for one, seen in told if faces.seen[one.number].faces]
-    hidden = [one.number for one, seen in crowded if seen.absent in ("out_of_sight", "no_face")]
-    if not crowded:
+    with_faces = [(one, seen) for one, seen in rows if faces.seen[one.number].faces]
+    hidden = [one.number for one, seen in with_faces if seen.absent in ("out_of_sight", "no_face")]
+    if not with_faces:
         job.notes.add(NO_FACE(of_clip=not is_own))
     elif hidden and choice.isdecimal():
         job.notes.add(NO_SUCH_FACE(face=int(choice)), *(hidden if is_own else ()))
@@ -183,10 +188,10 @@ def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> Non
 
 
 def _speaker(script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerOf:
-    """Return what is told of a speaker; the voice is looked for now, so that what is missing is known before hours of work."""
+    """Return a speaker with their face and pitch. The voice is made here, so that a missing one is known before hours of work."""
     before = script.speaker(name)
     face: str | int = job.options.face if before.face == AUTO else before.face
-    if job.track is not None:  # it is heard in the voice that it has
+    if job.track is not None:  # the given speech keeps its voice
         return replace(before, face=face)
     voice = voice_for(script, job, sound, name)
     hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None

@@ -1,4 +1,4 @@
-"""The new speech of each utterance, kept on the disk and read when it is needed."""
+"""The new speech of each utterance, kept in the work folder and read when it is needed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,24 +31,28 @@ from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.speech import RENDERING, SpeakerVoice, pieces_at_own_rate, rate_of
 
 _SILENT_RUN = frame_at(0.16)
-"""Shorter silences, as before a plosive, belong to speech."""
+"""Shorter silences, as before a plosive, count as speech."""
 _SILENT_BELOW_LOUDEST_DB = 40.0
+"""How far below the loudest moment speech counts as silent."""
 
 
 @dataclass(frozen=True, eq=False)
 class NewSpeech:
-    """samples: float32 [S] mono at the output's rate. silent: bool [T], whether each 40 ms of it is silence; None = not known."""
+    """The new speech of an utterance."""
 
     samples: NDArray[np.float32]
+    """float32 [S], mono, at the output's rate"""
     silent: NDArray[np.bool_] | None
+    """bool [T], whether each 40 ms of it are silent; None: unknown"""
 
 
 @dataclass(frozen=True)
 class Speeches(Mapping[int, NewSpeech]):
-    """The speech of each utterance by its number, as it lies on the disk."""
+    """The new speech of each utterance by its number; it is read from the disk."""
 
     job: Job
     made_of: Mapping[int, tuple[object, ...]]
+    """the key of each utterance's speech in the work folder"""
 
     def __getitem__(self, number: int) -> NewSpeech:
         if self.job.track is not None:
@@ -64,7 +68,7 @@ class Speeches(Mapping[int, NewSpeech]):
 
 
 def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
-    """Say each utterance in its speaker's voice, as loud as the original."""
+    """Speak each utterance in its speaker's voice, as loud as the original."""
     spoken = [one for one, _ in fitted(script)]
     if job.track is not None:
         digest = digest_of(probe(job.track.source))
@@ -79,15 +83,16 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
 
 
 def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice | None = None) -> NewSpeech:
-    """Say one utterance that is fitted into its place ahead of the others; it is kept for them. voice: its speaker's, if known."""
+    """Speak one fitted utterance before `speak` does, which finds it then. voice: its speaker's, if known."""
     made_of = _kept(script, job, sound, one, voice or voice_for(script, job, sound, one.speaker))
     return job.store.again(NewSpeech, "speech", made_of)
 
 
 def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice) -> tuple[object, ...]:
-    """Say an utterance, or find it; returns what names it."""
+    """Speak an utterance unless its speech is kept already; returns its key."""
     units, rate = said(one, script.target), job.sound_rate(script)
     assert one.fit is not None  # it has its place
+
     if keeps_its_sound(job, one):
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
         samples = kept_sound(script, job, one, length)
@@ -97,6 +102,7 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
         made_of: tuple[object, ...] = (samples, rate)
         job.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
         return made_of
+
     models = job.models
     reference = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
     vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
@@ -109,7 +115,7 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
 
 
 def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | None, rate: int) -> NewSpeech:
-    """Say units in a voice at `rate` Hz. reference: the original, float32 [S] at 16 kHz, whose loudness is taken."""
+    """Speak units in a voice at `rate` Hz. reference: the original, float32 [S] at 16 kHz, for the loudness."""
     own = rate_of(job.models.vocoder)
     speech = np.concatenate(list(pieces_at_own_rate(job.models.vocoder, units, voice)))
     if reference is not None:
@@ -120,33 +126,33 @@ def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | No
 
 
 def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:
-    """Speech that was given, as it is."""
+    """Return given speech without a change."""
     length = units_to_samples(units.num_steps)
-    heard = resample(samples, rate, SAMPLE_RATE)[:length]
-    return NewSpeech(samples, silent_frames(np.pad(heard, (0, length - len(heard)))))
+    at_16_khz = resample(samples, rate, SAMPLE_RATE)[:length]
+    return NewSpeech(samples, silent_frames(np.pad(at_16_khz, (0, length - len(at_16_khz)))))
 
 
 _LOUD_DB = 30.0
 """How far below the loudest moment sound outside speech counts as quiet."""
 
 
-def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:
-    """In which pictures of 40 ms nothing is said, bool [n]: no speech, and far from loud; None = no speech is found at all."""
-    regions = heard.regions()
+def quiet_moments(activity: SpeechActivity) -> NDArray[np.bool_] | None:
+    """Return which frames of 40 ms are quiet, bool [n]: without speech, and far from loud. None if there is no speech at all."""
+    regions = activity.regions()
     if not regions:
         return None
-    count = frames_covering(heard.seconds)
+    count = frames_covering(activity.seconds)
     is_spoken = np.zeros(count, bool)
     for start, stop in regions:
         is_spoken[frame_at(start) : frames_covering(stop)] = True
     is_loud: NDArray[np.bool_] = np.zeros(count, bool)
-    loud = np.flatnonzero(heard.levels > heard.levels.max() - _LOUD_DB).tolist()
+    loud = np.flatnonzero(activity.levels > activity.levels.max() - _LOUD_DB).tolist()
     is_loud[[min(frame_at(frames_to_seconds(step, STEP_RATE)), count - 1) for step in loud]] = True
     return np.logical_not(is_spoken | is_loud)
 
 
 def silent_frames(speech: Samples) -> NDArray[np.bool_]:
-    """Return which 40 ms of speech lie in a silence of some length: float32 of shape [S] at 16 kHz to bool [ceil(S / 640)]."""
+    """Return which 40 ms of speech, float32 [S] at 16 kHz, lie in a silence of 0.16 s or more: bool [ceil(S / 640)]."""
     padded = np.pad(speech, (0, -len(speech) % SAMPLES_PER_FRAME))
     levels = np.array([level_dbfs(frame) for frame in padded.reshape(-1, SAMPLES_PER_FRAME)])
     floor = max(SOUND_FLOOR_DBFS, levels.max(initial=-np.inf) - _SILENT_BELOW_LOUDEST_DB)

@@ -1,4 +1,4 @@
-"""Files of speech that is given: one for each utterance, found by number, or one track along the recording, cut at its pauses."""
+"""Files of given speech: one for each utterance, found by number, or one track along the recording, cut at its pauses."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,24 +18,27 @@ from netflips.script.types import Utterance
 _NUMBERED = re.compile(r"\D*?0*(\d{1,9})", re.ASCII)
 _LEAST_S = 0.1
 _MOST_S, _MOST_S_A_SIGN = 20.0, 1.0
-"""Of what a program says to a text: longer than this, and a second for each letter, is a program that has lost its way."""
+"""Limit of a program's speech for a text: so many seconds, and so many more a letter. Longer speech means that it failed."""
 _LEAST_RATE = 8000
 _AUDIBLE_DBFS = -60.0
 _WINDOW_S, _MARGIN_S = 0.02, 0.04
 _BELOW_LOUDEST_DB = 45.0
 SPEECH_IN = "--speech-in"
 _LAGS_S = np.arange(0, 8.01, 0.5).tolist()
-"""By how much an interpreter may be behind, all through."""
+"""Constant lags of an interpreter that are tried."""
 _LAG_COST, _END_COST, _PAUSE_COST, _UNSAID_COST = 0.5, 0.25, 0.5, 3.0
+"""Cost a second of the lag, of a wrong end, of pauses within an utterance, and of speech that belongs to none; a wrong begin
+costs 1."""
 _REACH_S = 20.0
-"""Speech further from an utterance than this does not belong to it."""
+"""Speech further away from an utterance does not belong to it."""
 _MOST_STRETCHES = 12
+"""Most stretches of one utterance."""
 
 
 def numbered_files(folder: Path, most: int) -> dict[int, Path]:
     """Return the sound files of a folder by the number in their names, as 3.wav or line_003.wav.
 
-    Raises InputError for none, two of one number, and a number above `most`.
+    Raises InputError if there is none, or two with one number, or a number above `most`.
     """
     found: dict[int, Path] = {}
     for path in sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")):
@@ -57,7 +60,7 @@ def numbered_files(folder: Path, most: int) -> dict[int, Path]:
 def speech_in(path: Path, rate: int, signs: int | None = None, start_s: float = 0.0, end_s: float | None = None) -> Samples:
     """Return the speech in a file, float32 [S] mono at `rate` Hz, without the silence around it.
 
-    signs: letters of its text. start_s, end_s: of the part that is taken, None = up to its end. Raises InputError or MediaError
+    signs: number of letters of its text. start_s, end_s: the part that is read, None = to the end. Raises InputError or MediaError
     for a file that cannot be speech.
     """
     found = probe(path)
@@ -78,7 +81,7 @@ def speech_in(path: Path, rate: int, signs: int | None = None, start_s: float = 
 
 
 def beginning_of(path: Path, most: int, rate: int = SAMPLE_RATE, start_s: float = 0.0, end_s: float | None = None) -> Samples:
-    """Return the beginning of a sound, or of a part of it, float32 of `most` samples at most."""
+    """Return the beginning of a sound, or of a part of it, float32 [S] with at most `most` samples."""
     skipped = seconds_to_samples(start_s, rate)
     most = most if end_s is None else max(min(most, seconds_to_samples(end_s, rate) - skipped), 0)
     blocks, length = list[Samples](), 0
@@ -92,7 +95,7 @@ def beginning_of(path: Path, most: int, rate: int = SAMPLE_RATE, start_s: float 
 
 
 def sounding(samples: Samples, rate: int) -> Samples:
-    """Speech without the silence around it, but for 40 ms; float32 [S] at `rate` Hz. Empty where all of it is silent."""
+    """Return float32 [S] at `rate` Hz without the silence around it except 40 ms; empty if all of it is silent."""
     size = max(seconds_to_samples(_WINDOW_S, rate), 1)
     levels = [level_dbfs(samples[start : start + size]) for start in range(0, len(samples), size)]
     loudest = max(levels, default=-np.inf)
@@ -105,7 +108,7 @@ def sounding(samples: Samples, rate: int) -> Samples:
 
 
 def stretches_in(path: Path, spans: Mapping[int, Span], rate: int) -> Iterator[tuple[int, Samples]]:
-    """Stretches of a sound, in order, each without the silence around it; memory holds one."""
+    """Yield stretches of a sound by number, in order, each without the silence around it. Only one is in memory."""
     waiting = sorted(spans.items(), key=lambda one: one[1])
     position, parts = 0, list[Samples]()
     for block in iter_speech_blocks(path, rate):
@@ -127,10 +130,10 @@ def stretches_in(path: Path, spans: Mapping[int, Span], rate: int) -> Iterator[t
 
 
 def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> tuple[dict[int, Span], list[Span]]:
-    """Give stretches of speech, in order, to utterances, in order: dynamic programming over how far apart they begin and end.
+    """Match stretches of speech to utterances, both in order, by dynamic programming over how far apart they begin and end.
 
-    stretches: between the pauses of a track (s). All may be behind by one lag. Returns from when to when each utterance's speech
-    lasts in the track, by number, and the stretches that belong to none.
+    stretches: the speech between the pauses of a track, in seconds; all may be late by one lag. Returns the span of each
+    utterance's speech in the track by its number, and the stretches that belong to none.
     """
     tried = [(cost + _LAG_COST * lag, taken) for lag in _LAGS_S for cost, taken in [_matched(stretches, utterances, lag)]]
     taken = min(tried, key=lambda one: one[0])[1]
@@ -140,15 +143,18 @@ def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> 
 
 
 class _Way(NamedTuple):
-    """How far it went: the stretches of an utterance, behind those of the utterances before it."""
+    """A path of the search, linked to its beginning."""
 
     before: "_Way | None"
+    """the path of the utterances before"""
     number: int
+    """number of an utterance"""
     places: range
+    """the stretches that are its speech"""
 
 
 _States = dict[int, tuple[float, _Way | None]]
-"""Cost and way by how many stretches are dealt with."""
+"""The best cost and path by the number of stretches that are used or left out."""
 
 
 def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: float) -> tuple[float, dict[int, range]]:
@@ -158,7 +164,7 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
         following: _States = {}
         _leave_out(best, stretches, one.place.start_s + lag - _REACH_S)
         for done, (cost, way) in best.items():
-            _better(following, done, cost + one.place.seconds, way)
+            _better(following, done, cost + one.place.seconds, way)  # this utterance has no speech
             pauses = 0.0
             for stop in range(done + 1, min(done + _MOST_STRETCHES, len(stretches)) + 1):
                 start_s, end_s = stretches[done][0] - lag, stretches[stop - 1][1] - lag
@@ -169,6 +175,7 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
                 price = abs(start_s - one.place.start_s) + _END_COST * abs(end_s - one.place.end_s) + _PAUSE_COST * pauses
                 _better(following, stop, cost + price, _Way(way, one.number, range(done, stop)))
         best = following
+
     _leave_out(best, stretches, np.inf)
     cost, way = best[len(stretches)]
     taken: dict[int, range] = {}
@@ -179,7 +186,8 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
 
 
 def _leave_out(best: _States, stretches: Sequence[Span], before_s: float) -> None:
-    """Let stretches be left out, at their cost; those that begin before a time must be dealt with now."""
+    """Add states in which stretches are left out, at a cost. States whose next stretch begins before a time are dropped: no later
+    utterance reaches it."""
     for done in range(min(best), len(stretches)):
         if done not in best:
             continue

@@ -1,4 +1,4 @@
-"""Sound apart by voices and all else: as a program separates a recording's (--separate-with), and as a dub leaves it (--stems)."""
+"""Voices and background as separate sounds: of a recording, by a program (--separate-with), and of a dub (--stems)."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _FULL_SCALE = 1 << 23
 _WHAT = f"the program of {SEPARATE_WITH}"
 _STEP = "speech"
 _WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompaniment")
-"""Names, without their endings, of the file without voices: of demucs, and as people name the stems of audio-separator."""
+"""Names, without suffix, of the file without voices: those of demucs, and usual names for stems of audio-separator."""
 _LIMIT_S = 24 * 3600.0
 _MOST_DIFFERENCE_S = 1.0
 _MOST_NAMED = 5
@@ -33,10 +33,10 @@ _MOST_NAMED = 5
 def with_stems(
     parts: Iterable[tuple[Samples, Samples]], files: Iterable[Path], rate: int, num_channels: int, comment: str
 ) -> Iterator[tuple[Samples, Samples]]:
-    """Yield parts of a dub's sound, speech and background in blocks of float32 [time, channel], which go into the stems on the way.
+    """Yield parts of a dub's sound, speech and background in blocks of float32 [time, channel], and write them to the stems.
 
-    files: of speech, background and mix, in 24 bits; they get their names when all three are on the disk. comment: by which they
-    are known again as ours. Raises OutputError.
+    files: paths for speech, background and mix, in 24 bits; they appear when all three are on the disk. comment: marks them as
+    ours. Raises OutputError.
     """
     with ExitStack() as names, ExitStack() as written:
         stems = []
@@ -59,9 +59,9 @@ def with_stems(
 
 
 def background_of(job: Job) -> Path | None:
-    """Return the file of music and effects: the one that was given, or the one that the program of --separate-with makes.
+    """Return the file of music and effects: the given one, or the one that the program of --separate-with makes.
 
-    It is made once and kept with the finished work. Raises InputError where the program fails, or writes no such sound.
+    It is made once and kept in the work folder. Raises InputError if the program fails, or its sound is missing or wrong.
     """
     command = job.options.separation_command
     if not command or not job.info.has_audio:
@@ -71,6 +71,7 @@ def background_of(job: Job) -> Path | None:
     kept = job.store.find_file(_STEP, key, ".wav")
     if kept is not None:
         return kept
+
     LOG.info("separating music and effects from voices by %s", program_name(command))
     with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
         source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
@@ -88,7 +89,7 @@ def background_of(job: Job) -> Path | None:
 
 
 def _without_voices(folder: Path, program: str) -> Path:
-    """Return the file without voices among what a program wrote in a folder and those inside it."""
+    """Return the file without voices among those that a program wrote in a folder and its subfolders."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     for name in _WITHOUT_VOICES:
         for path in files:

@@ -1,7 +1,7 @@
-"""Divide and join utterances of a script, name their speakers and terms, as a person does who reads a draft: `netflips script`, and
-the page.
+"""Divide and join utterances of a script, and name speakers and terms: for `netflips script` and the page.
 
-What a person said stays with its utterance. What was found of the old ones (units, faces, a translation, the fit) is found anew.
+What a person wrote stays with its utterance. What the models found (units, faces, a translation, the fit) is dropped and found
+again.
 """
 
 import sys
@@ -22,14 +22,14 @@ from netflips.script.terms import find_terms, term_lines, terms_of_script
 from netflips.script.types import KeptOriginal, Script, SpokenSound, Target, Text, TimeSpan, Utterance, WrittenText
 
 LEAST_S = 0.2
-"""Shorter than this is no utterance."""
+"""The shortest utterance in seconds."""
 
 
 def split(script: Script, number: int, at_s: float | None = None) -> Script:
-    """Return the script with an utterance divided in two. at_s: where, in seconds of the media; None = at the longest pause between
-    its words, or in its middle.
+    """Return the script with an utterance divided in two.
 
-    Raises UsageError for an utterance that is not there, and for a time that is not within it.
+    at_s: where, in seconds of the media; None = at the longest pause between its words, or in its middle. Raises UsageError for an
+    unknown utterance, and for a time outside of it.
     """
     one = _utterance(script, number)
     place = one.place
@@ -42,6 +42,7 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
     if not place.start_s + LEAST_S <= at <= place.end_s - LEAST_S:
         expected = f"a time between {place.start_s + LEAST_S:.2f} and {place.end_s - LEAST_S:.2f} s"
         raise UsageError(f"utterance {number} cannot be divided there", expected=expected, found=f"{at:.2f} s")
+
     spans = TimeSpan(place.start_s, at), TimeSpan(at, place.end_s)
     share = (at - place.start_s) / place.seconds
     texts = (None, None) if one.text is None else _parts_of(one.text, at - place.start_s, share)
@@ -52,9 +53,9 @@ def split(script: Script, number: int, at_s: float | None = None) -> Script:
 
 
 def join(script: Script, number: int) -> Script:
-    """Return the script with an utterance and the one behind it as one, of the first one's speaker.
+    """Return the script with an utterance and the next joined, spoken by the speaker of the first.
 
-    Raises UsageError where one of them is not there.
+    Raises UsageError if one of them does not exist.
     """
     one, other = _utterance(script, number), _utterance(script, number + 1)
     text = None
@@ -69,9 +70,9 @@ def join(script: Script, number: int) -> Script:
 
 
 def rename(script: Script, name: str, to: str) -> Script:
-    """Return the script with a speaker by another name; by that of another speaker, they are one, with the other's settings.
+    """Return the script with a speaker renamed. The name of another speaker joins the two, with the settings of the other.
 
-    Raises UsageError for somebody who says nothing.
+    Raises UsageError for a speaker without utterances.
     """
     names = dict.fromkeys(one.speaker for one in script.utterances)
     if name not in names:
@@ -94,7 +95,7 @@ def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
 
 
 def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
-    """Return what is heard before and behind a time of an utterance: by its words' times, or by the length of the text."""
+    """Divide a text at a time of its utterance: by the times of its words, or else at a share of its letters."""
     if not text.words or text.is_by_person:
         before, behind = _cut(text.text, share)
         return replace(text, text=before, words=()), replace(text, text=behind, words=())
@@ -108,7 +109,7 @@ def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
 
 
 def _targets(target: Target | None, after_s: float, share: float) -> tuple[Target | None, Target | None]:
-    """Return what is said instead of both parts, as far as a person said it."""
+    """Return the targets of both parts; None for what no person wrote or gave."""
     if isinstance(target, KeptOriginal):
         return target, target
     if isinstance(target, SpokenSound):
@@ -123,7 +124,7 @@ def _targets(target: Target | None, after_s: float, share: float) -> tuple[Targe
 
 
 def _target(one: Utterance, other: Utterance) -> Target | None:
-    """Return what is said instead of two utterances, as far as a person said one of them."""
+    """Return the target of two joined utterances; None unless a person wrote or gave one of theirs."""
     first, second = one.target, other.target
     if isinstance(first, KeptOriginal) and isinstance(second, KeptOriginal):
         return first
@@ -136,7 +137,7 @@ def _target(one: Utterance, other: Utterance) -> Target | None:
 
 
 def _cut(text: str, share: float) -> tuple[str, str]:
-    """Return a text in two, between the words that lie nearest to a share of its length."""
+    """Divide a text between two words, as near as possible to a share of its letters."""
     words = text.split()
     ends = [sum(map(len, words[:place])) for place in range(len(words) + 1)]
     place = min(range(len(ends)), key=lambda one: abs(ends[one] - share * ends[-1]))
@@ -252,7 +253,7 @@ def _terms(options: TermsOptions) -> None:
 
 
 def _write(script: Script, out: Path) -> None:
-    require_own_files(script, out)  # named from the script's folder
+    require_own_files(script, out)  # the names in a script are relative to its folder
     write_script(out, script)
     LOG.info("%s: %s", out, several(len(script.utterances), "utterance"))
 

@@ -1,4 +1,4 @@
-"""Scripts as files: JSON with the name of its form, read strictly, so that a misspelt name is told and not passed over."""
+"""Scripts as JSON files with the name of their format. They are read strictly: a misspelt name is an error, not ignored."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -22,14 +22,14 @@ from netflips.script.types import FORMAT, TARGETS, GivenUnits, Script, SpokenSou
 _WHAT = "the script"
 _MOST_SHOWN = 60
 _TEXTS = ("text", "of", "word", "said", "proposed")
-"""Fields of what is said, which is composed; names of files stay as they are."""
+"""Fields of text, which is brought into Unicode form NFC; names of files stay as they are."""
 _INTEGERS = np.iinfo(np.int64)
 _MOST_PLACES, _LEAST_MOST_S = 10.0, 10.0
-"""How many times as long as its place speech of given units may be, and how long in any place (s)."""
+"""Limits of speech from given units: a multiple of the length of its place, and the seconds that any place allows."""
 
 
 def script_json(script: Script) -> dict[str, Any]:
-    """A script as its JSON object; what has its default value is left out."""
+    """Return a script as a JSON object; fields with their default values are left out."""
     return {"format": FORMAT, **_written(script)}
 
 
@@ -39,9 +39,9 @@ def write_script(path: Path, script: Script) -> None:
 
 
 def read_script(path: Path) -> Script:
-    """Read a script that a person may have written: what is made anew (fit, tries, drawn, notes, made) is dropped.
+    """Read a script that a person may have written. Results of an earlier dub (fit, attempts, drawn, notes, made) are dropped.
 
-    Raises InputError naming the entry that cannot be used.
+    Raises InputError with the entry that cannot be used.
     """
     script = script_from(read_json(path, _WHAT), path)
     for one in script.utterances:
@@ -52,9 +52,9 @@ def read_script(path: Path) -> Script:
 
 
 def script_from(content: Any, path: Path | None = None) -> Script:
-    """Return a script from its JSON object; utterances are numbered in their order.
+    """Return a script from its JSON object. Its utterances are numbered in their order.
 
-    Raises InputError for another form or version, and for a name or value that cannot be, with its place.
+    Raises InputError for another format or version, and for a wrong name or value, with its place.
     """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, Mapping) else content
@@ -68,7 +68,7 @@ def script_from(content: Any, path: Path | None = None) -> Script:
 def value_from(kind: Any, content: Any, place: str, path: Path | str | None = None) -> Any:
     """Return a value of a type, such as a dataclass, from its JSON. place: what messages call it.
 
-    Raises InputError for a name or value that cannot be, with its place.
+    Raises InputError for a wrong name or value, with its place.
     """
     try:
         return _read(kind, content, place)
@@ -77,9 +77,9 @@ def value_from(kind: Any, content: Any, place: str, path: Path | str | None = No
 
 
 def file_beside(path: Path, name: str) -> Path:
-    """Return the path of a file that a script names: one of the script's own folder, or of a folder in it.
+    """Return the path of a file that a script names. It must lie in the script's folder or below it.
 
-    Raises InputError for a path that leads elsewhere (absolute, with `..`, or over a link), and for a file that is not there.
+    Raises InputError for a path that leads elsewhere (absolute, with `..`, or over a link), and for a missing file.
     """
     place = PurePosixPath(name)
     is_inside = (
@@ -102,7 +102,7 @@ def require_own_files(script: Script, path: Path) -> list[Path]:
 
 
 def other_files(script: Script, path: Path) -> list[str]:
-    """Return the files that a script, read from `path`, names and that hold something else than when it was made.
+    """Return the files that a script, read from `path`, names and whose content has changed since it was made.
 
     Raises InputError as `file_beside` does.
     """
@@ -112,7 +112,7 @@ def other_files(script: Script, path: Path) -> list[str]:
 
 
 def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
-    """Raise InputError for times and units of a target that nothing can be made of."""
+    """Raise InputError for times and units of a target that cannot be spoken."""
     wrong: dict[str, tuple[str, object]] = {}
     if isinstance(target, SpokenSound):
         if target.from_s < 0:
@@ -167,7 +167,7 @@ def _defaults(kind: Any) -> dict[str, Any]:
 
 
 class _NotThatError(Exception):
-    """A value that cannot be. place: its names, from the script on."""
+    """A wrong value. place: the path of names that leads to it from the script."""
 
     def __init__(self, place: str, expected: str, found: object) -> None:
         super().__init__(place)
@@ -175,7 +175,7 @@ class _NotThatError(Exception):
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    """Return a value of a type, out of JSON. Raises _NotThatError."""
+    """Return a value of a type from its JSON. Raises _NotThatError."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -199,7 +199,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 
 
 def _target(value: Any, place: str) -> Target:
-    """Return a target by its kind, which is chosen before the rest is read: a misspelt name is told as such."""
+    """Return a target. Its kind is looked up first, so that an error in another field names that field."""
     kinds = {str(one.kind): one for one in TARGETS}
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or value["kind"] not in kinds:
         found = value.get("kind") if isinstance(value, dict) else value

@@ -1,7 +1,7 @@
-"""Names and terms of a talk, each with how it may be said in Korean: a person decides once, and it is said so everywhere.
+"""Names and terms of a recording with proposals for their Korean. A person decides once, and the term is the same everywhere.
 
-What is found: capitalised words within sentences, words that come again and again, words in Latin letters in a translation, and
-amounts. What is proposed: what the translations have for it, else how it sounds.
+Terms are capitalised words within sentences, words that are repeated, words in Latin letters in a translation, and amounts. The
+proposal is what the translations have for a term, or else how it sounds.
 """
 
 import re
@@ -30,15 +30,15 @@ from text2unit.script import LANGUAGES, script_of
 _TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f]|[-'\u2019](?=[A-Za-z\u00c0-\u024f]))*")
 _OWNED = re.compile(r"['\u2019]s$")
 _OPENS = re.compile(r"[.!?:\u2026\"\u201c]")
-"""Between two words: a sentence may begin here."""
+"""A mark between two words behind which a sentence may begin."""
 _NO_NAMES_WORDS = """
 i i'm i'll i've i'd ok okay monday tuesday wednesday thursday friday saturday sunday january february march april may june july
 august september october november december
 """
-"""Words with a capital that are no names, and below, words of every day."""
+"""Words with a capital that are no names; below, everyday words."""
 _NO_NAMES = frozenset(_NO_NAMES_WORDS.split())
 _LEAST_LETTERS, _LEAST_TIMES, _MOST_WORDS = 5, 3, 12
-"""Of a word that comes again and again; and how many of them are listed, the most frequent."""
+"""The fewest letters and occurrences of a repeated word; and how many such words are listed, the most frequent first."""
 _COMMON_WORDS = """
 about above across after again against almost along already although always among another anybody anyone anything around asked
 away because become before began begin behind being below better between beyond bring called cannot certain change close comes
@@ -64,26 +64,30 @@ _UNITS = {
     "kilowatt hour": "킬로와트시", "volt": "볼트", "megabyte": "메가바이트", "gigabyte": "기가바이트", "terabyte": "테라바이트",
     "hertz": "헤르츠", "dollar": "달러", "euro": "유로", "cent": "센트",
 }  # fmt: skip
-"""Units by their English names without a last s."""
+"""Units of measurement by their English names without a last s."""
 _NUMBER = r"\d[\d,]*(?:\.\d+)?"
 _SCALE = r"(?:\s(?:thousand|million|billion|trillion))?"
 _ALIKE = 0.6
-"""From which share of what two words in Hangul have in common, as letters, one may be the other as somebody else writes it."""
+"""Share of common letters (jamo) from which on two Hangul words may be spellings of the same word."""
 _TOGETHER = 0.7
-"""The same of the sentences in which a word stands and those whose translations have another (Dice)."""
+"""Dice coefficient of the sentences with a term and those whose translations have a word, from which on the word translates it."""
 _LONGEST = 60
-"""Letters of what a translator answers for a term; what is longer is a sentence."""
+"""Most letters of a translator's answer for a term; a longer answer is a sentence."""
 _HANGUL = re.compile(r"[가-힣]+")
 
 
 def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | None = None) -> tuple[Term, ...]:
-    """Return the terms of a script, and those that are found besides. What nobody decided and no translation has is asked of a
-    translator, and else written as it sounds. Raises InputError where the translator has no answer."""
+    """Return the terms of a script and those that are found in it, with proposals.
+
+    A term that nobody decided and no translation has is sent to the translator, or without one written as it sounds. Raises
+    InputError if the translator does not answer.
+    """
     talk = _Talk.of(script)
     listed = {one.word.casefold(): one for one in script.terms}
     for word in (*talk.names(), *talk.repeated(), *talk.latin(), *talk.amounts()):
         listed.setdefault(word.casefold(), Term(word, ""))
     open_terms = [one.word for one in listed.values() if not one.said and (translator is not None or not one.proposed)]
+
     proposed = {word: talk.translated(word) for word in open_terms}
     if translator is not None:
         proposed |= _asked(translator, [word for word, text in proposed.items() if not text], talk)
@@ -94,31 +98,31 @@ def find_terms(script: Script, translator: ProgramTranslator | ChatTranslator | 
 
 
 def term_lines(script: Script) -> list[str]:
-    """Return a line for each term: how often it comes, and what is said for it; in brackets what is only proposed."""
+    """Return a line for each term: in how many utterances it is, and its translation, in brackets if it is only proposed."""
     talk = _Talk.of(script)
-    said = [one.said or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
-    return [f"{len(talk.rows_with(one.word)):4}x {one.word}: {text}" for one, text in zip(script.terms, said, strict=True)]
+    texts = [one.said or (f"({one.proposed})" if one.proposed else "?") for one in script.terms]
+    return [f"{len(talk.rows_with(one.word)):4}x {one.word}: {text}" for one, text in zip(script.terms, texts, strict=True)]
 
 
 def _asked(translator: ProgramTranslator | ChatTranslator, words: Sequence[str], talk: "_Talk") -> dict[str, str]:
-    """Return what a translator makes of terms by themselves, as far as that is written in the language's letters."""
+    """Return translations of terms without a context; "" for those that are not written in the language's letters."""
     requests = [lone_request(number, word, talk.source, talk.target) for number, word in enumerate(words, 1)]
     found = dict[str, str]()
     for start in range(0, len(requests), translator.together):
         for number, texts in translator.candidates(requests[start : start + translator.together]).items():
-            said = [cleaned(text, words[number - 1]).rstrip(".!? ") for text in texts]
-            found[words[number - 1]] = next((text for text in said if _is_said(text, talk.target)), "")
+            answers = [cleaned(text, words[number - 1]).rstrip(".!? ") for text in texts]
+            found[words[number - 1]] = next((text for text in answers if _is_term(text, talk.target)), "")
     return found
 
 
-def _is_said(text: str, language: str) -> bool:
+def _is_term(text: str, language: str) -> bool:
     return translation_fault(text, "", language, len(text)) is None and len(text) <= _LONGEST
 
 
 def terms_of_script(script: Script | None, language: str, path: Path | None = None) -> dict[str, str]:
-    """Return how a person wants terms said in a language, by their words in small letters, as a glossary has them.
+    """Return the terms that a person decided: translations in a language by their words in lower case, like a glossary.
 
-    Raises InputError for one without a word, one that is said in two ways, and one that cannot be read aloud.
+    Raises InputError for a term without a word, one with two translations, and one that cannot be read aloud.
     """
     found = dict[str, str]()
     for one in () if script is None else script.terms:
@@ -139,7 +143,7 @@ def terms_of_script(script: Script | None, language: str, path: Path | None = No
 
 
 def as_it_sounds(word: str, source: str = ENGLISH) -> str:
-    """Return a word or a name in Hangul by how it sounds; "" where that is not known, or espeak-ng is not installed."""
+    """Return a word or a name in Hangul as it sounds; "" if that is unknown, or espeak-ng is not installed."""
     try:
         known = written_out(word)
         if not known.spelt:
@@ -156,44 +160,48 @@ def as_it_sounds(word: str, source: str = ENGLISH) -> str:
 
 @dataclass(frozen=True)
 class _Talk:
-    """What is said: of each utterance the text that was heard, and what is said instead, "" = nothing yet."""
+    """The texts of a script."""
 
     source: str
+    """source language"""
     target: str
+    """target language"""
     rows: Sequence[tuple[str, str]]
+    """source text and target text of each utterance, "" = none yet"""
 
     @classmethod
     def of(cls, script: Script) -> "_Talk":
-        said = [one for one in script.utterances if one.text is not None or one.said is not None]
-        rows = [("" if one.text is None else one.text.text, "" if one.said is None else one.said.text) for one in said]
+        with_text = [one for one in script.utterances if one.text is not None or one.said is not None]
+        rows = [("" if one.text is None else one.text.text, "" if one.said is None else one.said.text) for one in with_text]
         return cls(script.source or ENGLISH, script.target or KOREAN, rows)
 
     # What is found
 
     def names(self) -> list[str]:
-        """Return names in the order in which they come: acronyms, and words with a capital where no sentence begins; where one
-        does, those that are names elsewhere."""
-        if self.source == "de":  # where all nouns have one
+        """Return names in their order: acronyms, and words with a capital within a sentence. At the beginning of a sentence, a
+        word with a capital counts only if it is a name elsewhere."""
+        if self.source == "de":  # German nouns all have a capital
             return []
-        rows = [list(_tokens(heard)) for heard, _ in self.rows]
+        rows = [list(_tokens(source)) for source, _ in self.rows]
         known = {word for row in rows for word, _, is_first in row if not is_first and _is_capital(word)}
+
         found = list[str]()
-        for (heard, _), row in zip(self.rows, rows, strict=True):
-            parts, amounts = list[tuple[int, int]](), [one.span() for one in _amount().finditer(heard)]
+        for (source, _), row in zip(self.rows, rows, strict=True):
+            parts, amounts = list[tuple[int, int]](), [one.span() for one in _amount().finditer(source)]
             for word, begin, is_first in row:
                 is_unit = any(start <= begin < end for start, end in amounts)
                 if is_unit or not (_is_name(word) or word in known or (not is_first and _is_capital(word))):
                     continue
-                if parts and heard[parts[-1][1] : begin] == " ":
+                if parts and source[parts[-1][1] : begin] == " ":  # words of one name, as New York
                     parts[-1] = parts[-1][0], begin + len(word)
                 else:
                     parts.append((begin, begin + len(word)))
-            found += [heard[begin:end] for begin, end in parts]
+            found += [source[begin:end] for begin, end in parts]
         return list(dict.fromkeys(found))
 
     def repeated(self) -> list[str]:
-        """Return words that come again and again and are none of every day, the most frequent first."""
-        tokens = [word for heard, _ in self.rows for word, _, _ in _tokens(heard)]
+        """Return words that are repeated and are not everyday words, the most frequent first."""
+        tokens = [word for source, _ in self.rows for word, _, _ in _tokens(source)]
         counted = Counter(word.lower() for word in tokens if word.islower() or word[1:].islower())
         names = {part.lower() for name in self.names() for part in name.split()}
         for word in list(counted):
@@ -210,42 +218,43 @@ class _Talk:
 
     def latin(self) -> list[str]:
         """Return words of translations that a voice would spell letter by letter."""
-        return list(dict.fromkeys(word for _, said in self.rows if said for word in names_spelt_out(said, self.target)))
+        return list(dict.fromkeys(word for _, target in self.rows if target for word in names_spelt_out(target, self.target)))
 
     def amounts(self) -> list[str]:
         """Return numbers with a unit, as 98 percent."""
-        return list(dict.fromkeys(" ".join(found[0].split()) for heard, _ in self.rows for found in _amount().finditer(heard)))
+        return list(dict.fromkeys(" ".join(found[0].split()) for source, _ in self.rows for found in _amount().finditer(source)))
 
     # What is proposed
 
     def translated(self, word: str) -> str:
-        """Return what the translations have for a term, "" = nothing is found."""
+        """Return what the translations have for a term, "" if nothing is found."""
         if self.target != KOREAN:
             return ""
         if not word[:1].isalpha():
-            return self._amount_said(word)
+            return self._amount_translated(word)
         return self._alike(word, as_it_sounds(word, self.source)) or self._together(word)
 
     def as_it_sounds(self, word: str) -> str:
-        """Return a term in Hangul as it sounds, an amount with the name of its unit; "" = that is not known."""
+        """Return a term in Hangul as it sounds, an amount with the name of its unit; "" if that is unknown."""
         if self.target != KOREAN:
             return ""
         return as_it_sounds(word, self.source) if word[:1].isalpha() else _amount_by_name(word)
 
     def rows_with(self, word: str) -> set[int]:
-        """Return the rows in which a term is heard, or left in Latin letters."""
+        """Return the rows with a term in the source text, or left in Latin letters in the target text."""
         pattern = re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?:['\u2019]?s)?(?![A-Za-z0-9])", re.IGNORECASE)
         return {place for place, row in enumerate(self.rows) if any(map(pattern.search, row))}
 
     @cached_property
     def _stems(self) -> list[set[str]]:
-        """Of each row, the words that are said, with and without particles."""
-        return [{stem for word in _HANGUL.findall(said) for stem in _stems_of(word)} for _, said in self.rows]
+        """The words of each row's target text, with and without particles."""
+        return [{stem for word in _HANGUL.findall(target) for stem in _stems_of(word)} for _, target in self.rows]
 
     def _alike(self, word: str, sound: str) -> str:
-        """Return what a translation has that sounds alike."""
+        """Return the words of a translation that sound most like a term; "" if none sound alike."""
         if not sound:
             return ""
+        # syllables are decomposed into jamo: transcriptions of one name often differ in a single vowel
         many, letters = len(sound.split()), normalize("NFD", sound.replace(" ", ""))
         found = dict[str, float]()
         for place in sorted(self.rows_with(word)):
@@ -260,7 +269,7 @@ class _Talk:
         return best if found.get(best, 0.0) >= _ALIKE else ""
 
     def _together(self, word: str) -> str:
-        """Return the word that translations of sentences with a term have, and others have not."""
+        """Return the word that is in the translations of sentences with a term, and not in others; "" if there is none."""
         here = self.rows_with(word)
         if len(here) < 2:
             return ""
@@ -270,14 +279,14 @@ class _Talk:
         best = max(share, key=lambda one: (share[one], -len(one), one), default="")
         return best if share.get(best, 0.0) >= _TOGETHER else ""
 
-    def _amount_said(self, word: str) -> str:
-        """Return what a translation has for a number with a unit."""
+    def _amount_translated(self, word: str) -> str:
+        """Return the translation of a number with a unit, "" if none is found."""
         known, number = tables(), _number_of(word)
         units = alternatives({*_UNITS.values(), *known.measures.values(), *known.currencies.values(), *known.measures, "%"})
         for place in sorted(self.rows_with(word)):
-            said = re.search(rf"(?<![\d.]){re.escape(number)}\s?(?:{units})", self.rows[place][1].replace(",", ""))
-            if said:
-                return said[0]
+            found = re.search(rf"(?<![\d.]){re.escape(number)}\s?(?:{units})", self.rows[place][1].replace(",", ""))
+            if found:
+                return found[0]
         return ""
 
 
@@ -287,14 +296,14 @@ def _number_of(amount: str) -> str:
 
 
 def _amount_by_name(amount: str) -> str:
-    """Return a number with the Korean name of its unit; "" = there is none, or it has a scale, as $5 million."""
+    """Return a number with the Korean name of its unit; "" if the name is unknown, or the number has a scale, as $5 million."""
     known, (sign, unit) = tables(), (part.strip(" -") for part in re.split(_NUMBER, amount, maxsplit=1))
     name = known.currencies.get(sign) if not unit else _UNITS.get(unit.lower().removesuffix("s")) or known.measures.get(unit)
     return f"{_number_of(amount)}{name}" if name else ""
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
-    """Yield the words of a text without a last 's, where each begins, and whether a sentence may begin with it."""
+    """Yield the words of a text without a final 's, with their offsets, and whether a sentence may begin with the word."""
     found = [*_TOKEN.finditer(text)]
     for before, one in pairwise([None, *found]):
         assert one is not None  # None stands first alone
@@ -305,7 +314,7 @@ def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
 
 
 def _between(text: str, before: re.Match[str], one: re.Match[str]) -> str:
-    """Return what stands between two words; a stop behind Dr. or an initial ends no sentence."""
+    """Return the text between two words, without a stop that belongs to Dr. or an initial and ends no sentence."""
     gap = text[before.end() : one.start()]
     is_short = before[0].lower() in tables().abbreviations or (len(before[0]) == 1 and before[0] != "I")
     return gap.removeprefix(".") if is_short else gap
@@ -316,7 +325,7 @@ def _is_capital(word: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    """Return whether a word is a name wherever it stands, as NASA and iPhone."""
+    """Return whether a word is a name even at the beginning of a sentence, as NASA and iPhone."""
     return _is_capital(word[0].upper() + word[1:]) and any(map(str.isupper, word[1:]))
 
 
@@ -329,7 +338,7 @@ def _amount() -> re.Pattern[str]:
 
 
 def _stems_of(word: str) -> Iterable[str]:
-    """Yield a word, and what is left of it without its particles, two syllables or more."""
+    """Yield a word, and its stems of two syllables or more without particles."""
     yield word
     for particle in _particles():
         if word.endswith(particle) and len(word) - len(particle) >= 2:

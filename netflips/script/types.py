@@ -1,6 +1,7 @@
-"""The script of a dub: who says what and when, what is said instead, and what became of it (as a file: `netflips.script.files`).
+"""The script of a dub: who says what and when, what is spoken instead, and the result. `netflips.script.files` reads and writes it.
 
-Times are seconds, lengths of units steps of 20 ms. `""`, 0 and None: nothing is known, where a field does not say otherwise.
+Times are in seconds, durations of units in steps of 20 ms. `""`, 0 and None mean that a value is unknown, unless its field says
+otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,25 +21,27 @@ FORMAT = "netflips-script-2"
 SPEAKER = "speaker 1"
 """The name of the only speaker."""
 _DIGITS = 6
-"""Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
+"""Digits that sums of seconds are rounded to, so that they stay whole steps."""
 PACE, _NEARLY = (0.9, 1.1), 0.005
-"""How much faster than by itself speech is spoken: within these it fits."""
+"""The slowest and the fastest pace that fits, 1 = natural; and the tolerance."""
 _WHOLE = 0.999
-"""Speech at this share of its natural length is not spoken faster."""
+"""Speech of this share of its natural length, or more, is not spoken faster."""
 
 Schedule = Literal["own", "ping_pong", "hold", "still", "sound"]
-"""Which time of the media a time of the output shows. own: the same; ping_pong: frames are played forwards and backwards; hold: its
-last frame is held; still: one picture; sound: there is no picture."""
+"""Which frame of the media is shown at a time of the output. own: that of the same time; ping_pong: frames are played forwards and
+backwards; hold: the last frame is held; still: the media is one picture; sound: the media has no picture."""
 WrittenBy = Literal["person", "subtitles", "reader", "recognizer", "cascade"]
-"""reader: read off units; recognizer: from a speech recognizer; cascade: translated as text."""
+"""Who wrote a text. reader: a unit-to-text model; recognizer: a speech recognizer; cascade: a translator of text."""
 
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """From when to when (s)."""
+    """A stretch of time."""
 
     start_s: float
+    """its begin in seconds"""
     end_s: float
+    """its end in seconds"""
 
     @property
     def seconds(self) -> float:
@@ -48,44 +51,48 @@ class TimeSpan:
 
 @dataclass(frozen=True)
 class UnitList:
-    """Units. ids: int [U]; durations: int [U] in steps, None = not predicted yet. vocabulary: its fingerprint."""
+    """Units as plain numbers."""
 
     ids: tuple[int, ...] = ()
+    """int [U]"""
     durations: tuple[int, ...] | None = None
+    """int [U], in steps; None: not predicted yet"""
     vocabulary: str = ""
+    """fingerprint of the vocabulary that the ids belong to"""
 
     @classmethod
     def of(cls, units: Units) -> "UnitList":
-        """The same as plain numbers."""
+        """Return units as plain numbers."""
         durations = None if units.durations is None else tuple(units.durations.tolist())
         return cls(tuple(units.ids.tolist()), durations, units.vocabulary)
 
     @property
     def seconds(self) -> float:
-        """How long they last; 0 where no durations are known."""
+        """How long they last; 0 if the durations are unknown."""
         return float(units_to_seconds(sum(self.durations or ())))
 
 
 @dataclass(frozen=True)
 class Text:
-    """What is said, as text. words: with times from the utterance's beginning, where they are known. has_loop: a recognizer wrote a
-    stretch again and again, which was left out."""
+    """Speech as text."""
 
     text: str
     language: str = ""
     by: WrittenBy = "person"
     words: tuple[Word, ...] = ()
+    """its words with times from the utterance's beginning, where they are known"""
     has_loop: bool = False
+    """whether a recognizer repeated a stretch again and again; the repetitions are left out"""
 
     @property
     def is_by_person(self) -> bool:
-        """Whether a person wrote it, or changed what was read or recognised: its words say something else then."""
+        """Whether a person wrote it, or changed what was read or recognised. A changed text differs from its words."""
         words = " ".join(word.text for word in self.words).split()
         return self.by in ("person", "subtitles") or self.text.split() != words
 
     @property
     def confidence(self) -> float | None:
-        """Mean over the words, 0 to 1; None where a person wrote it or there are none."""
+        """Mean confidence of the words, 0 to 1; None if a person wrote it, or it has no words."""
         if self.by not in ("reader", "recognizer") or not self.words:
             return None
         return round(self.transcript.confidence, 4)
@@ -98,192 +105,246 @@ class Text:
 
 @dataclass(frozen=True)
 class Media:
-    """The video or sound that is dubbed; told, never computed with. path: as given. digest: of its content. audio_track,
-    video_track: that were read, None = those that a player plays and shows."""
+    """The video or sound that is dubbed, for the reader of a script; nothing is computed from it."""
 
     path: str = ""
+    """its path, as given"""
     digest: str = ""
+    """digest of its content"""
     duration_s: float = 0.0
+    """its length, sound and frames together"""
     sound_s: float = 0.0
+    """length of the sound"""
     picture_s: float = 0.0
+    """length of the frames"""
     width: int = 0
+    """of a frame, in pixels"""
     height: int = 0
+    """of a frame, in pixels"""
     frame_rate: float = 0.0
+    """frames a second"""
     is_variable_rate: bool = False
+    """whether frames last for different times"""
     audio_rate: int = 0
+    """sample rate in Hz"""
     audio_channels: int = 0
+    """number of channels"""
     audio_track: int | None = None
+    """the audio track that was read; None: the one that a player plays"""
     video_track: int | None = None
+    """the video track that was read; None: the one that a player shows"""
 
     @property
     def sound_rate(self) -> int:
-        """The rate of a dub's sound in Hz."""
+        """The sample rate of the dub in Hz."""
         return self.audio_rate or SAMPLE_RATE
 
 
 @dataclass(frozen=True)
 class VoiceFile:
-    """A voice of a file, beside the script."""
+    """A voice from a file."""
 
     file: str
+    """its path, beside the script"""
     digest: str = ""
+    """digest of its content"""
 
 
 @dataclass(frozen=True)
 class SpeakerOf:
-    """Who speaks. voice: own, neutral, one by name, or of a file. face: auto, largest, none, or the N-th from the left. level: of
-    speech, for a program that translates; "" = not said. pitch_hz: that the dub speaks at, None = not measured, or the voice has
-    none to set. rate: how fast, 1 = as is usual in the language, above 1 = faster; None = not measured.
-    """
+    """A speaker, and how the dub speaks for them."""
 
     name: str
     voice: str | VoiceFile = "own"
+    """own, neutral, a voice by name, or one from a file"""
     face: str | int = "auto"
+    """auto, largest, none, or the N-th from the left"""
     level: Literal["", "polite", "plain", "존댓말", "반말", "해요체", "합니다체", "해체"] = ""
+    """speech level, for a program that translates; "": not set"""
     pitch_hz: float | None = None
+    """pitch that the dub speaks at; None: not measured, or the voice's pitch cannot be set"""
     rate: float | None = None
+    """speaking rate, 1 = usual in the language, above 1 = faster; None: not measured"""
 
 
 class Agreement(NamedTuple):
-    """Of lips and sound. share: of their steps that agree; usual: where they belong together. lips_sure: how sure (mean
-    log-probability) the encoder is of lips that could not be judged; known_sure: from what on it knows them."""
+    """How far the units of lips and of sound agree."""
 
     share: float
+    """share of the steps in which they agree"""
     usual: float | None = None
+    """the usual share where lips and sound belong together"""
     lips_sure: float | None = None
+    """the encoder's confidence (mean log-probability) in lips that could not be judged"""
     known_sure: float | None = None
+    """confidence from which on the encoder knows such lips"""
 
 
 @dataclass(frozen=True)
 class SourceUnits:
-    """What the unit encoder hears in an utterance. modalities: that the units are taken from; reason: a code that says why.
-    confidence: mean log-probability of a unit. rest: the unit of silence. weakest, nearest: of the score and the likeness. known:
-    share of the steps that are like the encoder's domain, None = not said.
-    """
+    """The units that the encoder finds in an utterance."""
 
     units: UnitList = UnitList()
     modalities: str = ""
+    """modalities that the units are taken from"""
     confidence: float | None = None
+    """mean log-probability of a unit"""
     rest: int | None = None
+    """the unit of silence"""
     weakest: Stretch | None = None
+    """stretch with the lowest score"""
     nearest: Stretch | None = None
+    """stretch that is least like the encoder's domain"""
     reason: str = ""
+    """code of why these modalities were selected"""
     agreement: Agreement | None = None
+    """agreement of lips and sound"""
     known: float | None = None
+    """share of the steps that are like the encoder's domain; None: not measured"""
 
 
 @dataclass(frozen=True)
 class FaceTrackSummary:
-    """A face that was followed. first, last: its pictures at 25 fps, from the utterance's first. mean_box: x1, y1, x2, y2 in
-    pixels. evidence: how much it looks like saying what is heard (1.6 for a talker, about 0 for a listener)."""
+    """A face track."""
 
     number: int
     shot: int
+    """number of its shot"""
     first: int
+    """its first frame at 25 fps, counted from the utterance's first"""
     last: int
+    """its last frame, counted likewise"""
     mean_box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 in pixels"""
     evidence: float | None = None
+    """evidence that it is the face that speaks: about 1.6 for a talker, 0 for a listener"""
     is_chosen: bool = False
+    """whether it is the speaker's"""
 
 
 @dataclass(frozen=True)
 class FaceQuality:
-    """Of the face that is drawn: in how many of the pictures it is, its height in pixels, how sharp, how far turned away."""
+    """How well the face that is drawn is seen."""
 
     share_of_pictures: float = 0.0
+    """share of the utterance's frames that it is in"""
     height_px: float | None = None
+    """its height in pixels"""
     sharpness: float | None = None
+    """how sharp it is"""
     max_yaw: float | None = None
+    """how far it turns to a side at most"""
     max_pitch: float | None = None
+    """how far it turns up or down at most"""
 
 
 @dataclass(frozen=True)
 class SeenFaces:
-    """Who is seen. evidence: of the face that is drawn. absent: why nobody is drawn."""
+    """The faces that are seen while an utterance is spoken."""
 
     tracks: tuple[FaceTrackSummary, ...] = ()
     evidence: float | None = None
+    """evidence of the face that is drawn"""
     quality: FaceQuality | None = None
+    """quality of the face that is drawn"""
     absent: Literal["", "no_face", "out_of_sight", "not_wanted"] = ""
+    """why no face is drawn; "": one is"""
 
 
 @dataclass(frozen=True)
 class TranslatedUnits:
-    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text. of: what was heard,
-    as text, "" = it was not read; another one is corrected."""
+    """A target: units from the unit translator."""
 
     kind: ClassVar = "translated"
     units: UnitList = UnitList()
     score: float | None = None
+    """mean log-probability"""
     is_truncated: bool = False
+    """whether the search ended it at its limit of length"""
     weakest: Stretch | None = None
+    """stretch with the lowest score"""
     reading: Text | None = None
+    """the units as text"""
     of: str = ""
+    """the source text that was translated, "": it was not read. If the utterance's text differs, a person corrected that"""
 
     @property
     def seconds(self) -> float | None:
-        """Its length by itself, None = it was not predicted."""
+        """Its natural length; None if that was not predicted."""
         return None if self.units.durations is None else self.units.seconds
 
 
 class TranslatedFrom(NamedTuple):
-    """of: the source text that was translated. text: what became of it; another one is a person's. score: mean log-probability.
-    glossary: its terms that were put in, by the word of the original. back: what the whole sentence says translated back, None = it
-    was not."""
+    """How the cascade translated a text."""
 
     of: str
+    """the source text"""
     text: str = ""
+    """its translation; if the target's text differs, a person changed that"""
     score: float | None = None
+    """mean log-probability"""
     glossary: Mapping[str, str] = MappingProxyType({})
+    """terms of the glossary that were used, by the word of the original"""
     back: str | None = None
+    """the whole sentence translated back; None: it was not"""
 
 
 @dataclass(frozen=True)
 class WrittenText:
-    """Said instead: a text. translation: where the cascade translated it. said_by: a program or a file that speaks it,
-    "" = the text-to-unit model. seconds: its length by itself, as it was predicted. take: of a program, from 0."""
+    """A target: a text that is spoken."""
 
     kind: ClassVar = "written"
     text: str
     by: WrittenBy = "person"
     translation: TranslatedFrom | None = None
+    """how the cascade translated it; None: it did not"""
     spoken_by: str = ""
+    """a program or a file that speaks it, "": the text-to-unit model does"""
     seconds: float | None = None
+    """its natural length, as predicted"""
     take: int = 0
+    """number of the program's version of it, from 0"""
 
     @property
     def is_translated(self) -> bool:
-        """Whether the cascade translated it, and nobody changed it since."""
+        """Whether the cascade translated it, and nobody has changed it."""
         return self.by == "cascade" and (self.translation is None or self.text == self.translation.text)
 
 
 @dataclass(frozen=True)
 class SpokenSound:
-    """Said instead: speech that somebody has. file: beside the script. to_s: None = up to its end. keep_sound: it is heard as it
-    is, and not said again in the speaker's voice."""
+    """A target: speech from a file."""
 
     kind: ClassVar = "spoken"
     file: str
+    """its path, beside the script"""
     digest: str = ""
+    """digest of its content"""
     from_s: float = 0.0
+    """where the speech begins in the file"""
     to_s: float | None = None
+    """where it ends; None: at the file's end"""
     keep_sound: bool = False
+    """whether its sound is used as it is, rather than spoken again in the speaker's voice"""
     reading: Text | None = None
+    """the speech as text"""
 
 
 @dataclass(frozen=True)
 class GivenUnits:
-    """Said instead: units of a file, or those that were heard."""
+    """A target: units from a file, or the source units themselves."""
 
     kind: ClassVar = "given"
     units: UnitList = UnitList()
     by: Literal["file", "source"] = "file"
+    """where the units are from"""
     reading: Text | None = None
+    """the units as text"""
 
 
 @dataclass(frozen=True)
 class KeptOriginal:
-    """Nothing is said instead, since a person asked for that."""
+    """A target: the original stays, because a person asked for that."""
 
     kind: ClassVar = "kept"
 
@@ -293,55 +354,62 @@ TARGETS: tuple[type[Target], ...] = (TranslatedUnits, WrittenText, SpokenSound, 
 
 
 class Slot(NamedTuple):
-    """The time that an utterance has. length_s: of the original; pause_s: how far into the pause behind it."""
+    """The time that an utterance has."""
 
     length_s: float
+    """length of the original"""
     pause_s: float = 0.0
+    """slack: how much of the pause behind the original may be used"""
 
 
 @dataclass(frozen=True)
 class TimeFit:
-    """How the new speech was fitted. output: where it is in the result. units: how many. natural_s: its length by itself;
-    spoken_s: as spoken. overrun_s: what fits neither slot nor pause; held_s: for how long the picture is held for it; cut_s: what
-    is left out. slot: None = it takes as long as it takes. durations: of the units as spoken, in steps; fewer where some are left
-    out.
-    """
+    """How the new speech was fitted into its time."""
 
     output: TimeSpan
+    """where it is in the output"""
     units: int = 0
+    """number of its units"""
     natural_s: float = 0.0
+    """its natural length"""
     spoken_s: float = 0.0
+    """its length as spoken"""
     overrun_s: float = 0.0
+    """how much of it fits neither the slot nor the pause"""
     held_s: float = 0.0
+    """how long the last frame is held for it"""
     cut_s: float = 0.0
+    """how much of it is left out"""
     slot: Slot | None = None
+    """the time that it has; None: its length is free"""
     durations: tuple[int, ...] = ()
+    """durations of the units as spoken, in steps; fewer than the units if some are left out"""
 
     @property
     def factor(self) -> float | None:
-        """Length as spoken, what is left out included, by the length by itself; None where it is not fitted."""
+        """Length as spoken, with what is left out, over the natural length; None if it was not fitted."""
         return None if self.slot is None or not self.natural_s else (self.spoken_s + self.cut_s) / self.natural_s
 
     @property
     def slack_s(self) -> float:
-        """Silence that is left of the original's length."""
+        """How much of the original's length stays silent."""
         return 0.0 if self.slot is None else round(max(self.slot.length_s - self.spoken_s, 0.0), _DIGITS)
 
     @property
     def in_pause_s(self) -> float:
-        """How much is spoken in the pause behind the original."""
+        """How much of it is spoken in the pause behind the original."""
         if self.slot is None:
             return 0.0
         return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.held_s else 0.0), 0.0), _DIGITS)
 
     @property
     def pace(self) -> float | None:
-        """How much faster than by itself it is spoken, 1 = as it is; None where it is not fitted."""
+        """Its speed as spoken, 1 = natural, above 1 = faster; None if it was not fitted."""
         return None if self.factor is None else 1 / self.factor
 
     @property
     def too_long_s(self) -> float:
-        """By how much it is longer by itself than it is spoken; 0 for what hardly is."""
+        """By how much its natural length is above its length as spoken; 0 within the allowed pace."""
         if self.pace is None or self.pace <= PACE[1] + _NEARLY:
             return 0.0
         return round(self.natural_s - self.spoken_s, _DIGITS)
@@ -349,22 +417,26 @@ class TimeFit:
     @property
     def is_hurried(self) -> bool:
         """Whether it is spoken faster than the pace allows."""
-        return self.overrun_s > 0 and not self.held_s and (self.factor or 0.0) < _WHOLE  # what is heard as it is, is cut
+        # sound that is used as it is overruns at factor 1: it is cut, not hurried
+        return self.overrun_s > 0 and not self.held_s and (self.factor or 0.0) < _WHOLE
 
 
 @dataclass(frozen=True)
 class DrawnPictures:
-    """pictures: of the utterance's time; drawn: those with a new mouth. left: how many stay as they are, by the code of why."""
+    """Numbers of an utterance's frames."""
 
     pictures: int = 0
+    """frames in its time"""
     drawn: int = 0
+    """frames with a new mouth"""
     left: Mapping[str, int] = field(default_factory=dict)
+    """frames that stay as they are, by the code of the reason"""
 
 
 Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "slow", "clicks", "leak", "open_lips"]
-"""What a check may find: nothing or little of the text is heard, a word of it is not, or more than it is; it is another's voice; it
-is too fast or cut, or slower than 0.9 of its pace; it clicks; the original is heard under it; lips stay open where b, m and p close
-them."""
+"""What a check may find. unheard, misheard: nothing or little of the text is recognised; missing: a stretch of it is not; repeated:
+more than the text is; voice: it is another speaker's; hurried: too fast or cut; slow: below 0.9 of its pace; clicks: its sound
+clicks; leak: the original voice is under it; open_lips: lips stay open at b, m and p."""
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 
@@ -433,12 +505,12 @@ class Utterance:
     """how likely its words are right, estimated before it was spoken"""
 
     def note(self, code: str) -> Note | None:
-        """Its note of a kind, None where it has none."""
+        """Return its note with a code, None if it has none."""
         return next((one for one in self.notes if one.code == code), None)
 
     @property
     def units_why(self) -> str:
-        """Why its units were taken from what they were, with figures; "" = there was no choice."""
+        """Why the modalities of its units were selected, with figures; "" if there was no choice."""
         if self.source_units is None or not self.source_units.reason:
             return ""
         figures = {} if self.source_units.agreement is None else self.source_units.agreement._asdict()
@@ -446,45 +518,44 @@ class Utterance:
 
     @property
     def checked(self) -> Attempt | None:
-        """The attempt that the dub has; None where it was not checked."""
+        """The attempt that the dub has; None if it was not checked."""
         return next((one for one in self.attempts if one.is_taken), None)
 
     @property
     def is_processed(self) -> bool:
-        """Whether something became of it: it was dubbed, or left alone."""
+        """Whether it was dubbed or left alone."""
         return self.fit is not None or self.note("left_alone") is not None
 
     @property
     def score(self) -> float | None:
-        """How sure its translation is, mean log-probability; None where nothing was translated."""
+        """Score of its translation (mean log-probability); None if nothing was translated."""
         if isinstance(self.target, WrittenText) and self.target.translation is not None:
             return self.target.translation.score
         return self.target.score if isinstance(self.target, TranslatedUnits) else None
 
     @property
     def said(self) -> Text | None:
-        """What is said instead, as text, as far as that is known."""
+        """What is spoken instead, as text; None if that is unknown."""
         if isinstance(self.target, WrittenText):
             return Text(self.target.text, by=self.target.by)
         return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound | GivenUnits) else None
 
     @property
     def offered(self) -> list[tuple[str, float | None]]:
-        """Its other wordings as text, as far as they were written or read, with the seconds that each takes by itself.
+        """Its alternatives that have a text: the text, and the natural length in seconds.
 
-        Of a sentence that is too long, only those that are shorter.
+        If the utterance is too long, only those that are shorter.
         """
-        written = [(take.text, take.seconds) for take in self.alternatives if isinstance(take, WrittenText)]
-        read = [
-            (take.reading.text, take.seconds) for take in self.alternatives if isinstance(take, TranslatedUnits) and take.reading
-        ]
+        written = [(one.text, one.seconds) for one in self.alternatives if isinstance(one, WrittenText)]
+        read = [(one.reading.text, one.seconds) for one in self.alternatives if isinstance(one, TranslatedUnits) and one.reading]
+
         if self.fit is None or not self.fit.too_long_s:
             return [*written, *read]
         return [(text, seconds) for text, seconds in (*written, *read) if seconds is not None and seconds < self.fit.natural_s]
 
     @property
     def spoken_by(self) -> str:
-        """A program or a file that speaks it, "" = the models do."""
+        """The program or the file that speaks it, "" if the models do."""
         if isinstance(self.target, SpokenSound):
             one = self.target
             return one.file if one.to_s is None else f"{one.file}, {one.from_s:.2f} to {one.to_s:.2f} s"
@@ -493,170 +564,195 @@ class Utterance:
 
 @dataclass(frozen=True)
 class ModelUsed:
-    """part: of the chain. usual: the score that nearly all speech of its domain reaches; knows: words for that domain. name: its
-    file, or what people call it. commercial: whether its licence lets what it makes be sold."""
+    """A model of the dub."""
 
     part: str
+    """its part of the pipeline"""
     fingerprint: str
     usual: float | None = None
+    """score that nearly all speech of its domain reaches"""
     knows: str = ""
+    """its domain, in words"""
     name: str = ""
+    """its file, or its common name"""
     licence: str = ""
     commercial: Literal["", "yes", "no", "not stated"] = ""
+    """whether its licence allows its output to be sold"""
 
 
 class Timing(NamedTuple):
-    """Wall seconds that a step of the work took. by_input: it reads the media, so its pace is counted by the media's length."""
+    """How long a step took."""
 
     name: str
     seconds: float
+    """wall time"""
     by_input: bool = False
+    """whether it reads the media, so that its speed is measured by the media's length"""
 
 
 @dataclass(frozen=True)
 class WorkKept:
-    """The folder of finished work, its size in bytes, and how many pieces of each kind were found there and made."""
+    """The work folder after a dub."""
 
     folder: str
     num_bytes: int = 0
+    """its size"""
     kept: Mapping[str, int] = field(default_factory=dict)
+    """pieces that were found there, by kind"""
     made: Mapping[str, int] = field(default_factory=dict)
+    """pieces that were made, by kind"""
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What somebody who is seen or heard agreed to. until: the last day, as 2027-12-31; "" = no end was agreed."""
+    """The consent of somebody who is seen or heard."""
 
     who: str
     agreed_to: str
     until: str = ""
+    """the last day, as 2027-12-31; "": no end was agreed"""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What was written. has_grown: an odd side grew by a repeated row or column. pictures: of the output. lips: the lip-sync
-    backend. part: of the media that was dubbed. bundle: name of the one that all models are of. may_be_sold: yes, no or not stated,
-    and which models it is so for. signed: by whom. settings: what was asked for, by name. peak_memory_bytes: that the process held
-    at most.
-    """
+    """The output that was written, and how."""
 
     version: str = ""
+    """version of NetfLips"""
     output: str = ""
+    """path of the output"""
     duration_s: float = 0.0
     width: int = 0
     height: int = 0
     has_grown: bool = False
+    """whether an odd side grew by a repeated row or column"""
     pictures: int = 0
+    """number of frames"""
     lips: str = ""
+    """the lip-sync backend"""
     part: TimeSpan | None = None
+    """the part of the media that was dubbed"""
     models: tuple[ModelUsed, ...] = ()
     bundle: str = ""
+    """name of the bundle, if all models are from one"""
     may_be_sold: str = ""
+    """yes, no or not stated, and the models that this depends on"""
     signed: str = ""
+    """who signed it"""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """options that were set, by name"""
     timings: tuple[Timing, ...] = ()
     peak_memory_bytes: int | None = None
+    """the most memory that the process held"""
     work: WorkKept | None = None
+    """finished work; None: no work folder was used"""
 
     @property
     def work_counts(self) -> dict[str, dict[str, int]]:
-        """Of each kind of finished work, how many pieces were kept from before and how many were made."""
+        """How many pieces of finished work were kept from before, and how many were made, by kind."""
         kept, made = ({}, {}) if self.work is None else (self.work.kept, self.work.made)
         return {name: {"kept": kept.get(name, 0), "made": made.get(name, 0)} for name in sorted({*made, *kept})}
 
     def usual(self, part: str) -> float | None:
-        """Return the score that is usual of a part of the chain; None where that is not said."""
+        """Return the usual score of a part of the pipeline; None if it is unknown."""
         return next((one.usual for one in self.models if one.part == part), None)
 
 
 class Term(NamedTuple):
-    """A name or a term of the talk. word: as it is heard. said: how a person wants it said everywhere, "" = as it comes. proposed:
-    how it may be said."""
+    """A name or a term of the recording."""
 
     word: str
+    """as it is in the source text"""
     said: str
+    """its translation everywhere, as a person wants it; "": not decided"""
     proposed: str = ""
+    """a proposal for its translation"""
 
 
 @dataclass(frozen=True)
 class Script:
-    """One dub. understood: how much of it is. consent: of those who are seen and heard.
-
-    source, target: languages. cuts: times (s) at which another shot begins. terms: names and terms of the talk. titles: what those
-    of the video and its chapters become. notes: of all of it. made: what was written, None = nothing yet.
-    """
+    """One dub."""
 
     source: str = ""
+    """source language"""
     target: str = ""
+    """target language"""
     schedule: Schedule = "own"
     media: Media | None = None
     cuts: tuple[float, ...] = ()
+    """times in seconds at which a shot begins"""
     speakers: tuple[SpeakerOf, ...] = ()
     utterances: tuple[Utterance, ...] = ()
     terms: tuple[Term, ...] = ()
+    """names and terms of the recording"""
     titles: Mapping[str, str] = field(default_factory=dict)
+    """translations of the titles of the video and its chapters"""
     notes: tuple[Note, ...] = ()
+    """messages about all of it"""
     quality: QualityEstimate | None = None
+    """how likely its words are right, before anything is spoken"""
     consent: tuple[Consent, ...] = ()
+    """consent of those who are seen and heard"""
     made: Made | None = None
+    """the output; None: nothing is written yet"""
 
     def speaker(self, name: str) -> SpeakerOf:
-        """Return what is said of a speaker."""
+        """Return a speaker; one with default settings if the script does not have them."""
         return next((one for one in self.speakers if one.name == name), SpeakerOf(name))
 
     @property
     def result(self) -> Made:
-        """What was written; nothing where nothing was."""
+        """The output; an empty one if nothing is written yet."""
         return self.made or Made()
 
     @property
     def input_s(self) -> float:
-        """How long the media is."""
+        """Length of the media."""
         return 0.0 if self.media is None else self.media.duration_s
 
     @property
     def output_s(self) -> float:
-        """How long the result is."""
+        """Length of the output."""
         return self.result.duration_s
 
     @property
     def text(self) -> str:
-        """What all utterances say: of a transcript, all of it. `target_text` is what a dub says instead."""
+        """The text of all utterances, as `source_text`. `target_text` is what the dub says instead."""
         return self.source_text
 
     @property
     def source_text(self) -> str:
-        """What all utterances say, as far as it was read or written."""
+        """The text of all utterances that have one."""
         return " ".join(one.text.text for one in self.processed if one.text is not None and one.text.text)
 
     @property
     def target_text(self) -> str:
-        """What all utterances say instead, as far as it was read or written."""
+        """What is spoken instead, of all dubbed utterances for which it is known as text."""
         return " ".join(one.said.text for one in self.processed if one.fit is not None and one.said is not None and one.said.text)
 
     @property
     def num_source_units(self) -> int:
-        """Units that were heard."""
+        """Number of source units."""
         return sum(len(one.source_units.units.ids) for one in self.processed if one.source_units is not None)
 
     @property
     def num_target_units(self) -> int:
-        """Units that are said."""
+        """Number of units that are spoken."""
         return sum(one.fit.units for one in self.processed if one.fit is not None)
 
     @property
     def num_drawn(self) -> int:
-        """Pictures with a new mouth."""
+        """Number of frames with a new mouth."""
         return sum(one.drawn.drawn for one in self.processed if one.drawn is not None)
 
     @property
     def warnings(self) -> list[str]:
         """The sentences of all notes."""
-        return [sentence(told) for told in self.grouped_notes]
+        return [sentence(one) for one in self.grouped_notes]
 
     @property
     def is_source_timed(self) -> bool:
-        """Whether it is the dub of a recording, each utterance in its own place."""
+        """Whether it is the dub of a recording, in which each utterance keeps its place."""
         return self.schedule == "own"
 
     @property
@@ -665,17 +761,18 @@ class Script:
         return bool(self.setting("cascade"))
 
     def setting(self, name: str, otherwise: Any = None) -> Any:
-        """Return what was asked for under a name, `otherwise` where that was left as it is by default."""
+        """Return the setting of a name, `otherwise` if it was left at its default."""
         return self.result.settings.get(name, otherwise)
 
     @property
     def processed(self) -> Sequence[Utterance]:
-        """The utterances that something became of; all where nothing is to be said instead."""
+        """The utterances that were dubbed or left alone, and those that have no target."""
         return [one for one in self.utterances if one.is_processed or not self.target]
 
     @property
     def grouped_notes(self) -> list[GroupedNote]:
-        """All notes as they are told: of all of it first, those that utterances share in one. A clip has no numbers."""
+        """All notes as they are reported: those of the script first, then those of utterances, equal ones in one. A clip has no
+        numbers of utterances."""
         notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_told"))
         of_utterances = grouped(notes) if self.is_source_timed else [GroupedNote(note) for _, note in notes]
         return [*map(GroupedNote, self.notes), *of_utterances]
