@@ -1,6 +1,6 @@
-"""Finished work, kept by what it was made from: a dub that was stopped goes on by asking for the same again.
+"""Finished work, kept under a key of what it was made from. A dub that was stopped resumes by asking for the same work again.
 
-What a finished file held is noted in length and digest, so that it is believed only when it still does.
+The length and the digest of each finished file are recorded, and the file is used only if they still match.
 """
 
 import json
@@ -45,17 +45,19 @@ _NOTE_STRANGE = NoteKind("run_note_strange", "names files that are not ours to d
 
 
 class Store:
-    """A folder of finished work: values in `<step>/<key>.npz`, and files such as sound and pictures; digests in `kept.jsonl`.
+    """A folder of finished work: values in `<step>/<key>.npz`, and files such as sound and frames; digests in `kept.jsonl`.
 
-    The name of a piece is all that it was made of. Each appears only when it is whole; a damaged one is made anew, with a word.
-    Links are not followed. Threads may share it. A value may be a dataclass, a named tuple, a list or a plain value, with arrays in
-    it. made, found: how many pieces of each step were made in this run, and how many were there before it; each counts once.
+    A piece is named by all that it was made from. It appears only when it is whole; a damaged one is made anew, with a warning.
+    Links are not followed. Threads may share a store. A value may be a dataclass, a named tuple, a list or a plain value, with
+    arrays in it.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.made: Counter[str] = Counter()
+        """pieces of each step that were made in this run; each counts once"""
         self.found: Counter[str] = Counter()
+        """pieces of each step that were there before this run; each counts once"""
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
         self._checksums: dict[str, list[Checksum]] | None = None
@@ -63,12 +65,12 @@ class Store:
         self._lock: int | None = None
 
     def kept(self, kind: type[T], step: str, made_of: tuple[object, ...], make: Callable[[], T]) -> T:
-        """Return a value that is made once for what it is made of."""
+        """Return the value of a key; it is made if it is not kept yet."""
         value = self.find(kind, step, made_of)
         return self.keep(step, made_of, make()) if value is None else value
 
     def find(self, kind: type[T], step: str, made_of: tuple[object, ...]) -> T | None:
-        """Return a kept value, None where there is none that can be read."""
+        """Return a kept value, None if there is none that can be read."""
         path = self._path(step, key_of(*made_of))
         value = self._read(kind, path)
         if value is not None:
@@ -76,22 +78,22 @@ class Store:
         return value
 
     def again(self, kind: type[T], step: str, made_of: tuple[object, ...]) -> T:
-        """Return what was kept in this run, once more."""
+        """Return a value that was kept in this run."""
         value = self._read(kind, self._path(step, key_of(*made_of)))
         assert value is not None, f"{step} was kept a moment ago"
         return value
 
     def keep(self, step: str, made_of: tuple[object, ...], value: T) -> T:
-        """Store a value under its name, whole or not at all. Raises OutputError when the folder cannot be written."""
+        """Keep a value under its key, whole or not at all. Raises OutputError if the folder cannot be written."""
         path, arrays = self._new(self._path(step, key_of(*made_of))), _Arrays()
 
-        def put_aside(value: Any) -> Any:
+        def extract_arrays(value: Any) -> Any:
             if not isinstance(value, np.ndarray):
                 return value.item() if isinstance(value, np.generic) else dict(value)
             arrays[name := f"a{len(arrays)}"] = value
             return {"@": name}
 
-        plain = msgspec.to_builtins(value, enc_hook=put_aside)
+        plain = msgspec.to_builtins(value, enc_hook=extract_arrays)
         with atomic_output(path) as temporary, temporary.open("wb") as file:
             np.savez(file, value=np.array(json.dumps(plain)), **arrays)
         self._note(str(path.relative_to(self.folder)), path)
@@ -99,11 +101,11 @@ class Store:
         return value
 
     def has(self, step: str, key: str, suffix: str) -> bool:
-        """Return whether a file is there, and whole."""
+        """Return whether a file is kept and whole."""
         return self._is_whole(self._path(step, key, suffix))
 
     def find_file(self, step: str, key: str, suffix: str) -> Path | None:
-        """Return the path of a kept file that is whole, or None."""
+        """Return the path of a kept file, None if it is missing or damaged."""
         path = self._path(step, key, suffix)
         if not self._is_whole(path):
             return None
@@ -112,7 +114,7 @@ class Store:
 
     @contextmanager
     def new_file(self, step: str, key: str, suffix: str) -> Iterator[Path]:
-        """Yield the name of a file to write, whole or not at all (as VideoWriter does)."""
+        """Yield the path of a file that the caller writes, whole or not at all (as VideoWriter does)."""
         path = self._new(self._path(step, key, suffix))
         yield path
         if path.is_file():
@@ -120,13 +122,13 @@ class Store:
         self._count(self.made, step, path)
 
     def num_bytes(self) -> int:
-        """Return what the folder holds by now."""
+        """Return the size of the folder in bytes."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
 
     def hold(self, output: Path) -> None:
-        """Make an output by this run alone, until `close`. Others may be made in the same folder meanwhile.
+        """Lock an output until `close`. Other outputs may be made with the same folder meanwhile.
 
-        Raises OutputError while another run makes it.
+        Raises OutputError while another run makes this one.
         """
         if self._lock is None:
             path = self._step(_RUNS) / f"{key_of(output.resolve())}.lock"
@@ -134,16 +136,16 @@ class Store:
             self._lock = locked(path, "another run is making it", output, _PATIENCE_S)
 
     def close(self) -> None:
-        """Let go what is held."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def record_output(self, output: str | Path) -> None:
-        """Note which work an output was made from; delete what only its earlier versions were made from, and say so.
+        """Record which work an output was made from, and delete what only its earlier versions used, with a log message.
 
-        So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
-        killed runs left behind half-written is deleted too.
+        This keeps the folder from growing with each run. Unfinished work and that of other outputs stay; half-written files of
+        killed runs are deleted.
         """
         runs = self._step(_RUNS)
         own = self._new(runs / f"{key_of(Path(output).resolve())}.json")
@@ -151,25 +153,27 @@ class Store:
         used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
         before = notes.pop(own, None) or set()
         write_text(own, json.dumps(sorted(used)))
+
         others = [note for note in notes.values() if note is not None]
-        if len(others) == len(notes):  # else what another output needs is not known
+        if len(others) == len(notes):  # with an unreadable note, the needs of another output are unknown
             unneeded = (self.folder / name for name in before - used - set().union(*others))
             old = [path for path in unneeded if path.is_file() and not path.parent.is_symlink()]
             for path in old:
                 path.unlink(missing_ok=True)
             if old:
                 LOG.info("%s: %s of earlier versions of %s deleted", self.folder, several(len(old), "kept piece"), output)
+
         remove_temporary(self.folder)
         for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
             remove_temporary(stage)
 
     def has_written(self, path: Path) -> bool:
-        """Return whether a file beside the output is as an earlier run with this folder wrote it."""
+        """Return whether a file beside the output is unchanged since a run with this folder wrote it."""
         with self._noting:
             return any(fits(path, checksum) for checksum in self._known().get(_name_beside(path), []))
 
     def note_written(self, path: Path) -> None:
-        """Note what was written beside the output."""
+        """Record the content of a file that was written beside the output."""
         if not self.has_written(path):
             self._note(_name_beside(path), path)
 
@@ -179,13 +183,13 @@ class Store:
         return path
 
     def _new(self, path: Path) -> Path:
-        """Return the name of a piece to write. A link that stands there is somebody's, and leads elsewhere."""
+        """Return the path of a piece to write. A link there is deleted: to write over it would change a file elsewhere."""
         if path.is_symlink():
             path.unlink()
         return path
 
     def _step(self, name: str) -> Path:
-        """Return the folder of a step. Raises OutputError when it is a link."""
+        """Return the folder of a step. Raises OutputError if it is a link."""
         return _require_no_link(self.folder / name)
 
     def _count(self, counter: Counter[str], step: str, path: Path) -> None:
@@ -207,22 +211,22 @@ class Store:
         return value
 
     def _is_whole(self, path: Path) -> bool:
-        """Return whether a piece holds what was kept under its name."""
+        """Return whether the content of a piece matches its checksum."""
         if path.is_symlink() or not path.is_file():
             return False
         name = str(path.relative_to(self.folder))
         with self._noting:
-            seals = self._known().get(name)
-            if not seals:  # another run may have made it since
+            checksums = self._known().get(name)
+            if not checksums:  # another run may have made it since
                 self._checksums = None
-                seals = self._known().get(name)
-        is_whole = any(fits(path, checksum) for checksum in seals or ())
+                checksums = self._known().get(name)
+        is_whole = any(fits(path, checksum) for checksum in checksums or ())
         if not is_whole:
             report_note(_DAMAGED(), path)
         return is_whole
 
     def _note(self, name: str, path: Path) -> None:
-        """Write down what a file holds. Several are right where two runs made it at once."""
+        """Record the checksum of a file. It may have several valid ones, if two runs made it at once."""
         row = {"name": name} | checksum_of(path)
         with self._noting:
             self._known().setdefault(name, []).append(row)
@@ -238,12 +242,12 @@ class Store:
 
 
 def _name_beside(path: Path) -> str:
-    """Return how a file outside of the folder is called in it."""
+    """Return the name in `kept.jsonl` of a file outside of the folder."""
     return f"beside/{key_of(path.resolve())}"
 
 
 def require_work_folder(folder: Path) -> Path:
-    """Return a folder for work, which is made when it is missing; raises OutputError for what is no folder, or leads elsewhere."""
+    """Return a work folder, made if it is missing. Raises OutputError if it is no folder, or contains links."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -265,7 +269,7 @@ def _require_no_link(path: Path) -> Path:
 
 
 def _read_note(path: Path) -> set[str] | None:
-    """Return the work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
+    """Return the work that an output was made from. None, with a warning, if the note cannot be read; foreign names are dropped."""
     try:
         content = None if path.is_symlink() else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

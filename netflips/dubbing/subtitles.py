@@ -1,4 +1,4 @@
-"""What is heard and said, read off the units as text, and the subtitles that are made from that: files, tracks, and burnt ones."""
+"""Source and target units read as text, and the subtitles that are made from the texts: files, tracks, and burnt ones."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -22,28 +22,30 @@ from netflips.subtitles.drawing import Painter, font_file, lacking_letters
 
 
 def read_units_as_text(script: Script, job: Job) -> Script:
-    """Fill in the text of what was heard and of what is said, as far as there is a reader.
+    """Fill in the source and target texts that the unit-to-text model can read.
 
-    What is said is read as it was predicted: a reader loses letters of what is spoken in a hurry. What is left alone stays to be
-    heard, and is read, too; and in a draft, other wordings, which a person may choose.
+    Target units are read with their natural durations: the model loses letters of hurried speech. The source text of utterances
+    that are left alone is read too, since they are still heard; and in a draft the alternatives, from which a person may choose.
     """
     if job.reader is None:
         return script
     with job.clock.stage("texts"):
         read, todo = dict[int, Utterance](), job.part.utterances(script)
-        has_takes = job.options.is_draft and script.target in job.reader.languages
+        reads_alternatives = job.options.is_draft and script.target in job.reader.languages
         for one in todo:
-            told = read_target(script, job, _read_source(script, job, one))
-            takes = tuple(_take_read(job, take, script.target) for take in told.alternatives) if has_takes else told.alternatives
-            read[one.number] = replace(told, alternatives=takes)
+            with_text = read_target(script, job, _read_source(script, job, one))
+            if reads_alternatives:
+                alternatives = tuple(_alternative_read(job, target, script.target) for target in with_text.alternatives)
+                with_text = replace(with_text, alternatives=alternatives)
+            read[one.number] = with_text
             job.progress("texts", len(read), len(todo))
         return with_more(script, read)
 
 
 def _read_source(script: Script, job: Job, one: Utterance) -> Utterance:
-    """Return an utterance with the text of what was heard. What a person wrote stays, unless that is read, too, with times.
+    """Return an utterance with its source text. A text that is there stays; if the model reads the same, it gains times.
 
-    Where subtitles say what is said instead, nobody asked what was heard, unless source subtitles are wanted.
+    If subtitles give the target text, the source is read only for source subtitles.
     """
     if one.source_units is None or job.reader is None or script.source not in job.reader.languages:
         return one
@@ -52,16 +54,16 @@ def _read_source(script: Script, job: Job, one: Utterance) -> Utterance:
     if is_given and one.text is None and (asked is None or SOURCE not in asked.wanted):
         return one
     read = _read(job, as_units(one.source_units.units, script.source))
-    is_told = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
-    return one if is_told else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
+    is_other = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
+    return one if is_other else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
 
 
 def read_target(script: Script, job: Job, one: Utterance) -> Utterance:
-    """Fill in the text of what is said in an utterance, as far as there is a reader."""
+    """Fill in the target text of an utterance, if the unit-to-text model can read it."""
     target = one.target
     if one.fit is None or not isinstance(target, TranslatedUnits | GivenUnits | SpokenSound):
         return one
-    if target.reading is not None and target.reading.by != "reader":  # what was read before has the times of another fit
+    if target.reading is not None and target.reading.by != "reader":  # an earlier reading is redone: its times are of another fit
         return one
     if job.reader is None or script.target not in job.reader.languages:
         return one
@@ -71,12 +73,12 @@ def read_target(script: Script, job: Job, one: Utterance) -> Utterance:
     return replace(one, target=replace(target, reading=Text(read.text, script.target, "reader", words)))
 
 
-def _take_read(job: Job, take: Target, language: str) -> Target:
-    """Return another wording with its text, where it is units whose length is known."""
-    if not isinstance(take, TranslatedUnits) or take.units.durations is None:
-        return take
-    read = _read(job, as_units(take.units, language))
-    return replace(take, reading=Text(read.text, language, "reader", _rounded(read, 1.0)))
+def _alternative_read(job: Job, target: Target, language: str) -> Target:
+    """Return an alternative with its text, if it is units with durations."""
+    if not isinstance(target, TranslatedUnits) or target.units.durations is None:
+        return target
+    read = _read(job, as_units(target.units, language))
+    return replace(target, reading=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
 def _read(job: Job, units: Units) -> Transcript:
@@ -87,7 +89,7 @@ def _read(job: Job, units: Units) -> Transcript:
 
 
 def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
-    """Return words with their times in milliseconds. pace: seconds of the result for each of their own."""
+    """Return words with times rounded to milliseconds. pace: by what the times are multiplied."""
     return tuple(
         Word(word.text, round(word.start_s * pace, 3), round(word.end_s * pace, 3), word.confidence) for word in read.words
     )
@@ -97,7 +99,7 @@ def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
 
 
 def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
-    """Return the subtitles of a side of the dub, in the time of the output; None where it cannot be read."""
+    """Return the subtitles of a side of the dub, in the time of the output; None if its texts are unknown."""
     clock = OutputClock(script, job)
     texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script))
     if None in texts:
@@ -110,7 +112,7 @@ def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
 
 
 def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
-    """Yield what was heard in each utterance, where it stands in the output; None = it was not read."""
+    """Yield the source text of each utterance, in the time of the output; None = it was not read."""
     for one in script.utterances:
         if one.text is None:
             if one.source_units is not None:
@@ -120,20 +122,20 @@ def _source_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | N
             continue
         begin, pace = float(clock.at(one.place.start_s)), 1.0
         if not script.is_source_timed and one.fit is not None and one.source_units is not None:
-            heard_s = float(units_to_seconds(as_units(one.source_units.units, script.source).num_steps))
-            pace = one.fit.spoken_s / max(heard_s, 1e-9)
+            source_s = float(units_to_seconds(as_units(one.source_units.units, script.source).num_steps))
+            pace = one.fit.spoken_s / max(source_s, 1e-9)
         yield _timed(one.text, one.place.seconds, pace).shifted(begin)
 
 
 def _target_texts(script: Script) -> Iterator[Transcript | None]:
-    """Yield what is said in each utterance, where it stands in the output; None = it was not read."""
+    """Yield the target text of each utterance, in the time of the output; None = it was not read."""
     for one, fit in fitted(script):
         text = one.said
         yield None if text is None else _timed(text, fit.spoken_s).shifted(fit.output.start_s)
 
 
 def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
-    """Return a text with a time for each word; where they have none, by the number of letters in the `seconds` that it takes."""
+    """Return a text with a time for each word. Words without times share the `seconds` by their numbers of letters."""
     if not text.words:
         words = unicodedata.normalize("NFC", text.text).split()
         letters = [len(word) + 1 for word in words]
@@ -146,7 +148,7 @@ def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
 
 
 def painter_of(script: Script, job: Job) -> Painter | None:
-    """Return what draws subtitles into the pictures; None where none were asked for."""
+    """Return what draws subtitles into the frames; None if none were asked for."""
     asked = job.options.subtitling
     if asked is None or not asked.burnt:
         return None
@@ -158,7 +160,7 @@ def painter_of(script: Script, job: Job) -> Painter | None:
 
 
 def tracks_of(script: Script, job: Job) -> list[SubtitleTrack]:
-    """Return the tracks of the output that were asked for, of the sides that could be read."""
+    """Return the subtitle tracks that were asked for, of the sides whose texts are known."""
     asked = job.options.subtitling
     if asked is None or not asked.is_embedded:
         return []
@@ -171,10 +173,10 @@ def tracks_of(script: Script, job: Job) -> list[SubtitleTrack]:
 
 
 def write_subtitles(script: Script, job: Job) -> None:
-    """Write the files beside the output that were asked for.
+    """Write the subtitle files that were asked for, beside the output.
 
-    A side that cannot be read is left out, with a warning. A file that stands there already is kept, unless the work folder knows
-    it as written by us: a person may have corrected it.
+    A side without texts is left out, with a warning. An existing file is kept, unless the work folder knows that we wrote it: a
+    person may have corrected it.
     """
     asked = job.options.subtitling
     if asked is None:

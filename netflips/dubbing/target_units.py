@@ -1,4 +1,4 @@
-"""What is said in each utterance, as units with the durations that they have by themselves: translated, spelt, or given."""
+"""The target units of each utterance with natural durations: translated, from text, or given."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -36,36 +36,37 @@ from text2unit.stage import TEXT2UNIT
 from text2unit.text_to_units import SHORT_PAUSE_S
 
 _SYLLABLE_S = 0.18
-"""How long a syllable of the text-to-unit model lasts in the demo's voice."""
+"""Length of a syllable from the text-to-unit model, in the demo's voice."""
 
 
 def fill_target_units(script: Script, job: Job, sound: Sound | None) -> Script:
-    """Fill in the units of each target. What has none is left alone, with a note that says why."""
+    """Fill in the units of each target. Utterances without any are left alone, with a note of the reason."""
     if job.track is not None:
         with job.clock.stage("av2unit"):
             (one,) = script.utterances
             return with_more(script, {one.number: replace(one, units=units_of_track(job, job.track))})
-    said, found = job.part.utterances(script), dict[int, Utterance]()
+
+    utterances, found = job.part.utterances(script), dict[int, Utterance]()
     with job.clock.stage("speech"):
-        for done, one in enumerate(said, 1):
-            with_target_units = _with_units(script, job, one, sound)
-            if isinstance(with_target_units, Note):
+        for done, one in enumerate(utterances, 1):
+            result = _with_units(script, job, one, sound)
+            if isinstance(result, Note):
                 if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(one.number, ())):
-                    job.notes.add(with_target_units, one.number)
+                    job.notes.add(result, one.number)
             else:
-                found[one.number] = with_target_units
-            job.progress("speech", done, len(said))
+                found[one.number] = result
+            job.progress("speech", done, len(utterances))
         job.models.done_with(job.models.extractor)
     return with_more(script, found)
 
 
 def with_target_units(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
-    """Yield the utterances that have something to say, with its units."""
+    """Yield the utterances that have target units, with these."""
     return ((one, one.units) for one in script.utterances if one.units is not None)
 
 
 def _with_units(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | Note:
-    """Return an utterance with the units of its target, or why there are none."""
+    """Return an utterance with the units of its target, or a note of why there are none."""
     target = one.target
     if target is None:
         return LEFT_ALONE(reason=_why_nothing(job, one).code)
@@ -88,8 +89,10 @@ def _why_nothing(job: Job, one: Utterance) -> NoteKind:
 
 
 def _listed(job: Job, one: Utterance, target: Target) -> UnitList:
-    """Return units that are there, with durations. Raises VocabularyError for units of other models that a script has, and
-    InputError for one that the voice does not have."""
+    """Return the units of a target that has them, with durations.
+
+    Raises VocabularyError for a script's units of another vocabulary, and InputError for a unit that the voice does not have.
+    """
     assert isinstance(target, TranslatedUnits | GivenUnits)
     if isinstance(target, GivenUnits):
         voice = job.models.vocoder
@@ -106,7 +109,7 @@ def _listed(job: Job, one: Utterance, target: Target) -> UnitList:
 
 
 def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound: Sound | None) -> Utterance | Note:
-    """Return a text as units: as a program says it, or as the text-to-unit model has it."""
+    """Return an utterance with the units of its text: from a program's speech, or from the text-to-unit model."""
     if not target.text:
         return LEFT_ALONE(reason=EMPTY.code)
     try:
@@ -121,32 +124,34 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
 
 
 def _with_pauses(job: Job, text: str, pauses: Sequence[Pause]) -> UnitList:
-    """Return the units of a text that pauses where the original does, at marks that would be read over otherwise."""
-    said, silence = units_of_text(job, text), silence_of(job, job.models.vocoder.vocabulary)
+    """Return the units of a text with pauses where the original has them, at marks that the model would not pause at."""
+    whole, silence = units_of_text(job, text), silence_of(job, job.models.vocoder.vocabulary)
     pieces, joined = parted(text, pauses), list[tuple[int, int]]()
-    if silence is None or len(pieces) <= said.ids[1:-1].count(silence) + 1:
-        return said
+    if silence is None or len(pieces) <= whole.ids[1:-1].count(silence) + 1:  # it pauses often enough by itself
+        return whole
+
     for piece in pieces:
         try:
             units = units_of_text(job, piece)
         except (InputError, UnitError):  # as of a mark alone
-            return said
+            return whole
         own = list(zip(units.ids, units.durations or (), strict=True))
         if joined and silence not in (joined[-1][0], own[0][0]):
             joined.append((silence, seconds_to_units(SHORT_PAUSE_S)))
         joined += own[1:] if joined and joined[-1][0] == own[0][0] == silence else own
+
     ids, durations = zip(*joined, strict=True)
-    return replace(said, ids=ids, durations=durations)
+    return replace(whole, ids=ids, durations=durations)
 
 
 def target_units_of(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
-    """Return an utterance with the units of its target, ahead of the others or anew; None where it cannot be said."""
+    """Return one utterance with the units of its target, before the others or once more; None if it cannot be spoken."""
     found = _with_units(script, job, one, sound)
     return None if isinstance(found, Note) else found
 
 
 def silence_of(job: Job, vocabulary: str) -> int | None:
-    """Return the unit of silence of a vocabulary, as the text-to-unit model knows it; None where there is none."""
+    """Return a vocabulary's unit of silence, from the text-to-unit model; None if there is no such model, or of other units."""
     language = job.languages[1]
     if job.models.paths.other(TEXT2UNIT, language) is None:
         return None
@@ -155,7 +160,7 @@ def silence_of(job: Job, vocabulary: str) -> int | None:
 
 
 def units_of_text(job: Job, text: str) -> UnitList:
-    """Return the units that a text is spoken in. Raises InputError and UnitError."""
+    """Return the units of a text with natural durations. Raises InputError and UnitError."""
     models, language, text = job.models, job.languages[1], job.with_readings(text)
     text_to_unit = models.other(TEXT2UNIT, language)
     voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
@@ -166,28 +171,28 @@ def units_of_text(job: Job, text: str) -> UnitList:
 
 
 def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
-    """Return how long a text takes by itself (s), as it is known before it is spoken; None where it cannot be said."""
+    """Return the natural length of a text in seconds, as it is known before it is spoken; None if it cannot be spoken."""
     if job.speaking is not None:
         if not job.speaking.is_exact and not job.speaking.has_spoken:
-            with suppress(SpeechError):  # its pace is known by what it said
+            with suppress(SpeechError):  # a program's pace is known once it has spoken
                 units_by_program(script, job, job.speaking, job.part.utterances(script)[0], text, None)
         return job.speaking.seconds_of(job.with_readings(text), script.target)
     if job.models.paths.other(TEXT2UNIT, script.target) is None:
         return syllables_in(job.with_readings(text)) * syllable_s(job)
     try:
         return units_of_text(job, text).seconds
-    except (InputError, UnitError):  # told where it is spoken
+    except (InputError, UnitError):  # reported when it is spoken
         return None
 
 
 def syllable_s(job: Job) -> float:
-    """Return how long a syllable lasts by itself (s), as far as it is known of what speaks."""
+    """Return the natural length of a syllable in seconds, of the program or model that speaks."""
     if job.speaking is not None:
         return job.speaking.syllable_s
     return USUAL_SYLLABLE_S if job.models.paths.other(TEXT2UNIT, job.languages[1]) is None else _SYLLABLE_S
 
 
 def natural_units(text: str, language: str, text_to_unit: TextToUnitModel, voice: Voice) -> Units:
-    """Return the units of a text with the durations that it has when nothing hurries it. Raises what `units_of` raises."""
+    """Return the units of a text with natural durations. Raises what `units_of` raises."""
     units = text_to_unit.units_of(text, language)
     return voice.predict_durations(units) if units.durations is None else units

@@ -1,4 +1,4 @@
-"""Terms that a person decided, in translations that stand as somebody read them."""
+"""Terms that a person decided, put into translations that the person has read and kept."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,11 @@ from text2unit.script import with_fitting_particles
 def with_script_terms(
     script: Script, stands: frozenset[int], said: Mapping[str, str], *, can_ask: bool
 ) -> tuple[Script, frozenset[int]]:
-    """Put what a person wants said for terms into the translations that stand, in place of what was proposed or said before.
+    """Put the terms that a person decided into the translations that stand, in place of a proposal or an earlier term.
 
-    said: as `terms_of_script`. Where there is neither, the sentence is translated once more, if it can be: it stands no longer.
+    stands: numbers of the utterances whose translation stands. said: terms as of `terms_of_script`. can_ask: whether sentences can
+    be translated once more; a sentence that has neither the proposal nor the earlier term then stands no longer. Returns the script
+    and the numbers that still stand.
     """
     found = {one.number: one for one in script.utterances}
     before = {one.word.lower(): one.proposed for one in script.terms}
@@ -33,7 +35,7 @@ def with_script_terms(
 
 
 def _sentences(script: Script, stands: frozenset[int]) -> list[list[Utterance]]:
-    """Return the sentences whose translation stands, each as its pieces."""
+    """Return the sentences whose translation stands, each as its utterances."""
     found = list[list[Utterance]]()
     for one in script.utterances:
         if one.number not in stands or not isinstance(one.target, WrittenText) or one.target.translation is None:
@@ -54,13 +56,13 @@ def _translated_of(one: Utterance) -> TranslatedFrom:
 
 
 def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) -> Utterance:
-    """Return an utterance with a term said as a person wants it, in what is said and in the wordings that are offered."""
+    """Return an utterance with a term as a person wants it, in its target and its alternatives."""
 
     def changed(target: Target | None) -> Target | None:
         if not isinstance(target, WrittenText) or target.translation is None:
             return target
         text = target.text
-        for earlier in filter(None, before):
+        for earlier in filter(None, before):  # a particle may follow the term, but no syllable may stand before it
             text = re.sub(rf"(?<![가-힣]){re.escape(earlier)}", wanted, text)
         text = with_terms(target.translation.of, text, {word: wanted}, None).text
         if text == target.text:
@@ -69,5 +71,5 @@ def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) ->
         translation = target.translation._replace(text=text, glossary={**target.translation.glossary, word: wanted})
         return replace(target, text=text, translation=translation, seconds=None)
 
-    takes = (changed(take) for take in one.alternatives)
-    return replace(one, target=changed(one.target), alternatives=tuple(take for take in takes if take is not None))
+    alternatives = (changed(target) for target in one.alternatives)
+    return replace(one, target=changed(one.target), alternatives=tuple(target for target in alternatives if target is not None))

@@ -1,4 +1,4 @@
-"""Durations of units that fit a time: one factor for all, within the pace that is allowed."""
+"""Durations of units that fit a time: scaled by one factor, within the allowed pace."""
 
 from collections.abc import Sequence
 from math import ceil, floor
@@ -12,58 +12,63 @@ from avcore.units import Ids
 from text2unit.text_to_units import SHORT_PAUSE_S
 
 SAME_PLACE = 0.25
-"""Share of the speech by which a pause may be earlier or later than the original's, and still be the same."""
+"""How much earlier or later than the original's pause (share of the speech) a pause may be and still be the same."""
 
 
 class Fitted(NamedTuple):
-    """durations: int64 [U], as spoken, fewer where some are left out. overrun: steps that fit neither slot nor pause. cut: what
-    even that could not save: units at the end."""
+    """Durations that fit a time."""
 
     durations: Ids
+    """int64 [U], as spoken, in steps; fewer units if some are left out"""
     overrun: int = 0
+    """steps that fit neither slot nor pause"""
     cut: int = 0
+    """units at the end that are left out"""
 
     @property
     def steps(self) -> int:
-        """Length as spoken."""
+        """Length as spoken, in steps."""
         return int(self.durations.sum())
 
 
 def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
     """Scale predicted durations by one factor so that they fit; all in steps of 20 ms.
 
-    natural: int64 [U], 1 or more each; slot: length of the original; pause: how far into the pause after it the speech may go.
-    pace: by how much it may be made faster and slower. What is longer takes a part of the pause (`comfortable_s`) before it is made
-    faster, and the rest of it then. What fits neither holds the picture (`may_hold`), or is spoken faster than
-    the pace allows; where there is less room than one step a unit, the last units are left out.
+    natural: int64 [U], 1 or more each; slot: length of the original; pause: slack, how much of the pause behind it the speech may
+    take. pace: factors of the shortest and the longest duration. Longer speech first takes a part of the pause (`comfortable_s`),
+    then it is made faster, then it takes the rest of the pause. What still does not fit holds the frame (`may_hold`), or is spoken
+    faster than the pace allows. If there is less than one step a unit, the last units are left out.
     """
-    total, room = int(natural.sum()), slot + pause
+    total, available = int(natural.sum()), slot + pause
     shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
     longest = max(floor(total * pace[1] + 1e-9), shortest)
     steps = min(max(slot, min(total, int(comfortable_s(slot, pause))), shortest), longest)
-    overrun = max(steps - room, 0)
+    overrun = max(steps - available, 0)
     if not overrun or may_hold:
         return Fitted(scale_durations(natural, steps), overrun)
-    steps = max(room, 1)
+
+    steps = max(available, 1)
     kept = natural[:steps]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
 
 
 class Pause(NamedTuple):
-    """A pause within speech. said: share of the speech that comes before it, 0 to 1; steps: its length."""
+    """A pause within speech."""
 
     said: float
+    """share of the speech that comes before it, 0 to 1"""
     steps: int
+    """its length"""
 
 
 def rest_at_pauses(
     natural: Ids, is_silent: NDArray[np.bool_], room: float = np.inf, scale: float = 1.0, original: Sequence[Pause] = ()
 ) -> Ids:
-    """Return durations whose pauses within speech are a quarter of a second or more, as people rest at a comma, or as long as the
-    original's pause at that place, as far as there is room.
+    """Lengthen the pauses within speech to a quarter of a second, as people rest at a comma, or to the length of the original's
+    pause at that place, as far as there is slack.
 
-    natural: int64 [U]; is_silent: bool [U], units of silence; room: in steps of 20 ms; scale: of durations, above 1 is slower.
-    original: the pauses of what is translated.
+    natural: int64 [U]; is_silent: bool [U], units of silence; room: the slack in steps of 20 ms; scale: of durations, above 1 is
+    slower; original: the pauses of the original. Returns int64 [U].
     """
     inside = is_silent.copy()
     inside[[0, -1]] = False
@@ -71,6 +76,7 @@ def rest_at_pauses(
     wanted = np.full(len(places), round(seconds_to_units(SHORT_PAUSE_S) * scale))
     for place, steps in _matched(natural, is_silent, places, original).items():
         wanted[place] = max(wanted[place], steps)
+
     missing = np.zeros(len(natural), np.int64)
     missing[places] = np.maximum(wanted - natural[places], 0)
     share = min(max(room, 0) / max(int(missing.sum()), 1), 1.0)
@@ -78,10 +84,11 @@ def rest_at_pauses(
 
 
 def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: Sequence[Pause]) -> dict[int, int]:
-    """Return how long the original pauses (steps) at each pause of the translation that it has, too: the nearest ones first."""
+    """Match pauses of the translation (indices of `places`) to those of the original, the nearest first; returns the length of the
+    original's pause in steps for each that has one."""
     spoken = np.where(is_silent, 0, natural)
-    said = np.cumsum(spoken)[places] / max(int(spoken.sum()), 1)
-    near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(said) for own, pause in enumerate(original))
+    shares = np.cumsum(spoken)[places] / max(int(spoken.sum()), 1)
+    near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(shares) for own, pause in enumerate(original))
     found, used = dict[int, int](), set[int]()
     for distance, ours, own in near:
         if distance <= SAME_PLACE and ours not in found and own not in used:
@@ -91,39 +98,41 @@ def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: 
 
 
 def comfortable_s(slot: float, pause: float) -> float:
-    """Return the time that speech may take before it is made faster: that of the original, and half of the pause behind it, but no
-    more than a quarter longer."""
+    """Return the time that speech may take before it is made faster: the slot and half of the pause behind it, but at most a
+    quarter more than the slot."""
     return slot + min(pause / 2, slot / 4)
 
 
 def fit_as_it_is(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
-    """Fit speech that is heard as it sounds: it is never made slower. What is longer than slot and pause is made faster, as far as
-    the pace allows where the picture may be held, else as far as it takes, so that its end is never missing.
+    """Fit speech whose sound is used as it is; it is never made slower. Arguments are as of `fit_durations`.
+
+    Speech that is longer than slot and pause is made faster: as far as the pace allows if the frame may be held, else as far as
+    needed, so that its end is not lost.
     """
-    total, room = int(natural.sum()), max(slot + pause, 1)
-    if total <= room:
+    total, available = int(natural.sum()), max(slot + pause, 1)
+    if total <= available:
         return Fitted(natural)
     shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
-    overrun = max(shortest - room, 0)
+    overrun = max(shortest - available, 0)
     if overrun and not may_hold:
-        kept = natural[:room]
-        return Fitted(scale_durations(kept, room), overrun, len(natural) - len(kept))
-    return Fitted(scale_durations(natural, max(room, shortest)), overrun)
+        kept = natural[:available]
+        return Fitted(scale_durations(kept, available), overrun, len(natural) - len(kept))
+    return Fitted(scale_durations(natural, max(available, shortest)), overrun)
 
 
 def scale_durations(durations: Ids, total: int) -> Ids:
-    """Scale int64 [U] by one factor to whole numbers of 1 or more that add up to `total` (ValueError when it is below U).
+    """Scale int64 [U] by one factor to whole numbers of 1 or more that add up to `total`. Raises ValueError if `total` is below U.
 
-    Each lies within one step of its exact share, but for those that 1 is the least for and those that make up for it.
+    Each is within one step of its exact share, except those that are raised to 1 and those that make up for that.
     """
     if total < len(durations):
         raise ValueError(f"{len(durations)} units do not fit into {total} steps")
     shares = durations * (total / durations.sum())
     scaled: Ids = np.maximum(np.floor(shares), 1).astype(np.int64)
     missing = total - int(scaled.sum())
-    if missing > 0:
+    if missing > 0:  # those that were rounded down the most
         order = np.argsort(scaled - shares, kind="stable")
         scaled[order[:missing]] += 1
-    for _ in range(-missing):
+    for _ in range(-missing):  # units raised to 1 took too much: those above their share give it back
         scaled[int(np.argmax(np.where(scaled > 1, scaled - shares, -np.inf)))] -= 1
     return scaled
