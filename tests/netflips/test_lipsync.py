@@ -138,7 +138,7 @@ def test_an_operator_labels_signs_and_asks_for_consent(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     consent, out, plain = tmp_path / "consent.yaml", tmp_path / "out.mp4", tmp_path / "plain.mp4"
     consent.write_text("- {who: A. Kim, agreed_to: lips that fit a Korean actor}\n")
-    argv = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--operator", "SegmentEncoder")
+    argv = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--operator", "Studio")
     assert main(argv) == 2
     assert not out.exists()
     assert main([*argv, "--consent", str(consent)]) == 0
@@ -147,7 +147,7 @@ def test_an_operator_labels_signs_and_asks_for_consent(
     assert found.state == "valid"
     assert [one["action"] for one in found.actions] == ["c2pa.opened", "c2pa.edited"]
     assert found.actions[1]["description"] == LIPS.done
-    assert (found.made["operator"], found.made["notice"]) == ("SegmentEncoder", LIPS.notice)
+    assert (found.made["operator"], found.made["notice"]) == ("Studio", LIPS.notice)
     assert [one["who"] for one in found.made["consent"]] == ["A. Kim"]
     assert "languages" not in found.made
     assert probe(out).comment.endswith(f"{LIPS.notice} Studio")

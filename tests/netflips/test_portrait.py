@@ -70,7 +70,7 @@ def test_a_portrait_says_that_it_was_made(folder: Path, tmp_path: Path, parity_d
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     consent, out = tmp_path / "consent.yaml", tmp_path / "out.mkv"
     consent.write_text("- {who: A. Kim, agreed_to: her portrait talks}\n")
-    assert main(arguments(folder, "face.png", out, parity_dir, "--operator", "SegmentEncoder", "--consent", str(consent))) == 0
+    assert main(arguments(folder, "face.png", out, parity_dir, "--operator", "Studio", "--consent", str(consent))) == 0
     found = read_provenance(out)  # beside it, in out.c2pa
     assert (found.state, found.actions[1]["description"], found.made["notice"]) == ("valid", VIDEO.done, VIDEO.notice)
     assert VIDEO.notice in probe(out).comment

@@ -74,16 +74,16 @@ def test_a_dub_carries_who_agreed_and_what_made_it(clip: Path, models: Models, c
 
 def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--operator needs the consent"):
-        dub(clip, tmp_path / "none.mp4", models, quick(operator="SegmentEncoder"))
+        dub(clip, tmp_path / "none.mp4", models, quick(operator="Studio"))
     assert not (tmp_path / "none.mp4").exists()
-    options = quick(operator="SegmentEncoder", consent=consent)
+    options = quick(operator="Studio", consent=consent)
     assert (options.label, options.sign) == (SPEECH_AND_LIPS.label, True)
     out, plain = tmp_path / "out.mp4", tmp_path / "plain.mp4"
     dub(clip, out, models, options)
     dub(clip, plain, models, quick())
     assert SPEECH_AND_LIPS.notice in probe(out).comment
-    assert probe(out).comment.endswith("SegmentEncoder")
-    assert read_provenance(out).made["operator"] == "SegmentEncoder"
+    assert probe(out).comment.endswith("Studio")
+    assert read_provenance(out).made["operator"] == "Studio"
     assert read_provenance(plain).state == "none"
     pairs = zip(PictureSource(out), PictureSource(plain), strict=True)
     for with_label, without in pairs:  # seen in every picture, in its upper part, and nowhere else
@@ -94,7 +94,7 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
 
 def test_a_draft_keeps_the_consent_for_the_dub_from_it(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
     draft = tmp_path / "draft.json"
-    dub(clip, tmp_path / "out.mp4", models, quick(draft=draft, operator="SegmentEncoder", consent=consent))
+    dub(clip, tmp_path / "out.mp4", models, quick(draft=draft, operator="Studio", consent=consent))
     assert not (tmp_path / "out.mp4").exists()
     assert read_script(draft).consent == _PEOPLE
     over = json.loads(draft.read_text(encoding="utf-8"))

@@ -112,16 +112,16 @@ def test_the_page_tells_and_asks_in_both_languages(operated: TestClient) -> None
 def test_the_key_of_an_operator_is_tried_before_anybody_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("c2pa")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    settings = serve_settings(ServeOptions(operator="SegmentEncoder", work_dir=tmp_path))
-    assert (settings.operator, settings.signing) == ("SegmentEncoder", ())
+    settings = serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path))
+    assert (settings.operator, settings.signing) == ("Studio", ())
     key = tmp_path / "netflips" / "signing" / "key.pem"
     assert key.is_file()
-    given = serve_settings(ServeOptions(operator="SegmentEncoder", work_dir=tmp_path, sign_key=key, sign_certificate=key))
+    given = serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=key, sign_certificate=key))
     assert given.signing == ("--sign-key", str(key), "--sign-certificate", str(key))
     (tmp_path / "bad.pem").write_text("hello")
     with pytest.raises(InputError, match="no private key"):
         serve_settings(
-            ServeOptions(operator="SegmentEncoder", work_dir=tmp_path, sign_key=tmp_path / "bad.pem", sign_certificate=key)
+            ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=tmp_path / "bad.pem", sign_certificate=key)
         )
     with pytest.raises(UsageError, match="--sign-key belongs to --operator"):
         serve_settings(ServeOptions(work_dir=tmp_path, sign_key=key, sign_certificate=key))
