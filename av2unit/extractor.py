@@ -1,6 +1,6 @@
-"""Speech and lips to units: the trained encoder, and from the scores of its classes at each step to one class a step.
+"""Speech and lips to units: the trained encoder, and the decoding of its class scores to one class for each step.
 
-How classes are chosen is a setting stored with the model.
+How classes are decoded is a setting stored with the model.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,15 +39,16 @@ VITERBI = "viterbi"
 
 @dataclass(frozen=True)
 class Decoding:
-    """The choice of classes: the best of each step, as published, or the best path with a price on each change."""
+    """How a class is chosen for each step."""
 
     method: Annotated[str, OneOf(ARGMAX, VITERBI)] = ARGMAX
+    """argmax: the best class of each step, as published; viterbi: the best path, where each change of unit has a price."""
     duration_penalty: Amount = 0.0
     """Log-probability that each change of unit costs; used by viterbi."""
 
     @classmethod
     def from_config(cls, stored: Mapping[str, Any] | None, path: Path | None = None) -> "Decoding":
-        """Read the setting of a checkpoint's configuration, None = as published. Raises CheckpointError."""
+        """Read the setting from a checkpoint's configuration; None gives the published one. Raises CheckpointError."""
         if stored is not None and not isinstance(stored, Mapping):
             raise CheckpointError("the decoding of units cannot be read", path=path, expected="method and penalty", found=stored)
         stored = stored or {}
@@ -70,19 +71,22 @@ def decode(logits: Scores, decoding: Decoding) -> Classes:
 
 
 def chosen_log_probabilities(logits: Scores, classes: Classes) -> Scores:
-    """Return the log-probability of the chosen class at each step: of float32 [steps, classes] and int64 [steps], float32
-    [steps]."""
+    """Return the log-probability of the chosen class at each step, float32 [steps].
+
+    logits: float32 [steps, classes]. classes: int64 [steps].
+    """
     return np.take_along_axis(log_probabilities(logits), classes[:, None], axis=1)[:, 0]
 
 
 def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
-    """Find the path with the largest sum of log-probabilities less `duration_penalty` for each change of class.
+    """Find the path with the largest sum of log-probabilities, less `duration_penalty` for each change of class.
 
     Duration-penalised dynamic programming (Kamper and van Niekerk 2021) with a constant price. A change costs the same
-    from anywhere, so each step needs only the best class of the step before: O(steps * classes). Equal paths: the one
-    that stays longer. log_probs: float32 [steps, classes]. Returns int64 [steps].
+    from every class, so each step needs only the best class of the step before: O(steps * classes). Of equal paths, the one
+    that stays longer wins. log_probs: float32 [steps, classes]. Returns int64 [steps].
     """
     num_steps, num_classes = log_probs.shape
+
     best_before = np.zeros(num_steps, dtype=np.int64)
     has_changed = np.zeros((num_steps, num_classes), dtype=bool)
     total = np.zeros(num_classes)
@@ -91,6 +95,7 @@ def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
         after_change = total[best_before[step]] - duration_penalty
         has_changed[step] = total < after_change
         total = np.maximum(total, after_change) + log_probs[step]
+
     path = np.zeros(num_steps, dtype=np.int64)
     current = int(total.argmax()) if num_steps else 0
     for step in range(num_steps - 1, -1, -1):
@@ -101,39 +106,43 @@ def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
 
 
 def log_probabilities(logits: Scores) -> Scores:
-    """Normalise each row, float32 [steps, classes]."""
+    """Return the log-softmax of each row, float32 [steps, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalised: Scores = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return normalised
 
 
 _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
-"""How long a stretch is: of these, at three false warnings in a hundred, find most known sentences with one unknown word."""
+"""Steps in a stretch, for the score and for the likeness. Of all lengths, these find the most known sentences with one unknown
+word at three false warnings in a hundred."""
 
 
 class _Batch(NamedTuple):
-    """Padded input of the encoder: float32 [batch, time, 104]; float32 [batch, time, 88, 88], or what `look` made of it; steps of
-    each."""
+    """Padded input of the encoder."""
 
     audio: Tensor | None
+    """float32 [batch, time, 104]"""
     video: Tensor | None
+    """float32 [batch, time, 88, 88], or [batch, time, dim] of `look`"""
     lengths: list[int]
+    """steps of each utterance, without the padding"""
 
 
 class UnitExtractor(Reloadable[AvHubert]):
-    """Turns speech, lip pictures or both into units, 50 a second: two for each 40 ms step of the encoder.
+    """Turns speech, lip frames or both into units, 50 a second: two for each 40 ms step of the encoder.
 
-    vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the whole checkpoint. decoding: how
-    units are chosen from the scores. domain: what confidence to expect of it, known: the sentences of that domain, agreement: how
-    far its lips and its sound agree, None = not stated.
+    vocabulary: fingerprint of the quantizer, which the units carry. fingerprint: of the whole checkpoint. decoding: how units are
+    chosen from the scores. domain: the confidence to expect. known: the sentences of that domain. agreement: how far lips and sound
+    agree. The last three are None where the checkpoint does not state them.
     """
 
     def __init__(
         self, model: AvHubert, checkpoint: Checkpoint, device: torch.device, load: Callable[[], AvHubert] | None = None
     ) -> None:
-        """model: in evaluation mode, on `device`; checkpoint: where it came from, for labels and decoding.
+        """Wrap a loaded model; `from_checkpoint` is the usual way.
 
-        load: makes an equal model, see `unload`; None = this one stays in memory.
+        model: in evaluation mode, on `device`. checkpoint: its source, for labels and decoding. load: makes an equal model, see
+        `unload`; None = this one stays in memory.
         """
         super().__init__(model, load)
         self.config, self.device = model.config, device
@@ -146,9 +155,9 @@ class UnitExtractor(Reloadable[AvHubert]):
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "cpu", precision: str = "float32") -> "UnitExtractor":
-        """Load a published or own unit encoder for inference.
+        """Load a published unit encoder, or one of our own, for inference.
 
-        Raises UsageError for a device or precision that is not here, CheckpointError for a file that does not fit.
+        Raises UsageError for a device or precision that this machine does not have, CheckpointError for a file that does not fit.
         """
         target = resolve_device(device)
         dtype = resolve_precision(precision, target)
@@ -163,23 +172,23 @@ class UnitExtractor(Reloadable[AvHubert]):
     def extract(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Units:
         """Turn one utterance into units with their durations.
 
-        speech: float32 [samples] at 16 kHz in [-1, 1]. lips: uint8 gray [time, 96, 96] at 25 fps. Either may be None;
-        with both, speech is cut or filled up to the lips' length. Raises InputError for neither, for another form, or
-        when one is empty.
+        speech: float32 [samples] at 16 kHz in [-1, 1]. lips: uint8 gray [time, 96, 96] at 25 fps. Either may be None. With
+        both, speech is cut or padded to the length of the lips. Raises InputError if both are None, if one has another shape, or
+        if one is empty.
         """
         return self.extract_batch(*_batch_of_one(speech, lips), progress)[0]
 
     def extract_batch(
         self, speech: Sequence[Floats] | None = None, lips: Sequence[Pictures] | None = None, progress: Progress = silent
     ) -> list[Units]:
-        """Turn several utterances into units together; each comes out as it would alone.
+        """Turn several utterances into units in one batch. Each gets the units that it would get alone.
 
-        Arguments as of `extract`, in lists of equal length; a modality that is missing is missing in all.
+        The arguments are those of `extract`, in lists of equal length. A modality that is missing is missing in all.
         """
         return [self._units(self._classes(scores)) for scores in self._scores(speech, lips, progress)]
 
     def look(self, lips: Pictures) -> Tensor:
-        """Return lips as the encoder's front end sees them, float [time, dim]; `extract_scored` takes them in place of pictures."""
+        """Return the features of the encoder's visual front end, float [time, dim]; `extract_scored` takes them instead of lips."""
         batch = self._batch(None, [lips])
         with torch.inference_mode():
             return cast(Tensor, self.model.feature_extractor_video(batch.video, batch.lengths)[0])
@@ -187,19 +196,22 @@ class UnitExtractor(Reloadable[AvHubert]):
     def extract_scored(
         self, speech: Floats | None = None, lips: Pictures | Tensor | None = None, progress: Progress = silent
     ) -> Extraction:
-        """Turn one utterance into units as `extract` does, and say how sure that is. lips: pictures, or what `look` made."""
+        """Turn one utterance into units as `extract` does, with their confidence. lips: frames, or the features of `look`."""
         scores = self._scores(None if speech is None else [speech], None if lips is None else [lips], progress)[0]
         classes = self._classes(scores)
         chosen = chosen_log_probabilities(scores, classes)
-        # An unknown word is unlike any sentence and heard unsurely at once: with both, a bound that warns of 1 known sentence in 20
-        # finds 0.84 of those with one unknown word, with the likeness alone 0.80 (98 sentences).
+
+        # An unknown word is unlike every known sentence, and its units have a low score. The sum of both, at a threshold that warns
+        # of 1 known sentence in 20, finds 0.84 of those with one unknown word; the likeness alone finds 0.80 (98 sentences).
         likeness = None if self.known is None else self.known.likeness(log_probabilities(scores), self._unit_of_class) + chosen
+
         share_known = None
-        if self.domain is not None and len(chosen):  # the share of the steps that lie in no strange stretch
+        if self.domain is not None and len(chosen):
             strange = steps_below(chosen, _WEAKEST_STEPS, self.domain.weakest)
             if likeness is not None:
                 strange |= steps_below(likeness, _NEAREST_STEPS, self.domain.nearest)
             share_known = float(1 - strange.mean())
+
         return Extraction(
             self._units(classes),
             float(chosen.mean()) if len(chosen) else 0.0,
@@ -209,15 +221,15 @@ class UnitExtractor(Reloadable[AvHubert]):
         )
 
     def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
-        """Return the scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""
+        """Return the scores of all classes, special ones too: float32 [units, classes], two rows for each 40 ms step."""
         batch = self._batch(*_batch_of_one(speech, lips))
         with torch.inference_mode():
             return _interleave([head[0] for head in self.model(batch.audio, batch.video, batch.lengths)])
 
     def features(self, layer: int | None = None, speech: Floats | None = None, lips: Pictures | None = None) -> Floats:
-        """Return the hidden states of the encoder, float32 [time, encoder_embed_dim], 25 a second, for clustering and the like.
+        """Return the hidden states of the encoder, float32 [time, encoder_embed_dim], 25 a second; for clustering, for example.
 
-        layer: 0 = what enters the first layer, n = the raw output of layer n, None = the normalised output of the last.
+        layer: 0 = the input of the first layer, n = the raw output of layer n, None = the normalised output of the last layer.
         """
         if layer is not None and not 0 <= layer <= self.config.encoder_layers:
             raise InputError("the encoder has no such layer", expected=f"0..{self.config.encoder_layers}", found=layer)
@@ -243,7 +255,7 @@ class UnitExtractor(Reloadable[AvHubert]):
         return _Batch(self._pad(audio), self._pad(video), [len(clip) for clip in video or audio])
 
     def _pad(self, clips: Sequence[Floats | Tensor]) -> Tensor | None:
-        """Put float32 [time, ...] clips into one [batch, time, ...], zeros at the end, on the model's device; None for none."""
+        """Return float32 [time, ...] clips as one [batch, time, ...] on the model's device, zeros at the end; None for no clips."""
         if not clips:
             return None
         if len(clips) == 1:
@@ -253,7 +265,7 @@ class UnitExtractor(Reloadable[AvHubert]):
     def _scores(
         self, speech: Sequence[Floats] | None, lips: Sequence[Pictures | Tensor] | None, progress: Progress
     ) -> list[Scores]:
-        """Return the scores of each utterance, float32 [units, classes], -inf for classes that stand for no unit."""
+        """Return the scores of each utterance: float32 [units, classes], -inf for classes without a unit."""
         batch = self._batch(speech, lips)
         with torch.inference_mode():
             heads = self.model(batch.audio, batch.video, batch.lengths, progress)
@@ -278,7 +290,7 @@ def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Fl
 
 
 def _interleave(heads: Sequence[Tensor]) -> Scores:
-    """Interleave [time, classes] of each head -> float32 [time * heads, classes]; -inf where a head has fewer classes."""
+    """Interleave the heads' [time, classes] to float32 [time * heads, classes]; -inf where a head has fewer classes."""
     num_classes = max(head.shape[1] for head in heads)
     padded = [torch.nn.functional.pad(head.float(), (0, num_classes - head.shape[1]), value=-torch.inf) for head in heads]
     scores: Scores = torch.stack(padded, dim=1).flatten(0, 1).cpu().numpy()

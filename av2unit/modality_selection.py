@@ -1,11 +1,11 @@
-"""Which of sound and lips an utterance's units are taken from, decided by what each says alone.
+"""Modality selection: whether an utterance's units come from sound, lips or both, decided by the units of each alone.
 
-Lips that belong say nearly the same units as the sound; those of another person, a still picture, or lips that are late by more
-than a few steps, hardly any. How far the two agree in an encoder's own material is stored with it.
+Lips that belong to the sound give nearly the same units. Lips of another person, of a still image, or late by more than a few
+steps give hardly any of them. How far the two agree in an encoder's own material is stored with the encoder.
 
-A narrow encoder makes something of any word. What it made is told apart from what it knows by a ratio of likelihoods: at each
-step the log-probability of the units of the nearest known sentence, less that of the best units there are. Another voice or noise
-lowers both; a word that no known sentence has at this place lowers only the first.
+A narrow encoder finds units for any word. A likelihood ratio tells known words from unknown ones: at each step the log-probability
+of the unit of the nearest known sentence, less that of the best unit. Another voice or noise lowers both; a word that no known
+sentence has at this place lowers only the first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,32 +28,35 @@ from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Ids, format_units, is_speech, parse_units
 
 AGREEMENT_KEY = "agreement"
-"""Of a checkpoint's configuration, where a bound is stored."""
+"""Key of the threshold in a checkpoint's configuration."""
 REACH = 2
-"""Steps of 20 ms by which lips may say a unit earlier or later than the sound: a picture lasts two."""
+"""Steps of 20 ms by which a unit of the lips may come before or after that of the sound: a frame lasts two."""
 _LEAST_CLIPS = 4
 _MOST_OTHERS = 8
-"""Clips whose lips each sound is compared with."""
+"""Clips whose lips each sound is compared with, its own included."""
 _REST_BELOW_LOUDEST_DB = 35.0
 _RARE = 0.02
-"""Share of the pairs that belong together, and of those that do not, which may lie on the wrong side."""
+"""Share of the matching pairs, and of the others, that may lie on the wrong side of the threshold."""
 
 
 @dataclass(frozen=True)
 class AgreementThreshold:
-    """least: lips and sound that agree in a smaller share of their steps do not belong together. own, foreign: the share that
-    is usual (median) where they do, and where they do not. silence: the unit of silence, None = the
-    material had none. clips: on how many it was found."""
+    """From which agreement on lips and sound belong together."""
 
     least: float
+    """lips and sound that agree in a smaller share of their steps do not belong together"""
     own: float
+    """median agreement of lips and sound of one clip"""
     foreign: float
+    """median agreement of lips and sound of different clips"""
     silence: int | None
+    """unit of silence; None: the material had no silence"""
     clips: int
+    """number of clips that it was found on"""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], path: Path) -> "AgreementThreshold | None":
-        """Read the bound of a checkpoint, None where it names none. Raises CheckpointError."""
+        """Read the threshold of a checkpoint; None if it has none. Raises CheckpointError."""
         stored = config.get(AGREEMENT_KEY)
         if stored is None:
             return None
@@ -67,31 +70,32 @@ class AgreementThreshold:
             ) from error
 
     def to_config(self) -> dict[str, Any]:
-        """Return what a checkpoint's configuration holds under `agreement`."""
+        """Return the value of `agreement` in a checkpoint's configuration."""
         return asdict(self)
 
 
 def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
-    """Return the share of the steps in which anything is said that lips and sound agree in; 1 where neither says anything.
+    """Return the share of the steps with speech in which lips and sound have the same unit; 1 if neither has speech.
 
-    heard, seen: units of the sound alone and of the lips alone, int64 [steps]; what one has more is left out. silence: the unit
-    that is left out where both have it, None = there is none.
+    heard, seen: units of the sound alone and of the lips alone, int64 [steps]; the longer one is cut. silence: the unit of silence;
+    steps where both have it do not count. None = there is no such unit.
     """
     length = min(len(heard), len(seen))
     heard, seen = heard[:length], seen[:length]
-    said = is_speech(heard, silence) | is_speech(seen, silence)
-    if not said.any():
+    has_speech = is_speech(heard, silence) | is_speech(seen, silence)
+    if not has_speech.any():
         return 1.0
+
     agrees = np.zeros(length, np.bool_)
     for shift in range(-REACH, REACH + 1):
         first, stop = max(shift, 0), length + min(shift, 0)
         if first < stop:
             agrees[first:stop] |= heard[first:stop] == seen[first - shift : stop - shift]
-    return float((agrees & said).sum() / said.sum())
+    return float((agrees & has_speech).sum() / has_speech.sum())
 
 
 def rest_unit(frames: Ids, sound: NDArray[np.float32]) -> int | None:
-    """Return the unit heard most often where an utterance is silent; None without silence.
+    """Return the most frequent unit of an utterance's silence; None without silence.
 
     frames: int64 of shape [T], units every 20 ms; sound: float32 of shape [320 * T] at 16 kHz in -1..1.
     """
@@ -110,9 +114,9 @@ def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
 
 
 def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> AgreementThreshold:
-    """Find the bound between lips of the same clip and lips of another one.
+    """Find the threshold between lips of the same clip and lips of another one.
 
-    clips: units of the sound alone and of the lips alone, as of `agreement`. Raises InputError for too few of them, or where
+    clips: units of the sound alone and of the lips alone, as for `agreement`. Raises InputError for too few clips, or if
     foreign lips agree as well as a clip's own.
     """
     if len(clips) < _LEAST_CLIPS:
@@ -123,6 +127,7 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
         for place in range(len(clips))
         for shift in range(1, min(_MOST_OTHERS, len(clips)))
     ]
+
     low, high = float(np.quantile(own, _RARE)), float(np.quantile(foreign, 1 - _RARE))
     if low <= high:
         raise InputError(
@@ -135,12 +140,12 @@ def find_threshold(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Agr
 
 
 KNOWN_KEY = "known_sentences"
-"""Of a checkpoint's configuration, where they are stored."""
+"""Key of the known sentences in a checkpoint's configuration."""
 _EXPECTED = "a unit of silence, and lines of units"
 _FLOOR = -8.0
-"""Log-probability below which a unit is just wrong: one step must not outweigh a word."""
+"""Lower limit of a unit's log-probability: one wrong step must not outweigh a word."""
 _LEAP = 1.0
-"""What it costs to leave a unit out, as speakers do."""
+"""Cost of a skipped unit: speakers leave units out."""
 _NEVER = -1e9
 
 LogProbs = NDArray[np.float32]
@@ -148,15 +153,16 @@ LogProbs = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class KnownSentences:
-    """Sentences of a domain as their units, repeats merged and silence left out. silence: the unit of pauses, which may be
-    anywhere."""
+    """The sentences of an encoder's domain, as units."""
 
     sentences: tuple[Ids, ...]
+    """int64 [units] each, repeats merged and silence left out"""
     silence: int
+    """unit of pauses, which may be anywhere"""
 
     @classmethod
     def of(cls, heard: Iterable[Ids], silence: int) -> "KnownSentences":
-        """Keep each of several unit sequences once. Raises InputError for none that says anything."""
+        """Keep each distinct sequence once. Raises InputError if none has a unit of speech."""
         spoken = (ids[ids != silence] for ids in heard)
         merged = (ids[np.flatnonzero(np.diff(ids, prepend=-1))] for ids in spoken)
         kept = {tuple(ids.tolist()): ids for ids in merged if len(ids)}
@@ -166,7 +172,7 @@ class KnownSentences:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], path: Path, units: Ids) -> "KnownSentences | None":
-        """Read those of a checkpoint, None where it names none. units: that it has. Raises CheckpointError."""
+        """Read the sentences of a checkpoint; None if it has none. units: all units of the encoder. Raises CheckpointError."""
         stored = config.get(KNOWN_KEY)
         if stored is None:
             return None
@@ -179,14 +185,14 @@ class KnownSentences:
         return cls(sentences, silence)
 
     def to_config(self) -> dict[str, Any]:
-        """Return what a checkpoint's configuration holds under `known_sentences`."""
+        """Return the value of `known_sentences` in a checkpoint's configuration."""
         return {"silence": self.silence, "units": [format_units(ids) for ids in self.sentences]}
 
     def likeness(self, log_probs: LogProbs, unit_of_class: Ids) -> NDArray[np.float64]:
         """Compare an utterance with the nearest of the sentences.
 
         log_probs: float32 [steps, classes], -inf for classes without a unit. unit_of_class: int64 [classes]. Returns float64
-        [steps], 0 where the nearest sentence is what is heard, less where it is not.
+        [steps]: 0 where the nearest sentence has the most likely unit, below 0 elsewhere.
         """
         steps = np.maximum(log_probs, _FLOOR)
         if not len(steps):
@@ -208,12 +214,14 @@ class KnownSentences:
         return _Tree.of(self.sentences)
 
     def _nearest(self, by_unit: LogProbs) -> int:
-        """Return the sentence whose best path through float32 [steps, units] is the likeliest."""
+        """Return the number of the sentence with the likeliest path through float32 [steps, units]."""
         tree = self._tree
         totals = np.full(len(tree.units), _NEVER, np.float32)
         totals[tree.depths == 1] = 0
         totals[tree.depths == 2] = -_LEAP
         totals += by_unit[0, tree.units]
+
+        # At each step a path stays in its unit, goes on to the next, or skips one. All sentences are searched at once.
         before_parents = tree.parents[tree.parents]
         for row in by_unit[1:]:
             totals[0] = _NEVER
@@ -224,28 +232,33 @@ class KnownSentences:
 
 
 class _Tree(NamedTuple):
-    """Sentences with their common beginnings once. units, parents, depths: of each node, int64 [nodes]; node 0 is before the first
-    unit, and its own parent. ends: the node of each sentence's last unit."""
+    """A prefix tree of sentences. Node 0 is before the first unit, and is its own parent."""
 
     units: Ids
+    """unit of each node, int64 [nodes]"""
     parents: Ids
+    """parent of each node, int64 [nodes]"""
     depths: Ids
+    """units from the start to each node, int64 [nodes]"""
     ends: Ids
+    """node of each sentence's last unit, int64 [sentences]"""
 
     @classmethod
     def of(cls, sentences: Sequence[Ids]) -> "_Tree":
-        """Join sentences where they begin alike: those that do stand side by side once they are sorted."""
+        """Join sentences that begin alike: once they are sorted, they are neighbours."""
         lengths = np.array([len(ids) for ids in sentences])
         is_speech = np.arange(lengths.max()) < lengths[:, None]
         table = np.full(is_speech.shape, -1, np.int64)
         table[is_speech] = np.concatenate(sentences)
+
         order = np.lexsort(table.T[::-1])
         table, is_speech = table[order], is_speech[order]
         is_as_before = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
         is_new = is_speech & np.vstack([np.ones_like(is_speech[:1]), ~is_as_before])
         nodes = np.zeros((len(table), table.shape[1] + 1), np.int64)
         nodes[:, 1:][is_new] = np.arange(1, is_new.sum() + 1)
-        nodes = np.maximum.accumulate(nodes, axis=0)  # what is not new is the newest of the sentences before
+        nodes = np.maximum.accumulate(nodes, axis=0)  # a shared unit has the newest node of the sentences before
+
         ends = np.empty(len(table), np.int64)
         ends[order] = nodes[np.arange(len(table)), lengths[order]]
         rows = table[is_new], nodes[:, :-1][is_new], np.nonzero(is_new)[1] + 1
@@ -254,7 +267,7 @@ class _Tree(NamedTuple):
 
 
 def _best_path(aligned: LogProbs) -> Ids:
-    """Return the place in a sentence at each step, int64 [steps], of float32 [steps, units of the sentence]."""
+    """Return the position in a sentence at each step, int64 [steps]. aligned: float32 [steps, units of the sentence]."""
     num_steps, length = aligned.shape
     came_from = np.zeros((num_steps, length), np.int64)
     totals = np.full(length, _NEVER)
@@ -264,9 +277,11 @@ def _best_path(aligned: LogProbs) -> Ids:
         choices = np.stack([totals, padded[1:-1], padded[:-2] - _LEAP])
         came_from[step] = choices.argmax(axis=0)
         totals = choices.max(axis=0) + aligned[step]
-    place = length - 1
+
+    place = length - 1  # or one before it: the last unit may be skipped, too
     if length > 1 and totals[-2] - _LEAP > totals[-1]:
         place -= 1
+
     path = np.zeros(num_steps, np.int64)
     for step in range(num_steps - 1, -1, -1):
         path[step] = place
@@ -277,15 +292,15 @@ def _best_path(aligned: LogProbs) -> Ids:
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
 _HARDLY = 0.25
-"""One that speaks for a smaller share of the steps in which the other does is hardly there."""
+"""A modality with less than this share of the other's steps of speech has hardly any speech."""
 _STRANGE = 2.0
-"""Lips that an encoder is so many times less sure of than is rare in its domain are of a face that it does not know, and say
-nothing of whose they are. The demo's encoder, whose domain ends at -0.37: 98 of 100 drawn faces have -0.25 or more with their own
-sound, -0.57 with another's, -0.67 when late; a real speaker and four photographs that talk have -1.30 to -1.66."""
+"""Lips whose score is below this many times the least score of the encoder's domain belong to a face that the encoder does not
+know: they do not show whose they are. The demo's encoder, whose domain ends at -0.37: 98 of 100 drawn faces have -0.25 or more with
+their own sound, -0.57 with another's, -0.67 when late; a real speaker and four photographs that talk have -1.30 to -1.66."""
 _STILL = 0.5
-"""Mean change from picture to picture, of 255, below which lips are those of a photograph, or of none."""
+"""Mean change from frame to frame, of 255. Below it the lips are a photograph, or there are none."""
 _QUIET, _CLEAN_DB = 0.05, 25.0
-"""Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
+"""In clean speech, this share is quieter than the loudest step by these dB: closures of the mouth, if there are no pauses."""
 
 BELONG = NoteKind("belong", "lips and sound belong together")
 STILL_LIPS = NoteKind("still_lips", "the lips in the picture do not move as the sound does")
@@ -296,7 +311,7 @@ UNSURE_SOUND = NoteKind("unsure_sound", "the sound is less sure than the lips, a
 
 
 def _with_figures(values: Values, say: Translate) -> str:
-    """A reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those known."""
+    """Return a reason with its figures. values: reason, and those of share, usual, lips_sure and known_sure that are known."""
     if values.get("lips_sure") is not None:
         sure, known = exp(values["lips_sure"]), exp(values["known_sure"])
         return say(
@@ -308,11 +323,11 @@ def _with_figures(values: Values, say: Translate) -> str:
 
 
 REASON = NoteKind("reason_of_units", _with_figures)
-"""Why units were taken from what they were. Values: those of `SelectedUnits.values`."""
+"""Why a modality was selected. Values: those of `SelectedUnits.values`."""
 
 
 def reason_words(values: Values) -> str:
-    """Return the English words of a reason with its figures, which are those of `SelectedUnits.values`."""
+    """Return a reason with its figures as an English sentence. values: those of `SelectedUnits.values`."""
     return sentence(REASON(**values))
 
 
@@ -328,34 +343,36 @@ SOUND_ALONE = NoteKind(
 
 @dataclass(frozen=True)
 class SelectedUnits:
-    """The units of an utterance.
-
-    modalities: what its units are taken from, as --modalities names it. reason: a code, "" = it could not be otherwise.
-    agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared. lips_sure: mean
-    log-probability of lips that could not be judged, None = they could; known_sure: what it is from on where lips are known.
-    """
+    """The units of an utterance, and the modalities that they come from."""
 
     extraction: Extraction
+    """the units, with their confidence"""
     modalities: str
+    """as --modalities names them"""
     reason: str = ""
+    """code of the reason; "": there was no choice"""
     agreement: float | None = None
+    """share of the steps in which lips and sound agree; None: they were not compared"""
     usual: float | None = None
+    """median agreement of lips and sound that belong together; None: they were not compared"""
     lips_sure: float | None = None
+    """mean log-probability of lips of an unknown face; None: the face is known"""
     known_sure: float | None = None
+    """least mean log-probability of a known face; None where `lips_sure` is None"""
 
     @property
     def words(self) -> str:
-        """What its units are taken from, in words."""
+        """Its modalities, in words."""
         return _WORDS[self.modalities]
 
     @property
     def note(self) -> Note | None:
-        """The note for lips that were left out; None = nothing."""
+        """The note about lips that were left out; None if they were not."""
         return SOUND_ALONE(**self.values) if self.is_picture_left_out else None
 
     @property
     def values(self) -> dict[str, Any]:
-        """The reason and those of its figures that are known, as a note has them."""
+        """The reason and its known figures, as values of a note."""
         figures = zip(("share", "usual", "lips_sure", "known_sure"), self.figures, strict=True)
         return {"reason": self.reason} | {name: value for name, value in figures if value is not None}
 
@@ -366,12 +383,12 @@ class SelectedUnits:
 
     @property
     def is_picture_left_out(self) -> bool:
-        """Whether there were lips, and they were not believed."""
+        """Whether there were lips that the units are not taken from."""
         return self.modalities == AUDIO and self.agreement is not None
 
     @property
     def may_be_misled(self) -> bool:
-        """Whether lips took part that were not found to belong to the sound."""
+        """Whether the units are also taken from lips that were not found to belong to the sound."""
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
 
 
@@ -380,34 +397,37 @@ def select_units(
 ) -> SelectedUnits:
     """Take units from sound and lips where they belong together, else from the more reliable one.
 
-    Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
-    less sure than speech of the encoder's domain is, and the lips are surer. Lips of a face that the encoder does not know are
-    not judged, and the sound is taken. bound: None = both are taken as they are. Other arguments and errors as of
+    They belong together if they agree as far as `bound` asks. If they do not, the sound is taken, unless it is noisy, less sure
+    than speech of the encoder's domain, and less sure than the lips. Lips of a face that the encoder does not know decide nothing:
+    the sound is taken. bound: None = both are taken without a comparison. Other arguments and errors are those of
     `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
         return SelectedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
-    heard, looked_at = extractor.extract_scored(speech, None), extractor.look(lips)
-    seen = extractor.extract_scored(None, looked_at)
-    share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
+
+    features = extractor.look(lips)
+    by_sound, by_lips = extractor.extract_scored(speech, None), extractor.extract_scored(None, features)
+    share = agreement(by_sound.units.frames(), by_lips.units.frames(), bound.silence)
     if share >= bound.least:
-        return SelectedUnits(extractor.extract_scored(speech, looked_at), BOTH, BELONG.code, share, bound.own)
+        return SelectedUnits(extractor.extract_scored(speech, features), BOTH, BELONG.code, share, bound.own)
+
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
-    spoken, mouthed = (int(is_speech(one.units.frames(), bound.silence).sum()) for one in (heard, seen))
-    # There is speech to be taken where lips move.
-    if least is not None and seen.confidence < least and _moves(lips) and spoken >= _HARDLY * mouthed:
-        return SelectedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)
-    modalities, reason = _believed(heard, seen, extractor.domain, spoken, mouthed, is_noisy(speech))
-    return SelectedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
+    sound_steps, lip_steps = (int(is_speech(one.units.frames(), bound.silence).sum()) for one in (by_sound, by_lips))
+    # Lips that move without any speech in the sound are no unknown face: the sound is muted, and the lips are what is left.
+    if least is not None and by_lips.confidence < least and _moves(lips) and sound_steps >= _HARDLY * lip_steps:
+        return SelectedUnits(by_sound, AUDIO, UNKNOWN_FACE.code, share, bound.own, by_lips.confidence, least)
+
+    modalities, reason = _more_reliable(by_sound, by_lips, extractor.domain, sound_steps, lip_steps, is_noisy(speech))
+    return SelectedUnits(by_sound if modalities == AUDIO else by_lips, modalities, reason, share, bound.own)
 
 
 def _moves(lips: Pictures) -> bool:
-    """Return whether lips uint8 [T, 96, 96] are more than a picture that is held."""
+    """Return whether lips uint8 [T, 96, 96] move; a still image does not."""
     return len(lips) > 1 and float(np.abs(np.diff(lips.astype(np.int16), axis=0)).mean()) > _STILL
 
 
 def is_noisy(speech: Floats) -> bool:
-    """Return whether there is noise in speech, float32 [S] at 16 kHz: its quietest moments are hardly quieter than its loudest."""
+    """Return whether speech, float32 [S] at 16 kHz, is noisy: its quietest moments are hardly quieter than its loudest."""
     num_steps = len(speech) // SAMPLES_PER_UNIT
     if not num_steps:
         return False
@@ -416,18 +436,18 @@ def is_noisy(speech: Floats) -> bool:
     return bool(levels.max() - np.quantile(levels, _QUIET) < _CLEAN_DB)
 
 
-def _believed(
-    heard: Extraction, seen: Extraction, domain: Domain | None, spoken: int, mouthed: int, has_noise: bool
+def _more_reliable(
+    by_sound: Extraction, by_lips: Extraction, domain: Domain | None, sound_steps: int, lip_steps: int, has_noise: bool
 ) -> tuple[str, str]:
-    """Choose between sound and lips that do not belong together; returns the chosen one and the code of the reason.
+    """Choose between sound and lips that do not belong together; return the modality and the code of the reason.
 
-    spoken, mouthed: steps in which they say anything.
+    sound_steps, lip_steps: steps of speech in each.
     """
-    if mouthed < _HARDLY * spoken:
+    if lip_steps < _HARDLY * sound_steps:
         return AUDIO, STILL_LIPS.code
-    if spoken < _HARDLY * mouthed:
+    if sound_steps < _HARDLY * lip_steps:
         return VIDEO, NO_SPEECH.code
-    is_sure = domain is None or domain.knows(heard.confidence)
-    if not has_noise or is_sure or heard.confidence >= seen.confidence:
+    is_sure = domain is None or domain.knows(by_sound.confidence)
+    if not has_noise or is_sure or by_sound.confidence >= by_lips.confidence:
         return AUDIO, OTHER_LIPS.code
     return VIDEO, UNSURE_SOUND.code

@@ -21,25 +21,28 @@ from text2unit.script import ends_softly, script_of
 from text2unit.stage import TEXT2UNIT
 
 PAUSE_S, SHORT_PAUSE_S = 0.4, 0.25
-"""Silence between two sentences, and between two pieces of one."""
+"""Seconds of silence between two sentences, and between two parts of one sentence."""
 
 
 @dataclass(frozen=True)
 class SentenceUnits:
-    """A sentence as it is said, and its units. score: mean log-probability of what was chosen."""
+    """A sentence and its units."""
 
     text: str
+    """the sentence as it is spoken, numbers as words"""
     units: Units
+    """its units, merged"""
     score: float
+    """mean log-probability of the units"""
 
     @property
     def pause_s(self) -> float:
-        """Silence behind it, before the next one."""
+        """Seconds of silence before the next sentence."""
         return SHORT_PAUSE_S if ends_softly(self.text) else PAUSE_S
 
 
 class TextToUnits:
-    """Units of text in the languages that a checkpoint learnt."""
+    """A text-to-unit model, ready to run, for the languages that it was trained on."""
 
     def __init__(self, network: Network, checkpoint: Checkpoint) -> None:
         """network: in evaluation mode, on its device; `from_checkpoint` is the usual way."""
@@ -77,40 +80,40 @@ class TextToUnits:
 
     @property
     def num_units(self) -> int:
-        """How many unit names there are."""
+        """Number of unit names."""
         return self._network.config.num_units
 
     def units_of(self, text: str, language: str = "ko") -> Units:
-        """Units of a text of any length, its sentences joined by silence where the model knows a unit for it.
+        """Return the units of a text of any length. Its sentences are joined by silence if the model has a unit for it.
 
-        Durations are None where the network gives none: the voice predicts them. Raises LanguageError for a language that the
-        model has not learnt, InputError for text that cannot be read aloud (see `text2unit.normalise`), and UnitError when no units
-        come out.
+        Durations are None if the network gives none: the voice predicts them. Raises LanguageError for a language that the
+        model was not trained on, InputError for text that cannot be read aloud (see `text2unit.normalise`), and UnitError if the
+        result has no units.
         """
         self.require_language(language)
         parts = list(self.predict(script_of(text, language).sentences, language))
         return join(parts, self.silence)
 
     def predict(self, sentences: tuple[str, ...], language: str = "ko") -> Iterator[SentenceUnits]:
-        """Units of sentences as `script_of` cuts them, one after another. Raises LanguageError and UnitError."""
+        """Yield the units of sentences that `script_of` cut, one after another. Raises LanguageError and UnitError."""
         wanted = self.require_language(language)
-        return (self._spell(sentence, wanted) for sentence in sentences)
+        return (self._sentence_units(sentence, wanted) for sentence in sentences)
 
     def require_language(self, language: str) -> str:
-        """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""
+        """Return the two-letter name of a language of the model; raises LanguageError listing its languages."""
         return require_language(language, self.languages, f"the text-to-unit model {self.path.name}")
 
-    def _spell(self, sentence: str, language: str) -> SentenceUnits:
-        said_as = pronounce(sentence) if self._network.config.pronounced else sentence
-        letters = torch.from_numpy(letters_of(said_as, self._network.config.alphabet)).to(self._device)
-        said = self._network.say(letters)
-        if not len(said.ids):
+    def _sentence_units(self, sentence: str, language: str) -> SentenceUnits:
+        pronounced = pronounce(sentence) if self._network.config.pronounced else sentence
+        letters = torch.from_numpy(letters_of(pronounced, self._network.config.alphabet)).to(self._device)
+        found = self._network.say(letters)
+        if not len(found.ids):
             raise UnitError(
                 "no units came out of this text", found=repr(sentence[:40]), hint="was the text-to-unit model trained to its end?"
             )
-        durations = None if said.durations is None else said.durations.cpu().numpy()
-        units = Units(said.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
-        return SentenceUnits(sentence, units, said.score)
+        durations = None if found.durations is None else found.durations.cpu().numpy()
+        units = Units(found.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
+        return SentenceUnits(sentence, units, found.score)
 
 
 _CONTRACT: type[TextToUnitModel] = TextToUnits
@@ -118,10 +121,10 @@ _CONTRACT: type[TextToUnitModel] = TextToUnits
 
 
 def join(parts: list[SentenceUnits], silence: int | None) -> Units:
-    """Return one sequence of the units of several sentences. silence: the unit between them, None = nothing. ValueError for no
-    parts."""
+    """Join the units of several sentences. silence: the unit between them, None = nothing. Raises ValueError for no parts."""
     if not parts:
         raise ValueError("there are no sentences to join")
+
     ids: list[Ids] = []
     durations: list[Ids] = []
     for number, part in enumerate(parts):
@@ -131,6 +134,7 @@ def join(parts: list[SentenceUnits], silence: int | None) -> Units:
         ids.append(part.units.ids)
         if part.units.durations is not None:
             durations.append(part.units.durations)
+
     first = parts[0].units
     timed = None if first.durations is None else np.concatenate(durations)
     return Units(np.concatenate(ids), timed, first.language, first.vocabulary, is_merged=len(parts) == 1).merged()

@@ -1,7 +1,7 @@
-"""Rendering: the pictures of a schedule, with lips that move to what is said, and the sound with them, as streams.
+"""Rendering: the frames of a schedule, with lips that move to the new speech, and their sound, as streams.
 
-A schedule is a stream of `OutputFrame`: which frame is seen when, whose face is in it, and what that face says. `drawn` moves
-the lips, whatever the schedule; `write_in_step` writes pictures and sound. Nothing here grows with the length of a video.
+A schedule is a stream of `OutputFrame`: which frame is shown when, which face is in it, and what that face says. `drawn` moves
+the lips of any schedule; `write_in_step` writes frames and sound. Memory does not grow with the length of a video.
 """
 
 from collections import Counter, deque
@@ -29,7 +29,7 @@ from unit2av.lipsync.patches import Paste
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 _MARGIN = 8
-"""Pixels around a face's box that are shown to a backend with it, for the colours at its edge."""
+"""Pixels around a face's box that a backend sees too, for the colours at its edge."""
 _NOTHING = np.zeros((0, 0, 3), np.uint8)
 _NO_PART = Part(slice(0, 0), slice(0, 0))
 
@@ -38,7 +38,7 @@ _NO_PART = Part(slice(0, 0), slice(0, 0))
 
 
 class Reason(IntEnum):
-    """Why a picture in which somebody speaks was left as it was, or that it was not."""
+    """Why a frame with speech was left as it was, or that it was drawn."""
 
     DRAWN = 0
     NO_FACE = 1
@@ -50,49 +50,61 @@ class Reason(IntEnum):
 
     @property
     def text(self) -> str:
-        """In words, for reports."""
+        """The reason in words, for reports."""
         return CUT_OFF if self is Reason.CUT_OFF else self.name.lower().replace("_", " ")
 
 
 class FaceToDraw(NamedTuple):
-    """The face in a picture whose lips are moved. box: None = the picture stays as it is. strength, shot, mesh, cover: as in
-    `Scene`."""
+    """The face in a frame whose lips are moved."""
 
     box: Box | None = None
+    """None: the frame stays as it is"""
     strength: float = 1.0
+    """as in `Scene`"""
     shot: int = 0
+    """as in `Scene`"""
     mesh: Landmarks | None = None
+    """as in `Scene`"""
     reason: Reason = Reason.DRAWN
+    """why there is no box"""
     cover: float | None = None
+    """as in `Scene`"""
 
 
 @dataclass(frozen=True, eq=False)
 class Talk:
-    """One utterance in the pictures. number: from 1. begin: when it begins in the output (s). codes: a backend's, of its speech."""
+    """One utterance, as the frames show it."""
 
     number: int
+    """from 1"""
     begin: Fraction
+    """when it begins in the output (s)"""
     codes: Any
+    """codes of its speech, from `LipSync.codes`"""
 
 
 class OutputFrame(NamedTuple):
-    """A picture of the output. time: when it is shown (s). talk: the utterance that it belongs to. patch: what is drawn into a
-    picture as it is stored, None = nothing."""
+    """A frame of the output."""
 
     picture: Picture | StoredPicture
+    """the frame of the source"""
     time: Fraction
+    """when it is shown (s)"""
     talk: Talk | None = None
+    """the utterance that it belongs to; None: nobody speaks"""
     face: FaceToDraw = FaceToDraw()
+    """the face to draw"""
     patch: Patch | None = None
+    """what is drawn into a stored frame; None: nothing"""
 
     @property
     def owner(self) -> int:
-        """The number of the utterance that it belongs to, 0 for none."""
+        """The number of its utterance, 0 for none."""
         return 0 if self.talk is None else self.talk.number
 
     @property
     def rgb(self) -> Pixels:
-        """What is shown, uint8 [height, width, 3]."""
+        """The frame as it is shown, uint8 [height, width, 3]."""
         if self.patch is None:
             return self.picture.rgb
         (rows, columns), (own_rows, own_columns) = self.patch.place, self.patch.place.within(self.patch.around)
@@ -102,17 +114,17 @@ class OutputFrame(NamedTuple):
 
 
 FaceOf = Callable[[Picture], FaceToDraw]
-"""The face to draw in a picture of the footage."""
+"""Returns the face to draw in a frame of the source."""
 
 
 def steady(pictures: Iterable[Picture], rate: Fraction | int, talk: Talk, face_of: FaceOf, first: int = 0) -> Iterator[OutputFrame]:
-    """Show pictures one after another at a rate (Hz), from number `first` of the output on, all of them of one talk."""
+    """Yield pictures one after another at a rate (Hz), from number `first` of the output on, all for one talk."""
     for number, picture in enumerate(pictures, first):
         yield OutputFrame(picture, frames_to_seconds(number, rate), talk, face_of(picture))
 
 
 def faces_by_index(mouths: MouthsToDraw) -> FaceOf:
-    """Return what gives the face of a picture by its index."""
+    """Return a function that gives a picture's face by its index."""
 
     def face_of(picture: Picture) -> FaceToDraw:
         box = mouths.boxes[picture.index]
@@ -134,23 +146,23 @@ def opened_lip_sync(
     batch_size: int = BATCH_PICTURES,
     soft_paste: Paste = paste_face,
 ) -> Iterator[LipSync]:
-    """Open a backend for the length of a block.
+    """Open a lip-sync backend for the length of a block.
 
-    renderer: the checkpoint of the face renderer, None = there is none. drawn_by: it, where it is loaded already. soft_paste: how
-    patches are put into pictures unless the choice is hard; it leaves `UPPER` of them out. Raises UsageError, InputError,
+    renderer: checkpoint of the face renderer, None = there is none. drawn_by: the renderer, if it is loaded already. soft_paste:
+    puts patches into frames, without the upper `UPPER` of them, unless the choice is hard. Raises UsageError, InputError,
     CheckpointError.
     """
     paste, upper = (paste_face_hard, 0.0) if choice.is_hard else (soft_paste, UPPER)
     opening = Opening(renderer, drawn_by, device, precision, batch_size, paste, upper)
-    with resolve_backend(choice, renderer).open(choice, opening) as mouth:
-        yield mouth
+    with resolve_backend(choice, renderer).open(choice, opening) as lip_sync:
+        yield lip_sync
 
 
 def drawn(lips: LipSync, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
-    """Yield the pictures as they are shown, those of a talk with its lips; all others are passed on untouched.
+    """Yield the frames with their lips drawn; frames without a talk are passed on untouched.
 
-    Pictures of a talk follow one another. What a backend learns of a face it learns anew in each talk, so that a talk is drawn
-    alike whatever was drawn before.
+    The frames of a talk follow one another. A backend learns a face anew in each talk, so a talk does not depend on what was
+    drawn before it.
     """
     for talk, group in groupby(shown, key=lambda one: one.talk):
         if talk is None:
@@ -161,7 +173,7 @@ def drawn(lips: LipSync, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
 
 def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
     waiting = deque[tuple[OutputFrame, _View]]()
-    """What the backend has read and not given back, as it looks ahead, and what of it was to be drawn on."""
+    """Frames that the backend has read and not returned yet, with their views: it reads ahead."""
 
     def scenes() -> Iterator[Scene]:
         for one in shown:
@@ -182,25 +194,27 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[OutputFrame]) -> Iterato
 
 
 def counted(shown: Iterable[OutputFrame], reasons: Counter[int]) -> Generator[OutputFrame, None, None]:
-    """Yield pictures as they come; count why each was left as it is, or that it was not."""
+    """Yield the frames as they come, and count their reasons."""
     for one in shown:
         reasons[int(one.face.reason)] += 1
         yield one
 
 
 class _View(NamedTuple):
-    """What a backend is shown of a picture, uint8 [h, w, 3]: the part `around`. box: of the face, counted from its corner; None =
-    nothing is to be drawn. place: what may be changed.
-    """
+    """The part of a frame that a backend sees."""
 
     rgb: Pixels
+    """uint8 [h, w, 3], the part `around`"""
     box: Box | None
+    """box of the face, from the corner of `around`; None: nothing is drawn"""
     around: Part = _NO_PART
+    """where it is in the frame"""
     place: Part = _NO_PART
+    """the part of the frame that may be changed"""
 
 
 def _view(lips: LipSync, one: OutputFrame) -> _View:
-    """Return all of a picture that is decoded, and for a backend that needs it, else what of it lies close to the box."""
+    """Return the whole frame if it is decoded or the backend needs it, else the part around the box."""
     picture, box = one.picture, one.face.box
     if isinstance(picture, Picture):
         return _View(picture.rgb, box)
@@ -220,17 +234,17 @@ def _view(lips: LipSync, one: OutputFrame) -> _View:
 
 
 class SoundFeed:
-    """Sound on its way into a video, never far ahead of the pictures. blocks: float32 [time] or [time, channel] at `rate` Hz."""
+    """Writes sound into a video in step with its frames. blocks: float32 [time] or [time, channel] at `rate` Hz."""
 
     def __init__(self, blocks: Iterable[Samples], rate: int = SAMPLE_RATE, channels: int = 1) -> None:
-        self.rate, self.channels, self._blocks, self._heard = rate, channels, iter(blocks), 0
+        self.rate, self.channels, self._blocks, self._written = rate, channels, iter(blocks), 0
 
     def reach(self, writer: VideoWriter, seconds: Seconds) -> None:
-        """Write what is heard until a time."""
+        """Write the sound up to a time."""
         until = seconds_to_samples(seconds, self.rate)
-        while self._heard < until and (block := next(self._blocks, None)) is not None:
+        while self._written < until and (block := next(self._blocks, None)) is not None:
             writer.write_sound(block)
-            self._heard += len(block)
+            self._written += len(block)
 
     def end(self, writer: VideoWriter) -> None:
         """Write the rest."""
@@ -239,37 +253,37 @@ class SoundFeed:
 
 
 def write_in_step(writer: VideoWriter, pictures: Iterable[Pixels], sound: SoundFeed) -> None:
-    """Write pictures uint8 [height, width, 3] one after another, and sound so that neither runs far ahead of the other."""
+    """Write pictures uint8 [height, width, 3] and sound, so that neither runs far ahead of the other."""
     for shown, picture in enumerate(pictures, 1):
         sound.reach(writer, frames_to_seconds(shown, writer.frame_rate))
         writer.write_picture(picture)
     sound.end(writer)
 
 
-# Units that are said and shown
+# A clip as a ping-pong loop
 
 
 def num_pictures_for(units: Units) -> int:
-    """Pictures at 25 Hz that units are shown with: as published an odd last unit gets none, but there is always one."""
+    """Return how many frames at 25 Hz units take: at least one. As published, an odd last unit gets none."""
     return max(units_to_frames(units.num_steps), 1)
 
 
 def ping_pong_frames(
     lips: LipSync, units: Units, sound: Iterable[Samples], source: PictureSource, face_of: FaceOf
 ) -> tuple[Iterator[OutputFrame], SoundFeed]:
-    """Return a clip's own pictures, to and fro for as long as units are said (as published), and the sound.
+    """Return a clip's own frames as a ping-pong loop, as long as the units take (as published), and their sound.
 
-    sound: float32 [S] in pieces; it is made first for a backend that listens to it.
+    sound: float32 [S] in pieces. A backend that needs sound gets all of it first.
     """
-    said = SpokenUnits(units)
+    speech = SpokenUnits(units)
     if lips.needs_sound:
         sound = list(sound)
-        said = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
+        speech = SpokenUnits(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
     footage = source.pingpong(num_pictures_for(units), among=source.own)
-    return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(said)), face_of), SoundFeed(sound)
+    return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(speech)), face_of), SoundFeed(sound)
 
 
 def ping_pong_indices(source: PictureSource, units: Units) -> list[int]:
-    """Return the index of each of these pictures, as `Picture.index`."""
+    """Return the `Picture.index` of each frame of the loop."""
     own = source.own
     return [own[pingpong(step, len(own))] for step in range(num_pictures_for(units))]

@@ -1,11 +1,10 @@
-"""The voice of a recording as a vector: GE2E speaker embedding; and the voice to speak with, from whatever names it.
+"""The voice of a recording as a vector (GE2E speaker embedding), and the voice of any file that --voice takes.
 
     python -m unit2av.speaker --in-path talk.mp4 --out-path ann.npz      # measure once, speak with it often
 
 Wan et al., "Generalized End-to-End Loss for Speaker Verification" (2018), in the published layout of Real-Time Voice
-Cloning. The encoder hears enough sound, at an even volume, as windows of a mel spectrogram: the published front end to the number,
-whose voice activity detection is optional there and needs the detector's flags here. The mel filters on Slaney's scale are those of
-the vocoder's training too.
+Cloning. Its input is a mel spectrogram of the recording at an even volume, in windows. The front end matches the published one to
+the number, without its optional voice activity detection. The vocoder's training uses the same mel filters, on Slaney's scale.
 """
 
 import sys
@@ -39,7 +38,7 @@ from unit2av.stage import SPEAKER_ENCODER
 _FFT = seconds_to_samples(0.025)
 _HOP = seconds_to_samples(0.010)
 _WINDOW = 160
-"""Mel frames in a window (1.6 s); windows start every half of one."""
+"""Mel frames in a window (1.6 s); a window starts every half window."""
 _STEP = _WINDOW // 2
 _LEAST_COVERAGE = 0.75
 _TARGET_DBFS = -30.0
@@ -49,10 +48,10 @@ _MEL_BLOCK = 6000
 
 
 def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float, min_hz: float = 0.0) -> Tensor:
-    """Triangular filters from min_hz to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
+    """Return triangular filters from min_hz to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
 
-    The scale of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply a power spectrum
-    [fft_size // 2 + 1] with it.
+    Their scale is that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply them with a power
+    spectrum [fft_size // 2 + 1].
     """
     filters = torchaudio.functional.melscale_fbanks(
         fft_size // 2 + 1, min_hz, max_hz, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
@@ -61,15 +60,15 @@ def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float
 
 
 def normalise_volume(samples: Samples) -> Samples:
-    """Raise float32 [S] to -30 dBFS when it is quieter; louder speech stays as it is."""
+    """Raise float32 [S] to -30 dBFS if it is quieter; louder speech stays as it is."""
     level = float(dbfs(np.einsum("i,i->", samples, samples, dtype=np.float64) / len(samples)))
     return samples * np.float32(10 ** (max(0.0, _TARGET_DBFS - level) / 20))
 
 
 def partial_windows(samples: int) -> list[tuple[int, int]]:
-    """Windows of mel frames [start, end) over a recording of `samples` at 16 kHz.
+    """Return the windows of mel frames, [start, end), over a recording of `samples` at 16 kHz.
 
-    The last is left out when less than 3/4 of it is sound, unless it is the only one.
+    The last window is left out if less than 3/4 of it is sound, unless it is the only one.
     """
     frames = -(-(samples + 1) // _HOP)
     starts = range(0, max(1, frames - _WINDOW + _STEP + 1), _STEP)
@@ -79,12 +78,12 @@ def partial_windows(samples: int) -> list[tuple[int, int]]:
 
 
 def padding_for(windows: list[tuple[int, int]], samples: int) -> int:
-    """Zeros to add to a recording of `samples` so that it fills its windows."""
+    """Return how many zeros a recording of `samples` needs to fill its windows."""
     return max(0, windows[-1][1] * _HOP - samples)
 
 
 def power_mel(samples: Samples, mels: int = 40) -> Samples:
-    """Mel power spectrogram of float32 [S], reflected at both ends: float32 [S // 160 + 1, mels], not logarithmic."""
+    """Return the mel power spectrogram of float32 [S], reflected at both ends: float32 [S // 160 + 1, mels], not logarithmic."""
     filters = slaney_filters(mels, _FFT, SAMPLE_RATE, max_hz=SAMPLE_RATE / 2)
     padded = torch.from_numpy(np.pad(samples, _FFT // 2, mode="reflect"))
     window = torch.hann_window(_FFT)
@@ -105,7 +104,7 @@ _BATCH = 64
 
 
 class SpeakerNetwork(nn.Module):
-    """LSTM over a window, its last state projected; `state_dict` has the published keys."""
+    """An LSTM over a window, with a projection of its last state; `state_dict` has the published keys."""
 
     def __init__(self, mels: int, hidden: int, layers: int, embedding: int) -> None:
         super().__init__()
@@ -115,7 +114,7 @@ class SpeakerNetwork(nn.Module):
         self.similarity_bias = nn.Parameter(torch.tensor([-5.0]))
 
     def forward(self, mel: Tensor) -> Tensor:
-        """float32 [batch, frame, mel] power to float32 [batch, embedding], of about unit length."""
+        """Map power float32 [batch, frame, mel] to embeddings float32 [batch, embedding] of about unit length."""
         _, (state, _) = self.lstm(mel)
         raw = torch.relu(self.linear(state[-1]))
         length: Tensor = torch.linalg.vector_norm(raw, dim=1, keepdim=True)
@@ -123,16 +122,16 @@ class SpeakerNetwork(nn.Module):
 
 
 class SpeakerEncoder:
-    """Turns a recording into the vector that the vocoder takes for a voice."""
+    """Turns a recording into a speaker vector, which the vocoder takes as a voice."""
 
     def __init__(self, network: SpeakerNetwork, fingerprint: str = "") -> None:
         self.network, self.fingerprint = network, fingerprint
 
     @classmethod
     def from_checkpoint(cls, path: str | Path | None = None, device: str = "cpu") -> "SpeakerEncoder":
-        """Load a published encoder; None takes resemblyzer's weights, which come with NetfLips.
+        """Load a published encoder; None loads resemblyzer's weights, which come with NetfLips.
 
-        Raises CheckpointError for another file.
+        Raises CheckpointError for a file that is no speaker encoder.
         """
         checkpoint = read_checkpoint(default_weights() if path is None else path, SPEAKER_ENCODER)
         with skeleton():
@@ -146,9 +145,9 @@ class SpeakerEncoder:
         return self.network.linear.out_features
 
     def embed(self, speech: Samples) -> Samples:
-        """Return the voice of float32 [S] mono speech at 16 kHz as float32 [embedding_dim] of unit length.
+        """Return the speaker vector of float32 [S] mono speech at 16 kHz: float32 [embedding_dim] of unit length.
 
-        Raises NoSpeechError for silence and for less than 0.5 s of sound, InputError for samples that are no numbers.
+        Raises NoSpeechError for silence and for less than 0.5 s of sound, InputError for samples with NaN or infinity.
         """
         normal = normalise_volume(require_sound(speech))
         windows = partial_windows(len(normal))
@@ -174,9 +173,9 @@ _CONTRACT: type[Speaker] = SpeakerEncoder
 
 
 def open_speaker_encoder(path: str | Path | None = None, device: str = "cpu") -> Speaker:
-    """Return the speaker encoder of a file: an ONNX network, x.onnx, or one in the published layout; None takes resemblyzer's.
+    """Load a speaker encoder: an ONNX network, x.onnx, or a file in the published layout; None loads resemblyzer's.
 
-    Raises CheckpointError for another file, and UsageError where onnxruntime is not installed.
+    Raises CheckpointError for any other file, and UsageError if onnxruntime is needed and not installed.
     """
     if not is_onnx(path):
         return SpeakerEncoder.from_checkpoint(path, device)
@@ -186,7 +185,7 @@ def open_speaker_encoder(path: str | Path | None = None, device: str = "cpu") ->
 
 
 def encoder_fingerprint(path: str | Path | None = None) -> str:
-    """Name what the file of a speaker encoder holds, without running it: its `fingerprint`. Raises CheckpointError."""
+    """Return the `fingerprint` of a speaker encoder's file without loading its network. Raises CheckpointError."""
     if not is_onnx(path):
         return read_checkpoint(default_weights() if path is None else path, SPEAKER_ENCODER).fingerprint
     from unit2av.onnx_speaker import onnx_fingerprint
@@ -195,14 +194,14 @@ def encoder_fingerprint(path: str | Path | None = None) -> str:
 
 
 def is_onnx(path: str | Path | None) -> bool:
-    """Return whether a speaker encoder's file is a network of the user's own, by its name."""
+    """Return whether a speaker encoder's file is an ONNX network, by its name."""
     return path is not None and Path(path).suffix.lower() == ".onnx"
 
 
 def encoder_for(vocoder: Voice, path: str | Path | None = None, device: str = "cpu") -> Speaker:
-    """Return the speaker encoder of a file as `open_speaker_encoder` does, for a vocoder to speak in its vectors.
+    """Load a speaker encoder as `open_speaker_encoder` does, and check that it fits a vocoder.
 
-    Raises CheckpointError for vectors of another length, and for another encoder than the one that the vocoder states.
+    Raises CheckpointError if its vectors have another length, or if the vocoder states another encoder.
     """
     encoder = open_speaker_encoder(path, device)
     found = "resemblyzer's, which comes along" if path is None else Path(path).name
@@ -223,7 +222,7 @@ def default_weights() -> Path:
 
 
 def _sizes(tensors: Mapping[str, Tensor], source: Checkpoint) -> tuple[int, int, int, int]:
-    """Mel bands, hidden width, layers and embedding size of a speaker encoder."""
+    """Return the mel bands, hidden width, layers and embedding size of a speaker encoder."""
     try:
         layers = sum(key.startswith("lstm.weight_ih_l") for key in tensors)
         embedding, hidden = tensors["linear.weight"].shape
@@ -235,19 +234,19 @@ def _sizes(tensors: Mapping[str, Tensor], source: Checkpoint) -> tuple[int, int,
 _VECTOR, _PITCH, _ENCODER = "voice", "pitch", "encoder"
 _SUFFIX = ".npz"
 _LARGEST = 1000.0
-"""Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
+"""Largest number in a speaker vector. They are of the order of 1; from far larger ones a vocoder computes NaN or infinity."""
 
 
 def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice:
-    """Return the voice in a file, with its pitch where that is known.
+    """Return the voice in a file, with its pitch if that is known.
 
     given: `x.npy` with the vector, `x.npz` of `write_voice`, or any video or sound file. encoder: makes the speaker encoder;
-    called for sound only. Raises InputError, MediaError when there is no sound track, and NoSpeechError when there is too
-    little sound.
+    called only for sound. Raises InputError, MediaError for a file without sound, and NoSpeechError for too little speech.
     """
     path = require_file(MediaSource.of(given).path, "the voice", hint="--voice takes x.wav, x.npy, x.npz or a video")
     if path.suffix.lower() == ".npy":
         return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
+
     if path.suffix.lower() == _SUFFIX:
         content = load_arrays(path, "the stored voice")
         if _VECTOR not in content:
@@ -266,8 +265,9 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
                 found=stored.tolist(),
             )
         return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])), made_by)
+
     source = given if isinstance(given, MediaSource) else select_audio_track(path)
-    probe(source)  # says that it ends early, which reading it does not
+    probe(source)  # warns if the file ends early, which reading alone does not
     speech = read_speech(source)
     try:
         return voice_of(speech, encoder())
@@ -276,17 +276,17 @@ def read_voice(given: AnySource, encoder: Callable[[], Speaker]) -> SpeakerVoice
 
 
 def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
-    """Return the voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
+    """Return the voice of float32 [S] speech at 16 kHz. Raises NoSpeechError for too little speech."""
     return SpeakerVoice(encoder.embed(speech), measure_pitch(speech), encoder.fingerprint)
 
 
 def neutral_voice(size: int) -> SpeakerVoice:
-    """Return a neutral voice, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
+    """Return a neutral voice: a vector float32 [size] of unit length with equal numbers, without a pitch."""
     return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
 
 
 def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
-    """Write a voice as `x.npz`, and return its path. Raises UsageError for another suffix, OutputError."""
+    """Write a voice as `x.npz`, and return its path. Raises UsageError for another suffix, OutputError if it cannot be written."""
     path = Path(path)
     if path.suffix != _SUFFIX:
         raise UsageError(f"the name of a stored voice must end in {_SUFFIX}", found=path.name)

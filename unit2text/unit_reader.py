@@ -1,4 +1,4 @@
-"""The reader of text as other rooms use it: a checkpoint, a device, and units or mouth video in, a transcript out."""
+"""The unit-to-text model that other packages use: it loads a checkpoint to a device, and reads units or lips as a transcript."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -36,33 +36,35 @@ from unit2text.windows import SURE, Pause, WindowSettings, best_cut, join_window
 
 
 class LipUnits(NamedTuple):
-    """What the published unit model reads: ids int64 [time], 25 a second, repeats kept.
-
-    lips: as the model counts them, 0 = none. sound: from 0, None = no sound.
-    """
+    """Input of the published unit-to-text model, 25 steps a second, repeats kept."""
 
     lips: Ids
+    """int64 [time], in the model's own numbers; 0 = no unit"""
     sound: Ids | None = None
+    """int64 [time], from 0; None: no sound"""
 
 
 Said = Units | Pictures | LipUnits
-"""What can be read, by what the checkpoint takes: units with durations, lip pictures uint8 [time, 96, 96], or LipUnits."""
+"""Input of a reader; the checkpoint decides which: units with durations, lip frames uint8 [time, 96, 96], or LipUnits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A transcript, and the log-probability of its text. is_cut: a window's text ended because the search's limit was reached."""
+    """A transcript with its score."""
 
     transcript: Transcript
+    """the text, with words and times"""
     score: float
+    """log-probability of the text"""
     is_cut: bool
+    """whether the text of a window ended at the search's limit"""
 
 
 class UnitReader(Reloadable[UnitToTextNetwork]):
-    """A reader of text, ready to run; weights are held once, without gradients.
+    """A unit-to-text model, ready to run. Its weights are held once, without gradients.
 
-    takes: what it reads (see unit2text.stage). rate: steps a second of what it reads. trained_on: fingerprint of
-    the quantizer of its units, "" = not stated. text: its vocabulary. default_options: how it searches unless told otherwise.
+    takes: kind of its input (see unit2text.stage). rate: steps a second of its input. trained_on: fingerprint of the quantizer of
+    its units, "" = not stated. text: its vocabulary. default_options: how it searches by default.
     """
 
     def __init__(
@@ -97,8 +99,8 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
     ) -> "UnitReader":
         """Load a published .pt file or our own .safetensors.
 
-        av_hubert: `mavhubert.pt`, for a reader of lips whose file does not say how its lip encoder is made; None = the one beside
-        it, else as published. Raises CheckpointError or UsageError.
+        av_hubert: `mavhubert.pt`, for a lip reader whose file lacks the configuration of its lip encoder; None = the one beside
+        it, else the published configuration. Raises CheckpointError or UsageError.
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
@@ -112,7 +114,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         return cls(_ready(checkpoint, config, where, dtype), checkpoint, where, load)
 
     def require_language(self, language: str) -> str:
-        """Return the two-letter name of a language that it reads; raises LanguageError listing those it does."""
+        """Return the two-letter name of a language that it reads; raises LanguageError listing its languages."""
         return require_language(language, self.languages, self._owner)
 
     def read(
@@ -123,11 +125,11 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         pauses: Sequence[Pause] | None = None,
         progress: Progress = silent,
     ) -> Transcript:
-        """Read what was said, of any length.
+        """Read input of any length.
 
-        said: of the kind that `takes` names. language: None = the one whose text is most probable. pauses: where long input may be
-        cut, in seconds; None = where a unit lasts long. Raises LanguageError, UnitError (units without durations among them),
-        VocabularyError, or UsageError.
+        said: of the kind that `takes` names. language: None = the one with the most probable text. pauses: where long input may be
+        cut, in seconds; None = at long units. Raises LanguageError, UnitError (also for units without durations), VocabularyError,
+        or UsageError.
         """
         return self.read_scored(said, language, options, pauses, progress).transcript
 
@@ -140,23 +142,27 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         progress: Progress = silent,
         windows: WindowSettings | None = None,
     ) -> Reading:
-        """Read what was said as `read` does, and say how probable that is. windows: how long input is cut."""
+        """Read input as `read` does, and return its score too. windows: how long input is cut."""
         steps = self._steps_of(said)
         wanted = self.languages if language is None else (self.require_language(language),)
         if pauses is None:
             pauses = pauses_of(said) if isinstance(said, Units) else ()
         plan = plan_windows(len(steps), self.rate, pauses, windows or self._windows)
+
         parts: list[list[_Part]] = [[] for _ in wanted]
         for number, window in enumerate(plan):
             progress("read", number, len(plan))
             for found, name in zip(parts, wanted, strict=True):
                 found.append(self._read_window(steps.between(window.first, window.last), name, options or self.default_options))
+
+        # The language is decided over all windows; only its text is then read again in parts.
         best = max(range(len(wanted)), key=lambda number: _mean_score(parts[number]))
         chosen = [
             self._parted(whole, steps.between(window.first, window.last), wanted[best], options or self.default_options)
             for window, whole in zip(plan, parts[best], strict=True)
         ]
         progress("read", len(plan), len(plan))
+
         joined = join_windows(plan, [part.words for part in chosen], self.rate)
         text = chosen[0].text if len(plan) == 1 else " ".join(word.text for word in joined)
         transcript = Transcript(text, wanted[best] if chosen else "", joined)
@@ -164,12 +170,14 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
     @torch.inference_mode()
     def encode(self, said: Said, language: str) -> EncodedUnits:
-        """Return what the decoder and CTC see of one clip in one of `languages`: float [1, time, dim] (for tests and tools)."""
+        """Return the encoder's output for one clip in one of `languages`, float [1, time, dim]; for tests and tools."""
         return self._encode(self._steps_of(said), language)
 
     def _parted(self, whole: "_Part", steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
-        """Return a window that was not read well as a whole, in the parts that are most probable; by a reader of single
-        sentences."""
+        """Return the reading of a window, or of its two parts if that is more probable.
+
+        Only a model of single sentences does so, where the window as a whole has a low score.
+        """
         if not self._learnt_sentences or not len(steps) or _mean_score([whole]) >= SURE:
             return whole
         cut = best_cut(len(steps), self.rate, partial(self._log_probs, steps, language))
@@ -182,7 +190,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
     @torch.inference_mode()
     def _log_probs(self, steps: "_Steps", language: str, stretches: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """Return what CTC makes of stretches of units, each encoded as if it were all: float [time, row] each."""
+        """Return the CTC log-probabilities of stretches of units, each encoded by itself: float [time, row] each."""
         model = self.model
         assert isinstance(model, UnitText)  # as `takes` says
         lengths = [last - first for first, last in stretches]
@@ -197,7 +205,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         model, start = self.model, self.config.start(language)
         with torch.inference_mode():
             encoded = self._encode(steps, language).features
-            log_probs = model.ctc_log_probs(encoded)[0].cpu()  # once: all that looks at it works on the host
+            log_probs = model.ctc_log_probs(encoded)[0].cpu()  # once: search and alignment read it on the CPU
         found = find_text(model, encoded, log_probs, start, options, self._marks)
         if found is None:
             raise CheckpointError("the unit-to-text model gives no finite scores", path=self.path, hint="its weights are damaged")
@@ -205,7 +213,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         return _Part(text, self._words(found, align(log_probs, found.rows)), found.score, len(found.rows) + 1, found.is_cut)
 
     def _words(self, found: Found, spans: Sequence[Span]) -> tuple[Word, ...]:
-        """Words with times from the beginning of their window, of a text and when each of its rows was said."""
+        """Return the words of a text, with times from the beginning of their window. spans: when each of its rows was spoken."""
         words = []
         for name, positions in self.text.words(found.rows.tolist()):
             sure = [spans[at].probability if found.probabilities is None else found.probabilities[at] for at in positions]
@@ -229,7 +237,7 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
         return model.encode(rows, sound, number, [len(steps)])
 
     def _steps_of(self, said: Said) -> "_Steps":
-        """Return what is read, a step a row: pictures, or rows of the tables. Raises UnitError or UsageError for another kind."""
+        """Return the input, a step a row: frames, or rows of the tables. Raises UnitError, or UsageError for another kind."""
         if self.takes == LIPS and isinstance(said, np.ndarray):
             return _Steps(said)
         if self.takes == UNITS and isinstance(said, Units):
@@ -245,32 +253,38 @@ class UnitReader(Reloadable[UnitToTextNetwork]):
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """Pictures uint8 [time, height, width] or rows int64 [time], and rows of the sound beside."""
+    """The input of the network, step by step."""
 
     main: NDArray[Any]
+    """lip frames uint8 [time, height, width], or rows of units int64 [time]"""
     sound: Ids | None = None
+    """rows of the sound's units, int64 [time]"""
 
     def __len__(self) -> int:
         return len(self.main)
 
     def between(self, first: int, last: int) -> "_Steps":
-        """Steps first to last - 1."""
+        """Return steps first to last - 1."""
         return _Steps(self.main[first:last], None if self.sound is None else self.sound[first:last])
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What was found in a window. words: times from its beginning. num_rows: of its text, the end included."""
+    """The text of a window."""
 
     text: str
     words: tuple[Word, ...]
+    """times from the beginning of the window"""
     score: float
+    """log-probability of the text"""
     num_rows: int
+    """rows of the text, the end included"""
     is_cut: bool
+    """whether the text ended at the search's limit"""
 
 
 def _joined(parts: Sequence[_Part], cut_s: float) -> _Part:
-    """Two parts as one. cut_s: where the second begins."""
+    """Join two parts. cut_s: where the second begins."""
     first, second = parts
     words = *first.words, *(word._replace(start_s=word.start_s + cut_s, end_s=word.end_s + cut_s) for word in second.words)
     text = " ".join(one.text for one in parts if one.text)
@@ -278,12 +292,12 @@ def _joined(parts: Sequence[_Part], cut_s: float) -> _Part:
 
 
 def _mean_score(parts: Sequence[_Part]) -> float:
-    """Log-probability of a row, over all windows."""
+    """Return the mean log-probability of a row, over all windows."""
     return sum(part.score for part in parts) / max(1, sum(part.num_rows for part in parts))
 
 
 def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
-    """Rows of a table whose unit 0 is row `first`. Raises UnitRangeError naming the first unit that it does not have."""
+    """Return the rows of units in a table whose unit 0 is row `first`. Raises UnitRangeError for the first unit outside it."""
     outside = np.flatnonzero((ids < 0) | (ids + first >= num_rows))
     if outside.size:
         raise UnitRangeError(int(ids[outside[0]]), int(outside[0]), num_rows - first)
@@ -291,14 +305,14 @@ def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
 
 
 def _ready(checkpoint: Checkpoint, config: UnitToTextConfig, device: torch.device, dtype: torch.dtype) -> UnitToTextNetwork:
-    """Load the network. The ResNet and the layers' products are computed in `dtype`; residual streams and scores are float32."""
+    """Load the network. The ResNet and the layers' products are in `dtype`; residual streams and scores in float32."""
     model = load_unit_to_text_network(checkpoint, config).to(device)
     parts = [part for part in model.modules() if isinstance(part, DecoderLayer | HubertLayer | LipResNet)]
     return ready_for_inference(model, dtype, parts)
 
 
 def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
-    """Return how our own checkpoints say that they are to be read; the published settings where nothing is said."""
+    """Return the search settings of our own checkpoints; the published ones where a checkpoint states none."""
     stored = checkpoint.config.get("search")
     names = [option.name for option in fields(SearchConfig)]
     search = PUBLISHED_SEARCH

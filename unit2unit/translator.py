@@ -1,4 +1,4 @@
-"""The translator of units as other rooms use it: a checkpoint, a device, and sequences in and out."""
+"""The unit translator that other packages use: it loads a checkpoint to a device, and translates sequences of units."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,41 +31,40 @@ _ADD_KOREAN: Final = (
     "add it and fine-tune: python -m unit2unit.utut_finetune.add_language, then python -m unit2unit.utut_finetune.finetune"
 )
 _MOST_SOURCE: Final = 8
-"""Times as many units as the positions that it was trained on can be translated in one piece: far beyond what makes sense, and
-still a matter of seconds; the work grows with the square."""
+"""Longest input of one piece, as a multiple of the positions that the model was trained on. It is far beyond what makes sense, and
+still takes seconds; the work grows with the square."""
 _MAX_WORKERS: Final = 4
-"""Each lane reads all weights at each step. 2 lanes on 2 cores are 1.7 times as fast as both cores for each product; more were not
-tried."""
+"""Threads that search side by side. Each reads all weights at each step. 2 threads on 2 cores are 1.7 times as fast as both cores
+for each product; more were not tried."""
 _MOST_OFFSET: Final = 100_000
-
-
 _EXPECTED_RATIO: Final = 1.2
 """Steps that a translation is expected to take for each token of its source: 0.83 of Ko-X's 150,660 pairs have no more units. The
 search's limit is far above it."""
 
 
-class _Room(NamedTuple):
-    """What is searched side by side at most."""
+class _BatchLimits(NamedTuple):
+    """Limits of what is searched in one batch."""
 
     sentences: int
+    """sentences in a batch"""
     steps: int
-    """That all of them are expected to take."""
+    """steps that all its sentences are expected to take"""
     entries: int | None
-    """Of their past (100 KB each at published size): a search that comes to need more goes on with half of its sentences first.
-    None = not counted."""
+    """entries of the decoder's cache (100 KB each at published size): a search that needs more goes on with half of its sentences
+    first; None: no limit"""
 
 
-_ON_CPU: Final = _Room(4, 2000, 4000)
-"""Weights are read once for all: 1.4 times as fast with 4 on a CPU; 8 bring 1.55 for twice the memory."""
+_ON_CPU: Final = _BatchLimits(4, 2000, 4000)
+"""A batch reads the weights once: 4 sentences are 1.4 times as fast on a CPU; 8 bring 1.55 for twice the memory."""
 _FREE_SHARE: Final = 0.5
-"""Of a GPU's free memory, for entries."""
+"""Share of a GPU's free memory for entries of the cache."""
 
 
 class UnitTranslator(Reloadable[UnitTransformer]):
-    """A translator of units, ready to run; weights are held once, without gradients.
+    """A unit translator, ready to run. Its weights are held once, without gradients.
 
-    trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: what score to expect of it, None = not
-    stated. lengths: of translations that it can be asked for (LENGTH_TAGS); one that was not trained with tags has "even" alone.
+    trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: the score to expect, None = not stated.
+    lengths: the lengths of translation that it offers (LENGTH_TAGS); a model that was trained without tags has only "even".
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
         is_merged = bool(checkpoint.config["task"].get("merged_units"))
         self.lengths = tuple(LENGTH_TAGS) if checkpoint.config["task"].get("length_tags") else ("even",)
-        # A beam of few places fills with unlikely early ends by the published rule: 10 places were worse than 1.
+        # By the published rule a beam of few places fills with unlikely early ends: 10 places were worse than 1.
         stops_early = search.early_stopping and len(self.lengths) == 1
         self.default_search = replace(search, no_repeat_unit=search.no_repeat_unit or is_merged, early_stopping=stops_early)
 
@@ -97,8 +96,8 @@ class UnitTranslator(Reloadable[UnitTransformer]):
     ) -> "UnitTranslator":
         """Load a published .pt file or our own .safetensors.
 
-        unit_offset: this model counts units from there: added before and taken off after translation; None = as the
-        checkpoint says, 0 where it says nothing. Raises CheckpointError or UsageError.
+        unit_offset: the number of the model's first unit, added before translation and taken off after it; None = as the
+        checkpoint states, 0 if it states none. Raises CheckpointError or UsageError.
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
@@ -115,16 +114,16 @@ class UnitTranslator(Reloadable[UnitTransformer]):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it translates from and to."""
+        """Two-letter names of the languages that it translates between."""
         return self._vocabulary.languages
 
     def translate(
         self, units: Units, source: str = "en", target: str = "ko", search: SearchConfig | None = None, progress: Progress = silent
     ) -> Translation:
-        """Translate one sequence; repeats in it are merged first, and durations are not used.
+        """Translate one sequence. Repeats in it are merged first; its durations are not used.
 
         search: None = the settings stored with the checkpoint (`default_search`). Raises LanguageError, UnitRangeError,
-        VocabularyError, or UsageError for settings that cannot be searched with.
+        VocabularyError, or UsageError for settings that the search cannot use.
         """
         return self.translate_batch([units], source, target, search, progress)[0]
 
@@ -136,41 +135,45 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         search: SearchConfig | None = None,
         progress: Progress = silent,
     ) -> list[Translation]:
-        """Translate several sequences, with the same results as one by one (see `translate`) and in less time.
+        """Translate several sequences at once: the same results as one by one (see `translate`), in less time.
 
-        Where the translator knows of lengths, each has a beam of its own, and they are searched side by side.
+        A translator with several lengths has a beam for each length; they are searched in the same batches.
         """
         settings = search or self.default_search
         source, target = self.require_language(source), self.require_language(target)
         tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
         rules = [self._rules(len(one), target, settings) for one in tokens]
+
         model = self.model
         num_workers = max(min(workers_on(model.device, _MAX_WORKERS), len(tokens)), 1)
-        room = _room(model, settings.beam)
+        limits = _batch_limits(model, settings.beam)
         expected = [min(rule.limit, ceil(_EXPECTED_RATIO * len(one))) for one, rule in zip(tokens, rules, strict=True)]
-        groups = _group([len(one) for one in tokens], expected, room, num_workers)
+        groups = _group([len(one) for one in tokens], expected, limits, num_workers)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
-        left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
+        left = deque(reversed(range(len(groups))))  # the longest first, so that threads end at about the same time
         found: dict[int, list[Hypothesis]] = {}
 
         def search_groups(is_first: bool, check: Callable[[], None]) -> None:
             while (place := taken(left)) is not None:
                 group, report = groups[place], partial(steps.report, place, is_first, check)
                 given = [tokens[one] for one in group], settings, [rules[one] for one in group]
-                hypotheses = search_beams(model, *given, report, room.entries)
+                hypotheses = search_beams(model, *given, report, limits.entries)
                 found.update(zip(group, hypotheses, strict=True))
 
         lay_out_all(model)
-        side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_workers, len(groups)))])
+        side_by_side([partial(search_groups, worker == 0) for worker in range(min(num_workers, len(groups)))])
         steps.end()
+
         each = len(self.lengths)
         by_length = ([found[place * each + rank] for rank in range(each)] for place in range(len(sequences)))
         return [self._translation(units, target, one) for units, one in zip(sequences, by_length, strict=True)]
 
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
-        """Return what of a translation can be compared with the domain: its score, and where it is weakest."""
-        told = [DomainScore("the translation's score", score, self.domain)]
-        return told if weakest is None else [*told, DomainScore("its score at its weakest", weakest.score, self.domain, "weakest")]
+        """Return the scores of a translation that its domain has figures for: the score of all of it, and of its weakest part."""
+        scores = [DomainScore("the translation's score", score, self.domain)]
+        if weakest is not None:
+            scores.append(DomainScore("its score at its weakest", weakest.score, self.domain, "weakest"))
+        return scores
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it has; raises LanguageError listing those it has."""
@@ -203,8 +206,10 @@ class UnitTranslator(Reloadable[UnitTransformer]):
         return SearchRules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
     def _translation(self, units: Units, target: str, by_length: Sequence[list[Hypothesis]]) -> Translation:
-        """Return the best that is as long as its source, with the best of each other length: what is less likely is worse, and not
-        only of another length."""
+        """Return the best translation of the source's own length, with the best of each other length as alternatives.
+
+        Hypotheses of other lengths follow in the order of their scores: a less likely one is worse, and not only of another length.
+        """
         even, *rest = by_length
         hypotheses = [*even, *sorted((one for found in rest for one in found), key=lambda one: -one.score)]
         if not hypotheses:
@@ -223,32 +228,32 @@ class UnitTranslator(Reloadable[UnitTransformer]):
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, eight_bits: EightBits | None) -> UnitTransformer:
-    """Load the network. The layers' products are computed in `dtype`; the residual stream and the scores, where small differences
-    decide, are float32."""
+    """Load the network. The layers' products are in `dtype`; the residual stream and the scores, where small differences decide,
+    are in float32."""
     model = load_transformer(checkpoint).to(device)
     return ready_for_inference(model, dtype, model.encoder.layers, few_rows=model.decoder.layers, eight_bits=eight_bits)
 
 
-def _room(model: UnitTransformer, beam: int) -> _Room:
-    """Return what is searched side by side: on a GPU as much as its memory holds, since a step takes hardly longer for more."""
+def _batch_limits(model: UnitTransformer, beam: int) -> _BatchLimits:
+    """Return the limits of a batch. On a GPU they are those of its memory: a step takes hardly longer for more sentences."""
     if model.device.type != "cuda":
         return _ON_CPU
     entry_bytes = 2 * model.config.decoder.num_layers * model.config.dim * 4
     steps = int(_FREE_SHARE * free_memory_bytes(model.device) / (beam * entry_bytes))
-    return _Room(steps, steps, None)
+    return _BatchLimits(steps, steps, None)
 
 
-def _group(lengths: Sequence[int], steps: Sequence[int], room: _Room = _ON_CPU, num_workers: int = 1) -> list[list[int]]:
-    """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane.
+def _group(lengths: Sequence[int], steps: Sequence[int], limits: _BatchLimits = _ON_CPU, num_workers: int = 1) -> list[list[int]]:
+    """Return batches of sentences, by number: of similar length, within the limits, and some for each thread.
 
-    steps: that each is expected to take.
+    steps: the steps that each sentence is expected to take.
     """
     groups: list[list[int]] = []
-    most = min(room.sentences, ceil(len(lengths) / num_workers))
+    most = min(limits.sentences, ceil(len(lengths) / num_workers))
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []
         longest = max([steps[number], *(steps[other] for other in last)])
-        if last and len(last) < most and longest * (len(last) + 1) <= room.steps:
+        if last and len(last) < most and longest * (len(last) + 1) <= limits.steps:
             last.append(number)
         else:
             groups.append([number])
@@ -256,22 +261,22 @@ def _group(lengths: Sequence[int], steps: Sequence[int], room: _Room = _ON_CPU, 
 
 
 class _Steps:
-    """Steps done by all lanes, told by the first of them: what shows progress is not made for several threads."""
+    """Counts the steps of all threads. Only the first thread reports them: callbacks are not made for several threads."""
 
     def __init__(self, progress: Progress, most: Sequence[int]) -> None:
-        """most: steps of each group, at most."""
+        """most: the most steps that each group can take."""
         self._progress, self._total, self._done = progress, sum(most), [0] * len(most)
         progress("translate", 0, self._total)
 
-    def report(self, group: int, is_told: bool, check: Callable[[], None], step: int) -> None:
-        """Take note of a step; raises what `check` raises."""
+    def report(self, group: int, is_reported: bool, check: Callable[[], None], step: int) -> None:
+        """Count a step; raises what `check` raises."""
         check()
         self._done[group] = step
-        if is_told:
+        if is_reported:
             self._progress("translate", sum(self._done), self._total)
 
     def end(self) -> None:
-        """Say that all is done, where another lane was the last."""
+        """Report that all is done, in case another thread was the last."""
         self._progress("translate", self._total, self._total)
 
 

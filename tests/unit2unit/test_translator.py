@@ -17,7 +17,7 @@ from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
 from unit2unit.model import UnitTransformer
 from unit2unit.stage import TRANSLATOR
-from unit2unit.translator import _group, _Room
+from unit2unit.translator import _BatchLimits, _group
 
 UNITS = Units(np.array([3, 3, 3, 17, 29, 29, 4, 0]), language="en")
 
@@ -184,8 +184,8 @@ def test_long_searches_are_not_run_side_by_side() -> None:
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
     assert _group(lengths, [200, 200, 1800, 200, 200]) == [[1, 3], [2], [4, 0]]
     assert _group(lengths, [200] * 5, num_workers=2) == [[1, 3, 2], [4, 0]]
-    assert _group(lengths, [200] * 5, _Room(800, 800, None)) == [[1, 3, 2, 4], [0]]
-    assert _group(lengths, [200] * 5, _Room(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
+    assert _group(lengths, [200] * 5, _BatchLimits(800, 800, None)) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [200] * 5, _BatchLimits(9000, 9000, None)) == [[1, 3, 2, 4, 0]]
 
 
 def test_sentences_are_grouped_by_what_they_are_expected_to_take(

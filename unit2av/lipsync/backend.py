@@ -1,7 +1,7 @@
-"""Lip-sync backends: what each is called, which options it has, what it needs, and how it is opened; cheap to import.
+"""Lip-sync backends: their names, options and needs, and how they are opened. This module is cheap to import.
 
-A backend is a class here and its place in `BACKENDS`; its network or mesh is loaded when it is opened. Options, help, checks of
-files, the choice of `--lips auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
+A backend is a class here and an entry in `BACKENDS`; its network or mesh is loaded when it is opened. Options, help, checks of
+files, the choice of `--lips auto`, the keys of finished work and the page's form come from it; no other module compares names.
 """
 
 import argparse
@@ -26,11 +26,14 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a backend. file: what messages call the file that it takes; "" = it is a switch."""
+    """An option of a backend."""
 
     flag: str
+    """as --wav2lip-path"""
     help: str
+    """its line in --help"""
     file: str = ""
+    """name of its file in messages; "": it is a switch"""
 
     @property
     def name(self) -> str:
@@ -40,46 +43,47 @@ class Option:
 
 @dataclass(frozen=True)
 class LipSyncChoice:
-    """Which backend moves the lips, and its options.
-
-    name: of a backend, or `auto`. values: of the options of all backends, by `Option.name`; one that is absent was not given.
-    is_hard: patches are pasted whole and without a soft edge.
-    """
+    """Which backend moves the lips, and its options."""
 
     name: str = AUTO
+    """name of a backend, or `auto`"""
     values: Mapping[str, Any] = field(default_factory=dict)
+    """values of the options of all backends, by `Option.name`; one that is absent was not given"""
     is_hard: bool = False
+    """whether patches are pasted whole and without a soft edge"""
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that were given, by what messages call them."""
+        """The files that were given, by their names in messages."""
         return {one.file: self.values[one.name] for one in _options() if one.file and self.values.get(one.name) is not None}
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What a backend is opened with.
-
-    renderer: checkpoint of the face renderer, None = there is none; drawn_by: it, where it is loaded already. device, precision:
-    as flags name them. batch_size: pictures drawn together. paste: how patches are put into pictures; upper: the share of a
-    patch, from its top, that `paste` leaves out.
-    """
+    """What a backend is opened with."""
 
     renderer: Path | None
+    """checkpoint of the face renderer; None: there is none"""
     drawn_by: "LipRenderer | None"
+    """the face renderer, if it is loaded already"""
     device: str
+    """as --device names it"""
     precision: str
+    """as --precision names it"""
     batch_size: int
+    """frames drawn together"""
     paste: "Paste"
+    """puts a patch into a frame"""
     upper: float
+    """share of a patch, from its top, that `paste` leaves out"""
 
 
 class Backend(ABC):
     """What is known of a lip-sync backend before it is opened.
 
-    name: as --lips has it. words: what it is, for --help. options: its own. needs_units: whether it moves lips by units, else by
-    sound alone. has_patches: whether it draws patches, which can be pasted hard. around_s: seconds of pictures before and after a
-    piece that it wants to see.
+    name: its name for --lips. words: its description for --help. options: its own options. needs_units: whether it moves lips by
+    units; otherwise by sound alone. has_patches: whether it draws patches, which can be pasted hard. around_s: seconds of frames
+    before and after a piece that it needs to see.
     """
 
     name = ""
@@ -91,17 +95,17 @@ class Backend(ABC):
 
     @abstractmethod
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
-        """Return whether `auto` may take it with the files that there are. renderer: checkpoint of the face renderer."""
+        """Return whether `auto` may select it with the given files. renderer: checkpoint of the face renderer."""
 
     def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:  # noqa: B027  not all have files
-        """Raise UsageError where it lacks a file."""
+        """Raise UsageError if a file that it needs was not given."""
 
     def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:  # noqa: B027  the same
-        """Read its files before long work begins. vocabulary: of the units that will be said. Raises NetflipsError."""
+        """Check its files before long work begins. vocabulary: of the units that will be spoken. Raises NetflipsError."""
 
     @abstractmethod
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
-        """Return what its pictures depend on, by content, for the names of kept work. arithmetic: device and number format."""
+        """Return the content that its frames depend on, for the keys of finished work. arithmetic: device and number format."""
 
     @abstractmethod
     def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
@@ -109,12 +113,12 @@ class Backend(ABC):
 
 
 def backends() -> tuple[Backend, ...]:
-    """Return the backends of this installation, in the order of `auto`."""
+    """Return all backends, in the order of `auto`."""
     return tuple(BACKENDS)
 
 
 def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
-    """Return the backend that a choice names, or the first that is ready; its files are not looked at. Raises UsageError."""
+    """Return the backend that a choice names, or the first that is ready. Its files are not read. Raises UsageError."""
     if choice.name != AUTO:
         found = next((one for one in backends() if one.name == choice.name), None)
         if found is None:
@@ -124,9 +128,9 @@ def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
 
 
 def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
-    """Return the backend that a choice stands for. renderer: checkpoint of the face renderer, None = there is none.
+    """Return the backend of a choice, after a check that its files exist. renderer: the face renderer's checkpoint, None = none.
 
-    Raises UsageError where it lacks its file, InputError where a file that was given is not there.
+    Raises UsageError if it needs a file that was not given, InputError if a given file does not exist.
     """
     backend = backend_of(choice, renderer)
     backend.require_files(choice, renderer)
@@ -136,25 +140,25 @@ def resolve_backend(choice: LipSyncChoice, renderer: Path | None) -> Backend:
 
 
 def lip_sync_names() -> tuple[str, ...]:
-    """Return what `--lips` may be."""
+    """Return all values of `--lips`."""
     return (AUTO, *(one.name for one in backends()))
 
 
 def ready_names(files: Mapping[str, str], renderer: Path | None) -> list[str]:
-    """Return what `--lips` may be with the files that there are. files: those of backends, by flag; renderer: its checkpoint."""
+    """Return the values of `--lips` that work with some files. files: of backends, by flag. renderer: its checkpoint."""
     choice = LipSyncChoice(values={one.name: Path(files[one.flag]) for one in file_options() if one.flag in files})
     return [AUTO, *(one.name for one in backends() if one.is_ready(choice, renderer))]
 
 
 def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
     """Add --lips and the options of all backends."""
-    told = ", ".join(f"{one.name} ({one.words})" for one in backends())
+    names = ", ".join(f"{one.name} ({one.words})" for one in backends())
     order = ", else ".join(one.name for one in backends())
     group.add_argument(
         "--lips",
         choices=lip_sync_names(),
         default=AUTO,
-        help=f"lip-sync backend: {told}, or auto: the first of {order} that has its files (default: auto)",
+        help=f"lip-sync backend: {names}, or auto: the first of {order} that has its files (default: auto)",
     )
     for one in _options():
         if one.file:
@@ -164,7 +168,7 @@ def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
 
 
 def lips_flag(group: str = "") -> Any:
-    """Return the field of a command's options for --lips and the options of all backends; a name may be given in Python."""
+    """Return the field of a command's options for --lips and the options of all backends; from Python, a name will do."""
     return flags_of(add_lip_sync_options, lip_sync_choice, LipSyncChoice, group, _named)
 
 
@@ -173,7 +177,7 @@ def _named(choice: LipSyncChoice | str) -> LipSyncChoice:
 
 
 def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSyncChoice:
-    """Return what the options ask for."""
+    """Return the choice of parsed options."""
     given = {one.name: getattr(options, one.name) for one in _options()}
     return LipSyncChoice(options.lips, {name: value for name, value in given.items() if value is not None}, is_hard)
 
@@ -188,7 +192,7 @@ def _options() -> list[Option]:
 
 
 TABLE_FILE = "mouth.npz"
-"""Its name beside a renderer, and in a bundle."""
+"""Name of the mouth's table beside a renderer, and in a bundle."""
 
 
 class MeshBackend(Backend):
@@ -231,15 +235,15 @@ class MeshBackend(Backend):
         from unit2av.lipsync.mesh.lip_sync import MeshLipSync
         from unit2av.lipsync.mesh.table import MouthTable
 
-        mouth = MeshLipSync(MouthTable.load(_require_table(choice, opening.renderer)))
+        lip_sync = MeshLipSync(MouthTable.load(_require_table(choice, opening.renderer)))
         try:
-            yield mouth
+            yield lip_sync
         finally:
-            mouth.close()
+            lip_sync.close()
 
 
 def table_of(choice: LipSyncChoice, renderer: Path | None) -> Path | None:
-    """Return the table that was given, else the one beside the renderer; None = there is none."""
+    """Return the mouth's table that was given, else the one beside the renderer; None = there is none."""
     given: Path | None = choice.values.get("mouth_table")
     return given or (None if renderer is None else find_table(renderer))
 
@@ -264,17 +268,17 @@ class UnitBackend(Backend):
     words = "the face renderer"
 
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
-        """Always: it is what is left where no other backend has its files."""
+        """Return True: it is the last choice of `auto`."""
         return True
 
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
-        """Return the renderer's content, and how it is used."""
+        """Return the renderer's content and settings."""
         from avcore.journal import file_digest
 
         return [file_digest(str(renderer)), arithmetic, choice.is_hard]
 
     def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
-        """Open it, over a renderer that is loaded already where there is one."""
+        """Open it with the loaded renderer, or load that."""
         from unit2av.lipsync.patches import UnitLipSync
         from unit2av.renderer import LipRenderer
 
@@ -313,7 +317,7 @@ class Wav2LipBackend(Backend):
         load_wav2lip(choice.values["wav2lip_path"])
 
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
-        """Return the checkpoint's content, and how it is used."""
+        """Return the checkpoint's content and settings."""
         from avcore.journal import file_digest
 
         return [file_digest(str(choice.values["wav2lip_path"])), self._is_published(choice), arithmetic, choice.is_hard]
@@ -331,4 +335,4 @@ class Wav2LipBackend(Backend):
 
 
 BACKENDS: list[Backend] = [Wav2LipBackend(), MeshBackend(), UnitBackend()]
-"""In the order in which `auto` takes the first that is ready."""
+"""`auto` takes the first that is ready."""

@@ -1,9 +1,9 @@
 """Units to speech: the vocoder of one language with its weights, in pieces of bounded size.
 
-From which row a vocoder counts its units is found, too: unit name + offset = row of its table. The published vocoders keep unit n
-in row n. A vocoder trained on raw class numbers of the unit encoder, whose first four classes are no units, keeps unit n in row n
-+ 4. Which of the two it is can be seen in a table with spare rows: rows that no training example used keep their random start,
-shrunk by weight decay, and all have much the same norm.
+It also finds a vocoder's unit offset: unit name + offset = row of its table. The published vocoders keep unit n in row n. A vocoder
+trained on raw class numbers of the unit encoder, whose first four classes are no units, keeps unit n in row n + 4. A table with
+spare rows shows which of the two it is: rows that no training example used keep their random start, shrunk by weight decay, and all
+have much the same norm.
 """
 
 import logging
@@ -42,12 +42,12 @@ OffsetSetting = int | Literal["auto"]
 NUM_NAMES = 1000
 """Unit names 0..999 of the published quantizer."""
 NUM_SPECIALS = 4
-"""Classes of the unit encoder that come before the first unit."""
+"""Classes of the unit encoder before the first unit."""
 _FEWEST_SPARE_ROWS = 8
 _MARGIN = math.log(10_000)
-"""Odds that the table must show for one of the two."""
+"""Log odds that the table must show for one of the two."""
 _ROW_LIMIT = 3.0
-"""No single row counts for more than e^3 : 1, so that one odd row decides nothing."""
+"""No row counts for more than e^3 : 1, so that one odd row decides nothing."""
 _LEAST_SPREAD = 0.01
 
 _OPEN = NoteKind(
@@ -60,21 +60,24 @@ _OPEN = NoteKind(
 
 @dataclass(frozen=True)
 class OffsetEstimate:
-    """What a table shows: its offset, whether that is clear, and the log odds of shifted against unshifted."""
+    """The unit offset that a table shows."""
 
     offset: int
+    """row of unit 0"""
     is_decided: bool
+    """whether the table shows it clearly"""
     log_odds: float = 0.0
+    """log odds of shifted against unshifted"""
 
 
 def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
-    """Tell from a unit table, float of shape [rows, dim], whether unit n is in row n or in row n + 4.
+    """Estimate from a unit table, float of shape [rows, dim], whether unit n is in row n or in row n + 4.
 
-    Rows 1004 and up are unused either way (group A), rows 4..999 used either way (group B). Shifted, rows 0..3 are like A
-    and 1000..1003 like B; unshifted it is the other way round. The statistic is the likelihood ratio of these two, with
+    Rows 1004 and up are unused either way (group A), rows 4..999 are used either way (group B). Shifted, rows 0..3 are like A
+    and 1000..1003 like B; unshifted, it is the other way round. The statistic is the likelihood ratio of the two, with
     normal distributions fitted to the log norms of A and B (the spread of A at least that of Gaussian rows,
-    1 / sqrt(2 dim)), each row limited to e^3. It is decided when the odds are 10,000 : 1 or more and both groups of four
-    rows point the same way; else the offset is 0 and undecided. An untrained table has odds near 1.
+    1 / sqrt(2 dim)), each row limited to e^3. The estimate is decided if the odds are 10,000 : 1 or more and both groups of four
+    rows point the same way; otherwise the offset is 0 and undecided. An untrained table has odds near 1.
     """
     rows = table.shape[0]
     if rows < NUM_NAMES + NUM_SPECIALS:
@@ -98,10 +101,10 @@ def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
 
 
 def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, stored: Mapping[str, int]) -> int:
-    """Return the offset to use: what was asked for, else what the checkpoint states, else what the table shows.
+    """Return the offset to use: the one that was asked for, else the checkpoint's, else the one that the table shows.
 
     setting: rows to add to a unit name, or "auto". table: float of shape [rows, dim]. stored: the checkpoint's offsets by
-    language. Warns in one line when the table leaves it open. Raises UsageError for an offset that is neither "auto" nor in
+    language. Reports a note if the table does not decide it. Raises UsageError for an offset that is neither "auto" nor in
     0..rows - 1.
     """
     rows = table.shape[0]
@@ -120,12 +123,12 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
 
 
 def _normal(sample: Tensor, least_spread: float) -> tuple[float, float]:
-    """Mean and spread of one more value like the sample's."""
+    """Return the mean and the spread of one more value of the sample's distribution."""
     return float(sample.mean()), max(float(sample.std()), least_spread) * math.sqrt(1 + 1 / len(sample))
 
 
 def _log_density(values: Tensor, normal: tuple[float, float]) -> Tensor:
-    """Log density of a normal distribution, up to a constant."""
+    """Return the log density of a normal distribution, up to a constant."""
     mean, spread = normal
     return -0.5 * ((values - mean) / spread) ** 2 - math.log(spread)
 
@@ -133,19 +136,19 @@ def _log_density(values: Tensor, normal: tuple[float, float]) -> Tensor:
 Network = UnitHifiGan | PitchedVocoder
 
 RENDERING = 3
-"""Counts up whenever a voice says the same units otherwise, so that speech kept from before is made anew."""
+"""Raised whenever the same units sound different than before, so that kept speech is made anew."""
 
 _PIECE = 250
-"""Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
+"""Steps of 20 ms made at once. Memory grows with it; the halo on both sides is computed twice."""
 _LONGEST_UNIT = seconds_to_units(3600)
 
 
 Speaker = NDArray[np.floating[Any]] | SpeakerVoice
-"""The voice to speak in: its vector alone, or with its pitch."""
+"""The voice to speak in: a speaker vector alone, or with a pitch."""
 
 
 class UnitVocoder:
-    """Says unit sequences of one language in any voice."""
+    """Speaks unit sequences of one language in any voice."""
 
     def __init__(
         self,
@@ -158,9 +161,9 @@ class UnitVocoder:
     ) -> None:
         """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
 
-        edge_unit: neighbour of the first unit and of the last one, a silence; it is not heard and takes no time. None: they
-        have no neighbour, as published. A vocoder that learnt from segments knows ends without a neighbour as cuts only.
-        speaker_encoder: fingerprint of the encoder whose vectors it learnt with, "" = not stated.
+        edge_unit: a unit of silence before the first unit and behind the last one, which is not in the sound; None = they have no
+        neighbour, as published. A vocoder that was trained on segments knows ends without a neighbour only as cuts.
+        speaker_encoder: fingerprint of the encoder whose vectors it was trained with, "" = not stated.
         """
         self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
         self.edge_unit, self.speaker_encoder = edge_unit, speaker_encoder
@@ -176,9 +179,8 @@ class UnitVocoder:
     ) -> "UnitVocoder":
         """Load the vocoder of a language from a renderer checkpoint.
 
-        path: a file, or a checkpoint that is open already. unit_offset: row of unit 0, or "auto": what the checkpoint
-        states or its table shows (see `resolve_unit_offset`).
-        Raises CheckpointError, LanguageError listing the languages, and UsageError.
+        path: a file, or an open checkpoint. unit_offset: row of unit 0; "auto" = as the checkpoint states or its table shows (see
+        `resolve_unit_offset`). Raises CheckpointError, LanguageError listing the languages, and UsageError.
         """
         checkpoint = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
         place = resolve_device(device)
@@ -186,6 +188,7 @@ class UnitVocoder:
         language = normalise_language(language)
         tensors = checkpoint.vocoder_tensors(language)
         settings = checkpoint.vocoder_settings(language)
+
         network = _skeleton_of(tensors, settings, checkpoint.source.path)
         load_strict(network, tensors, checkpoint.source)
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], checkpoint.unit_offsets)
@@ -196,35 +199,36 @@ class UnitVocoder:
 
     @property
     def num_units(self) -> int:
-        """How many unit names the vocoder can say."""
+        """Number of unit names that the vocoder has."""
         return self.network.config.num_units - self.unit_offset
 
     @property
     def speaker_dim(self) -> int:
-        """Length of the speaker vector that the vocoder takes."""
+        """Length of the vocoder's speaker vectors."""
         return self.network.config.speaker_dim
 
     @property
     def takes_pitch(self) -> bool:
-        """Whether the voice follows a speaker's pitch; another one has what its units and its vector give it."""
+        """Whether the vocoder follows a given pitch; otherwise the pitch comes from the units and the speaker vector."""
         return isinstance(self.network, PitchedVocoder)
 
     @property
     def rate(self) -> int:
-        """Hz of the sound that the voice makes by itself; above 16 kHz it has what is above 8 kHz, too."""
+        """Sample rate of the vocoder's own sound in Hz; above 16,000 it has frequencies above 8 kHz, too."""
         return self.network.config.rate if isinstance(self.network, PitchedVocoder) else SAMPLE_RATE
 
     def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
-        """Merge equal neighbours (once) and give each unit the duration that the model predicts.
+        """Merge equal neighbours (once) and predict the duration of each unit, at least 1 step.
 
-        Durations that were there are replaced. duration_scale: above 1 speaks slower. Each unit lasts at least 1 step.
-        Raises UnitError for no units and UnitRangeError for a unit that the vocoder does not have.
+        Durations that the units have are replaced. duration_scale: above 1 is slower. Raises UnitError for no units and
+        UnitRangeError for a unit that the vocoder does not have.
         """
         if not 0 < duration_scale < float("inf"):
             raise UsageError("the duration scale must be above 0", found=duration_scale)
         merged = self._checked(units).merged()
         before, behind = (self._edge(int(unit != self.edge_unit)) for unit in (merged.ids[0], merged.ids[-1]))
         rows = self._rows(np.concatenate((before, merged.ids, behind)))
+
         with torch.inference_mode():
             log_durations = self.network.log_durations(rows[None])[0, len(before) : len(before) + len(merged)]
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
@@ -244,12 +248,12 @@ class UnitVocoder:
         *,
         pitch: Pitch | None = None,
     ) -> Speech:
-        """Say units in a voice.
+        """Speak units in a voice.
 
-        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length, or with its
-        pitch. duration_scale applies to predicted durations only. progress: told steps of 20 ms. pitch: in place of the
-        speaker's; where there is neither, it is what such a voice usually has. Only a voice with `takes_pitch` heeds it.
-        Raises what `predict_durations` raises, and InputError for a speaker vector of another length or with NaN in it.
+        units: durations are taken as they are, or predicted if None. speaker: float [speaker_dim] of unit length, or with its
+        pitch. duration_scale: applies to predicted durations only. progress: gets steps of 20 ms. pitch: instead of the
+        speaker's; without either, it is the usual pitch of such a voice. Only a vocoder with `takes_pitch` uses it. Raises the
+        errors of `predict_durations`, and InputError for a speaker vector of another length or with NaN in it.
         """
         timed = self._timed(require_units(units), duration_scale)
         samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
@@ -263,28 +267,30 @@ class UnitVocoder:
     def iter_synthesize(
         self, units: Units, speaker: Speaker, piece_steps: int = _PIECE, *, pitch: Pitch | None = None, is_wide: bool = False
     ) -> Iterator[Samples]:
-        """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
+        """Speak units piece by piece: float32 [320 * n], n at most piece_steps, which join to the samples of `synthesize`.
 
-        They are at 16 kHz; is_wide: at the voice's own `rate`, and as many more samples.
-        Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
-        length of the units. Checks and errors are those of `synthesize`, raised at once.
+        is_wide: at the vocoder's own `rate` instead of 16 kHz, with as many more samples. Each piece is computed with as many steps
+        on both sides as its samples depend on. Memory does not grow with the number of units. Checks and errors are those of
+        `synthesize`, raised at once.
         """
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
         known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
         require_own_encoder(known, self)
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
+
         first, end = len(edge), len(edge) + len(frames)
-        say = self._sayer(rows, voice, pitch)
+        speak = self._synthesizer(rows, voice, pitch)
         pieces = ((at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
         if not self.takes_pitch:
-            return (say(at, to) for at, to in pieces)
+            return (speak(at, to) for at, to in pieces)
+
         rate = self.rate if is_wide else SAMPLE_RATE
         if rate != self.rate:
-            say = _resampled(say, len(rows), self.rate)
+            speak = _resampled(speak, len(rows), self.rate)
         size = rate // UNIT_RATE
         total = len(frames) * size
-        return (say(at, to) * soft_ends((at - first) * size, (to - first) * size, total, rate) for at, to in pieces)
+        return (speak(at, to) * soft_ends((at - first) * size, (to - first) * size, total, rate) for at, to in pieces)
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
@@ -296,7 +302,7 @@ class UnitVocoder:
         return units.check_range(self.num_units)
 
     def _edge(self, steps: int) -> NDArray[np.int64]:
-        """Return what is said before and behind the units, of which nothing is heard."""
+        """Return the units of context before and behind an utterance, which are not in its sound."""
         return np.full(0 if self.edge_unit is None else steps, self.edge_unit or 0, dtype=np.int64)
 
     def _rows(self, ids: NDArray[np.int64]) -> Tensor:
@@ -313,8 +319,8 @@ class UnitVocoder:
         return torch.from_numpy(vector)[None]
 
     @torch.inference_mode()
-    def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
-        """Return what says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
+    def _synthesizer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
+        """Return a function that gives the sound of steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
         if isinstance(network, PitchedVocoder):
             if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
@@ -332,44 +338,46 @@ class UnitVocoder:
 
 
 def require_own_encoder(speaker: SpeakerVoice, voice: Voice) -> None:
-    """Raise InputError for a speaker's voice that another encoder measured than the one whose vectors a vocoder takes, as far as
-    both say which."""
+    """Raise InputError if a speaker's voice was measured by another encoder than the vocoder's, as far as both name theirs."""
     if speaker.encoder and voice.speaker_encoder not in ("", speaker.encoder):
         what, hint = "this voice is of another speaker encoder than the vocoder's", "measure it again with that one"
         raise InputError(what, expected=voice.speaker_encoder, found=speaker.encoder, hint=hint)
 
 
 def rate_of(voice: Voice) -> int:
-    """Return the Hz of the sound that a voice makes by itself: a voice of another program says all at 16 kHz.
+    """Return the sample rate of a voice's own sound in Hz; a voice of another program speaks at 16 kHz.
 
-    It is asked what it has, not of what class it is: what stands for a voice that is read later is of another.
+    This reads an attribute rather than the class: a stand-in for a voice that is loaded later has another class.
     """
     return int(getattr(voice, "rate", SAMPLE_RATE))
 
 
 def pieces_at_own_rate(voice: Voice, units: Units, speaker: Speaker) -> Iterator[Samples]:
-    """Say units piece by piece with all that the voice has, at `rate_of` it."""
+    """Speak units piece by piece with all frequencies that the voice has, at its `rate_of`."""
     if rate_of(voice) == SAMPLE_RATE:
         return voice.iter_synthesize(units, speaker)
     return cast(UnitVocoder, voice).iter_synthesize(units, speaker, is_wide=True)
 
 
-def _resampled(say: Callable[[int, int], Samples], total: int, rate: int) -> Callable[[int, int], Samples]:
-    """Return what says steps of an utterance of `total` at 16 kHz, of what says them at `rate`: pieces join as if it were one."""
+def _resampled(speak: Callable[[int, int], Samples], total: int, rate: int) -> Callable[[int, int], Samples]:
+    """Return a function that speaks at 16 kHz what `speak` speaks at `rate`; pieces join as if they were resampled together.
+
+    total: steps of the utterance.
+    """
 
     def at_16_khz(start: int, end: int) -> Samples:
         left, right = max(0, start - 1), min(total, end + 1)  # a step is longer than the filter
-        whole = resample(say(left, right), rate, SAMPLE_RATE)
+        whole = resample(speak(left, right), rate, SAMPLE_RATE)
         return whole[units_to_samples(start - left) : units_to_samples(end - left)]
 
     return at_16_khz
 
 
 def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.dtype) -> Network:
-    """Make a vocoder ready to speak, its generator on `device`; it can be trained or stored no more.
+    """Make a vocoder ready to speak, its generator on `device`. It cannot be trained or stored any more.
 
-    Units, durations and speaker stay on the CPU in float32: they cost next to nothing, and the durations are then the same on every
-    device. HiFi-GAN's last layer and the harmonic voice's filters, which give log amplitudes, are float32 in every precision.
+    Units, durations and speaker stay on the CPU in float32: they cost next to nothing, and durations are then the same on every
+    device. HiFi-GAN's last layer and the harmonic voice's filters, which give log amplitudes, are in float32 in every precision.
     """
     network.eval().requires_grad_(False)
     if isinstance(network, PitchedVocoder):
@@ -387,8 +395,7 @@ def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.d
 
 
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
-    """Return the network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be
-    read."""
+    """Return the network of a vocoder's tensors, without weights. Raises CheckpointError if its sizes cannot be read."""
     with skeleton():
         if is_vocos(tensors):
             return VocosVocoder(harmonic_config(tensors, settings, path, VocosConfig))
@@ -398,7 +405,7 @@ def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], pat
 
 
 def _row_of_numbers(speaker: object) -> Samples:
-    """Return a speaker vector as float32 [E]. Raises InputError for what holds no numbers."""
+    """Return a speaker vector as float32 [E]. Raises InputError if it does not hold numbers."""
     try:
         return np.array(speaker, dtype=np.float32).reshape(-1)
     except (TypeError, ValueError) as error:
@@ -406,7 +413,7 @@ def _row_of_numbers(speaker: object) -> Samples:
 
 
 def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:
-    """Read "edge_unit" from a vocoder's settings. Raises CheckpointError when it is not one of its units."""
+    """Read "edge_unit" from a vocoder's settings. Raises CheckpointError if it is not one of its units."""
     unit = settings.get("edge_unit")
     if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
         raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)
