@@ -1,6 +1,6 @@
-"""Where the speaker's face is drawn, how strongly, and how it goes into the picture.
+"""Decide where the speaker's face is drawn and how strongly, and paste it into the frame.
 
-A face is smoothed over time; where it is turned away, blurred or there for a moment only it stays as it is.
+Face boxes are smoothed over time. A face that is turned away, blurred or visible only for a moment stays as it is.
 """
 
 from collections.abc import Sequence
@@ -19,40 +19,44 @@ from netflips.dubbing.track_faces import Face, Shots, Watched
 from unit2av.rendering import Reason
 
 MIN_SHARPNESS = 2.0
-"""Of lips that can be drawn anew. Sharp ones have 20 to 100; out of focus by a tenth of the mouth's width they have 3 to 5."""
+"""Least sharpness of lips that are drawn. Sharp lips have 20 to 100; out of focus by a tenth of the mouth's width, 3 to 5."""
 MAX_YAW, MAX_PITCH = 0.85, 0.85
-"""Radians by the landmarks; the published sample clip reaches 0.70, a drawn head turned by 57 degrees 0.78."""
+"""Radians, from landmarks; the published sample clip reaches 0.70, a rendered head turned by 57 degrees 0.78."""
 _SMOOTHING = 3.0
-"""Standard deviation in pictures at 25 fps of the average over time."""
+"""Standard deviation of the average over time, in frames at 25 fps."""
 _CHEEKS, _NOSE = 0.42, 0.56
-"""Rows of the face box, as shares of its height, between which the drawn mouth comes in from above."""
+"""Rows of the face box, as shares of its height, between which the drawn mouth fades in from above."""
 
 
 @dataclass(frozen=True)
 class FacePath:
-    """A face in each picture from `first` on at 25 fps. boxes: float32 [T, 4], smoothed. strength: float32 [T], 0 to 1.
-
-    reasons: int64 [T], see `Reason`; where it says that there is no face, the rest says nothing. shots, tracks: int64 [T]; boxes
-    of one track in one shot belong together.
-    """
+    """A face in T frames at 25 fps."""
 
     first: int
+    """number of the first frame"""
     boxes: Floats
+    """float32 [T, 4], smoothed"""
     strength: Floats
+    """float32 [T], 0 to 1: opacity of the drawn mouth"""
     reasons: NDArray[np.int64]
+    """int64 [T], see `Reason`; at `NO_FACE` the other arrays have no meaning"""
     shots: NDArray[np.int64]
+    """int64 [T], number of the shot"""
     tracks: NDArray[np.int64]
+    """int64 [T]; boxes of one track in one shot belong together"""
     cuts: Shots
+    """shots of the recording"""
 
     def at(self, seconds: Seconds) -> tuple[Box | None, float, Reason]:
-        """Return the box at a time of the recording, how strongly it may be drawn, and why not.
+        """Return the box at a time of the recording (s), its strength, and the reason if it is not drawn.
 
-        A picture takes the boxes of its own shot only: at other rates than 25 Hz, the first one after a cut comes before
-        the first box after it.
+        Boxes come from the frame's own shot only: at other rates than 25 Hz, the first frame after a cut may come before the first
+        box of its shot.
         """
         own = np.flatnonzero(self.shots == self.cuts.shot_at(seconds))
         if not len(own):
             return None, 0.0, Reason.NO_FACE
+
         place = min(max(float(exact(seconds) / frames_to_seconds(1)) - self.first, float(own[0])), float(own[-1]))
         here = floor(place)
         if self.reasons[here] == Reason.NO_FACE:
@@ -60,6 +64,7 @@ class FacePath:
         following = min(here + 1, int(own[-1]))
         if self.reasons[following] == Reason.NO_FACE or self.tracks[following] != self.tracks[here]:
             following = here
+
         share = np.float32(place - here)
         box = self.boxes[here] + (self.boxes[following] - self.boxes[here]) * share
         strength = self.strength[here] + (self.strength[following] - self.strength[here]) * share
@@ -68,7 +73,7 @@ class FacePath:
         return box, float(strength), Reason.DRAWN
 
     def place_of(self, seconds: Seconds) -> tuple[int, int]:
-        """Return the shot of a time of the recording, and the track of the face that is drawn there."""
+        """Return the shot at a time of the recording (s), and the track of the face that is drawn there, -1 = none."""
         shot = self.cuts.shot_at(seconds)
         own = np.flatnonzero(self.shots == shot)
         here = min(max(frame_at(seconds) - self.first, int(own[0])), int(own[-1])) if len(own) else -1
@@ -76,11 +81,12 @@ class FacePath:
 
 
 def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
-    """Smooth a face's boxes in the pictures that were watched, and decide where it may be drawn. face: its tracks."""
+    """Smooth the boxes of a face in the frames of `watch`, and decide where it may be drawn. face: its tracks."""
     count = watch.length
     shots = np.array([cuts.shot_at(frames_to_seconds(watch.first + k)) for k in range(count)], np.int64)
     boxes, tracks = np.zeros((count, 4), np.float32), np.zeros(count, np.int64)
     reasons = np.full(count, int(Reason.NO_FACE))
+
     for one in face:
         rows = slice(one.first, one.last + 1)
         boxes[rows], tracks[rows] = one.boxes, one.number
@@ -90,8 +96,10 @@ def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
         here[sharpness < MIN_SHARPNESS] = Reason.BLURRED
         here[one.is_cut_off] = Reason.CUT_OFF
         here[(np.abs(yaw) > MAX_YAW) | (np.abs(pitch) > MAX_PITCH)] = Reason.PROFILE
+
     for start, stop in _runs(shots, tracks, reasons == Reason.NO_FACE):
         boxes[start:stop] = _smooth(boxes[start:stop])
+
     strength = np.zeros(count, np.float32)
     for start, stop in _runs(shots, reasons == Reason.DRAWN):
         if reasons[start] != Reason.DRAWN:
@@ -102,11 +110,12 @@ def follow(face: Sequence[Face], watch: Watched, cuts: Shots) -> FacePath:
             reasons[start:stop] = Reason.BRIEF
         else:
             strength[start:stop] = ramps(stop - start, *is_open)
+
     return FacePath(watch.first, boxes, strength, reasons, shots, tracks, cuts)
 
 
 def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:
-    """Return where all columns stay the same: start, stop of each stretch."""
+    """Return start and stop of each stretch in which all columns stay the same."""
     count = len(columns[0])
     if not count:
         return []
@@ -116,18 +125,19 @@ def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:
 
 
 def _smooth(boxes: Floats) -> Floats:
-    """Return a weighted average over time, at the ends over what there is: float32 [T, 4]."""
+    """Return a weighted average over time, float32 [T, 4]."""
     reach = min(round(3 * _SMOOTHING), len(boxes) - 1)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING) ** 2)
+    # Odd reflection continues a movement at the ends; even reflection would pull the box back there.
     padded = np.pad(boxes.astype(np.float64), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd") if reach else boxes
     columns = [np.convolve(column, weights / weights.sum(), "valid") for column in padded.T]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
 def paste_lower_face(picture: Pixels, patch: Pixels, box: Box) -> Pixels:
-    """Put a face patch into its box as `paste_face` does, but coming in from the cheeks down.
+    """Paste a face patch into its box like `paste_face`, but faded in from the cheeks down.
 
-    picture: uint8 [height, width, 3]; patch: uint8 [96, 96, 3]. Returns a new picture.
+    picture: uint8 [height, width, 3]; patch: uint8 [96, 96, 3]. Returns a new array.
     """
     pasted = paste_face(picture, patch, box)
     part = visible_part(box, *picture.shape[:2])

@@ -1,4 +1,4 @@
-"""The texts of a cascade in the work folder, for a person to correct and give back: what will be said, and in the end what is."""
+"""Keep the texts of a cascade in the work folder, where a user can correct them: as planned at first, as spoken in the end."""
 
 from dataclasses import replace
 
@@ -10,8 +10,11 @@ from netflips.script.types import Script
 
 
 def keep_texts(script: Script, job: Job) -> None:
-    """Write what will be said, before it is spoken. Another file that is there, in which somebody may have corrected something, is
-    kept beside it; one of an earlier dub of the same texts stays, in which a check has put other wordings."""
+    """Write the texts before they are spoken.
+
+    A file of other texts is kept beside it, since somebody may have corrected it. A file that the check of an earlier dub made from
+    the same texts stays.
+    """
     path, content = job.texts_file, _content(script)
     before = path.read_bytes() if path.is_file() else None
     if before is not None and _before_check(job, before.decode(errors="replace")) == content:
@@ -25,7 +28,7 @@ def keep_texts(script: Script, job: Job) -> None:
 
 
 def write_final_texts(script: Script, job: Job) -> None:
-    """Write what is said once it was checked, in place of what was to be said."""
+    """Replace the planned texts by those that are spoken, after the check."""
     path, content = job.texts_file, _content(script)
     if job.options.cascade_models is None or not path.is_file():
         return
@@ -36,7 +39,7 @@ def write_final_texts(script: Script, job: Job) -> None:
 
 
 def _before_check(job: Job, content: str) -> str:
-    """Return the texts from which a check made these; the same where none did."""
+    """Return the texts from which a check made this content, or the content itself if no check did."""
     return job.store.find(str, "said", (content,)) or content
 
 

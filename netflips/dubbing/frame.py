@@ -1,4 +1,4 @@
-"""Pictures and sound into one file: what the file is like, what is put on its pictures, and speech as a file has it."""
+"""The form of an output file: size and rate of its frames, what is drawn over them, and the sound of a file as it is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,44 +27,50 @@ _SHADE = 0.35
 
 @dataclass(frozen=True)
 class Frame:
-    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown; is_bt709: see
-    `VideoWriter`.
-    """
+    """Form of the output's frames."""
 
     width: int
+    """in pixels"""
     height: int
+    """in pixels"""
     rate: Fraction
+    """frames per second"""
     pixel_aspect: Fraction = Fraction(1)
+    """width to height of a pixel as shown"""
     is_bt709: bool = False
+    """as `VideoWriter`"""
 
     @classmethod
     def of(cls, info: MediaInfo, rate: Fraction | int) -> "Frame":
-        """That of a video's pictures, at a rate."""
+        """Return the form of a video's frames, at another rate (Hz)."""
         return cls(info.width, info.height, Fraction(rate), info.pixel_aspect, info.is_bt709)
 
     def writer(self, path: Path, sound: SoundFeed | None = None, **more: Any) -> VideoWriter:
-        """Return what writes such pictures. more: see `VideoWriter`."""
+        """Return a writer of such frames. more: see `VideoWriter`."""
         return VideoWriter(path, self.width, self.height, self.rate, **QUICK, **self._both(sound), **more)
 
     def joiner(self, path: Path, sound: SoundFeed, first_piece: Path, **more: Any) -> VideoJoiner:
-        """Return what joins pieces of such pictures."""
+        """Return a joiner of encoded segments of such frames. more: see `VideoJoiner`."""
         return VideoJoiner(path, self.width, self.height, self.rate, first_piece=first_piece, **self._both(sound), **more)
 
     def _both(self, sound: SoundFeed | None) -> dict[str, Any]:
-        heard = {} if sound is None else {"audio_rate": sound.rate, "audio_channels": sound.channels}
-        return {"pixel_aspect": self.pixel_aspect, "is_bt709": self.is_bt709, **heard}
+        audio = {} if sound is None else {"audio_rate": sound.rate, "audio_channels": sound.channels}
+        return {"pixel_aspect": self.pixel_aspect, "is_bt709": self.is_bt709, **audio}
 
 
 @dataclass(frozen=True)
 class Finish:
-    """What is put on pictures before they are written. label: burnt in, "" = none. painter: draws subtitles."""
+    """What is drawn over frames before they are written."""
 
     label: str = ""
+    """a text that is burnt in; "" = none"""
     painter: Painter | None = None
+    """draws subtitles; None: there are none"""
 
     def write(self, writer: VideoWriter, one: OutputFrame, time: Fraction) -> None:
-        """Write a picture for a time (s); one on which nothing is put as it is stored, where it is so in the form of the output."""
+        """Write a frame at a time (s)."""
         picture = one.picture
+        # A frame that is stored in the output's form and gets nothing drawn over it needs no conversion to RGB and back.
         if isinstance(picture, StoredPicture) and picture.is_plain and not self.label and self.painter is None:
             writer.write_frame(picture.frame(one.patch), time)
             return
@@ -73,13 +79,13 @@ class Finish:
 
 
 def draw_label(picture: Pixels, text: str) -> Pixels:
-    """Return a copy of a picture, uint8 [height, width, 3], with a label whose size follows the picture's.
+    """Return a copy of a frame, uint8 [height, width, 3], with a label of a size that depends on the frame's.
 
-    The text is made smaller where it would not fit. Letters beyond ASCII are of the installed font. Raises UsageError where there
-    is none.
+    A text that would not fit is made smaller. Letters beyond ASCII need an installed font. Raises UsageError if there is none.
     """
     if not text.isascii():
         return draw_sign(picture, text, font_file(None), _HEIGHT_SHARE)
+
     labelled = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]
     letter = max(_MIN_PIXELS, height * _HEIGHT_SHARE)
@@ -89,6 +95,7 @@ def draw_label(picture: Pixels, text: str) -> Pixels:
     if text_width > width - 2 * margin:
         scale *= max(1, width - 2 * margin) / text_width
         (text_width, text_height), below = cv2.getTextSize(text, _FONT, scale, 1)
+
     strip = labelled[: text_height + below + 2 * margin, : text_width + 2 * margin]
     strip[:] = (strip * _SHADE).astype(np.uint8)
     thickness = max(1, round(scale * 2))
@@ -97,7 +104,7 @@ def draw_label(picture: Pixels, text: str) -> Pixels:
 
 
 def speech_as_it_is(source: AnySource, seconds: Seconds, before_s: Seconds = Fraction(0)) -> SoundFeed:
-    """Return the sound of a file at its own rate behind `before_s` of silence, cut or followed by silence to `seconds`."""
+    """Return the sound of a file at its own rate: after `before_s` of silence, and cut or followed by silence to `seconds`."""
     info = probe(source)
     rate, channels = info.audio_rate, info.audio_channels
     silence = np.zeros((seconds_to_samples(before_s, rate), channels), np.float32)
@@ -106,7 +113,7 @@ def speech_as_it_is(source: AnySource, seconds: Seconds, before_s: Seconds = Fra
 
 
 def _sound(source: AnySource, length: int, rate: int) -> Iterator[Samples]:
-    """Blocks of float32 [n, channels], `length` samples in all; of a second or less."""
+    """Yield blocks of float32 [n, channels], `length` samples in all, with silence after the file's end."""
     left, channels = length, 1
     for block in iter_sound_blocks(source):
         piece, channels = block[:left], block.shape[1]

@@ -1,7 +1,7 @@
-"""Speech that is given, said in an utterance's place: a person's files, one track along the recording, or a program's.
+"""Speech that is given for an utterance: the user's files, one track along the recording, or the output of a program.
 
-It becomes units (av2unit), and is heard as it sounds, or said again in the speaker's voice. All of it is kept by what it was made
-from.
+It becomes units (av2unit), and either keeps its sound or is spoken again in the speaker's voice. All of it is kept in the store by
+what it was made from.
 """
 
 import tempfile
@@ -44,27 +44,30 @@ from netflips.script.types import GivenUnits, KeptOriginal, Script, SpokenSound,
 
 _GIVEN, _UNITS = "given", "given_units"
 _REFERENCE_S = 12.0
-"""A reference of a voice: the longest utterance of a speaker up to this."""
+"""Length of a voice reference (s): the longest utterance of a speaker, cut to this."""
 _HARDLY_FASTER = 1.05
-"""A program does not speak once more for less."""
+"""A program does not speak again to be faster by less than this factor."""
 
 
 def with_given_speech(script: Script, job: Job) -> Script:
-    """Fill in the speech of --speech-in as targets, of all utterances that the script asks nothing else for.
+    """Fill in the speech of --speech-in as targets, except where the script has speech, units or the original as a target.
 
-    A text that is there is what the speech says. Raises InputError for a folder or track that does not belong to the recording.
+    A text of the script becomes the reading of the speech. Raises InputError for a folder or track that does not belong to the
+    recording.
     """
     path = job.options.speech_in
     if path is None:
         return script
-    said = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
+
+    utterances = [one for one in job.part.utterances(script) if not isinstance(one.target, SpokenSound | GivenUnits | KeptOriginal)]
     found: dict[int, tuple[str, Span | None]]
     if path.is_dir():
         found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
     else:
-        found = _track(script, job, path, said)
+        found = _track(script, job, path, utterances)
+
     targets = dict[int, Utterance]()
-    for one in said:
+    for one in utterances:
         if one.number not in found:
             job.notes.add(LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name), one.number)
             continue
@@ -77,10 +80,10 @@ def with_given_speech(script: Script, job: Job) -> Script:
     return with_more(script, targets)
 
 
-def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
-    """Return which part of a track belongs to each utterance, and keep their sounds, which are read in one go."""
-    heard = detect_speech(job, MediaSource(path))
-    stretches = [] if heard is None else [(one.start_s, one.end_s) for one in heard.regions]
+def _track(script: Script, job: Job, path: Path, utterances: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
+    """Return the span of a track that belongs to each utterance, and keep the samples of all spans, which are read in one go."""
+    sound = detect_speech(job, MediaSource(path))
+    stretches = [] if sound is None else [(one.start_s, one.end_s) for one in sound.regions]
     if not stretches:
         raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
     taken, unsaid = match_pauses(stretches, script.utterances)
@@ -88,7 +91,7 @@ def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> d
         spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in unsaid)
         job.notes.add(UNSAID(name=path.name, spans=spans))
     rate, digest = _rate(script, job, job.options.keep_sound), file_digest(path)
-    spans_of = {one.number: taken[one.number] for one in said if one.number in taken}
+    spans_of = {one.number: taken[one.number] for one in utterances if one.number in taken}
     if any(job.store.find(np.ndarray, _GIVEN, (digest, rate, *span)) is None for span in spans_of.values()):
         for number, samples in stretches_in(path, spans_of, rate):
             job.store.keep(_GIVEN, (digest, rate, *spans_of[number]), samples)
@@ -96,8 +99,10 @@ def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> d
 
 
 def given_sound(script: Script, job: Job, one: Utterance, target: SpokenSound) -> Samples:
-    """Return the sound of a target without the silence around it, float32 [S] at the output's rate where it is heard as it sounds,
-    else at 16 kHz. Raises NetflipsError for what cannot be speech."""
+    """Return the sound of a target without the silence around it, float32 [S].
+
+    It is at the output's rate if the target keeps its sound, else at 16 kHz. Raises NetflipsError for what cannot be speech.
+    """
     path, rate = _path_of(job, one, target), _rate(script, job, target.keep_sound)
     made_of = (file_digest(path), rate, target.from_s, target.to_s)
     return job.store.kept(np.ndarray, _GIVEN, made_of, lambda: speech_in(path, rate, start_s=target.from_s, end_s=target.to_s))
@@ -109,16 +114,16 @@ def _path_of(job: Job, one: Utterance, target: SpokenSound) -> Path:
     asked = () if options.script is None else options.script.utterances
     if options.script_in is not None and len(asked) >= one.number and isinstance(asked[one.number - 1].target, SpokenSound):
         return file_beside(options.script_in, target.file)
-    assert options.speech_in is not None  # nobody else gives files
+    assert options.speech_in is not None  # files come from the script or from --speech-in
     return options.speech_in / target.file if options.speech_in.is_dir() else options.speech_in
 
 
-def _rate(script: Script, job: Job, is_heard: bool) -> int:
-    return job.sound_rate(script) if is_heard else SAMPLE_RATE
+def _rate(script: Script, job: Job, keep_sound: bool) -> int:
+    return job.sound_rate(script) if keep_sound else SAMPLE_RATE
 
 
 def units_given(script: Script, job: Job, one: Utterance, target: SpokenSound) -> UnitList | Note:
-    """Return the units of a file's speech, or the note that says why it cannot be taken."""
+    """Return the units of a file's speech, or a note with the reason why it cannot be used."""
     try:
         samples = given_sound(script, job, one, target)
     except NetflipsError as error:
@@ -134,11 +139,11 @@ def _units(job: Job, samples: Samples) -> UnitList:
 
 
 _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
-"""Steps that are kept of a piece of a track, and that are heard before and after them."""
+"""Steps of a piece of a track, and steps of context that are encoded before and after it."""
 
 
 def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> GivenAudio:
-    """Return the speech of a file, as long as it is. units: that it was made of. Raises NoSpeechError where it is empty."""
+    """Return the speech of a file in its full length. units: units that it was made from. Raises NoSpeechError if it is empty."""
     sound = detect_speech(job, source)
     if sound is None or not sound.activity.num_samples:
         raise NoSpeechError("the speech is empty", path=source.path)
@@ -146,7 +151,7 @@ def track_of(job: Job, source: MediaSource, units: UnitList | None = None) -> Gi
 
 
 def units_of_track(job: Job, track: GivenAudio) -> UnitList:
-    """Return the units of a track with the durations that they have in it; none where the lips need none."""
+    """Return the units of a track with their durations in it; empty without a unit encoder, where the lips need no units."""
     encoder = job.models.paths.av2unit
     if track.units is not None:
         return track.units
@@ -161,34 +166,35 @@ def units_of_track(job: Job, track: GivenAudio) -> UnitList:
 
 
 def units_of_speech(extractor: Extractor, speech: Samples, progress: Progress = silent, path: Path | None = None) -> Units:
-    """Return the units of speech, float32 [S] at 16 kHz of any length, with the durations that they have in it: heard in pieces.
+    """Return the units of speech, float32 [S] at 16 kHz of any length, with their durations in it. It is encoded in pieces.
 
-    path: where it was read, for what is said of it. Raises NoSpeechError where it is too short.
+    path: its file, for the error message. Raises NoSpeechError if it is too short.
     """
     total = samples_to_units(len(speech))
     if not total:
         found = f"{float(samples_to_seconds(len(speech))):.3f} s"
         raise NoSpeechError("the speech is too short", path=path, expected="0.02 s or more", found=found)
-    heard, units = list[Ids](), Units.from_frames([])
+
+    pieces, units = list[Ids](), Units.from_frames([])
     starts = range(0, total, _PIECE)
     for start in tracked(starts, "units", progress, len(starts)):
         first, stop = max(0, start - _OVERLAP), min(total, start + _PIECE + _OVERLAP)
         units = extractor.extract(np.array(speech[units_to_samples(first) : units_to_samples(stop)]), None)
         frames, count = units.frames(), stop - first
-        # The encoder hears a step less or more than there are at the end.
+        # The encoder may return a step less or more than the speech has.
         frames = np.append(frames[:count], np.full(max(0, count - len(frames)), frames[-1] if len(frames) else 0))
-        heard.append(frames[start - first : min(start + _PIECE, total) - first])
-    return Units.from_frames(np.concatenate(heard), units.language, units.vocabulary)
+        pieces.append(frames[start - first : min(start + _PIECE, total) - first])
+    return Units.from_frames(np.concatenate(pieces), units.language, units.vocabulary)
 
 
 def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples:
-    """Return speech as it sounds, float32 [length] at the output's rate: made faster where it is longer, at its pitch."""
+    """Return speech that keeps its sound, float32 [length] at the output's rate. Longer speech is made faster at its pitch."""
     rate = job.sound_rate(script)
     if isinstance(one.target, SpokenSound):
         samples = given_sound(script, job, one, one.target)
     else:
         assert isinstance(one.target, WrittenText)
-        assert job.speaking is not None  # it said the text
+        assert job.speaking is not None  # it spoke the text
         samples = speech_of_program(script, job, job.speaking, one, one.target.text, None)
     if len(samples) > length + seconds_to_samples(units_to_seconds(1), rate):
         samples = faster(samples, rate, len(samples) / length)
@@ -197,7 +203,7 @@ def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples
 
 
 def keeps_its_sound(job: Job, one: Utterance) -> bool:
-    """Return whether an utterance's new speech is heard as it sounds, and not said again in the speaker's voice."""
+    """Return whether an utterance's new speech keeps its sound, and is not spoken again in the speaker's voice."""
     if isinstance(one.target, SpokenSound):
         return one.target.keep_sound
     return isinstance(one.target, WrittenText) and bool(one.target.spoken_by) and job.options.keep_sound
@@ -207,14 +213,16 @@ def keeps_its_sound(job: Job, one: Utterance) -> bool:
 
 
 def units_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> UnitList:
-    """Return the units of a text as a program says it. Raises SpeechError."""
+    """Return the units of a text as a program speaks it. Raises SpeechError."""
     samples = speech_of_program(script, job, speaking, one, text, sound)
     return _units(job, resample(samples, _rate(script, job, job.options.keep_sound), SAMPLE_RATE))
 
 
 def speech_of_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
-    """Return a text as a program says it, float32 [S] without silence around it: at the output's rate where it is heard as it
-    sounds, else at 16 kHz; made, or found. Raises SpeechError."""
+    """Return a text as a program speaks it, float32 [S] without silence around it, from the store if it is there.
+
+    It is at the output's rate if it keeps its sound, else at 16 kHz. Raises SpeechError.
+    """
     language, slot_s, text = job.languages[1], one.place.seconds, job.with_readings(text)
     speed = speaking.speed_for(text, language, slot_s)
     samples = _program_speech_at(script, job, speaking, one, text, sound, speed)
@@ -222,7 +230,8 @@ def speech_of_program(script: Script, job: Job, speaking: Speaking, one: Utteran
     if speed == 1:
         speaking.took(text, seconds)
         faster = faster_by(seconds, slot_s)
-        if faster > _HARDLY_FASTER and not speaking.is_exact and speaking.takes("speed"):  # it speaks once more
+        # How long a program speaks is known only once it has spoken, so a text that is too long is spoken twice.
+        if faster > _HARDLY_FASTER and not speaking.is_exact and speaking.takes("speed"):
             again = _program_speech_at(script, job, speaking, one, text, sound, faster)
             samples = again if len(again) < len(samples) else samples
     return samples
@@ -231,9 +240,9 @@ def speech_of_program(script: Script, job: Job, speaking: Speaking, one: Utteran
 def _program_speech_at(
     script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None, speed: float
 ) -> Samples:  # fmt: skip
-    """Return a text as a program says it when it is asked for a speed, 1 = its usual one."""
+    """Return a text as a program speaks it at a speed, 1 = its usual one."""
     command, rate = speaking.program.command, _rate(script, job, job.options.keep_sound)
-    reference, told = _reference(script, job, one, sound)
+    reference, transcript = _reference(script, job, one, sound)
     values = {
         "text": text,
         "language": job.languages[1],
@@ -241,8 +250,10 @@ def _program_speech_at(
         "seconds": f"{one.place.seconds:.2f}",
         "speed": f"{speed:.2f}",
         "keep_sound": "yes" if job.options.keep_sound else "no",
-        "reference_text": told,
+        "reference_text": transcript,
     }
+
+    # Only values that the command line of the program contains are part of the key: others cannot change its speech.
     asked = values | {"reference": key_of(reference)}
     named = {name: value for name, value in asked.items() if speaking.takes(name)}
     take = one.target.take if isinstance(one.target, WrittenText) else 0
@@ -261,15 +272,16 @@ def _program_speech_at(
 
 
 def _reference(script: Script, job: Job, one: Utterance, sound: Sound | None) -> tuple[Samples | None, str]:
-    """Return a cut of the voice that an utterance is spoken in, float32 [S] at 16 kHz, and what is said in it, "" = not known."""
+    """Return a sample of the voice for an utterance, float32 [S] at 16 kHz, and its transcript, "" = not known."""
     path = voice_file(job.options, one.speaker)
     if path is not None and path.suffix.lower() != ".npy":
         return beginning_of(path, seconds_to_samples(_REFERENCE_S)), ""
-    heard = sound if sound is not None else detect_speech(job)
-    if heard is None:
+    sound = sound if sound is not None else detect_speech(job)
+    if sound is None:
         return None, ""
+
     own = [other for other in job.part.utterances(script) if other.speaker == one.speaker]
     best = max(own, key=lambda other: (min(other.place.seconds, _REFERENCE_S), -other.number))
     end_s = min(best.place.end_s, best.place.start_s + _REFERENCE_S)
     text = best.text.text if best.text is not None and end_s == best.place.end_s else ""
-    return heard.between(best.place.start_s, end_s), text
+    return sound.between(best.place.start_s, end_s), text

@@ -1,6 +1,6 @@
-"""A video whose one utterance is given: speech whose lips it gets (`netflips lipsync`), or units (`netflips render`).
+"""Dub a video whose one utterance is given: speech that its lips follow (`netflips lipsync`), or units (`netflips render`).
 
-The steps are those of a dub; nothing is divided, heard or translated.
+The steps are those of a dub, without segmentation, recognition and translation.
 """
 
 from dataclasses import replace
@@ -38,21 +38,22 @@ from unit2av.stage import RENDERER
 
 _OF_LIPSYNC = ("fit", "face", "label", "lips", "audio_track", "device", "precision")
 _OF_RENDER = ("to", "durations", "speed", "face", "hard_paste", "label", "lips", "device", "precision")
-"""That a report tells."""
+"""Settings that reports show."""
 
 
 def sync_lips(options: LipsyncOptions) -> Script:
-    """Move the lips of a video as the options ask for; returns what was done. Raises NetflipsError for unusable files."""
+    """Sync the lips of a video to given speech, and return the script of it. Raises NetflipsError for unusable files."""
     return with_reports(options.report, options.video, options.out, options.quiet, lambda: _synced(options))
 
 
 def _synced(options: LipsyncOptions) -> Script:
     info = _moving(options.video)
     require_media(options.speech, "the speech")
-    # A backend that goes by sound needs no models.
+    # A lip-sync backend that follows the sound needs no models.
     paths = paths_asked(options, *((UNIT_ENCODER, RENDERER) if backend_of(options.lips, None).needs_units else ()))
     resolve_backend(options.lips, paths.needed.get(RENDERER))
     models = models_when_asked(paths, options)
+
     speech = select_audio_track(options.speech, options.audio_track)
     settings = settings_as_json(options, *_OF_LIPSYNC)
     asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
@@ -65,7 +66,7 @@ def _synced(options: LipsyncOptions) -> Script:
 
 
 def render_units(options: RenderCommand) -> Script:
-    """Say and show the units of a file; returns what was done. Raises NetflipsError for files that cannot be used."""
+    """Render the units of a file as speech and lips, and return the script of it. Raises NetflipsError for unusable files."""
     return with_reports(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
 
 
@@ -80,7 +81,7 @@ def _rendered(options: RenderCommand) -> Script:
         hard_paste=options.hard_paste,
         lips=options.lips,
         work_dir=options.work_dir,
-        modalities="audio" if options.in_bbox_path is not None else PUBLISHED,  # faces are looked for unless they are given
+        modalities="audio" if options.in_bbox_path is not None else PUBLISHED,  # faces are detected unless boxes are given
         **options.marks,
     )
     settings, voice = settings_as_json(options, *_OF_RENDER), "own" if options.voice is None else VoiceFile(str(options.voice))
@@ -90,8 +91,8 @@ def _rendered(options: RenderCommand) -> Script:
 
 
 def speak_given_audio(script: Script, job: Job) -> Script:
-    """Let the video of a script say its one utterance, and write it."""
-    sound = detect_speech(job)  # the video's own, which tells who speaks
+    """Make the video of a script speak its one utterance, and write it."""
+    sound = detect_speech(job)  # the video's own sound, by which the speaker's face is selected
     shots = detect_shots(job, script)
     script = replace(script, cuts=tuple(shots.cuts))
     job = job.divided(script)
@@ -102,13 +103,13 @@ def speak_given_audio(script: Script, job: Job) -> Script:
     speech = speak(script, job, sound)
     pieces = render(script, job, shots, faces, speech)
     script = write(script, job, pieces, mix(script, job, speech, sound))
-    told = job.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
-    LOG.info("%s: %.2f s, %s, lips by %s", *told)
+    report = job.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script
 
 
 def _moving(path: Path) -> MediaInfo:
-    """Return what a video holds, whose tracks are chosen. Raises MediaError, and InputError for a single picture."""
+    """Return the media info of a video, with its tracks selected. Raises MediaError, and InputError for a single picture."""
     require_media(path, "the video")
     info = probe(select_tracks(path))
     if info.still:

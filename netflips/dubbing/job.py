@@ -1,4 +1,4 @@
-"""What all steps of one dub have in common, opened once all of it is known to be possible."""
+"""What all steps of one dub share: a `Job`, which is opened after everything that can be checked before the work."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -57,89 +57,105 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("netflips")
 _TELL_TIMES = "give the times of the utterances with --script-in"
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
-"""Letters of a language: a font that has them has the others, too. Those of other languages are Latin."""
+"""Sample letters by language: a font that has them has the others, too. Languages that are not here use Latin letters."""
 _LATIN = "Ag"
 
 
 @dataclass(frozen=True)
 class GivenAudio:
-    """Speech of any length that is the sound of the output, as it is.
-
-    source: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
-    shorter. before_s: of silence before it, in the output. is_along: the times of the video stay, so that what it carries fits.
-    units: of speech that was made of them; None = they are not known yet.
-    """
+    """Speech of any length that becomes the sound of the output unchanged."""
 
     source: MediaSource
+    """its file"""
     sound: Sound
+    """the same speech in mono at 16 kHz"""
     length_s: Fraction
+    """length of the output: longer speech is cut, shorter speech is followed by silence"""
     before_s: Fraction = Fraction(0)
+    """silence before it in the output"""
     is_audio_given: bool = False
+    """whether the video keeps its times, so that its subtitles and chapters still fit"""
     units: UnitList | None = None
+    """units that the speech was made from; None: they are not known yet"""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video to dub, or a picture that is to talk.
-
-    info: what it holds. options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend
-    that is taken, by name. subtitles: that a person gave. scratch: a folder that goes with the job. speaking: the program that
-    speaks. reader: reads both sides, None = there is none. track: speech that is given whole, None = each utterance is spoken.
-    settings: what reports tell of what was asked for, none = the options. mouth: the backend, where it is open for many jobs.
-    terms: of all models. signing: signs the output, None = nothing does. part: what is dubbed, of nothing until it is divided.
-    """
+    """One video to dub, or one portrait to animate."""
 
     info: MediaInfo
+    """streams, length and rates of the input"""
     out: Path
+    """the file to write"""
     models: Models
     options: DubOptions
+    """the options, with `modalities` chosen"""
     digest: str
+    """digest of the video's content and of how it is read"""
     lips: LipSyncChoice
+    """the lip-sync backend, by name"""
     store: Store
+    """finished work"""
     scratch: Path
+    """a folder that is deleted when the job ends"""
     progress: Progress
     notes: Notes
     speaking: Speaking | None = None
+    """the program that speaks; None: the models do"""
     subtitles: GivenSubtitles | None = None
+    """subtitles that the user gave"""
     reader: "UnitReader | None" = None
+    """the unit-to-text model for both languages; None: there is none"""
     terms: tuple[Terms, ...] = ()
+    """licence terms of all models"""
     consent: tuple[Consent, ...] = ()
+    """what the people in the video agreed to"""
     signing: Signing | None = None
+    """signs the output; None: it is not signed"""
     clock: StageClock = field(default_factory=StageClock)
     track: GivenAudio | None = None
+    """speech that is given as a whole; None: each utterance is spoken"""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """settings to show in reports; empty: the options"""
     lip_sync: "LipSync | None" = None
+    """the opened backend, where many jobs share it"""
     part: Part = field(default_factory=Part)
+    """the part that is dubbed; empty until `divided`"""
 
     @classmethod
     @contextmanager
     def open(cls, video: str | Path, out: str | Path, models: Models, options: DubOptions, progress: Progress) -> "Iterator[Job]":
-        """Check all that can be checked before the work, and open it for the length of a block. Raises NetflipsError."""
+        """Check all that can be checked before the work, and open the job for the length of a block. Raises NetflipsError."""
         if not (isinstance(video, str | Path) and isinstance(out, str | Path)):
             found = f"{kind_of(video)}, {kind_of(out)}"
             raise UsageError("dub takes paths", expected="a video and a file to write", found=found)
         video, out = Path(video), Path(out)
         _check_paths(video, out, models, options)
+
         options = with_modalities(options, models.extractor.agreement is not None)
         clock = StageClock()
         with clock.stage("read"):
             tracks = select_tracks(video, options.audio_track, options.video_track)
             models = _in_its_language(tracks, models, options)
             source = PictureSource(tracks)
+
         given = options.script_in
         subtitles = read_subtitles(given, *dub_languages(models)) if given is not None and is_subtitles(given) else None
         _check_material(source, options, subtitles)
+
         info = source.info
         rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
         # Refuses a kind of file that cannot be written, or cannot hold so many channels.
         VideoWriter(
             out, info.width, info.height, info.frame_rate, rate, channels, carried=PassthroughMetadata(info.source, Fraction)
         )
+
         _check_words(models, options)
         terms = terms_of_dub(models.paths, options, dub_languages(models)[1])
         consent, signing = _marks(options, terms)
         lips = _lips(models, options)
         reader = _reader(models, options, subtitles)
+
         with private_folder() as scratch, closing(Store(scratch)) as store, ExitStack() as resources:
             if options.cascade:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, dub_languages(models)[1]))
@@ -158,9 +174,10 @@ class Job:
         cls, info: MediaInfo, out: Path, models: Models, options: DubOptions, settings: Mapping[str, Any], progress: Progress,
         mouth: "LipSync | None" = None,
     ) -> "Iterator[Job]":  # fmt: skip
-        """Open the job of a video or picture whose speech will be given whole (see `on`), for the length of a block.
+        """Open the job of a video or picture whose speech is given as a whole later (see `on`), for the length of a block.
 
-        Raises UsageError, InputError for lips whose files are not there, OutputError for a kind of file that cannot be written.
+        Raises UsageError, InputError where files of the lip-sync backend are missing, OutputError for a kind of file that cannot be
+        written.
         """
         require_video_name(out)
         keep_apart({"the result": [out], "the manifest": sidecars(out, options)}, {"the input": [info.path]})
@@ -176,35 +193,35 @@ class Job:
             )  # fmt: skip
 
     def on(self, track: GivenAudio) -> "Job":
-        """Return the job with its track; finished work of a long one is kept. Raises what `keep_work` raises."""
+        """Return the job with its track, and keep finished work if the track is long. Raises what `keep_work` raises."""
         job = replace(self, track=track)
         job.keep_if_long(max(track.length_s, self.info.duration_s))
         return job
 
     def divided(self, script: Script) -> "Job":
-        """Return the job with the part of it that is dubbed, which is known as soon as the script has its utterances."""
+        """Return the job with its part filled in. The script has its utterances by now."""
         options = self.options
         part = part_of(script, self.info.duration_s, options.start, options.end, is_preview=options.preview)
         return replace(self, part=part)
 
     def keep_if_long(self, seconds: Seconds) -> None:
-        """Keep finished work of a long output, or where a folder is named. Raises what `keep_work` raises."""
+        """Keep finished work if the output is long or the user named a folder. Raises what `keep_work` raises."""
         if self.options.work_dir is not None or seconds > LONGEST_S:
             self.keep_work()
 
     @cached_property
     def source(self) -> PictureSource:
-        """The pictures of the video at 25 Hz."""
+        """Frames of the video at 25 Hz."""
         return PictureSource(self.info.source)
 
     @property
     def languages(self) -> tuple[str, str]:
-        """What is spoken, and what it is dubbed into."""
+        """Source and target language."""
         return dub_languages(self.models)
 
     @cached_property
     def term_readings(self) -> dict[str, str]:
-        """What the script of a person wants said for terms, by their words in small letters."""
+        """Readings of terms that the user's script asks for, by the lower-case source word."""
         return terms_of_script(self.options.script, self.languages[1], self.options.script_in)
 
     @cached_property
@@ -213,19 +230,21 @@ class Job:
         return self.term_readings | ({} if path is None else read_readings(path, self.languages[1]))
 
     def with_readings(self, text: str) -> str:
-        """Return a text with the readings of --pronounce, and of the script's terms, in place of its words."""
+        """Return a text in which words are replaced by the readings of --pronounce and of the script's terms."""
         return as_pronounced(text, self._readings)
 
     @property
     def is_certainly_recording(self) -> bool:
-        """Whether it is dubbed in its own time, as far as that is known before anything is heard."""
+        """Whether the dub will surely be source-timed, as far as that is known before the sound is read."""
         options = self.options
         is_long = float(self.info.duration_s) > options.utterance_length[1]
         return options.timing != "free" and (options.timing == "source" or options.cascade or options.is_of_recordings or is_long)
 
     def keep_work(self) -> None:
-        """Keep finished work from now on, so that a stopped dub can go on. Raises OutputError for a folder that cannot be used, or
-        a disk that is too full."""
+        """Keep finished work from now on, so that a stopped dub can resume.
+
+        Raises OutputError for a folder that cannot be used, or if the disk is too full.
+        """
         options, info = self.options, self.info
         try:
             beside = self.out.parent / f"{self.out.name}.work"  # on the disk that was chosen for the output
@@ -238,14 +257,14 @@ class Job:
                 announce(folder, Frame.of(info, info.steady_rate), float(self.track.length_s))
         except OutputError:
             if options.is_draft and options.work_dir is None:
-                return  # it writes no video, and does without
+                return  # a draft writes no video and can do without a work folder
             raise
         self.store.folder = folder
         self.store.hold(self.out if options.draft is None else options.draft)
 
     @property
     def texts_file(self) -> Path:
-        """Where the texts of a cascade are kept, in the form that --script-in takes."""
+        """File with the texts of a cascade, in the form that --script-in takes."""
         return self.store.folder / f"{self.out.stem}.script.json"
 
     @property
@@ -255,30 +274,30 @@ class Job:
 
     @property
     def renderer(self) -> Path | None:
-        """The checkpoint of the face renderer, None = there is none, and the backend needs none."""
+        """Checkpoint of the face renderer; None where the backend needs none."""
         return self.models.paths.needed.get(RENDERER)
 
-    # The form of the output: a clip that is played to and fro is written as published, at 25 Hz and 16 kHz, unless its speech is
-    # given as a track: then pictures keep their rate, and so does the speech.
+    # Form of the output: a ping-pong clip is written at 25 Hz and 16 kHz, as the published model does. If its speech is given as a
+    # track, frames and speech keep their own rates.
 
     def picture_rate(self, script: Script) -> Fraction:
-        """Pictures a second of the output."""
+        """Frame rate of the output in Hz."""
         if self.track is not None:
             return self.info.steady_rate
         return self.info.frame_rate if script.is_source_timed else Fraction(FRAME_RATE)
 
     def sound_rate(self, script: Script) -> int:
-        """The sample rate in Hz at which new speech is made."""
+        """Sample rate in Hz of the new speech."""
         return self.info.audio_rate or SAMPLE_RATE if script.is_source_timed else SAMPLE_RATE
 
     @property
     def num_channels(self) -> int:
-        """Channels of a recording's sound, and of its dub."""
+        """Number of channels of a recording's sound and of its dub."""
         return max(self.info.audio_channels, 1)
 
 
 def _in_its_language(source: MediaSource, models: Models, options: DubOptions) -> Models:
-    """Return models that take the language that is spoken, where it was not named. Raises NetflipsError."""
+    """Return the models with the spoken language detected, where the user did not name it. Raises NetflipsError."""
     if models.how.source != ANY_LANGUAGE:
         return models
     if options.cascade_models is None:
@@ -291,12 +310,12 @@ def _in_its_language(source: MediaSource, models: Models, options: DubOptions) -
 
 
 def dub_languages(models: Models) -> tuple[str, str]:
-    """Return what is spoken, and what it is dubbed into."""
+    """Return the source and target language."""
     return models.how.source, models.how.target
 
 
 def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
-    """Return what a dub reads beside its video, in words and by path. Raises InputError for a file that is not there."""
+    """Return the files that a dub reads beside its video, by a description. Raises InputError for a missing file."""
     given = {
         "the voice (--voice)": options.voice,
         "the lip video": options.in_lip_path,
@@ -319,7 +338,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
 
 
 def voice_file(options: DubOptions, speaker: str) -> Path | None:
-    """Return the file of a speaker's voice: the script's, else --voice; None = their own. Raises InputError."""
+    """Return the file of a speaker's voice: the script's, else --voice. None: the speaker's own voice. Raises InputError."""
     asked = None if options.script is None else options.script.speaker(speaker).voice
     if isinstance(asked, VoiceFile) and options.script_in is not None:
         return file_beside(options.script_in, asked.file)
@@ -344,8 +363,10 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
 
 
 def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent, ...], Signing | None]:
-    """Return who agreed to it, as a file or the script says, and what signs it. Raises UsageError, InputError or OutputError,
-    before the work."""
+    """Return the consent, from its file or the script, and what signs the output.
+
+    Checked before the work: raises UsageError, InputError or OutputError.
+    """
     if options.only_commercial:
         require_commercial(terms)
     if options.consent is not None:
@@ -359,7 +380,7 @@ def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent
 
 
 def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
-    """Choose what the units are taken from, for a unit encoder that can or cannot compare lips and sound. Raises UsageError."""
+    """Return the options with modalities chosen. can_compare: the unit encoder can compare lips and sound. Raises UsageError."""
     if options.modalities is None:
         chosen: Modalities = AUTO if can_compare else PUBLISHED
         return replace(options, modalities=chosen)
@@ -372,7 +393,7 @@ def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
 
 
 def _check_material(source: PictureSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
-    """Refuse at once what would otherwise be found out after hours."""
+    """Refuse at once what would otherwise fail after hours."""
     info = source.info
     if options.uses_audio and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
@@ -395,12 +416,12 @@ def no_speech(source: MediaSource, has_sound: bool) -> NoSpeechError:
 
 
 def _with_face(what: str, source: MediaSource) -> str:
-    """Return what a video lacks, with the face if it lacks that too."""
+    """Return what a video lacks, and add the face if it has none."""
     return what if shows_face(source) else f"{what}, and no face"
 
 
 def _check_words(models: Models, options: DubOptions) -> None:
-    """Open what hears, translates and spells where a dub needs it, and look for a font. Raises NetflipsError."""
+    """Check readings, cascade engines, the text-to-unit model and fonts, where the dub needs them. Raises NetflipsError."""
     source, target = dub_languages(models)
     if options.pronounce is not None:
         read_readings(options.pronounce, target)
@@ -423,8 +444,10 @@ def _check_words(models: Models, options: DubOptions) -> None:
 
 
 def _lips(models: Models, options: DubOptions) -> LipSyncChoice:
-    """Return the backend that is taken, by name, its files read once. Raises UsageError, InputError, CheckpointError or
-    VocabularyError."""
+    """Return the lip-sync backend by name, after its files were checked.
+
+    Raises UsageError, InputError, CheckpointError or VocabularyError.
+    """
     choice, renderer = replace(options.lips, is_hard=options.hard_paste), models.paths.unit2av
     backend = resolve_backend(choice, renderer)
     backend.check(choice, renderer, models.vocoder.vocabulary)
@@ -432,9 +455,9 @@ def _lips(models: Models, options: DubOptions) -> LipSyncChoice:
 
 
 def _reader(models: Models, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
-    """Return the unit-to-text model; None over text, or where there is none and nothing is asked for that needs one.
+    """Return the unit-to-text model. None: for a cascade, or where there is no such model and nothing needs one.
 
-    Raises UsageError, VocabularyError for a reader of other units, LanguageError for burnt subtitles that it cannot read.
+    Raises UsageError, VocabularyError for a model of other units, LanguageError for burnt subtitles in a language it cannot write.
     """
     asked = options.subtitling
     must_read = asked is not None and not options.cascade and not asked.wanted <= _sides_given(options, subtitles)
@@ -452,24 +475,24 @@ def _reader(models: Models, options: DubOptions, subtitles: GivenSubtitles | Non
 
 
 def require_unit_reader(takes: str) -> None:
-    """Raise UsageError for a unit-to-text model that reads something else than the units of a dub."""
+    """Raise UsageError for a unit-to-text model that does not read the units of a dub."""
     if takes != UNITS:
         expected = f"one that reads {UNITS}"
         raise UsageError("this unit-to-text model reads no units of a dub", expected=expected, found=f"one that reads {takes}")
 
 
 def _sides_given(options: DubOptions, subtitles: GivenSubtitles | None) -> set[str]:
-    """Return the sides of a dub that a person's file has all texts of."""
+    """Return the sides, source or target, for which the user's file has every text."""
     if subtitles is not None:
         return {subtitles.side} - {""}
     if options.script is None or not options.script.utterances:
         return set()
-    said = options.script.utterances
-    sides = {SOURCE} if all(one.text is not None for one in said) else set()
-    return sides | ({TARGET} if all(one.said is not None for one in said) else set())
+    utterances = options.script.utterances
+    sides = {SOURCE} if all(one.text is not None for one in utterances) else set()
+    return sides | ({TARGET} if all(one.said is not None for one in utterances) else set())
 
 
 def digest_of(info: MediaInfo) -> str:
-    """Return what a file holds and how it is read, for the names of kept work."""
+    """Return a digest of a file's content and of how it is read, for the keys of kept work."""
     digest = file_digest(info.path)
     return key_of(digest, info.reading) if info.reading else digest

@@ -1,4 +1,4 @@
-"""The sound of the output: the recording's own, with new speech in place of the old, and what plays behind it, as a stream."""
+"""Mix the sound of the output as a stream: the recording's sound, with new speech in place of the old, and its background."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,17 @@ from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
 _AS_LOUD_LU = 0.5
-"""How far from the loudness that was asked for it is said."""
+"""A loudness that misses its target by more than this is reported."""
 _CENTRE = 2
-"""The place of the front centre among 3 channels and more, in the order that FFmpeg gives them."""
+"""Index of the front centre among 3 channels or more, in FFmpeg's order."""
 
 
 def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> SoundFeed:
-    """Return the sound of the output: a track as it is, of a clip the speech alone, of a part nothing behind its end. Under the new
-    speech is music and effects where a file of them is given or made, else the bed of the old sound."""
+    """Return the sound of the output.
+
+    A given track stays as it is. A clip has the new speech alone. A part of a recording ends with the part. The background under
+    new speech is music and effects, where a file of them is given or made, else an estimate from the old sound.
+    """
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
     rate, is_own = job.sound_rate(script), script.is_source_timed
@@ -57,10 +60,10 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
 def _as_loud(
     job: Job, blocks: Iterator[Samples], again: Callable[[], Iterable[Samples]], rate: int, channels: int, target: float
 ) -> Iterator[Samples]:
-    """Return sound at a loudness (LUFS), which it is heard for before. again: gives the same blocks anew."""
+    """Return sound at a target loudness (LUFS). again: yields the same blocks once more, to measure them first."""
     from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
 
-    def told() -> Iterator[Samples]:
+    def with_progress() -> Iterator[Samples]:
         done, total = 0, int(job.info.duration_s)
         for block in again():
             done += len(block)
@@ -68,18 +71,19 @@ def _as_loud(
             yield block
 
     with job.clock.stage("write"):
-        gain = gain_to(target, told, rate, channels)
+        gain = gain_to(target, with_progress, rate, channels)
     if abs(gain.lufs - target) > _AS_LOUD_LU:
         job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
     return limited(blocks, rate, gain.factor)
 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:
-    """Yield the new speech and what is heard with it, of a recording's dub, in blocks of float32 [time, channel]."""
+    """Yield the sound of a recording's dub in pairs of blocks, float32 [time, channel]: new speech, and everything else."""
     rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())
+
     effects, background = None, background_of(job)
     has_background = background is None and job.options.background != "mute" and sound is not None
     if background is not None:
@@ -88,20 +92,22 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
         else:  # mixed to one channel
             other = (block[:, None] for block in iter_speech_blocks(background, rate))
         effects = SoundReader((block for _, block in output_blocks(other, clock, rate, end, cut_at)), channels)
+
     voices = _voices_in(script, job, sound, rate) if has_background and sound is not None else []
     if has_background:
         own = with_background(own, voices, rate)
+
     kept = 0.0 if job.options.background == "mute" else 1.0
     mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, kept, job.options.under)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
-        if has_background and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
+        if has_background and block.shape[1] == 2 * channels:  # silence where a frame is held has one channel
             yield mixer.parts(start, block[:, :channels], block[:, channels:], is_background=True)
         else:
             yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
 
 def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
-    """Return where voices are that get new speech, in samples of the recording; tells of a bed that is loud."""
+    """Return the spans of voices that get new speech, in samples of the recording. Adds a note if the background is loud."""
     places = [(seconds_to_samples(one.place.start_s, rate), seconds_to_samples(one.place.end_s, rate)) for one, _ in fitted(script)]
     spans = [
         span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)
@@ -124,7 +130,7 @@ def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voic
 
 
 def _is_heard(one: Utterance, voices: Sequence[Span], rate: int) -> bool:
-    """Return whether most of an utterance was found to be speech: where it was not, its voice cannot be told from a bed."""
+    """Return whether most of an utterance was detected as speech. If not, its voice cannot be separated from the background."""
     first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
     return 2 * sum(max(min(stop, last) - max(start, first), 0) for start, stop in voices) >= last - first
 
@@ -135,25 +141,27 @@ def _read(speech: Speeches, number: int, length: int) -> Samples:
 
 @dataclass(frozen=True)
 class Line:
-    """New speech in the output. start, stop: samples of the output at which the old speech ends and comes back.
-
-    length: samples of the new speech, which begins at `start` and may go on behind `stop`. read: gives it, float32 [length].
-    has_bed: whether the old sound's bed may be heard behind it. is_dry: nothing is heard behind it.
-    """
+    """New speech of one utterance, in samples of the output."""
 
     start: int
+    """where the old speech ends and the new speech begins"""
     stop: int
+    """where the old sound comes back"""
     length: int
+    """length of the new speech, which may go on after `stop`"""
     read: Callable[[], Samples]
+    """returns the new speech, float32 [length]"""
     has_background: bool = True
+    """whether the background of the old sound may be heard behind it"""
     is_dry: bool = False
+    """whether nothing is heard behind it"""
 
 
 class Mixer:
     """Mixes blocks of sound, [time, channel], that come in order."""
 
     def __init__(self, lines: Sequence[Line], rate: int, num_channels: int, kept: float = 1.0, under: float = 0.0) -> None:
-        """lines: in order. rate: Hz. kept, under: how much of the old sound is heard outside of them, and below them."""
+        """lines: in order of time. rate: Hz. kept, under: gain of the old sound between lines, and below them."""
         self._lines, self._rate, self._num_channels = lines, rate, num_channels
         self._kept, self._under = kept, under
         self._fade = seconds_to_samples(FADE_S, rate)
@@ -163,17 +171,19 @@ class Mixer:
     def parts(
         self, start: int, old: Samples, effects: Samples | None = None, *, is_background: bool = False
     ) -> tuple[Samples, Samples]:
-        """Return the new speech and what is heard with it, float32 [time, channel], in a block that begins at sample `start` of the
-        output.
+        """Return the new speech and everything else, both float32 [time, channel], for the block at sample `start` of the output.
 
-        effects: music and effects of the same time, heard wherever the old sound is not; is_bed: they are the old sound's bed.
+        old: the old sound [time, channel]. effects: music and effects of the same time, heard wherever the old sound is not.
+        is_background: `effects` are the background of the old sound.
         """
         stop = start + len(old)
         kept = np.full(len(old), self._kept, np.float32)
         speech, behind = np.zeros(len(old), np.float32), np.ones(len(old), np.float32)
+
         while self._next < len(self._lines) and self._end(self._lines[self._next]) <= start:
             self._read.pop(self._next, None)
             self._next += 1
+
         for number in range(self._next, len(self._lines)):
             line = self._lines[number]
             if line.start >= stop:
@@ -182,6 +192,7 @@ class Mixer:
             if line.is_dry or (is_background and not line.has_background):
                 behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
+
         rest = old * kept[:, None]
         if effects is not None:
             rest += effects * ((1 - kept) * behind)[:, None]
@@ -197,18 +208,18 @@ class Mixer:
             return
         if number not in self._read:
             self._read[number] = line.read()
-        said = self._read[number][first - line.start : last - line.start]
-        speech[first - start : last - start] += said * self._ramp(line.start, line.start + line.length, first, last)
+        samples = self._read[number][first - line.start : last - line.start]
+        speech[first - start : last - start] += samples * self._ramp(line.start, line.start + line.length, first, last)
 
     def _ramp(self, begin: int, end: int, start: int, stop: int) -> Samples:
-        """1 between `begin` and `end`, with fades inside, 0 elsewhere, for samples `start` to `stop` - 1."""
+        """Return a gain for samples `start` to `stop` - 1: 1 between `begin` and `end`, with fades inside, and 0 elsewhere."""
         fade = max(min(self._fade, (end - begin) // 2), 1)
         places = np.arange(start, stop)
         nearest = np.minimum(places - begin + 0.5, end - places - 0.5)
         return np.asarray(np.clip(nearest / fade, 0, 1), np.float32)
 
     def _spread(self, speech: Samples) -> Samples:
-        """Mono speech on all channels of mono and stereo, else where films have it: in the middle."""
+        """Put mono speech on all channels of mono and stereo, or on the front centre, where films have it."""
         if self._num_channels <= _CENTRE:
             return np.repeat(speech[:, None], self._num_channels, axis=1)
         spread = np.zeros((len(speech), self._num_channels), np.float32)
@@ -219,10 +230,9 @@ class Mixer:
 def output_blocks(
     blocks: Iterable[Samples], clock: OutputClock, rate: int, fill_to: int, cut_at: int | None = None
 ) -> Iterator[tuple[int, Samples]]:
-    """Yield a recording's sound at its place in the output: blocks [time, channel] with the sample that each begins at.
+    """Yield a recording's sound at its place in the output: blocks [time, channel], each with its first sample.
 
-    Silence is put in where the picture is held, and at the end up to sample `fill_to`; what lies behind `cut_at` is left
-    out.
+    There is silence where a frame is held, and at the end up to sample `fill_to`. Sound after sample `cut_at` is left out.
     """
     first = seconds_to_samples(clock.part.start, rate)
     marks = [(seconds_to_samples(end, rate), seconds_to_samples(clock.at(end), rate)) for end, _ in clock.holds]
@@ -246,7 +256,7 @@ def output_blocks(
 
 
 class SoundReader:
-    """Blocks of sound read in portions of any length; silence when they have come to an end."""
+    """Reads blocks of sound in portions of any length, with silence after the last block."""
 
     def __init__(self, blocks: Iterable[Samples], num_channels: int) -> None:
         self._blocks, self._num_channels = iter(blocks), num_channels
@@ -268,7 +278,7 @@ class SoundReader:
 
 
 def with_channels(block: Samples, num_channels: int) -> Samples:
-    """Bring float32 [time, channel] to a number of channels: mono goes to all, more are mixed to mono where they differ."""
+    """Return float32 [time, num_channels]. A block with another number of channels is mixed to mono and copied to all."""
     if block.shape[1] == num_channels:
         return block
     mono = block.mean(axis=1, keepdims=True, dtype=np.float32)
@@ -276,7 +286,7 @@ def with_channels(block: Samples, num_channels: int) -> Samples:
 
 
 def _split(block: Samples, position: int, first: int, marks: Sequence[int]) -> Iterator[tuple[int, Samples]]:
-    """Yield the parts of a block from sample `first` of the recording on, cut at marks."""
+    """Yield the parts of a block, cut at marks, without what comes before sample `first` of the recording."""
     edges = sorted({position, position + len(block), *(mark for mark in marks if position < mark < position + len(block))})
     for start, stop in pairwise(edges):
         begin = max(start, first)

@@ -1,4 +1,4 @@
-"""The part of a recording that is dubbed, its utterances, and the slack behind each: how far into the pause it may go."""
+"""The part of a recording that is dubbed, its utterances, and the slack of each: how far it may go into the pause after it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,51 +10,52 @@ from netflips.script.types import Script, Utterance
 GUARD_S = Fraction(1, 10)
 """Silence kept before the next utterance, as far as the pause has it."""
 _LEAST_SPILL_S = Fraction(2)
-"""Speech may always go this far into the pause after it, and further by no more than the utterance is long."""
+"""Speech may go this far into the pause after it (s), or as far as the utterance is long, whichever is more."""
 _PREVIEW_MARGIN_S = Fraction(1, 2)
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is dubbed, known as soon as the recording is divided: places of utterances never change after that."""
+    """The part that is dubbed. It is known after segmentation, when the places of utterances are final."""
 
     start: Fraction = Fraction(0)
-    """In the recording (s), never within an utterance."""
+    """in the recording (s), never inside an utterance"""
     stop: Fraction = Fraction(0)
-    """In the recording (s), never within an utterance."""
+    """in the recording (s), never inside an utterance"""
     is_all: bool = True
-    """Nothing is left out."""
+    """whether it is the whole recording"""
     slack: Mapping[int, Fraction] = field(default_factory=dict)
-    """How far into the pause behind it each utterance of the recording may go (s), by number."""
+    """how far each utterance of the recording may go into the pause after it (s), by number"""
     numbers: frozenset[int] = frozenset()
-    """The utterances that are dubbed."""
+    """numbers of the utterances that are dubbed"""
 
     def has(self, seconds: Seconds) -> bool:
-        """Return whether a moment of the recording belongs to it."""
+        """Return whether the part contains a moment of the recording."""
         return self.start <= exact(seconds) < self.stop
 
     def utterances(self, script: Script) -> list[Utterance]:
-        """Return those of a script that are dubbed."""
+        """Return the utterances of a script that are dubbed."""
         return [one for one in script.utterances if one.number in self.numbers]
 
 
 def part_of(
     script: Script, duration_s: Fraction, start: Seconds | None = None, end: Seconds | None = None, *, is_preview: bool = False
 ) -> Part:
-    """Return the part of a recording that was asked for, longer where it would begin or end within an utterance.
+    """Return the part of a recording that was asked for, extended where it would begin or end inside an utterance.
 
-    start, end: in the recording (s), None = its own. is_preview: only the first utterance. A clip is dubbed whole.
+    start, end: in the recording (s); None: its beginning, its end. is_preview: only the first utterance. A clip is always dubbed
+    as a whole.
     """
     slack = slack_of(script, duration_s)
     first = exact(start or 0.0)
     last = duration_s if end is None else min(exact(end), duration_s)
     places = [(exact(one.place.start_s), exact(one.place.end_s), slack[one.number]) for one in script.utterances]
     if is_preview and places:
-        (begin, stop, room), after = places[0], places[1][0] if len(places) > 1 else duration_s
-        first, last = max(begin - _PREVIEW_MARGIN_S, Fraction(0)), min(stop + room + _PREVIEW_MARGIN_S, after)
+        (begin, stop, pause), after = places[0], places[1][0] if len(places) > 1 else duration_s
+        first, last = max(begin - _PREVIEW_MARGIN_S, Fraction(0)), min(stop + pause + _PREVIEW_MARGIN_S, after)
 
     first = next((begin for begin, stop, _ in places if begin < first < stop), first)
-    last = min(next((stop + room for begin, stop, room in places if begin < last < stop + room), last), duration_s)
+    last = min(next((stop + pause for begin, stop, pause in places if begin < last < stop + pause), last), duration_s)
     is_all = first == 0 and last >= duration_s
     has_all = is_all or not script.is_source_timed
     inside = (one.number for one in script.utterances if has_all or first <= exact(one.place.start_s) < last)
@@ -62,7 +63,7 @@ def part_of(
 
 
 def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
-    """Return how far into the pause behind it (s) each utterance may go, by number; of a clip no way."""
+    """Return how far each utterance may go into the pause after it (s), by number; 0 in a clip."""
     if not script.is_source_timed:
         return {one.number: Fraction(0) for one in script.utterances}
     slack, spans = dict[int, Fraction](), [one.place for one in script.utterances]
@@ -75,5 +76,5 @@ def slack_of(script: Script, duration_s: Fraction) -> dict[int, Fraction]:
 
 
 def with_more(script: Script, more: Mapping[int, Utterance]) -> Script:
-    """Return the script with utterances of which more is known, by number."""
+    """Return the script with some utterances replaced, by number."""
     return replace(script, utterances=tuple(more.get(one.number, one) for one in script.utterances))

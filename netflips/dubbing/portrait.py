@@ -1,4 +1,4 @@
-"""Let a picture of a face talk: the steps of a dub whose schedule is a still, and whose one utterance is said by a track."""
+"""Animate a picture of a face: the steps of a dub with a still schedule, whose one utterance is a given track."""
 
 from dataclasses import replace
 from functools import partial
@@ -43,14 +43,14 @@ from unit2av.lipsync.backend import backend_of, resolve_backend
 from unit2av.stage import RENDERER
 
 _SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
-"""That a report tells."""
+"""Settings that reports show."""
 _SPOKEN = "spoken.wav"
 _BEFORE, _BEHIND = 5, 13
-"""Pictures at rest before the speech and behind it: 0.2 s and half a second."""
+"""Frames at rest before the speech and after it: 0.2 s and half a second."""
 
 
 def animate(options: PortraitOptions) -> Script:
-    """Make a portrait talk as the options ask for; returns what was done. Raises NetflipsError for files that cannot be used."""
+    """Make a portrait talk, and return the script of it. Raises NetflipsError for files that cannot be used."""
     return with_reports(options.report, options.portrait, options.out, options.quiet, lambda: _animated(options))
 
 
@@ -59,23 +59,26 @@ def _animated(options: PortraitOptions) -> Script:
     if options.text is not None:
         text = script_of(options.text, options.to)
         warn_of_script(text)
+
     models = _models(options)
     chosen = NEUTRAL if options.speech is not None else choose_voice(models, options.voice)
     portrait = Portrait.open(options.portrait, options)
     asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
     info, settings = portrait.info(options.portrait), settings_as_json(options, *_SETTINGS)
     voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
+
     with run_bar(options.quiet) as progress, Job.for_given_audio(info, options.out, models, asked, settings, progress) as job:
         spoken, target = _given(job, options, text)
         job = job.on(spoken)
         script = talk(begin_with_given_audio(job, "still", target, voice), job, portrait)
-    told = options.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
-    LOG.info("%s: %.2f s, %s, lips by %s", *told)
+
+    report = options.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    LOG.info("%s: %.2f s, %s, lips by %s", *report)
     return script
 
 
 def talk(script: Script, job: Job, portrait: Portrait) -> Script:
-    """Let a portrait say the job's track, with a rest before and behind it, and write it."""
+    """Make a portrait speak the job's track, with a rest before and after it, and write the video."""
     assert job.track is not None  # a portrait has one
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
@@ -88,7 +91,7 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
 
 
 def portrait_segments(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Segment]:
-    """Return the pieces of a portrait, whose head moves with its speech all the time."""
+    """Return the segments of a portrait, whose head moves with its speech all the time."""
     ((one, time_fit),) = fitted(script)
     units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
@@ -105,7 +108,7 @@ def portrait_segments(script: Script, job: Job, portrait: Portrait, speech: Spee
 
 
 def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUnits:
-    """Return what the lips say: they rest before the speech, and where it is quiet."""
+    """Return the speech for the lips, which rest before it and where it is quiet."""
     silence = np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)
     quiet = np.pad(np.zeros(0, bool) if new.silent is None else new.silent, (_BEFORE, 0), constant_values=True)
     samples = np.concatenate([silence, new.samples]) if needs_sound else None
@@ -116,9 +119,9 @@ def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUni
 
 
 def _models(options: PortraitOptions) -> Models:
-    """Find the models: the encoder for speech, unless lips follow the sound; the text-to-unit model for text; the renderer.
+    """Find the models: unit encoder for speech, unless lips follow the sound; text-to-unit model for text; renderer.
 
-    Raises NetflipsError for files that are missing.
+    Raises NetflipsError for missing files.
     """
     if options.speech is None:
         paths = paths_asked(options, RENDERER, spells="" if options.text is None else options.to)
@@ -130,16 +133,16 @@ def _models(options: PortraitOptions) -> Models:
 
 
 def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenAudio, Target]:
-    """Return what was given to be said as a track, spoken first where it is text or units. Raises NetflipsError."""
+    """Return the speech as a track, and the target that it comes from. Text and units are spoken at first. Raises NetflipsError."""
     if options.speech is not None:
         source = select_audio_track(options.speech)
         given = SpokenSound(str(source), digest_of(probe(source)), keep_sound=True)
         return track_of(job, source), given
     scale = duration_scale(options.speed)
     if text is not None:
-        told = speak_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
-        return told, WrittenText(options.text or "")
-    assert options.units is not None  # one of the three is there
+        track = speak_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
+        return track, WrittenText(options.text or "")
+    assert options.units is not None  # exactly one of the three is given
     vocoder, voice, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
     with units_of(options.units):
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
@@ -149,7 +152,7 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
 
 
 def speak_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenAudio:
-    """Return a text as it is said, sentence by sentence, with its units."""
-    telling = voice.tell(text, job.progress)
-    write_speech_pieces(job.scratch / _SPOKEN, telling, telling.rate)
-    return track_of(job, MediaSource(job.scratch / _SPOKEN), UnitList.of(telling.units))
+    """Return a text as speech with its units, spoken sentence by sentence."""
+    speech = voice.tell(text, job.progress)
+    write_speech_pieces(job.scratch / _SPOKEN, speech, speech.rate)
+    return track_of(job, MediaSource(job.scratch / _SPOKEN), UnitList.of(speech.units))

@@ -1,7 +1,7 @@
-"""What is said in a recording as text: recognised in windows of neighbouring stretches of speech, whatever its utterances are.
+"""Recognise the speech of a recording in windows of neighbouring stretches, independent of its utterances.
 
-Windows follow from the sound alone. So an utterance that is divided, joined or corrected lets nothing be recognised again, and
-all utterances get their words by times.
+Windows depend on the sound alone, so nothing is recognised again when an utterance is divided, joined or corrected. Utterances
+get their words by the words' times.
 """
 
 import re
@@ -31,17 +31,17 @@ from netflips.recognizers.language import (
 from netflips.recognizers.windows import WINDOW_S, WindowPart, packed, recognised_together
 
 _AROUND_S = 0.5
-"""Sound that is recognised before and behind each stretch of speech: longer pauses are shortened to twice that."""
+"""Sound that is recognised before and after each stretch of speech (s): longer pauses are shortened to twice that."""
 _STRETCH_S = (2.0, WINDOW_S - 2 * _AROUND_S)
-"""Length of a stretch: a longer one is divided where it is quietest."""
+"""Shortest and longest stretch (s): a longer one is divided where it is quietest."""
 _LEAST_LETTERS_A_SECOND = 2.0
-"""A stretch with fewer in its window was passed over there, and is recognised by itself: people say 10 to 20."""
+"""A stretch with fewer letters was skipped in its window, and is recognised by itself: people speak 10 to 20."""
 _HARDLY, _SHORT_S = 0.45, 4.0
-"""Mean confidence below which a stretch up to so long may be hardly words. Whisper base hears made laughs at 0.3 as "Good luck,
-everyone", but short phrases in noise, too ("In 1991" at 0.27)."""
+"""Below this mean confidence a stretch up to this length (s) may be hardly words. Whisper base transcribes synthetic laughs as
+"Good luck, everyone" at 0.3, but short phrases in noise are as low ("In 1991" at 0.27)."""
 _TIMES, _MANY_TIMES = 3, 5
-"""One syllable of so many letters at most, so many times or more, is a laugh ("Buh, buh, buh, buh"), but for words that people
-do say again; and so are those, said more often ("Yes, yes, yes, yes, yes, yes, yes, yes")."""
+"""A syllable of at most `_TIMES` letters that comes `_TIMES` times or more is a laugh ("Buh, buh, buh, buh"). Words that people do
+repeat are one only from `_MANY_TIMES` on ("Yes, yes, yes, yes, yes, yes, yes, yes")."""
 _REPEATED = frozenset(("no", "yes", "go", "bye", "hey", "wow", "now", "you", "so", "run", "hi", "yep", "one", "two", "ten", "why"))
 _NO_WORD = re.compile(
     r"([^\W\d])\1{3,}|h[aeio]+h?|(?:h[aei])+h?|a?h+m+|m+(?:h+m+)?|u+[hm]+|a+h+|[하흐히헤]{2,}|[음흠]+|[ははフふへハ]{2,}",
@@ -50,24 +50,24 @@ _NO_WORD = re.compile(
 _REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*")
 """What recognizers write for laughs, sighs and hummed sounds, and remarks as [laughs]."""
 _NEAR_S = 0.4
-"""How far from the middle of a short pause the words of two utterances may be parted: Whisper's times are not exact."""
+"""How far from the middle of a short pause the words of two utterances may be split (s): Whisper's times are not exact."""
 _SENTENCE_END, _PHRASE_END = 0.6, 0.1
-"""How many seconds nearer a place counts that is the end of a sentence, or of a phrase."""
+"""By how many seconds the end of a sentence, or of a phrase, counts as nearer."""
 
 
 class Stretch(NamedTuple):
-    """A stretch of speech, and what is recognised in it."""
+    """A stretch of speech and its transcript."""
 
     place: Span
     text: Transcript
-    """With times of the recording; nothing where it is hardly words."""
+    """With times of the recording; empty where it is hardly words."""
     is_hardly_words: bool = False
     is_usual: bool = True
     """Its window is clearly in the usual language."""
 
 
 class RecognisedText(NamedTuple):
-    """What is recognised in an utterance."""
+    """The transcript of an utterance."""
 
     text: Transcript
     """With times from the utterance's beginning."""
@@ -76,21 +76,21 @@ class RecognisedText(NamedTuple):
 
 @dataclass(eq=False)
 class RecognisedSpeech:
-    """The speech of a recording, recognised window by window when it is asked for; what was is held."""
+    """The speech of a recording, recognised window by window on demand and remembered."""
 
     sound: Sound
     recognizer: SpeechRecognizer
-    """Keeps what it recognised, where work is kept."""
+    """Keeps its transcripts where work is kept."""
     language: str = ""
-    """That is spoken, "" = found out."""
+    """The spoken language; "": it is detected."""
     is_final: bool = False
-    """Somebody said it: no stretch is in another language."""
+    """The user named the language: no stretch is in another one."""
     is_strange: Callable[[Span], bool] = lambda _: False
-    """Whether a stretch is in no voice that speaks much: a laugh, if it is recognised unsurely besides."""
+    """Whether the voice of a stretch speaks little elsewhere: with a low confidence besides, the stretch is a laugh."""
     windows: dict[int, list[Stretch]] = field(default_factory=dict)
-    """Those that were recognised, by the place of their first stretch."""
+    """Windows that were recognised, by the index of their first stretch."""
     left_out: set[int] = field(default_factory=set)
-    """Stretches in another language, by their places."""
+    """Indices of stretches in another language."""
 
     @cached_property
     def places(self) -> list[Span]:
@@ -100,22 +100,22 @@ class RecognisedSpeech:
 
     @cached_property
     def usual(self) -> str:
-        """The language of most of the speech: the one that is asked for, unless the longest windows are clearly in another."""
+        """The language of most of the speech: the one that was asked for, unless the longest windows are clearly in another."""
         if len(self.recognizer.languages) == 1:
             return self.recognizer.languages[0]
         by_length = sorted(self._packs, key=lambda pack: -self._seconds(pack))[:LONGEST]
         return main_language(self.recognizer, (self._joined(pack) for pack in by_length), self.language)
 
     def between(self, start_s: float, end_s: float) -> list[Stretch]:
-        """Return the stretches of the windows that reach into a time of the recording (s)."""
+        """Return the stretches of all windows that overlap a time of the recording (s)."""
         return [one for pack in self._packs if self._reaches(pack, start_s, end_s) for one in self._window(pack)]
 
     def said_in(self, utterances: Sequence[Span], numbers: Iterable[int]) -> Iterator[tuple[int, RecognisedText]]:
-        """Yield what some of the utterances say, each with its place among all, in the language of the recording."""
+        """Yield the transcripts of some utterances in the language of the recording, each with its index among all."""
         for number in numbers:
             start, end = utterances[number]
             own = [one for one in self.between(start, end) if min(one.place[1], end) - max(one.place[0], start) > 0]
-            if not own:  # a person says that there is speech
+            if not own:  # no speech was detected, but the user's script has an utterance here
                 text = self._alone((start, end))
                 is_hardly = self._is_hardly_words(text, (start, end))
                 yield number, RecognisedText(Transcript("", text.language), True) if is_hardly else RecognisedText(text)
@@ -124,26 +124,26 @@ class RecognisedSpeech:
             yield number, RecognisedText(text, not text.text and all(one.is_hardly_words for one in own))
 
     def known_in(self, utterances: Sequence[Span], number: int) -> Transcript | None:
-        """Return what an utterance says where all of it was recognised already; None where it was not."""
+        """Return the transcript of an utterance if all of it was recognised already, else None."""
         packs = [pack for pack in self._packs if self._reaches(pack, *utterances[number])]
         is_known = bool(packs) and all(pack.start in self.windows for pack in packs)
         return self._words_of(utterances, number) if is_known else None
 
-    def in_another_language(self, utterances: Sequence[Span], said: Mapping[int, RecognisedText]) -> dict[int, Transcript]:
-        """Return what is said in those utterances that are surely in another language than most, by their places among all.
+    def in_another_language(self, utterances: Sequence[Span], texts: Mapping[int, RecognisedText]) -> dict[int, Transcript]:
+        """Return the transcripts of utterances that are surely in another language than most, by their index among all.
 
-        From then on their windows hold the others alone: of speech in two languages a recognizer passes over the one, or gives it
-        words of the next sentence.
+        From then on their stretches are left out of the windows: in speech of two languages a recognizer skips one language, or
+        puts words of the next sentence there.
         """
         found = list[Candidate]()
-        for number, one in {} if self.is_final else said.items():
+        for number, one in {} if self.is_final else texts.items():
             start, end = utterances[number]
             is_clear = not is_doubtful(one.text, end - start) and all(other.is_usual for other in self.between(start, end))
             if end - start < LEAST_S or is_clear:
                 continue
             speech = self.sound.between(start, end)
             other = spoken_in(self.recognizer.languages_in(speech), self.recognizer.languages, self.usual)
-            if other in ("", self.usual):  # "": it cannot be told
+            if other in ("", self.usual):  # "": no language is sure
                 continue
             text = self.recognizer.transcribe(speech, other)
             if not text.has_loop:
@@ -156,7 +156,7 @@ class RecognisedSpeech:
 
     @cached_property
     def _extents(self) -> list[Span]:
-        """From when to when the sound of each stretch is recognised: with what is around it, up to the middle of a pause."""
+        """The span of sound that is recognised for each stretch: with some sound around it, up to the middle of a pause."""
         edges = [0.0, *(edge for place in self.places for edge in place), self.sound.activity.seconds]
         return [
             (start - min(_AROUND_S, (start - edges[2 * k]) / (2 if k else 1)), end + min(_AROUND_S, (edges[2 * k + 3] - end) / 2))
@@ -186,7 +186,7 @@ class RecognisedSpeech:
         return self.windows[pack.start]
 
     def _leave_out(self, foreign: Sequence[Span]) -> None:
-        """Leave stretches out of their windows, which are recognised once more when they are asked for."""
+        """Leave stretches out of their windows, which are recognised again on demand."""
         for pack in self._packs:
             own = {k for k in pack if any(start <= sum(self.places[k]) / 2 < end for start, end in foreign)}
             if own - self.left_out:
@@ -194,16 +194,18 @@ class RecognisedSpeech:
                 self.windows.pop(pack.start, None)
 
     def _recognised(self, window: range) -> list[Stretch]:
-        """Recognise the stretches of a window together; each that gets hardly anything of it, by itself."""
+        """Recognise the stretches of a window together, and those that get hardly any words of it by themselves."""
         pack = [k for k in window if k not in self.left_out]
         pieces, is_usual = self._pieces(pack), True
         if not self.is_final:
             is_usual = is_clearly(self.recognizer.languages_in(self._joined(window)), self.usual)
-        texts = recognised_together(pieces, self._hear) if pieces else []
+        texts = recognised_together(pieces, self._transcribe) if pieces else []
+
         for number, (k, piece) in enumerate(zip(pack, pieces, strict=True)):
             text, place = texts[number], self.places[k]
             if text.has_loop or _letters(text) < _LEAST_LETTERS_A_SECOND * (place[1] - place[0]):
-                alone = self._hear(piece.samples).shifted(piece.start_s)
+                alone = self._transcribe(piece.samples).shifted(piece.start_s)
+                # A recognizer may invent words for a short sound without context: those do not replace surer ones.
                 if text.has_loop or alone.confidence >= max(text.confidence, UNSURE) or not text.text:
                     texts[number] = alone
                     _take_from_neighbours(texts, number)
@@ -216,17 +218,19 @@ class RecognisedSpeech:
             found.append(Stretch(self.places[k], Transcript("", text.language) if is_hardly else text, is_hardly, is_usual))
         return found
 
-    def _hear(self, speech: Samples) -> Transcript:
+    def _transcribe(self, speech: Samples) -> Transcript:
         language = self.language if self.is_final else self.usual
         return self.recognizer.transcribe(speech, language or None)
 
     def _alone(self, place: Span) -> Transcript:
-        """Return what a stretch of the recording says by itself, with times from its beginning."""
-        return self._hear(self.sound.between(*place))
+        """Return the transcript of a stretch of the recording by itself, with times from its beginning."""
+        return self._transcribe(self.sound.between(*place))
 
     def _is_hardly_words(self, text: Transcript, place: Span) -> bool:
-        """Return whether a stretch of speech is hardly words: nothing or no words are recognised in it, or it is short, recognised
-        very unsurely, and in a strange voice."""
+        """Return whether a stretch of speech is hardly words.
+
+        Its transcript is empty; or it is short, and either has no real words, or a very low confidence and a strange voice.
+        """
         if text.has_loop:
             return False
         if not text.words or _is_no_words(text.text):
@@ -255,14 +259,17 @@ class RecognisedSpeech:
         return Transcript(text.text, text.language, text.words, has_loop)
 
     def _border(self, utterances: Sequence[Span], number: int) -> float:
-        """Return the time that parts the words of an utterance from those of the next: the middle of the pause, or near it where
-        the words pause, and a sentence or a phrase ends."""
+        """Return the time that splits the words of an utterance from those of the next (s).
+
+        It is the middle of the pause between them, or a place near it where the words pause and a sentence or a phrase ends.
+        """
         if number < 0 or number + 1 >= len(utterances):
             return float("-inf") if number < 0 else float("inf")
         before, after = utterances[number][1], utterances[number + 1][0]
         middle = (before + after) / 2
         if after - before > 2 * _NEAR_S:
             return middle
+
         near = self.between(before - 2 * _AROUND_S, after + 2 * _AROUND_S)
         words = [word for stretch in near for word in stretch.text.words]
         places = [(abs((one.end_s + other.start_s) / 2 - middle), one, other) for one, other in pairwise(words)]
@@ -278,7 +285,7 @@ class RecognisedSpeech:
 
 
 def _take_from_neighbours(texts: list[Transcript], number: int) -> None:
-    """Take the words of one of some stretches in a row from those beside it, where they are its own with times that missed it."""
+    """Remove the words of a stretch from its neighbours, which got the same words because their times were not exact."""
     own = [_plain(word) for word in texts[number].words]
     for other, is_before in ((number - 1, True), (number + 1, False)):
         if not own or not 0 <= other < len(texts):
@@ -298,7 +305,7 @@ def _middle(word: Word) -> float:
 
 
 def _ends(word: str) -> float:
-    """Return how much more likely a text is parted behind a word (s)."""
+    """Return by how many seconds a split after this word counts as nearer."""
     return _SENTENCE_END if word.endswith((".", "?", "!", "\u3002", "\uff1f")) else _PHRASE_END if word.endswith(",") else 0.0
 
 
@@ -307,7 +314,7 @@ def _letters(text: Transcript) -> int:
 
 
 def _is_no_words(text: str) -> bool:
-    """Return whether a text is what recognizers write for what is no speech: remarks, laughs, hums, a syllable again and again."""
+    """Return whether a text is what recognizers write where nobody speaks: remarks, laughs, hums, one syllable again and again."""
     words = [word.casefold() for word in re.findall(r"\w+", _REMARK.sub(" ", text))]
     is_syllable = len(words) >= _TIMES and len(set(words)) == 1 and len(words[0]) <= _TIMES
     is_syllable = is_syllable and (words[0] not in _REPEATED or len(words) >= _MANY_TIMES)

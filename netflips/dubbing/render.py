@@ -1,4 +1,7 @@
-"""The pictures of a dub: which one is seen when and whose face is in it (a schedule), drawn and encoded in pieces that are kept."""
+"""Render the frames of a dub.
+
+A schedule says which frame is shown when and whose face is in it. Its segments are drawn, encoded and kept one by one.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -34,14 +37,14 @@ from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_pictures_for, opened_lip_sync
 
 BLEND_S = Fraction(4, 25)
-"""Time in which a drawn mouth comes in and goes out."""
+"""Time in which a drawn mouth fades in and out."""
 _LONGEST_S = Fraction(LONGEST_S)
 _MOST_READERS = 6
-"""Of a recording's pictures: what waits longer for its next piece is read anew."""
+"""Readers of a recording's frames that wait for their next segment, at most; the oldest is dropped, and its frames read anew."""
 
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
-    """Draw and encode the pictures in pieces, of which those that are there already are kept."""
+    """Draw and encode the frames of a dub in segments; segments that were finished before are reused."""
     painter = painter_of(script, job)
 
     def schedule(lips: LipSync, frame: Frame) -> Iterable[Segment]:
@@ -54,8 +57,10 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
 def draw_segments(
     script: Script, job: Job, schedule: Callable[[LipSync, Frame], Iterable[Segment]], painter: Painter | None = None
 ) -> list[Encoded]:
-    """Draw and encode the pieces of a schedule, of which those that are there already are kept. schedule: gives them for a backend,
-    and what pictures are like. painter: draws subtitles."""
+    """Draw and encode the segments of a schedule; segments that were finished before are reused.
+
+    schedule: returns the segments for a lip-sync backend and a form of frames. painter: draws subtitles; None: there are none.
+    """
     frame = Frame.of(job.info, job.picture_rate(script))
     batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
     how, models = (job.models.how.device, job.models.how.precision), job.models
@@ -73,7 +78,7 @@ def draw_segments(
 
 
 def num_pictures(script: Script, job: Job) -> int:
-    """Return how many pictures a clip has; of a recording, how many about."""
+    """Return the number of frames of a clip, or about how many a recording has."""
     if job.track is not None:
         return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
     if script.is_source_timed:
@@ -82,14 +87,14 @@ def num_pictures(script: Script, job: Job) -> int:
 
 
 def drawing(job: Job) -> list[object]:
-    """Return what draws, for the names of pieces with a new mouth: the backend, its files, and how they are used."""
+    """Return what the keys of segments with a new mouth depend on: the lip-sync backend, its files, and how they are used."""
     key = resolve_backend(job.lips, job.renderer).key(job.lips, job.renderer, job.models.arithmetic)
     return [job.lips.name, RENDERING, *key]
 
 
 @dataclass(frozen=True)
 class DubbedScene:
-    """All that a schedule needs. lips: the backend that moves them. frame: what the pictures are like. painter: draws subtitles."""
+    """Everything that a schedule needs."""
 
     script: Script
     job: Job
@@ -97,11 +102,14 @@ class DubbedScene:
     faces: Faces
     speech: Speeches
     lips: LipSync
+    """the lip-sync backend"""
     frame: Frame
+    """size and rate of the output's frames"""
     painter: Painter | None
+    """draws subtitles; None: there are none"""
 
     def talk(self, one: Utterance, fit: TimeFit, begin: Fraction, place: Placed) -> "PlacedTalk":
-        """Return an utterance's part of the picture. begin: when it begins in the output (s)."""
+        """Return an utterance with its lip codes and the path of its face. begin: when it begins in the output (s)."""
         new, job = self.speech[one.number], self.job
         samples, units = None, said(one, self.script.target)
         if self.lips.needs_sound:
@@ -111,17 +119,17 @@ class DubbedScene:
         return PlacedTalk(one.number, begin, codes, place, path)
 
     def facts(self, one: Utterance, fit: TimeFit) -> list[object]:
-        """Return what an utterance's pictures depend on."""
+        """Return what the frames of an utterance depend on."""
         assert one.units is not None  # it is spoken
         new, drawn = self.speech[one.number], self.faces.drawn(one)
         seen = [self.faces.watches[one.number], [[face.first, face.number, face.boxes, face.figures] for face in drawn]]
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
-        if self.job.track is not None:  # which is too long to be looked at
+        if self.job.track is not None:  # a track is too long to be read for a key; what it was made of stands for it
             sound = [*self.speech.made_of[one.number]]
         return [one.units.ids, fit.durations, new.silent, self.rest(one), fit.held_s, *seen, *sound]
 
     def rest(self, one: Utterance) -> int | None:
-        """Return the unit of silence: that of what was heard, else of what makes the units; None = it is not known."""
+        """Return the unit of silence: of the source units, else of the model that makes the units. None: it is not known."""
         if one.source_units is not None:
             return one.source_units.rest
         if self.job.track is not None:
@@ -134,11 +142,11 @@ class DubbedScene:
 
     @property
     def coding(self) -> list[object]:
-        """What every piece depends on, for their names: the video, and how its pictures are encoded."""
+        """What the key of every segment depends on: the video, and how its frames are encoded."""
         return [self.job.digest, self.job.options.label, *QUICK.values()]
 
     def borders(self, one: Utterance, count: int) -> list[int]:
-        """Return where pieces of a clip of `count` pictures begin: where its speech is quiet."""
+        """Return the first frames of the segments of a clip of `count` frames: moments where its speech is quiet."""
         rate, job = self.frame.rate, self.job
         if job.track is not None:
             return quiet_borders(job.track.sound.activity, count, rate)
@@ -154,16 +162,18 @@ class DubbedScene:
 
 @dataclass(frozen=True, eq=False)
 class PlacedTalk(Talk):
-    """An utterance's part of the picture. place: when. path: where the face is."""
+    """An utterance as it is drawn."""
 
     place: Placed
+    """when it is spoken"""
     path: FacePath
+    """where its face is"""
 
     def face(self, at: Fraction, time: Fraction, shots: dict[tuple[int, int], int], is_open: bool = True) -> FaceToDraw:
-        """Return the face in a picture of the video at `at` that is shown at `time` of the output (s).
+        """Return the face in the video's frame at `at` (s), which is shown at `time` of the output (s).
 
-        shots: numbers of the shots so far, counted from here. is_open: the mouth comes in when the utterance begins, and goes out
-        when it ends.
+        shots: numbers of the shots so far, which this call may add to. is_open: the mouth fades in when the utterance begins, and
+        fades out when it ends.
         """
         box, strength, reason = self.path.at(at)
         share = min(strength, 1.0)
@@ -175,19 +185,18 @@ class PlacedTalk(Talk):
         return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
 
 
-# A clip: its pictures at a steady rate for as long as its one utterance is said, in pieces that end where it is quiet
+# A clip: its frames at a constant rate while its one utterance is spoken, in segments that end where the speech is quiet
 
 
 def clip(scene: DubbedScene) -> list[Segment]:
-    """Return the pieces of a clip in which somebody talks all the time: its pictures to and fro (as published), or the last one
-    held."""
+    """Return the segments of a clip, in which somebody always talks: a ping-pong loop (as published), or a held last frame."""
     script, job, rate = scene.script, scene.job, scene.frame.rate
     ((one, fit),) = fitted(script)
     count, is_held = num_pictures(script, job), script.schedule == "hold"
     source = job.source if rate == job.source.rate else PictureSource(job.info.source, rate)
-    own = source.own if job.track is None else None  # of a track's pictures all are shown, also those before and behind the video's
+    own = source.own if job.track is None else None  # with a track, frames before and after the video's own are shown, too
 
-    @cache  # of a long track, it is made once for all pieces
+    @cache  # segments of a long track share it
     def talk() -> PlacedTalk:
         return scene.talk(one, fit, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
 
@@ -204,7 +213,7 @@ def clip(scene: DubbedScene) -> list[Segment]:
 
 
 def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
-    """Yield the pictures of a video once, then the last one for as long as is needed: `count` of them from number `start` on."""
+    """Yield `count` frames from number `start` on: the frames of the video once, then its last one again and again."""
     last: Picture | None = None
     for picture in islice(source.pictures(min(start, len(source) - 1)), count):
         count, last = count - 1, picture
@@ -214,22 +223,25 @@ def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
     yield from repeat(last, count)
 
 
-# A recording: its pictures in their own time
+# A recording: its frames at their own times
 
 
 def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
-    """Yield the pieces of a recording: its own pictures in their own time, held where the new speech takes longer."""
+    """Yield the segments of a recording: its frames at their own times, held where the new speech takes longer."""
     script, job = scene.script, scene.job
     clock, drawn_by, rate = OutputClock(script, job), drawing(job), job.info.frame_rate
     part, spoken = job.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
     borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
+
     feed, left, cuts = PictureFeed(job.info, part.start), deque(spoken), scene.shots.cuts
     for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
         while left and left[0][2].end <= start:  # they end in the order in which they begin
             left.popleft()
         inside = list(takewhile(lambda row, stop=stop: stop is None or row[2].start < stop, left))  # type: ignore[misc]
         begin = clock.at(start)
+
+        # The key holds what is in this segment, and nothing else, so that a corrected sentence leaves all other segments valid.
         facts: list[object] = [*scene.coding, start == part.start, start, stop]
         for one, fit, at in inside:
             facts += [*scene.facts(one, fit), *at]
@@ -245,9 +257,9 @@ def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
 
 
 def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
-    """Return where pieces begin: at the start, where utterances begin, and so often in between that none is long.
+    """Return the times at which segments begin: the start, each utterance, and moments between them, so that none is long.
 
-    spans: from the beginning of each utterance to the last moment that it may reach; a piece never begins inside of one.
+    spans: from the beginning of each utterance to the last moment that it may reach (s). No segment begins inside a span.
     """
     borders, free = [start], start
     for begin, end in [*spans, (stop, stop)]:
@@ -265,9 +277,9 @@ def _source_timed(
     feed: "PictureFeed", clock: OutputClock, step: Fraction, start: Fraction, stop: Fraction | None,
     talks: Callable[[], Sequence[PlacedTalk]],
 ) -> Iterator[OutputFrame]:  # fmt: skip
-    """Yield the pictures of a piece, each with its time in the output and its talk; held pictures come several times.
+    """Yield the frames of a segment, each with its time in the output and its utterance; a held frame comes several times.
 
-    step: between two of them (s). start, stop: in the recording (s). talks: gives the utterances in it.
+    step: time between two frames (s). start, stop: in the recording (s). talks: returns the utterances of the segment.
     """
     inside, shots = talks(), dict[PlacedTalk, dict[tuple[int, int], int]]()
 
@@ -276,7 +288,7 @@ def _source_timed(
         return OutputFrame(picture, time, talk, face)
 
     def held(picture: StoredPicture, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[OutputFrame]:
-        """Yield a picture again and again, where it is the last one before its utterance's hold."""
+        """Yield a frame again and again if it is the last one before its utterance's hold."""
         if talk is None or not talk.place.held or (following is not None and following < talk.place.end):
             return
         for number in range(1, round(talk.place.held / step) + 1):
@@ -296,16 +308,18 @@ def _source_timed(
 
 
 class PictureFeed:
-    """The recording's own pictures, piece after piece, for several threads; the file is entered anew only where nobody has read
-    up to a piece."""
+    """The recording's frames, segment after segment, for several threads.
+
+    A reader that ended where a segment begins goes on there. The file is opened again only where there is no such reader.
+    """
 
     def __init__(self, info: MediaInfo, start: Fraction) -> None:
         self._info, self._start = info, start
         self._reached: dict[Fraction, tuple[Iterator[StoredPicture], StoredPicture | None]] = {}
-        """By time, those who have read so far, and the picture that comes next."""
+        """by the time that was reached: the reader, and the frame that comes next"""
 
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
-        """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
+        """Yield the frames that begin between two times (s); at the start of the part also the frame that is on screen then."""
         pictures: Iterator[StoredPicture]
         held: StoredPicture | None
         if start in self._reached:

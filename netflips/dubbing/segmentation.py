@@ -1,18 +1,17 @@
-"""Cut speech at its pauses into utterances, of lengths that the models are comfortable with."""
+"""Cut speech at its pauses into utterances of lengths that suit the models."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import ceil, floor
 
 Span = tuple[float, float]
-"""Beginning and end in seconds."""
+"""Beginning and end (s)."""
 LENGTH = (2.0, 12.0)
-"""Seconds that are comfortable."""
+"""Shortest and longest length of an utterance that suits the models (s)."""
 LONGEST_INNER_PAUSE_S = 0.8
 """A longer pause always ends an utterance: the translation would not pause at the same place."""
 _MILLISECONDS = 1000
-# Costs by which divisions are compared, in seconds of pause that is talked over: of an utterance more, and of each second
-# that one is too short.
+# Costs of a segmentation, in seconds of pauses inside utterances: for each utterance, and for each second that one is too short.
 _UTTERANCE_COST, _SHORTNESS_COST = 0.35, 1.0
 
 
@@ -23,11 +22,12 @@ def cut_utterances(
     length: tuple[float, float] = LENGTH,
     quietest: Callable[[float, float], float] | None = None,
 ) -> list[Span]:
-    """Divide speech into utterances, in whole milliseconds, that do not overlap and leave none of it out.
+    """Divide speech into utterances, in whole milliseconds, that do not overlap and contain all of it.
 
-    speech: stretches in any order, which may touch or overlap. borders: times of cuts in the picture, and of changes of the
-    speaker; a pause with one in it always ends an utterance. An utterance is never longer than `length` allows, and shorter
-    only where no neighbour is near. A stretch that is too long in itself is cut at its `quietest` moments (default: evenly).
+    speech: stretches in any order, which may touch or overlap. duration_s: length of the recording. borders: times (s) of shot cuts
+    and speaker changes; a pause that contains one always ends an utterance. length: shortest and longest utterance (s); shorter
+    ones remain where no neighbour is near. quietest: returns the quietest moment between two times, at which a stretch that is too
+    long is cut; default: the middle.
     """
     stretches: list[Span] = []
     for start, end in sorted((max(start, 0.0), min(end, duration_s)) for start, end in speech):
@@ -37,6 +37,7 @@ def cut_utterances(
             stretches[-1] = stretches[-1][0], max(end, stretches[-1][1])
         else:
             stretches.append((start, end))
+
     quietest = quietest or (lambda start, end: (start + end) / 2)
     pieces = [piece for stretch in stretches for piece in cut_stretch(stretch, length, quietest)]
     inner = sorted(borders)
@@ -48,7 +49,7 @@ def cut_utterances(
 
 
 def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
-    """Round spans in order outwards to milliseconds, but never into a neighbour."""
+    """Round spans, which are in order, outwards to milliseconds, but never into a neighbour."""
     found = list[Span]()
     for number, (start, end) in enumerate(spans, 1):
         earliest = found[-1][1] if found else 0.0
@@ -62,7 +63,10 @@ def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
 
 
 def cut_stretch(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:
-    """Cut a stretch of speech that is too long at quiet moments, so that each piece fits and the last one is not too short."""
+    """Cut a stretch of speech that is too long at quiet moments, so that each piece fits and the last one is not too short.
+
+    length: shortest and longest piece (s). quietest: returns the quietest moment between two times (s).
+    """
     (start, end), (least, most), pieces = stretch, length, list[Span]()
     while end - start > most:
         latest = min(start + most, end - least)
@@ -74,21 +78,23 @@ def cut_stretch(stretch: Span, length: tuple[float, float], quietest: Callable[[
 
 
 def _divided(pieces: Sequence[Span], must_part: Sequence[bool], length: tuple[float, float]) -> list[Span]:
-    """Join neighbouring pieces to utterances at the least cost, by dynamic programming over where the last one begins."""
+    """Join neighbouring pieces to utterances at the least cost, by dynamic programming over where the last utterance begins."""
+    # best[n]: the least cost of the first n pieces, and the piece at which their last utterance begins.
     best: list[tuple[float, int]] = [(0.0, 0)]
     for last in range(len(pieces)):
-        choices, talked_over = list[tuple[float, int]](), 0.0
+        choices, pauses_s = list[tuple[float, int]](), 0.0
         for first in range(last, -1, -1):
             if first < last:
                 if must_part[first]:
                     break
-                talked_over += pieces[first + 1][0] - pieces[first][1]
+                pauses_s += pieces[first + 1][0] - pieces[first][1]
             seconds = pieces[last][1] - pieces[first][0]
             if seconds > length[1] and first < last:
                 break
-            cost = _UTTERANCE_COST + _SHORTNESS_COST * max(length[0] - seconds, 0.0) + talked_over
+            cost = _UTTERANCE_COST + _SHORTNESS_COST * max(length[0] - seconds, 0.0) + pauses_s
             choices.append((best[first][0] + cost, first))
         best.append(min(choices))
+
     spans, stop = list[Span](), len(pieces)
     while stop:
         first = best[stop][1]

@@ -1,4 +1,4 @@
-"""The pictures of a long video, drawn and encoded in pieces that are kept, so that a stopped run goes on where it was."""
+"""Draw and encode the frames of a long video in segments that are kept, so that a stopped run resumes where it was."""
 
 import logging
 import shutil
@@ -29,31 +29,32 @@ LOG = logging.getLogger("netflips")
 
 STAGE = "pictures"
 _BITS_PER_PIXEL = 0.2
-"""Of H.264 at the quality written here; pictures with much noise take more, most take a half or a quarter."""
+"""Size of H.264 at the quality written here; frames with much noise take more, most take a half or a quarter."""
 _BYTES_PER_SECOND = 64_000 + 3 * 250_000
-"""Sound that is kept for listening, and lip crops at 25 fps of the faces in sight, up to three on average."""
+"""Sound for recognition, and lip crops at 25 fps of the visible faces, up to three on average."""
 _MEGA = 1e6
 _MAX_WORKERS, _CORES_PER_WORKER, _RUNS_PER_WORKER = 6, 3, 3
-"""So many runs of pieces are made at once, at most: each keeps a decoder, a drawer and an encoder busy. There are some more runs
-than lanes, so that lanes end at about the same time."""
+"""Most workers, cores of each, and runs of segments for each. A worker keeps a decoder, a renderer and an encoder busy; with
+several runs for each, all workers end at about the same time."""
 SHORTEST_S, LONGEST_S = 10, 20
-"""A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
+"""Length of a segment (s). Within these it ends at the quietest moment, where the mouth is at rest, or as near to it as it gets."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of the output that is encoded on its own. key: names all that is in it. shown: gives its pictures, if need be with
-    some around it that a backend wants to see. begin: when it begins in the output (s). times: when each of its pictures is shown
-    there, where that is known beforehand.
-    """
+    """A stretch of the output that is encoded on its own."""
 
     key: str
+    """digest of everything that is in it"""
     shown: Callable[[], Iterator[OutputFrame]]
+    """yields its frames, and those around it that a backend wants to see"""
     begin: Fraction = Fraction(0)
+    """when it begins in the output (s)"""
     times: Sequence[Fraction] = ()
+    """when each of its frames is shown in the output (s); empty: that is not known beforehand"""
 
     def own(self, shown: Iterable[OutputFrame]) -> Iterator[OutputFrame]:
-        """Yield what of some pictures belongs to the piece; those behind it are not asked for."""
+        """Yield the frames that belong to the segment, and stop reading after the last of them."""
         for one in shown:
             if not self.times or one.time >= self.times[0]:
                 yield one
@@ -61,13 +62,13 @@ class Segment:
                     return
 
 
-def quiet_borders(heard: SpeechActivity, total: int, rate: Fraction) -> list[int]:
-    """Return where pieces of `total` pictures begin, by number: at the quietest moments of the speech, 10 to 20 s apart."""
+def quiet_borders(activity: SpeechActivity, total: int, rate: Fraction) -> list[int]:
+    """Return the first frames of the segments of `total` frames: the quietest moments of the speech, 10 to 20 s apart."""
     begins = [0]
     while total - begins[-1] > frames_covering(LONGEST_S, rate):
         at = float(frames_to_seconds(begins[-1], rate))
         until = at + LONGEST_S
-        quiet = heard.quietest_s(at + SHORTEST_S, until) if until < heard.seconds else until
+        quiet = activity.quietest_s(at + SHORTEST_S, until) if until < activity.seconds else until
         begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))
     return begins
 
@@ -80,8 +81,10 @@ def constant_rate_segments(
     around_s: float,
     made_with: Sequence[object],
 ) -> list[Segment]:
-    """Return the pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s:
-    seconds of them around a piece that a backend wants to see. made_with: all that they depend on.
+    """Return the segments of `total` frames at a constant rate.
+
+    shown: yields the frames from a first number to before another. around_s: seconds of frames that a backend wants to see before
+    and after a segment. made_with: everything that the frames depend on.
     """
     around, pieces = frame_at(exact(around_s), rate), []
     for start, stop in zip(borders, [*borders[1:], total], strict=True):
@@ -93,19 +96,23 @@ def constant_rate_segments(
 
 @dataclass(frozen=True)
 class Encoded:
-    """A part of the output. path: its frames. times: when each is shown in the output (s). owners, reasons: see `OutputFrame` and
-    `FaceToDraw`."""
+    """A segment that was encoded."""
 
     path: Path
+    """the file with its frames"""
     times: Sequence[Fraction]
+    """when each frame is shown in the output (s)"""
     owners: Sequence[int]
+    """as `OutputFrame.owner`, for each frame"""
     reasons: Sequence[int]
+    """as `FaceToDraw.reason`, for each frame"""
 
 
 class _Notes(NamedTuple):
-    """What is kept of a piece beside its pictures: times from its beginning (s), exact."""
+    """What is kept of a segment beside its video file."""
 
     times: tuple[str, ...]
+    """times of its frames from its beginning (s), as exact fractions"""
     owners: tuple[int, ...]
     reasons: tuple[int, ...]
 
@@ -120,17 +127,22 @@ class _Notes(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentEncoder:
-    """Draws and encodes pieces. told: called with how many pictures are done."""
+    """Draws and encodes segments."""
 
     frame: Frame
     lips: LipSync
     finish: Finish
+    """puts label and subtitles on frames"""
     work: Store
+    """where finished segments are kept"""
     report: Callable[[int], None]
+    """called with the number of frames that are done"""
 
     def encode(self, pieces: Iterable[Segment]) -> list[Encoded]:
-        """Encode pieces, or find them in the work folder; those in which no picture begins are left out. Where there are cores for
-        it, some runs of pieces are drawn and encoded at once."""
+        """Encode segments, or find them in the work folder. Those in which no frame begins are left out.
+
+        With enough cores, several runs of segments are drawn and encoded at once.
+        """
         listed, tally = list(pieces), Tally(self.report)
         workers = max(min(num_cores() // _CORES_PER_WORKER, _MAX_WORKERS), 1)
         length = ceil(len(listed) / (workers * _RUNS_PER_WORKER)) if workers > 1 else len(listed)
@@ -146,8 +158,10 @@ class SegmentEncoder:
         return [one for found in run_in_threads(runs, encoded, workers) for one in found]
 
     def _encode_run(self, pieces: Sequence[Segment], report: Callable[[int], None]) -> list[Encoded]:
-        """Encode pieces one after another. Decoding, drawing and encoding have a thread each, and none of them waits for the end
-        of a piece. told: called with how many pictures are done since it was called last."""
+        """Encode segments one after another. report: called with the number of frames that are done since its last call.
+
+        Decoding, drawing and encoding have a thread each, and none of them waits for the end of a segment.
+        """
         encoded, depth = list[Encoded](), pictures_ahead(self.frame.width, self.frame.height)
         with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
             for piece, items in groupby(ready, itemgetter(0)):
@@ -160,7 +174,7 @@ class SegmentEncoder:
         return encoded
 
     def _drawn(self, pieces: Iterable[Segment], depth: int) -> Iterator[tuple[Segment, list[Encoded] | OutputFrame | None]]:
-        """Yield each piece, first with what is kept of it, None = nothing is, then with each of its pictures."""
+        """Yield each segment, first with what is kept of it (None: nothing is), then with each of its frames."""
         for piece in pieces:
             path, notes = self.work.find_file(STAGE, piece.key, ".mp4"), self.work.find(_Notes, STAGE, (piece.key,))
             if notes is not None and (path is not None or not notes.times):
@@ -174,11 +188,11 @@ class SegmentEncoder:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
             written = self._write(path, shown, report)
             self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
-        release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
+        release_freed_memory()  # encoders and threads fragment the memory, more with each file
         return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
 
     def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
-        """Write pictures; returns when each is shown, whose it is, and whether it was drawn."""
+        """Write frames. Returns for each its time (s), its owner, and the reason why it was drawn or not."""
         written = list[tuple[Fraction, int, int]]()
         first = next(shown, None)
         if first is None:
@@ -192,12 +206,12 @@ class SegmentEncoder:
 
 
 def num_hidden(pieces: Iterable[Encoded]) -> int:
-    """Return in how many pictures something is before the mouth that was to be drawn."""
+    """Return the number of frames in which something hides the mouth that was to be drawn."""
     return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
 
 
 def join_segments(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
-    """Write pictures as they were encoded, and sound in step with them. Nothing is there under its name unless all went well."""
+    """Write encoded frames as they are, and the sound in step with them. The file appears only when all of it was written."""
     with writer:
         for piece in pieces:
             writer.write_piece(piece.path, piece.times)
@@ -205,22 +219,22 @@ def join_segments(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFe
         sound.end(writer)
 
 
-# Where they are kept
+# The work folder
 
 
 def expected_bytes(frame: Frame, seconds: float, seen_s: float | None = None) -> int:
-    """Return what a work folder and the output may take for `seconds` of pictures: they count twice.
+    """Return the bytes that a work folder and the output may take for `seconds` of frames, which are in both.
 
-    seen_s: seconds whose sound and faces are kept, None = the same.
+    seen_s: seconds of which sound and faces are kept; None: the same.
     """
     pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
     return int(seconds * 2 * pictures + (seconds if seen_s is None else seen_s) * _BYTES_PER_SECOND)
 
 
 def announce(folder: Path, frame: Frame, seconds: float, seen_s: float | None = None) -> None:
-    """Say where finished work is kept and how much it may be. Raises OutputError when the disk is too full for it.
+    """Log where finished work is kept and how large it may become. Raises OutputError when the disk is too full for it.
 
-    seen_s: of a recording of which a part may be dubbed, see `expected_bytes`.
+    seen_s: length of a recording of which a part may be dubbed, see `expected_bytes`.
     """
     needed, free = expected_bytes(frame, seconds, seen_s), shutil.disk_usage(folder).free
     LOG.info(
