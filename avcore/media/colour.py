@@ -1,8 +1,8 @@
-"""Colours that come out as they went in: which YUV matrix a picture is in, and HDR and BT.2020 as SDR in BT.709.
+"""Faithful colours: the YUV matrix of a frame, and conversion of HDR and BT.2020 to SDR in BT.709.
 
-ITU-R BT.2100-2 says what light a picture in HLG or PQ stands for, ITU-R BT.2408 that white paper in it has 203 cd/m2, 75 % of
-HLG. What SDR can show stays as it is, so that SDR that was put into HLG or PQ comes back; only what is brighter is rolled off. The
-formulas become the table that FFmpeg's filter `lut3d` takes.
+ITU-R BT.2100-2 defines the light of HLG and PQ signals; by ITU-R BT.2408 white paper has 203 cd/m2, 75 % of HLG. Light that SDR
+can show is unchanged, so SDR that was converted to HLG or PQ comes back as it was; only brighter light is rolled off. The formulas
+are sampled to a table for FFmpeg's filter `lut3d`.
 """
 
 import struct
@@ -23,13 +23,13 @@ _SD_MAX_HEIGHT = 576
 _AV_BT709 = 1
 _AV_SMPTE170M = 6
 _NAMED = {1: Colorspace.ITU709, 5: Colorspace.ITU601, 6: Colorspace.ITU601}
-"""The usual matrices by FFmpeg's numbers; 5 and 6 are two names of one."""
+"""The usual matrices by FFmpeg's numbers; 5 and 6 are the same matrix."""
 _KNOWN_TRANSFERS = {1, 2, 4, 5, 6, 7, 8, *range(11, 19)}
 _KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}
-"""What FFmpeg 8 converts, by the numbers of ITU-T H.273."""
+"""Matrices that FFmpeg 8 converts, by the numbers of ITU-T H.273."""
 _LIKE_OTHERS = {10: 9}
-"""BT.2020 with constant luminance is taken as without."""
+"""BT.2020 with constant luminance is treated as without."""
 USUAL = "yuv420p"
 _OPAQUE = 255
 _FULL_CHROMA = 0x2000
@@ -49,30 +49,30 @@ def with_known_tags(frame: Any) -> Any:
 
 
 def is_hd(width: int, height: int) -> bool:
-    """Return whether an untagged picture of this size is taken to be BT.709 (else BT.601), as players do."""
+    """Return whether an untagged frame of this size counts as BT.709 (else BT.601), as in players."""
     return width >= _SD_MAX_WIDTH or height > _SD_MAX_HEIGHT
 
 
 def matrix_of(frame: Any) -> Colorspace | None:
-    """Return the matrix that a decoded frame is taken to be in; None = the one that it names, if any."""
+    """Return the matrix of a decoded frame, guessed by its size where it is untagged; None = an unusual one, named by its tag."""
     if frame.colorspace != _UNSPECIFIED:
         return _NAMED.get(frame.colorspace)
     return Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.ITU601
 
 
 def is_in_output_colours(frame: Any, is_bt709: bool) -> bool:
-    """Return whether a decoded frame is in the matrix and range that videos of its size are written in, or BT.709 in any."""
+    """Return whether a decoded frame has the matrix and range of the output. is_bt709: BT.709 whatever the frame's size."""
     own = Colorspace.ITU709 if is_bt709 or is_hd(frame.width, frame.height) else Colorspace.ITU601
     return matrix_of(frame) == own and is_usual(frame)
 
 
 def is_usual(frame: Any) -> bool:
-    """Return whether a frame is stored as most are: 8 bits, limited range, one colour for each block of 2 x 2 pixels."""
+    """Return whether a frame is stored as most are: 8 bits, limited range, one chroma sample for each block of 2 x 2 pixels."""
     return frame.format.name == USUAL and frame.color_range in (int(ColorRange.UNSPECIFIED), int(ColorRange.MPEG))
 
 
 def planes(frame: Any) -> list[Pixels]:
-    """Return brightness and both colours of a frame of the usual kind, uint8 [h, w] each; writable if the frame is."""
+    """Return the luma and both chroma planes of a yuv420p frame, uint8 [h, w] each; writable if the frame is."""
     return [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in frame.planes]
 
 
@@ -81,7 +81,7 @@ def frame_to_rgb(
 ) -> NDArray[np.uint8]:
     """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3], as stored (not yet turned upright).
 
-    matrix: for a part of a frame, that of the whole one. What is transparent is white. interpolation: swscale's.
+    matrix: for a part of a frame, the matrix of the whole. Transparent pixels are blended with white. interpolation: swscale's.
     """
     matrix = matrix or matrix_of(frame)
     if is_transparent(frame):
@@ -94,12 +94,12 @@ def frame_to_rgb(
 
 
 def has_alpha(frame: Any) -> bool:
-    """Return whether a frame says how transparent each of its pixels is."""
+    """Return whether a frame has an alpha channel."""
     return any(component.is_alpha for component in frame.format.components)
 
 
 def is_transparent(frame: Any) -> bool:
-    """Return whether some of a frame is transparent; where all of it is, its alpha means nothing."""
+    """Return whether a part of a frame is transparent; where all of it is, its alpha channel is ignored."""
     if not has_alpha(frame):
         return False
     alpha = frame.reformat(format="rgba", threads=1).to_ndarray()[..., 3]
@@ -128,10 +128,10 @@ Colours = NDArray[np.float64]
 WHITE = 203.0
 """cd/m2 of diffuse white in HDR: ITU-R BT.2408-7, table 1."""
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
-"""The display that HLG is made on: cd/m2, and its system gamma (BT.2100-2, table 5, note 5f)."""
+"""The reference display of HLG: cd/m2, and its system gamma (BT.2100-2, table 5, note 5f)."""
 _PQ_PEAK = 10_000.0
 _GAMMA = 2.4
-"""Of an SDR display: ITU-R BT.1886."""
+"""Gamma of an SDR display: ITU-R BT.1886."""
 _KNEE = 0.94
 """SDR signal above which brightness is rolled off."""
 _SIZES = {"HLG": 65, "PQ": 65, "BT.2020": 33}
@@ -156,24 +156,23 @@ _COLOURS = NoteKind("hdr", "its colours are {kind}; they are turned into SDR (BT
 
 @dataclass(frozen=True)
 class WideColours:
-    """What a picture's colours are where they are not SDR of BT.709 or BT.601.
-
-    kind: HLG, PQ, or BT.2020 (SDR with its primaries). primaries: FFmpeg's number. peak: the brightest light in it, cd/m2.
-    """
+    """The colours of a frame that is not SDR of BT.709 or BT.601."""
 
     kind: str
+    """HLG, PQ, or BT.2020 (SDR with its primaries)."""
     primaries: int
+    """FFmpeg's number."""
     peak: float
+    """The brightest light, cd/m2."""
 
     @property
     def note(self) -> Note:
-        """What is said to the user."""
+        """The note for the user."""
         return _COLOURS(kind=self.kind if self.kind == "BT.2020" else f"HDR ({self.kind})")
 
 
 def wide_colours(frame: Any) -> WideColours | None:
-    """Return what a decoded frame says of its colours; None = nothing that needs a table. The tags count, whatever the number of
-    bits."""
+    """Return the wide colours of a decoded frame by its tags, whatever its bit depth; None where no conversion is needed."""
     kind, primaries = _HDR_TRANSFERS.get(frame.color_trc), frame.color_primaries
     if kind is None:
         is_wide = primaries == _BT2020 and frame.color_trc in _SDR_TRANSFERS
@@ -183,7 +182,7 @@ def wide_colours(frame: Any) -> WideColours | None:
 
 
 def _declared_peak(frame: Any) -> float:
-    """Return the brightest light of a PQ picture (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often left out."""
+    """Return the brightest light of a PQ frame (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often missing."""
     side_data = frame.reformat(16, 16, "gray").side_data  # of a tiny copy, see `avcore.media.pictures`
     peak = 0.0
     if (light := side_data.get("CONTENT_LIGHT_LEVEL")) is not None:
@@ -197,8 +196,8 @@ def _declared_peak(frame: Any) -> float:
 def to_sdr(signal: Colours, colours: WideColours) -> Colours:
     """Convert R'G'B' signals of 0..1, float64 [..., 3], to SDR signals of BT.709.
 
-    All three colours of a pixel are scaled by one factor, found from the largest of them, so that highlights keep their hue; what
-    BT.709 does not hold is moved towards the grey of its luminance until it does, which keeps the hue, too.
+    The three components of a pixel are scaled by one factor, computed from the largest, so that highlights keep their hue. Colours
+    outside of BT.709 are moved towards the grey of their luminance until they are inside, which keeps the hue, too.
     """
     light = _light(np.clip(signal, 0.0, 1.0), colours.kind) @ _to_bt709(colours.primaries).T
     largest = np.maximum(light.max(-1, keepdims=True), 1e-9)
@@ -210,7 +209,7 @@ def to_sdr(signal: Colours, colours: WideColours) -> Colours:
 
 
 def _light(signal: Colours, kind: str) -> Colours:
-    """Return the light on the display that signals of 0..1 stand for, 1 = diffuse white."""
+    """Return the display light of signals of 0..1, 1 = diffuse white."""
     if kind == "PQ":  # EOTF of BT.2100-2, table 4
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
         root = signal ** (1 / m2)
@@ -224,22 +223,22 @@ def _light(signal: Colours, kind: str) -> Colours:
 
 
 def _rolled_off(light: Colours, colours: WideColours) -> Colours:
-    """Return the light that an SDR display can show, up to 1, for light of any brightness.
+    """Compress light of any brightness to that of an SDR display, up to 1.
 
-    As in ITU-R BT.2446-1, method C, it is linear up to a knee and logarithmic above, with one slope at the knee, and reaches 1 at
-    the peak; here on the scale of an SDR signal, in which the knee is at 0.94.
+    As in ITU-R BT.2446-1, method C, the curve is linear up to a knee and logarithmic above, with a continuous slope, and reaches 1
+    at the peak; here on the scale of an SDR signal, with the knee at 0.94.
     """
     if colours.peak <= WHITE:
         return np.minimum(light, 1.0)
-    signal, room = light ** (1 / _GAMMA), 1 - _KNEE
+    signal, headroom = light ** (1 / _GAMMA), 1 - _KNEE
     # The a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1.
-    reach = ((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / room
+    reach = ((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / headroom
     low, high = 1e-6, 1e3
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if np.log1p(middle * reach) > middle else (low, middle)
     bend = high
-    rolled = _KNEE + room * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / room) / bend
+    rolled = _KNEE + headroom * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / headroom) / bend
     return np.minimum(np.where(signal <= _KNEE, signal, rolled), 1.0) ** _GAMMA
 
 
@@ -250,14 +249,13 @@ def _xyz(primaries: tuple[tuple[float, float], ...]) -> Colours:
 
 
 def _to_bt709(primaries: int) -> Colours:
-    """Return the matrix from linear RGB of some primaries to that of BT.709, float64 [3, 3], as ITU-R BT.2407 and BT.2087 have
-    it."""
+    """Return the matrix from linear RGB of some primaries to BT.709, float64 [3, 3], as in ITU-R BT.2407 and BT.2087."""
     return np.asarray(np.linalg.solve(_xyz(_BT709), _xyz(_CHROMATICITIES[primaries])))
 
 
 @lru_cache(maxsize=4)
 def cube_of(colours: WideColours) -> str:
-    """Return the table as a .cube file's text: for red, which runs fastest, green and blue the three colours of SDR."""
+    """Return the table as text of a .cube file: SDR red, green and blue for each input, of which red runs fastest."""
     size = _SIZES[colours.kind]
     steps = np.linspace(0.0, 1.0, size)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")

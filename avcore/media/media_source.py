@@ -1,4 +1,4 @@
-"""A media file and which of its tracks are read, as a value; what is known of it for as long as the file stays the same."""
+"""A media file with its selected tracks, as a value; and results about it, cached while the file does not change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from avcore.notes import NEW_COMMAND, Note, report_note
 
 @dataclass(frozen=True)
 class MediaSource:
-    """What readers of media take; of a bare path they read the tracks that a player plays and shows."""
+    """A file and its selected tracks. Readers of media also take a bare path: then they read the tracks that a player plays."""
 
     path: Path
     audio_track: int | None = None
     """Number of the sound track, from 1; None = the one that a player plays."""
     video_track: int | None = None
-    """Number of the track of moving pictures, from 1; None = the one that a player shows."""
+    """Number of the video track, from 1; None = the one that a player shows."""
     notes: tuple[Note, ...] = field(default=(), compare=False)
-    """Why these tracks, where there were several."""
+    """Why these tracks were selected, where there were several."""
 
     @classmethod
     def of(cls, given: "AnySource") -> "MediaSource":
-        """Return a source, or that of a path."""
+        """Return a source as it is, or the source of a path."""
         return given if isinstance(given, MediaSource) else cls(Path(given))
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ NEW_COMMAND.append(_NOTES.clear)
 
 
 def note_of(source: MediaSource, note: Note) -> None:
-    """Tell the user how a file is read, once, and keep it for reports."""
+    """Report once how a file is read, and keep the note for reports."""
     notes = _NOTES.setdefault(source, [])
     if note not in notes:
         notes.append(note)
@@ -54,13 +54,13 @@ Found = TypeVar("Found")
 
 
 class OnceAFile(Generic[Found]):
-    """A function of a media file that looks once at each choice of its tracks, until the file has changed.
+    """Caches a function of a media file and its selected tracks, until the file changes.
 
-    Raises InputError for a file that is not there, and whatever the function raises, which is not kept.
+    Raises InputError for a missing file, and what the function raises; errors are not cached.
     """
 
     def __init__(self, look: Callable[[MediaSource], Found], most: int = 256) -> None:
-        """most: files whose results are kept."""
+        """look: the function. most: number of results that are cached."""
         self._look, self._most = look, most
         self._kept: dict[tuple[object, ...], Found] = {}
 
@@ -72,7 +72,7 @@ class OnceAFile(Generic[Found]):
         return self._keep(state, self._look(source))
 
     def keep(self, given: AnySource, found: Found) -> None:
-        """Keep what was found on another way."""
+        """Cache a result that was found in another way."""
         self._keep(_state(MediaSource.of(given)), found)
 
     def _keep(self, state: tuple[object, ...], found: Found) -> Found:

@@ -1,13 +1,12 @@
-"""Read pictures as a stream: upright, in RGB, by presentation time on the clock of their file; and videos of lips.
+"""Read frames as a stream: upright, in RGB, by presentation time on the clock of their file; and videos of lips.
 
-The clock is one time (s) for pictures and sound. Moment 0 is where the picture or the sound begins, whichever is earlier, as in
+The clock is one time (s) for frames and sound. Moment 0 is where the frames or the sound begin, whichever is earlier, as in
 players: how a container counts (from 1.4 s in MPEG-TS, from hours in a capture, by an edit list) does not matter. The clock ends
-where picture or sound ends, whichever is later. Where a stream has nothing, it holds: before the first picture that one is shown,
-after the last one the last, in a gap the one before; sound is silent. Only the track of pictures that is shown and the track of
-sound that is heard count.
+where frames or sound end, whichever is later. Gaps are filled: the first frame is shown before its time, the last one stays to
+the end, in a gap the frame before it stays; sound is silent. Only the selected video track and the selected sound track count.
 
-Sound is coded in blocks, whose first and last ones are filled up: what it has before the first picture or behind the last one and
-is shorter than a picture at 25 Hz makes the clock no longer.
+Sound is coded in blocks, and the first and last blocks are padded. So sound before the first frame or after the last one does not
+extend the clock when it is shorter than a frame at 25 Hz.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,34 +43,34 @@ from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_
 Span = tuple[Fraction, Fraction]
 """Beginning and end (s)."""
 PADDING_S = frames_to_seconds(1, FRAME_RATE)
-"""What sound may have before and behind the pictures without making the clock longer."""
+"""Sound before and after the frames that does not extend the clock."""
 LONGEST_STAY_S = Fraction(1, 2)
-"""A picture that stays longer is shown again and again by `held`, so that lips can be moved in it."""
-
-
+"""A frame that stays longer is repeated by `held`, so that lips can be moved in it."""
 NOWHERE: Span = (Fraction(0), Fraction(0))
 
 
 class FileClock(NamedTuple):
-    """start: moment 0 as the container counts (s). picture: when the first picture begins on this clock (s), None = it has none."""
+    """The clock of a file; see the module."""
 
     start: Fraction = Fraction(0)
+    """Moment 0 in the container's time (s)."""
     picture: Fraction | None = None
+    """When the first frame begins on this clock (s), None = no frames."""
 
     @classmethod
     def between(cls, picture: Fraction | None, sound: Fraction | None) -> "FileClock":
-        """Return the clock of what begins at these times of the container (s; None = no such track)."""
+        """Return the clock of tracks that begin at these times of the container (s; None = no such track)."""
         if picture is None:
             return cls(sound or Fraction(0))
         start = picture if sound is None or sound > picture - PADDING_S else sound
         return cls(start, picture - start)
 
     def at(self, time: Fraction) -> Fraction:
-        """Return a time of the container on this clock (s)."""
+        """Convert a time of the container to this clock (s)."""
         return time - self.start
 
     def end(self, picture: Fraction | None, sound: Fraction | None) -> Fraction:
-        """Return where the clock ends (s), by where pictures and sound end in the container (s; None = there is none)."""
+        """Return where the clock ends (s). picture, sound: where they end in the container (s; None = no such track)."""
         if picture is None:
             return self.at(self.start if sound is None else sound)
         return self.at(picture if sound is None or sound <= picture + PADDING_S else sound)
@@ -84,14 +83,14 @@ def _look(source: MediaSource) -> FileClock:
 
 
 clock_of = OnceAFile(_look)
-"""The clock of a file: its first picture and the beginning of its sound are decoded, no more.
+"""The clock of a file. Only its first frame and the beginning of its sound are decoded.
 
-Raises InputError or MediaError when its pictures cannot be decoded.
+Raises InputError or MediaError when its frames cannot be decoded.
 """
 
 
 def start_of_sound(source: MediaSource) -> Fraction | None:
-    """Return when the sound that can be decoded begins, as the container counts (s); None where there is none."""
+    """Return when the sound that can be decoded begins, in the container's time (s); None where there is none."""
     with open_media(source) as container:
         onset = Onset(container, source)
         packets = () if onset.stream is None else container.demux(onset.stream)
@@ -99,19 +98,19 @@ def start_of_sound(source: MediaSource) -> Fraction | None:
 
 
 class Onset:
-    """When the sound that can be decoded begins, looked for in packets as they go by. time: as the container counts (s), None =
-    not found yet. stream: None = there is none to look in.
-    """
+    """Finds the beginning of the sound that can be decoded, packet by packet."""
 
     def __init__(self, container: Any, source: MediaSource) -> None:
         self.time: Fraction | None = None
+        """In the container's time (s), None = not found yet."""
         try:
+            # None = there is no sound to look for.
             self.stream = None if audio_stream(container, source) is None else require_audio(container, source)
         except MediaError:  # the reader of the sound reports it
             self.stream = None
 
     def is_found_by(self, packet: av.Packet) -> bool:
-        """Look at the next packet; returns whether the sound's beginning is known now."""
+        """Take the next packet; return whether the beginning of the sound is known now."""
         if self.time is None and self.stream is not None and packet.stream.index == self.stream.index:
             frame = _first_frame(packet)
             if frame is not None:
@@ -120,7 +119,7 @@ class Onset:
 
 
 def declared_end(stream: Any) -> Fraction | None:
-    """Return where a track ends by the container, as it counts (s), where it says so exactly (MP4 and its kin)."""
+    """Return where a track ends in the container's time (s); None where the container has no exact end (all but MP4 and alike)."""
     is_exact = "mp4" in stream.container.format.name.split(",") and stream.duration
     return ((stream.start_time or 0) + stream.duration) * stream.time_base if is_exact else None
 
@@ -135,10 +134,10 @@ def _first_frame(packet: av.Packet) -> av.AudioFrame | None:
 def held(
     frames: Iterable[DecodedFrame], step: Fraction, start: Fraction, end: Fraction, is_late: bool = False
 ) -> Iterator[DecodedFrame]:
-    """Yield frames as they come; a frame that stays for long comes again every `step` s.
+    """Yield frames, and repeat a frame that stays for long every `step` s.
 
-    start: repetitions before the last one that begins by then (s) are left out. end: until when the last frame stays. is_late: the
-    first frame was moved forward to the beginning of the clock. All times as the container counts.
+    start: of the repetitions that begin up to this time (s) only the last is yielded. end: until when the last frame stays.
+    is_late: the first frame was moved to the beginning of the clock. All times are the container's.
     """
     before: DecodedFrame | None = None
     for frame in frames:
@@ -162,9 +161,9 @@ _SIDE = 96
 
 
 def read_gray_video(given: AnySource) -> NDArray[np.uint8]:
-    """Read every picture of a small video in gray, uint8 [time, height, width], at the rate it has.
+    """Read every frame of a small video in gray, uint8 [time, height, width], at its own rate.
 
-    Gray is OpenCV's 8-bit conversion of bgr24, as the published models saw it; PyAV's own gray differs. Raises
+    Gray is OpenCV's 8-bit conversion of bgr24, on which the published models were trained; PyAV's own gray differs. Raises
     InputError or MediaError when it is no video, or a single picture.
     """
     source = MediaSource.of(given)
@@ -200,42 +199,44 @@ _UPRIGHT: Matrix = (1, 0, 0, 1)
 
 
 class Picture(NamedTuple):
-    """One picture.
-
-    rgb: uint8 [height, width, 3], upright and read-only (it may be shown again: copy it to draw on it). time: seconds
-    on the clock of the file (see `FileClock`). index: its number in this reading, from 0.
-    """
+    """One frame of a video, in RGB."""
 
     rgb: Pixels
+    """uint8 [height, width, 3], upright and read-only (it may be shown again: copy it to draw on it)."""
     time: Fraction
+    """Seconds on the clock of the file (see `FileClock`)."""
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    """Its number in this reading, from 0."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How frames become pictures. start: of the file's clock, as the container counts (s). stored: the shape of all, not yet
-    upright. treatment: what its frames went through. changing: how they change, None = as far as is known they do not.
-    """
+    """How decoded frames become pictures."""
 
     start: Fraction
+    """Start of the file's clock in the container's time (s)."""
     stored: Shape
+    """The shape of all frames, before they are turned upright."""
     matrix: Matrix
+    """The display matrix, see `upright`."""
     treatment: Treatment = AS_STORED
+    """The filters that the frames went through."""
     changing: Changing | None = None
+    """How the frames' shape changes, None = not that is known."""
 
     @classmethod
     def of(cls, first: DecodedFrame, start: Fraction, aspect: Fraction | None = None) -> "View":
-        """Return the view that the first frame sets for all. aspect: of its pixels, where that matters."""
+        """Return the view for all frames, by the first. aspect: of its pixels, where that matters."""
         stored = Shape(first.decoded.width, first.decoded.height, aspect or Fraction(1))
         return cls(start, stored, _display_matrix(first.decoded), first.treatment)
 
     def over(self, changing: Changing | None) -> "View":
-        """Return the view of pictures that change on the way."""
+        """Return the view of frames whose shape changes."""
         return self if changing is None else replace(self, stored=changing.shown, changing=changing)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of a picture, upright."""
+        """Width and height of an upright picture."""
         width, height, _ = self.stored
         return (height, width) if _is_transposed(self.matrix) else (width, height)
 
@@ -246,24 +247,24 @@ class View:
 
     @property
     def is_upright(self) -> bool:
-        """Whether stored pictures are shown as they are stored."""
+        """Whether frames are stored upright."""
         return self.matrix == _UPRIGHT
 
     @property
     def rotation(self) -> int:
-        """Degrees counter-clockwise that turn a stored frame upright (mirrorings left out)."""
+        """Degrees counter-clockwise that turn a stored frame upright, without mirroring."""
         a, b, _, _ = self.matrix
         if _is_transposed(self.matrix):
             return 90 if b < 0 else 270
         return 0 if a > 0 else 180
 
     def fitted(self, frame: DecodedFrame) -> tuple[int, int]:
-        """Return width and height that a frame has among the others, as stored: in part bars lie around it."""
+        """Return width and height of a frame within the stored shape of all; bars fill the rest."""
         aspect = self.stored.aspect if self.changing is None else self.changing.aspect_at(frame.clock)
         return self.stored.fitted(Shape(frame.decoded.width, frame.decoded.height, aspect))
 
     def surprises(self, frame: DecodedFrame) -> Iterator[Note]:
-        """Yield what the first frame and the headers did not say: AV1 changes sizes between keyframes, and titles fade in."""
+        """Yield notes on what the first frame and the headers did not show: AV1 changes sizes between keyframes, titles fade in."""
         sizes = {one[:2] for one in (self.stored, *(self.changing.shapes if self.changing is not None else ()))}
         if (frame.decoded.width, frame.decoded.height) not in sizes:
             yield CHANGING(sizes=f"{self.stored.square}, ...", size=str(self.stored.square))
@@ -271,7 +272,7 @@ class View:
             yield TRANSPARENT()
 
     def picture(self, frame: DecodedFrame, index: int) -> Picture:
-        """Convert one frame; a frame of another shape (some streams change it on the way) lies between black bars."""
+        """Convert one frame to RGB; a frame of another shape (some streams change it) gets black bars."""
         width, height = self.fitted(frame)
         rgb = frame_to_rgb(frame.decoded, width, height)
         if (width, height) != self.stored[:2]:
@@ -285,10 +286,10 @@ class View:
 def read_small_pictures(
     source: AnySource, start_s: Seconds, clock: FileClock | None, shorter: int
 ) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
-    """Yield the times (s) of the pictures from `start_s` on and, as stored and of their dots only so many that the shorter side has
-    about `shorter`, what they show: uint8 [h, w, 3].
+    """Yield time (s) and RGB of small frames from `start_s` on: uint8 [h, w, 3], as stored, not turned upright.
 
-    For what looks at pictures as a whole, in a tenth of the time that `read_pictures` takes to convert them.
+    Pixels are skipped so that the shorter side has about `shorter`. Takes a tenth of the time of `read_pictures`, for analyses of
+    whole frames.
     """
     for view, frame, _ in read_frames(source, start_s, None, clock):
         width, height = frame.decoded.width, frame.decoded.height
@@ -300,12 +301,12 @@ def read_small_pictures(
 def read_pictures(
     source: AnySource, start_s: Seconds | None = None, end_s: Seconds | None = None, clock: FileClock | None = None
 ) -> Iterator[Picture]:
-    """Yield the pictures on screen from `start_s` on and before `end_s`, in presentation order, one at a time.
+    """Yield the frames on screen from `start_s` to `end_s` (not included), in presentation order, one at a time.
 
-    The first is the one on screen at `start_s`, so its time may lie a little before; where the sound begins before the pictures,
-    the first picture of the file begins with it. clock: of the file, where it is known. Damaged packets are bridged: the picture
-    before stays on screen, and a warning says so; that a file ends too early is for `probe` to say. Raises InputError or MediaError
-    when no picture can be decoded.
+    The first is the one on screen at `start_s`, so its time may be a little earlier. Where the sound begins before the frames, the
+    first frame of the file begins with the sound. clock: of the file, where it is known. Damaged packets are skipped with a
+    warning: the frame before stays on screen. `probe` reports a file that ends too early. Raises InputError or MediaError when no
+    frame can be decoded.
     """
     for view, frame, index in read_frames(source, start_s, end_s, clock):
         yield view.picture(frame, index)
@@ -318,9 +319,9 @@ def read_frames(
     clock: FileClock | None = None,
     hold: tuple[Fraction, Fraction] | None = None,
 ) -> Iterator[tuple[View, DecodedFrame, int]]:
-    """Yield frames before conversion: how each becomes a picture, the frame, and its number from 0.
+    """Yield frames before conversion: the view that converts them, the frame, and its number from 0.
 
-    hold: a picture that stays for long comes again every so many seconds, the last one until a time (s); see `held`.
+    hold: (step, end) in seconds: a frame that stays for long is repeated every `step`, the last one until `end`; see `held`.
     """
     source = MediaSource.of(given)
     clock, start = clock or clock_of(source), exact(start_s or 0)
@@ -329,6 +330,7 @@ def read_frames(
     first = next(frames)
     view = View.of(first, clock.start).over(shapes_of(source))
     shown: Iterator[DecodedFrame] = chain([first._replace(clock=first.clock - late)], frames)
+
     if hold is not None:
         shown = held(shown, hold[0], clock.start + start, clock.start + hold[1], late > 0)
     end = None if end_s is None else clock.start + exact(end_s)
@@ -341,9 +343,9 @@ def read_frames(
 def at_rate(
     pictures: Iterable[Picture], rate: Fraction | int = FRAME_RATE, duration_s: Seconds | None = None, first: int = 0
 ) -> Iterator[Picture]:
-    """Show pictures at a constant rate: output frame k is the picture on screen at k / rate seconds.
+    """Resample frames to a constant rate: output frame k is the frame on screen at k / rate seconds.
 
-    duration_s: where the output ends; without it the last picture stays as long as the one before it. first: the number
+    duration_s: where the output ends; without it the last frame stays as long as the one before it. first: the number
     of the first output frame. Yields pictures with time k / rate and index k.
     """
     end = None if duration_s is None else exact(duration_s)
@@ -361,15 +363,15 @@ def at_rate(
 
 
 def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) -> Iterator[Picture]:
-    """Yield a picture as output frames from `number` on, those that begin before `until` (s)."""
+    """Repeat a picture as the output frames from `number` on that begin before `until` (s)."""
     for k in range(number, frames_covering(until, rate)):
         yield Picture(picture.rgb, frames_to_seconds(k, rate), k)
 
 
 def first_view(container: Any, source: MediaSource, packets: Iterable[Any] | None = None) -> View:
-    """Decode the first picture only, for when it is shown, as the container counts, its size and the orientation.
+    """Decode only the first frame and return the view that it gives; `start` is its time in the container.
 
-    packets: see `decode_frames`. Raises MediaError when no picture can be decoded.
+    packets: see `decode_frames`. Raises MediaError when no frame can be decoded.
     """
     stream = require_video(container, source)
     first = next(decode_from_start(container, stream, source, packets)[1])
@@ -377,17 +379,17 @@ def first_view(container: Any, source: MediaSource, packets: Iterable[Any] | Non
 
 
 def pixel_aspect_of(given: AnySource) -> Fraction:
-    """Return width to height of a pixel as shown; decodes the first picture only. Raises InputError or MediaError."""
+    """Return width to height of a pixel as shown; decodes only the first frame. Raises InputError or MediaError."""
     source = MediaSource.of(given)
     with open_media(source) as container:
         return first_view(container, source).over(shapes_of(source)).pixel_aspect
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:
-    """Turn a picture as its display matrix says.
+    """Turn a frame by its display matrix.
 
-    rgb: uint8 [height, width, 3]. matrix: a, b, c, d of x' = a x + c y, y' = b x + d y with y downwards; quarter turns
-    and mirrorings, which is all that cameras write.
+    rgb: uint8 [height, width, 3]. matrix: a, b, c, d of x' = a x + c y, y' = b x + d y with y downwards. Only quarter turns and
+    mirroring are supported; cameras write no others.
     """
     a, b, c, d = matrix
     down, right = d, a
@@ -397,7 +399,7 @@ def upright(rgb: Pixels, matrix: Matrix) -> Pixels:
 
 
 def _on_screen(frames: Iterator[DecodedFrame], start: Fraction, end: Fraction | None) -> Iterator[DecodedFrame]:
-    """Yield the frame on screen at `start`, and those that follow before `end`."""
+    """Yield the frame on screen at `start`, and the frames after it up to `end`."""
     held = None
     for frame in frames:
         if end is not None and frame.clock >= end:
@@ -414,8 +416,8 @@ def _on_screen(frames: Iterator[DecodedFrame], start: Fraction, end: Fraction | 
 
 
 def _display_matrix(frame: Any) -> Matrix:
-    # A frame and its side data refer to one another until the next full garbage collection, and a decoded frame keeps its
-    # decoder's buffers alive. Looking at a tiny copy lets go of them at once.
+    # A frame and its side data refer to each other, so only a full garbage collection frees them, and a decoded frame keeps its
+    # decoder's buffers alive. The side data of a tiny copy does not hold them.
     side_data = frame.reformat(_TINY, _TINY, "gray").side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return _UPRIGHT

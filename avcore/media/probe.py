@@ -1,4 +1,4 @@
-"""Properties of a media file, found by reading its packets once; only the first picture is decoded."""
+"""Properties of a media file. Its packets are read once; only the first frame is decoded."""
 
 from array import array
 from collections import deque
@@ -38,33 +38,38 @@ _UNKNOWN = ("", "und")
 
 @dataclass(frozen=True)
 class Track:
-    """A track of a file. number: among those of its kind, from 1. language: as `eng`, "" = not said."""
+    """A track of a file."""
 
     number: int
+    """Among the tracks of its kind, from 1."""
     language: str
+    """As in the file, such as `eng`, "" = not stated."""
     title: str
     codec: str
 
     def __str__(self) -> str:
-        told = ", ".join(filter(None, (self.language, self.title)))
-        return f"{self.number} ({told})" if told else str(self.number)
+        info = ", ".join(filter(None, (self.language, self.title)))
+        return f"{self.number} ({info})" if info else str(self.number)
 
 
 @dataclass(frozen=True)
 class SoundTrack(Track):
-    """A sound track. rate: Hz."""
+    """A sound track."""
 
     rate: int
+    """Hz."""
     channels: int
     is_default: bool
 
 
 @dataclass(frozen=True)
 class PictureTrack(Track):
-    """A track of moving pictures; width, height: as stored."""
+    """A video track."""
 
     width: int
+    """As stored."""
     height: int
+    """As stored."""
     is_default: bool
 
 
@@ -74,7 +79,7 @@ def sound_tracks(container: Any) -> tuple[SoundTrack, ...]:
 
 
 def picture_tracks(container: Any) -> tuple[PictureTrack, ...]:
-    """Return the tracks of moving pictures of an open file."""
+    """Return the video tracks of an open file."""
     return tuple(PictureTrack(*_described(*one, "width", "height")) for one in enumerate(moving_streams(container), 1))
 
 
@@ -103,50 +108,59 @@ _JUMP_S = Fraction(1, 2)
 _CONTAINER_TICK = Fraction(1, 1_000_000)
 _LEAST_PICTURE_S = Fraction(1, 120)
 _LONGEST_PACKET_S = 10
-"""Of sound: no coder makes longer ones, and a damaged header must not ask for hours in which a picture is held."""
+"""Of sound: no encoder makes longer ones, and a damaged header must not extend the clock by hours."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """Properties of a file; zero and "" where it has none.
-
-    width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the file's clock, from where
-    pictures or sound begin to where both have ended. picture_s, sound_s: from where to where on it there are pictures, and sound.
-    num_frames: pictures by the file's packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures
-    are turned to stand upright. tags: of the file, as titles. has_extras: whether it has subtitles or
-    chapters. pixel_aspect: width to height of a pixel as shown.
-    longest_picture_s, usual_picture_s: how long the picture that stays longest does, or the first one before its time, and most of
-    them. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment: what its pictures go through.
-    tracks: of sound. track: the number of the one that is read, 0 = none. picture_tracks, picture_track: the same of pictures.
-    """
+    """Properties of a file; zero and "" where it has none."""
 
     source: MediaSource
     has_video: bool = False
     has_audio: bool = False
     width: int = 0
+    """Of frames as shown, upright."""
     height: int = 0
+    """As `width`."""
     frame_rate: Fraction = Fraction(0)
+    """Average, in Hz."""
     is_variable_rate: bool = False
     duration_s: Fraction = Fraction(0)
+    """Length of the file's clock: from the beginning of frames or sound to the end of both."""
     num_frames: int = 0
+    """Frames by the file's packets, close to exact."""
     audio_rate: int = 0
+    """Hz."""
     audio_channels: int = 0
     rotation: int = 0
+    """Degrees counter-clockwise that turn the stored frames upright."""
     tags: tuple[tuple[str, str], ...] = ()
+    """Of the file, such as its title."""
     has_extras: bool = False
+    """It has subtitles or chapters."""
     pixel_aspect: Fraction = Fraction(1)
+    """Width to height of a pixel as shown."""
     longest_picture_s: Fraction = Fraction(0)
+    """The longest time that a frame stays, or the wait before the first one."""
     usual_picture_s: Fraction = Fraction(0)
+    """How long most frames stay."""
     still: str = ""
+    """The kind of a single picture, such as `PNG`; "" = a video."""
     treatment: Treatment = AS_STORED
+    """The filters that its frames go through."""
     changing: Changing | None = None
+    """How the frames' shape changes, None = it does not."""
     tracks: tuple[SoundTrack, ...] = ()
     track: int = 0
+    """Number of the sound track that is read, 0 = none."""
     picture_tracks: tuple[PictureTrack, ...] = ()
     picture_track: int = 0
+    """Number of the video track that is read, 0 = none."""
     clock: FileClock = field(default_factory=FileClock)
     picture_s: Span = NOWHERE
+    """From when to when there are frames, on the file's clock (s)."""
     sound_s: Span = NOWHERE
+    """From when to when there is sound, on the file's clock (s)."""
 
     @property
     def path(self) -> Path:
@@ -160,29 +174,29 @@ class MediaInfo:
 
     @property
     def steady_rate(self) -> Fraction:
-        """At which rate (Hz) to show all its pictures: their average, or that of most where one is held for long; 25 = none."""
+        """The rate (Hz) that shows all frames: the average, or that of most frames where one stays for long; 25 without video."""
         if self.is_variable_rate and self.longest_picture_s > LONGEST_STAY_S:
             return plain_rate(1 / self.usual_picture_s)
         return self.frame_rate or Fraction(FRAME_RATE)
 
     @property
     def is_bt709(self) -> bool:
-        """Whether its pictures are in BT.709 whatever their size: HDR is turned into it."""
+        """Whether its frames are in BT.709 whatever their size, because they were converted from HDR or BT.2020."""
         return self.treatment.colours is not None
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What is read otherwise than it is stored; more is known when the sound was heard."""
+        """Notes on what is not read as it is stored; reading the sound may add some."""
         return (*self.picture_notes, *notes_of(self.source))
 
     @property
     def picture_notes(self) -> tuple[Note, ...]:
-        """What of its pictures is."""
+        """Notes on frames that are not read as they are stored."""
         return (*self.treatment.notes, *(() if self.changing is None else self.changing.notes))
 
     @property
     def reading(self) -> tuple[object, ...]:
-        """The same for names of kept work: nothing of a file that is read as it is stored."""
+        """What distinguishes this reading, for the names of kept work; empty for a file that is read as it is stored."""
         pictures = () if self.treatment == AS_STORED else (repr(self.treatment),)
         changes: tuple[object, ...] = () if self.changing is None else (repr(self.changing),)
         changes += (("pictures", self.picture_track),) if len(self.picture_tracks) > 1 else ()
@@ -191,20 +205,20 @@ class MediaInfo:
 
 @dataclass
 class _Packets:
-    """The packets of one stream that are shown, in ticks of its clock.
-
-    tick: s. step: length of one that states none. missing: ticks between them that belong to none.
-    """
+    """The shown packets of one stream, in ticks of its time base."""
 
     tick: Fraction
+    """Length of a tick (s)."""
     step: int
+    """Length of a packet that states none."""
     starts: "array[int]" = field(default_factory=lambda: array("q"))
     end: int = 0
     missing: int = 0
+    """Ticks in gaps between packets."""
     last_dts: int | None = None
 
     def add(self, packet: Any) -> bool:
-        """Take note of a packet; whether the clock runs on (False: it jumped back, as where recordings were joined)."""
+        """Add a packet; return False where the clock jumped back, as where recordings were joined."""
         previous, self.last_dts = self.last_dts, packet.dts
         start = packet_time(packet)
         start = self.end if start is None else start
@@ -215,26 +229,26 @@ class _Packets:
         return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
 
     def end_by(self, declared: Fraction | None) -> None:
-        """Let it end when its header says (s), where that is earlier: MP4 says how long pictures are in the order of decoding."""
+        """Set the end to the header's (s) where that is earlier: MP4 stores the lengths of frames in the order of decoding."""
         if declared is not None and self.starts:
             self.end = max(min(self.end, round(declared / self.tick)), max(self.starts) + 1)
 
     @classmethod
     def of(cls, stream: Any) -> "_Packets":
-        """Return the probe of a stream, as yet without packets."""
+        """Return an empty record for a stream."""
         tick = stream.time_base or Fraction(1)
         rate = (stream.average_rate or stream.guessed_rate or FRAME_RATE) if stream.type == "video" else None
         return cls(tick, round(1 / rate / tick) if rate else 0)
 
 
 def probe(given: AnySource) -> MediaInfo:
-    """Say what a media file holds; it is looked at once.
+    """Return the properties of a media file; each file is read once.
 
     Raises InputError when the file is missing, a folder, empty or unreadable, and MediaError when it is no media, has
-    neither picture nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
+    neither video nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
     """
     source = MediaSource.of(given)
-    info = replace(_looked_at(source), source=source)
+    info = replace(_probed(source), source=source)
     for note in info.picture_notes:
         report_note(note, source, is_once=True)
     return info
@@ -243,7 +257,7 @@ def probe(given: AnySource) -> MediaInfo:
 def require_media(path: str | Path, what: str) -> Path:
     """Return the path of a file that can be opened as video or sound; its readers report other faults.
 
-    what: the file, in the line for one that is not there. Raises InputError or MediaError.
+    what: the file's name in the message for a missing one. Raises InputError or MediaError.
     """
     require_file(path, what)
     try:
@@ -254,12 +268,13 @@ def require_media(path: str | Path, what: str) -> Path:
 
 
 @OnceAFile
-def _looked_at(source: MediaSource) -> MediaInfo:
+def _probed(source: MediaSource) -> MediaInfo:
     path = source.path
     with open_media(path) as container:
         video, audio = video_stream(container, source), audio_stream(container, source)
         if video is None and audio is None:
             raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
+
         facts: dict[str, Any] = {"source": source, "tags": tuple(container.metadata.items())}
         facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
@@ -270,13 +285,15 @@ def _looked_at(source: MediaSource) -> MediaInfo:
                 "audio_channels": int(context.channels) if context else 0,
             }
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
+
         packets, view, shapes, onset = _scan(container, video, source)
         for stream in filter(None, (video, audio)):
             packets[stream.index].end_by(declared_end(stream))
         if audio is not None:
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
         clock_of.keep(source, FileClock.between(None if view is None else view.start, onset))
-        sound = None if audio is None else _heard(packets[audio.index], onset)
+
+        sound = None if audio is None else _sound_span(packets[audio.index], onset)
         shown = None if view is None or video is None else (view.start, packets[video.index].end * packets[video.index].tick)
         facts |= _describe_time(shown, sound)
         if audio is not None:
@@ -291,17 +308,16 @@ def _looked_at(source: MediaSource) -> MediaInfo:
     return MediaInfo(**facts)
 
 
-def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
-    """Return the file's clock, and from where to where on it pictures are shown and sound is heard; both as the container counts
-    (s)."""
-    clock = FileClock.between(shown and shown[0], heard and heard[0])
-    spans = {"picture_s": shown, "sound_s": heard}
+def _describe_time(shown: Span | None, sound: Span | None) -> dict[str, Any]:
+    """Return the file's clock, and the spans of frames and sound on it. shown, sound: the spans in the container's time (s)."""
+    clock = FileClock.between(shown and shown[0], sound and sound[0])
+    spans = {"picture_s": shown, "sound_s": sound}
     facts = {name: (max(clock.at(span[0]), Fraction(0)), clock.at(span[1])) for name, span in spans.items() if span is not None}
-    return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], heard and heard[1]), **facts}
+    return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], sound and sound[1]), **facts}
 
 
-def _heard(packets: _Packets, start: Fraction | None) -> Span | None:
-    """Return when the sound begins and ends, as the container counts (s); None where none can be decoded."""
+def _sound_span(packets: _Packets, start: Fraction | None) -> Span | None:
+    """Return when the sound begins and ends, in the container's time (s); None where none can be decoded."""
     return None if start is None or not packets.starts else (start, packets.end * packets.tick)
 
 
@@ -330,7 +346,7 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fractio
 
 
 def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
-    """Return the rate of evenly spaced pictures: the usual or declared one that their times allow, else the one measured."""
+    """Return the rate of evenly spaced frames: a usual or the declared one that fits their times, else the measured one."""
     declared = Fraction(stream.average_rate or stream.guessed_rate or FRAME_RATE)
     if len(starts) < 2:
         return declared
@@ -344,10 +360,10 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
 
 
 def _scan(container: Any, video: Any, source: MediaSource) -> tuple[dict[int, _Packets], View | None, Shapes, Fraction | None]:
-    """Read all packets, for what they say, the first picture, how pictures change, and when the sound begins, as the container
-    counts (s).
+    """Read all packets once; return them by stream, the view of the first frame, the shapes of frames, and when the sound begins
+    in the container's time (s).
 
-    A file that is not whole is refused before pictures that cannot be decoded.
+    An incomplete file is reported first, before frames that cannot be decoded.
     """
     packets = {stream.index: _Packets.of(stream) for stream in container.streams}
     onset, shapes, jumps = Onset(container, source), Shapes(video), list[Fraction]()
@@ -364,6 +380,7 @@ def _scan(container: Any, video: Any, source: MediaSource) -> tuple[dict[int, _P
                     shapes.look(packet)
             yield packet
 
+    # One pass serves all: the decoder of the first frame pulls packets until it has one, the rest is read to the end.
     passing, view, failure = read(), None, None
     try:
         if video is not None:
@@ -371,6 +388,7 @@ def _scan(container: Any, video: Any, source: MediaSource) -> tuple[dict[int, _P
     except MediaError as error:
         failure = error
     deque(passing, maxlen=0)
+
     if jumps:
         raise MediaError(
             "its clock jumps back on the way, as where recordings were joined end to end",
@@ -393,7 +411,7 @@ def _require_complete(container: Any, packets: dict[int, _Packets], path: str | 
 
 
 def _is_uneven(starts: Ticks) -> bool:
-    """Return whether some picture stays clearly longer or shorter than most, more than the rounding of its clock explains."""
+    """Return whether some frame stays clearly longer or shorter than most, by more than the rounding of ticks explains."""
     if len(starts) < 3:
         return False
     gaps = np.diff(starts)

@@ -1,6 +1,6 @@
-"""Pictures that change their size, or the shape of their pixels, on the way: turned telephones, recorded calls, broadcasts.
+"""Frames that change their size or the shape of their pixels within a file: turned telephones, recorded calls, broadcasts.
 
-Sizes are told by the headers of keyframes, so that a file need not be decoded to learn them: one keyframe of each size is.
+Sizes are read from the headers of keyframes, so a file need not be decoded: only one keyframe of each size is.
 """
 
 from bisect import bisect_right
@@ -22,32 +22,33 @@ _HEADERS = {"h264": "h264_mp4toannexb,extract_extradata", "hevc": "hevc_mp4toann
 _SIZE_AT = {"vp8": slice(6, 10), "vp9": slice(0, 10)}
 """Bytes of a keyframe that hold its size."""
 _ALIKE = 0.07
-"""Octaves by which the forms of pictures may differ and still count as one, 5 %."""
+"""Octaves by which aspect ratios of frames may differ and still count as one, 5 %."""
 _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)
-"""Pixels that are believed when they change."""
+"""Bounds of pixel aspects; others are clipped."""
 _MOST_TOLD = 4
 
 CHANGING = NoteKind("changing_pictures", "its pictures change size ({sizes}); all are shown in {size}, with black bars")
 
 
 class Shape(NamedTuple):
-    """Size of a picture, and width to height of its pixels as shown."""
+    """Size of a frame and shape of its pixels."""
 
     width: int
     height: int
     aspect: Fraction = Fraction(1)
+    """Width to height of a pixel as shown."""
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
 
     @property
     def square(self) -> "Shape":
-        """The size that shows it with square pixels, no smaller."""
+        """The smallest size that shows it with square pixels and loses none."""
         aspect = min(max(self.aspect, _NARROWEST), _WIDEST)
         return Shape(round(self.width * max(aspect, Fraction(1))), round(self.height / min(aspect, Fraction(1))))
 
     def fitted(self, other: "Shape") -> tuple[int, int]:
-        """Return width and height, in pixels of this, of another picture that is to lie in it whole and as large as it can."""
+        """Return width and height, in pixels of this shape, of another that is scaled to fit inside."""
         wide = other.width * other.aspect / self.aspect
         scale = min(self.width / wide, Fraction(self.height, other.height))
         return max(1, round(wide * scale)), max(1, round(other.height * scale))
@@ -55,17 +56,18 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Changing:
-    """Pictures as they are stored. starts: from when on, as the container counts (s), they have each of the shapes; the first one
-    from the beginning. shown: the shape that all are fitted in."""
+    """The changing shapes of a file's frames, as stored."""
 
     starts: tuple[Fraction, ...]
+    """When each shape begins, in the container's time (s); the first holds from the beginning."""
     shapes: tuple[Shape, ...]
     shown: Shape
+    """The shape that all frames are fitted in."""
 
     @classmethod
     def of(cls, starts: Sequence[Fraction], shapes: Sequence[Shape], end: Fraction) -> "Changing | None":
-        """Return what they are shown in: the form that most of the time has, as large as it ever is, with square pixels where the
-        shape of these changes. None where there is one shape. end: of the pictures (s)."""
+        """Return the shapes with the one to show all in: the aspect ratio with the most time, at its largest size, with square
+        pixels where the pixels' shape changes. None where there is one shape. end: of the frames (s)."""
         if len(set(shapes)) < 2:
             return None
         is_square = len({shape.aspect for shape in shapes}) > 1
@@ -80,12 +82,12 @@ class Changing:
         return cls(tuple(starts), tuple(shapes), max(sizes, key=rank))
 
     def aspect_at(self, clock: Fraction) -> Fraction:
-        """Return the shape of the pixels of a picture that is shown at a time of the container (s)."""
+        """Return the pixel aspect of the frame that is shown at a time of the container (s)."""
         return self.shapes[max(bisect_right(self.starts, clock) - 1, 0)].aspect
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """For the user, unless all look as large."""
+        """The note for the user; none where all shapes show the same size."""
         sizes = list(dict.fromkeys(str(shape.square) for shape in self.shapes))
         more = ", ..." if len(sizes) > _MOST_TOLD else ""
         note = CHANGING(sizes=", ".join(sizes[:_MOST_TOLD]) + more, size=str(self.shown.square))
@@ -93,10 +95,10 @@ class Changing:
 
 
 class Shapes:
-    """Looks at the packets of a video for the shapes of its pictures, as they go by."""
+    """Finds the shapes of a video's frames, packet by packet."""
 
     def __init__(self, stream: Any) -> None:
-        """stream: of pictures; None, or one without a decoder, has no shapes."""
+        """stream: of video; None, or one without a decoder, has no shapes."""
         self._stream = stream
         self._starts, self._marks = list[Fraction](), list[bytes]()
         self._first: Any = None
@@ -107,15 +109,16 @@ class Shapes:
         self._headers = _headers_of(self._codec, stream)
 
     def look(self, packet: Any) -> None:
-        """Take note of the next packet of the stream."""
+        """Examine the next packet of the stream."""
         if not packet.size:
             return
-        # As the container counts: raw streams state no times.
+        # Raw streams state no times: their packets are counted.
         ticks, rate = packet_time(packet), self._stream.average_rate or self._stream.guessed_rate or FRAME_RATE
         begin = Fraction(self._num_packets) / rate if ticks is None else Fraction(ticks * self._stream.time_base)
         self._end, self._num_packets = max(self._end, begin), self._num_packets + 1
         if not (self._codec and packet.is_keyframe):
             return
+
         mark = self._mark(packet)
         if self._first is None:
             self._first = packet
@@ -131,16 +134,16 @@ class Shapes:
         self._marks.append(mark)
 
     def found(self) -> Changing | None:
-        """Return what was found; None where pictures do not change."""
+        """Return the shapes found; None where frames do not change."""
         if len(self._marks) < 2 or self._marks[0] not in self._known:
             return None
         shapes, stated = [self._known[mark] for mark in self._marks], self._stream.sample_aspect_ratio or Fraction(1)
-        # A container may say another shape of pixels than the pictures do: it is believed until these change theirs.
+        # The container and the frames may state different pixel aspects: the container counts until the frames change theirs.
         first = shapes[0].aspect
         return Changing.of(self._starts, [one._replace(aspect=stated) if one.aspect == first else one for one in shapes], self._end)
 
     def _mark(self, packet: Any) -> bytes:
-        """Return bytes that differ where the size of pictures does."""
+        """Return bytes that differ where frame sizes differ."""
         if packet.has_sidedata("new_extradata"):
             self._stated = bytes(packet.get_sidedata("new_extradata"))
         if place := _SIZE_AT.get(self._codec):
@@ -162,7 +165,7 @@ def _is_alike(one: Shape, other: Shape) -> bool:
 
 
 def _headers_of(codec: str, stream: Any) -> BitStreamFilterContext | None:
-    """Return FFmpeg's filter that takes headers out of packets; None = it knows none in this codec."""
+    """Return FFmpeg's filter that extracts headers from packets; None = there is none for this codec."""
     try:
         return BitStreamFilterContext(_HEADERS.get(codec, "extract_extradata"), stream) if codec else None
     except (av.error.FFmpegError, ValueError):
@@ -170,7 +173,7 @@ def _headers_of(codec: str, stream: Any) -> BitStreamFilterContext | None:
 
 
 def _decoded(packet: Any, stream: Any) -> Shape | None:
-    """Return the shape of a keyframe, with the pixels that it states itself; None where it cannot be decoded."""
+    """Return the shape of a keyframe, with its own pixel aspect; None where it cannot be decoded."""
     context = av.CodecContext.create(stream.codec_context.name, "r")
     context.extradata, context.thread_count = stream.codec_context.extradata, 1
     context.options = {"max_pixels": str(MOST_PIXELS)}
@@ -191,5 +194,5 @@ def _look(source: MediaSource) -> Changing | None:
 
 
 shapes_of = OnceAFile(_look)
-"""How the pictures of a file change; None where they do not. All packets of its pictures are read. Raises InputError or MediaError
-when it has none."""
+"""How the shape of a file's frames changes; None where it does not. Reads all packets of the video track. Raises InputError or
+MediaError when there is none."""

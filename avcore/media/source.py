@@ -1,7 +1,7 @@
-"""A video seen at a constant rate, as often as needed and also backwards, without holding all of it; and single pictures of one.
+"""Frames of a video at a constant rate, repeatable and also backwards, in bounded memory; and single frames.
 
-Pictures may stay as the video stores them, YUV: only the part that is looked at or drawn on becomes RGB, and goes back into the
-rest. To turn all of a picture into RGB and back takes longer than to decode it, and each turn rounds its colours.
+Frames may stay in the video's own YUV: only the part that is analysed or drawn is converted to RGB and back. Converting a whole
+frame to RGB and back takes longer than decoding it, and each conversion rounds its colours.
 """
 
 from collections import deque
@@ -32,11 +32,10 @@ _MIN_STRETCH = 8
 
 
 class PictureSource:
-    """The pictures of a video at a constant rate, over the whole clock of its file: where it has none, one is held (`FileClock`).
+    """The frames of a video at a constant rate, over the whole clock of its file; gaps are filled (see `FileClock`).
 
-    `len()` is known without decoding; iterating decodes from the start, each time anew. Memory does not grow with the
-    length of the video. Raises InputError or MediaError as `probe` does, and MediaError when there are no pictures, or a file of
-    a single one (PNG, JPEG).
+    `len()` needs no decoding; each iteration decodes from the start. Memory does not grow with the length of the video. Raises
+    InputError or MediaError as `probe` does, and MediaError when there are no frames, or for a single picture (PNG, JPEG).
     """
 
     def __init__(self, source: AnySource, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
@@ -57,14 +56,14 @@ class PictureSource:
         return self.pictures()
 
     def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
-        """Return the frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
+        """Return the frames `start` to `stop` (not included; None = the end) at the constant rate."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
         return at_rate(read_pictures(self.info.source, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
 
     @cached_property
     def speech(self) -> Samples | None:
-        """Its sound as `read_speech` gives it, read once and held; None where it has none."""
+        """Its sound as from `read_speech`, read once and kept; None where it has none."""
         if not self.info.has_audio:
             return None
         blocks = iter_speech_blocks(self.info.source)
@@ -72,7 +71,7 @@ class PictureSource:
 
     @property
     def own(self) -> range:
-        """The frames that the video itself has, without those before and behind it in which one is held."""
+        """The range of frames during which the video track runs, without the repeated ones before and after it."""
         first, last = self.info.picture_s
         start = min(frame_at(first, self.rate), self._num_frames - 1)
         return range(start, max(start + 1, self._covering(last)))
@@ -81,17 +80,18 @@ class PictureSource:
         return max(1, frames_covering(seconds - _CLOCK_ROUNDING_S, self.rate))
 
     def pingpong(self, num_frames: int, start: int = 0, among: range | None = None) -> Iterator[Picture]:
-        """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.
+        """Yield `num_frames` frames as a ping-pong loop: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; a single frame is repeated.
 
-        A short video is decoded once, and held; backwards, short stretches of a long one are decoded again, so that only one of
-        them is held. Index and time are those of the source frame shown. start: how many pictures of this are left out at the
-        beginning. among: the frames (default: all).
+        A short video is decoded once and held in memory. Backwards, a long one is decoded again in short stretches, of which one
+        is held. Index and time are those of the source frame. start: frames of the loop to skip. among: the frames to loop over
+        (default: all).
         """
         offset, count = (0, self._num_frames) if among is None else (among.start, len(among))
         last = count - 1
         if last == 0:
             yield from repeat(next(self.pictures(offset)), num_frames)
             return
+
         stop = start + num_frames
         if last < self._stretch and stop > count:  # they come again, and all of them may be held
             pictures, held = self.pictures(offset, offset + count), list[Picture]()
@@ -99,6 +99,7 @@ class PictureSource:
                 held += islice(pictures, max(place + 1 - len(held), 0))
                 yield held[place]
             return
+
         while start < stop:
             left, within = stop - start, start % (2 * last)
             if within <= last:
@@ -121,10 +122,10 @@ class PictureSource:
 
 
 def pictures_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Picture]:
-    """Yield the picture on screen at each time (s, in order), at or after the last one the last picture.
+    """Yield the frame on screen at each time (s, in order); after the end, the last frame.
 
-    The video is decoded once, from the first of the times to the last; only the pictures that are asked for are turned
-    into RGB, and one at a time is held. `index` counts the times. Raises as `read_pictures` does.
+    The video is decoded once, from the first of the times to the last. Only the wanted frames are converted to RGB, and one at a
+    time is held. `index` counts the times. Raises as `read_pictures` does.
     """
     wanted = deque(enumerate(exact(time) for time in times))
     if not wanted:
@@ -141,12 +142,12 @@ def pictures_at(source: AnySource, times: Sequence[Seconds]) -> Iterator[Picture
         yield view.picture(shown, index)
 
 
-_ROOM = 8
-"""Pixels around a part that are converted with it, since neighbours share colours; a multiple of 2."""
+_CHROMA_MARGIN = 8
+"""Pixels around a part that are converted with it, since neighbours share chroma; a multiple of 2."""
 
 
 class Part(NamedTuple):
-    """A rectangle of a picture."""
+    """A rectangle of a frame."""
 
     rows: slice
     columns: slice
@@ -157,12 +158,12 @@ class Part(NamedTuple):
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def within(self, other: "Part") -> "Part":
-        """Return the same rectangle, counted from the corner of one around it."""
+        """Return the same rectangle relative to the corner of another that contains it."""
         top, left = other.rows.start, other.columns.start
         return Part(slice(self.rows.start - top, self.rows.stop - top), slice(self.columns.start - left, self.columns.stop - left))
 
     def widened(self, by: int, height: int, width: int) -> "Part":
-        """Return the rectangle with `by` more pixels on each side and even edges, as far as a picture of a size reaches."""
+        """Return the rectangle with `by` more pixels on each side and even edges, clipped to a frame of `height` and `width`."""
         rows, columns = (
             slice(max(one.start - by, 0) // 2 * 2, min(-(-(one.stop + by) // 2) * 2, most))
             for one, most in zip(self, (height, width), strict=True)
@@ -171,15 +172,17 @@ class Part(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """New pixels of a picture. rgb: uint8 [h, w, 3] of the part `around`, of which `place` is new."""
+    """New pixels for a frame."""
 
     rgb: Pixels
+    """uint8 [h, w, 3] of the part `around`."""
     around: Part
     place: Part
+    """The part whose pixels are new, inside `around`."""
 
 
 class StoredPicture:
-    """A picture as it was decoded. time, index: see `Picture`."""
+    """A frame as it was decoded. time, index: see `Picture`."""
 
     def __init__(self, frame: DecodedFrame, view: View, index: int) -> None:
         self._frame, self._view, self.index = frame, view, index
@@ -187,29 +190,31 @@ class StoredPicture:
 
     @cached_property
     def rgb(self) -> Pixels:
-        """All of it, uint8 [height, width, 3], upright and read-only."""
+        """The whole frame, uint8 [height, width, 3], upright and read-only."""
         return self._view.picture(self._frame, self.index).rgb
 
     @property
     def whole(self) -> Part:
-        """All of it, as a part."""
+        """The whole frame as a part."""
         return Part(*(slice(0, side) for side in self._size))
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it is stored in the form in which videos are written, upright, so that it needs no conversion."""
+        """Whether it is stored upright, in the format of the output, and needs no conversion."""
         frame, size = self._frame.decoded, self._view.stored[:2]
         is_as_large = (frame.width, frame.height) == self._view.fitted(self._frame) == size and not (size[0] % 2 or size[1] % 2)
         is_bt709 = self._view.treatment.colours is not None
         return self._view.is_upright and is_as_large and is_in_output_colours(frame, is_bt709)
 
     def part(self, place: Part) -> Pixels:
-        """Return a part in RGB, uint8 [h, w, 3], which `frame` takes back. Of a plain picture the colours, which are stored for two
-        pixels together, are taken to lie in the middle between them; in `rgb` as the file says, often half a pixel to the left.
+        """Return a part in RGB, uint8 [h, w, 3], which `frame` takes back.
+
+        In a plain frame chroma samples count as centred between the two pixels that share them; in `rgb` they lie where the file
+        says, often half a pixel to the left.
         """
         if not self.is_plain:
             return np.ascontiguousarray(self.rgb[place.rows, place.columns])
-        around = place.widened(_ROOM, *self._size)
+        around = place.widened(_CHROMA_MARGIN, *self._size)
         region, (rows, columns) = _empty(*around.shape), place.within(around)
         for own, other in zip(planes(region), self._parts(around), strict=True):
             own[:] = other
@@ -217,7 +222,7 @@ class StoredPicture:
         return np.ascontiguousarray(rgb[rows, columns])
 
     def frame(self, patch: Patch | None) -> Any:
-        """Return a new frame for an encoder, with a patch put in; the picture must be plain."""
+        """Return a new frame for an encoder, with a patch put in; this frame must be plain."""
         frame = _empty(*self._size)
         for own, other in zip(planes(frame), self._parts(self.whole), strict=True):
             own[:] = other
@@ -239,9 +244,9 @@ class StoredPicture:
 
 
 def read_stored(source: AnySource, start_s: Seconds | None = None) -> Iterator[StoredPicture]:
-    """Yield the pictures that `read_pictures` yields, as they are stored, from `start_s` to the end of the file's clock.
+    """Yield the frames of `read_pictures` as they are stored, from `start_s` to the end of the file's clock.
 
-    Pictures that stay for long come again as often as others do (see `held`).
+    Frames that stay for long are repeated at the usual frame interval (see `held`).
     """
     info = probe(source)
     for view, frame, index in read_frames(info.source, start_s, None, info.clock, (info.usual_picture_s, info.duration_s)):
@@ -253,7 +258,7 @@ def _empty(height: int, width: int) -> Any:
 
 
 def _parts(frame: Any, place: Part) -> list[Pixels]:
-    """Return a part with even edges of each plane; the colour planes have one value for a block of 2 x 2 pixels."""
+    """Return a part with even edges of each plane; chroma planes have one value for a block of 2 x 2 pixels."""
     rows, columns = place
     colours = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
     return [plane[place if number == 0 else colours] for number, plane in enumerate(planes(frame))]

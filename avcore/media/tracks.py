@@ -1,4 +1,4 @@
-"""Select the sound track of a file: of several (a desktop and a microphone, or several languages), one in which somebody speaks."""
+"""Select the sound track of a file: of several (a desktop and a microphone, or several languages), one with speech."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import normalise_language
 
 LOG = logging.getLogger("netflips")
-_HEARD_SAMPLES = 300 * SAMPLE_RATE
-"""Of each track that are listened to at most."""
+_MOST_SAMPLES = 300 * SAMPLE_RATE
+"""Samples of each track that are searched for speech, at most."""
 _LEAST_S = 0.5
 _WAY_OUT = "--audio-track chooses another"
 
@@ -28,9 +28,9 @@ _NO_TRACK = NoteKind(
 
 
 def select_audio_track(path: str | Path, asked: str | None = None) -> MediaSource:
-    """Return a file with the sound track that is to be read, and say which where there are several.
+    """Return a file with its selected sound track; where there are several, the choice is reported.
 
-    asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
+    asked: a number from 1 or a language; None = the one that a player plays if it has speech, else the first that has.
     Raises InputError or MediaError for a file or a track that is not there.
     """
     tracks, usual = _tracks_of(path)
@@ -44,7 +44,7 @@ def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
     """Return the sound tracks of a file, and the number of the one that a player plays, 0 = none."""
     try:
         info = probe(path)
-    except MediaError:  # of the usual track, it may be, and another one is read
+    except MediaError:  # maybe only the usual track is damaged, and another one is read
         with open_media(path) as container:
             usual = audio_stream(container, MediaSource.of(path))
             return sound_tracks(container), 0 if usual is None else list(container.streams.audio).index(usual) + 1
@@ -52,7 +52,7 @@ def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
 
 
 def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
-    """Return the track that a number or a language means. Raises MediaError when there is none such."""
+    """Return the track with a number or a language. Raises MediaError when there is none."""
     language = normalise_language(asked)
     found = [
         one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == language)
@@ -64,12 +64,12 @@ def _asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> 
 
 
 def _reading(source: MediaSource, track: SoundTrack, usual: int, note: Note | None = None) -> MediaSource:
-    # The usual track has no number, so that what is known of the file holds for it.
+    # The usual track has no number, so that results cached for the bare path are valid for it.
     return replace(source, audio_track=None if track.number == usual else track.number, notes=() if note is None else (note,))
 
 
 def _speaking(source: MediaSource, tracks: Sequence[SoundTrack], usual: int) -> MediaSource:
-    """Return the source with the track that has speech, which the user is told."""
+    """Return the source with the first track that has speech, and report the choice."""
     first, others = tracks[usual - 1], [one for one in tracks if one.number != usual]
     chosen = next((one for one in (first, *others) if _speaks(_reading(source, one, usual))), None)
     if chosen is first:
@@ -91,18 +91,18 @@ def _listed(tracks: Sequence[SoundTrack]) -> str:
 
 
 def _speaks(source: MediaSource) -> bool:
-    """Return whether there is speech in the beginning of a track."""
+    """Return whether there is speech in the first minutes of a track."""
     try:
         from avcore.speech.voice_activity import detect_activity
 
         regions = detect_activity(_beginning(source)).regions()
-    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
+    except MediaError:  # a damaged or unknown track is reported only if it is selected
         return False
     return sum(region.seconds for region in regions) >= _LEAST_S
 
 
 def _beginning(source: MediaSource) -> Iterator[Samples]:
-    left = _HEARD_SAMPLES
+    left = _MOST_SAMPLES
     for block in iter_speech_blocks(source):
         yield block[:left]
         left -= len(block)
