@@ -1,7 +1,6 @@
 """Decode frames in presentation order, from the start of a file or from its middle, progressive and SDR.
 
-Fields become pictures and HDR becomes SDR by FFmpeg's filters. Pictures that need neither, as most, pass as they are: no filter is
-set up for them.
+FFmpeg's filters deinterlace frames and convert HDR to SDR. Most frames need neither: they pass unchanged, and no filter is set up.
 """
 
 from collections import Counter, deque
@@ -43,19 +42,20 @@ _FIELDS = NoteKind("interlaced", "its pictures are interlaced; they are deinterl
 
 @dataclass(frozen=True)
 class Treatment:
-    """What the pictures of a track need. colours: theirs, where they become SDR of BT.709. is_interlaced: whether the first frame
-    holds two fields. parity: which field is first, `auto` = as each frame says, `tff` or `bff`. is_transparent: whether the first
-    frame is, in part; `frame_to_rgb` puts it on white.
-    """
+    """The filters that the frames of a track need."""
 
     colours: WideColours | None = None
+    """Colours to convert to SDR of BT.709, None = they stay."""
     is_interlaced: bool = False
+    """The first frame holds two fields."""
     parity: str = "auto"
+    """The field that is first: `auto` = as each frame states, `tff` or `bff`."""
     is_transparent: bool = False
+    """The first frame is partly transparent; `frame_to_rgb` puts it on white."""
 
     @classmethod
     def of(cls, first: Any) -> "Treatment":
-        """Return the treatment of pictures whose first one, decoded, is `first`."""
+        """Return the treatment of a track by its first decoded frame."""
         return cls(wide_colours(first), _holds_fields(first), is_transparent=is_transparent(first))
 
     @property
@@ -67,21 +67,22 @@ class Treatment:
 
 
 AS_STORED = Treatment()
-"""Of progressive pictures in SDR."""
+"""Progressive frames in SDR: no filters."""
 
 
 class DecodedFrame(NamedTuple):
-    """A decoded frame, not yet converted, when it is shown as the container counts (s; see `FileClock`), and its treatment."""
+    """A decoded frame, not yet converted to RGB."""
 
     decoded: Any
     clock: Fraction
+    """When it is shown, in the container's time (s; see `FileClock`)."""
     treatment: Treatment = AS_STORED
 
 
 def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_true: bool = True) -> Iterator[DecodedFrame]:
-    """Yield the same frames, at the same times, as progressive pictures with the colours of SDR.
+    """Yield the frames at the same times, deinterlaced and in SDR.
 
-    are_fields_true: whether a frame that says that it is interlaced is; False = no frame is deinterlaced.
+    are_fields_true: frames flagged as interlaced are interlaced; False = no frame is deinterlaced.
     """
     chain: _Chain | None = None
     has_fields = treatment.is_interlaced
@@ -102,7 +103,7 @@ def _holds_fields(frame: Any) -> bool:
 
 
 class _Chain:
-    """FFmpeg's filters for frames of one form; each frame that goes in comes out once, in order."""
+    """FFmpeg's filters for frames of one format; each input frame comes out once, in order."""
 
     def __init__(self, frame: Any, treatment: Treatment, has_fields: bool) -> None:
         self._form, self._treatment, self._has_fields = _form(frame), treatment, has_fields
@@ -116,6 +117,7 @@ class _Chain:
         if treatment.colours is None:
             self._set_up(chain)
             return
+
         matrix, alpha = _MATRICES.get(frame.colorspace, _WIDE_MATRIX), "a" * has_alpha(frame)
         with private_folder() as folder:  # the table is read once, here
             table = folder / "colours.cube"
@@ -139,11 +141,12 @@ class _Chain:
         self._first, self._last = steps[0], steps[-1]
 
     def takes(self, frame: Any, has_fields: bool) -> bool:
-        """Return whether a frame is of the form that this was set up for."""
+        """Return whether the filters were set up for a frame's format."""
         return _form(frame) == self._form and has_fields == self._has_fields
 
     def feed(self, frame: DecodedFrame) -> Iterator[DecodedFrame]:
-        """Put a frame in; yields what comes out, which may be the one before."""
+        """Put a frame in, and yield the frames that come out, maybe one late."""
+        # Filters may change times: frames are numbered, and each output takes the clock of its input.
         frame.decoded.pts, frame.decoded.time_base = self._number, _TICK
         self._number += 1
         self._clocks.append(frame.clock)
@@ -151,7 +154,7 @@ class _Chain:
         yield from self._ready()
 
     def end(self) -> Iterator[DecodedFrame]:
-        """Yield what is left."""
+        """Yield the frames that are left."""
         self._first.push(None)
         yield from self._ready()
 
@@ -170,10 +173,10 @@ def _form(frame: Any) -> tuple[object, ...]:
 
 
 def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
-    """Look at decoded frames that say that they are interlaced: `tff` or `bff` where one field is clearly first, `auto` where that
-    is not clear, None where the lines of moving pictures belong together (progressive pictures sent as fields).
+    """Find the field order of decoded frames that are flagged as interlaced.
 
-    runs: stretches of frames that follow one another. The measure is that of FFmpeg's filter `idet`.
+    Returns `tff` or `bff` where one field is clearly first, `auto` where that is not clear, None for progressive frames that were
+    sent as fields. runs: stretches of consecutive frames. The measure is that of FFmpeg's filter `idet`.
     """
     found: Counter[str] = Counter()
     for frames in runs:
@@ -188,8 +191,7 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
 
 
 def _fields(before: NDArray[np.int32], now: NDArray[np.int32], after: NDArray[np.int32]) -> str:
-    """Return what `idet` says of a frame by how well its lines fit between those of the frames around it: tff, bff, whole or
-    unclear."""
+    """Return `idet`'s class of a frame, by how well its lines fit between those of its neighbours: tff, bff, whole or unclear."""
     above_and_below = now[:-2] + now[2:]
     earlier, later, own = (np.abs(above_and_below - 2 * one[1:-1]).sum(1, dtype=np.int64) for one in (before, after, now))
     odd, even = slice(0, None, 2), slice(1, None, 2)  # row 0 of these is line 1 of the picture
@@ -212,9 +214,9 @@ _DAMAGED = NoteKind("bad_video_packets", "{count} damaged video packets were ski
 
 
 def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
-    """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning.
+    """Decode from the container's current position, as stored; damaged packets are skipped with one warning.
 
-    packets: of the stream, where another part reads them.
+    packets: of the stream, where the caller reads them.
     """
     clock, num_damaged, decoder = _Clock(container, stream), 0, _decoder_of(stream)
     for packet in container.demux(stream) if packets is None else packets:
@@ -232,7 +234,7 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
 
 
 def _decoder_of(stream: Any) -> Any:
-    """Return what decodes a stream: FFmpeg's own decoders of VP8 and VP9 lose what is transparent, those of libvpx do not."""
+    """Return the decoder of a stream. FFmpeg's own decoders of VP8 and VP9 drop the alpha channel, those of libvpx keep it."""
     name = _WITH_ALPHA.get(stream.codec_context.name)
     if name is None or {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") != "1":
         return stream.codec_context
@@ -242,10 +244,10 @@ def _decoder_of(stream: Any) -> Any:
 
 
 def decode_from(given: AnySource, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:
-    """Yield the first frame of a video, and then frames in order, up to the end.
+    """Yield the first frame of a video, and then frames in order from around `start` (s after the first) to the end.
 
-    These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing. All are
-    progressive and SDR (`Treatment`). Raises InputError or MediaError when no picture can be decoded.
+    The second part begins at or before `start`, so that no frame on screen from then on is missing. All frames are progressive
+    and SDR (`Treatment`). Raises InputError or MediaError when no frame can be decoded.
     """
     source = MediaSource.of(given)
     with open_media(source) as container:
@@ -253,7 +255,7 @@ def decode_from(given: AnySource, start: Fraction = Fraction(0)) -> Iterator[Dec
         treat, from_start = decode_from_start(container, stream, source)
         first = next(from_start)
         yield first
-        if first.treatment.is_interlaced:  # fields are filled from the frames around them
+        if first.treatment.is_interlaced:  # deinterlacing needs the frames around
             start = max(start - _FRAMES_AROUND / (stream.average_rate or stream.guessed_rate or FRAME_RATE), Fraction(0))
         frames = _seek(container, stream, source.path, first.clock + start) if start > 0 else from_start
         if frames is not None:
@@ -265,9 +267,9 @@ def decode_from(given: AnySource, start: Fraction = Fraction(0)) -> Iterator[Dec
 def decode_from_start(
     container: Any, stream: Any, source: MediaSource, packets: Iterable[Any] | None = None
 ) -> tuple[_Treat, Iterator[DecodedFrame]]:
-    """Return what the frames of a video go through, and these from the first one on. packets: see `decode_frames`.
+    """Return the treatment of a video's frames as a function, and its treated frames from the first on.
 
-    Raises MediaError when no picture can be decoded.
+    packets: see `decode_frames`. Raises MediaError when no frame can be decoded.
     """
     stored = decode_frames(container, stream, source.path, packets)
     lead = next(stored, None)
@@ -278,7 +280,7 @@ def decode_from_start(
 
 
 def _treatment(source: MediaSource, first: Any) -> _Treat:
-    """Return what the frames of a video go through, by its first one, as a function from frames to frames."""
+    """Return the treatment of a video's frames, by the first one, as a function from frames to frames."""
     treatment, are_fields_true = Treatment.of(first), True
     if treatment.is_interlaced:
         parity = _parity(source)
@@ -289,7 +291,7 @@ def _treatment(source: MediaSource, first: Any) -> _Treat:
 
 @OnceAFile
 def _parity(source: MediaSource) -> str | None:
-    """Return what `true_parity` says of the fields of a file."""
+    """Return the `true_parity` of a file, from stretches of frames at four places."""
     with open_media(source) as container:
         stream = require_video(container, source)
         start, length = container.start_time or 0, container.duration or 0
@@ -306,10 +308,10 @@ def _parity(source: MediaSource) -> str | None:
 
 
 def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:
-    """Return frames from one at or before `clock` on, or None where the file cannot be entered in the middle.
+    """Return frames from `clock` (container time, s) or earlier on, or None where the file cannot be entered in the middle.
 
-    Indexes of some containers lead to a keyframe that is shown too late; then the seek is repeated from further back. Raw
-    streams and reordered ones in AVI store no times of presentation.
+    The index of some containers leads to a keyframe that is shown too late: then the seek is repeated from further back. Raw
+    streams, and reordered ones in AVI, store no presentation times.
     """
     if stream.start_time is None or (_stores_order_only(container) and stream.codec_context.has_b_frames):
         return None
@@ -326,10 +328,10 @@ def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Ite
 
 
 class _Clock:
-    """Presentation times of frames, whatever the container knows of them.
+    """Presentation times of frames, from whatever times the container stores.
 
-    Most store a time with each frame. AVI stores only the order of decoding: since frames come out in the order of
-    presentation, the k-th takes the time of the k-th packet. Raw streams store none: frames follow at the usual rate.
+    Most containers store a time with each frame. AVI stores only the order of decoding: frames come out in the order of
+    presentation, so the k-th frame takes the time of the k-th packet. Raw streams store none: frames follow at the usual rate.
     """
 
     def __init__(self, container: Any, stream: Any) -> None:
@@ -339,12 +341,12 @@ class _Clock:
         self._last: Fraction | None = None
 
     def feed(self, packet: Any) -> None:
-        """Take note of a packet that goes to the decoder."""
+        """Record the time of a packet that goes to the decoder."""
         if self._order is not None and packet.size and packet.dts is not None:
             self._order.append(packet.dts)
 
     def drop(self) -> None:
-        """Forget the packet fed last: it cannot be decoded."""
+        """Forget the last packet: it cannot be decoded."""
         if self._order:
             self._order.pop()
 

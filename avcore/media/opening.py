@@ -1,8 +1,8 @@
-"""Open media files, or say in one sentence why one cannot be used: kinds of files, bounds, and the sound track that is read.
+"""Open media files, or raise an error that explains in one sentence why not: formats, bounds, and the tracks that are read.
 
-A few bytes of a header can ask for hours of silence or gigabytes of pixels; no footage comes near the bounds here. What a header
-says of a file's length tells one that was cut off on its way. Of several tracks, the one that a player plays is read, unless the
-source names another.
+A few bytes of a header can demand hours of silence or gigabytes of pixels; real footage stays far below the bounds here. The
+length in the header reveals a file that was cut off in transfer. Of several tracks, the one that a player plays is read, unless
+the source names another.
 """
 
 import logging
@@ -31,19 +31,19 @@ CONTAINERS = (
     *("ape", "wv", "tta", "tak", "dsf", "sox", "nistsphere"),
     *STILLS,
 )
-"""Demuxers that read the file that they are given and open no other. Playlists (hls, concat, dash, sdp), numbered pictures
-(image2), texts (tty, subtitles) and descriptions of other files are not among them; a single picture is read as itself."""
+"""Demuxers that read only the given file and open no other. Playlists (hls, concat, dash, sdp), numbered pictures (image2), texts
+(tty, subtitles) and descriptions of other files are not among them; a single picture is read as one."""
 
 ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
-"""Options of FFmpeg to open a file with; they hold for whatever a demuxer opens on its way, too."""
+"""Options of FFmpeg to open a file with; they also apply to files that a demuxer would open."""
 _MISSING_S = Fraction(1, 2)
 _MISSING_BARE_S = Fraction(1, 10)
-"""What may be missing of bare sound: some programs write a header that is off by its own length."""
+"""How much may be missing of bare sound: some programs write a header that is off by its own length."""
 _CONTAINER_TICK = Fraction(1, 1_000_000)
 _DECLARES_DURATION = {"mov", "matroska", "flac", "aiff", "au", "tta", "wv", "flv", "asf"}
-"""Demuxers whose duration is that of the header; of others it is guessed from the length of the file."""
+"""Demuxers that read the duration from the header; others guess it from the length of the file."""
 _UNKNOWN_SIZE = 0x7FFF_0000
-"""What writers into a pipe put for a size that they do not know is near 2^31 or 2^32, or it is 0."""
+"""Programs that write into a pipe do not know the size: they write one near 2^31 or 2^32, or 0."""
 _XING_WITHIN = 4096
 _ID3_HEADER = 10
 _W64_HEADER = 24
@@ -51,33 +51,33 @@ _CAF_HEADER = 8
 
 
 _LEAST_RATE, _MOST_RATE = 2_000, 768_000
-"""Samples a second. Telephone sound has 8000, the oldest sound cards had 4000; 768,000 is the fastest that recorders write. Sound
-of 1 Hz would be made 16,000 times as much, and a filter for 2^31 Hz does not fit in memory."""
+"""Samples a second. Telephone sound has 8000, the oldest sound cards had 4000; 768,000 is the most that recorders write. Sound of
+1 Hz would grow 16,000 times when resampled, and a filter for 2^31 Hz does not fit in memory."""
 _MOST_CHANNELS = 64
-"""Those of the largest microphone arrays."""
+"""As in the largest microphone arrays."""
 _MOST_MISSING_S = 3600
-"""Silence made up in all where sound begins late or is missing on the way, 0.2 GB of it at 16 kHz."""
+"""Most silence that is filled in where sound begins late or has gaps, 0.2 GB at 16 kHz."""
 _LONGEST_PICTURE_S = 7200
 _MOST_SIDE, MOST_PIXELS = 16_384, 8192 * 4320
-"""Of a picture; 8K (7680 x 4320) and 8K from edge to edge of a cinema are inside: more does not fit in 3 GB while it is decoded,
-drawn and encoded."""
+"""Bounds of a frame: 8K (7680 x 4320) and cinema 8K are inside; a larger one does not fit in 3 GB while it is decoded, drawn and
+encoded."""
 LOUDEST_READ = 1000.0
-"""Of a sample, 1 is full scale; floating sound may go above, but 60 dB above it is no sound."""
+"""Largest sample, 1 is full scale. Floating-point sound may exceed full scale, but not by 60 dB."""
 
 
 def kind_of_still(demuxer: str, num_pictures: int) -> str:
-    """Return what kind of single picture a file is, as `PNG`; "" = it is none. num_pictures: in it."""
+    """Return the kind of a single picture, such as `PNG`; "" = it is a video. num_pictures: in the file."""
     return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_pictures == 1 else "")
 
 
 def require_no_still(kind: str, path: object) -> None:
-    """Raise MediaError for a single picture where a video is needed; kind: as `kind_of_still` says."""
+    """Raise MediaError for a single picture where a video is needed. kind: from `kind_of_still`."""
     if kind:
         raise MediaError("this is a single picture", path=str(path), expected="a video", found=kind)
 
 
 def require_sane_sound(rate: int, channels: int, path: object) -> None:
-    """Raise MediaError for a sample rate (Hz) or a number of channels that no sound has."""
+    """Raise MediaError for an impossible sample rate (Hz) or number of channels."""
     if not _LEAST_RATE <= rate <= _MOST_RATE:
         raise MediaError(
             "its sound has a sample rate that cannot be right",
@@ -91,7 +91,7 @@ def require_sane_sound(rate: int, channels: int, path: object) -> None:
 
 
 def require_sane_size(width: int, height: int, path: object) -> None:
-    """Raise MediaError for pictures that are larger than can be worked on."""
+    """Raise MediaError for frames that are too large to process."""
     if max(width, height) > _MOST_SIDE or width * height > MOST_PIXELS:
         raise MediaError(
             "its pictures are too large",
@@ -103,7 +103,7 @@ def require_sane_size(width: int, height: int, path: object) -> None:
 
 
 def require_moving(longest: Seconds, path: object) -> None:
-    """Raise MediaError for pictures of which one stays longer (s) than is looked at."""
+    """Raise MediaError where a frame stays for hours. longest: how long it stays (s)."""
     if longest > _LONGEST_PICTURE_S:
         raise MediaError(
             "one of its pictures stays for hours",
@@ -115,7 +115,7 @@ def require_moving(longest: Seconds, path: object) -> None:
 
 
 def require_little_missing(missing: Seconds, path: object) -> None:
-    """Raise MediaError for sound (seconds, in all) that is missing longer than silence is made up for."""
+    """Raise MediaError where more sound is missing than is filled with silence. missing: in all (s)."""
     if missing > _MOST_MISSING_S:
         raise MediaError(
             "its sound begins hours late, or is missing for hours on the way",
@@ -127,14 +127,14 @@ def require_little_missing(missing: Seconds, path: object) -> None:
 
 
 def require_declared(there: Seconds, container: Any, path: str | Path) -> None:
-    """Raise MediaError when a file holds clearly less, `there` (s), than its header says."""
+    """Raise MediaError when a file is clearly shorter than its header states. there: its true length (s)."""
     declared = _declared_seconds(container, Path(path))
     if declared is not None and there + _MISSING_S < declared:
         raise _cut_short(path, declared, there)
 
 
 def require_whole_sound(container: Any, path: str | Path) -> None:
-    """Raise MediaError for bare sound (wav, w64, caf) that ends before its header says; takes no decoding."""
+    """Raise MediaError for bare sound (wav, w64, caf) that is shorter than its header states; needs no decoding."""
     find = _DATA_SIZES.get(container.format.name)
     # An unknown codec has no context; the decoder of the sound reports it.
     coder = container.streams.audio[0].codec_context if find and container.streams.audio else None
@@ -171,7 +171,7 @@ def _declared_seconds(container: Any, path: Path) -> Fraction | None:
 
 
 def _counts_frames(path: Path) -> bool:
-    """Return whether an MP3 says at its beginning how long it is."""
+    """Return whether an MP3 states its length at the beginning."""
     with path.open("rb") as file:
         head = file.read(_ID3_HEADER)
         if head.startswith(b"ID3") and len(head) == _ID3_HEADER:
@@ -186,7 +186,7 @@ def _counts_frames(path: Path) -> bool:
 
 
 def _wav_data(file: BinaryIO) -> int | None:
-    """Return the bytes of sound that a wav file declares, None = not declared; leaves the file at their beginning."""
+    """Return how many bytes of sound a wav file declares, None = not declared; leaves the file at their beginning."""
     is_large = file.read(12)[:4] in (b"RF64", b"BW64")
     large = None
     while len(head := file.read(8)) == 8:
@@ -209,7 +209,7 @@ def _caf_data(file: BinaryIO) -> int | None:
 
 
 def _data_of(file: BinaryIO, start: int, length: int, size_in: Callable[[bytes], int], align: int) -> int | None:
-    """The same of a file of chunks from `start` on, whose heads of `length` bytes tell their size; they begin at whole `align`."""
+    """As `_wav_data`, for chunks from `start` on with heads of `length` bytes; chunks begin at multiples of `align`."""
     file.seek(start)
     while len(head := file.read(length)) == length:
         size = size_in(head)
@@ -227,11 +227,11 @@ _DATA_SIZES = {"wav": _wav_data, "w64": _w64_data, "caf": _caf_data}
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 20
 RAW_SUFFIX = ".pcm"
-"""Sound without a header, as AIHub's KsponSpeech has it: 16 kHz, 16 bits, little-endian, mono."""
+"""Sound without a header, as in AIHub's KsponSpeech: 16 kHz, 16 bits, little-endian, mono."""
 _RAW_FORMAT, _RAW_BYTES = "s16le", 2
 _MAGIC_BYTES = 12
 _MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"NIST_1A", b"\x1a\x45\xdf\xa3")
-"""What files of other kinds begin with."""
+"""First bytes of other formats."""
 _NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
 _MAX_DECODER_THREADS = 4
 _USUAL_PIXELS = 4096 * 2304
@@ -240,10 +240,10 @@ LOG = logging.getLogger(__name__)
 
 @contextmanager
 def open_media(source: AnySource) -> Iterator[Any]:
-    """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names or describes).
+    """Open a file for reading. Nothing else is opened on its behalf: no network, no file that it names.
 
-    Raises InputError when it is missing, a folder, empty or unreadable, MediaError when it holds no media, and MediaError
-    in place of any error of the demuxer or decoder inside the block.
+    Raises InputError when it is missing, a folder, empty or unreadable, and MediaError when it holds no media; inside the block,
+    errors of the demuxer or decoder become MediaError.
     """
     path = require_file(MediaSource.of(source).path, "the video or sound file")
     try:
@@ -259,14 +259,14 @@ def open_media(source: AnySource) -> Iterator[Any]:
 
 
 def _how_to_open(path: Path) -> dict[str, Any]:
-    """Return the options of `av.open` for a file: sound without a header is taken by its name, everything else by its content.
+    """Return the options of `av.open` for a file. Raw sound is recognised by its name, all else by its content.
 
-    Raises InputError when it cannot be read.
+    Raises InputError when the file cannot be read.
     """
     if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
         return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
     _log_raw_sound_format()
-    # A last byte that is half a sample would cost the decoder its last packet: 512 samples or more.
+    # With half a sample at the end the decoder would drop its last packet: 512 samples or more.
     whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
     raw = {
         "protocol_whitelist": "file,subfile",
@@ -278,7 +278,7 @@ def _how_to_open(path: Path) -> dict[str, Any]:
 
 
 def _has_header(path: Path) -> bool:
-    """Return whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
+    """Return whether a file named .pcm has another format after all. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_MAGIC_BYTES)
@@ -289,17 +289,17 @@ def _has_header(path: Path) -> bool:
 
 @cache
 def _log_raw_sound_format() -> None:
-    """Log once a process how raw sound is read, since corpora have hundreds of thousands of such files."""
+    """Log how raw sound is read, once a process: corpora have hundreds of thousands of such files."""
     LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
 
 
 def moving_streams(container: Any) -> list[Any]:
-    """Return the streams of moving pictures; cover art of a sound file does not count."""
+    """Return the video streams; cover art of a sound file does not count."""
     return [stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING]
 
 
 def video_stream(container: Any, source: MediaSource) -> Any | None:
-    """Return the stream of moving pictures that the source names or that a player would show, or None."""
+    """Return the video stream that the source names or that a player would show, or None."""
     streams, number = moving_streams(container), source.video_track
     return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
@@ -311,7 +311,7 @@ def audio_stream(container: Any, source: MediaSource) -> Any | None:
 
 
 def require_video(container: Any, source: MediaSource) -> Any:
-    """Return the stream of moving pictures, ready to decode; raises MediaError when there is none."""
+    """Return the video stream, ready to decode. Raises MediaError when there is none."""
     stream, path = video_stream(container, source), source.path
     if stream is None:
         found = "sound only" if container.streams.audio else "neither picture nor sound"
@@ -320,13 +320,13 @@ def require_video(container: Any, source: MediaSource) -> Any:
     require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # some streams change their size on the way
     stream.thread_type = "AUTO"
-    is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds pictures of its own
+    is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds frames of its own
     stream.codec_context.thread_count = 1 if is_huge else min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
     return stream
 
 
 def require_audio(container: Any, source: MediaSource) -> Any:
-    """Return the sound stream, ready to decode; raises MediaError when there is none."""
+    """Return the sound stream, ready to decode. Raises MediaError when there is none."""
     stream, path = audio_stream(container, source), source.path
     if stream is None:
         found = "pictures only" if container.streams.video else "neither picture nor sound"
@@ -347,7 +347,7 @@ def _preferred(streams: list[Any]) -> Any | None:
 
 
 def _describe(path: Path) -> str:
-    """Return what a file that could not be opened seems to be, in a few words."""
+    """Describe in a few words a file that could not be opened."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -371,7 +371,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def packet_time(packet: Any) -> int | None:
-    """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
+    """Return when a packet is shown, in ticks, or when it is decoded where the container stores no other time, as AVI."""
     time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
     return time
 

@@ -1,7 +1,7 @@
-"""What a video carries beside pictures and sound: titles, chapters and subtitles.
+"""Passthrough of titles, chapters and subtitles from a source to an output.
 
-An output takes them from its source, chapters and subtitles where its times stay. Subtitle tracks (soft subtitles, timed text) are
-shown by players on demand; the picture stays as it is.
+Chapters and subtitles are copied where the output keeps the source's times. Subtitle tracks (soft subtitles, timed text) are shown
+by players on demand; nothing is drawn into the frames.
 """
 
 import re
@@ -39,27 +39,32 @@ Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
-"""What FFmpeg's coders of subtitles make their own header of."""
+"""FFmpeg's subtitle encoders make their own header from this one."""
 
 
 class Subtitle(NamedTuple):
-    """A text, its lines parted by "\\n". start_s, end_s: when it is shown (s)."""
+    """A text that is shown for a time."""
 
     start_s: Seconds
+    """When it appears (s)."""
     end_s: Seconds
+    """When it disappears (s)."""
     text: str
+    """Its lines, separated by "\\n"."""
 
 
 @dataclass(frozen=True)
 class SubtitleTrack:
-    """language: two letters. subtitles: in order of time, none overlapping."""
+    """A subtitle track to write."""
 
     language: str
+    """Two letters."""
     subtitles: Sequence[Subtitle]
+    """In order of time, none overlapping."""
 
 
 def add_text_stream(container: Any, kind: str) -> Any:
-    """Return a new track of text for a container that is being written. kind: as FFmpeg calls it: mp4, mov or matroska."""
+    """Add a text track to a container that is being written, and return it. kind: FFmpeg's name: mp4, mov or matroska."""
     stream = container.add_stream(_CODECS[kind])
     stream.codec_context.subtitle_header = _HEADER
     stream.codec_context.time_base = stream.time_base = Fraction(1, _TICKS)
@@ -67,7 +72,7 @@ def add_text_stream(container: Any, kind: str) -> Any:
 
 
 def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
-    """Return a text as such a track holds it, without its times."""
+    """Return a packet with the text of a subtitle, without its times. kind: of the container."""
     text = one.text.encode()
     if _CODECS[kind] != "mov_text":
         return Packet(text)
@@ -76,17 +81,17 @@ def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
 
 
 class TrackWriter:
-    """A track of a container that is being written: gives its packets when their time has come."""
+    """A subtitle track of a container that is being written; returns its packets when they are due."""
 
     def __init__(self, container: Any, kind: str, track: SubtitleTrack) -> None:
-        """kind: of the container, as FFmpeg calls it: mp4, mov or matroska."""
+        """kind: of the container, FFmpeg's name: mp4, mov or matroska."""
         self._kind, self._stream = kind, add_text_stream(container, kind)
         self._stream.metadata["language"] = three_letters(track.language)
         self._waiting = iter(track.subtitles)
         self._next = next(self._waiting, None)
 
     def due(self, until: Seconds | None) -> "Iterator[Packet[Any]]":
-        """Return the packets of subtitles that begin up to a time (s), None = all that are left."""
+        """Yield the packets of subtitles that begin up to a time (s), None = all that are left."""
         while self._next is not None and (until is None or exact(self._next.start_s) <= exact(until)):
             one, self._next = self._next, next(self._waiting, None)
             packet = text_packet(self._kind, one)
@@ -102,11 +107,11 @@ _COPIED = {
     "mov": {"mov_text"},
     "matroska": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
 }
-"""Codecs of subtitles that a container holds as they are."""
+"""Subtitle codecs that are copied into a container unchanged."""
 _OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version", "compatible_brands"}
-"""Tags that say how a file was made, not what is in it; the comment of what NetfLips makes is its own."""
+"""Tags that describe the file, not its content; outputs of NetfLips have their own comment."""
 _STYLED = re.compile(r"\{\\[^}]*\}")
-"""Italics, places and the like within a text of Advanced SubStation Alpha, in which FFmpeg's decoders give all texts."""
+"""Styles within a text of Advanced SubStation Alpha, the format that FFmpeg's decoders return for all texts."""
 _LONGEST_TAG = 1 << 16
 _TITLE = "title"
 
@@ -116,23 +121,23 @@ _DAMAGED = NoteKind("subtitles_damaged", "its subtitles go over up to where they
 
 @dataclass(frozen=True)
 class PassthroughMetadata:
-    """Metadata taken from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
-    others, and only titles go over. end_s: where the new one ends. titles: what its title and those of its chapters become, as far
-    as they become another.
-    """
+    """Metadata to copy from a source video to an output."""
 
     source: MediaSource
     at: Callable[[Fraction], Fraction] | None = None
+    """Maps a time on the source's clock to the output's (s); None = times do not correspond, and only titles are copied."""
     end_s: Fraction = Fraction(0)
+    """Where the output ends (s)."""
     titles: Mapping[str, str] = field(default_factory=dict)
+    """New titles by old ones, of the file and its chapters; others stay."""
 
     @property
     def has_times(self) -> bool:
-        """Whether something goes over that has times."""
+        """Whether chapters or subtitles are copied."""
         return self.at is not None and probe(self.source).has_extras
 
     def warn_of_dropped_subtitles(self, kind: str, name: str) -> None:
-        """Tell the user which tracks of subtitles the new video cannot hold. kind: of its container; name: as in `.mp4`."""
+        """Report the subtitle tracks that the output cannot hold. kind: of its container. name: its suffix, such as `.mp4`."""
         if not self.has_times:
             return
         with open_media(self.source) as container:
@@ -144,7 +149,7 @@ class PassthroughMetadata:
 
 
 def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
-    """Return the title of a file and those of its chapters that touch a part of it (s), each once. Raises InputError or
+    """Return the titles of a file and of its chapters between `start` and `stop` (s), each once. Raises InputError or
     MediaError."""
     info = probe(source)
     found = [value for name, value in info.tags if name.lower() == _TITLE]
@@ -159,7 +164,7 @@ def titles_in(source: MediaSource, start: Seconds, stop: Seconds) -> list[str]:
 
 
 def _how(stream: Any, kind: str) -> str | None:
-    """Return how a track of subtitles goes into a container: `copy`, `text`, or None = it cannot."""
+    """Return how a subtitle track is written to a container: `copy`, `text`, or None = it cannot be."""
     codec = _codec_of(stream)
     if codec is None:
         return None
@@ -171,11 +176,11 @@ def _codec_of(stream: Any) -> Any | None:
 
 
 class PassthroughTracks:
-    """The same for a container that is being written; `due` gives the packets of subtitles when their time has come."""
+    """Copies metadata to a container that is being written; `due` yields the subtitle packets in time."""
 
     def __init__(self, carried: PassthroughMetadata, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
-        """out: before its header is written. stack: closes what is read from. is_alone: whether no other tracks of subtitles, which
-        a player should rather show, are in it.
+        """out: before its header is written. stack: closes the source. is_alone: the output has no subtitle tracks of its own, for
+        players to prefer.
         """
         self._passthrough, self._kind = carried, kind
         tags = self._titled(probe(carried.source).tags)
@@ -185,6 +190,7 @@ class PassthroughTracks:
         self._next: tuple[Fraction, Packet[Any]] | None = None
         if not carried.has_times:
             return
+
         container = stack.enter_context(open_media(carried.source))
         self._start = clock_of(carried.source).start
         chapters = list(self._chapters(container))
@@ -204,7 +210,7 @@ class PassthroughTracks:
             self._next = next(self._waiting, None)
 
     def due(self, until: Any) -> "Iterator[Packet[Any]]":
-        """Return the packets that begin up to a time (s) of the new video, None = all that are left."""
+        """Yield the packets that begin up to a time (s) of the output, None = all that are left."""
         while self._next is not None and (until is None or self._next[0] <= exact(until)):
             yield self._next[1]
             self._next = next(self._waiting, None)
@@ -226,9 +232,9 @@ class PassthroughTracks:
         return {name: titles.get(value, value) if name.lower() == _TITLE else value for name, value in _short(tags).items()}
 
     def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
-        """Convert two times of the old file to times within the new video."""
+        """Convert two times of the source's container to times within the output."""
         at = self._passthrough.at
-        assert at is not None  # else nothing that has times is looked at
+        assert at is not None  # callers check `has_times`
         first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._passthrough.end_s) for time in (start, end))
         return first, last
 
@@ -239,7 +245,7 @@ class PassthroughTracks:
             note_of(self._passthrough.source, _DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
-        """Yield the packets with the time (s) at which they begin, in the order of the file."""
+        """Yield packets with the time (s) at which they begin, in the order of the file."""
         for packet in container.demux([stream for stream in container.streams.subtitles if stream.index in self._streams]):
             if not packet.size or packet.pts is None:
                 continue
@@ -251,7 +257,7 @@ class PassthroughTracks:
                 continue
             if how == "copy":
                 content = bytes(packet)
-                # Between two texts MPEG-4 stores an empty one, of length 0; the writer of such a file adds it.
+                # MPEG-4 stores an empty text of length 0 between two texts; the muxer adds these itself.
                 made = None if content == b"\0\0" else Packet(content)
             else:
                 made = self._as_text(packet, start, end)

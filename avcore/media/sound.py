@@ -1,6 +1,6 @@
-"""Read sound as a stream on the clock of its file, also at another sample rate, and write speech.
+"""Read sound as a stream on the clock of its file, also resampled, and write speech.
 
-Channels may cancel when they are mixed (a cable with crossed wires): then one of them is taken.
+Channels may cancel when they are mixed (a cable with crossed wires): then only one of them is used.
 """
 
 import wave
@@ -32,13 +32,13 @@ from avcore.notes import NoteKind, report_note
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 _WINDOW = 2048
-"""Samples that are judged together, 40 to 130 ms."""
+"""Samples of an analysis window, 40 to 130 ms."""
 _CANCELLED = 0.5
-"""Power of the mix, as a part of what its loudest channel alone brings into it, below which channels cancel: 3 dB. Channels that
-have nothing in common add up to more, and those of wide stereo come to this only where their correlation is below -0.75."""
+"""Channels cancel where the mix has less than this share of the power that its loudest channel contributes: 3 dB. Uncorrelated
+channels add up to more, and wide stereo falls below it only where its correlation is below -0.75."""
 _FLOOR_DB, _BINS = -75, 80
 _LOUD_DB = 20
-"""How far below the loudest windows others count."""
+"""Windows and channels within this distance of the loudest count."""
 _AS_CLEAR_DB = 6
 _SIDES = {"FL": "left", "FR": "right"}
 
@@ -46,34 +46,38 @@ Counts = NDArray[np.int64]
 
 
 class LoneChannel(NamedTuple):
-    """A channel that is heard alone: its number from 0, of how many, and its name."""
+    """The channel that is used alone."""
 
     number: int
+    """From 0."""
     channels: int
+    """Number of channels of the sound."""
     name: str
+    """In messages, such as `left`."""
 
 
 def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]) -> LoneChannel | None:
-    """Return the channel to hear in place of a mix in which channels cancel; None where they do not.
+    """Return the channel to use in place of a mix in which channels cancel; None where they do not.
 
-    blocks: samples float32 [channel, time] and their weights [channel] in the mix. The windows of the whole sound vote in which
-    two channels are loud; memory holds counts only. Of the channels the one that stands out most from its own noise is taken, of
-    equal ones the louder.
+    blocks: samples float32 [channel, time] and their weights [channel] in the mix. All windows in which two channels are loud
+    vote; memory holds only counts. The channel with the largest range above its own noise is chosen, of equal ones the louder.
     """
     votes, levels = np.zeros((2, _BINS), np.int64), None
     for samples, weights in blocks:
         if levels is None:
             levels = np.zeros((len(samples), _BINS), np.int64)
         if len(samples) != len(levels):
-            return None  # channels that change on the way are left to their reader
+            return None  # the reader reports that the number of channels changes
         if len(samples) > 1:
             _count(samples, weights, votes, levels)
     if levels is None or not votes.sum():
         return None
+
     loud = _loud(votes.sum(0), 0.95) - _LOUD_DB
     mixed, cancelled = votes[:, max(loud, 1) :].sum(1).tolist()
     if cancelled <= mixed:
         return None
+
     tops = np.array([_loud(one, 0.95) for one in levels])
     ranges = tops - np.array([_loud(one, 0.1) for one in levels])
     ranges[tops < tops.max() - _LOUD_DB] = -1
@@ -84,8 +88,10 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
 
 
 def _count(samples: Samples, weights: Samples, votes: Counts, levels: Counts) -> None:
-    """Count the windows of a block by level (dB above the floor): votes [mixed or cancelled, level], by the level of the second
-    loudest channel, since it takes two to cancel, and levels [channel, level].
+    """Count the windows of a block by level (dB above the floor).
+
+    levels: [channel, level]. votes: [mixed or cancelled, level], by the level of the second loudest channel, since it takes two to
+    cancel.
     """
     for start in range(0, samples.shape[1], _WINDOW):
         part = samples[:, start : start + _WINDOW].astype(np.float64)
@@ -97,20 +103,20 @@ def _count(samples: Samples, weights: Samples, votes: Counts, levels: Counts) ->
 
 
 def _loud(counts: Counts, share: float) -> int:
-    """Return the level that a share of the windows does not reach."""
+    """Return the level below which a share of the windows lies."""
     total = np.cumsum(counts)
     return int(np.searchsorted(total, share * total[-1]))
 
 
-# Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
+# Smaller deviations of times are rounding or jitter; at larger ones sound is missing or repeated. Half a frame at 25 Hz.
 _GAP_S = Fraction(1, 50)
-# The usual downmix of surround sound, as `ffmpeg -ac 1` makes it; channels that are not named here count in full.
+# The usual downmix of surround sound, as by `ffmpeg -ac 1`; channels that are not named here have weight 1.
 _LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5, "BC": 0.5}
 _FULL_SCALE = 32768
 _AS_STORED = ("pcm_", "wavpack")
-"""Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
+"""FFmpeg's lossless codecs: samples that are far too loud were written so, and are not damage."""
 _FLOATING = ("pcm_f", "wavpack")
-"""Those that can store samples far above full scale."""
+"""Codecs that can store samples far above full scale."""
 
 _OWN_CLOCK = NoteKind("own_sound_clock", "{error}; its sound is read from its own beginning")
 _DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped")
@@ -119,19 +125,23 @@ _LONE_CHANNEL = NoteKind("lone_channel", "its channels are out of phase and canc
 
 
 class _Block(NamedTuple):
-    """Decoded sound. samples: float32 [channel, time]. weights: float32 [channel], for mono. clock: of its first sample (s)."""
+    """A block of decoded sound."""
 
     samples: Samples
+    """float32 [channel, time]."""
     rate: int
+    """Hz."""
     weights: Samples
+    """float32 [channel], of the mix to mono."""
     clock: Fraction
+    """Time of its first sample in the container (s)."""
 
 
 def read_speech(given: AnySource, rate: int = SAMPLE_RATE) -> Samples:
     """Read the whole sound track as mono, float32 [time] in [-1, 1] at `rate` Hz.
 
-    Sample 0 is at the beginning of the file's clock (see `FileClock`): silence comes before sound that begins later, and in gaps.
-    Any codec, rate and number of channels; resampled once. Raises InputError, or MediaError when there is no sound track.
+    Sample 0 is at the beginning of the file's clock (see `FileClock`): silence fills the time before the sound, and gaps. Takes any
+    codec, rate and number of channels; resamples once. Raises InputError, or MediaError when there is no sound track.
     """
     source = MediaSource.of(given)
     plain = _read_plain_wav(source.path, rate)
@@ -142,24 +152,24 @@ def read_speech(given: AnySource, rate: int = SAMPLE_RATE) -> Samples:
 
 
 def _read_plain_wav(path: Path, rate: int) -> Samples | None:
-    """Return a wav file as `write_speech` makes them, mono of 16 bits at `rate` Hz; None for any other, damaged ones too.
+    """Return the samples of a plain wav file, mono of 16 bits at `rate` Hz; None for any other, and for a damaged one.
 
-    Opening a decoder takes 7 ms a file, this 0.4: with 20,000 clips that is 2 minutes less before anything is learnt.
+    Opening a decoder takes 7 ms a file, this 0.4 ms: with 20,000 clips, training begins 2 minutes earlier.
     """
-    if not path.is_file():  # opening a pipe would wait, and take away its beginning
+    if not path.is_file():  # opening a pipe would block, and consume its beginning
         return None
     try:
         with path.open("rb") as stream, wave.open(stream) as file:
             found = file.getparams()
             content = file.readframes(found.nframes)
-    except (OSError, EOFError, wave.Error, RuntimeError):  # the last for a part that is longer than the file
+    except (OSError, EOFError, wave.Error, RuntimeError):  # the last for a chunk that is longer than the file
         return None
     is_plain = (found.nchannels, found.sampwidth, found.framerate) == (1, 2, rate) and 0 < len(content) == 2 * found.nframes
     return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(_FULL_SCALE) if is_plain else None
 
 
 def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
-    """Yield what `read_speech` gives in blocks of float32 [time], of any length, without holding more than one."""
+    """Yield the sound of `read_speech` in blocks of float32 [time], of any length; one block is held at a time."""
     source = MediaSource.of(given)
     resampler, mixed = None, _Mixing(source)
     for block in _placed_blocks(source):
@@ -174,7 +184,7 @@ def iter_speech_blocks(given: AnySource, rate: int = SAMPLE_RATE) -> Iterator[Sa
 
 
 class _Mixing:
-    """All channels of a file as one: mixed, or where they cancel one of them alone."""
+    """Mixes the channels of a file to mono, or selects one where they cancel."""
 
     def __init__(self, source: MediaSource) -> None:
         self._source = source
@@ -200,15 +210,17 @@ class _Mixing:
 
 @OnceAFile
 def _lone_channel(source: MediaSource) -> LoneChannel | None:
-    """Return what `lone_channel` says of a file's sound, which is decoded for it once."""
+    """Return the `lone_channel` of a file; its sound is decoded once for that."""
     with open_media(source) as container:
         stream = require_audio(container, source)
         names = [channel.name for channel in stream.codec_context.layout.channels]
-        return lone_channel(((one.samples, one.weights) for one in _decode(container, stream, source.path, is_told=False)), names)
+        return lone_channel(
+            ((one.samples, one.weights) for one in _decode(container, stream, source.path, is_reported=False)), names
+        )
 
 
 def read_sound(given: AnySource) -> tuple[Samples, int]:
-    """Read the whole sound track as it is: float32 [time, channel], and its rate in Hz. Starts as `read_speech` does."""
+    """Read the whole sound track unmixed: float32 [time, channel], and its rate in Hz. Starts as `read_speech` does."""
     source = MediaSource.of(given)
     blocks = list(_same_channels(_placed_blocks(source), source.path))
     if not blocks:
@@ -217,23 +229,23 @@ def read_sound(given: AnySource) -> tuple[Samples, int]:
 
 
 def iter_sound_blocks(given: AnySource) -> Iterator[Samples]:
-    """Yield what `read_sound` gives in blocks of float32 [time, channel]; `probe` says the rate."""
+    """Yield the sound of `read_sound` in blocks of float32 [time, channel]; the rate is in `probe`."""
     source = MediaSource.of(given)
     for block in _same_channels(_placed_blocks(source), source.path):
         yield np.ascontiguousarray(block.samples.T)
 
 
 def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) -> None:
-    """Write mono speech as a PCM_16 wav file, or nothing.
+    """Write mono speech as a PCM_16 wav file, complete or not at all.
 
-    samples: float [time] in [-1, 1], made whole by floor(x * 32768) and clipped. Raises OutputError when it cannot be
+    samples: float [time] in [-1, 1], quantized by floor(x * 32768) and clipped. Raises OutputError when it cannot be
     written, ValueError for samples that are not finite.
     """
     write_speech_pieces(path, [samples], rate)
 
 
 def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE, num_channels: int = 1) -> int:
-    """Write sound that comes piece by piece, as `write_speech` does; memory holds one piece. Returns how many samples.
+    """Write sound in pieces, as `write_speech` does; memory holds one piece. Returns the number of samples.
 
     pieces: float [time], or [time, num_channels].
     """
@@ -264,6 +276,7 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
         for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
             if loudest > LOUDEST:
                 block = block._replace(samples=block.samples / np.float32(loudest))
+
             begin = seconds_to_samples(clock.at(block.clock), block.rate)
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
@@ -280,10 +293,10 @@ def _placed_blocks(source: MediaSource) -> Iterator[_Block]:
 
 @OnceAFile
 def _loudest(source: MediaSource) -> float:
-    """Return the largest sample of a file's sound, which is decoded for it once."""
+    """Return the largest sample of a file's sound, which is decoded once for that."""
     with open_media(source) as container:
         stream = require_audio(container, source)
-        peaks = (float(np.abs(one.samples).max(initial=0.0)) for one in _decode(container, stream, source.path, is_told=False))
+        peaks = (float(np.abs(one.samples).max(initial=0.0)) for one in _decode(container, stream, source.path, is_reported=False))
         return max(peaks, default=0.0)
 
 
@@ -298,7 +311,7 @@ def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Bloc
 
 
 def _clock(source: MediaSource) -> FileClock:
-    """Return the clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
+    """Return the clock of a file. Where its frames cannot be decoded, the sound may still be useful: then it is the sound's."""
     try:
         return clock_of(source)
     except MediaError as error:
@@ -307,7 +320,7 @@ def _clock(source: MediaSource) -> FileClock:
 
 
 def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]:
-    """Cut off what the last block has beyond the declared end: coders fill their last block up."""
+    """Cut the last block at the declared end: encoders pad their last block."""
     last = None
     for block in blocks:
         if last is not None:
@@ -318,8 +331,8 @@ def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]
         yield last._replace(samples=last.samples[:, :keep]) if keep > 0 else last
 
 
-def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True) -> Iterator[_Block]:
-    """Decode the sound track; packets that cannot be decoded, or not to sound, are skipped with one warning if is_told."""
+def _decode(container: Any, stream: Any, path: str | Path, is_reported: bool = True) -> Iterator[_Block]:
+    """Decode the sound track; damaged packets are skipped, with one warning if is_reported."""
     num_damaged, rate, clock = 0, 0, Fraction(0)
     is_coded = not stream.codec_context.name.startswith(_AS_STORED)
     for packet in container.demux(stream):
@@ -336,17 +349,17 @@ def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True)
             rate = frame.sample_rate
             clock = clock if frame.pts is None else frame.pts * frame.time_base
             samples = _as_float(frame, path)
-            if is_coded and np.abs(samples).max(initial=0.0) > LOUDEST:  # of damaged AAC, a decoder makes what no encoder was given
+            if is_coded and np.abs(samples).max(initial=0.0) > LOUDEST:  # damaged AAC decodes to this
                 num_damaged += 1
             else:
                 yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
-    if num_damaged and is_told:
+    if num_damaged and is_reported:
         report_note(_DAMAGED(count=num_damaged), path)
 
 
 def _as_float(frame: Any, path: str | Path) -> Samples:
-    """Return float32 [channel, time] in [-1, 1] from any sample format. Raises MediaError for values that are no sound."""
+    """Convert any sample format to float32 [channel, time] in [-1, 1]. Raises MediaError for values that are no sound."""
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -354,14 +367,14 @@ def _as_float(frame: Any, path: str | Path) -> Samples:
         samples = (samples.astype(np.float32) - 128) / 128
     if samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
-    elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LOUDEST_READ:  # so written for NaN too
+    elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LOUDEST_READ:  # `not <=` also catches NaN
         odd = samples[~(np.abs(samples) <= LOUDEST_READ)][0]
         raise MediaError("its sound holds values that are no sound", path=path, expected="samples around -1 to 1", found=f"{odd:g}")
     return samples.astype(np.float32, copy=False)
 
 
 def _mono_weights(frame: Any) -> Samples:
-    """Return the weights float32 [channel] that add up to 1: the mean for stereo, the usual downmix for surround."""
+    """Return mixing weights float32 [channel] that add up to 1: the mean for stereo, the usual downmix for surround."""
     weights = np.array([_LOUDNESS_IN_MONO.get(channel.name, 1.0) for channel in frame.layout.channels], np.float32)
     if len(weights) != frame.layout.nb_channels or weights.sum() == 0:
         weights = np.ones(frame.layout.nb_channels, np.float32)
@@ -369,7 +382,7 @@ def _mono_weights(frame: Any) -> Samples:
 
 
 def iter_sound_at(given: AnySource, rate: int) -> Iterator[Samples]:
-    """Yield a file's sound in blocks of float32 [time, channel] at `rate` Hz, without holding more than one.
+    """Yield a file's sound in blocks of float32 [time, channel] at `rate` Hz; one block is held at a time.
 
     Raises InputError or MediaError, at the first block, when there is no sound track.
     """
@@ -396,6 +409,6 @@ def _frame(channel: Samples, rate: int) -> Any:
 
 
 def _resampled(channels: list[list[Any]]) -> Iterator[Samples]:
-    """Yield blocks of all channels, from the frames of each channel, which come alike."""
+    """Join the resampled frames of all channels to blocks; they have equal lengths."""
     for frames in zip(*channels, strict=True):
         yield np.ascontiguousarray(np.concatenate([frame.to_ndarray() for frame in frames]).T)

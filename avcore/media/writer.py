@@ -1,6 +1,6 @@
-"""Write a video, H.264 and AAC, complete or not at all, or join videos that were encoded piece by piece into one.
+"""Write a video, H.264 and AAC, complete or not at all, or join videos that were encoded in pieces.
 
-What is joined does not have its pictures encoded again. What a video says of itself in its `comment` tag is made here, too.
+Joining does not encode frames again. The `comment` tag that marks a video as synthetic is made here, too.
 """
 
 import struct
@@ -34,7 +34,7 @@ from avcore.units import three_letters
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""By how many channels there are."""
+"""By number of channels."""
 _AAC_FRAME = 1024
 _SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
 _SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
@@ -44,31 +44,31 @@ _MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
 _USUAL_PIXELS = 4096 * 2304
 _FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
-"""For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""
+"""For frames above 4K, of which x264 would otherwise hold about fifty: 1.2 GB at 8K instead of 5.6, and a slightly larger file."""
 _INSTRUCTIONS = {"x264-params": "asm=avx2"} if __cpu_features__.get("AVX512_SKX") else {}
-"""In x264's macroblock tree (release 165), code for AVX-512 reads memory that nobody wrote where the width is no multiple of 128:
-the same pictures made other files now and then. Its code for AVX2 does not, is as fast, and writes the same bytes elsewhere."""
+"""In x264's macroblock tree (release 165), the AVX-512 code reads uninitialised memory where the width is no multiple of 128: the
+same frames sometimes gave different files. The AVX2 code does not, is as fast, and otherwise writes the same bytes."""
 _MOST_AHEAD = 2
-"""Pictures that x264 decodes before the one that is shown, at most: a B-frame that others refer to, and what it refers to."""
+"""Frames that x264's streams decode before the one that is shown, at most: a referenced B-frame, and the frame it refers to."""
 
 
 class Coding(TypedDict):
-    """How x264 encodes, as `VideoWriter` takes it."""
+    """Settings of x264, as arguments of `VideoWriter`."""
 
     preset: str
     crf: float
 
 
 QUICK: Coding = {"preset": "veryfast", "crf": 16.5}
-"""As good as x264's `medium` at 18 (brightness of a real clip the same, of a drawn one 0.4 dB less, the worst picture of each
-better), in 0.4 of its time or less; files are 11 % larger."""
+"""As good as x264's `medium` at 18 (luma of a real clip the same, of a drawn one 0.4 dB less, the worst frame of each better), in
+0.4 of its time or less; files are 11 % larger."""
 
 SYNTHETIC = "synthetic: NetfLips"
-"""What the comment of every video and stem that is made here begins with."""
+"""The comment of every video and stem that is made here begins with this."""
 
 
 def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
-    """Return what a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
+    """Return the comment of a dubbed video: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
 
     source, target: two letters; source "" = not known (units were given).
     """
@@ -80,7 +80,7 @@ def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = ""
 
 
 def is_synthetic(path: Path) -> bool:
-    """Return whether a file says that NetfLips made it; False for what is no media."""
+    """Return whether a file's comment names NetfLips as its maker; False for what is no media."""
     try:
         return probe(path).comment.startswith(SYNTHETIC)
     except (MediaError, InputError):
@@ -88,7 +88,7 @@ def is_synthetic(path: Path) -> bool:
 
 
 def require_video_name(path: Path) -> None:
-    """Raise OutputError for a name that says no kind of video that can be written."""
+    """Raise OutputError for a name without the suffix of a video format that can be written."""
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(
             "this kind of video cannot be written",
@@ -99,18 +99,18 @@ def require_video_name(path: Path) -> None:
 
 
 class VideoWriter:
-    """Writes pictures and sound as they come, and gives the file its name only when it is whole.
+    """Writes frames and sound as a stream; the file gets its name only when it is complete.
 
-    path: .mp4, .m4v, .mov or .mkv. width, height: of the pictures given; an odd side grows by one repeated row or column,
-    because yuv420p has none (`grew` tells, `out_width` and `out_height` are what is written). frame_rate: Hz; also the
-    length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
-    pixel_aspect: width to height of a pixel as shown. is_bt709: colours are written in BT.709, else in what is usual for the size.
-    carried: what goes over from another video. language: of the sound. The same pictures and sound always give the same file.
+    path: .mp4, .m4v, .mov or .mkv. width, height: of the given frames; an odd side grows by one repeated row or column, because
+    yuv420p needs even sides (`grew`; `out_width` and `out_height` are written). frame_rate: Hz; also the length of a frame written
+    without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better. pixel_aspect: width to height of a
+    pixel as shown. is_bt709: write BT.709, else the usual colours for the size. carried: metadata from another video. language: of
+    the sound. subtitles: text tracks, in times of the output. checksum: see `atomic_output`.
 
-    Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
-    picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
-    times of the output. seal: see `atomic_output`. Raises OutputError for a container or number of channels it cannot write and for
-    a folder that cannot be written.
+    Use as a context manager: when its block ends in an error or Ctrl-C, no file stays behind. At the end the shorter of video and
+    sound is extended, with silence or the last frame, so that both end within one frame. The same frames and sound always give the
+    same file. Raises OutputError for a container or number of channels that it cannot write, and for a folder that it cannot write
+    to.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class VideoWriter:
         if width * height > _USUAL_PIXELS:
             self._options |= _FRUGAL
         numerator = self.frame_rate.numerator
-        # A tick divides the length of a picture, and is short enough for the times of a variable rate.
+        # A frame's length is a whole number of ticks, and ticks are short enough for a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
         self._picture_end, self._last_pts, self._last_frame = Fraction(0), -1, None
         self._num_samples, self._num_encoded = 0, 0
@@ -194,7 +194,7 @@ class VideoWriter:
                     for track in self._tracks:
                         self._container.mux(list(track.due(None)))
             except BaseException:
-                # What the muxer says about a file that is thrown away does not matter.
+                # Errors of the muxer in a file that is thrown away do not matter.
                 with suppress(av.error.FFmpegError):
                     self._container.close()
                 raise
@@ -202,7 +202,7 @@ class VideoWriter:
                 self._container.close()
 
     def write_picture(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
-        """Write a picture, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
+        """Write a frame, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
         if rgb.shape != (self.height, self.width, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"expected uint8 [{self.height}, {self.width}, 3], found {rgb.dtype} {list(rgb.shape)}")
         if self.grew:
@@ -210,7 +210,7 @@ class VideoWriter:
         self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24"), self._is_bt709), time)
 
     def write_frame(self, frame: Any, time: Seconds | None = None) -> None:
-        """Write a picture that has the form and the size of the output already, see `StoredPicture.frame`."""
+        """Write a frame that already has the pixel format and size of the output, see `StoredPicture.frame`."""
         if (frame.width, frame.height, frame.format.name) != (self.out_width, self.out_height, "yuv420p"):
             raise ValueError(f"expected yuv420p of {self.out_width} x {self.out_height}, found {frame}")
         self._encode_picture(frame, time)
@@ -275,12 +275,13 @@ class VideoWriter:
             raise OutputError("the output cannot be written", path=self.path, found=error.strerror) from error
 
     def _finish(self) -> None:
-        """Make picture and sound end together, and write what the encoders still hold."""
+        """Make video and sound end together, and flush the encoders."""
         if self._last_frame is None:
             raise OutputError("there is no picture to write", path=self.path)
         if self.audio_rate is None:
             self._mux(self._video.encode(None))
             return
+
         missing = seconds_to_samples(self._picture_end, self.audio_rate) - self._num_samples
         for start in range(0, missing, _SILENCE_BLOCK):
             self.write_sound(np.zeros((min(_SILENCE_BLOCK, missing - start), self.audio_channels), np.float32))
@@ -296,7 +297,7 @@ class VideoWriter:
 
 
 def _without_padding(packets: list[Any]) -> list[Any]:
-    """Tell decoders how much of the last AAC packet is padding; Matroska does not store a packet's own length."""
+    """Mark for decoders how much of the last AAC packet is padding; Matroska does not store a packet's length."""
     if packets and packets[-1].duration < _AAC_FRAME:
         num_padded = _AAC_FRAME - packets[-1].duration
         note = PacketSideData(_SKIP_SAMPLES, _SKIP_SAMPLES_LAYOUT.size)  # type: ignore[call-arg]  # its stub lacks it
@@ -306,10 +307,10 @@ def _without_padding(packets: list[Any]) -> list[Any]:
 
 
 class VideoJoiner(VideoWriter):
-    """Writes pictures that `VideoWriter` encoded before, and sound as `VideoWriter` does.
+    """Joins pieces of video that `VideoWriter` encoded, and writes sound as `VideoWriter` does.
 
-    Takes the arguments of `VideoWriter`; size, rate and quality must be those that the pieces were written with. Sound
-    and pictures end where they end: nothing is made up.
+    Takes the arguments of `VideoWriter`; size, rate and quality must be those of the pieces. Neither sound nor video is extended at
+    the end.
     """
 
     def __init__(self, *arguments: Any, first_piece: Path, **named: Any) -> None:
@@ -319,9 +320,9 @@ class VideoJoiner(VideoWriter):
         self._num_ahead = _MOST_AHEAD
 
     def write_piece(self, path: Path, times: Sequence[Fraction]) -> None:
-        """Append the pictures of a piece. times: when each is shown (s), in order, all after those of the piece before.
+        """Append the frames of a piece. times: when each is shown (s), in order, all after those of the piece before.
 
-        Raises OutputError when the piece does not hold as many pictures.
+        Raises OutputError when the piece has another number of frames.
         """
         ticks = []
         for time in times:
@@ -337,6 +338,8 @@ class VideoJoiner(VideoWriter):
                 found=len(packets),
                 hint="delete it and run again",
             )
+
+        # Packets come in the order of decoding: the rank of its old time gives each its new one.
         ranks = np.argsort(np.argsort([packet.pts for packet in packets], kind="stable"))
         self._shown.extend(ticks)
         for packet, rank in zip(packets, ranks.tolist(), strict=True):
@@ -350,7 +353,7 @@ class VideoJoiner(VideoWriter):
         return round(1 / self.frame_rate / self._tick)
 
     def _next_dts(self) -> int:
-        """Return when the next packet must be decoded: as many pictures ahead of the shown order as the coder may go."""
+        """Return when the next packet is decoded: `_MOST_AHEAD` frames before the shown order."""
         if self._num_ahead:
             self._num_ahead -= 1
             return self._shown[0] - (self._num_ahead + 1) * self._picture_ticks
@@ -372,10 +375,10 @@ _NEAR_LOSSLESS_CRF = 8
 
 
 def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> None:
-    """Write lip crops as a 25 fps H.264 video, visually lossless, the same crops always as the same file.
+    """Write lip crops as a 25 fps H.264 video, visually lossless; the same crops always give the same file.
 
-    frames: uint8 [time, height, width], or one [height, width] after the other. Raises ValueError when there are none,
-    OutputError when the video cannot be written.
+    frames: uint8 [time, height, width], or an iterable of [height, width]. Raises ValueError when there are none, OutputError when
+    the video cannot be written.
     """
     iterator = iter(frames)
     first = next(iterator, None)
