@@ -1,4 +1,4 @@
-"""See a video: where its picture cuts (shot boundary detection), and all faces in sight while somebody speaks."""
+"""Shot boundary detection, and the face tracks of each utterance."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -31,27 +31,27 @@ from netflips.dubbing.sound import Sound
 from netflips.script.types import Script, TimeSpan, Utterance
 
 SPEAKS = 0.6
-"""Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
-move their mouths to other words have 0.8 to 1.3, one that listens with a still mouth has next to none."""
+"""Evidence (see `speech_evidence`) from which on a face is taken for the speaker's: a real talker has 1.6, drawn faces that move
+their mouths to other words have 0.8 to 1.3, a listener with a still mouth has next to none."""
 UNJUDGED = 0.35
-"""Evidence of a face in a picture that is held: too little to say what is heard, enough where the voice belongs to the face."""
+"""Evidence of a face in a freeze frame: too little to be taken for the speaker's, enough if the voice is known to be the face's."""
 _LEAST_MOVING = frame_at(0.4)
-"""Pictures, not held, by which a face is judged."""
+"""The fewest moving frames by which a face is judged."""
 _STRETCH_S, _LEAD_S = 60, 1
-"""Cuts of a stretch are kept together, so that a stopped search goes on; so much is seen on both sides of it, for the motion before
-its first cut and what follows on its last."""
+"""Cuts are kept by stretches of this length, so that a stopped search resumes. The search of a stretch also sees the lead on both
+sides: the motion before its first cut, and what follows its last."""
 _ROUNDING_S = Fraction(1, 2000)
-"""Times are stored as floats; a picture this little before a cut is the cut's own."""
+"""Tolerance of times that are stored as floats: a frame this little before a cut is the first of the new shot."""
 _APART_S = 10
-"""Between utterances further apart than this the pictures are not decoded."""
+"""Between utterances that are further apart, frames are not decoded."""
 _MAX_WORKERS, _MIN_PER_WORKER = 2, frame_at(5)
-"""Utterances are watched in so many lanes at most: half of the work holds Python's lock, and 8 lanes on 16 cores took longer than
-one. So many pictures of a lane, at least, are worth a decoder of its own."""
+"""Most threads that track faces: half of the work holds Python's lock, and 8 threads on 16 cores took longer than one. And the
+fewest frames for which a thread with its own decoder pays."""
 _AHEAD = 8
-"""Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
+"""Most frames that are decoded ahead of face detection: a frame may take three times as long as another on either side."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
 _VERSION = 1
-"""Counts up whenever faces that were kept must be found anew."""
+"""Increased whenever kept faces must be found anew."""
 
 Lips = NDArray[np.uint8]
 _Seen = TypeVar("_Seen")
@@ -61,21 +61,21 @@ _Seen = TypeVar("_Seen")
 
 
 class Shots:
-    """The shots of a video. cuts: times (s) of the pictures that begin a new shot, in order."""
+    """The shots of a video. cuts: times (s) of the frames that begin a new shot, in order."""
 
-    def __init__(self, detect_shots: Sequence[float]) -> None:
-        self.cuts = list(detect_shots)
-        self._edges = [exact(cut) - _ROUNDING_S for cut in detect_shots]
+    def __init__(self, cuts: Sequence[float]) -> None:
+        self.cuts = list(cuts)
+        self._edges = [exact(cut) - _ROUNDING_S for cut in cuts]
 
     def shot_at(self, seconds: Seconds) -> int:
-        """Return the number of the shot that is on screen at a time, from 0."""
+        """Return the number of the shot at a time, from 0."""
         return bisect_right(self._edges, exact(seconds))
 
 
 def detect_shots(job: Job, script: Script) -> Shots:
-    """Find where the picture cuts, as far as a part goes that was asked for: an utterance that begins in it may end behind it."""
+    """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it."""
     options, length_s = job.options, job.info.duration_s
-    if options.end is not None and script.is_source_timed:
+    if options.end is not None and script.is_source_timed:  # an utterance that begins in the part may end behind it
         length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
     with job.clock.stage("faces"):
         whole = range(0, max(int(job.info.duration_s), 1), _STRETCH_S)
@@ -93,14 +93,18 @@ class _Small(NamedTuple):
 
 
 def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tuple[float, ...]]:
-    """Search stretches that follow one another, each as if it was alone, so that it can be searched alone; keep what is found."""
+    """Find and keep the cuts of consecutive stretches in one decoding.
+
+    Each stretch has its own finder and sees nothing beyond its lead, so that it gets the same cuts when it is searched alone.
+    """
     open_ones: dict[int, list[float]] = {start: [] for start in starts}
     finders: dict[int, Cuts] = defaultdict(Cuts)
     done: dict[int, tuple[float, ...]] = {}
     begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
     length = int(job.info.duration_s)
     pictures = read_small_pictures(job.info.source, begin, job.info.clock, SMALL_SIDE)
-    # They are made smaller in the thread that decodes, which has time for it.
+
+    # Frames are shrunk in the thread that decodes: it is ahead, and has time for it.
     with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in pictures), _depth(job))) as small:
         for here, following in _with_following(small):
             if here.time >= stop:
@@ -115,13 +119,14 @@ def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tupl
                         open_ones[start].append(float(here.time))
             for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
                 done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(open_ones.pop(start)))
+
     for start, times in open_ones.items():
         done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(times))
     return done
 
 
 def _runs_of(starts: Sequence[int]) -> list[list[int]]:
-    """Return stretches that follow one another together."""
+    """Group stretches into runs of consecutive ones."""
     runs: list[list[int]] = []
     for start in starts:
         if runs and start - runs[-1][-1] == _STRETCH_S:
@@ -136,67 +141,71 @@ def _runs_of(starts: Sequence[int]) -> list[list[int]]:
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face that was followed without holes through one shot.
-
-    first: its first picture at 25 fps, counted from the utterance's first. row: of its first lips among those of the utterance.
-    boxes: float32 [N, 4], x1, y1, x2, y2 in pixels. figures: float32 [N, 5], yaw, pitch (radians), sharpness of the lips, their
-    margin within the picture (see `lip_margin`), and the gap between them. appearance: float32 [D]. evidence: how much it looks
-    like saying the utterance, see `speech_evidence`.
-    """
+    """A face track: a face in consecutive frames of one shot."""
 
     number: int
     shot: int
+    """number of its shot"""
     first: int
+    """its first frame at 25 fps, counted from the utterance's first"""
     row: int
+    """row of its first lip crop among those of the utterance"""
     boxes: NDArray[np.float32]
+    """float32 [N, 4], x1, y1, x2, y2 in pixels"""
     figures: NDArray[np.float32]
+    """float32 [N, 5]: yaw, pitch (radians), sharpness of the lips, their margin within the frame (see `lip_margin`), and the gap
+    between them"""
     appearance: NDArray[np.float32]
+    """float32 [D], face embedding"""
     evidence: float = 0.0
+    """evidence that it speaks, see `speech_evidence`"""
 
     @property
     def last(self) -> int:
-        """The last picture (inclusive)."""
+        """Its last frame (inclusive)."""
         return self.first + len(self.boxes) - 1
 
     @property
     def openings(self) -> NDArray[np.float64]:
-        """Of the mouth, float64 [N]."""
+        """The opening of the mouth in each frame, float64 [N]."""
         return self.figures[:, 4].astype(np.float64)
 
     @property
     def is_cut_off(self) -> NDArray[np.bool_]:
-        """Where the edge of the picture cuts the mouth off, bool [N]."""
+        """Whether the edge of the frame cuts the mouth off, bool [N]."""
         return cut_mouths(self.figures[:, 3])
 
     def num_before(self, stop: int) -> int:
-        """In how many of the pictures before `stop` it is."""
+        """Return in how many of the frames before `stop` it is."""
         return max(min(self.last + 1, stop) - self.first, 0)
 
 
 class Watched(NamedTuple):
-    """The pictures at 25 fps in which an utterance is watched: `first` to `stop` - 1, of which `own` are its own and the rest is
-    the pause that it may go into."""
+    """The frames at 25 fps that are searched for an utterance."""
 
     first: int
+    """the first frame"""
     own: int
+    """number of the utterance's own frames; the rest are in the pause that its dub may take"""
     stop: int
+    """the frame after the last"""
 
     @property
     def length(self) -> int:
-        """How many pictures."""
+        """Number of frames."""
         return max(self.stop - self.first, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class InSight:
-    """All faces in sight while an utterance is said and in the pause behind it."""
+    """All faces that are seen during an utterance and the pause behind it."""
 
     watch: Watched
     faces: tuple[Face, ...] = ()
 
     @cached_property
     def num_with_faces(self) -> int:
-        """How many of the utterance's own pictures have any face in them."""
+        """Number of the utterance's own frames with a face."""
         is_there = np.zeros(max(self.watch.own, 1), bool)
         for one in self.faces:
             is_there[one.first : one.first + one.num_before(self.watch.own)] = True
@@ -205,24 +214,25 @@ class InSight:
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of all utterances that were watched, by their numbers; lips lie on the disk.
-
-    watches: also of those in which nobody was looked for. boxes, lips: of side files, at 25 fps from the beginning of the video.
-    """
+    """The faces of utterances by their numbers. Lip crops stay on the disk."""
 
     job: Job
     watches: Mapping[int, Watched]
+    """frames of each utterance, also of those that were not searched"""
     seen: Mapping[int, InSight] = field(default_factory=dict)
+    """faces of the utterances that were searched"""
     boxes: Sequence[Box | None] | None = None
+    """boxes of a side file, at 25 fps from the beginning of the video; None: there is none"""
     side_lips: Lips | None = None
+    """lip crops of a side file, likewise"""
 
     def chosen(self, one: Utterance) -> list[Face]:
-        """Return the tracks of the speaker, of which no two are there at once."""
+        """Return the tracks of the speaker's face. They do not overlap in time."""
         numbers = {track.number for track in one.seen.tracks if track.is_chosen} if one.seen is not None else set()
         return [face for face in self.seen[one.number].faces if face.number in numbers] if one.number in self.seen else []
 
     def drawn(self, one: Utterance) -> list[Face]:
-        """Return the face that is drawn in an utterance: of the side file, or the speaker's."""
+        """Return the tracks that are drawn in an utterance: those of the side file, or the speaker's."""
         if one.seen is not None and one.seen.absent == "not_wanted":
             return []
         if self.boxes is None:
@@ -231,9 +241,9 @@ class Faces:
         return _given_faces(self.watches[one.number], self.boxes, None if is_hard else (info.height, info.width))
 
     def lips(self, one: Utterance) -> Lips | None:
-        """Return the speaker's lips in each of the utterance's own pictures, uint8 [T, 96, 96]; None where they say nothing.
+        """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones.
 
-        Where the face is not in the picture the crop nearest in time stands: a mouth that holds still says nothing.
+        A frame without the face gets the crop nearest in time: a still mouth adds no speech.
         """
         start, stop = frames_of(one.place)
         if self.side_lips is not None:
@@ -241,12 +251,12 @@ class Faces:
         else:
             chosen = self.chosen(one)
             if all(face.evidence == UNJUDGED for face in chosen):
-                return None  # no face, or one whose picture is held
-            track_faces = self.seen[one.number].watch
-            rows = np.full(track_faces.length, -1)
+                return None  # no face, or one in a freeze frame
+            watch = self.seen[one.number].watch
+            rows = np.full(watch.length, -1)
             for face in chosen:
                 rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
-            path = self.job.store.find_file(_LIPS, key_of(*_made_of(self.job, track_faces)), ".npy")
+            path = self.job.store.find_file(_LIPS, key_of(*_made_of(self.job, watch)), ".npy")
             assert path is not None  # it was kept with the faces
             crops = np.load(path, mmap_mode="r")[nearest_rows(rows)[: stop - start]]
         if not len(crops):
@@ -255,15 +265,15 @@ class Faces:
 
 
 def frames_of(place: TimeSpan) -> tuple[int, int]:
-    """Return the pictures at 25 fps that a place touches: first, and the one after the last."""
+    """Return the frames at 25 fps that a place touches: the first, and the one after the last."""
     return frame_at(place.start_s), frames_covering(place.end_s)
 
 
 def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
-    """Find the faces in each utterance, in one decoding; they are kept.
+    """Find the faces in each utterance and keep them.
 
-    Of a part those of its own utterances, and of all others what is known already: then it is dubbed as in the whole. A draft whose
-    units need no lips does without.
+    If only a part is dubbed, its own utterances are searched, and faces of the others are used if they are kept already: so the
+    part is dubbed as it is in the whole. A draft whose units need no lips has no faces.
     """
     options = job.options
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
@@ -272,6 +282,7 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     is_blind = boxes is not None and (lips is not None or not options.uses_video)
     if is_blind or (options.is_draft and not options.uses_video):
         return Faces(job, watches, {}, boxes, lips)
+
     with job.clock.stage("faces"):
         kept = {number: found for number, one in watches.items() if (found := _kept(job, one)) is not None}
         missing = {number: one for number, one in watches.items() if number in job.part.numbers and number not in kept}
@@ -281,7 +292,7 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
 
 
 def _watches(job: Job, script: Script) -> dict[int, Watched]:
-    """Return the pictures of each utterance, with those of the pause that it may go into; of a clip, all."""
+    """Return the frames of each utterance and of the pause that it may take; of a clip, all."""
     total, watches = len(job.source), {}
     for one in script.utterances:
         first, own_stop = frames_of(one.place)
@@ -291,7 +302,7 @@ def _watches(job: Job, script: Script) -> dict[int, Watched]:
 
 
 def _track_in_threads(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
-    """Follow the faces in what is watched, some of it at once: what is seen in an utterance depends on no other."""
+    """Track the faces of utterances in several threads: the faces of one do not depend on another."""
     total = sum(one.length for one in watches)
     tally = Tally(lambda done: job.progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
     workers = min(num_cores(), _MAX_WORKERS)
@@ -304,12 +315,12 @@ def _track_in_threads(job: Job, script: Script, sound: Sound | None, watches: Se
         return list(_look(job, script, sound, cluster, report))
 
     found = run_in_threads(_clusters(watches, max(ceil(total / workers), _MIN_PER_WORKER)), look, workers)
-    tally.add(0)  # this thread's lane may have been over first: what the others did since is reported
+    tally.add(0)  # this thread may have finished first: reports what the others did since
     return [one for seen in found for one in seen]
 
 
 def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
-    """Return what is watched in one decoding together, of `most` pictures or of one utterance."""
+    """Group utterances that are decoded together, up to `most` frames or a single utterance."""
     clusters: list[list[Watched]] = []
     for one in watches:
         last = clusters[-1] if clusters else []
@@ -324,14 +335,17 @@ def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
 def _look(
     job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched], report: Callable[[int], None]
 ) -> Iterator[InSight]:
-    """Follow the faces in what is watched, and keep them as soon as it is over. told: called with how many pictures were looked
-    at."""
-    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is not of use to all
+    """Track the faces of utterances in one decoding, and keep those of each as soon as it is over.
+
+    report: called with the number of frames that were searched.
+    """
+    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and not every dub needs it
 
     shots, total = Shots(script.cuts), len(job.source)
     waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
     begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
     read = read_pictures(job.info.source, begin, clock=job.info.clock)
+
     with FaceDetector() as detector, closing(ahead(read, _depth(job))) as pictures:
         for here, following in _with_following(pictures):
             numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))
@@ -339,6 +353,7 @@ def _look(
                 break
             report(len(numbers) if open_ones else 0)
             is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, shots.shot_at(here.time)
+            # A video frame stands for several or none of the frames at 25 fps; each of these is a step of every open utterance.
             for number in numbers:
                 while waiting and waiting[0].first <= number:
                     open_ones.append((waiting.pop(0), Follower(detector, job.info.pixel_aspect), []))
@@ -352,51 +367,54 @@ def _look(
             yield _keep(job, sound, *one)
 
 
-def _keep(job: Job, sound: Sound | None, track_faces: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
-    """Keep the faces of an utterance that is over; lips apart, because they are large."""
-    edges = [units_to_samples(frames_to_units(edge)) for edge in (track_faces.first, track_faces.stop)]
+def _keep(job: Job, sound: Sound | None, watch: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
+    """Keep the faces of an utterance; the lips in a file of their own, because they are large."""
+    edges = [units_to_samples(frames_to_units(edge)) for edge in (watch.first, watch.stop)]
     levels = None if sound is None else loudness(sound.read(*edges))
-    moving = np.ones(track_faces.length, bool)
-    moving[: len(held)] = ~np.array(held, bool)[: track_faces.length]
-    faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, track_faces)
+    moving = np.ones(watch.length, bool)
+    moving[: len(held)] = ~np.array(held, bool)[: watch.length]
+
+    faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, watch)
     for one in tracks:
         figures = [[at.pose.yaw, at.pose.pitch, at.sharpness, at.margin, at.opening] for at in one.frames]
         boxes = np.array([at.box for at in one.frames], np.float32)
         face = Face(one.number, one.shot, one.first, row, boxes, np.array(figures, np.float32), one.appearance)
-        faces.append(_judged(face, track_faces.own, levels, moving))
+        faces.append(_judged(face, watch.own, levels, moving))
         row += len(one.frames)
+
     with job.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:  # track by track: all of a long clip would be much to hold
+        with path.open("wb") as file:  # track by track: the lips of a long clip would take much memory
             header = {"descr": "|u1", "fortran_order": False, "shape": (row, LIP_SIDE, LIP_SIDE)}
             np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
             for one in tracks:
                 file.write(one.lips().tobytes())
-    release_freed_memory()  # threads that come and go leave it in pieces, more of them with each utterance
-    return job.store.keep(_FACES, made_of, InSight(track_faces, tuple(faces)))
+    release_freed_memory()  # threads that come and go fragment it, more with each utterance
+    return job.store.keep(_FACES, made_of, InSight(watch, tuple(faces)))
 
 
-def _kept(job: Job, track_faces: Watched) -> InSight | None:
-    """Return the faces that are kept together with their lips."""
-    made_of = _made_of(job, track_faces)
+def _kept(job: Job, watch: Watched) -> InSight | None:
+    """Return the faces of an utterance, None unless they and their lips are kept."""
+    made_of = _made_of(job, watch)
     has_lips = job.store.has(_LIPS, key_of(*made_of), ".npy")
     return job.store.find(InSight, _FACES, made_of) if has_lips else None
 
 
-def _made_of(job: Job, track_faces: Watched) -> tuple[object, ...]:
-    return job.digest, *track_faces, _VERSION
+def _made_of(job: Job, watch: Watched) -> tuple[object, ...]:
+    return job.digest, *watch, _VERSION
 
 
 def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool_]) -> Face:
-    """Return a face with how much it looks like saying an utterance of `own` pictures (active speaker detection).
+    """Return a face with the evidence that it speaks an utterance of `own` frames (active speaker detection).
 
-    levels: of the sound, see `loudness`. moving: bool [pictures], False where one is held, so that no mouth moves whoever speaks.
+    levels: of the sound, see `loudness`. moving: bool [frames], False in a freeze frame, where no mouth moves whoever speaks.
     """
     num_own = face.num_before(own)
     if not num_own:
         return face
     first, stop = _longest_run(moving[face.first : face.first + num_own])
-    is_held = stop - first < num_own  # some of it: what is seen of the rest speaks for a face, and never against it
+    # With a freeze frame, what is seen of the rest counts for a face and never against it.
+    is_held = stop - first < num_own
     if is_held and stop - first < _LEAST_MOVING:
         return replace(face, evidence=UNJUDGED)
     part = replace(face, first=face.first + first, boxes=face.boxes[first:stop], figures=face.figures[first:stop])
@@ -411,12 +429,12 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
 
 
-def _given_faces(track_faces: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
-    """Return a face from a side file, one for each stretch without holes. It says nothing of pose and sharpness: all are good.
+def _given_faces(watch: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
+    """Return the face of a side file, a track for each run of boxes. Pose and sharpness are unknown and count as good.
 
-    size: height and width of the pictures, to guess whether the mouth is within them; None = it is.
+    size: height and width of the frames, to estimate whether the mouth is within them; None = it is.
     """
-    own = boxes[track_faces.first : max(track_faces.stop, 0)]
+    own = boxes[watch.first : max(watch.stop, 0)]
     there = [place for place, box in enumerate(own) if box is not None]
     edges = [0, *(k + 1 for k, (one, other) in enumerate(pairwise(there)) if other > one + 1), len(there)]
     faces = []
@@ -435,7 +453,7 @@ def _depth(job: Job) -> int:
 
 
 def _with_following(pictures: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
-    """Yield each picture with the one that follows."""
+    """Yield each frame with the next one, None after the last."""
     held: _Seen | None = None
     for seen in pictures:
         if held is not None:

@@ -1,4 +1,4 @@
-"""What is said instead of each utterance: units of the unit translator, or in the cascade a text; and how far it is understood."""
+"""The target of each utterance: units from the unit translator, or in the cascade a text."""
 
 from dataclasses import replace
 
@@ -24,11 +24,11 @@ from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
 from unit2unit.inference import search_settings
 
 _GROUP, _GROUP_ON_GPU = 8, 64
-"""Utterances translated together: side by side they take less time. Then they are kept."""
+"""Utterances in a batch, on a CPU and on a GPU. The translations of a batch are kept when it is done."""
 
 
 def translate(script: Script, job: Job) -> Script:
-    """Fill in what is said instead of each utterance, unless a person says it."""
+    """Fill in the target of each utterance, unless a person gave it."""
     script = replace(with_given_speech(script, job), titles=titles_given(job))
     if job.options.cascade_models is not None:
         script = _texts(script, job, job.options.cascade_models)
@@ -42,27 +42,30 @@ def translate(script: Script, job: Job) -> Script:
 
 
 _SentenceTranslator = tuple[TranslatedUnits, ...]
-"""What the unit translator made of an utterance, the best first; more than one where it knows of lengths."""
+"""Candidates of the unit translator for an utterance, the best first; several if the translator can vary the length."""
 
 
 def _units(script: Script, job: Job) -> Script:
-    """Translate units. Without a limit of the user's own there is none: a sentence must not end because it is long."""
+    """Translate units."""
     options, models, (source, target) = job.options, job.models, job.languages
+    # Without a limit from the user there is none: a sentence must not be cut because it is long.
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
     todo = [
         (one, one.source_units.units) for one in job.part.utterances(script) if one.source_units is not None and one.target is None
     ]
-    if not options.is_speech_given and all(one.target is None for one in script.utterances):  # else it hears that, too
+    if not options.is_speech_given and all(one.target is None for one in script.utterances):  # given speech needs the extractor
         models.done_with(models.extractor)
-    said = dict[int, Utterance]()
+
+    translated = dict[int, Utterance]()
     with job.clock.stage("unit2unit"):
         size = _GROUP if resolve_device(models.how.device).type == "cpu" else _GROUP_ON_GPU
         for start in range(0, len(todo), size):
             group = todo[start : start + size]
             made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
             found = {number: job.store.find(_SentenceTranslator, "translations", key) for number, key in made_of.items()}
+
             new = [(one.number, units) for one, units in group if found[one.number] is None]
             if new:
                 sequences = [as_units(units, source) for _, units in new]
@@ -73,27 +76,30 @@ def _units(script: Script, job: Job) -> Script:
                         for one in (best, *best.others)
                     )
                     found[number] = job.store.keep("translations", made_of[number], tuple(all_of_it))
+
             for utterance, _ in group:
                 candidates = found[utterance.number]
                 assert candidates is not None  # those that were not kept were made
-                said[utterance.number] = with_best_units(utterance, candidates, script, job)
-            job.progress("translate", len(said), len(todo))
+                translated[utterance.number] = with_best_units(utterance, candidates, script, job)
+            job.progress("translate", len(translated), len(todo))
         models.done_with(models.translator)
-    return with_more(script, said)
+    return with_more(script, translated)
 
 
 # Texts
 
 
 def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
-    """Translate texts by a folder's model, a program or a language model, with the words of a glossary; each is kept."""
+    """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
     engines = engines_of(job.models, models, *job.languages)
     glossary = job.term_readings | ({} if models.glossary is None else read_glossary(models.glossary))
-    said, done = [one for one in job.part.utterances(script) if one.text is not None and one.text.text], dict[int, Utterance]()
-    for one in said:
+    with_text = [one for one in job.part.utterances(script) if one.text is not None and one.text.text]
+    done = dict[int, Utterance]()
+    for one in with_text:
         if one.text is not None and one.text.language != script.source and one.target is None:
             job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=one.text.language), one.number)
-    own = [one for one in said if one.text is not None and one.text.language == script.source]
+    own = [one for one in with_text if one.text is not None and one.text.language == script.source]
+
     todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
     translator = open_translator(models.program, models.chat_model, models.speech_level) if models.program else None
     together = 1 if translator is None else translator.together
@@ -117,8 +123,10 @@ def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
 
 
 def _anew(job: Job) -> dict[int, str]:
-    """Return what names the request of each utterance that is to be translated once more, by number: the script that asks for it.
-    So a dub that was stopped goes on with the new text, and another script gets another one."""
+    """Return the utterances that are to be translated once more, by number, with the digest of the script that asks for it.
+
+    The digest is a part of the key of the new translation: a stopped dub resumes with it, and another script gets another one.
+    """
     script, path = job.options.script, job.options.script_in
     if script is None or path is None:
         return {}
