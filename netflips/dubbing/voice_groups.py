@@ -1,4 +1,4 @@
-"""Who is who by voice: speaker embeddings of the speech without what plays behind it, in groups of one person each."""
+"""Voices of a recording: speaker embeddings of the speech without its background, in groups of one person each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,26 +23,28 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.stems import background_of
 
 SAME_VOICE = 0.80
-"""Mean cosine of the voices of two groups of utterances from which on they are taken for one person's."""
+"""Mean cosine between the voices of two groups of utterances from which on they are one person's."""
 _RELIABLE_S = 1.6
-"""An utterance shorter than a window of the speaker encoder goes to the nearest voice."""
+"""A window of the speaker encoder. A shorter utterance goes to the nearest voice."""
 _STRANGER, _STRANGER_S = 0.66, 1.0
-"""Below this cosine to all voices it is somebody else's, of whom there is a second: a person who only asks briefly. A made talk's
-utterances of 0.6 to 1.6 s are at 0.71 to 0.94 to their own voice, and at 0.48 to 0.62 to the other's."""
+"""A short utterance below this cosine to all voices is a stranger's, such as a person who only asks briefly; a stranger needs so
+many seconds of speech. In made talks, utterances of 0.6 to 1.6 s are at 0.71 to 0.94 to their own voice, and at 0.48 to 0.62 to the
+other's."""
 _SAME_PITCH = 0.14
-"""How far (ln Hz) the pitch of two groups lies apart that may be one person's."""
+"""The greatest difference in pitch (ln Hz) of two groups of one person."""
 _ONE, _BOTH_LONG, _LONG_S = SAME_VOICE, 0.84, 6.0
-"""Cosine of the means of two such groups from which on they are one; and where both speak longer, whose means are more alike."""
+"""Cosine between the means of two groups of alike pitch from which on they are one; a higher one if both speak for longer than the
+last number of seconds, because long means are more alike."""
 _OVER_OTHERS, _OTHER_BACKGROUND_DB = 0.72, 4.0
-"""The same where they never speak over the same background: its bands differ by so much. In made talks one person with music behind
-and without was at 0.72 to 0.88 (bands 7 to 16 dB apart), two people at 0.71 at most."""
+"""Cosine for groups with different backgrounds, and the difference of the bands from which on they are different. In made talks one
+person with and without music was at 0.72 to 0.88 (bands 7 to 16 dB apart), two people at 0.71 at most."""
 _MUCH = 0.2
 """Share of all speech from which on somebody speaks much."""
 _FINE = SpeechSettings(min_pause_s=0.1, min_speech_s=0.1, pad_s=0.03)
-"""How stretches of speech are parted where somebody else may answer at once."""
+"""Settings that separate speech even where somebody answers at once."""
 _CLEARLY = 0.06
-"""By how much (cosine) a stretch is more like its own voice than like any other, for a turn to be told by it. Of a made talk all
-from 0.5 s on were so by 0.1 or more."""
+"""By how much (cosine) a stretch must be more like one voice than any other for a turn to be recognised. In a made talk all
+stretches from 0.5 s on were so by 0.1 or more."""
 _BLOCK = 1 << 20
 _BANDS = np.geomspace(60, 7000, 17)
 """Edges in Hz of the bands by which backgrounds are compared."""
@@ -50,9 +52,10 @@ _BANDS = np.geomspace(60, 7000, 17)
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Stretches of speech that sound like one person. rows: each with its voice, float32 [E]."""
+    """Stretches of speech that sound like one person."""
 
     rows: tuple[tuple[Span, Samples], ...]
+    """each stretch with its voice, float32 [E]"""
 
     @cached_property
     def seconds(self) -> float:
@@ -60,7 +63,7 @@ class _Group:
 
     @cached_property
     def mean(self) -> Samples:
-        """Of those that are long enough to be sure of, if any is."""
+        """Mean voice of the stretches that are long enough to be reliable, or of all if none is."""
         long = [voice for (start, end), voice in self.rows if end - start >= _RELIABLE_S]
         return np.asarray(np.mean(long or [voice for _, voice in self.rows], axis=0), np.float32)
 
@@ -71,31 +74,34 @@ class Voices:
 
     job: Job
     sound: Sound
-    """With the background."""
+    """the sound with its background"""
 
     def groups(self, places: Sequence[Span]) -> list[int | None]:
         """Return which stretches sound like one person: a number for each, None without a voice.
 
-        Those of `group_voices`, of which those that are one in voice and pitch are joined, the most alike first.
+        Groups of `group_voices` that are alike in voice and pitch are joined, the most alike first.
         """
         return self._groups(places)[1]
 
     def _groups(self, places: Sequence[Span]) -> tuple[dict[int, _Group], list[int | None]]:
         voices = [self.voice(place) for place in places]
+        # clusters of embeddings first; another background, or another way of speaking, may have split a person
         found = group_voices(voices, [end - start for start, end in places])
         rows = list(zip(places, voices, found, strict=True))
         groups = {
             number: _Group(tuple((place, voice) for place, voice, of in rows if of == number and voice is not None))
             for number in sorted({of for of in found if of is not None})
         }
+
         while pairs := [pair for pair in combinations(groups, 2) if self._are_one(*(groups[number] for number in pair))]:
             one, other = max(pairs, key=lambda pair: _cosine(groups[pair[0]].mean, groups[pair[1]].mean))
             groups[one] = _Group((*groups[one].rows, *groups.pop(other).rows))
+
         number_of = {place: number for number, group in groups.items() for place, _ in group.rows}
         return groups, [number_of.get(place) for place in places]
 
     def voice(self, place: Span) -> Samples | None:
-        """Return the voice heard between two times (s), float32 [E], or None where there is too little of it."""
+        """Return the voice between two times (s), float32 [E], None if there is too little speech."""
         encoder = self.job.models.likeness_encoder
 
         def embed() -> Samples:
@@ -109,12 +115,13 @@ class Voices:
         return found if len(found) else None
 
     def changes(self) -> list[float]:
-        """Return the times (s) in pauses behind which somebody else speaks, so that question and answer are not said in one voice.
+        """Return the times (s) of turns, in the pauses between: so a question and its answer are not dubbed in one voice.
 
-        Speech that is too short to tell, or like both, changes nothing.
+        Stretches that are too short, or like two voices, make no turn.
         """
         means, pieces = {number: group.mean for number, group in self._all.items()}, self.sound.activity.regions(_FINE)
         found, before, of_before = list[float](), 0, -1
+
         for place, piece in enumerate(pieces if len(means) > 1 else ()):
             voice = self.voice((piece.start_s, piece.end_s))
             likeness = (
@@ -123,25 +130,25 @@ class Voices:
             if not likeness or likeness[0][0] < likeness[1][0] + _CLEARLY:
                 continue
             of = likeness[0][1]
-            if of_before not in (-1, of):  # what is between, if anything is, was too short to tell
+            if of_before not in (-1, of):  # stretches between the two, if any, were unclear: the longest pause is the turn
                 between = zip(pieces[before:place], pieces[before + 1 : place + 1], strict=True)
                 found.append(max((after.start_s - one.end_s, (one.end_s + after.start_s) / 2) for one, after in between)[1])
             before, of_before = place, of
         return found
 
     def is_strange(self, place: Span) -> bool:
-        """Return whether a stretch is in the voice of nobody who speaks much, or too short to tell."""
+        """Return whether the voice of a stretch is of nobody who speaks much, or the stretch is too short to have one."""
         least = _MUCH * sum(group.seconds for group in self._all.values())
         voice = self.voice(place)
         return voice is None or all(_cosine(one.mean, voice) < _STRANGER for one in self._all.values() if one.seconds >= least)
 
     @cached_property
     def _all(self) -> dict[int, _Group]:
-        """Everybody in the recording."""
+        """All groups of the recording."""
         return self._groups([(one.start_s, one.end_s) for one in self.sound.regions])[0]
 
     def _are_one(self, one: _Group, other: _Group) -> bool:
-        """Return whether two groups are one person whom the background, or the way of speaking, makes two."""
+        """Return whether two groups are one person, split by the background or by the way of speaking."""
         likeness = _cosine(one.mean, other.mean)
         if likeness < _OVER_OTHERS:
             return False
@@ -153,7 +160,7 @@ class Voices:
         return len(medians) == len(pitches) and abs(medians[0] - medians[1]) <= _SAME_PITCH
 
     def _background(self, group: _Group) -> Floats:
-        """Return what is heard behind a group: float64 [16], dB in each of _BANDS."""
+        """Return the background of a group: float64 [16], dB in each of _BANDS."""
         behind = [self.sound.between(*place) - self._alone.between(*place) for place, _ in group.rows]
         return np.asarray(np.mean([_band_levels(one) for one in behind], axis=0))
 
@@ -167,8 +174,8 @@ class Voices:
 
 
 def without_background(job: Job, sound: Sound) -> Sound:
-    """Return the speech of a recording without what plays behind it: less what --separate-with found, or what is estimated from the
-    seconds around it. Made or found."""
+    """Return the speech of a recording without its background: that of --separate-with, or an estimate from the seconds around each
+    stretch of speech. It is kept."""
     separated = background_of(job) if job.options.separation_command else None
     key = key_of("voices alone", job.digest, None if separated is None else file_digest(separated))
     stored = job.store.find_file("sound", key, ".f32")
@@ -180,7 +187,7 @@ def without_background(job: Job, sound: Sound) -> Sound:
 
 
 def _voices_alone(sound: Sound, separated: Path | None) -> Iterator[Samples]:
-    """Yield all of a sound without its background, float32 [S] at 16 kHz."""
+    """Yield blocks of a whole sound without its background, float32 [S] at 16 kHz."""
     total = sound.activity.num_samples
     if separated is None:
         blocks = (sound.read(start, min(start + _BLOCK, total))[:, None] for start in range(0, total, _BLOCK))
@@ -199,8 +206,8 @@ def _voices_alone(sound: Sound, separated: Path | None) -> Iterator[Samples]:
 def group_voices(voices: Sequence[Samples | None], seconds: Sequence[float]) -> list[int | None]:
     """Return which utterances sound like one person: a number for each, from 1 in order of appearance; None without a voice.
 
-    voices: of the utterances; seconds: how long they are. Voices are joined while the mean cosine between two groups is
-    `SAME_VOICE` or more (average linkage); short utterances go to the nearest, or to strangers.
+    voices: of the utterances, float32 [E]; seconds: their lengths. Voices are joined while the mean cosine between two groups is
+    `SAME_VOICE` or more (average linkage). Short utterances go to the nearest group, or to strangers.
     """
     rows = {k: voice for k, voice in enumerate(voices) if voice is not None}
     labels, means = dict[int, int](), list[Samples]()
@@ -213,21 +220,23 @@ def group_voices(voices: Sequence[Samples | None], seconds: Sequence[float]) -> 
                 labels.update(dict.fromkeys(members, len(means)))
                 means.append(np.mean([rows[k] for k in members], axis=0))
 
+    # Short embeddings are noisy: they found no group, unless they are far from all.
     group([k for k in rows if seconds[k] >= _RELIABLE_S], SAME_VOICE)
     short = [k for k in rows if k not in labels]
     strange = [k for k in short if all(_cosine(mean, rows[k]) < _STRANGER for mean in means)]
     group(strange, _STRANGER, _STRANGER_S if means else 0.0)
     for k in short:
         labels.setdefault(k, max(range(len(means)), key=lambda label: _cosine(means[label], rows[k])))
+
     order = {label: number for number, label in enumerate(dict.fromkeys(labels[k] for k in rows), 1)}
     return [order[labels[k]] if k in rows else None for k in range(len(voices))]
 
 
 def _clusters(voices: Sequence[Samples], likeness: float) -> list[int]:
-    """Return a label of each voice: those are joined while the mean cosine between two groups is `likeness` or more."""
+    """Return a label for each voice. Groups are joined while the mean cosine between them is `likeness` or more."""
     if len(voices) < 2:
         return [1] * len(voices)
-    from scipy.cluster.hierarchy import fcluster, linkage  # for which a short clip need not wait
+    from scipy.cluster.hierarchy import fcluster, linkage  # slow to import; a short clip does without
 
     return [int(label) for label in fcluster(linkage(np.stack(voices), "average", "cosine"), 1 - likeness, "distance")]
 

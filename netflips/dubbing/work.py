@@ -1,4 +1,4 @@
-"""The work of `netflips dub`: one video, several one after another, or many side by side."""
+"""`netflips dub`: one video, several one after another, or many side by side."""
 
 import sys
 from collections.abc import Callable
@@ -39,9 +39,9 @@ Job = tuple[Path, Path]
 
 
 def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int | None:
-    """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
+    """Dub the videos of the options, and return the exit code. All files are checked before any model is loaded.
 
-    reports: gets what was done, a script for each dub.
+    reports: the script of each dub is appended to it.
     """
     paths = given_or_bundle(options)
     languages = choose_languages(options.source, options.to, paths)
@@ -53,31 +53,33 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
         for _, out in jobs:
             if out.exists() and not is_synthetic(out):
                 raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
-    # Before any model is loaded, folders that hold no recognizer or translator are refused, and a file that reads no units.
+
+    # Folders without a recognizer or translator, and files that read no units, are refused before any model is loaded.
     if options.cascade_models is not None:
         require_models(options.cascade_models)
     elif (path := paths.other(UNIT2TEXT)) is not None:
         require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
-    told = ReportFiles(options.report, jobs, reports)
+
+    report = ReportFiles(options.report, jobs, reports)
     if options.ray:
-        return _dub_side_by_side(jobs, paths, told, options, languages)
+        return _dub_side_by_side(jobs, paths, report, options, languages)
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), unloads=len(jobs) == 1))
     if len(jobs) > 1:
-        return _dub_all(jobs, models, told, options)
+        return _dub_all(jobs, models, report, options)
     script = _dub_one(*jobs[0], models, options)
     if options.draft is not None:
         _print_draft(options, script)
         if reports is not None:
             reports.append(script)
         return None
-    told.add(script)
-    _write(told, options.quiet)
+    report.add(script)
+    _write(report, options.quiet)
     return None
 
 
 def _dub_side_by_side(
-    jobs: list[Job], paths: ModelPaths, told: ReportFiles, options: DubCommand, languages: tuple[str, str]
+    jobs: list[Job], paths: ModelPaths, report: ReportFiles, options: DubCommand, languages: tuple[str, str]
 ) -> int | None:
     from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
 
@@ -86,7 +88,8 @@ def _dub_side_by_side(
     if options.ask:
         raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
     require_utf8([path for job in jobs for path in job], "a video")
-    batch, data = [VideoToDub(*job) for job in jobs], told.data_paths
+
+    batch, data = [VideoToDub(*job) for job in jobs], report.data_paths
     code = dub_side_by_side(
         batch,
         DubModels(paths, _run_options(options), languages),
@@ -96,31 +99,32 @@ def _dub_side_by_side(
         data[0] if data else None,
         options.quiet,
     )
+
     record = DubRecord.read(options.out_dir)
     for path in data[1:]:
         record.write_report(path, batch)
     for job in batch:
         if job.target.name in record.done:
-            told.add(script_from(record.done[job.target.name]["report"]))
+            report.add(script_from(record.done[job.target.name]["report"]))
         elif str(job.source) in record.failures:
-            told.fail(job.source, record.failures[str(job.source)])
+            report.fail(job.source, record.failures[str(job.source)])
     with bars(options.quiet, "report: ") as progress:
-        told.write_pages(progress)
+        report.write_pages(progress)
     return code
 
 
-def _dub_all(jobs: list[Job], models: Models, told: ReportFiles, options: DubCommand) -> int | None:
+def _dub_all(jobs: list[Job], models: Models, report: ReportFiles, options: DubCommand) -> int | None:
     failed = []
-    written = Seldom(lambda: _write(told, options.quiet))
+    written = Seldom(lambda: _write(report, options.quiet))
     try:
         for source, target in jobs:
             try:
-                told.add(_dub_one(source, target, models, options))
+                report.add(_dub_one(source, target, models, options))
             except NetflipsError as error:
                 LOG.error("failed: %s", error_line(error))
                 failed.append(str(source))
-                told.fail(source, str(error))
-            written.maybe()  # after each but for very many, so that finished work is known
+                report.fail(source, str(error))
+            written.maybe()  # after each dub, less often with very many: a killed run leaves its report
     finally:
         written.now()
     if not failed:
@@ -138,13 +142,13 @@ def _dub_one(source: Path, target: Path, models: Models, options: DubCommand) ->
 
 
 def _print_draft(options: DubCommand, script: Script) -> None:
-    """Print what was heard and what will be said in the part."""
+    """Log the source and target texts of the part."""
     part = part_of(script, exact(script.input_s), options.start, options.end, is_preview=options.preview)
     for one in part.utterances(script):
-        heard = "" if one.text is None else f"{one.text.text} -> "  # subtitles say what is spoken: nothing need be heard
-        said = "(not read)" if one.said is None else one.said.text
+        source_text = "" if one.text is None else f"{one.text.text} -> "  # target subtitles need no source text
+        target_text = "(not read)" if one.said is None else one.said.text
         too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
-        LOG.info("%d: %s%s%s", one.number, heard, said, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
+        LOG.info("%d: %s%s%s", one.number, source_text, target_text, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
         for text, seconds in one.offered if too_long_s else ():
             if seconds is not None:
                 LOG.info("   or in %.1f s: %s", seconds, text)
@@ -158,10 +162,10 @@ def _print_draft(options: DubCommand, script: Script) -> None:
 
 
 def _decision(source: Path, options: DubCommand) -> Callable[[QualityEstimate], None]:
-    """Return what is called with the measure of a video, before anything is spoken or drawn."""
+    """Return a callback that stops or continues a dub by its quality estimate, before anything is spoken or drawn."""
 
-    def decide(understanding: QualityEstimate) -> None:
-        if not report_quality(understanding, source, options.strict, options.verdict):
+    def decide(quality: QualityEstimate) -> None:
+        if not report_quality(quality, source, options.strict, options.verdict):
             return
         if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
             sys.stderr.write(f"{source}: go on all the same? [y/N] ")
@@ -176,9 +180,9 @@ def _decision(source: Path, options: DubCommand) -> Callable[[QualityEstimate], 
     return decide
 
 
-def _write(told: ReportFiles, is_quiet: bool) -> None:
+def _write(report: ReportFiles, is_quiet: bool) -> None:
     with bars(is_quiet, "report: ") as progress:
-        told.write(progress)
+        report.write(progress)
 
 
 def _run_options(options: DubCommand) -> RunOptions:
@@ -186,7 +190,7 @@ def _run_options(options: DubCommand) -> RunOptions:
 
 
 def _jobs_of(options: DubCommand, target: str) -> list[Job]:
-    """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
+    """Return inputs with their outputs. Raises UsageError for flags that exclude each other, InputError for an empty folder."""
     inputs = list(options.videos)
     is_one = len(inputs) == 1 and not inputs[0].is_dir()
     if options.out is not None:
@@ -204,7 +208,7 @@ def _jobs_of(options: DubCommand, target: str) -> list[Job]:
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
-    """Return each video with an output of its name. What an earlier run put into a folder that is dubbed is none of its videos."""
+    """Return each video with an output of its name. Outputs of earlier runs in an input folder are skipped."""
 
     def output(video: Path) -> Path:
         return (out_dir or video.parent) / f"{video.stem}_{target}.mp4"

@@ -1,4 +1,4 @@
-"""The output: pieces joined, sound in step with them, subtitles beside it; and what is told of it."""
+"""Writes the output: segments joined with the sound, and subtitles; and records it in the script and the manifest."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,9 +36,10 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
-    """Write the output, which gets its name when it is whole, and fill in what became of each utterance and what was made."""
+    """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
     clock, is_own, track = OutputClock(script, job), script.is_source_timed, job.track
     end = clock.at(clock.part.stop)
+
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
         if track is not None:
@@ -53,19 +54,22 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             subtitles=tracks_of(script, job),
             carried=_passthrough(script, job, clock, end),
             language=script.target,
-            checksum=None if job.signing is None else job.signing.sign(*_told(script, job), job.out),
+            checksum=None if job.signing is None else job.signing.sign(*_manifest(script, job), job.out),
         )
         join_segments(writer, pieces, sound)
+
     if job.keeps_work:
         job.store.record_output(job.out)
     write_subtitles(script, job)
+
     counts = _count(pieces)
-    told = tuple(
+    utterances = tuple(
         one if one.fit is None else replace(one, drawn=_drawn(counts.get(one.number, Counter()))) for one in script.utterances
     )
     if hidden := num_hidden(pieces):
-        total = sum(one.drawn.pictures for one in told if one.drawn is not None)
+        total = sum(one.drawn.pictures for one in utterances if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
+
     lengths = (fit.output.end_s for _, fit in fitted(script))
     duration_s = float(end) if is_own else max(lengths) if track is None else float(track.length_s)
     made = Made(
@@ -87,11 +91,11 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
         peak_memory_bytes=peak_memory_bytes(),
     )
-    return with_notes(replace(script, utterances=told, made=made), job)
+    return with_notes(replace(script, utterances=utterances, made=made), job)
 
 
 def _passthrough(script: Script, job: Job, clock: OutputClock, end: Fraction) -> PassthroughMetadata | None:
-    """Return what the output takes from the video: titles, and where times stay, chapters and subtitles."""
+    """Return what the output copies from the video: titles, and chapters and subtitles if times stay the same."""
     if script.schedule == "still":
         return None
     if script.is_source_timed:
@@ -102,24 +106,24 @@ def _passthrough(script: Script, job: Job, clock: OutputClock, end: Fraction) ->
 
 
 def with_notes(script: Script, job: Job) -> Script:
-    """Fill in the notes that the user was told, what each translation is of, and who agreed to it."""
+    """Fill in the notes of the dub, the source text of each translation, and consents."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
     return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
 
 
 def work_folder_summary(work: Store) -> WorkKept:
-    """Return what is told of a folder of finished work."""
+    """Return the size of a work folder, and the numbers of pieces."""
     return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
 
 
 def _drawn(counts: Mapping[int, int]) -> DrawnPictures:
-    """Return what became of an utterance's pictures. counts: how many there are of each `Reason`."""
+    """Return the numbers of an utterance's frames. counts: frames by `Reason`."""
     left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
     return DrawnPictures(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
 
 
 def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
-    """Return how many pictures of each utterance were drawn, or left for each reason."""
+    """Count the frames of each utterance by `Reason`."""
     counts: dict[int, Counter[int]] = {}
     for piece in pieces:
         for owner, reason in zip(piece.owners, piece.reasons, strict=True):
@@ -128,11 +132,12 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
 
 
 def _models(job: Job) -> Iterator[ModelUsed]:
-    """Yield the models of a dub, with what they know."""
+    """Yield the models of a dub, with their domains and licences."""
     models: Models = job.models
     domains = {}
     if job.track is None:  # else the encoder may not be loaded
         domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
+
     fingerprints, terms = dict(models.fingerprints), {one.part: one for one in job.terms}
     if job.options.cascade_models is not None:
         fingerprints |= engines_of(models, job.options.cascade_models, *job.languages).fingerprints
@@ -140,6 +145,7 @@ def _models(job: Job) -> Iterator[ModelUsed]:
             fingerprints[TEXT2UNIT.name] = models.other(TEXT2UNIT, job.languages[1]).fingerprint
     if job.reader is not None:
         fingerprints[UNIT2TEXT.name] = job.reader.fingerprint
+
     for part in dict.fromkeys((*fingerprints, *terms)):
         domain, known = domains.get(part), terms.get(part)
         usual, knows = (None, "") if domain is None else (domain.least, domain.what)
@@ -147,8 +153,8 @@ def _models(job: Job) -> Iterator[ModelUsed]:
         yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
 
 
-def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
-    """Return what the manifest says of a dub: what was done, and our own facts."""
+def _manifest(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
+    """Return the content of the manifest of a dub: C2PA's actions, and our own facts."""
     models = [
         {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
         for one in _models(job)
@@ -161,10 +167,11 @@ def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
     }
     if job.options.operator:
         facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}
+
     if job.track is not None or not script.source:  # nothing was translated
         done = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": _generated(script, job).done}
         return [done], facts
-    # In the words that C2PA's own readers know a dub by.
+    # the actions by which readers of C2PA recognise a dub
     facts |= {"languages": {"from": script.source, "to": script.target}}
     languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
     lips = {
@@ -179,13 +186,13 @@ def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
 
 
 def _generated(script: Script, job: Job) -> Generated:
-    """Return what of the output was generated."""
+    """Return which part of the output was generated."""
     if script.schedule == "still":
         return VIDEO
     return SPEECH_AND_LIPS if job.track is None else LIPS
 
 
 def _bundle_of(paths: Iterable[Path]) -> str:
-    """Return the name of the bundle that all models lie in; "" = they are of none, or of several."""
+    """Return the name of the bundle that all models are from; "" if they are from none, or from several."""
     names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in paths}
     return str(names.pop()) if len(names) == 1 else ""
