@@ -1,8 +1,8 @@
-"""How much is understood: how likely the words are right, and, apart from that, how well the voice is heard.
+"""Quality estimation: how likely the words of a dub are right, and how well speech recognizers understand its voice.
 
-It is told before the work. Words are judged by what the models say of themselves, calibrated on recordings (a bundle's
-`Confidence`), and by faults that are seen in them: a translation that was cut, repeats a stretch, says another word, or is in no
-other language. A voice is judged by what recognizers of others hear of it.
+It is reported before anything is spoken. Words are estimated from the confidence of the models, calibrated on recordings (a
+bundle's `Confidence`), and from visible faults: a translation that was cut, repeats a stretch, says another word, or is not in the
+target language. A voice is measured by independent speech recognizers.
 """
 
 import json
@@ -43,17 +43,18 @@ Cause = Literal[
     "unjudged",
 ]  # fmt: skip
 SURE, LOST = 0.9, 0.15
-"""How likely words are right that are sure, or not understood."""
+"""Likelihood from which on words are sure, and up to which they are not understood."""
 _MOSTLY, _READER_ERRS = 0.5, 0.3
-"""Share of a recording or an utterance up to which it is not understood; and of letters that a unit-to-text model gets wrong."""
+"""Share of a recording or an utterance up to which it is not understood; and share of letters that a unit-to-text model gets
+wrong."""
 _LEAST_LOOP, _LEAST_TWICE = 12, 16
-"""Units of a repeated stretch: three times the same and 12 in all, or a stretch of 16 said twice. Words that Korean doubles, as
+"""Units of a loop: a stretch three times in a row with 12 units in all, or a stretch of 16 units twice. Korean reduplications, as
 빨리빨리, are shorter; the 2,357 reference sentences of the demo have no such stretch."""
 _MOST_COMPRESSED, _MOST_LETTERS_A_SECOND = 2.4, 35.0
-"""Bytes of a text by those of its compressed form, from which on Whisper's authors take it for a loop (Radford et al. 2023, section
-4.5); and letters, Hangul by its strokes: people say 10 to 25 a second."""
+"""Compression ratio (zlib) above which Whisper's authors take a text for a loop (Radford et al. 2023, section 4.5); and most
+letters a second, Hangul counted in jamo: people speak 10 to 25."""
 _LEAST_TIMES, _LEAST_LETTERS = 4, 20
-"""Of a stretch of a text that is repeated, in a row and in all."""
+"""Fewest repetitions in a row, and letters in all, of a repeated stretch of text."""
 
 _TEXTS: Final[Mapping[str, str]] = {
     "sure": "understood: sure ({share}%)",
@@ -77,76 +78,77 @@ _TEXTS: Final[Mapping[str, str]] = {
     "unheard": "it was heard unsurely",
     "unjudged": "whether the translation is right is not judged",
 }
-"""Words of the output."""
+"""Texts of the output by grade and cause."""
 
 
 @dataclass(frozen=True)
 class QualityEstimate:
-    """How much is understood of an utterance or a recording."""
+    """The quality estimate of an utterance or a recording."""
 
     words: Words = "unknown"
-    """whether they were heard and translated rightly; the grade, by which --strict stops"""
+    """the grade: whether the words were recognised and translated rightly; --strict stops by it"""
     share: float | None = None
-    """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = not known"""
+    """how likely its words are right, 0 to 1; of a recording, the mean over its time; None = unknown"""
     voice: float | None = None
-    """share of its characters that listeners hear, as far as it was measured; it changes no grade"""
+    """share of its characters that recognizers understand in the voice; None = not measured. It changes no grade"""
     causes: tuple[Cause, ...] = ()
-    """why it is not more, in their order above"""
+    """why the grade is not higher, in the order of `Cause`"""
     lost: int = 0
-    """utterances that are not understood"""
+    """number of utterances that are not understood"""
     of: int = 1
-    """of so many"""
+    """number of utterances"""
 
     def as_json(self) -> dict[str, Any]:
-        """Return numbers and codes, with the texts of the verdict and of the voice in English and in Korean."""
-        told = {language: self.text(language) for language in (ENGLISH, KOREAN)}
-        voice = {language: self.voice_text(language) for language in told}
-        return asdict(self) | {"causes": list(self.causes), "text": told, "voice_text": voice}
+        """Return numbers and codes, with the texts of the words and of the voice in English and in Korean."""
+        text = {language: self.text(language) for language in (ENGLISH, KOREAN)}
+        voice = {language: self.voice_text(language) for language in text}
+        return asdict(self) | {"causes": list(self.causes), "text": text, "voice_text": voice}
 
     def text(self, language: str = ENGLISH) -> str:
-        """Return the verdict on the words in a sentence."""
+        """Return the estimate of the words as a sentence."""
         say, share = gettext_in(language), round(100 * min(self.share or 0.0, 0.99))
-        told = [say(_TEXTS[self.words]).format(share=share)]
+        parts = [say(_TEXTS[self.words]).format(share=share)]
         if 0 < self.lost < self.of:
-            told.append(say(_TEXTS["lost"]).format(lost=self.lost, of=self.of))
-        return "; ".join([*told, *(say(_TEXTS[cause]) for cause in self.causes)])
+            parts.append(say(_TEXTS["lost"]).format(lost=self.lost, of=self.of))
+        return "; ".join([*parts, *(say(_TEXTS[cause]) for cause in self.causes)])
 
     def voice_text(self, language: str = ENGLISH) -> str:
-        """Return how well the voice is heard in a sentence, "" where it was not measured."""
+        """Return the measure of the voice as a sentence, "" if it was not measured."""
         return "" if self.voice is None else gettext_in(language)(_TEXTS["voice"]).format(share=round(100 * self.voice))
 
 
 GIVEN: Final = QualityEstimate("given")
-"""Of a text that a person gave."""
+"""The estimate of a text that a person gave."""
 
 
 def likely(share: float, *causes: Cause) -> QualityEstimate:
-    """Return the measure of words that are right with a likelihood, with what speaks against them: then they are never sure."""
+    """Return the estimate of words that are right with likelihood `share`. With a cause against them they are never sure."""
     words: Words = "not_understood" if share <= LOST else "sure" if share >= SURE and not causes else "unsure"
     return QualityEstimate(words, round(share, 4), causes=causes, lost=int(words == "not_understood"))
 
 
 def broken(cause: Cause) -> QualityEstimate:
-    """Return the measure of an utterance of which nothing is said, or nothing that means it."""
+    """Return the estimate of an utterance whose words are lost."""
     return likely(0.0, cause)
 
 
 def of_text(text: str, spelt: Sequence[str], voice: float | None) -> QualityEstimate:
-    """Measure a text that is spoken as it was given. spelt: its words without a reading, which are spelt letter by letter."""
+    """Estimate a text that is spoken as it was given. spelt: its words without a reading, which are spelt letter by letter."""
     read = 1 - min(sum(map(len, spelt)) / max(sum(map(str.isalnum, text)), 1), 1.0)
     found = GIVEN if not spelt else likely(read, "unsayable") if read > _MOSTLY else broken("unsayable")
     return replace(found, voice=voice)
 
 
 def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", target: str = "") -> QualityEstimate:
-    """Measure what was recognised or read. known: how often that is right, None = it was not measured.
+    """Estimate a transcript, recognised or read.
 
-    source: the language that was asked for, "" = any; target: what it is translated into. Tokens in a loop are sure of themselves.
+    known: calibration of its confidence, None = not measured. source: the language that was asked for, "" = any; target: the
+    language of the dub.
     """
-    if heard.has_loop:
+    if heard.has_loop:  # whose tokens have a high confidence
         return broken("loop")
     if source and heard.language and heard.language != source:
-        return likely(1.0) if heard.language == target else broken("language")  # as it stands
+        return likely(1.0) if heard.language == target else broken("language")  # speech in the target language stays as it is
     if not heard.words or known is None:
         return QualityEstimate()
     share = known.share({"confidence": heard.confidence})
@@ -154,25 +156,25 @@ def of_hearing(heard: Transcript, known: Calibration | None, source: str = "", t
 
 
 def recognition() -> Calibration | None:
-    """Return how often a recognizer is right, as the models that come with NetfLips have it; None where none do."""
+    """Return the calibration of a speech recognizer in the bundle that comes with NetfLips; None if there is none."""
     known = confidence_of(find_bundle())
     return None if known is None else known.recognition
 
 
 def strange_causes(readings: Iterable[DomainScore], known: float | None) -> tuple[Cause, ...]:
-    """Return what lies outside of the domains of the models. known: share of the speech that is like what they know."""
+    """Return whether all or a part lies outside of the models' domains. known: share of the speech that is like what they know."""
     strange = [one.of for one in readings if one.is_strange]
     is_all = "least" in strange or known is None or known <= _MOSTLY
     return () if not strange else ("outside",) if is_all else ("part",)
 
 
 def _by_bounds(strange: Sequence[Cause]) -> QualityEstimate:
-    """Return the measure of models of which only the bounds of their domains are known: nothing is known of what lies within."""
+    """Return the estimate for models without a calibration: only what lies outside of their domains is known."""
     return likely(LOST if "outside" in strange else _MOSTLY, *strange) if strange else QualityEstimate()
 
 
 def worst(*measures: QualityEstimate) -> QualityEstimate:
-    """Return the worst of several measures of one utterance, with the causes of all and the least share and voice."""
+    """Return the worst of several estimates of one utterance, with the causes of all and the least share and voice."""
     rank: Sequence[Words] = ("not_understood", "unsure", "sure", "given", "unknown")
     found = min(measures, key=lambda one: rank.index(one.words))
     shares, voices = ([value for one in measures if (value := getattr(one, name)) is not None] for name in ("share", "voice"))
@@ -180,20 +182,21 @@ def worst(*measures: QualityEstimate) -> QualityEstimate:
 
 
 def of_recording(utterances: Iterable[tuple[QualityEstimate, float]]) -> QualityEstimate:
-    """Measure a whole recording from its utterances, each with its length (s): by time, those without a share left out.
+    """Estimate a whole recording from its utterances with their lengths in seconds: the mean over time of those that have a share.
 
-    It is not understood where half of it or more is not, and sure where nine tenths are and none is not understood.
+    It is not understood if half of its time or more is not, and sure if nine tenths are and no utterance is lost.
     """
     rows = list(utterances)
     known = [(one, seconds) for one, seconds in rows if one.share is not None]
     lost = sum(one.words == "not_understood" for one, _ in known)
     parts: dict[Words, float] = {words: sum(seconds for one, seconds in rows if one.words == words) for words in get_args(Words)}
-    judged = parts["sure"] + parts["unsure"] + parts["not_understood"]
+    graded_s = parts["sure"] + parts["unsure"] + parts["not_understood"]
+
     words: Words = "given" if parts["given"] else "unknown"
-    if lost and parts["not_understood"] >= _MOSTLY * judged:
+    if lost and parts["not_understood"] >= _MOSTLY * graded_s:
         words = "not_understood"
     elif known:
-        words = "sure" if not lost and parts["sure"] >= SURE * judged else "unsure"
+        words = "sure" if not lost and parts["sure"] >= SURE * graded_s else "unsure"
     causes = _causes_of([one for one, _ in rows]) if words != "sure" else ()
     return QualityEstimate(words, _mean(known, "share"), _mean(rows, "voice"), causes, lost, len(rows))
 
@@ -204,23 +207,23 @@ def _causes_of(measures: Iterable[QualityEstimate]) -> tuple[Cause, ...]:
 
 
 def _mean(rows: Iterable[tuple[QualityEstimate, float]], name: str) -> float | None:
-    """Return the mean of a figure over the time (s) of those that have it, None where none has."""
+    """Return the mean of a figure over the time of the estimates that have it, None if none has."""
     known = [(value, seconds) for one, seconds in rows if (value := getattr(one, name)) is not None]
     length = sum(seconds for _, seconds in known)
     return round(sum(value * seconds for value, seconds in known) / length, 4) if length > 0 else None
 
 
 def stop_where_lost(understanding: QualityEstimate) -> None:
-    """Raise NotUnderstoodError where any of it is not understood, as --strict asks for."""
+    """Raise NotUnderstoodError if any utterance is not understood (--strict)."""
     if understanding.lost:
         found = f"{understanding.lost} of {understanding.of} not understood"
         raise NotUnderstoodError("too little of it is understood", found=found, hint="without --strict it goes on all the same")
 
 
 def report_quality(understanding: QualityEstimate, of: object, is_strict: bool, path: Path | None = None) -> bool:
-    """Print the measure of a file or a text, and write it where a path is given; returns whether it is not understood.
+    """Log the estimate of a file or a text, and write it if a path is given. Returns whether it is not understood.
 
-    Raises NotUnderstoodError where anything is not and `is_strict`.
+    Raises NotUnderstoodError if `is_strict` and any utterance is not understood.
     """
     if path is not None:
         write_text(path, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
@@ -237,10 +240,10 @@ def report_quality(understanding: QualityEstimate, of: object, is_strict: bool, 
 
 
 def repeats_a_stretch(ids: Ids) -> bool:
-    """Return whether merged units, int64 [U], say a stretch several times in a row, as a search does that does not find its end."""
+    """Return whether merged units, int64 [U], repeat a stretch in a row, as a search does that finds no end."""
     for period in range(1, len(ids) // 2 + 1):
         same = ids[period:] == ids[:-period]
-        # A run of n equal places is a stretch of `period` units that is said (n + period) / period times.
+        # A run of n equal places is a stretch of `period` units, (n + period) / period times in a row.
         run = _longest_run(same)
         if (run >= 2 * period and run + period >= _LEAST_LOOP) or (run >= period >= _LEAST_TWICE):
             return True
@@ -251,9 +254,9 @@ def repeats_a_stretch(ids: Ids) -> bool:
 
 
 def is_loop(text: str, seconds: float | None = None) -> bool:
-    """Return whether a model wrote a text that nobody says: it compresses too well, repeats a stretch, or is too long for its time.
+    """Return whether a model looped on a text: it compresses too well, repeats a stretch, or is too long for its time.
 
-    seconds: of the speech, None = not known.
+    seconds: length of the speech, None = unknown.
     """
     written = text.encode()
     if len(written) > _MOST_COMPRESSED * len(zlib.compress(written)):
@@ -270,7 +273,7 @@ def is_loop(text: str, seconds: float | None = None) -> bool:
 
 
 def translation_fault(text: str, source_text: str, target: str, seconds: float) -> Cause | None:
-    """Return what is wrong with a translation by its letters; None = nothing is. seconds: of the utterance."""
+    """Return what is wrong with a translation by its letters, None if nothing is. seconds: length of the utterance."""
     text = unicodedata.normalize("NFC", text)
     if not text:
         return "untranslated"
@@ -289,40 +292,43 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 
 @dataclass(frozen=True)
 class SpeakerMeasure:
-    """How what speaks is heard in a dub."""
+    """How well a program that speaks is understood in a dub."""
 
     speaker: str
+    """name of the program"""
     recognizer: str
+    """name of the speech recognizer"""
     wrong: float
-    """share of the characters that the recognizer hears wrongly"""
+    """character error rate of the recognizer"""
 
     @property
     def note(self) -> Note | None:
-        """What to tell a user of a program; None where it is understood."""
+        """A warning about the program; None if it is understood."""
         return SPEAKER_MISHEARD(**vars(self)) if self.wrong >= 1 - _MOSTLY else None
 
 
-_JUDGE = "Whisper base"
-KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _JUDGE, 0.52), SpeakerMeasure("espeak-ng", _JUDGE, 0.79)
+_RECOGNIZER = "Whisper base"
+KOKORO, ESPEAK = SpeakerMeasure("Kokoro-82M", _RECOGNIZER, 0.52), SpeakerMeasure("espeak-ng", _RECOGNIZER, 0.79)
 _OWN = {KOKORO: 0.13, ESPEAK: 0.84}
-"""As `--keep-sound` leaves them."""
+"""Their error rates with `--keep-sound`."""
 _SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
-"""What is left of what is heard where speech is that share of its natural length. All measured on sentences that nothing was
-trained on (docs/cascade.md)."""
+"""Shares of the natural length, and the share of the recognised characters that is left at each. All measured on sentences that no
+model was trained on (docs/cascade.md)."""
 _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
-"""Programs whose Korean was measured, as `avcore.programs.program_name` calls them."""
+"""Programs whose Korean was measured, by `avcore.programs.program_name`."""
 
 
 def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False) -> SpeakerMeasure | None:
-    """Return what is known of a program that speaks; None = nothing, or no program does."""
+    """Return the measure of a program that speaks; None if there is no program, or it was not measured."""
     found = _PROGRAMS.get(program_name(command)) if command and target == "ko" else None
     return replace(found, wrong=_OWN[found]) if found is not None and keeps_sound else found
 
 
 def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float]]) -> SpeakerMeasure | None:
-    """Measure a program by a recognizer. heard: texts, what was heard, and at which share of its natural length it was said.
+    """Measure a program with a recognizer; None for no texts.
 
-    What squeezing cost is not counted: it is another in each utterance. None for nothing.
+    heard: texts, their transcripts, and at which share of the natural length each was spoken. Errors that come from faster speech
+    are not counted, since each utterance has another pace.
     """
     rows = [(*errors_in(found, text), factor) for text, found, factor in heard]
     length = sum(wanted for _, wanted, _ in rows)
@@ -331,12 +337,13 @@ def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, 
 
 
 def squeezed(factor: float) -> float:
-    """Return what is left of what is heard of speech at a share of its natural length; below the least it is cut as well."""
+    """Return the share of the recognised characters that is left at a share of the natural length; below the least of `_SQUEEZED`,
+    speech is cut as well."""
     return float(np.interp(factor, *_SQUEEZED)) * min(factor / _SQUEEZED[0][0], 1.0)
 
 
 def as_read(text: str, language: str) -> str:
-    """Return a text as it is read aloud, where that is known: recognizers write numbers and foreign words as they like."""
+    """Return a text as it is read aloud, if that is known: recognizers write numbers and foreign words in different ways."""
     if language == KOREAN:
         with suppress(InputError):
             return " ".join(script_of(text, language).sentences)
@@ -344,7 +351,7 @@ def as_read(text: str, language: str) -> str:
 
 
 def errors_in(heard: str, text: str) -> tuple[int, int]:
-    """Return how many characters of a text were heard wrongly, and how many there are; blanks and marks are not compared."""
+    """Return how many characters of a text are wrong in a transcript, and its number of characters, without blanks and marks."""
     found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (heard, text))
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
 
@@ -354,10 +361,10 @@ def _longest_run(same: "np.ndarray[Any, np.dtype[np.bool_]]") -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-# Judging an utterance
+# Estimating an utterance
 
 Decide = Callable[[QualityEstimate], None]
-"""Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
+"""Called with the estimate before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
 SAYS_OTHER = NoteKind(
     "says_other",
     lambda values, say: say(
@@ -386,13 +393,14 @@ def estimate_utterance(
     *,
     is_cut: bool = False,
 ) -> tuple[QualityEstimate, tuple[Note, ...]]:
-    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean; with notes for the user.
+    """Estimate an utterance by the confidence of the encoder and of the translator; with notes for the user.
 
-    score: mean log-probability of the translation, None = nothing was translated, a text was given; weakest: where it is lowest.
-    is_cut: it ended at the limit of the search. With a bundle's models both sides are read back and compared.
+    score: mean log-probability of the translation, None = a text was given; weakest: the stretch where it is lowest. is_cut: the
+    search reached its limit. With a bundle's models, both sides are read as text and compared.
     """
     if score is None:
-        return GIVEN, ()  # nothing was guessed that is said
+        return GIVEN, ()  # no model decided the words
+
     known, extraction = _known(models), heard.extraction
     readings = [*extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
     strange = strange_causes(readings, extraction.known)
@@ -403,6 +411,7 @@ def estimate_utterance(
         nearest = None if extraction.nearest is None else extraction.nearest.score
         share = known.translation.share(translation_readings(score, nearest, others))
         found = replace(likely(share, *strange, *(("other",) if others else ())), voice=known.voice)
+
     faults: dict[Cause, bool] = {"cut": is_cut, "loop": repeats_a_stretch(said.ids) and not repeats_a_stretch(extraction.units.ids)}
     notes = [outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None), REPEATS() if faults["loop"] else None]
     if others:
@@ -411,7 +420,7 @@ def estimate_utterance(
 
 
 def compare_given_text(models: "Models", heard: SelectedUnits, text: str) -> QualityEstimate:
-    """Measure what a user says is said against what is read of the units, which are what is translated."""
+    """Estimate an utterance by comparing the user's text with the reading of its units, which are what is translated."""
     read = _reading(models, heard.extraction.units)
     if read is None:
         return QualityEstimate()
@@ -423,13 +432,13 @@ def compare_given_text(models: "Models", heard: SelectedUnits, text: str) -> Qua
 
 
 def _known(models: "Models") -> Confidence | None:
-    """Return what is known of a bundle's translator; None where it is of none."""
+    """Return the confidence data of the bundle that the translator is from; None if it is from none."""
     path = models.paths.utut
     return None if path is None else models.kept("confidence", lambda: confidence_of(bundle_of(path)))
 
 
 def _reading(models: "Models", units: Units) -> str | None:
-    """Return what is read of units; None where nothing reads them."""
+    """Return units as text; None if no unit-to-text model reads them."""
     if models.paths.other(UNIT2TEXT) is None:
         return None
     reader = models.other(UNIT2TEXT)
@@ -440,7 +449,7 @@ def _reading(models: "Models", units: Units) -> str | None:
 
 
 def _other_words(models: "Models", known: Confidence, heard: SelectedUnits, said: Units) -> list[tuple[str, str]]:
-    """Return words that a translation says in place of those that were heard; none where nothing reads it."""
+    """Return pairs of a word of the source and the other word in the translation; none if no model reads the units."""
     if not len(said):
         return []
     read = _reading(models, heard.extraction.units)
