@@ -1,6 +1,6 @@
-"""A text as sentences to be said: each normalised, none too long for a model to take at once.
+"""A text as sentences to speak: each normalised, and none too long for a model.
 
-A user gives words with their reading in a text file of lines `word<TAB>reading` or `word, reading`.
+Users give readings of words in a text file of lines `word<TAB>reading` or `word, reading`.
 """
 
 import re
@@ -22,9 +22,9 @@ from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, noun_read
 LANGUAGES = ("ko", "en")
 """Languages that have a text front end."""
 MOST_SYLLABLES = 200
-"""Of a sentence that is said in one piece."""
+"""Syllables of the longest sentence that is spoken in one piece."""
 _LETTERS_A_SYLLABLE = 3
-"""Of English, about."""
+"""English letters to a syllable, about."""
 _ENDS = re.compile(r"(?<=[.?]) ")
 _PAUSES = re.compile(r"(?<=,) ")
 _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150-\u218b\u3400-\u9fff]")
@@ -34,17 +34,20 @@ _LATIN, _HANGUL = "A-Za-z0-9\u00c0-\u024f", "가-힣"
 
 @dataclass(frozen=True)
 class SpokenScript:
-    """sentences: as they are said. spelt: words in Latin letters that are spelt letter by letter. left_out: what is not said."""
+    """A text, ready to be spoken."""
 
     sentences: tuple[str, ...]
+    """as they are spoken"""
     spelt: tuple[str, ...] = ()
+    """words in Latin letters that are spelt letter by letter"""
     left_out: tuple[str, ...] = ()
+    """parts of the text that are not spoken"""
 
 
 def script_of(text: str, language: str = "ko", path: str | Path | None = None) -> SpokenScript:
-    """Read a text and cut it at the ends of sentences and lines; what nobody says is left out (see `text2unit.cleaning`).
+    """Normalise a text and cut it at the ends of sentences and lines, without parts that nobody reads aloud (`text2unit.cleaning`).
 
-    path: the file it is from, for messages. Raises LanguageError for a language that has no front end, and InputError for signs
+    path: its file, for messages. Raises LanguageError for a language without a front end, and InputError for signs
     without a reading (named with their place), for a text without words, and for a word that is too long.
     """
     wanted = normalise_language(language)
@@ -59,13 +62,15 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
         raise InputError(
             "the text was saved in a wrong encoding", path=path, found=text.strip()[:20], hint=f"it says: {meant.text.strip()[:20]}"
         )
+
     cleaned = clean_text(text)
     if wanted == "en":
         lines = [line for line in cleaned.text.splitlines() if _SAYABLE.search(line)]
         english = [read_english(line, path) for line in lines] or [read_english(cleaned.text, path)]
         return SpokenScript(tuple(_cut(english, path)), (), cleaned.left_out)
+
     if any(unreadable(cleaned.text)):
-        require_readable(without_pictures(text), path)  # which names places in the text as it was given
+        require_readable(without_pictures(text), path)  # this names places in the given text, not in the cleaned one
     require_readable(cleaned.text, path)
     if cleaned.left_out and not _SAYABLE.search(cleaned.text):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
@@ -83,7 +88,7 @@ def _cut(readings: Sequence[WrittenOut], path: str | Path | None) -> Iterator[st
 
 
 def shorten(sentence: str, path: str | Path | None = None, most: int = MOST_SYLLABLES) -> Iterator[str]:
-    """Cut a sentence that is too long at commas, and what is too long still between words.
+    """Cut a long sentence at commas, and parts that are still too long between words.
 
     Yields pieces of at most `most` syllables. Raises InputError for a single word that is longer.
     """
@@ -110,13 +115,15 @@ def _length(text: str) -> int:
 
 
 def ends_softly(sentence: str) -> bool:
-    """Return whether a piece ends within a sentence, where the pause behind it is short."""
+    """Return whether a piece ends within its sentence, so that a short pause follows."""
     return not sentence or sentence[-1] == PAUSE or sentence[-1] not in MARKS
 
 
 def read_readings(path: Path, language: str) -> dict[str, str]:
-    """Read how words are said, by the words in small letters. Raises what `read_pairs` raises, and InputError for a reading that
-    cannot be read aloud in the language."""
+    """Read the readings of words, by the words in lower case.
+
+    Raises the errors of `read_pairs`, and InputError for a reading that cannot be read aloud in the language.
+    """
     readings = read_pairs(path, "the file of readings", "word, reading", apart="\t,")
     for word, reading in readings.items() if language in LANGUAGES else ():
         try:
@@ -128,19 +135,19 @@ def read_readings(path: Path, language: str) -> dict[str, str]:
 
 
 def as_pronounced(text: str, readings: Mapping[str, str]) -> str:
-    """Put readings in place of words, the longest first, and behind each the Korean particle that fits to it.
+    """Replace words by their readings, the longest first, each with the Korean particle that fits it.
 
-    A word is found whatever the case of its letters. Latin ones stand alone; behind Hangul, particles may follow.
+    Words are found in upper and lower case. Latin words must stand alone; particles may follow a word in Hangul.
     """
     plain = normalize("NFC", text)
     folded = plain.lower()
     there = sorted((word for word in readings if word in folded), key=lambda word: (-len(word), word))
     if not there:
         return text
-    said = re.sub("|".join(map(_alone, there)), lambda found: readings[found[0].lower()], plain, flags=re.IGNORECASE)
+    spoken = re.sub("|".join(map(_alone, there)), lambda found: readings[found[0].lower()], plain, flags=re.IGNORECASE)
     for reading in dict.fromkeys(readings[word] for word in there):
-        said = with_fitting_particles(said, reading)
-    return said
+        spoken = with_fitting_particles(spoken, reading)
+    return spoken
 
 
 def _alone(word: str) -> str:
@@ -150,9 +157,11 @@ def _alone(word: str) -> str:
 
 
 def with_fitting_particles(text: str, noun: str) -> str:
-    """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
+    """Put 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun in the form that fits its pronunciation."""
     try:
-        said = noun_reading(noun)
+        reading = noun_reading(noun)
     except InputError:
         return text
-    return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)
+    return re.sub(
+        f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], reading)}", text
+    )

@@ -1,4 +1,4 @@
-"""Lips from units: the same face, drawn anew with lips that fit what is said."""
+"""Lips from units: the face renderer draws a face again with lips that fit the units."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
@@ -31,11 +31,11 @@ from unit2av.face.model import (
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 
 BATCH_PICTURES = 20
-"""Pictures that go through the network together."""
+"""Frames that go through the network together."""
 BATCH_WINDOWS = 64
 """Windows of units that go through the unit branch together."""
 _SCALED_ROWS = 2
-"""Rows above that a row of a patch is mixed with when the patch is scaled to its box."""
+"""Rows above a row of a patch that are mixed into it when the patch is scaled to its box."""
 
 Item = TypeVar("Item")
 
@@ -51,7 +51,7 @@ class LipRenderer:
         vocabulary: str = "",
         path: Path | None = None,
     ) -> None:
-        """Take a model over: it is made ready for inference and can't be trained any more. path: its file, for messages."""
+        """Make a model ready for inference; it can't be trained any more. path: its file, for messages."""
         self.device, self.dtype, self.vocabulary, self.path = device, dtype, vocabulary, path
         self._model = model.eval().requires_grad_(False).to(device)
         # The unit branch costs next to nothing and stays in float32.
@@ -72,17 +72,17 @@ class LipRenderer:
 
     @property
     def num_units(self) -> int:
-        """Units that the face renderer knows: 0..num_units - 1."""
+        """Number of units that the face renderer knows: 0..num_units - 1."""
         return self._model.size.num_units
 
     @torch.inference_mode()
     def codes(self, said: Units | Speech) -> Tensor:
-        """Turn units into one code per picture of 40 ms.
+        """Turn units into one code for each frame of 40 ms.
 
-        said: units with durations, or the speech that says them; plain names, without the offset that a vocoder may want.
-        Returns float of shape [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come of the last unit,
-        repeated to fill a window. Raises UnitError without durations, UnitRangeError for a unit that the model lacks,
-        VocabularyError for another quantizer's.
+        said: units with durations, or speech with its units; plain names, without a vocoder's offset. Returns float of shape
+        [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come from the last unit, repeated to fill a window.
+        Raises UnitError for units without durations, UnitRangeError for a unit that the model lacks, VocabularyError for units of
+        another quantizer.
         """
         units = require_units(said.units if isinstance(said, Speech) else said)
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
@@ -94,11 +94,11 @@ class LipRenderer:
     def render(
         self, units: Units, faces: Iterable[Pixels | None], times: Iterable[Seconds] | None = None, batch_size: int = BATCH_PICTURES
     ) -> Iterator[Pixels]:
-        """Draw each face with the lips of its moment, a batch at a time.
+        """Draw each face with the lips of its time, a batch at a time.
 
-        units: as in `codes`. faces: one RGB crop uint8 [h, w, 3] per picture shown, of any size, read as they are needed;
-        None = no face here, for which the network gets black. times: when each is shown, in seconds; picture k is shown
-        at k / 25 by default and speaks the unit of that moment, the last unit beyond the end. Yields uint8
+        units: as in `codes`. faces: one RGB crop uint8 [h, w, 3] for each frame, of any size, read as they are needed;
+        None = no face, for which the network gets black. times: when each is shown, in seconds; by default frame k is shown
+        at k / 25. A face has the lips of the unit at that time, or of the last unit beyond the end. Yields uint8
         [1..batch_size, 96, 96, 3] RGB, in the order of `faces`. Raises UnitError as `codes` does, at once.
         """
         codes = self.codes(units)
@@ -114,9 +114,9 @@ class LipRenderer:
 
     @torch.inference_mode()
     def draw(self, codes: Tensor, faces: Sequence[Pixels | None], times: Sequence[Seconds], first_row: int = 0) -> Pixels:
-        """Draw one batch; `render` for those who have the codes already.
+        """Draw one batch as `render` does, from codes.
 
-        codes: of `codes`, at least one; faces, times: as in `render`. first_row: what is above it is not wanted and is black, which
+        codes: of `codes`, at least one. faces, times: as in `render`. first_row: rows above it are not needed and stay black, which
         takes less time. Returns uint8 of shape [len(faces), 96, 96, 3] RGB.
         """
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
@@ -155,7 +155,7 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
 
 
 def ready_to_draw(parts: Sequence[nn.Module], dtype: torch.dtype) -> None:
-    """Make parts of a network that draws faces ready for inference, in `dtype` and in as few turns through memory as can be."""
+    """Make parts of a network that draws faces ready for inference in `dtype`, with as few passes through memory as possible."""
     for part in parts:
         ready_for_inference(part, dtype, [part])
         for parent in list(part.modules()):
@@ -168,7 +168,7 @@ def ready_to_draw(parts: Sequence[nn.Module], dtype: torch.dtype) -> None:
 
 
 def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) -> Tensor:
-    """Draw as `model.draw` does, the rows from `first_row` on alone, for a network that was made ready; those above are black."""
+    """Draw as `model.draw` does, with a network that is ready to draw, but only from `first_row` on; rows above are black."""
     if not first_row:
         return model.draw(codes, faces)
     features, wanted = model.encode_faces(faces), _wanted_rows(model.face_decoder_blocks, first_row)
@@ -183,7 +183,7 @@ def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) 
 
 
 def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
-    """Return the first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
+    """Return the first row that each decoder block must give, so that all rows from `first_row` on are right.
 
     Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
     """
@@ -197,7 +197,7 @@ def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
 
 
 def first_row_of(upper: float) -> int:
-    """Return the first row of a patch that is to be drawn where `paste` makes no use of a share of it, `upper`, from its top."""
+    """Return the first row of a patch that must be drawn if `paste` leaves out a share of it, `upper`, from its top."""
     return max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
 
 

@@ -1,9 +1,9 @@
-"""From what was encoded to rows of text: by the attention decoder's beam, by CTC, or by both together.
+"""From the encoder's output to rows of text: by the attention decoder's beam, by CTC, or by both together.
 
-CTC (Graves et al. 2006) gives its best path, how probable it finds a text, and when each row of a text was said. The search by
-both is Watanabe et al. 2017, "Hybrid CTC/attention architecture", algorithm 2: the decoder alone writes down a sentence that it
-knows in place of one that it does not; CTC alone leaves letters out. Scored together letter by letter, neither gets far with a
-beginning that the other finds improbable.
+CTC (Graves et al. 2006) gives its best path, the probability of a text, and the time at which each row of a text was spoken. The
+search by both is Watanabe et al. 2017, "Hybrid CTC/attention architecture", algorithm 2: the decoder alone replaces an unknown
+sentence by a known one; CTC alone leaves letters out. Scored together letter by letter, neither gets far with a beginning that the
+other finds improbable.
 """
 
 from collections.abc import Sequence
@@ -30,22 +30,25 @@ BLANK_ROW = BEGIN
 
 
 class Span(NamedTuple):
-    """Steps first to last - 1, and the mean probability that CTC gives to what was said there."""
+    """Where a row of text was spoken."""
 
     first: int
+    """its first step"""
     last: int
+    """the step behind its last one"""
     probability: float
+    """mean probability of the row by CTC"""
 
 
 def best_path(log_probs: Tensor) -> Ids:
-    """Rows of the most probable path, int64 [N], repeats merged and blanks left out; log_probs: float of shape [time, row]."""
+    """Return the most probable path, int64 [N], repeats merged and blanks left out. log_probs: float of shape [time, row]."""
     path = log_probs.argmax(-1).cpu().numpy().astype(np.int64)
     starts = np.append(True, path[1:] != path[:-1])
     return np.asarray(path[starts & (path != BLANK_ROW)], dtype=np.int64)
 
 
 def log_likelihoods(log_probs: Tensor, targets: Sequence[Ids]) -> NDArray[np.float64]:
-    """Log-probability of each of several texts, float64 [text]; -inf for one that has no room. log_probs: float [time, row]."""
+    """Return the log-probabilities of texts, float64 [text]; -inf for one with too few steps. log_probs: float [time, row]."""
     lengths = torch.tensor([len(target) for target in targets])
     flat = torch.from_numpy(np.concatenate([np.asarray(target, dtype=np.int64) for target in targets]))
     repeated = log_probs[:, None].expand(-1, len(targets), -1).cpu().double()
@@ -55,22 +58,22 @@ def log_likelihoods(log_probs: Tensor, targets: Sequence[Ids]) -> NDArray[np.flo
 
 
 def align(log_probs: Tensor, rows: Ids) -> list[Span]:
-    """Return when each row of a text was said, by the most probable path through it, in order, none overlapping.
+    """Return when each row of a text was spoken, by its most probable path: spans in order, without overlap.
 
-    log_probs: float of shape [time, row], at least one step; rows: int64 [N]. Where there are too few steps for a path, rows
+    log_probs: float of shape [time, row], at least one step. rows: int64 [N]. If there are too few steps for a path, the rows
     share them evenly.
     """
-    is_speech = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
-    spans = iter(_spans(log_probs, rows[is_speech]))
+    is_letter = rows != BLANK_ROW  # unless it is suppressed, a decoder may choose `<s>`, for which CTC has no score
+    spans = iter(_spans(log_probs, rows[is_letter]))
     found: list[Span] = []
-    for said in is_speech:
+    for has_span in is_letter:
         last = found[-1].last if found else 0
-        found.append(next(spans) if said else Span(last, last, 1.0))
+        found.append(next(spans) if has_span else Span(last, last, 1.0))
     return found
 
 
 def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
-    """Spans of rows that are none of them the blank."""
+    """Return the spans of rows without blanks."""
     num_steps = len(log_probs)
     if not len(rows):
         return []
@@ -88,36 +91,40 @@ def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
 
 
 _CANDIDATES = 3
-"""Letters that follow each beam, in beams: those that the decoder finds most probable, and all that CTC hears anywhere."""
+"""Letters tried behind each beam, as a multiple of the beam: the decoder's most probable ones, and all on CTC's best path."""
 _MARGIN = 12.0
-"""A search ends when no open beam is within so much (natural logarithm) of the best finished text."""
+"""A search ends when no open beam is within this (natural logarithm) of the best finished text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A text. rows: int64 [N], without the end. probabilities: of each row, float64 [N], None = only CTC was asked.
-
-    score: its log-probability. is_cut: it ended because the search's limit was reached.
-    """
+    """A text that a search found."""
 
     rows: Ids
+    """int64 [N], without the end"""
     probabilities: NDArray[np.float64] | None
+    """of each row by the decoder, float64 [N]; None: only CTC was used"""
     score: float
+    """log-probability of the text"""
     is_cut: bool = False
+    """whether it ended at the search's limit"""
 
 
 class _Texts(NamedTuple):
-    """Texts so far, side by side. tokens: int64 [text, row], the start token first. by_decoder: log-probability of each row behind
-    it, float64 [text, row - 1]. ends, pauses: log-probability of CTC's paths that say a text until each step and end in its last
-    letter, or in a blank; float64 [time, text]. scores: of both, float64 [text]. parents: int64 [text], number of the text that
-    each is one letter longer than, among those of the step before."""
+    """Unfinished texts of a search."""
 
     tokens: Ids
+    """int64 [text, row], the start token first"""
     by_decoder: Doubles
+    """log-probability of each row behind the start token, float64 [text, row - 1]"""
     ends: Doubles
+    """log-probability of CTC's paths of the text until each step that end in its last letter, float64 [time, text]"""
     pauses: Doubles
+    """the same for paths that end in a blank"""
     scores: Doubles
+    """weighted score of both, float64 [text]"""
     parents: Ids
+    """number of the text before its last letter was added, among those of the step before, int64 [text]"""
 
 
 @torch.inference_mode()
@@ -131,17 +138,17 @@ def search_together(
     never: Ids,
     lengths: tuple[int, int],
 ) -> Found | None:
-    """Return the text of one clip that both find most probable; None where none ends within the limit.
+    """Return the most probable text of one clip by decoder and CTC; None if no text ends within the limit.
 
     Each letter goes through the decoder once: keys and values of the past are kept (avcore.decoding.beam_search).
 
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row]. start_and_end: rows that a text begins and ends with.
-    never: rows that are not chosen. lengths: least and most rows before the end. The scores are weighted, 1 - ctc_weight for the
-    decoder.
+    never: rows that are not chosen. lengths: least and most rows before the end. The weight of the decoder's score is
+    1 - ctc_weight.
     """
     start, end = start_and_end
     ctc = log_probs.double().cpu().numpy()
-    heard = np.append(best_path(log_probs), end)
+    ctc_rows = np.append(best_path(log_probs), end)
     open_ = _begun(start, ctc[:, BLANK_ROW])
     best: Found | None = None
     least, most = lengths
@@ -153,7 +160,8 @@ def search_together(
         by_decoder[:, [*never.tolist(), BLANK_ROW, PAD, *([end] if length < least else [])]] = -np.inf
         if length == most:
             by_decoder[:, np.arange(by_decoder.shape[1]) != end] = -np.inf
-        found, open_ = _grown(open_, by_decoder, ctc, heard, end, beam, ctc_weight)
+
+        found, open_ = _grown(open_, by_decoder, ctc, ctc_rows, end, beam, ctc_weight)
         if found is not None and (best is None or found.score > best.score):
             best = found
         if not len(open_.scores) or (best is not None and open_.scores[0] < best.score - _MARGIN):
@@ -162,57 +170,63 @@ def search_together(
 
 
 def _begun(start: int, blank: Doubles) -> _Texts:
-    """No text but the start token, which CTC does not hear. blank: log-probability of no letter at each step, float64 [time]."""
+    """Return the text of the start token alone, which CTC has no letter for. blank: its log-probability, float64 [time]."""
     nothing, nobody = np.full((len(blank), 1), -np.inf), np.zeros(1, np.int64)
     return _Texts(np.array([[start]]), np.zeros((1, 0)), nothing, np.cumsum(blank)[:, None], np.zeros(1), nobody)
 
 
 def _grown(
-    open_: _Texts, by_decoder: Doubles, ctc: Doubles, heard: Ids, end: int, beam: int, weight: float
+    open_: _Texts, by_decoder: Doubles, ctc: Doubles, ctc_rows: Ids, end: int, beam: int, weight: float
 ) -> tuple[Found | None, _Texts]:
     """Return the best text that ends here, and the best that go on, best first.
 
-    by_decoder: log-probabilities of what follows each text, float64 [text, row]. heard: rows that CTC hears anywhere.
+    by_decoder: log-probabilities of the next row of each text, float64 [text, row]. ctc_rows: rows on CTC's best path.
     """
-    parents, rows = _candidates(by_decoder, heard, _CANDIDATES * beam)
-    before, said = _before(open_, parents, rows), ctc[:, rows]
+    parents, rows = _candidates(by_decoder, ctc_rows, _CANDIDATES * beam)
+    before, spoken = _before(open_, parents, rows), ctc[:, rows]
     is_end = rows == end
     decoded = open_.by_decoder.sum(axis=1)[parents] + by_decoder[parents, rows]
+
+    # CTC scores a text by the sum over all steps at which its last letter may begin. The end is one of CTC's letters, too: a text
+    # that ends must account for all steps.
     by_ctc = np.empty(len(rows))
-    by_ctc[~is_end] = np.logaddexp.reduce(before[:, ~is_end] + said[:, ~is_end], axis=0)
-    # The end stands among CTC's letters too: a text that ends has said all that there is.
-    by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in _paths(before[:, is_end], said[:, is_end], ctc[:, BLANK_ROW])))
+    by_ctc[~is_end] = np.logaddexp.reduce(before[:, ~is_end] + spoken[:, ~is_end], axis=0)
+    by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in _paths(before[:, is_end], spoken[:, is_end], ctc[:, BLANK_ROW])))
     totals = (1 - weight) * decoded + weight * by_ctc
+
     order = np.argsort(-totals, kind="stable")
     order = order[np.isfinite(totals[order])]
     ended, kept = order[is_end[order]][:1], order[~is_end[order]][:beam]
     best = None
     for one in ended:
         best = Found(open_.tokens[parents[one], 1:], np.exp(open_.by_decoder[parents[one]]), float(totals[one]))
+
     mothers, letters = parents[kept], rows[kept]
-    ends, pauses = _paths(before[:, kept], said[:, kept], ctc[:, BLANK_ROW])
+    ends, pauses = _paths(before[:, kept], spoken[:, kept], ctc[:, BLANK_ROW])
     tokens = np.column_stack([open_.tokens[mothers], letters])
     decoders = np.column_stack([open_.by_decoder[mothers], by_decoder[mothers, letters]])
     return best, _Texts(tokens, decoders, ends, pauses, totals[kept], mothers)
 
 
-def _candidates(scores: Doubles, heard: Ids, count: int) -> tuple[Ids, Ids]:
-    """Return which rows may follow which texts: those that the decoder finds most probable, and those that CTC hears; never one of
-    -inf.
+def _candidates(scores: Doubles, ctc_rows: Ids, count: int) -> tuple[Ids, Ids]:
+    """Return the rows that may follow each text: the decoder's most probable ones, and `ctc_rows`; never one of -inf.
 
     scores: float64 [text, row]. Returns numbers of texts and rows, int64 [N] each.
     """
     chosen = np.zeros(scores.shape, bool)
     probable = np.argpartition(-scores, min(count, scores.shape[1]) - 1, axis=1)[:, :count]
     np.put_along_axis(chosen, probable, True, axis=1)
-    chosen[:, heard] = True
+    chosen[:, ctc_rows] = True
     texts, rows = np.nonzero(chosen & np.isfinite(scores))
     return texts, rows
 
 
 def _before(open_: _Texts, parents: Ids, rows: Ids) -> Doubles:
-    """CTC's paths that a row may go on with at each step, float64 [time, N]: of its text until the step before; where the row
-    repeats the last letter, of those that end in a blank. parents: numbers of the texts, rows: what follows each; int64 [N]."""
+    """Return the log-probability of CTC's paths of each text until the step before, float64 [time, N].
+
+    If a row repeats the text's last letter, only paths that end in a blank count. parents: numbers of the texts, int64 [N]. rows:
+    the row behind each, int64 [N].
+    """
     is_begin = open_.tokens.shape[1] == 1
     last = np.full(len(open_.tokens), -1) if is_begin else open_.tokens[:, -1]
     any_end = np.logaddexp(open_.ends, open_.pauses)
@@ -220,36 +234,35 @@ def _before(open_: _Texts, parents: Ids, rows: Ids) -> Doubles:
     return np.concatenate([np.full((1, len(rows)), 0.0 if is_begin else -np.inf), before[:-1]])
 
 
-def _paths(before: Doubles, said: Doubles, blank: Doubles) -> tuple[Doubles, Doubles]:
-    """CTC's paths of texts with a row behind each, that end in this row and in a blank: float64 [time, N] each.
+def _paths(before: Doubles, spoken: Doubles, blank: Doubles) -> tuple[Doubles, Doubles]:
+    """Return CTC's paths of texts with a row added, those that end in the row and those that end in a blank: float64 [time, N].
 
-    before: see `_before`; said: log-probability of the row at each step, [time, N]; blank: of no letter, [time]. The recursions
-    ends[t] = said[t] + log(exp(ends[t-1]) + exp(before[t])) and pauses[t] = blank[t] + log(exp(pauses[t-1]) + exp(ends[t-1]))
+    before: see `_before`. spoken: log-probability of the row at each step, [time, N]. blank: of no letter, [time]. The recursions
+    ends[t] = spoken[t] + log(exp(ends[t-1]) + exp(before[t])) and pauses[t] = blank[t] + log(exp(pauses[t-1]) + exp(ends[t-1]))
     become running sums once the steps' own probabilities until t are taken out.
     """
-    until, silent = np.cumsum(said, axis=0), np.cumsum(blank)[:, None]
-    ends = until + np.logaddexp.accumulate(before - (until - said), axis=0)
+    until, silent = np.cumsum(spoken, axis=0), np.cumsum(blank)[:, None]
+    ends = until + np.logaddexp.accumulate(before - (until - spoken), axis=0)
     pauses = np.full_like(ends, -np.inf)
     pauses[1:] = silent[1:] + np.logaddexp.accumulate(ends[:-1] - silent[:-1], axis=0)
     return ends, pauses
 
 
 PUBLISHED_SEARCH = SearchConfig(beam=20, max_len_a=1.0, max_len_b=0, lenpen=0.0)
-"""Of the published script: as many tokens as there are steps, and a score that is a plain sum."""
+"""The search of the published script: as many tokens as steps at most, and a score that is a plain sum."""
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How text is found; the defaults are the published ones.
-
-    ctc_weight: 0 = the attention decoder's beam alone; 1 = CTC's best path alone; between, texts are searched by the
-    weighted sum of both log-probabilities (see `search_together`). suppress_marks: `<s>`, `<unk>` and start
-    tokens are never chosen. Raises UsageError for a weight outside.
-    """
+    """How text is searched; the defaults are the published ones. Raises UsageError for a weight outside 0 to 1."""
 
     search: SearchConfig = field(default_factory=lambda: PUBLISHED_SEARCH)
+    """settings of the beam search"""
     ctc_weight: float = 0.0
+    """0: the attention decoder's beam alone; 1: CTC's best path alone; between: by the weighted sum of both log-probabilities (see
+    `search_together`)"""
     suppress_marks: bool = False
+    """whether `<s>`, `<unk>` and start tokens are never chosen"""
 
     def __post_init__(self) -> None:
         if not 0 <= self.ctc_weight <= 1:
@@ -265,10 +278,10 @@ def hypotheses(
     marks: tuple[int, ...],
     limit: int = 0,
 ) -> list[list[Hypothesis]]:
-    """Return the finished beams of several clips side by side, best first, each as it would be found alone.
+    """Search the texts of several clips together; return the finished beams of each, best first, as if it were alone.
 
-    encoded: float [1, time, dim] each. starts: the rows that texts begin with. marks: rows that are suppressed, if that is
-    asked for. limit: of tokens before the end, 0 = by the length of each clip. Raises UsageError for a beam that is too wide.
+    encoded: float [1, time, dim] each. starts: the row that each text begins with. marks: rows to suppress, if the options ask for
+    it. limit: tokens before the end, 0 = by the length of each clip. Raises UsageError for a beam that is too wide.
     """
     settings, widest = options.search, model.config.num_rows - len(marks) - 2
     if settings.beam > widest:
@@ -289,7 +302,7 @@ def hypotheses(
 def find_text(
     model: UnitToTextNetwork, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
 ) -> Found | None:
-    """Return the text of one clip; None where the network gives no finite scores.
+    """Return the text of one clip; None if the network gives no finite scores.
 
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row].
     """
@@ -302,6 +315,7 @@ def find_text(
         rows = path[path != END]
         score = float(log_likelihoods(log_probs, [np.append(rows, END)])[0])
         return Found(rows, None, score)
+
     if options.ctc_weight > 0:
         limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
         never = np.array([mark for mark in marks if mark != END] if options.suppress_marks else (), np.int64)
@@ -309,7 +323,9 @@ def find_text(
         found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, lengths)
         if found is not None:
             return found
-    finished = hypotheses(model, [encoded], [start], options, marks)[0]  # where CTC has no room for any text, too
+
+    # The decoder alone, also where the clip has too few steps for any text by CTC.
+    finished = hypotheses(model, [encoded], [start], options, marks)[0]
     if not finished:
         return None
     best = finished[0]

@@ -1,7 +1,6 @@
-"""Text of a reader: the rows of its table and what they spell, and how texts are compared.
+"""Text of a reader: its vocabulary of pieces of words (as published) or letters, and how texts are compared.
 
-Rows are pieces of words as published, or letters. Texts are made alike first, then errors in words and characters are counted
-(Levenshtein distance, by jiwer).
+Texts are normalised first, then errors in words and characters are counted (Levenshtein distance, by jiwer).
 """
 
 import base64
@@ -28,7 +27,7 @@ _KEPT = ("L", "M", "N")
 
 
 def normalise_for_reading(text: str) -> str:
-    """A text as it is compared (see VERSION). What is shown to people is never this."""
+    """Return a text normalised for comparison (see VERSION). It is never shown to people."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     for sign in _LIKE_IT:
         plain = plain.replace(sign, _APOSTROPHE)
@@ -45,14 +44,16 @@ def _is_kept(text: str, place: int) -> bool:
 
 
 class Count(NamedTuple):
-    """errors: fewest insertions, deletions and substitutions. length: of the reference, in words or characters."""
+    """Errors of a text against a reference."""
 
     errors: int
+    """fewest insertions, deletions and substitutions"""
     length: int
+    """words or characters of the reference"""
 
 
 def word_errors(reference: str, found: str) -> Count:
-    """Errors in words, which blanks divide. Raises InputError where jiwer is not installed."""
+    """Count errors in words, which blanks divide. Raises InputError if jiwer is not installed."""
     words = reference.split()
     if not words:
         return Count(len(found.split()), 0)
@@ -61,7 +62,7 @@ def word_errors(reference: str, found: str) -> Count:
 
 
 def character_errors(reference: str, found: str) -> Count:
-    """Errors in characters (of Hangul: syllables), without blanks, which are judged by the words."""
+    """Count errors in characters (Hangul: syllables) without blanks, which count in the words."""
     wanted, given = "".join(reference.split()), "".join(found.split())
     if not wanted:
         return Count(len(given), 0)
@@ -88,15 +89,18 @@ _CONJOINING = ("ᄀ", "ᇿ")
 
 @dataclass(frozen=True)
 class TextVocabulary:
-    """What each row means. symbols: by row. spelling: PIECES or LETTERS. tokenizer: a SentencePiece model, None = none is known."""
+    """The rows of a unit-to-text model's table."""
 
     symbols: tuple[str, ...]
+    """symbol of each row"""
     spelling: str = PIECES
+    """PIECES or LETTERS"""
     tokenizer: bytes | None = None
+    """a SentencePiece model; None: there is none"""
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "TextVocabulary":
-        """Read what a unit-to-text model's configuration says. Raises CheckpointError for what cannot be read."""
+        """Read the vocabulary of a unit-to-text model's configuration. Raises CheckpointError if it cannot be read."""
         spelling, stored = checkpoint.config.get("spelling", PIECES), checkpoint.config.get("tokenizer")
         if spelling not in (PIECES, LETTERS):
             raise CheckpointError(
@@ -105,9 +109,9 @@ class TextVocabulary:
         return cls(tuple(checkpoint.config["symbols"]), spelling, None if stored is None else _decoded(stored, checkpoint.path))
 
     def encode(self, text: str) -> Ids:
-        """Rows of a text, int64 [N], without start and end; what the vocabulary does not have is `<unk>`.
+        """Return the rows of a text, int64 [N], without start and end; parts that the vocabulary lacks are `<unk>`.
 
-        In pieces, the text is made lower-case first, as published. Raises InputError where SentencePiece is not installed.
+        For pieces, the text is made lower-case first, as published. Raises InputError if SentencePiece is not installed.
         """
         if self.spelling == PIECES:
             pieces: list[str] = self._processor.encode(text.lower(), out_type=str)
@@ -117,15 +121,14 @@ class TextVocabulary:
         return np.array([self._rows.get(part, UNKNOWN) for part in parts], dtype=np.int64)
 
     def decode(self, rows: Iterable[int]) -> str:
-        """Return the text that rows spell; `<s>`, `<pad>` and `</s>` are not shown, and other marks are. Letters are joined to
-        NFC."""
+        """Return the text of rows, without `<s>`, `<pad>` and `</s>` but with other marks. Letters are joined to NFC."""
         shown = [self.symbols[row] for row in rows if row not in _UNSHOWN]
         if self.spelling == LETTERS:
             return composed("".join(shown))
         return "".join(shown).replace(BLANK, "").replace(_SPACE, BLANK).strip()
 
     def words(self, rows: Sequence[int]) -> list[tuple[str, list[int]]]:
-        """Words as they are shown, each with the positions of its rows, in order."""
+        """Return the words as they are shown, each with the positions of its rows, in order."""
         groups: list[list[int]] = []
         is_between = True
         for position, row in enumerate(rows):
@@ -143,7 +146,7 @@ class TextVocabulary:
         return [(word, group) for word, group in named if word]
 
     def marks(self, starts: Iterable[int]) -> tuple[int, ...]:
-        """Rows that no text has: `<s>`, `<unk>`, and the languages' start tokens."""
+        """Return the rows that no text has: `<s>`, `<unk>`, and the languages' start tokens."""
         return BEGIN, UNKNOWN, *starts
 
     @cached_property
@@ -168,12 +171,12 @@ class TextVocabulary:
 
 
 def letters_of_text(text: str) -> str:
-    """Return a text as the letters that are read: NFD (a Hangul syllable is two or three jamo), single blanks, none at the ends."""
+    """Return a text as letters: NFD (a Hangul syllable is two or three jamo), single blanks, none at the ends."""
     return BLANK.join(unicodedata.normalize("NFD", unicodedata.normalize("NFC", text)).split())
 
 
 def composed(letters: str) -> str:
-    """Letters as text in NFC; jamo that belong to no syllable are left out, and blanks are single."""
+    """Return letters as text in NFC, without jamo that belong to no syllable, and with single blanks."""
     whole = unicodedata.normalize("NFC", letters)
     first, last = _CONJOINING
     return BLANK.join("".join(letter for letter in whole if not first <= letter <= last).split())

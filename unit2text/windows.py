@@ -1,7 +1,7 @@
-"""Long input in windows: cut at pauses where there are any, with an overlap where there are none, and joined between words.
+"""Long input in windows: cut at pauses if there are any, otherwise with an overlap, and joined between words.
 
-Between two sentences there need be no pause that shows in units. What shows is that a reader that learnt single sentences is at a
-loss: it is unsure of all letters of two at once, and sure of each of the two alone. So a window is parted by what CTC makes of the
+Two sentences may have no pause between them that shows in units. A reader that was trained on single sentences shows it: it is
+unsure of all letters of two sentences at once, and sure of each of the two alone. So a window is parted where CTC is surest of both
 parts.
 """
 
@@ -20,19 +20,19 @@ from avcore.units import Units
 from unit2text.text import normalise_for_reading
 
 SURE = -0.35
-"""Log-probability of a letter, on average, from which on a reading is left as it is."""
+"""Mean log-probability of a letter from which on a reading is not parted."""
 _LEAST_S = 0.7
-"""No part is shorter."""
+"""Length of the shortest part."""
 _STEP_S = 0.2
 _FINE_STEP_S = 0.04
-"""Cuts are tried so far apart, and then so far apart around the best of those."""
+"""Distance of the cuts that are tried first, and of those around the best of them."""
 
 LogProbs = Callable[[Sequence[tuple[int, int]]], Sequence[Tensor]]
 """Log-probabilities by CTC, float [time, row], of stretches from one step to before another, each encoded by itself."""
 
 
 def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
-    """Return the step before which a window is best parted; None where it is too short for two parts. rate: steps a second."""
+    """Return the first step of the second part of a window; None if it is too short for two. rate: steps a second."""
     least, coarse, fine = (max(1, seconds_to_samples(one, rate)) for one in (_LEAST_S, _STEP_S, _FINE_STEP_S))
     tried = range(least, num_steps - least + 1, coarse)
     if not tried:
@@ -43,37 +43,36 @@ def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
 
 
 def _surest(cuts: Sequence[int], num_steps: int, log_probs: LogProbs) -> int:
-    """Return the cut behind and before which CTC's best path is the most probable one."""
+    """Return the cut with the most probable CTC paths on both sides together."""
     found = log_probs([part for cut in cuts for part in ((0, cut), (cut, num_steps))])
     scores = torch.stack([one.max(dim=-1).values.sum() for one in found]).view(-1, 2).sum(1)
     return cuts[int(np.argmax(scores.cpu().numpy()))]
 
 
 Pause = tuple[float, float]
-"""A stretch (s) in which nobody speaks."""
+"""Start and end (s) of a stretch without speech."""
 _LONG_S = 0.24
-"""A unit that lasts so long is taken for a pause."""
+"""A unit of this length or more is taken for a pause."""
 _SAME_S = 0.5
-"""Two windows' words are one only where their middles are not further apart."""
+"""Two windows' words are the same word only if their middles are no further apart."""
 _EDGE_S = 0.3
-"""A word that is said so near to where its window begins or ends may have been heard in part."""
+"""A word this near to the beginning or the end of its window may be only a part of a word."""
 
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How long input is cut, in seconds.
-
-    longest_s: of a window; the published reader was trained on 24 s at most. shortest_s: no cut is made before. overlap_s: what
-    two windows share where there is no pause to cut at. Raises UsageError for lengths that do not go together.
-    """
+    """How long input is cut, in seconds. Raises UsageError for lengths that do not go together."""
 
     longest_s: float = 20.0
+    """longest window; the published reader was trained on 24 s at most"""
     shortest_s: float = 6.0
+    """shortest window before a cut"""
     overlap_s: float = 2.0
+    """overlap of two windows without a pause to cut at"""
 
     @classmethod
     def up_to(cls, longest_s: float) -> "WindowSettings":
-        """Windows of another length at most, with the other lengths in proportion. Raises UsageError."""
+        """Return settings for another longest window, with the other lengths in proportion. Raises UsageError."""
         share = longest_s / cls.longest_s
         return cls(longest_s, share * cls.shortest_s, share * cls.overlap_s)
 
@@ -87,14 +86,16 @@ class WindowSettings:
 
 
 class Window(NamedTuple):
-    """Steps that are read together, first to last - 1; it may begin before the end of the one before."""
+    """Steps that are read together. It may begin before the end of the window before it."""
 
     first: int
+    """its first step"""
     last: int
+    """the step behind its last one"""
 
 
 def pauses_of(units: Units) -> list[Pause]:
-    """Return where a unit lasts so long that nobody speaks: of silence, or of a breath. Raises UnitError without durations."""
+    """Return the stretches of long units, which are silence or breath. Raises UnitError for units without durations."""
     merged = Units.from_frames(units.frames())
     assert merged.durations is not None  # as counted
     ends = np.cumsum(merged.durations)
@@ -105,16 +106,17 @@ def pauses_of(units: Units) -> list[Pause]:
 
 
 def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: WindowSettings) -> list[Window]:
-    """Windows that cover 0 to num_steps - 1, in order; rate: steps a second.
+    """Return windows that cover 0 to num_steps - 1, in order. rate: steps a second.
 
-    A cut lies in the middle of the longest pause that a window may end at, the later of equal ones.
+    A window ends in the middle of the longest pause within its possible lengths, or of the latest of equal pauses.
     """
     longest, shortest, overlap = (
         max(1, seconds_to_samples(one, rate)) for one in (settings.longest_s, settings.shortest_s, settings.overlap_s)
     )
     quiet = [(seconds_to_samples(start, rate), seconds_to_samples(end, rate)) for start, end in pauses]
+
     windows: list[Window] = []
-    begin, fresh = 0, 0  # fresh: from where on nothing is read yet
+    begin, fresh = 0, 0  # fresh: the first step that is in no window yet, or in the middle of an overlap
     while num_steps - begin > longest:
         inside = [(max(a, fresh + shortest), min(b, begin + longest)) for a, b in quiet]
         fitting = [(b - a, b, (a + b) // 2) for a, b in inside if b > a]
@@ -130,28 +132,30 @@ def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: W
 
 
 def join_windows(windows: Sequence[Window], words: Sequence[Iterable[Word]], rate: int) -> tuple[Word, ...]:
-    """Return all windows' words in one row, whole words only: what two windows both heard is joined behind a word that both have.
+    """Join the words of all windows. Windows that overlap are joined behind a word that both have, without cut words.
 
-    words: of each window, times from its beginning. Times are those of the whole, in order and inside it.
+    words: of each window, with times from its beginning. The result has times from the beginning of the input, in order.
     """
     joined: list[Word] = []
-    heard_to = 0.0
+    read_to = 0.0
     for window, found in zip(windows, words, strict=True):
         begin, end = (float(frames_to_seconds(one, rate)) for one in window)
         later = [word._replace(start_s=word.start_s + begin, end_s=word.end_s + begin) for word in found]
-        if begin < heard_to:
-            kept, dropped = _place_to_join(joined, later, begin, heard_to)
+        if begin < read_to:
+            kept, dropped = _place_to_join(joined, later, begin, read_to)
             joined, later = joined[:kept], later[dropped:]
         for word in later:
             start = max(word.start_s, joined[-1].end_s if joined else 0.0)
             joined.append(word._replace(start_s=start, end_s=max(start, word.end_s)))
-        heard_to = end
+        read_to = end
     return tuple(joined)
 
 
 def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, end: float) -> tuple[int, int]:
-    """Return how many words before stay, and how many after go, of two windows that share begin to end (s): behind a word that both
-    have, as near to the middle as there is one; otherwise where no word is left out or said twice."""
+    """Return how many words of the first window to keep, and of the second to drop, where they overlap from begin to end (s).
+
+    They are joined behind a word that both have, the nearest to the middle; without one, where the least is lost or doubled.
+    """
     middle = (begin + end) / 2
     last, first = len(before), 0
     stays = sum(word.end_s <= begin for word in before)
@@ -164,6 +168,8 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
     ]
     if shared:
         return min(shared)[1:]
+
+    # Each place costs the seconds of words that overlap, that are left out, and that are cut at the edge of a window.
     near = min(_EDGE_S, (end - begin) / 4)
     places = []
     for i in range(stays, last + 1):

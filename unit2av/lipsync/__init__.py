@@ -1,6 +1,6 @@
-"""What a mouth is: something that moves the lips of faces in pictures to what is said.
+"""Lip sync: the interface of backends that move the lips of faces to new speech.
 
-Three do it: by units with the face renderer and by sound with Wav2Lip's network (both in `unit2av.lipsync.patches`), and by moving
+There are three: by units with the face renderer, by sound with Wav2Lip's network (both in `unit2av.lipsync.patches`), and by moving
 the person's own pixels (`unit2av.lipsync.mesh.lip_sync`).
 """
 
@@ -17,48 +17,47 @@ from avcore.timeline import Seconds
 from avcore.units import Units
 
 RENDERING = 13
-"""Counts up whenever a mouth draws the same otherwise, so that pictures kept from before are made anew."""
+"""Raised whenever a backend draws the same input in another way, so that kept frames are made anew."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpokenUnits:
-    """What the lips shall say.
-
-    units: with durations; None where a mouth needs none. samples: the sound of it, float32 [S] at 16 kHz; None where a mouth needs
-    none. Both begin at time 0. quiet: bool [n], each 40 ms in which nothing is said: there, and after the speech, the mouth rests
-    without quivering; None = not known. rest: the unit of silence; None = the last unit.
-    """
+    """The speech that the lips move to. Units and samples begin at time 0."""
 
     units: Units | None = None
+    """with durations; None for a backend that needs none"""
     samples: Samples | None = None
+    """their sound, float32 [S] at 16 kHz; None for a backend that needs none"""
     quiet: NDArray[np.bool_] | None = None
+    """bool [n], each 40 ms without speech: there, and after the speech, the mouth rests without quivering; None: not known"""
     rest: int | None = None
+    """unit of silence; None: the last unit"""
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture to be shown.
-
-    rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
-    shown, in seconds since the speech began. shot: pictures of different shots have different numbers. mesh: landmarks of the
-    face, where they are known already. strength: how much of the new mouth is there, above 0, at most 1. cover: the share of the
-    lips that is hidden, where that is known already.
-    """
+    """A frame to draw."""
 
     rgb: Pixels
+    """uint8 [height, width, 3]"""
     box: Box | None
+    """box of the speaker's face; None: the frame stays as it is"""
     time: Seconds
+    """when it is shown, in seconds since the speech began"""
     shot: int = 0
+    """number of its shot"""
     mesh: Landmarks | None = None
+    """landmarks of the face, if they are known already"""
     strength: float = 1.0
+    """opacity of the new mouth, above 0, at most 1"""
     cover: float | None = None
+    """share of the lips that is hidden, if it is known already"""
 
 
 class LipSync(Protocol):
-    """Moves lips. name: as --lips has it; needs_units, needs_sound: what of `SpokenUnits` must be there.
+    """Moves lips. name: its name for --lips. needs_units, needs_sound: the fields of `SpokenUnits` that it needs.
 
-    needs_whole: whether more of a picture is looked at or changed than lies within the box; where not, a scene may show that
-    alone.
+    needs_whole: whether it reads or changes more of a frame than the box; if not, a scene may show the box alone.
     """
 
     name: str
@@ -67,11 +66,13 @@ class LipSync(Protocol):
     needs_whole: bool
 
     def codes(self, said: SpokenUnits) -> Any:
-        """Return what the lips do over the time of the speech, as this mouth's `draw` takes it. Raises UnitError, VocabularyError
-        or InputError for speech that it cannot say."""
+        """Return the lips' movement over the speech, in this backend's own form, for `draw`.
+
+        Raises UnitError, VocabularyError or InputError for speech that it cannot show.
+        """
 
     def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[Pixels]:
-        """Return the scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say what the codes are of.
+        """Return the scenes' frames, uint8 [height, width, 3], in order, with lips that move by the codes.
 
-        Scenes are read some way ahead and never all at once. Pictures without a box are given back as they are.
+        Scenes are read a little ahead, never all at once. Frames without a box are returned as they are.
         """

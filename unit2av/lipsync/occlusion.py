@@ -1,14 +1,14 @@
-"""Whether something stays before a mouth, a microphone, a hand or a caption: told by a picture alone, for every backend.
+"""Occlusion: whether a microphone, a hand, a caption or another thing hides the mouth in a frame. Every backend uses it.
 
 Colours raise the suspicion, structure decides (`unit2av.lipsync.structure`): plum lips, beards and coloured light are as unlike
-lips as things are, and are a mouth all the same.
+lips as things are, and are still a mouth.
 
 Lips are redder than the skin of cheeks and forehead, and darker, in any light and on any face: a point of the lips that is neither
-is no lip; the lip of which less is seen counts. Where lips and what is around them are of one redness and nearly one lightness,
-there is no mouth either: so hands are found. Wood, leather, gold and other brown or rosy things are as red as lips: a lip that is
-no redder than what is just around it, and yellower or bluer than the skin, is none. What takes the redness from lips and skin alike
-is half transparent; black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a
-cartoon. Beards are not compared with anything. A picture without colours tells less.
+is no lip. The lip of which less is visible counts. If lips and their surroundings have one redness and nearly one lightness,
+there is no mouth either: this finds hands. Wood, leather, gold and other brown or rosy things are as red as lips: a lip that is
+no redder than its near surroundings, and yellower or bluer than the skin, is none. A half transparent thing takes the redness from
+lips and skin alike; a black one leaves it, as a shadow does. A dark area with plain skin all around it is the mouth of a cartoon.
+Beards are not compared with anything. A frame without colours shows less.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from avcore.faces.geometry import Landmarks
 from unit2av.lipsync.structure import evidence
 
 _SIDE = 96
-"""Cells across the face that it is looked at in."""
+"""Pixels across the face at which its colours are read."""
 _LIPS = (
     *(184, 74, 73, 72, 11, 302, 303, 304, 408, 183, 42, 41, 38, 12, 268, 271, 272, 407),
     *(77, 90, 180, 85, 16, 315, 404, 320, 307, 96, 89, 179, 86, 15, 316, 403, 319, 325),
@@ -61,43 +61,48 @@ _CHANGE = 0.5
 
 
 class Covering(NamedTuple):
-    """How much of a mouth may be hidden in a picture. unlike: see `unlike_lips`; is_seen: whether its structure is a mouth's."""
+    """How much of a mouth may be hidden in a frame."""
 
     unlike: float
+    """see `unlike_lips`"""
     is_seen: bool = False
+    """whether its structure is that of a mouth"""
 
 
 def covering(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> Covering:
-    """Look at the mouth in a picture of a video; arguments as of `unlike_lips`. Structure is only looked at where it may count."""
+    """Measure the mouth in a frame of a video; arguments as of `unlike_lips`. Structure is measured only where it may count."""
     unlike = unlike_lips(picture, mesh, is_guess)
     return Covering(unlike, not is_guess and unlike >= COVERED_UNTIL and evidence(picture, mesh, unlike) <= 0)
 
 
 def is_hidden(picture: Pixels, mesh: Landmarks) -> bool:
-    """Return whether something crosses the mouth in a single picture uint8 [height, width, 3]. mesh: of the face, [468, 3]."""
+    """Return whether something hides the mouth in a single picture uint8 [height, width, 3]. mesh: of the face, [468, 3]."""
     return evidence(picture, mesh, unlike_lips(picture, mesh)) > 0
 
 
 def unlike_lips(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess: bool = False) -> float:
-    """Return the share of one of a face's lips that has other colours than lips, 0 to 1.
+    """Return the share of the upper or the lower lip, whichever is larger, that has other colours than lips: 0 to 1.
 
-    picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels. is_guess: whether these are only about there: then it
-    is 1 where all is as skin, as under a palm, else 0.
+    picture: uint8 [height, width, 3]. mesh: its landmarks, [468, 3], pixels. is_guess: whether these are only approximate; the
+    result is then 1 if all is like skin, as under a palm, else 0.
     """
     colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
     lips, around, inside = list(_LIPS), list(_AROUND), [*_LIPS, *_BETWEEN]
     lit = float(np.percentile(light[list(_SKIN)], 75)) - _IN_LIGHT
+
     skin = [point for point in _SKIN if light[point] >= lit]
     is_coloured = np.median(redness[skin]) > _COLOURED
     redder, yellower, lighter = (one - np.median(one[skin]) for one in (redness, yellowness, light))
     is_plain = (np.abs(redder[around]) < _FLAT_SKIN[0]) & (np.abs(lighter[around]) < _FLAT_SKIN[1])
     if is_plain.mean() >= _ALL_AROUND and (lighter[inside] < _DARK).mean() >= _INSIDE:
         return 0.0
+
     most_red, most_light = (float(np.ptp(np.percentile(one[[*inside, *around]], (10, 90)))) for one in (redness, light))
     is_bare = bool(is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT)
     if is_guess or is_bare or most_light < _FLAT:
         return float(is_bare or not is_guess)
+
     red, yellow, bright = redder[lips], yellower[lips], lighter[lips]
     pale = _PALE if np.median(redder[around]) >= _PALE else 0.0
     is_made_up = (red > _MADE_UP) & ((np.abs(redder[around]) < _SKIN_RED).mean() > _MOSTLY)
@@ -112,7 +117,7 @@ def unlike_lips(picture: Pixels, mesh: Landmarks | NDArray[np.float64], is_guess
 
 
 def _seen(picture: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  # type: ignore[type-arg]
-    """Return the colours at points [n, 2] of a picture, of which the face is blurred a little: float32 [n, 3]."""
+    """Return the colours at points [n, 2] of a picture, float32 [n, 3], after a slight blur of the face."""
     corner, size = points.min(axis=0), np.ptp(points, axis=0)
     scale = _SIDE / max(float(size[0]), 1.0)
     width, height = _SIDE, max(1, round(float(size[1]) * scale))
@@ -125,10 +130,10 @@ def _seen(picture: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:
 
 @dataclass
 class Cover:
-    """Whether a mouth is covered, from picture to picture of one face in one shot: no single picture decides, but the first.
+    """Whether a mouth is covered, over the frames of one face in one shot. Only the first frame decides alone.
 
-    ease: how much a picture counts; more where fewer of them are looked at. A mouth whose structure is seen is free, whatever its
-    colours, unless it looked otherwise in this person's pictures before.
+    ease: how much a frame counts; more if fewer frames are checked. A mouth whose structure is visible is free, whatever its
+    colours, unless it looked different in earlier frames of this person.
     """
 
     ease: float = 0.2
@@ -137,7 +142,7 @@ class Cover:
     _is_covered: bool = False
 
     def counted(self, look: Covering) -> float:
-        """Return the share of the lips that counts as covered in the next picture, by how this mouth usually looks."""
+        """Return the share of the lips that counts as covered in the next frame, compared with this mouth's usual look."""
         is_changed = self._usual is not None and look.unlike - self._usual >= _CHANGE
         share = 0.0 if look.is_seen and not is_changed else look.unlike
         if share < COVERED_UNTIL:
@@ -145,7 +150,7 @@ class Cover:
         return share
 
     def step(self, share: float) -> bool:
-        """Take the next picture's share of covered lips; returns whether its mouth is covered."""
+        """Add the next frame's share of covered lips; return whether its mouth is covered."""
         self._mean = share if self._mean is None else self._mean + self.ease * (share - self._mean)
         self._is_covered = self._mean >= (COVERED_UNTIL if self._is_covered else COVERED_FROM)
         return self._is_covered

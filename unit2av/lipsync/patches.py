@@ -1,6 +1,6 @@
-"""Mouths that a network draws, 96 x 96 pixels as published: from units by the face renderer, or from sound by Wav2Lip's.
+"""Lip-sync backends with a network that draws faces of 96 x 96 pixels, as published: the face renderer (units), Wav2Lip (sound).
 
-Faces are drawn, and put into their pictures, a batch at a time.
+Faces are drawn, and put into their frames, a batch at a time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,20 +30,20 @@ from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, 
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, draw_rows, first_row_of, in_batches, ready_to_draw
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
-"""Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
+"""Puts a face patch into the box of a frame and returns a new frame: `paste_face`, or `paste_face_hard` as published."""
 _LOOKED_AT, _EASE = 3, 0.35
-"""Of so many pictures one is looked at for what is before its mouth, and how much it counts."""
+"""One of so many frames is checked for something that hides the mouth, and how much each check counts."""
 _FADE = 5
-"""Pictures in which a mouth goes out when something comes before it."""
+"""Frames over which a new mouth fades out when something hides it."""
 
 
 def drawn_pictures(
     draw: Callable[[Sequence[Pixels], Sequence[Seconds]], Pixels], scenes: Iterable[Scene], paste: Paste, batch_size: int
 ) -> Iterator[Pixels]:
-    """Yield the scenes' pictures with what `draw` makes of their faces put into them.
+    """Yield the scenes' frames with faces that `draw` drew.
 
-    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3]. A face keeps its mouth
-    while something is before it, but with hard patches, as published.
+    draw: takes face crops uint8 [96, 96, 3] and their times (s), and returns uint8 [n, 96, 96, 3]. A face keeps its own mouth
+    while something hides it, except with hard patches, as published.
     """
     scenes = scenes if paste is paste_face_hard else _uncovered(scenes)
     for batch in in_batches(scenes, batch_size):
@@ -55,7 +55,7 @@ def drawn_pictures(
 
 
 def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
-    """Yield the scenes, without a box while something is before the mouth, and with less and less strength when it comes."""
+    """Yield the scenes, fading the new mouth out while something hides it: less strength at first, then no box."""
     before: Scene | None = None
     cover, is_covered, strength = Cover(_EASE), False, 1.0
     with MeshFinder() as finder:
@@ -73,15 +73,14 @@ def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
                 if mesh is not None:
                     look = covering(scene.rgb, mesh) if scene.cover is None else Covering(scene.cover)
                     is_covered = cover.step(cover.counted(look))
-                elif begins:  # later, what hides a whole face from the mesh is most likely what was before the mouth
+                elif begins:  # later, whatever hides a whole face from the mesh most likely hid the mouth before
                     is_covered = cover.step(covering(scene.rgb, neutral_in(scene.box), is_guess=True).unlike)
             strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
             yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 
 
 def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
-    """Return a new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its
-    strength."""
+    """Return the frame with its new mouth, uint8 [height, width, 3], blended with the scene's own by its strength."""
     part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
     if part is None or scene.strength >= 1:
         return pasted
@@ -95,9 +94,9 @@ _HALF_WINDOW = 5
 
 
 class UnitLipSync:
-    """A `Mouth` over a face renderer. paste: how patches are put into pictures; batch_size: pictures drawn together.
+    """Lip sync by the face renderer. paste: puts patches into frames. batch_size: frames drawn together.
 
-    upper: share of a patch, from its top, that `paste` makes no use of, and that is not drawn.
+    upper: share of a patch, from its top, that `paste` leaves out, so that it is not drawn.
     """
 
     name, needs_units, needs_sound, needs_whole = "units", True, False, False
@@ -109,7 +108,7 @@ class UnitLipSync:
         self._first_row = first_row_of(upper)
 
     def codes(self, said: SpokenUnits) -> Tensor:
-        """Return one code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
+        """Return one code for each frame of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
         if said.units is None or not len(said.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
         if said.quiet is None:
@@ -117,7 +116,7 @@ class UnitLipSync:
         return resting_codes(self._renderer, said.units, said.quiet, said.rest)
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
-        """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
+        """See `LipSync.draw`; codes: float [n, width], one for each 40 ms."""
         return drawn_pictures(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
 
     def _drawn(self, codes: Tensor, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
@@ -125,9 +124,9 @@ class UnitLipSync:
 
 
 def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:
-    """Codes [T, width] of a mouth that takes one shape where it is quiet, and keeps it; the last of them is that shape.
+    """Return codes [T, width] in which the mouth holds one shape while it is quiet; the last code is that shape.
 
-    said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit said.
+    said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit of `said`.
     """
     codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)].clone()
     silence = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
@@ -139,15 +138,15 @@ def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], 
 
 
 def load_wav2lip(path: str | Path) -> Wav2Lip:
-    """Read `wav2lip.pth` or `wav2lip_gan.pth`, which have one layout. Raises InputError or CheckpointError."""
+    """Read `wav2lip.pth` or `wav2lip_gan.pth`, which have the same layout. Raises InputError or CheckpointError."""
     stored = read_state_dict(path, "lip sync generator (wav2lip.pth)", "audio_encoder.0.conv_block.0.weight")
     return stored.into(lambda tensors: Wav2Lip(Wav2LipSize.from_tensors(tensors)))
 
 
 class SoundLipSync:
-    """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`.
+    """Lip sync by Wav2Lip's generator. Build it with `from_checkpoint`.
 
-    paste, batch_size, upper: as in `UnitMouth`; is_published: the published timing, lips 40 ms early.
+    paste, batch_size, upper: as in `UnitLipSync`. is_published: the published timing, lips 40 ms early.
     """
 
     name, needs_units, needs_sound, needs_whole = "wav2lip", False, True, False
@@ -162,7 +161,7 @@ class SoundLipSync:
         is_published: bool = False,
         upper: float = 0.0,
     ) -> None:
-        """Take a model over: it is made ready for inference."""
+        """Make a model ready for inference; it can't be trained any more."""
         self.device, self.dtype, self.is_published = device, dtype, is_published
         self._paste, self._batch_size, self._first_row = paste, batch_size, first_row_of(upper)
         self._model = model.eval().to(device)
@@ -184,19 +183,19 @@ class SoundLipSync:
         return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published, upper)
 
     def codes(self, said: SpokenUnits) -> Mel:
-        """Return the mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
+        """Return the mel spectrogram of the sound, float32 [80, L]; a frame's code is made from its chunk when it is drawn."""
         if said.samples is None:
             raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
         if said.quiet is None:
             return mel_of(said.samples)
-        heard = said.samples.copy()
-        for picture in np.flatnonzero(said.quiet).tolist():
-            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (picture, picture + 1))
-            heard[start:stop] = 0
-        return mel_of(heard)
+        samples = said.samples.copy()
+        for frame in np.flatnonzero(said.quiet).tolist():
+            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (frame, frame + 1))
+            samples[start:stop] = 0
+        return mel_of(samples)
 
     def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
-        """See `Mouth.draw`."""
+        """See `LipSync.draw`."""
         return drawn_pictures(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
 
     @torch.inference_mode()

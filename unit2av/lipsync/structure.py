@@ -1,14 +1,14 @@
-"""Whether a picture shows a mouth where the face mesh has one, by structure and not by colour: any skin, lips, beard or light.
+"""Whether a picture shows a mouth where the face mesh has one, by structure and not by colour: for any skin, lips, beard or light.
 
 A mouth, unrolled from corner to corner along the mesh, is made of rows: skin, lip, the line between the lips, lip, skin. Its
-columns are alike, and so are its two sides. What is before a mouth cuts through that. And where the mesh reads a mouth, its lips go
-along when the pixels around the mouth are pushed aside a little; where it only guesses one, they stay behind.
+columns are alike, and so are its two sides. A thing before a mouth cuts through them. And if the mesh really follows a mouth, its
+lips move when the pixels around the mouth are pushed aside a little; if it only guesses one, they stay behind.
 
-Ten such measures are weighed. The weights were fitted by logistic regression on material of our own: heads drawn by code, and the
+Ten such measures are weighed. The weights were fitted by logistic regression on our own material: heads drawn by code, and the
 demo's portrait in other shapes and colours, with and without drawn things before their mouths
-(`recipes.demo.heads.occlusion_fit`). Each has the sign that its meaning demands, and the bias is set so that of faces held out 0.99
-of the bare mouths are drawn; 0.85 of the covered ones are left alone then. Photographs of people judged the fit and had no part in
-it: of 139 bare mouths 0.99 are drawn, of 1,317 with something pasted before them 0.82 are left alone.
+(`recipes.demo.heads.occlusion_fit`). Each weight has the sign that its meaning demands. The bias is set so that 0.99 of the bare
+mouths of held-out faces are drawn; 0.85 of the covered ones are then left alone. Photographs of people tested the fit and had no
+part in it: of 139 bare mouths 0.99 are drawn, of 1,317 with something pasted over them 0.82 are left alone.
 """
 
 from collections.abc import Callable
@@ -41,17 +41,17 @@ _LOCK = Lock()
 
 
 def evidence(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> float:
-    """Return how much speaks for something before a mouth: above 0 it is likely, else a mouth is seen.
+    """Return the log odds that something hides the mouth: likely above 0; otherwise a mouth is visible.
 
-    picture: uint8 [height, width, 3]; mesh: landmarks of its face, [468, 3], pixels. by_colour: the share of a lip that is unlike
-    lips in its colours, 0 to 1.
+    picture: uint8 [height, width, 3]. mesh: landmarks of its face, [468, 3], pixels. by_colour: the share of a lip with other
+    colours than lips, 0 to 1.
     """
     found = measures(picture, mesh, by_colour)
     return float(_BIAS + sum(weight * found[name] for name, weight in _WEIGHTS.items()))
 
 
 def measures(picture: Pixels, mesh: Landmarks | NDArray[np.float64], by_colour: float) -> dict[str, float]:
-    """Return what `evidence` weighs; its arguments."""
+    """Return the measures that `evidence` weighs, by name; its arguments."""
     points = np.asarray(mesh[:, :2], np.float64)
     return {**_rows(_unrolled(picture, points)), **_followed(picture, points), "by_colour": by_colour}
 
@@ -86,7 +86,7 @@ def _between(lines: Points, places: Points) -> Points:
 
 
 def _rows(strip: Floats) -> dict[str, float]:
-    """Measure how far columns of an unrolled mouth [rows, columns, 3] are alike, on both sides, and how red the lower lip is."""
+    """Measure how alike the columns and the sides of an unrolled mouth [rows, columns, 3] are, and how red its lower lip is."""
     light = _side_light_off(np.log(strip.mean(axis=-1) + _FLOOR))
     own = light - light.mean(axis=0)
     usual = np.median(own, axis=1, keepdims=True)
@@ -104,13 +104,13 @@ def _rows(strip: Floats) -> dict[str, float]:
 
 
 def _side_light_off(values: Floats) -> Floats:
-    """Return a strip [rows, columns] without what changes evenly from one side to the other."""
+    """Return a strip [rows, columns] without the linear trend from one side to the other."""
     columns = np.linspace(-1, 1, values.shape[1])
     return values - np.asarray(np.polyval(np.polyfit(columns, values.mean(axis=0), 1), columns), np.float32)
 
 
 def _alike(one: Floats, other: Floats) -> Floats:
-    """Return the correlation of each column [rows, n] with another one, [n]; near 0 where there is nothing to be seen."""
+    """Return the correlation of each column [rows, n] with its counterpart, [n]; near 0 without contrast."""
     power = (np.square(one).mean(axis=0) + _FAINT) * (np.square(other).mean(axis=0) + _FAINT)
     return np.asarray((one * other).mean(axis=0) / np.sqrt(power), np.float32)
 
@@ -122,7 +122,7 @@ def _network() -> Callable[[Floats], tuple[Floats, ...]]:
 
 
 def _followed(picture: Pixels, points: Points) -> dict[str, float]:
-    """Measure how far the mesh's lips go along when pixels around the mouth are pushed down, apart to the sides, and open."""
+    """Measure how far the mesh's lips move when the pixels around the mouth are pushed down, to the sides, and open."""
     low, high = points.min(axis=0), points.max(axis=0)
     right, below = points[263] - points[33]
     square = TurnedSquare(((low + high) / 2).astype(np.float32), float(max(high - low)) * _WINDOW, float(np.arctan2(below, right)))

@@ -1,8 +1,8 @@
-"""The mouth that moves the person's own pixels: as a stream, some pictures behind what is read.
+"""The lip-sync backend that moves the person's own pixels. It is a stream that returns frames some time after it read them.
 
-It looks a second ahead, to know how the person looks at rest, where the face goes, and when something comes before the mouth;
-what it knows of a person gets better with every picture and is kept until the next cut. What a picture shows by itself is looked at
-in a thread beside the drawing.
+It reads a second ahead, to learn how the person looks at rest, where the face moves, and when something hides the mouth.
+What it knows of a person gets better with every frame and is kept until the next cut. A second thread analyses single frames beside
+the drawing.
 """
 
 from collections import deque
@@ -27,16 +27,16 @@ from unit2av.lipsync.mesh.warp import move_pixels, shade
 from unit2av.lipsync.occlusion import COVERED_FROM, Cover, Covering
 
 LOOK_AHEAD = FRAME_RATE
-"""Pictures that are held: a second; of very large ones less."""
+"""Frames that are held: a second; fewer very large ones."""
 _SIGHTS_AHEAD = 2
-"""Pictures that are looked at beside the drawing, on another core: a third of the time."""
+"""Frames that are analysed beside the drawing, on another core: a third of the time."""
 _CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
 """Shares of its last shape by which a mouth closes after the speech."""
 _EASE = 0.06
 _LEARN_EVERY = 12
 _MOST_KEPT = 200
 _DARK_EVERY, _MOST_DARKS = 3, 60
-"""Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
+"""Every n-th frame is measured for how dark the mouth is, and how many measurements are kept at most."""
 _BETTER_TEETH = 1.3
 _CLOSED = 0.05
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
@@ -46,7 +46,7 @@ meet."""
 
 @dataclass
 class Acquaintance:
-    """What is known of the person in a shot, from the pictures that were seen of it."""
+    """What is known of the person in a shot, from its frames so far."""
 
     heads: list[Points] = field(default_factory=list)
     lights: list[Floats] = field(default_factory=list)
@@ -64,10 +64,11 @@ class Acquaintance:
     looks_like: Appearance | None = None
 
     def meet(self, picture: Pixels, look: Look) -> None:
-        """Take note of a picture whose mouth is not hidden; of a long shot fewer and fewer are kept."""
+        """Measure a frame whose mouth is not hidden; the longer a shot, the fewer of its frames are measured."""
         self.num_seen += 1
         if self.heads and self.num_seen % self.step:
             return
+
         self.heads.append(look.head)
         if len(self.lights) < LOOK_AHEAD:
             self.lights.append(light_on(picture, look.mesh))
@@ -76,6 +77,7 @@ class Acquaintance:
         if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
             dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
             self.darks += [] if dark is None else [dark]
+
         best = self.better_teeth or self.teeth
         least = 0.0 if best is None else _BETTER_TEETH * best.score
         found = find_teeth(picture, look.mesh, look.head, look.pose, least)
@@ -85,7 +87,7 @@ class Acquaintance:
             self.heads, self.step = self.heads[::2], 2 * self.step
 
     def learn(self) -> None:
-        """Work out how the person looks at rest, from all that is kept, now and then."""
+        """Compute how the person looks at rest from all measurements, every few frames."""
         if not self.heads or self.num_seen < self.learn_at:
             return
         self.learn_at = self.num_seen + _LEARN_EVERY
@@ -99,7 +101,7 @@ class Acquaintance:
         self.appearance = self.appearance or self.looks_like
 
     def settle(self, opening: float) -> None:
-        """Go a little towards what is known by now; other teeth are taken while the mouth is closed. opening: that is asked for."""
+        """Move a little towards what is known by now; teeth are exchanged while the mouth is closed. opening: of the next frame."""
         if self.person is not None and self.aim is not None:
             self.person = eased(self.person, self.aim, _EASE)
         if self.better_teeth is not None and opening < _CLOSED:
@@ -110,7 +112,7 @@ class Acquaintance:
 
 
 class MeshLipSync:
-    """A `Mouth` by geometry; close it in the end."""
+    """Lip sync by geometry; close it at the end."""
 
     name, needs_units, needs_sound, needs_whole = "mesh", True, False, True
 
@@ -122,7 +124,7 @@ class MeshLipSync:
         self._finder.close()
 
     def codes(self, said: SpokenUnits) -> Parameters:
-        """Return what the mouth does in each picture of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the
+        """Return the mouth's parameters for each frame of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the
         end."""
         if said.units is None or not len(said.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
@@ -132,7 +134,7 @@ class MeshLipSync:
         return no_faster(np.concatenate([moved, np.outer(_CLOSING, moved[-1])]))
 
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
-        """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""
+        """See `LipSync.draw`; a face that the mesh does not find, or that is hidden, keeps its own mouth."""
         shot: _Shot | None = None
         for sight in ahead(sights(scenes, self._finder), _SIGHTS_AHEAD):
             if shot is not None and sight.begins:
@@ -150,18 +152,18 @@ class MeshLipSync:
 
 
 class _Shot:
-    """One face from one cut to the next. Pictures come out some way behind those that go in."""
+    """One face from one cut to the next. Frames come out some time after they went in."""
 
     def __init__(self, codes: Parameters, held: int) -> None:
         self._codes, self._held = codes, max(held, REACH + 1)
         self._scenes = deque[Scene]()
         self._looks = list[Look | None]()
         self._shown = 0
-        """How many of the looks belong to pictures that are out already."""
+        """How many of the looks belong to frames that are out already."""
         self._known, self._cover = Acquaintance(), Cover()
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
-        """Take a picture in; one comes out when enough are held."""
+        """Take a frame in; one comes out if enough are held."""
         look = sight.look
         if look is not None:
             look = replace(look, cover=self._cover.counted(Covering(look.cover, look.is_seen)))
@@ -177,12 +179,12 @@ class _Shot:
             yield self._next()
 
     def rest(self) -> Iterator[Pixels]:
-        """Let out what is held."""
+        """Yield all frames that are held."""
         while self._scenes:
             yield self._next()
 
     def _hide_before(self) -> None:
-        """Hide the mouths of the pictures in which something came before it: several are needed to be sure of it."""
+        """Hide the mouth in the frames before too, back to the first that is covered: it takes several to decide it."""
         for number in range(len(self._looks) - 1, self._shown - 1, -1):
             look = self._looks[number]
             if look is None or look.is_hidden or look.cover < COVERED_FROM:
@@ -196,11 +198,13 @@ class _Shot:
         place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
         if place is not None:
             place = replace(place, strength=place.strength * scene.strength)
+
         self._shown += 1
         if self._shown > 2 * REACH:
             gone = self._shown - REACH
             del self._looks[:gone]
             self._shown = REACH
+
         asked = parameters_at(self._codes, scene.time)
         picture = self._drawn(scene.rgb, place, asked)
         self._known.settle(float(asked[0]))
@@ -216,8 +220,7 @@ class _Shot:
 
 
 def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
-    """Return how much a mouth moves in each of `count` pictures of 40 ms, [count]: it closes over a few where it is quiet, bool
-    [n]."""
+    """Return how much a mouth moves in each of `count` frames of 40 ms, [count]: it closes over a few where `quiet`, bool [n]."""
     still = np.zeros(count, bool)
     still[: len(quiet)] = quiet[:count]
     padded = np.pad(1.0 - still, 1, mode="edge")
@@ -225,7 +228,7 @@ def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
 
 
 def parameters_at(codes: Parameters, time: Seconds) -> Points:
-    """Return the row of parameters [n, 3] for a time (s), between two pictures a mixture: [3]."""
+    """Return the parameters [3] for a time (s), interpolated between two frames of [n, 3]."""
     place = float(np.clip(float(time) * FRAME_RATE, 0, len(codes) - 1))
     before = int(place)
     after = min(before + 1, len(codes) - 1)
@@ -233,7 +236,7 @@ def parameters_at(codes: Parameters, time: Seconds) -> Points:
 
 
 def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:
-    """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
+    """Draw a mouth into a picture uint8 [height, width, 3], in place. asked: its opening, width and press, [3]."""
     shape, share = person.shaped(*asked.tolist()), influence()[:, None]
     target = place.head + place.strength * share * (shape[:NUM_FACE] - place.head)
     source = place.head + share * (place.seen - place.head)
@@ -241,10 +244,13 @@ def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, loo
     gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
     move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
     shade(picture, seen, wanted, place.pose)
+
+    # Where lips that the source shows open are closed, what was between them would stay as specks.
     wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
     mended = place.strength * float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]))
     if mended > 0:
         met = 1 - float(smoothstep((wanted_gap - _MET) / _MET))
         join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended, met)
+
     inside = place.pose.to_picture(shape[NUM_FACE:])
     draw_inside(picture, wanted, inside, place.pose, look, place.strength)
