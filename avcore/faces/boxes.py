@@ -1,7 +1,7 @@
-"""Face boxes, one row per picture, and the side file `<stem>.bbox.pkl` that holds them, brought to the pictures that are shown.
+"""Face boxes, one row per frame, and the side file `<stem>.bbox.pkl` with them, resampled to the frames that are shown.
 
-The published side file is a pickle, and unpickling runs what the file says. Here it is read by a machine that knows
-lists, tuples, numbers, None and numpy arrays of numbers, and nothing else: not even numpy's own code is called.
+The published side file is a pickle, and unpickling can run any code. The reader here accepts only lists, tuples, numbers, None and
+numpy arrays of numbers; not even numpy's own code is called.
 """
 
 import io
@@ -23,12 +23,12 @@ from avcore.timeline import frames_to_seconds
 
 _WHAT = "the face boxes"
 _FARTHEST = 1 << 15
-"""Pixels; no video is larger, and scaling a face to more than this would fill the memory."""
+"""Pixels. No video is larger, and a face scaled to more would fill the memory."""
 _FORM = "a pickled list with one row x1, y1, x2, y2 (or None) per picture"
 
 
 def read_boxes(path: str | Path) -> list[Box | None]:
-    """Read a side file: one box per picture, None where there is no face.
+    """Read a side file: one box per frame, None where there is no face.
 
     Rows may be lists, tuples or arrays of 4 numbers or more, of which the first 4 count (RetinaFace writes 15); a box
     without width or height means no face. Returns float32 [4] boxes: x1, y1, x2, y2 in pixels. Raises InputError for a
@@ -75,7 +75,7 @@ def _shown(row: object) -> str:
 
 
 class _Array:
-    """Stands in for numpy.ndarray while a pickle is read; keeps the state that the pickle gives it."""
+    """Stands in for numpy.ndarray while a pickle is read; keeps the state from the pickle."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -84,7 +84,7 @@ class _Array:
         self.state = state
 
     def value(self) -> object:
-        """Return the array as numbers, or as a plain list when it holds objects."""
+        """Return the array as nested lists of numbers, or as a plain list when it holds objects."""
         _, shape, dtype, is_fortran, content = self.state
         if isinstance(content, list):
             return content
@@ -103,13 +103,13 @@ class _DType:
 
 
 class _Value:
-    """An array or number that has its content already (numpy scalars; arrays of pickle protocol 5)."""
+    """An array or number that comes with its content (numpy scalars; arrays of pickle protocol 5)."""
 
     def __init__(self, content: bytes, dtype: object, shape: tuple[int, ...], order: str = "C") -> None:
         self._arguments = content, dtype, shape, order
 
     def value(self) -> object:
-        """Return the content as numbers."""
+        """Return the content as nested lists of numbers."""
         return _numbers(*self._arguments)
 
 
@@ -163,7 +163,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """Turn stand-ins into plain lists, numbers and None; anything else is refused."""
+    """Convert stand-ins to plain lists, numbers and None. Raises ValueError for anything else."""
     if depth > 4:
         raise ValueError("lists within lists")
     if isinstance(value, _Array | _Value):
@@ -176,12 +176,11 @@ def _plain(value: object, depth: int = 0) -> object:
 
 
 def read_boxes_for(source: PictureSource, path: str | Path) -> list[Box | None]:
-    """Read a side file for a video and give each picture of `source` its box.
+    """Read a side file for a video and return the box of each frame of `source`: len(source) boxes.
 
-    The file may have one row per picture of `source`, or, as the published tools write it, one per picture stored in the
-    video, whatever its rate: then each picture takes the row of the stored picture on screen. Returns
-    len(source) boxes. Raises InputError for a file that does not fit the video, NoFaceError
-    for one without any box.
+    The file may have one row per frame of `source`, or, as the published tools write it, one per frame stored in the video,
+    whatever its rate: then each frame takes the row of the stored frame on screen. Raises InputError for a file that does not
+    match the video, NoFaceError for one without any box.
     """
     boxes = read_boxes(path)
     if not any(box is not None for box in boxes):

@@ -1,17 +1,17 @@
-"""Cut faces and lips out of pictures, as published, and put rendered faces back.
+"""Crop faces and lips from frames, as published, and paste rendered faces back.
 
-A window is at most `MAX_SIDE` pixels wide whatever the size of the video, so a face under way costs the same memory
-at 4K as at 224 pixels, and large faces are averaged down before they are warped instead of being undersampled. The lip crop is that
-of Auto-AVSR (Ma et al., ICASSP 2023): a similarity transform takes stable points of the face onto a mean face in a 256x256 picture,
-and a window is cut around the mouth.
+A window is at most `MAX_SIDE` pixels wide whatever the size of the video, so a tracked face costs the same memory at 4K as at 224
+pixels, and large faces are averaged down before they are warped instead of being undersampled. The lip crop is that of Auto-AVSR
+(Ma et al., ICASSP 2023): a similarity transform maps stable points of the face onto a mean face in a 256x256 image, and a window
+is cut around the mouth.
 
-No network for recognising people comes with the models that are used here. A small portrait (face, hair and a rim of what is
-around) tells people of one recording apart: by the colours of skin and hair, and by where light and dark lie. It is no match
-for a trained one where people look alike, or where the light changes between shots.
+No network for face recognition comes with the models that are used here. A small portrait (face, hair and some of the
+surroundings) distinguishes the people of one recording: by the colours of skin and hair, and by the pattern of light and dark. A
+trained network is better where people look alike, or where the light changes between shots.
 
-A face is put back with its lower half and a soft edge, or whole exactly as published. Nothing outside the box changes in either
-way. The network saw the *visible* part of the box scaled to a square, so the patch that matches it is the whole patch scaled to
-that visible part, also where the box reaches beyond the picture.
+A face is pasted with its lower half and a soft edge, or whole exactly as published. Nothing outside the box changes in either
+case. The network saw the *visible* part of the box scaled to a square, so its whole patch is scaled to that visible part, also
+where the box reaches beyond the frame.
 """
 
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ from avcore.faces.geometry import Box, Landmarks, hull
 FEATHER = 0.1
 """Width of the soft edge as a share of the box's side."""
 UPPER = 0.5
-"""Share of the box's height that stays the picture's own: the network is shown it as it is, and draws it again only worse."""
+"""Share of the box's height, from its top, that is not pasted: the network sees it unmasked, and only redraws it worse."""
 
 _JAW_MIDDLE, _JAW_WIDTH, _JAW_HEIGHT, _JAW_SOFT = 0.45, 0.97, 0.56, 1.5
-"""Half an ellipse that a jaw fills in the box around a face: where it begins from above, its half width in half widths of the box,
-how far it reaches down in heights of the box, and how soft it is, in soft edges."""
+"""Half an ellipse for the jaw in the box around a face: its top, in heights of the box; its half width, in half widths of the box;
+its height, in heights of the box; and the width of its soft edge, in soft edges of the box."""
 
 
 def visible_part(box: Box, height: int, width: int) -> tuple[slice, slice] | None:
-    """Return the rows and columns of a picture that a box covers, or None when none are left.
+    """Return the rows and columns of a frame of `height` and `width` that a box covers, None when it covers none.
 
     box: [4], x1, y1, x2, y2 in pixels; coordinates are truncated toward zero.
     """
@@ -47,9 +47,9 @@ def visible_part(box: Box, height: int, width: int) -> tuple[slice, slice] | Non
 
 
 def crop_face(picture: Pixels, box: Box, size: int = 96) -> Pixels:
-    """Cut the visible part of a box out of a picture and scale it, bilinear and without keeping its shape.
+    """Crop the visible part of a box and scale it to a square, bilinear.
 
-    picture: uint8 [height, width, 3]; box: [4], x1, y1, x2, y2 in pixels, may reach beyond the picture. Returns uint8
+    picture: uint8 [height, width, 3]. box: [4], x1, y1, x2, y2 in pixels, may reach beyond the frame. Returns uint8
     [size, size, 3]; black when the box covers nothing.
     """
     part = visible_part(box, *picture.shape[:2])
@@ -66,17 +66,18 @@ def scale_face(face: Pixels, size: int = 96) -> Pixels:
 
 
 def paste_face(picture: Pixels, patch: Pixels, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Pixels:
-    """Blend a patch into its box, the edge soft and inside the box; where the picture cuts the box there is no edge.
+    """Blend a patch into its box, with a soft edge inside the box; there is no edge where the frame cuts the box.
 
-    picture: uint8 [height, width, 3]; patch: uint8 [h, w, 3], scaled to the visible part of the box; box: [4], x1, y1,
-    x2, y2 in pixels; feather: width of the edge as a share of the side, 0 = hard; upper: share of the visible part's
-    height, from its top, that is left as it is. What lies beside the jaw stays the picture's own too: a network that draws
-    faces tints what is behind them. Returns a new picture; pixels outside the box are those of `picture`.
+    picture: uint8 [height, width, 3]. patch: uint8 [h, w, 3], is scaled to the visible part of the box. box: [4], x1, y1, x2, y2
+    in pixels. feather: width of the edge as a share of the side, 0 = hard. upper: share of the visible part's height, from its
+    top, that is not changed. Pixels beside the jaw are not changed either: networks that draw faces tint the background. Returns a
+    new frame; pixels outside the box are those of `picture`.
     """
     pasted = picture.copy()
     part = visible_part(box, *picture.shape[:2])
     if part is None:
         return pasted
+
     rows, columns = part
     scaled = _scale(patch, columns.stop - columns.start, rows.stop - rows.start)
     top, bottom = int(box[1]), int(box[3])
@@ -91,8 +92,7 @@ def paste_face(picture: Pixels, patch: Pixels, box: Box, feather: float = FEATHE
 
 
 def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: float) -> NDArray[np.float32]:
-    """Return how much of a patch belongs to the face, by the outline of a jaw in a box around it: float32 [rows, columns], 0 to
-    1."""
+    """Return the mask of the face in a patch, by the outline of a jaw in its box: float32 [rows, columns], 0 to 1."""
     x1, y1, x2, y2 = box
     across = (np.arange(part[1].start, part[1].stop, dtype=np.float32) + 0.5 - (x1 + x2) / 2) / max((x2 - x1) / 2, 1)
     down = (np.arange(part[0].start, part[0].stop, dtype=np.float32) + 0.5 - y1) / max(y2 - y1, 1) - _JAW_MIDDLE
@@ -103,11 +103,10 @@ def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: flo
 
 
 def paste_face_hard(picture: Pixels, patch: Pixels, box: Box) -> Pixels:
-    """Overwrite the whole box with a patch, to the pixel as published.
+    """Overwrite the whole box with a patch, exactly as published.
 
-    Arguments as in `paste_face`. A box without width or height leaves the picture as it is. For a box that reaches
-    beyond the right or lower border the patch is scaled twice, to the box and then to its visible part, which blurs it
-    a little: that too is as published.
+    Arguments as in `paste_face`. A box without width or height changes nothing. For a box that reaches beyond the right or lower
+    border the patch is scaled twice, to the box and then to its visible part, which blurs it a little: that too is as published.
     """
     pasted = picture.copy()
     part = visible_part(box, *picture.shape[:2])
@@ -160,24 +159,22 @@ _STABLE_ON_MEAN_FACE = np.array(
 )
 _MOUTH = np.array([61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178])
 _MOUTH_OFFSET = np.array([1.6, 0.9], dtype=np.float32)
-"""Makes up for mediapipe's mouth points not being the iBUG points that the published crop was centred on."""
+"""Offset between mediapipe's mouth points and the iBUG points that the published crop was centred on."""
 _BOX_MARGINS = np.array([0.015, -0.060, -0.021, 0.006], dtype=np.float32)
-"""What to add to the hull of the landmarks, in its widths and heights, to get the published detector's box; fitted on
-one clip."""
+"""Added to the hull of the landmarks, in its widths and heights, to get the published detector's box; fitted on one clip."""
 
 
 def face_box(landmarks: Landmarks) -> Box:
-    """Return the box float32 [4] (x1, y1, x2, y2 in pixels) that the published face detector would draw around landmarks [468,
-    2]."""
+    """Return the published face detector's box, float32 [4] (x1, y1, x2, y2 in pixels), estimated from landmarks [468, 2]."""
     x1, y1, x2, y2 = box = hull(landmarks)
     size = np.array([x2 - x1, y2 - y1], dtype=np.float32)
     return box + _BOX_MARGINS * np.tile(size, 2)
 
 
 def smooth_landmarks(window: Landmarks) -> Landmarks:
-    """Average landmarks over time and put the result where the middle picture's are.
+    """Average landmarks over time, and move the result to the place of the middle frame's.
 
-    window: float32 [2 k + 1, 468, 2], pictures i - k to i + k. Returns float32 [468, 2], with the centroid of picture i.
+    window: float32 [2 k + 1, 468, 2], frames i - k to i + k. Returns float32 [468, 2], with the centroid of frame i.
     """
     mean = window.mean(axis=0, dtype=np.float32)
     shift = window[len(window) // 2].mean(axis=0) - mean.mean(axis=0)
@@ -185,9 +182,9 @@ def smooth_landmarks(window: Landmarks) -> Landmarks:
 
 
 def crop_lips(gray: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8] | None:
-    """Cut the aligned mouth out of a gray picture.
+    """Crop the aligned mouth from a gray frame.
 
-    gray: uint8 [height, width]; landmarks: float32 [468, 2] in its pixels, smoothed. Returns uint8 [96, 96], or None
+    gray: uint8 [height, width]. landmarks: float32 [468, 2] in its pixels, smoothed. Returns uint8 [96, 96], or None
     when the landmarks are too degenerate to align.
     """
     placed = _place_lips(landmarks)
@@ -199,7 +196,7 @@ def crop_lips(gray: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8
 
 
 def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
-    """Return where the corners of the lip crop lie in the picture: float32 [4, 2] in pixels; None where `crop_lips` gives none."""
+    """Return the corners of the lip crop in the frame: float32 [4, 2] in pixels; None where `crop_lips` returns None."""
     placed = _place_lips(landmarks)
     if placed is None:
         return None
@@ -209,7 +206,7 @@ def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
 
 
 def _place_lips(landmarks: Landmarks) -> tuple[NDArray[np.float64], int, int] | None:
-    """Return the transform of the picture to the mean face, float64 [2, 3], and the left and top of the crop there."""
+    """Return the transform from the frame to the mean face, float64 [2, 3], and the left and top of the crop there."""
     transform, _ = cv2.estimateAffinePartial2D(landmarks[_STABLE], _STABLE_ON_MEAN_FACE, method=cv2.LMEDS)
     if transform is None:
         return None
@@ -221,22 +218,22 @@ def _place_lips(landmarks: Landmarks) -> tuple[NDArray[np.float64], int, int] | 
 SIDE = 24
 """Pixels of a portrait's side."""
 SAME_PERSON = 0.40
-"""Distance of two appearances below which they are taken for one person. On drawn heads, in one trial, 1 in 200 pairs of two
-people were nearer (more where heads are alike), and half of the pairs of one person, seen from other sides and before other
-walls, were not."""
+"""Appearances at a smaller distance count as one person. On drawn heads, in one trial, 1 in 200 pairs of two people were nearer
+(more where heads are alike), and half of the pairs of one person, seen from other sides and before other walls, were not."""
 
 _WIDEN, _RAISE = 1.3, 0.12
-"""Side of the portrait in heights of the face, and how far its middle lies above the face's: hair belongs to it."""
+"""Side of the portrait in heights of the face, and how far its centre lies above the face's, so that hair is included."""
 _PATTERN, _BRIGHTNESS, _COLOUR = 2.0, 60.0, 12.0
-"""What counts as a distance of 1: of light and dark in their own spread, of brightness and of colour in units of CIE Lab."""
+"""Differences that count as a distance of 1: of light and dark, in their standard deviation; of brightness and of colour, in units
+of CIE Lab."""
 _SMALLEST_SPREAD = 4.0
 _BLUR = 1.5
 
 
 def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
-    """Cut a face with its hair out of a picture uint8 [height, width, 3] (RGB): uint8 [SIDE, SIDE, 3].
+    """Crop a face with its hair from a frame uint8 [height, width, 3] (RGB): uint8 [SIDE, SIDE, 3].
 
-    face: hull of the landmarks, float32 [4], x1, y1, x2, y2 in pixels. Beyond the picture its border is repeated.
+    face: hull of the landmarks, float32 [4], x1, y1, x2, y2 in pixels. Beyond the frame its border is repeated.
     """
     x1, y1, x2, y2 = (float(value) for value in face)
     step = max(_WIDEN * (y2 - y1), 1.0) / SIDE
@@ -249,13 +246,13 @@ def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
 
 
 def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a portrait, or the mean of many, 0..255 float32 of shape [SIDE, SIDE, 3] (RGB), as a vector float32 [3 * SIDE * SIDE +
-    1].
+    """Return the appearance vector of a portrait, float32 [3 * SIDE * SIDE + 1].
 
-    Vectors of one person are less than `SAME_PERSON` apart (Euclidean). Contrast is taken out, brightness counts little.
+    mean_portrait: float32 [SIDE, SIDE, 3] in 0..255 (RGB), of one frame or the mean of many. Vectors of one person are less than
+    `SAME_PERSON` apart (Euclidean). Contrast is normalised, brightness has little weight.
     """
     lab = cv2.GaussianBlur(cv2.cvtColor(np.float32(mean_portrait / 255), cv2.COLOR_RGB2LAB), (0, 0), _BLUR)
-    # How much each pixel of a portrait counts: an ellipse around face and hair.
+    # Weights of pixels: an ellipse around face and hair.
     y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
     weight = np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))
     brightness = float(np.average(lab[..., 0], weights=weight))
@@ -267,12 +264,12 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 MAX_SIDE = 384
-"""Pixels. A face fills half of the window, which is more than the mesh model (192) and the lip crop (124) use of it."""
+"""Pixels. A face fills half of the window: more than the mesh model (192) and the lip crop (124) use."""
 
 
 @dataclass(frozen=True)
 class CropWindow:
-    """A square of `side` pixels whose corner lies at (x, y) of the picture; it may reach beyond the picture."""
+    """A square of `side` pixels with its corner at (x, y) of the frame; it may reach beyond the frame."""
 
     x: int
     y: int
@@ -287,11 +284,11 @@ class CropWindow:
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture that one pixel of the window's picture stands for, 1 or more."""
+        """Pixels of the frame for each pixel of the cut window, 1 or more."""
         return max(self.side / MAX_SIDE, 1.0)
 
     def cut(self, picture: Pixels) -> Pixels:
-        """Cut the window out of a picture uint8 [height, width, 3]; black beyond its borders.
+        """Cut the window from a frame uint8 [height, width, 3]; black beyond its borders.
 
         Returns uint8 [s, s, 3], s = min(side, MAX_SIDE), averaged down where the window is larger.
         """
@@ -310,13 +307,13 @@ class CropWindow:
         return np.ascontiguousarray(inside)
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Convert landmarks, float32 [n, 2] or [n, 3], from pixels of the window's picture to pixels of the picture."""
+        """Convert landmarks, float32 [n, 2] or [n, 3], from pixels of the cut window to pixels of the frame."""
         moved = points * np.float32(self.scale)
         moved[:, :2] += np.array([self.x, self.y], dtype=np.float32)
         return moved
 
     def from_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Convert positions [n, 2] from pixels of the picture to pixels of the window's picture, for a warp.
+        """Convert positions [n, 2] from pixels of the frame to pixels of the cut window, for a warp.
 
         Positions count from the centre of a pixel, as in OpenCV, so the half pixel scales with them.
         """

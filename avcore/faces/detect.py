@@ -1,15 +1,15 @@
-"""Find faces, their landmarks and people, with mediapipe's networks, run by LiteRT (nothing is downloaded).
+"""Detect faces, their landmarks and people with mediapipe's networks, run by LiteRT (nothing is downloaded).
 
-Two models find faces, because neither does alone: the full-range detector finds small faces in large pictures, but
-misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only.
+Two detectors are needed: the full-range one finds small faces in large frames, but misses faces that fill the frame; the detector
+of the mesh finds only near faces.
 
-The networks are Google's, published with mediapipe under Apache-2.0, and stand in `models/`. What is done before and behind them
-(the square that a picture is laid on, the anchors, the joining of boxes) follows mediapipe's graphs `face_detection_short_range`
-and `face_detection_full_range`: same boxes to a hundredth of a pixel. The mesh sees a square around the face, turned so that the
-eyes are level, as in mediapipe's graph `face_landmark_front` for pictures that stand for themselves: 468 landmarks.
+The networks are Google's, published with mediapipe under Apache-2.0, and are in `models/`. Pre- and postprocessing (padding to a
+square, anchors, merging of boxes) follow mediapipe's graphs `face_detection_short_range` and `face_detection_full_range`: boxes
+are the same to a hundredth of a pixel. The mesh sees a square around the face, turned so that the eyes are level, as in mediapipe's
+graph `face_landmark_front` in still-image mode: 468 landmarks.
 
-LiteRT's C++ writes a start-up note straight to file descriptor 2, which no Python logger stops: lines that are known to say nothing
-are dropped, every other one is passed on.
+LiteRT's C++ writes a start-up note to file descriptor 2, which no Python logger can stop: known lines without meaning are dropped,
+all others are passed on.
 """
 
 import os
@@ -35,26 +35,28 @@ from avcore.faces.geometry import Box, Landmarks
 _FOLDER = Path(__file__).resolve().parent / "models"
 _WHITE = 255.0
 _JOINED_OVERLAP = 0.3
-"""Intersection over union from which two boxes are one face."""
+"""Intersection over union above which two boxes are one face."""
 _MAX_LOGIT = 80.0
 _MESH_SIDE = 192
 _MARGIN = 1.5
-"""Side of the square that the mesh sees, as a share of the longer side of the face's box."""
+"""Side of the mesh's input square, as a share of the longer side of the face's box."""
 _MIN_PRESENCE = 0.5
 
 
 @dataclass(frozen=True)
 class TurnedSquare:
-    """A square of a picture. centre: x, y; side: both in pixels; angle: by how much it is turned clockwise, in radians."""
+    """A turned square in a frame."""
 
     centre: Floats
+    """x, y in pixels."""
     side: float
+    """In pixels."""
     angle: float = 0.0
+    """Clockwise, in radians."""
 
 
 def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
-    """Load a network of `models/` that takes one tensor and gives one or more; it runs on one core, and others beside it on
-    theirs."""
+    """Load a network of `models/` with one input and one or more outputs; it runs on one core, so that several run in parallel."""
     network = Interpreter(str(_FOLDER / file), num_threads=1)
     network.allocate_tensors()
     (given,), made = network.get_input_details(), network.get_output_details()
@@ -68,15 +70,15 @@ def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
 
 
 def whole_picture(picture: Pixels) -> TurnedSquare:
-    """Return the square around all of a picture, in its middle."""
+    """Return the square around a whole frame, with the same centre."""
     height, width = picture.shape[:2]
     return TurnedSquare(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
 
 
 def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, border: int | None) -> Floats:
-    """Scale a square of a picture uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
+    """Scale a square of a frame uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
 
-    border: the value of what lies outside of the picture; None repeats its edge.
+    border: value of pixels outside of the frame; None repeats its edge.
     """
     cosine, sine = np.cos(region.angle) * region.side / 2, np.sin(region.angle) * region.side / 2
     across, down = np.array([cosine, sine]), np.array([-sine, cosine])
@@ -92,16 +94,16 @@ def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, bor
 
 @dataclass(frozen=True)
 class DetectorGraph:
-    """What mediapipe's graph says of a detector.
-
-    file: its network. side: of the square that it sees, in pixels. grids: side of each grid of anchors, and anchors a cell.
-    min_score: of a face, 0..1.
-    """
+    """A detector's settings in mediapipe's graph."""
 
     file: str
+    """Its network."""
     side: int
+    """Side of its input, in pixels."""
     grids: tuple[tuple[int, int], ...]
+    """Side of each grid of anchors, and anchors per cell."""
     min_score: float
+    """Least score of a face, 0..1."""
 
 
 SHORT_RANGE = DetectorGraph("face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5)
@@ -110,13 +112,14 @@ FULL_RANGE = DetectorGraph("face_detection_full_range_sparse.tflite", 192, ((48,
 
 @dataclass(frozen=True)
 class Detection:
-    """A face. box: float32 [4] (x1, y1, x2, y2), from brows to chin; points: float32 [6, 2], the first two are the eyes; both
-    in pixels of the picture. score: 0..1.
-    """
+    """A detected face, in pixels of the frame."""
 
     box: Floats
+    """float32 [4] (x1, y1, x2, y2), from brows to chin."""
     points: Floats
+    """float32 [6, 2]; the first two are the eyes."""
     score: float
+    """0..1."""
 
 
 class BlazeFace:
@@ -128,7 +131,7 @@ class BlazeFace:
         self._anchors = np.concatenate([_anchors(side, per_cell) for side, per_cell in layout.grids])
 
     def detect(self, picture: Pixels) -> list[Detection]:
-        """Find the faces in a picture uint8 [height, width, 3] (RGB), the surest first."""
+        """Detect the faces in a frame uint8 [height, width, 3] (RGB), the highest score first."""
         side = self._layout.side
         square = whole_picture(picture)
         values, logits = self._network(cut_region(picture, square, side, low=-1.0, border=0))
@@ -142,7 +145,7 @@ class BlazeFace:
         return faces
 
     def _places(self, values: Floats, which: NDArray[np.int64]) -> Floats:
-        """Return corners and six points, float32 [n, 8, 2] as shares of the square, from the network's values at some anchors."""
+        """Return box corners and six points, float32 [n, 8, 2] in shares of the square, from the network's values at anchors."""
         pairs = (values / self._layout.side).reshape(len(which), 8, 2)
         anchors = self._anchors[which][:, None]
         centre, half = pairs[:, :1] + anchors, pairs[:, 1:2] / 2
@@ -150,14 +153,14 @@ class BlazeFace:
 
 
 def _anchors(side: int, per_cell: int) -> Floats:
-    """Return the centres of anchors, float32 [side * side * per_cell, 2] as shares of the square, row by row."""
+    """Return the centres of anchors, float32 [side * side * per_cell, 2] in shares of the square, row by row."""
     centres = (np.arange(side, dtype=np.float32) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
     return np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), per_cell, axis=0).astype(np.float32)
 
 
 def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
-    """Return one place a face: the mean, weighted by score, of those that overlap the surest one."""
+    """Return one place per face: the mean, weighted by score, of the places that overlap the one with the highest score."""
     left = np.argsort(-scores, kind="stable")
     faces = []
     while len(left):
@@ -179,22 +182,23 @@ def _overlaps(one: Floats, others: Floats) -> Floats:
 
 
 class FaceMesh:
-    """The near detector and the mesh behind it."""
+    """The short-range detector, followed by the mesh."""
 
     def __init__(self) -> None:
         self._detector = BlazeFace(SHORT_RANGE)
         self._network = load_network("face_landmark.tflite")
 
     def landmarks(self, picture: Pixels) -> Landmarks | None:
-        """Find the landmarks of the surest face in a picture uint8 [height, width, 3] (RGB).
+        """Find the landmarks of the face with the highest score in a frame uint8 [height, width, 3] (RGB).
 
-        Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same measure, smaller = nearer
-        to the camera; None when no face is seen.
+        Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same scale, smaller = nearer
+        to the camera; None when no face is found.
         """
         found = self._detector.detect(picture)
         if not found:
             return None
-        # The square around the face, turned as its eyes are.
+
+        # The square around the face, turned so that the eyes are level.
         right, down = found[0].points[1] - found[0].points[0]
         low, high = found[0].box.reshape(2, 2)
         region = TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(down, right)))
@@ -215,18 +219,17 @@ _CHATTER = re.compile(
 )
 _STDERR, _HOLDING = 2, Lock()
 _PADDED_SIDE = 256
-"""Pixels of the black square on which a picture is tried again, at half that size, when nothing is found: its near
-faces look as far away as the full-range detector wants them."""
+"""Pixels of the black square in which a frame is tried again at half that size when nothing is found: then near faces are as small
+as the full-range detector expects."""
 
 _TILE_OVERLAP = 1 / 3
 _MOST_TILES = 8
-"""Enough for pictures six times as wide as high; in narrower ones tiles are not square, so that a strip takes no longer."""
+"""Enough for frames six times as wide as high; for a longer strip tiles are not square, so that it takes no longer."""
 
 
 @contextmanager
 def without_chatter() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2 meanwhile; at the end pass on all lines but known chatter. One thread at a
-    time does."""
+    """Capture file descriptor 2 in the block; at the end pass on all lines except known chatter. Other threads wait."""
     with _HOLDING, tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         original = os.dup(_STDERR)
@@ -244,13 +247,13 @@ def without_chatter() -> Iterator[None]:
 
 
 class FaceDetector:
-    """Both models, loaded once; use it as a context manager, or close it."""
+    """The full-range detector and the mesh, loaded once. Use it as a context manager, or close it."""
 
     def __init__(self) -> None:
         with without_chatter():
             self._detector = BlazeFace(FULL_RANGE)
-            # Each picture stands for itself: tracking inside the mesh is no better on a clip of a real speaker, and a
-            # result that does not depend on the pictures before can be computed again from anywhere.
+            # No state between frames: tracking inside the mesh is no better on a clip of a real speaker, and results that do
+            # not depend on earlier frames can be computed again from anywhere.
             self._mesh = FaceMesh()
 
     def __enter__(self) -> Self:
@@ -264,18 +267,18 @@ class FaceDetector:
         del self._detector, self._mesh
 
     def boxes(self, picture: Pixels) -> list[Box]:
-        """Find the faces in a picture uint8 [height, width, 3] (RGB).
+        """Detect the faces in a frame uint8 [height, width, 3] (RGB).
 
-        Returns a box float32 [4] (x1, y1, x2, y2 in pixels) from brows to chin for each, the surest first. Faces lower
+        Returns a box float32 [4] (x1, y1, x2, y2 in pixels) from brows to chin for each, the highest score first. Faces smaller
         than a seventh of the longer side may be missed; see `far_boxes`.
         """
         return self._detect(picture) or self._near_boxes(picture)
 
     def far_boxes(self, picture: Pixels) -> list[Box]:
-        """Find smaller faces too, in up to 8 square tiles that overlap; a face on two tiles may be found twice.
+        """Detect smaller faces too, in up to 8 square tiles that overlap; a face on two tiles may be found twice.
 
         On drawn heads in 1920x1080 this finds all of 40 faces 80 pixels high and 8 of 10 that are 60 pixels high, where
-        `boxes` finds half and a tenth of them; it takes as many times longer as there are tiles (3 at 16:9).
+        `boxes` finds half and a tenth of them. The time grows with the number of tiles (3 at 16:9).
         """
         height, width = picture.shape[:2]
         side = max(min(height, width), ceil(max(height, width) / (1 + (_MOST_TILES - 1) * (1 - _TILE_OVERLAP))))
@@ -287,7 +290,7 @@ class FaceDetector:
         return found
 
     def _near_boxes(self, picture: Pixels) -> list[Box]:
-        """Find faces that fill the picture."""
+        """Detect faces that fill the frame."""
         height, width = picture.shape[:2]
         scale = _PADDED_SIDE / 2 / max(height, width)
         small = cv2.resize(picture, (max(round(width * scale), 1), max(round(height * scale), 1)), interpolation=cv2.INTER_AREA)
@@ -298,10 +301,10 @@ class FaceDetector:
         return [((box - corner) / scale).astype(np.float32) for box in self._detect(padded)]
 
     def mesh(self, picture: Pixels) -> Landmarks | None:
-        """Find the landmarks of the face that a picture uint8 [height, width, 3] (RGB) is about.
+        """Find the landmarks of the main face in a frame uint8 [height, width, 3] (RGB); see `FaceMesh.landmarks`.
 
-        Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same measure, smaller = nearer
-        to the camera; None when no face is seen.
+        Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same scale, smaller = nearer
+        to the camera; None when no face is found.
         """
         return self._mesh.landmarks(picture)
 
@@ -310,7 +313,7 @@ class FaceDetector:
 
 
 def _tile_starts(length: int, side: int) -> list[int]:
-    """Return where tiles of a side begin so that they cover a length and overlap by a third or more; none if one is all of it."""
+    """Return where tiles begin that cover a length and overlap by a third or more; none where one tile covers all of it."""
     if length <= side:
         return []
     num_tiles = 1 + ceil((length - side) / (side * (1 - _TILE_OVERLAP)))
@@ -321,7 +324,7 @@ _FILE, _MASK_SIDE = "selfie_segmentation.tflite", 256
 
 
 def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
-    """Return how much of each pixel is a person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
+    """Return a mask of the person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
 
     picture: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.
     """
@@ -330,7 +333,7 @@ def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
     seen = network(cut_region(picture, region, _MASK_SIDE, low=0.0, border=None))[0].reshape(_MASK_SIDE, _MASK_SIDE)
     left, top = region.centre - region.side / 2
     scale = _MASK_SIDE / region.side
-    # From a pixel of the picture to the network's: both count from the middle of a pixel.
+    # Maps pixels of the frame to those of the network; both count from the centre of a pixel.
     shift = (scale - 1) / 2
     back = np.array([[scale, 0, shift - left * scale], [0, scale, shift - top * scale]])
     size = picture.shape[1], picture.shape[0]
