@@ -1,4 +1,4 @@
-"""Whether pictures show somebody, and which track of a file that has several does: slides and a speaker, or two cameras."""
+"""Whether a video shows a face, and which of several video tracks does: slides and a speaker, or two cameras."""
 
 from dataclasses import replace
 from itertools import islice
@@ -11,17 +11,17 @@ from avcore.notes import NoteKind, report_note
 from avcore.timeline import FRAME_RATE
 
 _LOOKED_AT = 5
-"""Pictures of each track."""
+"""Frames of each track that are searched for faces."""
 _FIRST_S, _EVERY = 30, 15
-"""How much of a file is looked at for a face, in every so-manieth picture."""
+"""Seconds at the beginning of a file that are searched for a face, and the interval of the frames that are."""
 _SEVERAL = NoteKind("several_picture_tracks", "picture track {track} is taken, not {others}", "; dub --video-track chooses another")
 
 
 def select_tracks(path: str | Path, sound: str | None = None, pictures: int | None = None) -> MediaSource:
-    """Return a file with the tracks of sound and pictures that are to be read, and say which where there are several.
+    """Return a file with its selected sound and video tracks; where there are several, the choice is reported.
 
-    sound: see `select_audio_track`. pictures: number of the track, from 1; None = the one with a face in most of a few pictures, of
-    two that are alike the one that a player shows. Raises InputError or MediaError for a file or a track that is not there.
+    sound: see `select_audio_track`. pictures: number of the video track, from 1; None = the one with a face in most of a few
+    frames, of equal ones the one that a player shows. Raises InputError or MediaError for a file or a track that is not there.
     """
     source = select_audio_track(path, sound)
     info = probe(source)
@@ -31,6 +31,7 @@ def select_tracks(path: str | Path, sound: str | None = None, pictures: int | No
         raise MediaError("it has no such picture track", path=path, expected=there, found=f"--video-track {pictures}")
     if len(tracks) < 2:
         return source
+
     if pictures is None:
         pictures = max(tracks, key=lambda one: (_faces(_showing(source, one.number, usual)), one.number == usual)).number
     others = ", ".join(str(one) for one in tracks if one.number != pictures)
@@ -53,14 +54,14 @@ def shows_face(source: AnySource) -> bool:
 
 
 def _faces(source: MediaSource) -> int:
-    """Return in how many of a few pictures of a track there is a face."""
+    """Return in how many of a few frames of a track there is a face."""
     from avcore.faces.detect import FaceDetector
 
     try:
         begin, end = probe(source).picture_s
         times = [begin + (end - begin) * (2 * place + 1) / (2 * _LOOKED_AT) for place in range(_LOOKED_AT)]
         pictures = [next(read_pictures(source, time), None) for time in times]
-    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
+    except MediaError:  # a damaged or unknown track is reported only if it is selected
         return 0
     with FaceDetector() as detector:
         return sum(one is not None and bool(detector.boxes(one.rgb)) for one in pictures)

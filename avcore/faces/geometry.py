@@ -1,7 +1,7 @@
-"""Boxes and landmarks as numbers; needs no image library.
+"""Geometry of boxes and landmarks; needs no image library.
 
-Boxes can follow the head and not the chin. From 3-D landmarks: where a head looks (head pose) and how far its mouth is open.
-A mouth that the edge of the picture cuts off is not drawn anew: the mesh would put one above the edge, beside the real one.
+Steady boxes that follow the head, not the chin. From 3-D landmarks: head pose and mouth opening. A mouth that is cut off by the
+edge of the frame is not drawn: the mesh would place one above the edge, beside the real one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,26 +17,26 @@ from avcore.notes import Note, NoteKind
 Box = NDArray[np.float32]
 """A box [4]: x1, y1, x2, y2 in pixels."""
 Landmarks = NDArray[np.float32]
-"""Points of mediapipe's face mesh, float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same measure, the
-smaller the nearer to the camera."""
+"""Points of mediapipe's face mesh, float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same scale, smaller =
+nearer to the camera."""
 _CHEEKS = 234, 454
 _FOREHEAD, _CHIN = 10, 152
 _OUTER_EYES = 33, 263
 _INNER_LIPS = 13, 14
 _OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 CUT_BELOW, WHOLE_FROM = 0.05, 0.08
-"""Margins of the lips: below the first a mouth is cut off, until it has the second again. Lips that are cut off are found at most
-0.04 within the picture, and those 0.05 within it are found to 0.02 (two videos of people, a photograph, drawn heads)."""
+"""Margins of the lips: below the first a mouth is cut off, until it reaches the second again. Lips that are cut off are detected at
+most 0.04 within the frame, and the margin of lips at 0.05 is right to 0.02 (two videos of people, a photograph, drawn heads)."""
 CUT_OFF = "mouth cut off"
-"""Why such a mouth is left as it is, in words, for reports."""
+"""The reason in reports why such a mouth is not drawn."""
 BLEND = 4
-"""Pictures in which a drawn mouth comes in and goes out beside pictures in which it stays as it is."""
+"""Frames over which a drawn mouth fades in and out beside frames without one."""
 SHORTEST_DRAWN = 5
-"""A mouth that may be drawn in fewer pictures between others is left alone: it would only flicker."""
+"""Shorter stretches of frames between cut-off mouths are not drawn either: a mouth would only flicker."""
 _BOX_LIPS = np.array([0.3, 0.6, 0.7, 0.81], np.float32)
-"""Where lips are in a face's box, as shares of its width and height: x1, y1, x2, y2."""
+"""Place of the lips in a face's box, in shares of its width and height: x1, y1, x2, y2."""
 _LEAST_OVERLAP = 0.5
-"""Of boxes of one face in neighbouring pictures."""
+"""Least overlap of boxes of one face in neighbouring frames."""
 
 MOUTH_CUT = NoteKind(
     "mouth_cut", "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there"
@@ -60,7 +60,7 @@ def overlap(one: Box, other: Box) -> float:
 
 
 class HeadAngles(NamedTuple):
-    """Radians: yaw > 0 looks to the picture's right, pitch > 0 down, roll > 0 leans clockwise as seen."""
+    """Head pose in radians: yaw > 0 looks to the frame's right, pitch > 0 down, roll > 0 leans clockwise as seen."""
 
     yaw: float
     pitch: float
@@ -68,7 +68,7 @@ class HeadAngles(NamedTuple):
 
 
 def head_pose(landmarks: Landmarks) -> HeadAngles:
-    """Estimate where the head looks from landmarks float32 [468, 3]."""
+    """Estimate the head pose from landmarks float32 [468, 3]."""
     across = landmarks[_CHEEKS[1]] - landmarks[_CHEEKS[0]]
     down = landmarks[_CHIN] - landmarks[_FOREHEAD]
     return HeadAngles(
@@ -89,10 +89,10 @@ def mouth_opening(landmarks: Landmarks) -> float:
 
 
 def steady_boxes(boxes: Sequence[Box | None], reach: int) -> list[Box | None]:
-    """Average boxes over `reach` pictures on either side, as far as the same face is there in each picture between.
+    """Average boxes over `reach` frames on either side, within stretches in which the same face is present.
 
-    A box around a whole face goes down with the chin: where it is cut exactly, the crop tells how wide the mouth is open even
-    with the mouth masked. reach: 0 = as they are; 12 (half a second) leaves the head's movement and takes the chin's.
+    A box around a whole face follows the chin: an exact crop would reveal how wide the mouth is open even with the mouth masked.
+    reach: 0 = unchanged; 12 (half a second) keeps the head's movement and removes the chin's.
     """
     steady: list[Box | None] = list(boxes)
     for start, stop in _same_face(boxes) if reach else ():
@@ -105,7 +105,7 @@ def steady_boxes(boxes: Sequence[Box | None], reach: int) -> list[Box | None]:
 
 
 def _same_face(boxes: Sequence[Box | None]) -> Iterator[tuple[int, int]]:
-    """Yield where boxes follow one another without a gap or a jump: start, stop of each stretch."""
+    """Yield start and stop of each stretch of boxes without a gap or a jump."""
     start: int | None = None
     for place, box in enumerate(boxes):
         before = boxes[place - 1] if place else None
@@ -119,31 +119,30 @@ def _same_face(boxes: Sequence[Box | None]) -> Iterator[tuple[int, int]]:
 
 
 class MouthsToDraw(NamedTuple):
-    """The mouths of one face that may be drawn anew, picture by picture.
-
-    boxes: float32 [4] each, None where nothing is drawn. strengths: float32 [T], how much of a drawn mouth is there, 0 to 1.
-    is_cut: bool [T], where there is a face whose mouth the edge of the picture cuts off.
-    """
+    """The mouths of one face that may be drawn, frame by frame."""
 
     boxes: list[Box | None]
+    """float32 [4] each, None where nothing is drawn."""
     strengths: NDArray[np.float32]
+    """float32 [T], opacity of the drawn mouth, 0 to 1."""
     is_cut: NDArray[np.bool_]
+    """bool [T], True where there is a face whose mouth is cut off by the edge of the frame."""
 
     @classmethod
     def of(cls, boxes: Sequence[Box | None]) -> "MouthsToDraw":
-        """Return all mouths in some boxes, as if they were whole."""
+        """Return the mouths of all boxes, without a check whether they are cut off."""
         return cls(list(boxes), np.ones(len(boxes), np.float32), np.zeros(len(boxes), bool))
 
     @property
     def note(self) -> Note | None:
-        """What is to be said of mouths that are cut off, None where there are none."""
+        """The note on mouths that are cut off, None where there are none."""
         return MOUTH_CUT(count=int(self.is_cut.sum()), total=len(self.is_cut)) if self.is_cut.any() else None
 
 
 def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
-    """Return how far within a picture of `size` (height, width) the lips of landmarks [468, 2 or 3] lie, in widths of the face.
+    """Return the distance of the lips from the edge of the frame, in widths of the face; below 0 = beyond the edge.
 
-    Below 0 = beyond its edge.
+    landmarks: [468, 2 or 3]. size: of the frame, height and width.
     """
     lips = landmarks[list(_OUTER_LIPS), :2]
     width = float(np.ptp(landmarks[:, 0]))
@@ -151,7 +150,7 @@ def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
 
 
 def box_lip_margin(box: Box, size: tuple[int, int]) -> float:
-    """Guess the same from a face's box [4], where no landmarks are known."""
+    """Estimate `lip_margin` from a face's box [4], where no landmarks are known."""
     corner, extent = np.tile(box[:2], 2), np.tile(box[2:] - box[:2], 2)
     return _margin(corner + _BOX_LIPS * extent, float(extent[0]), size)
 
@@ -162,8 +161,8 @@ def _margin(lips: Box, width: float, size: tuple[int, int]) -> float:
 
 
 def cut_mouths(margins: NDArray[np.floating]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
-    """Return which mouths the edge of the picture cuts off, bool [T], by the margins of the lips of one face that is followed,
-    [T]."""
+    """Return which mouths are cut off by the edge of the frame, bool [T]. margins: [T], of the lips of one tracked face."""
+    # Two thresholds: a margin around a single one would switch the drawn mouth on and off.
     is_cut = np.zeros(len(margins), bool)
     for place, margin in enumerate(margins):
         is_cut[place] = margin < (WHOLE_FROM if place and is_cut[place - 1] else CUT_BELOW)
@@ -171,8 +170,10 @@ def cut_mouths(margins: NDArray[np.floating]) -> NDArray[np.bool_]:  # type: ign
 
 
 def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]:
-    """Return how much of a drawn mouth is there in a stretch of pictures, float32 [length]: it comes in where there are pictures
-    before in which it stays as it is, and goes out where there are such after."""
+    """Return the opacity of a drawn mouth in a stretch of frames, float32 [length].
+
+    It fades in where frames without a drawn mouth come before, and fades out where such frames follow.
+    """
     steps = np.arange(1, length + 1, dtype=np.float32) / (BLEND + 1)
     rising = steps if has_before else np.ones(length, np.float32)
     falling = steps[::-1] if has_after else np.ones(length, np.float32)
@@ -180,12 +181,12 @@ def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]
 
 
 def mouths_in_boxes(boxes: Sequence[Box | None], size: tuple[int, int]) -> MouthsToDraw:
-    """Return the same where nothing is known of a face but its boxes in pictures of `size` (height, width)."""
+    """As `mouths_to_draw`, from boxes alone. size: of the frames, height and width."""
     return mouths_to_draw(boxes, [inf if box is None else box_lip_margin(box, size) for box in boxes])
 
 
 def mouths_to_draw(boxes: Sequence[Box | None], margins: Sequence[float]) -> MouthsToDraw:
-    """Find the mouths of a face that may be drawn. boxes: None where it is not seen; margins: of its lips, see `lip_margin`."""
+    """Find the mouths of a face that may be drawn. boxes: None where it is not found. margins: of its lips, see `lip_margin`."""
     strengths, is_cut = np.zeros(len(boxes), np.float32), np.zeros(len(boxes), bool)
     for start, stop in _same_face(boxes):
         is_cut[start:stop] = cut_mouths(np.asarray(margins[start:stop], np.float64))

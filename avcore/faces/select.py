@@ -1,4 +1,4 @@
-"""Choose the face to dub among all faces of a video: in each shot the largest one that speaks, unless told otherwise."""
+"""Choose the face to dub among all faces of a video: by default the largest one that speaks in each shot."""
 
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
@@ -15,7 +15,7 @@ FaceChoice = Literal["auto", "largest"] | int
 
 
 class Followed(Protocol):
-    """A face in pictures `first` to `last` (inclusive) of a shot, as a `FaceTrack` is one."""
+    """A face in frames `first` to `last` (inclusive) of a shot, such as a `FaceTrack`."""
 
     @property
     def number(self) -> int: ...
@@ -27,17 +27,17 @@ class Followed(Protocol):
     def last(self) -> int: ...
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """Of the face, float32 of shape [pictures, 4]: x1, y1, x2, y2 in pixels."""
+        """Of the face, float32 of shape [frames, 4]: x1, y1, x2, y2 in pixels."""
 
     @property
     def openings(self) -> NDArray[np.float64]:
-        """Of the mouth, float64 of shape [pictures], in distances between the eyes' outer corners."""
+        """Of the mouth, float64 of shape [frames], in distances between the eyes' outer corners."""
 
 
 AnyTrack = TypeVar("AnyTrack", bound=Followed)
 
 MIN_VARIATION = 0.012
-"""Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of a speaker."""
+"""Least standard deviation of a speaker's mouth opening (in distances between the eyes' outer corners)."""
 
 _MIN_PRESENCE = frame_at(0.2)
 _MIN_OVERLAP = 0.1
@@ -49,10 +49,10 @@ _OPENING_SMOOTHED = 3
 _STILL = 1e-5
 _QUIET = 1e-4
 _SILENCE_BELOW = 2.3
-"""How far below its loud moments sound is silence, natural log: 20 dB."""
+"""Sound so far below its loud moments is silence, natural log: 20 dB."""
 _LASTING = frame_at(0.24)
-_LEAST_HEARD = frame_at(1)
-"""Pictures with sound that are needed to judge by them alone."""
+_LEAST_WITH_SOUND = frame_at(1)
+"""Least number of frames with sound for a correlation over these alone."""
 
 
 def parse_face_choice(text: str) -> FaceChoice:
@@ -67,7 +67,7 @@ def parse_face_choice(text: str) -> FaceChoice:
 
 
 def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the level of speech for each 25 fps picture, natural log of the RMS: float32 of shape [S // 640].
+    """Return the level of speech in each 25 fps frame, natural log of the RMS: float32 of shape [S // 640].
 
     speech: float32 of shape [S] at 16 kHz in -1..1.
     """
@@ -77,10 +77,10 @@ def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[AnyTrack]:
-    """Choose the tracks to dub, no two of them at the same time.
+    """Choose the tracks to dub; no two of them overlap in time.
 
-    Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 of shape [pictures], see
-    `loudness`; with it a mouth has to move with the sound. With a number, shots with fewer faces have none.
+    The choice is made in each shot, because faces are not recognised across cuts. levels: float32 of shape [frames], see
+    `loudness`; with it a mouth has to move with the sound. With a number as `face`, shots with fewer faces have none.
     """
     chosen: list[AnyTrack] = []
     for shot in sorted({track.shot for track in tracks}):
@@ -98,11 +98,12 @@ def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.f
 
 
 def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) -> float:
-    """Return how much a face looks like speaking; 1 or more = it speaks. levels: float32 of shape [pictures] of the video.
-    The variation of the mouth's opening around its own average over a second, in units of `MIN_VARIATION`, at most 2:
-    who opens the mouth further does not speak more. With sound, weighted by the correlation of opening and level, tried
-    with the mouth up to 0.16 s early or late: by about 1 where they belong together (0.38 on the sample clip), by a third
-    where they don't: two seconds of speech of one loudness say little, and a mouth that moves as talkers' do says it.
+    """Return the evidence that a face speaks; 1 or more = it speaks. levels: float32 of shape [frames] of the video.
+
+    The variation of the mouth's opening around its average over a second, in units of `MIN_VARIATION`, at most 2: a mouth that
+    opens further does not speak more. With sound it is weighted by the correlation of opening and level, with lags up to 0.16 s: by
+    about 1 where they belong together (0.38 on the sample clip), by a third where they do not. It is not weighted by 0: two seconds
+    of speech of even loudness show little correlation, and the movement of the mouth is evidence by itself.
     """
     opening = track.openings
     moving = opening - _moving_average(opening, FRAME_RATE)
@@ -114,38 +115,38 @@ def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) 
 
 
 def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
-    """Return the greatest correlation, -1 to 1, of a mouth's opening and the levels (see `loudness`), both of shape [pictures].
+    """Return the greatest correlation, -1 to 1, of a mouth's opening and the levels (see `loudness`), both of shape [frames].
 
-    Tried with the mouth up to 0.16 s early or late, over all pictures and over those where there is sound: what a mouth does in
-    silence need not speak against it, since people wait with their mouths open. 0 when one of them does not move.
+    Computed with the mouth up to 0.16 s early or late, over all frames and over those with sound: movement in silence is no
+    evidence against a face, since people wait with their mouths open. 0 when one of them does not vary.
     """
     opening = _moving_average(opening, _OPENING_SMOOTHED)
-    heard = _is_heard(levels)
+    audible = _has_sound(levels)
     best = []
     for lag in range(-_MAX_LAG, _MAX_LAG + 1):
-        mouth, sound, has_sound = opening[max(lag, 0) :], levels[max(-lag, 0) :], heard[max(-lag, 0) :]
+        mouth, sound, has_sound = opening[max(lag, 0) :], levels[max(-lag, 0) :], audible[max(-lag, 0) :]
         length = min(len(mouth), len(sound))
         mouth, sound, has_sound = mouth[:length], sound[:length], has_sound[:length]
         best.append(_correlation(mouth, sound, _MAX_LAG))
-        best.append(_correlation(mouth[has_sound], sound[has_sound], _LEAST_HEARD))
+        best.append(_correlation(mouth[has_sound], sound[has_sound], _LEAST_WITH_SOUND))
     return max((one for one in best if one is not None), default=0.0)
 
 
 def _correlation(mouth: NDArray[np.float64], sound: NDArray[np.float32], least: int) -> float | None:
-    """Return the correlation of more than `least` pictures, None for fewer or where one does not move."""
+    """Return the correlation of more than `least` frames, None for fewer or where one does not vary."""
     if len(mouth) <= least or min(mouth.std(), sound.std()) <= _STILL:
         return None
     return float(np.corrcoef(mouth, sound)[0, 1])
 
 
-def _is_heard(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where there is sound, bool [pictures]: all but silence that lasts; short breaks are what lips that close make."""
+def _has_sound(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where there is sound, bool [frames]: all but lasting silence; closing lips cause short breaks."""
     quiet = levels < np.percentile(levels, 95) - _SILENCE_BELOW
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]])))
-    heard = np.ones(len(levels), bool)
+    audible = np.ones(len(levels), bool)
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        heard[start:stop] = stop - start < _LASTING
-    return heard
+        audible[start:stop] = stop - start < _LASTING
+    return audible
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class OnePerson(Generic[AnyTrack]):
 
     @property
     def num_frames(self) -> int:
-        """Pictures in which the person is seen."""
+        """Number of frames with the person."""
         return sum(_length(track) for track in self.tracks)
 
     @property
@@ -176,13 +177,13 @@ class OnePerson(Generic[AnyTrack]):
         return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
 
     def evidence(self, levels: NDArray[np.float32] | None) -> float:
-        """Return the tracks' evidence of speech, weighted by length. levels: float32 of shape [pictures] of the video."""
+        """Return the tracks' evidence of speech, weighted by length. levels: float32 of shape [frames] of the video."""
         weighted = [speech_evidence(track, levels) * _length(track) for track in self.tracks]
         return sum(weighted) / self.num_frames
 
 
 def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
-    """Join the tracks of one shot that follow one another at the same place; passing glimpses are left out."""
+    """Join the tracks of one shot that follow one another at the same place; very short ones are left out."""
     people: list[OnePerson[AnyTrack]] = []
     for track in sorted(tracks, key=lambda track: track.first):
         before = [
@@ -199,7 +200,7 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
 
 
 def _by_speech(people: list[OnePerson[AnyTrack]], levels: NDArray[np.float32] | None) -> list[OnePerson[AnyTrack]]:
-    """Return the speaking tracks, the largest first; the largest of all tracks when none speaks."""
+    """Return the people who speak, the largest face first; the largest of all when nobody speaks."""
     evidence = [person.evidence(levels) for person in people]
     least = max(1.0, _EVIDENCE_SHARE * max(evidence))
     speaking = [person for person, value in zip(people, evidence, strict=True) if value >= least]
@@ -213,6 +214,6 @@ def _length(track: Followed) -> int:
 
 
 def _moving_average(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return the centred average over `width` values, over what there is at the ends; same length."""
+    """Return the centred average over `width` values, over fewer at the ends; same length."""
     kernel = np.ones(min(width, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")

@@ -1,6 +1,6 @@
-"""Faces followed through a shot, all of them, picture by picture.
+"""Track all faces of a shot, frame by frame.
 
-Rows of a track are kept in a temporary file instead of memory, so that memory does not grow with the length of a video.
+Lip crops are kept in a temporary file, so that memory does not grow with the length of a video.
 """
 
 import tempfile
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from avcore.faces.detect import FaceDetector
 
 _SMOOTHING = 6
-"""Pictures before and after that landmarks are averaged with."""
+"""Frames on either side over which landmarks are averaged."""
 
 
 class RowStore:
-    """An array that grows row by row in a file without a name, which is gone with the process, however it ends."""
+    """An array that grows row by row in a file without a name, which disappears with the process."""
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self._shape, self._dtype = shape, np.dtype(dtype)
@@ -43,29 +43,29 @@ class RowStore:
         return self._num_rows
 
     def append(self, row: NDArray[np.generic]) -> int:
-        """Add a row of the store's shape; returns its number. Raises OutputError when there is no room for it."""
+        """Add a row of the store's shape, and return its number. Raises OutputError when the disk is full."""
         if row.shape != self._shape:
             raise ValueError(f"a row must have shape {self._shape}, not {row.shape}")
-        with _room_needed():
+        with _disk_errors():
             self._file.seek(self._num_rows * self._row_bytes)
             self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
         self._num_rows += 1
         return self._num_rows - 1
 
     def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.generic]:
-        """Read rows by number, in the order asked for: [len(rows), *shape]."""
+        """Read rows by number, in the given order: [len(rows), *shape]."""
         found = np.empty((len(rows), *self._shape), dtype=self._dtype)
         for place, row in enumerate(rows):
             if not 0 <= row < self._num_rows:
                 raise IndexError(f"row {row} of {self._num_rows}")
-            with _room_needed():  # what was added last is written when another row is read
+            with _disk_errors():  # the seek flushes rows that were added last
                 self._file.seek(int(row) * self._row_bytes)
             self._file.readinto(found[place].data)
         return found
 
 
 @contextmanager
-def _room_needed() -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -83,11 +83,11 @@ def _close(file: IO[bytes]) -> None:
 
 
 class TrackFrame(NamedTuple):
-    """One picture of a track."""
+    """One frame of a track."""
 
     box: Box
     is_found: bool
-    """False where the face was not seen and its landmarks were interpolated."""
+    """False where the face was not found and its landmarks were interpolated."""
     opening: float
     """Gap between the lips, in distances between the outer corners of the eyes."""
     pose: HeadAngles
@@ -96,25 +96,26 @@ class TrackFrame(NamedTuple):
     row: int
     """Number of its row in the store."""
     margin: float = inf
-    """How far within the picture the lips lie, see `avcore.faces.geometry.lip_margin`."""
+    """Distance of the lips from the edge of the frame, see `avcore.faces.geometry.lip_margin`."""
 
 
 @dataclass
 class FaceTrack:
-    """One face in pictures `first` to `last` of one shot, without holes. store: where lip crops of all tracks go."""
+    """One face in frames `first` to `last` of one shot, without gaps."""
 
     number: int
     shot: int
     first: int
     store: RowStore = field(repr=False)
+    """Lip crops of all tracks."""
     frames: list[TrackFrame] = field(default_factory=list, repr=False)
     portraits: NDArray[np.float64] = field(default_factory=lambda: np.zeros((SIDE, SIDE, 3)), repr=False)
-    """The sum of all portraits, to see what the face looks like."""
+    """The sum of all portraits, for `appearance`."""
     num_portraits: int = 0
 
     @property
     def last(self) -> int:
-        """The last picture (inclusive)."""
+        """The last frame (inclusive)."""
         return self.first + len(self.frames) - 1
 
     @property
@@ -124,12 +125,12 @@ class FaceTrack:
 
     @property
     def openings(self) -> NDArray[np.float64]:
-        """The gap between the lips in each picture, float64 of shape [frames], see `TrackFrame.opening`."""
+        """The gap between the lips in each frame, float64 of shape [frames], see `TrackFrame.opening`."""
         return np.array([frame.opening for frame in self.frames])
 
     @property
     def appearance(self) -> NDArray[np.float32]:
-        """What the face looks like, float32 of shape [D], see `avcore.faces.crop`."""
+        """The face's appearance vector, float32 of shape [D], see `avcore.faces.crop`."""
         return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
     def lips(self) -> NDArray[np.uint8]:
@@ -138,19 +139,19 @@ class FaceTrack:
 
 
 class FaceLook(NamedTuple):
-    """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture.
-
-    portrait: uint8 [SIDE, SIDE, 3] of the face, None where none was seen.
-    """
+    """The content of a window in one frame."""
 
     window: CropWindow
     gray: NDArray[np.uint8]
+    """uint8 [s, s]."""
     landmarks: Landmarks | None
+    """float32 [468, 3] in pixels of the frame, None where no face was found."""
     portrait: Pixels | None = None
+    """uint8 [SIDE, SIDE, 3] of the face, None where none was found."""
 
     @classmethod
     def at(cls, window: CropWindow, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
-        """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
+        """Make one from a view uint8 [s, s, 3] (RGB), kept in OpenCV's gray."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))
         return cls(window, gray, landmarks, face)
@@ -163,14 +164,14 @@ class _Waiting(NamedTuple):
 
 
 class OpenTrack:
-    """A face that is being followed.
+    """A face that is being tracked.
 
-    Lips are cut from a picture when the landmarks of the 6 pictures after it are known; until then its small gray
-    window waits here, so that no pictures of the video need to be kept.
+    The lips of a frame are cropped when the landmarks of the 6 frames after it are known. Until then only its small gray window is
+    kept, not the frame.
     """
 
     def __init__(self, number: int, shot: int, first: int, store: RowStore, size: tuple[int, int]) -> None:
-        """size: of the pictures, height and width."""
+        """size: of the frames, height and width."""
         self._size = size
         self._track = FaceTrack(number, shot, first, store)
         self._waiting: deque[_Waiting] = deque()
@@ -180,23 +181,23 @@ class OpenTrack:
 
     @property
     def hull(self) -> Box:
-        """The hull of the landmarks seen last, float32 [4]."""
+        """The hull of the latest landmarks, float32 [4]."""
         if self._newest is None:
             raise ValueError("nothing was seen yet")
         return hull(self._newest)
 
     @property
     def num_missing(self) -> int:
-        """Pictures since the face was last seen."""
+        """Number of frames since the face was last found."""
         return len(self._gap)
 
     @property
     def num_seen(self) -> int:
-        """Pictures from the first to the last in which the face was seen."""
+        """Number of frames from the first to the last in which the face was found."""
         return len(self._track.frames) + len(self._waiting)
 
     def add(self, look: FaceLook) -> None:
-        """Add the next picture; the first one must have landmarks."""
+        """Add the next frame; the first one must have landmarks."""
         if look.landmarks is None:
             self._gap.append(look)
             return
@@ -214,14 +215,14 @@ class OpenTrack:
             self._pass(min(len(self._passed), _SMOOTHING))
 
     def close(self) -> FaceTrack:
-        """End the track with the last picture in which the face was seen."""
+        """End the track with the last frame in which the face was found."""
         while self._waiting:
             self._pass(min(len(self._passed), len(self._waiting) - 1))
         self._gap.clear()
         return self._track
 
     def _pass(self, half_width: int) -> None:
-        """Finish the picture that waits longest, its landmarks averaged with those of `half_width` on each side."""
+        """Finish the frame that waits longest; its landmarks are averaged with `half_width` frames on each side."""
         before = list(self._passed)[len(self._passed) - half_width :]
         after = [self._waiting[place].landmarks for place in range(half_width + 1)]
         smooth = smooth_landmarks(np.stack(before + after)[..., :2])
@@ -244,28 +245,28 @@ class OpenTrack:
 
 
 MAX_GAP_SECONDS = 0.5
-"""A breath. A face that is unseen no longer than this was there all the time; its landmarks are interpolated."""
+"""Longest gap in a track. A face that is missing no longer is interpolated."""
 SEARCH_SECONDS = 0.2
-"""How often a picture is searched for further faces while all known ones are in sight."""
+"""Interval of the search for new faces while all known ones are found."""
 FAR_SEARCH_SECONDS = 1.0
-"""How often it is also searched for small faces."""
+"""Interval of the search for small faces."""
 MAX_FACES = 8
-"""Faces followed at a time; in a crowd the surest ones."""
+"""Most faces that are tracked at a time; in a crowd those with the highest scores."""
 
 _MAX_GAP = frame_at(MAX_GAP_SECONDS)
 _SEARCH_EVERY = frame_at(SEARCH_SECONDS)
 _FAR_SEARCH_EVERY = frame_at(FAR_SEARCH_SECONDS)
 _WIDEN_BOX = 2.2
 _WIDEN_HULL = (2.0, 1.4)
-"""Windows to look for a known face through. The narrow one helps where a neighbour is seen first in the wide one."""
+"""Windows in which a known face is searched. The narrow one helps where a neighbour is found first in the wide one."""
 _SAME_FACE = 0.3
-"""Overlap of a face with itself in the next picture, at least."""
+"""Least overlap of a face with itself in the next frame."""
 _SAME_FACE_AFTER_GAP = 0.1
 _MIN_FACE_PIXELS = 24
 
 
 class Tracker:
-    """Turns pictures at 25 fps into tracks: faces linked by overlap, ended by a cut or by a gap longer than a breath."""
+    """Makes face tracks from 25 fps frames: faces are linked by overlap; a cut or a gap over `MAX_GAP_SECONDS` ends a track."""
 
     def __init__(self, detector: "FaceDetector", store: RowStore) -> None:
         self._detector, self._store = detector, store
@@ -277,7 +278,7 @@ class Tracker:
         self._searched = self._searched_far = -_FAR_SEARCH_EVERY
 
     def step(self, picture: Pixels, shot: int) -> None:
-        """Take the next picture, uint8 [height, width, 3] (RGB), and the number of its shot."""
+        """Take the next frame, uint8 [height, width, 3] (RGB), and the number of its shot."""
         self._index += 1
         if shot != self._shot:
             self._close(self._open)
@@ -286,19 +287,19 @@ class Tracker:
         seen = self._follow(picture)
         self._search(picture, seen)
         for track in self._open:
-            if (look := seen.get(track)) is None:  # what is to be seen where a lost face was, should it come back
+            if (look := seen.get(track)) is None:  # kept to crop its lips from, should it come back
                 window = CropWindow.around(track.hull, _WIDEN_HULL[0])
                 look = FaceLook.at(window, window.cut(picture), None)
             track.add(look)
         self._close([track for track in self._open if track.num_missing > _MAX_GAP])
 
     def finish(self) -> list[FaceTrack]:
-        """End all tracks; returns them in the order in which they began."""
+        """End all tracks, and return them in the order in which they began."""
         self._close(self._open)
         return sorted(self._closed, key=lambda track: track.number)
 
     def _follow(self, picture: Pixels) -> dict[OpenTrack, FaceLook]:
-        """Look for the known faces where they were; of two tracks that meet on one face the younger is ended."""
+        """Find the known faces near their last place. When two tracks meet on one face, the younger one ends."""
         seen: dict[OpenTrack, FaceLook] = {}
         for track in list(self._open):
             least = _SAME_FACE_AFTER_GAP if track.num_missing else _SAME_FACE
@@ -313,7 +314,7 @@ class Tracker:
         return seen
 
     def _search(self, picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
-        """Search as often as it is worth: at once for a face that is missing, for others from time to time."""
+        """Search for missing faces at once, and for new ones at intervals."""
         if min(picture.shape[:2]) < _MIN_FACE_PIXELS:
             return
         if len(seen) < max(len(self._open), 1) or self._index - self._searched >= _SEARCH_EVERY:
@@ -324,7 +325,7 @@ class Tracker:
             self._take(self._detector.far_boxes(picture), picture, seen)
 
     def _take(self, boxes: list[Box], picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
-        """Add the faces found that are not among those seen: lost ones, and new ones."""
+        """Add detected faces that are not in `seen`: missing ones to their tracks, others as new tracks."""
         for box in boxes:
             centre = (box[:2] + box[2:]) / 2
             if any(np.all(centre > known[:2]) and np.all(centre < known[2:]) for known in map(_hull, seen.values())):
