@@ -1,4 +1,4 @@
-"""Sources of speech and lips: the files of a command."""
+"""Speech and lips from the files of a command."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
 
 AUDIO, VIDEO = "audio", "video"
 LIP_ARRAY = ".npy"
-"""Ending of lips that are kept as arrays, which are read without decoding."""
+"""Suffix of lips that are stored as arrays, which need no decoding."""
 _MAX_LIP_SIDE = 256
-"""Pixels; what is larger is a whole picture and not a lip crop."""
+"""Pixels; a larger video is a whole picture and not a lip crop."""
 _NOTABLE_DIFFERENCE_S = 0.2
 _NOTABLE_DIFFERENCE_HZ = 0.05
 
@@ -48,11 +48,11 @@ def read_utterance(
     face: FaceChoice = "auto",
     progress: Progress = silent,
 ) -> tuple[Floats | None, Pictures | None]:
-    """Read what the unit encoder takes from a video or sound file.
+    """Read the unit encoder's input from a video or sound file.
 
-    lip_path: an existing lip video; None = lips are made from the picture when `modalities` have video. face: which
-    of several faces. Returns speech float32 [samples] at 16 kHz and lips uint8 [time, height, width] at 25 fps, None for
-    what `modalities` lack. Raises InputError, MediaError, NoSpeechError or NoFaceError.
+    lip_path: an existing lip video; None = lips are cut out of the video if `modalities` have video. face: which
+    of several faces. Returns speech float32 [samples] at 16 kHz and lips uint8 [time, height, width] at 25 fps; one that
+    `modalities` lack is None. Raises InputError, MediaError, NoSpeechError or NoFaceError.
     """
     info = probe(given)
     path, source = info.path, info.source
@@ -62,6 +62,8 @@ def read_utterance(
     if VIDEO in modalities and lip_path is None and not info.has_video:
         hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
         raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
+
+    # The search for the speaker's face needs the sound, too.
     is_looking = VIDEO in modalities and lip_path is None
     speech = read_speech(source) if info.has_audio and (AUDIO in modalities or is_looking) else None
     lips = None
@@ -81,8 +83,8 @@ def lips_of_video(
 ) -> Pictures:
     """Find the speaker's face in a video and cut out the lips, uint8 [time, 96, 96] at 25 fps.
 
-    speech: float32 [samples] at 16 kHz, to tell who speaks. Raises MediaError when there are no pictures, NoFaceError
-    when there is no face.
+    speech: float32 [samples] at 16 kHz, to find who speaks. Raises MediaError for a file without video, NoFaceError for a video
+    without a face.
     """
     pictures = PictureSource(source)
     return find_faces(pictures, face, speech, progress, len(pictures), pictures.path, pictures.info.pixel_aspect).lips
@@ -91,7 +93,7 @@ def lips_of_video(
 def read_lip_video(path: str | Path) -> Pictures:
     """Read existing lips, gray uint8 [time, height, width]: a video, or a `.npy` array, which is mapped.
 
-    Raises InputError when these are no lip crops.
+    Raises InputError if they are no lip crops.
     """
     if Path(path).suffix == LIP_ARRAY:
         return map_lips(path)
@@ -110,14 +112,14 @@ def read_lip_video(path: str | Path) -> Pictures:
 
 
 def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
-    """Say when a good deal of sound is cut off, or silence appended, to fit the lips (as published)."""
+    """Report a note if much of the sound is cut, or much silence is appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:
         report_note(_LENGTHS(speech_s=float(speech_s), lips_s=float(lips_s)), path)
 
 
 def map_lips(path: str | Path) -> NDArray[np.uint8]:
-    """Map lips from a `.npy` file of uint8 [time, height, width]. Raises InputError when it holds something else."""
+    """Map lips from a `.npy` file of uint8 [time, height, width]. Raises InputError if it holds anything else."""
     lips = load_array(path, "the lips", is_mapped=True)
     if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
         raise InputError(

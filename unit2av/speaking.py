@@ -1,4 +1,4 @@
-"""The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units from a file, said in a voice or by a face."""
+"""The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units of a file, spoken in a voice or by a face."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ _ITEM_SUFFIX = "_preprocessed"
 
 
 def speak_file(options: SpeakOptions) -> None:
-    """Units from a text file, in the voice of a recording."""
+    """Speak units of a text file in the voice of a recording."""
     path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     assert options.units is not None  # as the options say
     assert options.voice is not None
@@ -63,7 +63,7 @@ def speak_file(options: SpeakOptions) -> None:
 
 
 def speak_item(options: SpeakOptions) -> None:
-    """Frame-level units and their voice from one .pt file, said by a training checkpoint."""
+    """Speak the frame-level units and the voice of one .pt file with a training checkpoint."""
     assert options.input_file is not None  # as the options say
     assert options.checkpoint is not None
     stem = options.input_file.stem
@@ -87,7 +87,7 @@ def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: S
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:
-    """Return what a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
+    """Read the sizes that tensors don't show from a published config.json; without a file, return the published sizes."""
     if path is None:
         return {}
     content = read_json(require_file(path, "the vocoder's configuration"), "the vocoder's configuration")
@@ -105,18 +105,20 @@ class _Models:
 
 
 def speak_and_draw(options: RenderOptions) -> None:
-    """Say and show the units of a file as published. Raises NetflipsError for files that cannot be used."""
+    """Render the units of a file as published: speech and lips. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     resolve_backend(options.lips, checkpoint)
     out = options.out
     source = PictureSource(select_tracks(options.video))
     models = _load(options, checkpoint)
+
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
     writer = VideoWriter(
         out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
+
     units = timed_units(options, models.vocoder)
     speaker = _voice(options, source, models.vocoder)
     order = ping_pong_indices(source, units)
@@ -125,11 +127,12 @@ def speak_and_draw(options: RenderOptions) -> None:
         mouths = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
-        with opened as mouth, writer, units_of(options.units):
+        with opened as lip_sync, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
-            shown, sound = ping_pong_frames(mouth, units, speech, source, faces_by_index(mouths))
-            moved = counted(drawn(mouth, shown), counts)
+            shown, sound = ping_pong_frames(lip_sync, units, speech, source, faces_by_index(mouths))
+            moved = counted(drawn(lip_sync, shown), counts)
             write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)
+
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces, num_hidden = sum(mouths.boxes[index] is not None for index in order), counts[Reason.HIDDEN]
@@ -138,12 +141,12 @@ def speak_and_draw(options: RenderOptions) -> None:
     if mouths.note is not None:
         report_note(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
-    told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
-    LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
+    figures = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, lip_sync.name)
+    LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *figures)
 
 
 def _load(options: RenderOptions, path: Path) -> _Models:
-    """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
+    """Load both halves, and drop the checkpoint itself, so that its weights are in memory once."""
     language, device = normalise_language(options.to), options.device
     checkpoint = open_renderer_checkpoint(path)
     vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
@@ -151,7 +154,7 @@ def _load(options: RenderOptions, path: Path) -> _Models:
 
 
 def timed_units(options: RenderOptions, vocoder: Voice) -> Units:
-    """Return the units of a file with durations. Raises InputError, and UnitError for those that the voice does not have."""
+    """Return the units of a file with durations. Raises InputError, and UnitError for units that the voice does not have."""
     codes = read_unit_file(options.units)
     with units_of(options.units):
         if not options.durations:
@@ -170,7 +173,7 @@ def _voice(options: RenderOptions, source: PictureSource, vocoder: Voice) -> Spe
 
 
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
-    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
+    """Return the mouths to draw in the first pictures of the source, in given boxes or in those of faces that are found."""
     if options.in_bbox_path is not None:
         boxes = read_boxes_for(source, options.in_bbox_path)
         size = source.info.height, source.info.width

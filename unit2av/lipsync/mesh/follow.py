@@ -1,15 +1,15 @@
-"""One face in a stream of pictures: where it is from picture to picture, without jitter, and when its mouth may be drawn.
+"""Face following: the place of one face from frame to frame, without jitter, and when its mouth may be drawn.
 
-A mesh found in each picture for itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
-moving head or a shaken camera. So place, roll and size are taken from the optical flow of the upper face, and from the mesh only
-over some pictures; the turn is smoothed a little, and the shape of the face less. Where lips end, and where the skin is that moves
-with them, the mesh errs by about a pixel, in each shape of a mouth in another way: so it counts over some pictures there too, and
-the pixels say how everything moved in between. Without that, an open mouth that is closed keeps a trace of its shape.
+A mesh found in each frame by itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
+moving head or a shaken camera. So place, roll and size come from the optical flow of the upper face, and from the mesh only as a
+mean over some frames; the turn is smoothed a little, and the shape of the face less. At the edges of the lips, and on the skin that
+moves with them, the mesh errs by about a pixel, differently for each shape of a mouth. So there, too, it is averaged over some
+frames, and the pixels show how everything moved in between. Without that, an open mouth that is closed keeps a trace of its shape.
 
-Points all over the upper face are followed (Lucas-Kanade), and one similarity is fitted to all of them. Where there is little
-texture, a point goes where the coder of the video put it: such points count less. Where points disagree, so small a roll or growth
-of the face as may be their error is believed less. Below the nose, where a face that talks bends, each point goes its own way, as
-the pixels around it do (Kroeger et al. 2016, "Fast optical flow using dense inverse search").
+Points all over the upper face are followed (Lucas-Kanade), and one similarity is fitted to them. Where there is little
+texture, a point moves as the video's codec moved it: such points count less. If points disagree, a roll or growth of the face that
+is as small as their error counts less. Below the nose, where a face that talks bends, each point moves by itself, with
+the pixels around it (Kroeger et al. 2016, "Fast optical flow using dense inverse search").
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,15 +52,15 @@ _WINDOW, _LEVELS = 17, 2
 _MOST_RETURN = 0.5
 _LEAST_FOLLOWED = 12
 _UNLIKE_OTHERS, _FITS = 1.0, 4
-"""Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
+"""Pixels from which on a point that moves unlike the others counts less than half, and how often the fit is repeated."""
 _TEXTURE_POWER, _LEAST_WITHIN, _MIN_CONFIDENCE = 0.4, 0.8, 1e-6
 """How fast a point gains weight with its texture, how much of what is looked at must be of the face, and what every point has."""
 _ALIKE = 20.0
 """Points that err together: their windows overlap, and so do the blocks of a coder."""
 _USUAL_ROLL, _USUAL_GROWTH = 0.0015, 0.0008
-"""Of a face from one picture to the next: radians, and a share of its size."""
+"""Usual movement of a face from one frame to the next: radians, and a share of its size."""
 _LOWER_FROM, _LOWER_MARGIN = 0.35, 0.08
-"""Share of a face's height below which points are followed one by one, and what is seen beside it, in widths of the face."""
+"""Share of a face's height below which points are followed one by one, and the margin around it, in widths of the face."""
 _LOWER_WIDTH, _MOST_GROWN = 192, 4.0
 """Pixels that the lower face is looked at in, and how much a small one is enlarged for that at most."""
 _STRIDE, _LEAST_SIDE = 4, 24
@@ -68,10 +68,10 @@ _STRIDE, _LEAST_SIDE = 4, 24
 
 
 def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """Return how the upper face moves from one picture to the next: x, y, roll (radians), logarithm of the growth.
+    """Return how the upper face moves from one frame to the next: x, y, roll (radians), logarithm of the growth.
 
-    before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]; they count where too few points
-    can be followed.
+    before, after: uint8 [height, width, 3]. mesh, mesh_after: the landmarks that were found, [468, 3]; they are used if too few
+    points can be followed.
     """
     low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
     margin = _MARGIN * (high[0] - low[0])
@@ -79,10 +79,12 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
     right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
     scale = min(1.0, _WIDTH / max(float(high[0] - low[0]), 1.0))
     small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
+
     middle = mesh[UPPER_FACE, :2].mean(axis=0)
     everywhere = np.ones(len(FOLLOWED))
     if min(small[0].shape) < _WINDOW or small[0].shape != small[1].shape:
         return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
+
     face = ((mesh[:, :2] - [left, top]) * scale).astype(np.float32)
     start = face[FOLLOWED, None]
     end, is_good = _followed(small[0], small[1], start)
@@ -95,11 +97,10 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
 
 
 def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """Return how far each point of the lower face goes from one picture to the next, by the pixels around it: float64 [468, 2], in
-    pixels.
+    """Return how many pixels each point of the lower face moves to the next frame, by the pixels around it: float64 [468, 2].
 
-    before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]. Points of the upper face go with
-    those of the lower one that are nearest to them. A face too small to be looked at goes as the mesh does.
+    before, after: uint8 [height, width, 3]. mesh, mesh_after: the landmarks that were found, [468, 3]. Points of the upper face
+    move with the nearest ones of the lower face. A face too small for optical flow moves as the mesh does.
     """
     both = np.concatenate([mesh[:, :2], mesh_after[:, :2]])
     low, high = both.min(axis=0), both.max(axis=0)
@@ -111,6 +112,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
     one, other = (_grey(picture[top:bottom, left:right], scale) for picture in (before, after))
     if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
         return np.asarray((mesh_after - mesh)[:, :2], np.float64)
+
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setPatchStride(_STRIDE)
     search.setVariationalRefinementIterations(0)  # it costs as much again, and mouths are moved no better
@@ -120,9 +122,9 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
 
 
 def similarity(before: Points, after: Points, weights: Points) -> Points:
-    """Return the similarity that takes points [n, 2] to others: x, y, roll, logarithm of the size.
+    """Return the similarity that maps points [n, 2] to others: x, y, roll, logarithm of the size.
 
-    weights: [n]. Points unlike the rest count less; the less they agree, the nearer roll and growth are to none.
+    weights: [n]. Points unlike the rest count less. The less the points agree, the nearer roll and growth are to 0.
     """
     one, other = before @ [1, 1j], after @ [1, 1j]
     share, turn, unlike = weights, 1 + 0j, np.zeros(len(one))
@@ -135,22 +137,22 @@ def similarity(before: Points, after: Points, weights: Points) -> Points:
         reach = max(float(share @ np.square(np.abs(away))), 1e-9)
         turn = complex((share * away.conj()) @ there / reach)
         unlike = np.abs(there - turn * away)
+
     doubt = float(share @ np.square(unlike)) / 2 * float(share @ share) * _ALIKE / reach
-    roll = _believed(float(np.angle(turn)), _USUAL_ROLL, doubt)
-    growth = _believed(float(np.log(max(abs(turn), 1e-3))), _USUAL_GROWTH, doubt)
+    roll = _shrunk(float(np.angle(turn)), _USUAL_ROLL, doubt)
+    growth = _shrunk(float(np.log(max(abs(turn), 1e-3))), _USUAL_GROWTH, doubt)
     step = complex(new_middle - np.exp(growth + 1j * roll) * middle)
     return np.array([step.real, step.imag, roll, growth])
 
 
-def _believed(value: float, usual: float, doubt: float) -> float:
-    """As much of a value as is likely: one that is usual may be an error as well, a large one hardly. doubt: its variance."""
-    trust = usual**2 + value**2
-    return value * trust / (trust + doubt)
+def _shrunk(value: float, usual: float, doubt: float) -> float:
+    """Return the likely part of a value: one of usual size may be an error, a large one hardly. doubt: its variance."""
+    size = usual**2 + value**2
+    return value * size / (size + doubt)
 
 
 def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return where points [n, 1, 2] of a grey picture are in another one, and which of them are found again from there: bool
-    [n]."""
+    """Return where points [n, 1, 2] of a grey picture are in another one, and which of them lead back from there: bool [n]."""
     size = (_WINDOW, _WINDOW)
     end, is_found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, None, winSize=size, maxLevel=_LEVELS)
     back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(other, one, end, None, winSize=size, maxLevel=_LEVELS)
@@ -159,10 +161,10 @@ def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[N
 
 
 def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
-    """Return how much each of the points [n, 1, 2] that are followed in a grey picture says of the face in it, [n].
+    """Return how much each followed point [n, 1, 2] of a grey picture counts, [n].
 
-    More where there is more texture (of the structure tensor the smaller eigenvalue: Shi and Tomasi 1994), nothing where much of
-    what is looked at lies beside the face: a background stays, and may have more texture. face: the mesh there, [468, 2].
+    It counts more with more texture (the smaller eigenvalue of the structure tensor: Shi and Tomasi 1994), and not at all if much
+    of its window lies beside the face: a background stays, and may have more texture. face: the mesh there, [468, 2].
     """
     within = np.zeros(grey.shape, np.float32)
     cv2.fillConvexPoly(within, np.rint(cv2.convexHull(face)).astype(np.int32), 1.0)
@@ -174,8 +176,7 @@ def _confidence_of(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.f
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:
-    """Return a part of a picture in grey, resized: in halves as far as that goes, which is many times as fast; odd rows are left
-    out."""
+    """Return a part of a picture in grey, resized: in halves as far as possible, which is many times as fast, without odd rows."""
     if not part.size:
         return np.zeros((0, 0), np.uint8)
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
@@ -189,59 +190,61 @@ def _grey(part: Pixels, scale: float) -> Pixels:
 
 
 REACH = 10
-"""Pictures on either side that are looked at to place a face in one."""
+"""Frames on either side that are used to place a face in one."""
 _SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
-"""Pictures over which the shape of a face, its turn and size beside those that flow has, and its place beside that are averaged."""
+"""Frames over which a face's shape, its turn and size (relative to the flow), and its place (relative to the flow) are averaged."""
 _SEEN_SIGMA, _SAME_MOUTH = 1.0, 0.006
-"""The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
+"""Frames over which the mouth's place is averaged, if their lips differ by no more than this, in widths of the face."""
 _SURFACE_SIGMA = 4.0
-"""Pictures over which the place of lips' outer edges and of the skin is averaged, beside what flow says."""
+"""Frames over which the place of the lips' outer edges and of the skin is averaged, relative to the flow."""
 _MOST_AMISS = 0.06
-"""How wrong the mesh may be, in widths of the face: what flow says beyond that is flow's error."""
+"""Largest error of the mesh, in widths of the face: a larger difference is an error of the flow."""
 _MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
 _FADE = 4
-"""Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
+"""Frames over which a drawn mouth fades out before something hides it, and in again."""
 _MOST_YAW = 0.96
-"""Radians beyond which the far side of the mouth is not seen: 55 degrees."""
+"""Radians beyond which the far side of the mouth is not visible: 55 degrees."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A face in a picture.
-
-    mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
-    own pixels: x, y, roll (radians) and logarithm of its size. carried: how far each point of the lower face has come, by the
-    pixels around it, [468, 2]. is_hidden: whether something is before the mouth, or it is turned away too far. cover: the share of
-    the lips that this picture alone does not show by their colours, and whether their structure is seen.
-    """
+    """A face in a frame."""
 
     mesh: Points
+    """its landmarks, float64 [468, 3]"""
     pose: HeadPose
+    """pose of the mesh, as it was found"""
     head: Points
+    """the mesh in the head frame, [468, 3]"""
     flowed: Points
+    """movement of the face since the stream began, by its own pixels: x, y, roll (radians) and logarithm of its size"""
     carried: Points
+    """movement of each point of the lower face, by the pixels around it, [468, 2]"""
     is_hidden: bool
+    """whether something hides the mouth, or the face is turned away too far"""
     cover: float = 0.0
+    """share of the lips that have other colours than lips in this frame"""
     is_seen: bool = False
+    """whether the structure is that of a mouth"""
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a face is, without jitter.
-
-    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: where a moving mouth
-    really is, lips' inner edges over those neighbours alone whose mouth has the same shape, everything else as the pixels moved.
-    strength: 0..1, of a drawn mouth.
-    """
+    """Where a face is, without jitter."""
 
     pose: HeadPose
+    """pose of the head"""
     head: Points
+    """its points in the head frame, float64 [468, 3], averaged over neighbouring frames"""
     seen: Points
+    """where a moving mouth really is, in the head frame: the lips' inner edges averaged only over neighbours with the same shape of
+    mouth, everything else as the pixels moved"""
     strength: float
+    """opacity of a drawn mouth, 0..1"""
 
 
 def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points, cover: float | None = None) -> Look:
-    """Return a look at a face that was found in a picture uint8 [height, width, 3]. cover: see `Scene`."""
+    """Measure a face that was found in a picture uint8 [height, width, 3]. cover: see `Scene`."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
     look = covering(picture, points) if cover is None else Covering(cover)
@@ -254,9 +257,9 @@ def yaw_of(pose: HeadPose) -> float:
 
 
 def placed(looks: Sequence[Look | None], now: int) -> Place | None:
-    """Place the face in picture `now` of a few that follow one another; None where it was found in none of them.
+    """Return where the face is in frame `now` of consecutive frames; None if no frame has it.
 
-    looks: None where no face was found. A mouth goes out before a picture in which it cannot be drawn, and comes in after it.
+    looks: None for a frame without a face. A mouth fades out before a frame in which it cannot be drawn, and in after it.
     """
     known = [(number, look) for number, look in enumerate(looks) if look is not None]
     if not known:
@@ -266,7 +269,8 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
     heads = np.stack([look.head for look in seen])
     head = np.tensordot(shape, heads, axes=1)
-    # What the mesh says of turn, size and place, taken to this picture by flow.
+
+    # Turn, size and place of the mesh in all frames, moved to this frame by the flow.
     here = seen[int(np.abs(distance).argmin())]
     pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
     middles = np.stack([look.mesh[UPPER_FACE, :2] for look in seen]).mean(axis=1)
@@ -274,17 +278,17 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
     pose = HeadPose(pose.scale, pose.turn, shift)
+
     hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
     strength = float(min([*(away / (_FADE + 1) for away in hidden), 1.0]))
     return Place(pose, head, _with_surface(_seen(heads, here, distance), looks, now, pose), strength)
 
 
 def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
-    """Return where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same
-    mouth.
+    """Return the points of a face in the head frame, [468, 3], averaged over this frame and its neighbours with the same mouth.
 
-    heads: [n, 468, 3], and their distance in pictures, [n]. What was found in one picture alone trembles, and the texture of the
-    lips with it.
+    heads: [n, 468, 3]. distance: of each in frames, [n]. Landmarks of one frame alone tremble, and the texture of the lips with
+    them.
     """
     is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
     heads, distance = heads[is_near], distance[is_near]
@@ -294,8 +298,10 @@ def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
 
 
 def _with_surface(seen: Points, looks: Sequence[Look | None], now: int, pose: HeadPose) -> Points:
-    """Points of a face in the head frame [468, 3], the lips' outer edges and the skin put where neighbouring pictures have them and
-    the pixels have gone since. Within the lips less and less goes along: beside their inner edges pixels come and go."""
+    """Move the lips' outer edges and the skin of a face, [468, 3] in the head frame, to where they are by neighbours and the flow.
+
+    Points within the lips move less and less: beside their inner edges pixels come and go.
+    """
     around = _unbroken(looks, now)
     here = looks[now]
     if here is None or not around:
@@ -312,7 +318,7 @@ def _with_surface(seen: Points, looks: Sequence[Look | None], now: int, pose: He
 
 
 def _unbroken(looks: Sequence[Look | None], now: int) -> list[tuple[int, Look]]:
-    """Return the looks around `now` between which nothing came before the mouth and the face was never lost, with their numbers."""
+    """Return the looks around `now`, with their numbers, as far as nothing hid the mouth and the face was never lost."""
     found = list[tuple[int, Look]]()
     for numbers in (range(now, -1, -1), range(now + 1, len(looks))):
         for number in numbers:
@@ -327,7 +333,7 @@ def _unbroken(looks: Sequence[Look | None], now: int) -> list[tuple[int, Look]]:
 
 @cache
 def _leaders() -> tuple[NDArray[np.int64], Points]:
-    """For each point of a face: which point it follows, and how far it goes along: [468] each."""
+    """Return for each point of a face the point that it follows, and how far it moves with it: [468] each."""
     leader, share = np.arange(NUM_FACE), np.ones(NUM_FACE)
     for rings in (UPPER_LIP, LOWER_LIP):
         for number, ring in enumerate(rings):
@@ -344,12 +350,12 @@ def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
 
 
 _WIDEN = (2.0, 1.4)
-"""Windows around the box that are looked through; the narrow one helps where a neighbour is seen first in the wide one."""
+"""Sizes of the windows around the box that are searched; the narrow one helps if the wide one shows a neighbour's face first."""
 _SAME_FACE = 0.3
 
 
 class MeshFinder:
-    """The face mesh of one face in a picture. It frees its networks when it is closed."""
+    """Finds the mesh of one face in a picture. It frees its networks when it is closed."""
 
     def __init__(self) -> None:
         self._detector = FaceDetector()
@@ -365,7 +371,7 @@ class MeshFinder:
         self._detector.close()
 
     def find(self, picture: Pixels, box: Box) -> Landmarks | None:
-        """Landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None where none is seen."""
+        """Return landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None without a face."""
         for widen in _WIDEN:
             window = CropWindow.around(box, widen)
             found = self._detector.mesh(window.cut(picture))
@@ -378,17 +384,20 @@ class MeshFinder:
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """A picture that was looked at. look: None where the mesh finds no face in the box; begins: whether a shot of a face does."""
+    """A frame with its face."""
 
     scene: Scene
+    """the frame"""
     look: Look | None
+    """its face; None: the mesh finds none in the box"""
     begins: bool
+    """whether it is the first of a face in a shot"""
 
 
 def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
-    """Look at pictures, each beside the one before it that shows the same face in the same shot.
+    """Measure the face in each frame, relative to the frame before it that shows the same face in the same shot.
 
-    It holds one picture, and needs nothing of what is made of the sights: it may run in a thread of its own.
+    It holds one frame, and does not depend on what is drawn: it may run in its own thread.
     """
     before: Scene | None = None
     last: tuple[Scene, Look] | None = None
@@ -404,7 +413,7 @@ def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
 
 
 def goes_on(before: Scene, scene: Scene) -> bool:
-    """Whether a scene shows the same face as the one before it, in the same shot."""
+    """Return whether a scene shows the same face as the one before it, in the same shot."""
     if scene.box is None or before.box is None or scene.shot != before.shot:
         return False
     return overlap(scene.box, before.box) >= _SAME_FACE

@@ -1,4 +1,4 @@
-"""A person's mouth at rest, and how it moves: learnt from the pictures of a clip, or of a single one."""
+"""A person's mouth at rest, and how it moves, measured on the frames of a clip or on a single picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,35 +28,35 @@ from unit2av.lipsync.mesh.shape import (
 )
 
 AMOUNT = 1.10
-"""Share of the drawn heads' opening that people open by, where their own range is not known: with about this one drawn
-heads' lips part as far as in truth. With less, lips are read worse."""
+"""Opening of a person whose range is not known, as a share of the drawn heads' opening: with about this share, drawn heads' lips
+part as far as they really do. With less, lips are harder to read."""
 _LEAST_AMOUNT, _MOST_AMOUNT = 1.05, 1.15
 _SPREAD, _ROUND = 1.06, 1.08
-"""Shares of the drawn heads' widening and rounding, by which drawn heads' lips are as wide and as round as in truth."""
+"""Shares of the drawn heads' widening and rounding with which their lips are as wide and as round as they really are."""
 _SEEN_SHARE = 0.65
-"""Of a gap between the lips that the mesh reports."""
+"""Share of the gap between the lips that the mesh shows."""
 _WIDEST_OPENING = 0.8
-"""Opening that a talking mouth asks for in its widest pictures."""
+"""Opening of a talking mouth in its widest frames."""
 _KNOWN_PICTURES = 50
-"""Pictures after which the speaker's own range is believed."""
+"""Frames after which the speaker's own range counts fully."""
 _CLOSED_SHARE = 5
-"""The fifth of a clip's pictures with the smallest gap shows the mouth at rest."""
+"""The fifth of a clip's frames with the smallest gap shows the mouth at rest."""
 _JAW_SHARE = 0.8
-"""Of a gap at rest that the jaw closes; bared teeth are lips drawn apart as well."""
+"""Share of a gap at rest that the jaw closes; lips that bare teeth are drawn apart as well."""
 _SKIN_SHARE = 0.85
 _SKIN_REACH = 0.07
-"""How far beyond the lips the skin goes along when they are brought together, in widths of the face."""
+"""How far beyond the lips the skin moves with them when they are brought together, in widths of the face."""
 _PRESS = 0.25
 """Share of their height by which lips that are pressed together are rolled in."""
 _SLIT = 0.007
 _LOW_TONGUE, _TONGUE_RISE = (0.35, 0.4), 0.45
-"""Opening from which on the tongue goes down and over which it does, and how high it is before, in gaps between the lips: a mouth
-that opens little and is not rounded says ㄴ, ㄷ, ㄹ, ㅣ or ㅔ, with the tongue behind the upper teeth."""
+"""Opening at which the tongue begins to go down, the range in which it does, and its height before, in gaps between the lips: a
+mouth that opens little and is not rounded says ㄴ, ㄷ, ㄹ, ㅣ or ㅔ, with the tongue behind the upper teeth."""
 _SMILE_WIDTH = 1.12
-"""Width of a mouth at rest, in that of the neutral one, from which on it smiles."""
+"""Width of a mouth at rest from which on it smiles, in widths of the neutral mouth."""
 _FEWEST_CALM, _AS_CLOSED = 3, 0.005
-"""Pictures without a smile that are enough to show the mouth at rest, however many smile, and by how much their gaps may be larger
-than the smallest, in widths of the face."""
+"""Frames without a smile that are enough to show the mouth at rest, however many smile, and how much larger their gaps may be than
+the smallest, in widths of the face."""
 _RELAXED, _RELAXED_AT_REST = 0.85, 0.6
 """Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
 _LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
@@ -65,35 +65,39 @@ the face, the share of it that goes as well, and how far around them the skin go
 
 
 class _Skin(NamedTuple):
-    """Points around the lips. column: of the lip nearest to each; share: how much each goes along with it."""
+    """The skin around a lip."""
 
     points: NDArray[np.int64]
+    """its points, int64 [n]"""
     column: NDArray[np.int64]
+    """nearest column of the lip to each, int64 [n]"""
     share: Points
+    """how far each moves with the lip, [n]"""
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A mouth at rest with its lips closed, and its movements, in the head frame.
-
-    rest: float64 [522, 3], the face and the inside of the mouth. opening: displacement [522, 3] for opening 1. amount: share of
-    it. seen_gap: between the lips at rest before they were closed. smile: how much wider than 1 the mouth is at rest.
-    """
+    """A mouth at rest with its lips closed, and its movements, in the head frame."""
 
     rest: Points
+    """float64 [522, 3], the face and the inside of the mouth"""
     opening: Points
+    """displacement for opening 1, [522, 3]"""
     amount: float
+    """share of the displacement that the person uses"""
     seen_gap: float
+    """gap between the lips at rest, before they were closed"""
     smile: float
+    """how much wider than a smile's least width the mouth is at rest, 0 for no smile"""
 
     def shaped(self, opening: float, width: float, press: float) -> Points:
-        """Return the points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522,
-        3]."""
+        """Return the points of a mouth, [522, 3]. opening: 0..1. width: -1 (round) to 1 (spread). press: 0..1, lips pressed."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
         relaxed = max(_RELAXED * max(press, -width, 0.0), _RELAXED_AT_REST)
         spread = _SPREAD * max(width, 0.0) - relaxed * self.smile / 0.34
         points: Points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
+
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
             for ring in (*UPPER_LIP[1:], *LOWER_LIP[1:]):
@@ -102,6 +106,7 @@ class Person:
             slit = _SLIT * float(smoothstep(self.seen_gap / 0.03)) * (1 - press) * np.sin(np.linspace(0.12, np.pi - 0.12, 9))
             points[list(INNER_UPPER), 1] -= slit / 2
             points[list(INNER_LOWER), 1] += slit / 2
+
         gap = points[INNER_LOWER[4], 1] - points[INNER_UPPER[4], 1]
         raised = (1 - smoothstep((opening - _LOW_TONGUE[0]) / _LOW_TONGUE[1])) * (1 - max(-width, 0.0))
         points[TONGUE, 1] -= _TONGUE_RISE * raised * gap
@@ -109,7 +114,7 @@ class Person:
 
 
 def acquaint(heads: Sequence[Points]) -> Person:
-    """Get to know a person from landmarks [468, 3] in the head frame, of one picture or many."""
+    """Measure a person on landmarks [468, 3] in the head frame, of one picture or many."""
     seen = np.asarray(heads)
     gaps = lip_gaps(seen)
     closed = np.argsort(gaps)[: max(1, len(gaps) // _CLOSED_SHARE)]
@@ -128,7 +133,7 @@ def acquaint(heads: Sequence[Points]) -> Person:
 
 
 def eased(before: Person, after: Person, share: float) -> Person:
-    """Return a person that is known a little better: `share` of the way from one to the other, so that nothing jumps."""
+    """Return the person at `share` of the way from one to the other, so that nothing jumps when more is known."""
 
     def between(one: float, other: float) -> float:
         return one + share * (other - one)
@@ -139,7 +144,7 @@ def eased(before: Person, after: Person, share: float) -> Person:
 
 
 def _widths(heads: Points) -> Points:
-    """Return how wide mouths are, in widths of the neutral one, of heads [..., n, 3]: [...]."""
+    """Return the widths of the mouths of heads [..., n, 3], in widths of the neutral mouth: [...]."""
     return np.asarray(np.ptp(heads[..., OUTER_CORNERS, 0], axis=-1) / np.ptp(neutral_face().points[list(OUTER_CORNERS), 0]))
 
 
@@ -149,7 +154,7 @@ def lip_gaps(heads: Points) -> Points:
 
 
 def _amount(gaps: Points, most: float) -> float:
-    """Return the speaker's own range, as far as so many pictures tell it."""
+    """Return the speaker's own range, the usual one as long as there are few frames."""
     range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
     is_talking = float(smoothstep((range_ - 0.15) / 0.2))
     known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
@@ -157,14 +162,16 @@ def _amount(gaps: Points, most: float) -> float:
 
 
 def _opening(rest: Points) -> Points:
-    """Return where the jaw turns about is the person's; which points go along is the neutral head's, so that an open mouth or a
-    smile does not change which of them belong to the lower lip."""
+    """Return the displacement of an open mouth. The jaw turns about the person's own joint.
+
+    Which points move with it is the neutral head's, so that an open mouth or a smile does not change the lower lip's points.
+    """
     moves = neutral_moves()
     return jaw_turn(rest, moves.jaw) + moves.rise
 
 
 def _closed(rest: Points) -> Points:
-    """Turn the jaw back, then bring the lips together column by column; they stay as thick as they are."""
+    """Close a mouth: turn the jaw back, then bring the lips together column by column. They stay as thick as they are."""
     rest, opening = rest.copy(), _opening(rest)
     gap = rest[INNER_LOWER[4], 1] - rest[INNER_UPPER[4], 1]
     back = np.clip(gap / (opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1]), 0, 1)
@@ -182,13 +189,13 @@ def _closed(rest: Points) -> Points:
 
 
 def _raised(face: Points) -> float:
-    """Return how much higher than the middle of the lips their corners are, in widths of the face."""
+    """Return how much higher the corners of the lips are than their middle, in widths of the face."""
     return float(face[INNER_UPPER[4], 1] - face[list(OUTER_CORNERS), 1].mean())
 
 
 @cache
 def _at_corners() -> Points:
-    """Return how much each point of a face goes along with the corner of the mouth that is nearer, [468]."""
+    """Return how far each point of a face moves with the nearer corner of the mouth, [468]."""
     face = neutral_face().points
     away = [np.linalg.norm(face[:, :2] - face[corner, :2], axis=1) for corner in OUTER_CORNERS]
     return np.asarray(np.exp(-np.square(np.minimum(*away) / _CORNER_REACH)), np.float64)
@@ -222,8 +229,7 @@ def _place_inside(rest: Points) -> None:
 
 @cache
 def influence() -> Points:
-    """Return how much of the wished mouth each point of the face takes: 1 at lips and chin, 0 at the nose's base, eyes and ears;
-    [468]."""
+    """Return how far each point of the face follows a new mouth, [468]: 1 at lips and chin, 0 at the nose's base, eyes and ears."""
     face = neutral_face().points
     x, y = np.abs(face[:, 0]), face[:, 1]
     towards_ears = 1 - smoothstep((x - 0.24) / 0.24)
