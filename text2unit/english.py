@@ -80,12 +80,12 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     for pattern, sign in _AS_TYPED:
         plain = pattern.sub(sign, plain)
     plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
-    said = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
+    spoken = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
     for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
-        said = pattern.sub(lambda found, words=words: f" {words(found)} ", said)  # type: ignore[misc]
+        spoken = pattern.sub(lambda found, words=words: f" {words(found)} ", spoken)  # type: ignore[misc]
     for sign, word in _SIGNS.items():
-        said = said.replace(sign, word)
-    kept = "".join(_MARK_OF.get(sign, sign if sign == "'" or "a" <= sign <= "z" else " ") for sign in said)
+        spoken = spoken.replace(sign, word)
+    kept = "".join(_MARK_OF.get(sign, sign if sign == "'" or "a" <= sign <= "z" else " ") for sign in spoken)
     clean = with_single_marks(_QUOTED.sub("", " ".join(kept.split())))
     if not re.search("[a-z]", clean):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
@@ -127,8 +127,8 @@ def _whole(digits: str) -> int:
 def _money(found: re.Match[str]) -> str:
     amount, (one, many) = _whole(found[2]), _MONEY[found[1]]
     if found[4]:
-        said = f"{cardinal(amount)} point {_digits(found[3])}" if found[3] else cardinal(amount)
-        return f"{said} {_SCALE_OF.get(found[4]) or _SCALE_OF.get(found[4].removesuffix('n'), found[4])} {many}"
+        number = f"{cardinal(amount)} point {_digits(found[3])}" if found[3] else cardinal(amount)
+        return f"{number} {_SCALE_OF.get(found[4]) or _SCALE_OF.get(found[4].removesuffix('n'), found[4])} {many}"
     small = int((found[3] or "0").ljust(2, "0"))
     return f"{cardinal(amount)} {one if amount == 1 else many}{f' {cardinal(small)}' if small else ''}"
 
@@ -146,8 +146,8 @@ def _clock(found: re.Match[str]) -> str:
 def _year(found: re.Match[str]) -> str:
     century, rest = divmod(int(found[1]), 100)
     end = "hundred" if not rest else f"oh {cardinal(rest)}" if rest < 10 else cardinal(rest)
-    said = f"{cardinal(century)} {end}"
-    return said if not found[2] else said.removesuffix("y") + "ies" if said.endswith("y") else f"{said}s"
+    year = f"{cardinal(century)} {end}"
+    return year if not found[2] else year.removesuffix("y") + "ies" if year.endswith("y") else f"{year}s"
 
 
 def _ordinal(found: re.Match[str]) -> str:
@@ -158,9 +158,9 @@ def _ordinal(found: re.Match[str]) -> str:
 
 def _number(found: re.Match[str]) -> str:
     is_code = len(found[2]) > 1 and found[2].startswith("0")
-    said = _digits(found[2]) if is_code else cardinal(_whole(found[2]))
+    number = _digits(found[2]) if is_code else cardinal(_whole(found[2]))
     minus = "minus " if found[1] and (not found.start() or found.string[found.start() - 1].isspace()) else ""
-    return minus + said + (f" point {_digits(found[3])}" if found[3] else "")
+    return minus + number + (f" point {_digits(found[3])}" if found[3] else "")
 
 
 def _digits(digits: str) -> str:

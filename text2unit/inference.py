@@ -94,7 +94,7 @@ def _work(options: TextToUnitOptions) -> int:
 
 
 def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
-    """Write the units of a manifest's texts; those that cannot be said are named and left out, and the exit code says so."""
+    """Write the units of a manifest's texts; return exit code 1 if some cannot be spoken, which are reported and left out."""
     if options.text is not None or options.text_path is not None:
         raise UsageError("a text and --manifest are both given", expected="one of them")
     known = {"", normalise_language(options.lang)}
@@ -106,20 +106,20 @@ def _write_manifest_units(manifest: Path, options: TextToUnitOptions) -> int:
 
     text_to_unit = TextToUnits.from_checkpoint(options.text2unit_path, options.device, options.precision)
     text_to_unit.require_language(options.lang)
-    rows, unsaid = list[UnitRow](), list[str]()
+    rows, unreadable = list[UnitRow](), list[str]()
     with bars(options.quiet) as progress:
         for entry in track(entries, "text", progress, len(entries)):
             try:
                 rows.append(UnitRow(entry.id, text_to_unit.units_of(entry.text, options.lang), {}))
             except InputError as error:
-                unsaid.append(f"{entry.id} ({error.what})")
-    leave_out(unsaid, "text", "that cannot be said", manifest, True, "")
+                unreadable.append(f"{entry.id} ({error.what})")
+    leave_out(unreadable, "text", "that cannot be said", manifest, True, "")
     LOG.info("%s: units of %s", options.out_unit_path, several(write_units(options.out_unit_path, rows), "text"))
-    return EXIT_FAILED if unsaid else 0
+    return EXIT_FAILED if unreadable else 0
 
 
 def _from_stdin() -> str:
-    """Return all of standard input. Raises UsageError where that is a terminal, InputError for what is no text or too much."""
+    """Return all of standard input. Raises UsageError if it is a terminal, InputError if it is no text or too large."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is no text", expected='TEXT, --text-path FILE, or standard input, as `echo "안녕" | netflips say`')
     content = sys.stdin.buffer.read(MOST_BYTES + 1)

@@ -1,11 +1,11 @@
 """The networks of a text-to-unit model, its sizes, and the letters that it reads.
 
-The small one does connectionist temporal classification (CTC) over some places for each letter. The one for many units has
-letters with durations, every step of 20 ms with its unit, and an alignment learnt on the way: text and units by frames are
-enough, no teacher. Which steps belong to which letter is found by monotonic alignment search over distances of both sides
+The small network uses connectionist temporal classification (CTC) over a few places for each letter. The one for many units
+predicts durations of letters, then the unit of each step of 20 ms. It learns the alignment itself: text and units by frames are
+enough, without a teacher. Monotonic alignment search over the distances of letters and units finds the steps of each letter
 (Badlani et al. 2021, "One TTS alignment to rule them all"; Lim et al. 2022, "JETS").
 
-Letters are Hangul taken apart (NFD jamo) or Latin ones, a blank, and the marks that the normaliser leaves.
+Letters are Hangul taken apart (NFD jamo) or Latin letters, a blank, and the marks that the normaliser leaves.
 """
 
 import unicodedata
@@ -32,14 +32,14 @@ _INITIALS = range(0x1100, 0x1113)
 _VOWELS = range(0x1161, 0x1176)
 _FINALS = range(0x11A8, 0x11C3)
 SYMBOLS = (" ", *MARKS, *map(chr, (*_INITIALS, *_VOWELS, *_FINALS)))
-"""Of Korean. The letter of number n + 1 stands at place n; number 0 is padding."""
+"""Letters of Korean. The letter with number n + 1 is at index n; number 0 is padding."""
 ALPHABETS = {"ko": SYMBOLS, "en": (" ", *MARKS, "'", *map(chr, range(ord("a"), ord("z") + 1)))}
-"""By language."""
+"""Letters by language."""
 _NUMBERS = {name: {symbol: number for number, symbol in enumerate(symbols, 1)} for name, symbols in ALPHABETS.items()}
 
 
 def letters_of(said: str, alphabet: str = "ko") -> Ids:
-    """Numbers of the letters of a text as its language is normalised: int64 [J]. Raises ValueError for any other sign."""
+    """Return the numbers of the letters of normalised text, int64 [J]. Raises ValueError for any other sign."""
     apart = unicodedata.normalize("NFD", said)
     try:
         return np.array([_NUMBERS[alphabet][sign] for sign in apart], dtype=np.int64)
@@ -127,7 +127,7 @@ def mask_of(lengths: Tensor, longest: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Self-attention before which a norm stands; where things are, the convolutions beside it tell."""
+    """Self-attention behind a norm, without positions: the convolutions beside it give them."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class SelfAttention(nn.Module):
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return what is added to states [batch, time, width]; mask: bool [batch, time]."""
+        """Return the residual of states [batch, time, width]. mask: bool [batch, time]."""
         batch, time, width = states.shape
         parts = self.inputs(self.norm(states)).view(batch, time, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -146,7 +146,7 @@ class SelfAttention(nn.Module):
 
 
 class TextLayer(nn.Module):
-    """A convolution over time and, where there are heads, self-attention before it; both add to what they are given."""
+    """A convolution over time, with self-attention before it if there are heads; both are residual."""
 
     def __init__(self, config: TextToUnitConfig) -> None:
         super().__init__()
@@ -159,8 +159,8 @@ class TextLayer(nn.Module):
         """states: [batch, time, width]; mask: bool [batch, time]. Padding stays out of the convolution."""
         if self.attention is not None:
             states = states + self.dropout(self.attention(states, mask))
-        heard = self.convolution((self.norm(states) * mask[..., None]).transpose(1, 2)).transpose(1, 2)
-        return states + self.dropout(F.gelu(heard))  # type: ignore[no-any-return]
+        mixed = self.convolution((self.norm(states) * mask[..., None]).transpose(1, 2)).transpose(1, 2)
+        return states + self.dropout(F.gelu(mixed))  # type: ignore[no-any-return]
 
 
 class Stack(nn.Module):
@@ -179,11 +179,14 @@ class Stack(nn.Module):
 
 
 class CtcPath(NamedTuple):
-    """Units of a sentence: ids int64 [U], durations int64 [U] in steps of 20 ms or None, score: mean log-probability."""
+    """Units of a sentence."""
 
     ids: Tensor
+    """int64 [U]"""
     durations: Tensor | None
+    """int64 [U] in steps of 20 ms; None: the network gives none"""
     score: float
+    """mean log-probability"""
 
 
 class CtcTextToUnit(nn.Module):
@@ -204,7 +207,7 @@ class CtcTextToUnit(nn.Module):
         return self.config.num_units
 
     def forward(self, letters: Tensor, lengths: Tensor) -> Tensor:
-        """Log-probabilities float32 [batch, J * places, units + 1] of letters int64 [batch, J] and lengths int64 [batch]."""
+        """Return log-probabilities float32 [batch, J * places, units + 1] of letters int64 [batch, J]; lengths: int64 [batch]."""
         batch, longest = letters.shape
         states = self.encoder(self.letters(letters), mask_of(lengths, longest))
         spread = self.places(states).view(batch, longest * self.config.places, self.config.width)
@@ -221,7 +224,7 @@ class CtcTextToUnit(nn.Module):
 def greedy_path(log_probs: Tensor, blank: int) -> CtcPath:
     """Return the most probable path through float32 of shape [places, classes], its repeats merged and its blanks dropped."""
     scores, best = log_probs.max(dim=-1)
-    merged = torch.unique_consecutive(best.cpu())  # on the host, since a device would be waited for at each size that data decide
+    merged = torch.unique_consecutive(best.cpu())  # on the CPU: a GPU would wait at each result whose size depends on the data
     return CtcPath(merged[merged != blank], None, float(scores.mean()))
 
 
@@ -230,9 +233,9 @@ _IMPOSSIBLE = -1e9
 
 
 def durations_of(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> Tensor:
-    """Steps that each letter gets on the most probable path that takes all letters in order, one step or more each.
+    """Return the steps of each letter on the most probable path through all letters in order, one step or more each.
 
-    alignment: log-probabilities float32 [batch, T, J]; num_frames, num_letters: int64 [batch], frames >= letters. Returns int64
+    alignment: log-probabilities float32 [batch, T, J]. num_frames, num_letters: int64 [batch], frames >= letters. Returns int64
     [batch, J] whose rows add up to num_frames, 0 for padding. Raises ValueError for fewer steps than letters.
     """
     found = best_durations(alignment.float().cpu().numpy(), num_frames.cpu().numpy(), num_letters.cpu().numpy())
@@ -240,10 +243,11 @@ def durations_of(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> 
 
 
 def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) -> Counts:
-    """The same of arrays: a Viterbi search, all rows of a batch side by side."""
+    """Return `durations_of` for arrays, by a Viterbi search over all rows of a batch at once."""
     if np.any(num_steps < num_letters):
         row = int(np.argmax(num_letters - num_steps))
         raise ValueError(f"{num_letters[row]} letters do not fit into {num_steps[row]} steps")
+
     batch, longest, letters = log_probs.shape
     best = np.full((batch, letters), _IMPOSSIBLE)
     best[:, 0] = log_probs[:, 0, 0]
@@ -253,6 +257,7 @@ def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) ->
         from_before = np.concatenate([first, best[:, :-1]], axis=1)
         moved[step] = from_before > best
         best = np.where(moved[step], from_before, best) + log_probs[:, step]
+
     durations = np.zeros((batch, letters), dtype=np.int64)
     rows, letter = np.arange(batch), num_letters - 1
     for step in range(longest - 1, -1, -1):
@@ -263,28 +268,28 @@ def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) ->
 
 
 _LONGEST_LETTER = 250
-"""Steps of 20 ms that one letter is given at most: no training speech holds one for five seconds."""
+"""Most steps of 20 ms of one letter: no training speech holds one for five seconds."""
 _NEVER = -1e4
-"""Log-probability of padding; with minus infinity its gradient would be no number."""
+"""Log-probability of padding; minus infinity would give it a gradient of NaN."""
 _FACTS = 2
-"""Known of a step beside its letter: where in the letter it lies, and how long that is."""
+"""Inputs of a step beside its letter: its place in the letter, and the letter's length."""
 
 
 class Training(NamedTuple):
-    """What a training step learns from.
-
-    classes: float32 [batch, T, units], of each step. log_durations: float32 [batch, J], predicted; durations: int64 [batch, J],
-    found. alignment: float32 [batch, T, J], log-probabilities of letters for each step, before the prior.
-    """
+    """Output of the network in training, for its losses."""
 
     classes: Tensor
+    """scores of the units of each step, float32 [batch, T, units]"""
     log_durations: Tensor
+    """predicted log(1 + steps) of each letter, float32 [batch, J]"""
     durations: Tensor
+    """steps of each letter by the alignment, int64 [batch, J]"""
     alignment: Tensor
+    """log-probabilities of letters for each step, the prior included, float32 [batch, T, J]"""
 
 
 class Aligner(nn.Module):
-    """How near each letter is to each step: the part that only training needs."""
+    """Scores how near each letter is to each step. Only training needs it."""
 
     def __init__(self, config: TextToUnitConfig) -> None:
         super().__init__()
@@ -297,9 +302,9 @@ class Aligner(nn.Module):
         )
 
     def forward(self, letters: Tensor, frames: Tensor, letter_mask: Tensor, prior: Tensor) -> Tensor:
-        """Log-probabilities float32 [batch, T, J].
+        """Return log-probabilities of letters for each step, float32 [batch, T, J].
 
-        letters: states [batch, J, width]; frames: int64 [batch, T]; letter_mask: bool [batch, J]; prior: float32 [batch, T, J],
+        letters: states [batch, J, width]. frames: int64 [batch, T]. letter_mask: bool [batch, J]. prior: float32 [batch, T, J],
         log-probabilities of places along a straight line.
         """
         keys = self.of_letters(letters.transpose(1, 2)).transpose(1, 2).float()
@@ -313,7 +318,7 @@ class AlignedTextToUnit(nn.Module):
     """Letters to durations, and to a unit every 20 ms."""
 
     def __init__(self, config: TextToUnitConfig, with_aligner: bool = False) -> None:
-        """with_aligner: as training needs it; a checkpoint has none."""
+        """with_aligner: for training; a checkpoint has no aligner."""
         super().__init__()
         self.config = config
         self.letters = nn.Embedding(1 + len(ALPHABETS[config.alphabet]), config.width, padding_idx=PADDING)
@@ -326,9 +331,9 @@ class AlignedTextToUnit(nn.Module):
         self.aligner = Aligner(config) if with_aligner else None
 
     def forward(self, letters: Tensor, lengths: Tensor, frames: Tensor, num_frames: Tensor, prior: Tensor) -> Training:
-        """letters: int64 [batch, J], their lengths int64 [batch]; frames: int64 [batch, T], num_frames: int64 [batch].
+        """Return the output for training.
 
-        prior: see Aligner.
+        letters: int64 [batch, J]. lengths: int64 [batch]. frames: int64 [batch, T]. num_frames: int64 [batch]. prior: see Aligner.
         """
         assert self.aligner is not None
         mask = mask_of(lengths, letters.shape[1])
@@ -341,7 +346,7 @@ class AlignedTextToUnit(nn.Module):
 
     @torch.inference_mode()
     def say(self, letters: Tensor) -> CtcPath:
-        """Units with durations, int64 of shape [U] both, of one sentence, int64 letters of shape [J]."""
+        """Return the units and durations of one sentence, int64 of shape [U] both. letters: int64 of shape [J]."""
         mask = torch.ones(1, len(letters), dtype=torch.bool, device=letters.device)
         states = self.encoder(self.letters(letters[None]), mask)
         durations = steps_of(self._log_durations(states, mask))
@@ -354,7 +359,7 @@ class AlignedTextToUnit(nn.Module):
         return self.duration(self.duration_layers(states, mask)).squeeze(-1).float() * mask  # type: ignore[no-any-return]
 
     def _classes(self, states: Tensor, durations: Tensor, longest: int) -> Tensor:
-        """Classes of each step [batch, longest, units] of letters that last int64 [batch, J] steps."""
+        """Return the scores of each step, [batch, longest, units]. durations: steps of each letter, int64 [batch, J]."""
         ends = durations.cumsum(1)
         steps = torch.arange(longest, device=durations.device).expand(len(durations), -1).contiguous()
         owner = torch.searchsorted(ends, steps, right=True).clamp(max=durations.shape[1] - 1)
@@ -366,14 +371,14 @@ class AlignedTextToUnit(nn.Module):
 
 
 def steps_of(log_durations: Tensor) -> Tensor:
-    """Whole steps of 20 ms, at least 1 a letter, of log(1 + steps): float32 [batch, J] to int64 [batch, J]."""
+    """Return whole steps of 20 ms from log(1 + steps), at least 1 a letter: float32 [batch, J] to int64 [batch, J]."""
     return torch.round(torch.expm1(log_durations)).clamp(1, _LONGEST_LETTER).long()
 
 
 def aligned_duration_loss(log_durations: Tensor, durations: Tensor, lengths: Tensor) -> Tensor:
-    """Mean squared error of log(1 + steps) over letters that are there, of shape [].
+    """Return the mean squared error of log(1 + steps) over all letters without padding, of shape [].
 
-    log_durations: float32 [batch, J]; durations: int64 [batch, J], in steps of 20 ms; lengths: int64 [batch].
+    log_durations: float32 [batch, J]. durations: int64 [batch, J], in steps of 20 ms. lengths: int64 [batch].
     """
     mask = mask_of(lengths, durations.shape[1])
     return F.mse_loss(log_durations[mask], durations[mask].float().log1p())
@@ -383,5 +388,5 @@ Network = CtcTextToUnit | AlignedTextToUnit
 
 
 def network_of(config: TextToUnitConfig, with_aligner: bool = False) -> Network:
-    """Return the network of some sizes. with_aligner: as training needs it."""
+    """Return a new network. with_aligner: for training."""
     return CtcTextToUnit(config) if config.network == CTC else AlignedTextToUnit(config, with_aligner)

@@ -131,17 +131,17 @@ def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None])
 
 
 def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True, steady: int = 0) -> dict[str, str]:
-    """Cut the crops of a whole manifest; returns what could not be cut and why, by id. What is there already stays."""
+    """Cut the crops of a whole manifest; return the reasons of those that could not be cut, by id. Existing crops stay."""
     footages = [footage_of(manifest, entry, steady) for entry in manifest.entries]
     problems = {entry.id: "it has no video" for entry, one in zip(manifest.entries, footages, strict=True) if one is None}
     references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
     there = [footage for footage in (*footages, *references) if footage is not None]
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     with bars(is_quiet) as progress, ProcessPool[CropSource, str](_Cutter, (CropCache(folder),), workers) as pool:
         outcomes = pool.run((footage.id, PoolTask.of(footage)) for footage in there)
         for outcome in track(outcomes, "face crops", progress, len(there)):
-            told[outcome.label] = outcome.reason if isinstance(outcome, Lost) else outcome.result
-    return problems | {footage.id: told[footage.id] for footage in there if told[footage.id]}
+            reasons[outcome.label] = outcome.reason if isinstance(outcome, Lost) else outcome.result
+    return problems | {footage.id: reasons[footage.id] for footage in there if reasons[footage.id]}
 
 
 class _Cutter:

@@ -29,19 +29,19 @@ from unit2av.voice.bandwidth import HIGH, LOW, WIDE_RATE, BandExtender, Bands, b
 _WIDTH = 64
 _STEPS, _BATCH, _RATE, _DECAY = 3000, 512, 2e-3, 1e-2
 _DOUBT = 0.1
-"""Noise in what it listens to while it learns, in deviations: voices that are made are not quite like recordings."""
+"""Noise in the input while it learns, in standard deviations: synthetic voices are not quite like recordings."""
 _HISS_DB = (-65.0, -35.0)
-"""How loud the noise is, below speech."""
+"""Level of the noise, relative to speech."""
 _LEAST_S = 30.0
 _NARROW, _SURE = 1e-4, 2
-"""Loudest band, relative to the loud frames, of a recording that has nothing above 8 kHz; from which of them on: what was made of
-16 kHz has a little more just above 8."""
+"""A recording has nothing above 8 kHz if its loudest band there is below this, relative to the loud frames; and the first band that
+counts: a recording that was upsampled from 16 kHz has a little just above 8."""
 _DB = 10 / np.log(10)
 
 _NOTHING = np.zeros((0, 1), np.float32)
 
 Example = tuple[Bands, Bands]
-"""What is heard below 8 kHz, [T, 112], and the log energies of the bands above it, [T, 8]."""
+"""Log energies of the bands below 8 kHz with their neighbours, [T, 112], and of the bands above it, [T, 8]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,35 +63,37 @@ def learn(examples: Sequence[Example], seed: int = 0) -> BandExtender:
     """Fit the network to examples by the mean difference of log energies. Raises InputError for less than 30 s."""
     import torch  # which takes a second
 
-    heard, wanted = (torch.from_numpy(np.concatenate([one[side] for one in examples] or [_NOTHING])) for side in (0, 1))
-    if len(heard) < _LEAST_S * 100:
-        found = f"{len(heard) / 100:.1f} s"
+    low, high = (torch.from_numpy(np.concatenate([one[side] for one in examples] or [_NOTHING])) for side in (0, 1))
+    if len(low) < _LEAST_S * 100:
+        found = f"{len(low) / 100:.1f} s"
         raise InputError("this is too little to learn the band from", expected=f"{_LEAST_S:.0f} s above 8 kHz", found=found)
+
     torch.manual_seed(seed)
-    mean, spread = heard.mean(0), heard.std(0) + 1e-3
-    sizes = [heard.shape[1], _WIDTH, _WIDTH, HIGH]
+    mean, spread = low.mean(0), low.std(0) + 1e-3
+    sizes = [low.shape[1], _WIDTH, _WIDTH, HIGH]
     layers = [torch.nn.Linear(before, after) for before, after in pairwise(sizes)]
     network = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
     optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, _STEPS)
     for _ in range(_STEPS):
-        batch = torch.randint(len(heard), (_BATCH,))
-        rows = (heard[batch] - mean) / spread
-        loss = (network(rows + _DOUBT * torch.randn_like(rows)) - wanted[batch]).abs().mean()
+        batch = torch.randint(len(low), (_BATCH,))
+        rows = (low[batch] - mean) / spread
+        loss = (network(rows + _DOUBT * torch.randn_like(rows)) - high[batch]).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
+
     weights, biases = ([getattr(one, kind).detach() for one in layers] for kind in ("weight", "bias"))
-    weights[0] = weights[0] / spread  # the first layer takes what is heard as it is
+    weights[0] = weights[0] / spread  # the normalisation goes into the first layer
     biases[0] = biases[0] - weights[0] @ mean
     return BandExtender(tuple(one.numpy() for one in weights), tuple(one.numpy() for one in biases))
 
 
 def examples_of(path: Path, rng: np.random.Generator) -> list[Example]:
-    """Return what a recording teaches, as it is and in a faint noise; nothing where it has nothing above 8 kHz.
+    """Return the examples of a recording, clean and with faint noise; none if it has nothing above 8 kHz.
 
-    The noise is heard below 8 kHz alone, so that a voice's own hiss in its pauses is not taken for more. Raises InputError and
+    The noise is only below 8 kHz, so that the network does not extend a voice's own hiss in its pauses. Raises InputError and
     MediaError.
     """
     wide = read_speech(path, WIDE_RATE) if (probe(path).audio_rate or 0) >= WIDE_RATE else np.zeros(0, np.float32)
@@ -101,8 +103,8 @@ def examples_of(path: Path, rng: np.random.Generator) -> list[Example]:
     clean = resample(wide, WIDE_RATE, SAMPLE_RATE)
     loudness = 10 ** (rng.uniform(*_HISS_DB) / 20) * np.sqrt(np.mean(np.square(clean)))
     hissing = clean + np.float32(loudness) * rng.standard_normal(len(clean), np.float32)
-    heard = [windows(np.log(band_energies(one, SAMPLE_RATE)[0])) for one in (clean, hissing)]
-    return [(rows[: len(high)], np.log(high[: len(rows)])) for rows in heard]
+    inputs = [windows(np.log(band_energies(one, SAMPLE_RATE)[0])) for one in (clean, hissing)]
+    return [(rows[: len(high)], np.log(high[: len(rows)])) for rows in inputs]
 
 
 def _recordings(options: BandwidthOptions) -> Iterator[list[Example]]:
@@ -132,8 +134,8 @@ def _work(options: BandwidthOptions) -> None:
     extender.save(options.out_path)
     LOG.info("%s: of %s", options.out_path, several(len(recordings), "recording"))
     if kept_out:
-        heard, truth = (np.concatenate([one[0][side] for one in kept_out]) for side in (0, 1))
-        off, from_mean = np.abs(extender.high_bands(heard) - truth).mean(), np.abs(truth - truth.mean(axis=0)).mean()
+        low, high = (np.concatenate([one[0][side] for one in kept_out]) for side in (0, 1))
+        off, from_mean = np.abs(extender.high_bands(low) - high).mean(), np.abs(high - high.mean(axis=0)).mean()
         LOG.info("bands of unheard recordings are off by %.1f dB, their means by %.1f", _DB * off, _DB * from_mean)
 
 

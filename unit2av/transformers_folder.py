@@ -144,7 +144,7 @@ def _config(config: VocoderConfig, offset: int, voices: int) -> dict[str, Any]:
 def _card(language: str, settings: dict[str, Any], names: list[str], units: int) -> str:
     """The folder's README.md."""
     vocabulary, edge = settings.get("vocabulary") or "not stated", settings.get("edge_unit")
-    told = [] if edge is None else [f"- It learnt to speak between silences: put unit {edge} before all and behind."]
+    hints = [] if edge is None else [f"- It learnt to speak between silences: put unit {edge} before all and behind."]
     lines = [
         "---",
         "library_name: transformers",
@@ -168,7 +168,7 @@ def _card(language: str, settings: dict[str, Any], names: list[str], units: int)
         f"- Voices by number: {', '.join(f'{number} {name}' for number, name in enumerate(names))}.",
         f"- Any other voice, a vector of NetfLips' speaker encoder: `{PROJECTION}` holds `weight` and `bias`;",
         "  `model.speaker_embedding.weight.data[0] = weight @ vector + bias`.",
-        *told,
+        *hints,
         "",
     ]
     return "\n".join(lines)

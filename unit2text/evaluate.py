@@ -87,9 +87,9 @@ def _work(options: EvaluateOptions) -> None:
     material = list(_material(manifest, reader, options))
     rows: list[dict[str, Any]] = []
     with bars(options.quiet) as progress:
-        for number, (entry, said) in enumerate(material):
+        for number, (entry, read_input) in enumerate(material):
             progress("read", number, len(material))
-            found = reader.read(said(), entry.language)
+            found = reader.read(read_input(), entry.language)
             words, characters = compare_texts(entry.text, found.text, options.raw)
             rows.append({
                 "id": entry.id, "language": entry.language, "reference": entry.text, "found": found.text,

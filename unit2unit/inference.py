@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 """Sequences that are read and sorted by length together."""
 _TABLE = ".jsonl"
-_TABLE = ".jsonl"
 _LONGEST_NAME = 200
 """Of an output in characters; file systems take 255 bytes."""
 

@@ -1,10 +1,10 @@
-"""Speech at 16 kHz made wider: a noise of 8 to 12 kHz, shaped by what is heard below.
+"""Bandwidth extension of speech at 16 kHz: noise of 8 to 12 kHz, shaped by the bands below.
 
-Voices are trained on 16 kHz, and end at 8 kHz; fricatives and breath go on above. A small network tells the energies of eight bands
-of 500 Hz above 8 kHz from those of sixteen below it, frame by frame, and noise with these energies is added at 24 kHz (source and
-envelope apart, after Makhoul & Berouti, "High-frequency regeneration in speech coding systems", 1979; an envelope by a network, as
-Iser & Schmidt, "Neural networks versus codebooks in an application for bandwidth extension of speech signals", 2003). It is of no
-voice's own: any speech at 16 kHz will do. `python -m unit2av.train_bandwidth` learns one.
+Voices are trained on 16 kHz, and end at 8 kHz; fricatives and breath go on above. A small network predicts the energies of eight
+bands of 500 Hz above 8 kHz from those of sixteen below it, frame by frame, and noise with these energies is added at 24 kHz (source
+and envelope apart, after Makhoul & Berouti, "High-frequency regeneration in speech coding systems", 1979; an envelope by a network,
+as Iser & Schmidt, "Neural networks versus codebooks in an application for bandwidth extension of speech signals", 2003). It extends
+any speech at 16 kHz, of any voice. `python -m unit2av.train_bandwidth` trains one.
 """
 
 import zipfile
@@ -23,23 +23,23 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import fingerprint
 
 WIDE_RATE = 24_000
-"""Hz of speech that was made wider."""
+"""Sample rate of extended speech in Hz."""
 FILE = "bandwidth.npz"
-"""Its name beside a renderer."""
+"""Name of its file beside a renderer."""
 CONTEXT = 3
-"""Frames of 10 ms to each side that tell of a frame."""
+"""Frames of 10 ms to each side that a prediction uses."""
 _HOPS_PER_S = 100
 _BAND_HZ = 500
 LOW, HIGH = SAMPLE_RATE // 2 // _BAND_HZ, (WIDE_RATE - SAMPLE_RATE) // 2 // _BAND_HZ
 """Bands below and above 8 kHz."""
 _FLOOR = 1e-8
 """Energy below the loud frames' at which a band counts as silent: -80 dB."""
-_HEARD = 1e-6
-"""Energy of all bands below which a frame is as good as silent, and nothing is added."""
+_AUDIBLE = 1e-6
+"""Energy of all bands below which a frame is nearly silent, so that nothing is added."""
 _LOUD = 95
-"""Percentile of the frames' energies that is loud."""
+"""Percentile of the frames' energies that counts as loud."""
 _EDGE_BINS = 6
-"""Bins of 50 Hz below 8 kHz that are filled, too: what made 24 kHz of 16 has faded there."""
+"""Bins of 50 Hz below 8 kHz that are filled, too: the resampler fades there."""
 _SEED = 8
 _FORMAT = "netflips-bandwidth-1"
 
@@ -48,28 +48,30 @@ Bands = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class BandExtender:
-    """The network: layers of weights [out, in] and biases [out], with ReLU between them. From 16 bands of 7 frames to 8 bands."""
+    """The network: linear layers with ReLU between them, from 16 bands of 7 frames to 8 bands."""
 
     weights: tuple[Bands, ...]
+    """[out, in] of each layer"""
     biases: tuple[Bands, ...]
+    """[out] of each layer"""
 
     @property
     def fingerprint(self) -> str:
-        """Of its content."""
+        """Fingerprint of its content."""
         return fingerprint(b"".join(layer.tobytes() for layer in (*self.weights, *self.biases)))
 
     def extend(self, speech: Samples) -> Samples:
-        """Return speech float32 [S] at 16 kHz at 24 kHz and with what such speech has above 8 kHz: float32 [ceil(S * 1.5)]."""
+        """Extend speech float32 [S] at 16 kHz to 24 kHz, with frequencies above 8 kHz: float32 [ceil(S * 1.5)]."""
         wide = resample(speech, SAMPLE_RATE, WIDE_RATE)
         if not len(speech):
             return wide
         low, loud = band_energies(speech, SAMPLE_RATE)
-        is_heard = np.clip((low - _FLOOR).sum(axis=1, keepdims=True) / _HEARD, 0, 1)
-        energies = np.exp(self.high_bands(windows(np.log(low)))) * (loud * is_heard)
+        audible = np.clip((low - _FLOOR).sum(axis=1, keepdims=True) / _AUDIBLE, 0, 1)
+        energies = np.exp(self.high_bands(windows(np.log(low)))) * (loud * audible)
         return np.asarray(wide + _noise(energies, len(wide)), np.float32)
 
     def high_bands(self, rows: Bands) -> Bands:
-        """Log energies of bands above 8 kHz, relative to the loud frames': `windows` [T, 112] to [T, 8]."""
+        """Predict the log energies of bands above 8 kHz, relative to the loud frames': `windows` [T, 112] to [T, 8]."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             rows = np.maximum(rows @ weight.T + bias, 0)
         return np.asarray(np.maximum(rows @ self.weights[-1].T + self.biases[-1], np.log(_FLOOR)), np.float32)
@@ -82,7 +84,7 @@ class BandExtender:
 
     @classmethod
     def load(cls, path: str | Path) -> "BandExtender":
-        """Read one. Raises InputError when there is no file, CheckpointError when it is none."""
+        """Read a band extension. Raises InputError if there is no file, CheckpointError for any other file."""
         path = require_file(path, "the band extension", hint="python -m unit2av.train_bandwidth makes one")
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -101,9 +103,9 @@ class BandExtender:
 
 
 def band_energies(speech: Samples, rate: int) -> tuple[Bands, float]:
-    """Return the energies of bands of 500 Hz every 10 ms, relative to the loud frames', float32 [T, bands], and what loud is.
+    """Return the energies of bands of 500 Hz every 10 ms relative to loud frames, float32 [T, bands], and the energy of those.
 
-    speech: float32 [S] at `rate` Hz, 16 or 24 kHz; the bands are those below 8 kHz, and at 24 kHz the eight above them, too.
+    speech: float32 [S] at `rate` Hz, 16 or 24 kHz. The bands are those below 8 kHz, and at 24 kHz the eight above them, too.
     """
     spectrum = np.square(np.abs(_spectra(speech, rate)))
     bins = spectrum.shape[1] // (rate // 2 // _BAND_HZ)
@@ -113,7 +115,7 @@ def band_energies(speech: Samples, rate: int) -> tuple[Bands, float]:
 
 
 def windows(rows: Bands) -> Bands:
-    """Each frame with its neighbours: [T, bands] to [T, 7 * bands]; the first and the last go on."""
+    """Return each frame with its neighbours: [T, bands] to [T, 7 * bands]; the first and the last frame are repeated."""
     padded = np.pad(rows, ((CONTEXT, CONTEXT), (0, 0)), mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * CONTEXT + 1, axis=0).reshape(len(rows), -1)
 
@@ -124,7 +126,7 @@ def _window(rate: int) -> Bands:
 
 
 def _spectra(samples: Samples, rate: int) -> NDArray[np.complex64]:
-    """Spectra of frames of 20 ms every 10 ms, complex64 [ceil(S / hop) + 1, bins], scaled alike at every rate."""
+    """Return spectra of 20 ms every 10 ms, complex64 [ceil(S / hop) + 1, bins], with the same scale at every rate."""
     window, hop = _window(rate), rate // _HOPS_PER_S
     count = -(-len(samples) // hop) + 1
     padded = np.pad(samples, (hop, count * hop - len(samples)))
@@ -133,7 +135,7 @@ def _spectra(samples: Samples, rate: int) -> NDArray[np.complex64]:
 
 
 def _noise(energies: Bands, length: int) -> Samples:
-    """Noise above 8 kHz whose bands have these energies: float32 [T, 8] to [length] samples at 24 kHz. The same each time."""
+    """Return noise above 8 kHz with given energies of bands, float32 [T, 8]: [length] samples at 24 kHz, the same each time."""
     hop = WIDE_RATE // _HOPS_PER_S
     rng = np.random.default_rng(_SEED)
     spectrum = _spectra(np.asarray(rng.standard_normal(length), np.float32), WIDE_RATE)
