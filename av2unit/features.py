@@ -1,4 +1,4 @@
-"""Inputs of the unit encoder: stacked log filterbank rows of the speech, and normalised lip pictures.
+"""Audio input of the unit encoder: stacked log filterbank rows of the speech.
 
 The filterbank is that of AV-HuBERT's data preparation (python_speech_features' log filterbank with its defaults):
 Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction", 2022, section 4.
@@ -24,16 +24,16 @@ FFT_SIZE = 512
 PREEMPHASIS = 0.97
 _NYQUIST = SAMPLE_RATE / 2
 _WARPED_BELOW = 4800
-"""Hz, as high as formants that matter lie."""
+"""Hz; formants that matter lie below."""
 _INT16_SCALE = 32768
 _ROWS_AT_ONCE = 2048
 """Rows of spectrum held at a time, so that memory does not grow with the length of the speech."""
 
 
 def check_speech(speech: Floats) -> Floats:
-    """Return speech that can be used: floating-point [samples] at 16 kHz in [-1, 1], finite, not empty.
+    """Return speech after a check: floating-point [samples] at 16 kHz in [-1, 1], finite, not empty.
 
-    Raises InputError for another form and NoSpeechError when there is none.
+    Raises InputError for another shape, type or range, and NoSpeechError for no samples.
     """
     speech = np.asarray(speech)
     if speech.ndim != 1 or speech.dtype.kind != "f":
@@ -51,7 +51,7 @@ def check_speech(speech: Floats) -> Floats:
 
 
 def to_int16_scale(speech: Floats) -> Doubles:
-    """Scale speech [samples] in [-1, 1] to whole numbers in -32768..32767, as a 16-bit file would hold it."""
+    """Scale speech [samples] in [-1, 1] to whole numbers in -32768..32767, as in a 16-bit file."""
     scaled = np.round(speech.astype(np.float64) * _INT16_SCALE)
     return np.asarray(np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1), dtype=np.float64)
 
@@ -60,14 +60,15 @@ def log_filterbank(samples: Doubles, warp: float = 1.0, hop: int = HOP) -> Float
     """Return the natural log of 26 mel filter energies, 100 rows a second.
 
     samples: float64 [samples] at 16 kHz in int16 scale, at least one. warp: for training, 1 = as published (see
-    `warp_frequencies`). hop: samples from row to row, for training: more of them, and the speech is faster at the same
-    pitch. Returns float32 [rows, 26]; the last, partial window is kept, and an energy of exactly 0 counts as the float64
+    `warp_frequencies`). hop: samples from row to row, for training: more samples give faster speech at the same
+    pitch. Returns float32 [rows, 26]. The last, partial window is kept; an energy of exactly 0 counts as the float64
     epsilon.
     """
     emphasised = np.append(samples[:1], samples[1:] - PREEMPHASIS * samples[:-1])
     num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // hop))
     emphasised = np.pad(emphasised, (0, max(0, (num_rows - 1) * hop + WINDOW - len(samples))))
     windows = torch.from_numpy(emphasised).unfold(0, WINDOW, hop)[:num_rows]
+
     rows = np.empty((num_rows, NUM_MELS), dtype=np.float32)
     for start in range(0, num_rows, _ROWS_AT_ONCE):
         spectrum = torch.fft.rfft(windows[start : start + _ROWS_AT_ONCE], FFT_SIZE).numpy()  # a quarter of NumPy's time
@@ -93,10 +94,10 @@ def mel_filters(warp: float = 1.0) -> Doubles:
 
 
 def warp_frequencies(frequencies: Doubles, warp: float) -> Doubles:
-    """Multiply frequencies (Hz) by `warp` up to about 4.8 kHz, and so that 8 kHz stays in place above.
+    """Multiply frequencies (Hz) by `warp` up to about 4.8 kHz; above, the factor changes so that 8 kHz stays in place.
 
-    Another length of the vocal tract, for training: Jaitly and Hinton, "Vocal Tract Length Perturbation (VTLP) improves
-    speech recognition", 2013. float64 [n] -> float64 [n].
+    It simulates another length of the vocal tract, for training: Jaitly and Hinton, "Vocal Tract Length Perturbation (VTLP)
+    improves speech recognition", 2013. float64 [n] -> float64 [n].
     """
     bend = _WARPED_BELOW * min(warp, 1.0) / warp
     slope = (_NYQUIST - bend * warp) / (_NYQUIST - bend)
@@ -104,9 +105,9 @@ def warp_frequencies(frequencies: Doubles, warp: float) -> Doubles:
 
 
 def stack_rows(rows: Floats, order: int) -> Floats:
-    """Join each `order` neighbouring rows [rows, channels] to one [ceil(rows / order), order * channels].
+    """Join every `order` neighbouring rows [rows, channels] to one [ceil(rows / order), order * channels].
 
-    The last one is filled with literal zeros, not with the log of silence, as published.
+    The last one is padded with zeros, not with the log of silence, as published.
     """
     padded = np.pad(rows, ((0, -len(rows) % order), (0, 0)))
     return padded.reshape(-1, order * rows.shape[1])
@@ -120,7 +121,7 @@ def fit_length(rows: Floats, length: int) -> Floats:
 def normalise_rows(rows: Floats) -> Floats:
     """Give each row of [time, channels] mean 0 and variance 1 (biased, epsilon 1e-5); all-zero rows stay zero.
 
-    In float32 by torch like the reference: on a row of equal values rounding decides what comes out.
+    It is computed in float32 by torch like the reference: on a row of equal values the result depends on rounding.
     """
     return functional.layer_norm(torch.from_numpy(rows), rows.shape[1:]).numpy()
 
@@ -128,8 +129,8 @@ def normalise_rows(rows: Floats) -> Floats:
 def audio_features(speech: Floats, stack_order: int, is_normalised: bool, num_frames: int | None = None) -> Floats:
     """Turn speech into the encoder's rows, 25 a second.
 
-    speech: float32 [samples] at 16 kHz in [-1, 1]. num_frames: number of lip pictures to align with, None = the
-    speech's own length. Returns float32 [time, 26 * stack_order]. Raises what `check_speech` raises.
+    speech: float32 [samples] at 16 kHz in [-1, 1]. num_frames: number of lip frames to align with, None = the
+    speech's own length. Returns float32 [time, 26 * stack_order]. Raises the errors of `check_speech`.
     """
     rows = stack_rows(log_filterbank(to_int16_scale(check_speech(speech))), stack_order)
     if num_frames is not None:

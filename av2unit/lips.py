@@ -1,7 +1,7 @@
-"""AV-HuBERT's front end over lip pictures: a 3-D convolution and a ResNet-18 trunk, one vector a picture.
+"""AV-HuBERT's visual front end: a 3-D convolution and a ResNet-18 trunk over lip frames, one vector for each frame.
 
 Stafylakis and Tzimiropoulos, "Combining Residual Networks with LSTMs for Lipreading" (2017); He et al., "Deep Residual Learning for
-Image Recognition" (2016). Pictures come as AV-HuBERT sees them, cut in their middle and normalised.
+Image Recognition" (2016). Frames are cropped at their centre and normalised, as in AV-HuBERT.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from avcore.errors import InputError
 from avcore.progress import Progress, silent, track
 
 _HALO = 2
-"""Pictures before and after that the 3-D convolution sees."""
+"""Frames before and after a frame that the 3-D convolution sees."""
 _BLOCKS_PER_STAGE = 2
 _NUM_STAGES = 4
 PICTURES_AT_ONCE = 32
-"""Pictures that go through the network together outside training; more do not make it faster on a CPU."""
+"""Frames that go through the network together outside training; more do not make it faster on a CPU."""
 
 
 def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Floats:
-    """Cut the centre out of gray lip pictures and normalise it.
+    """Crop the centre of gray lip frames and normalise it.
 
     lips: uint8 [time, height, width], both sides at least `crop_size`. Returns float32 [time, crop, crop], equal to
-    (lips / 255 - mean) / std in float64. Raises InputError for another form or no picture.
+    (lips / 255 - mean) / std in float64. Raises InputError for another shape or type, or no frame.
     """
     lips = np.asarray(lips)
     if lips.ndim != 3 or lips.dtype != np.uint8 or not len(lips) or min(lips.shape[1:]) < crop_size:
@@ -70,10 +70,10 @@ class PictureBlock(nn.Module):
 
 
 class NeighboursConv(nn.Conv3d):
-    """The 3-D convolution over pictures that stand beside their neighbours in time: these are all that its kernel sees at once.
+    """The 3-D convolution, computed on frames with their neighbours in time as channels.
 
-    Float [pictures, 5, height, width] -> [pictures, width, height / 2, width / 2]; with the neighbours as channels this is the same
-    sum as over [1, 1, time, height, width], in 0.6 of the time on a CPU.
+    Float [pictures, 5, height, width] -> [pictures, width, height / 2, width / 2]. This is the same sum as over
+    [1, 1, time, height, width], in 0.6 of the time on a CPU.
     """
 
     def __init__(self, width: int) -> None:
@@ -85,7 +85,7 @@ class NeighboursConv(nn.Conv3d):
 
 
 class LipResNet(nn.Module):
-    """Stafylakis and Tzimiropoulos' lip-reading front end (2017): 8 * width numbers a picture."""
+    """Stafylakis and Tzimiropoulos' lip-reading front end (2017): 8 * width numbers for each frame."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -102,13 +102,13 @@ class LipResNet(nn.Module):
         self.out_dim = channels
 
     def forward(self, packed: Tensor, is_shown: Tensor) -> Tensor:
-        """Encode clips that `pack_clips` has joined, or a stretch of them.
+        """Encode clips that `pack_clips` joined, or a stretch of them.
 
         packed: float of shape [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
-        [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
+        [pictures] on the CPU, False for the padding between clips, True at least once. Returns float [shown pictures, 8 * width].
         """
         packed = packed.to(cast(Tensor, self.frontend3D[0].weight).dtype)
-        # Each picture amid its neighbours: [shown pictures, 5, height, width].
+        # Each frame with its neighbours: [shown pictures, 5, height, width].
         around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
         if not bool(is_shown.all()):
             around = around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
@@ -117,7 +117,7 @@ class LipResNet(nn.Module):
 
 
 class LipFrontEnd(nn.Module):
-    """Lip pictures to the encoder's width."""
+    """Maps lip frames to vectors of the encoder's width."""
 
     def __init__(self, width: int, embed_dim: int) -> None:
         super().__init__()
@@ -126,17 +126,17 @@ class LipFrontEnd(nn.Module):
         self.pictures_at_once = PICTURES_AT_ONCE
 
     def forward(self, video: Tensor, lengths: Sequence[int], progress: Progress = silent) -> Tensor:
-        """Encode a padded batch; what stands beyond a clip's length is not looked at.
+        """Encode a padded batch; the padding is not read.
 
-        video: float [batch, time, height, width]; lengths: pictures of each clip. Returns float [batch, time,
-        embed_dim], zero beyond the length. Outside training memory does not grow with time: stretches of
+        video: float [batch, time, height, width]. lengths: frames of each clip. Returns float [batch, time,
+        embed_dim], zero in the padding. Outside training memory does not grow with time: stretches of
         `pictures_at_once` give the same numbers as the whole.
         """
         clips = [clip[:length] for clip, length in zip(video, lengths, strict=True)]
         return self.encode(clips, video.shape[1], progress)
 
     def encode(self, clips: Sequence[Tensor], time: int, progress: Progress = silent) -> Tensor:
-        """Encode clips, each float of shape [pictures, height, width]. Returns what `forward` does, [clips, time, embed_dim]."""
+        """Encode clips, each float of shape [pictures, height, width], as `forward` does: [clips, time, embed_dim]."""
         packed, is_shown = pack_clips(clips)
         step = len(is_shown) if self.training else self.pictures_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
@@ -149,11 +149,10 @@ class LipFrontEnd(nn.Module):
 
 
 def pack_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Join clips in time, two zero pictures before, between and after them.
+    """Join clips in time, with two zero frames before, between and after them.
 
-    Two are what the 3-D convolution pads with, so that each clip is encoded as if it were alone. clips: [time, height,
-    width] each. Returns [pictures + 4, height, width] and bool [pictures] on the CPU, False for the zero pictures between
-    clips.
+    The 3-D convolution pads with two, so each clip is encoded as if it were alone. clips: [time, height, width] each.
+    Returns [pictures + 4, height, width] and bool [pictures] on the CPU, False for the zero frames between clips.
     """
     gap = clips[0].new_zeros(_HALO, *clips[0].shape[1:])
     parts, shown = [gap], []
@@ -164,6 +163,6 @@ def pack_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def unpack_clips(features: Tensor, lengths: Sequence[int], time: int) -> Tensor:
-    """Undo `pack_clips` for vectors: [sum of lengths, dim] -> [batch, time, dim], zero beyond each length."""
+    """Undo `pack_clips` for vectors: [sum of lengths, dim] -> [batch, time, dim], zero behind each length."""
     clips = [functional.pad(clip, (0, 0, 0, time - len(clip))) for clip in torch.split(features, list(lengths))]
     return torch.stack(clips)

@@ -1,4 +1,4 @@
-"""Whether a recording has enough sound to take a voice from, which every speaker encoder asks first."""
+"""Whether a recording has enough sound to take a voice from. Every speaker encoder checks this first."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ _FEWEST_AUDIBLE = seconds_to_samples(0.25)
 
 
 def require_sound(speech: Samples) -> Samples:
-    """Return float32 [S] when there is enough sound to take a voice from.
+    """Return float32 [S] after a check that there is enough sound to take a voice from.
 
-    At least 0.5 s must be more than digital silence and 0.25 s of that louder than -60 dBFS, measured every 10 ms.
-    Raises NoSpeechError otherwise, and InputError for samples that are no row of numbers.
+    At least 0.5 s must be louder than digital silence, and 0.25 s of that louder than -60 dBFS, measured every 10 ms.
+    Raises NoSpeechError otherwise, and InputError for samples that are no row of finite numbers.
     """
     try:
         samples = np.asarray(speech, dtype=np.float32)
@@ -45,11 +45,11 @@ def require_sound(speech: Samples) -> Samples:
 
 
 def no_voice() -> NoSpeechError:
-    """Return the error for a recording in which an encoder finds nobody."""
+    """Return the error for a recording in which an encoder finds no voice."""
     return NoSpeechError("no voice was found in this recording", hint="give another voice with --voice x.wav or x.npy")
 
 
 def dbfs(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
-    """Decibels of mean squares; minus infinity for digital silence."""
+    """Return mean squares in dBFS; minus infinity for digital silence."""
     with np.errstate(divide="ignore"):
         return np.asarray(10 * np.log10(power))

@@ -1,10 +1,10 @@
-"""A speaker encoder in an ONNX file, in the place of the one that comes along: ECAPA-TDNN, WavLM-SV or another.
+"""A speaker encoder in an ONNX file, instead of the one that comes with NetfLips: ECAPA-TDNN, WavLM-SV or another.
 
     python -m unit2av.train_unit2a data.speaker_encoder=ecapa.onnx ...
     netflips dub talk.mp4 -o talk_ko.mp4 --unit2av-path mine.safetensors --speaker-encoder-path ecapa.onnx
 
-It takes sound as float32 [1, S], or a logarithmic mel filter bank as float32 [1, T, bands] as WeSpeaker and 3D-Speaker export
-their networks, and answers with a vector. The sample rate is the file's own `sample_rate`, as sherpa-onnx writes it, or that of
+Its input is sound, float32 [1, S], or a log mel filter bank, float32 [1, T, bands], as in networks of WeSpeaker and 3D-Speaker. Its
+output is a vector. The sample rate is the file's own `sample_rate`, as sherpa-onnx writes it, or that of
 `preprocessor_config.json` beside it, else 16 kHz.
 """
 
@@ -35,15 +35,15 @@ _FULL_SCALE = 32768
 
 
 def onnx_fingerprint(path: Path) -> str:
-    """Name what an ONNX file holds."""
+    """Return the fingerprint of an ONNX file's content."""
     return f"sha256:{file_digest(require_file(path, _WHAT))[:_DIGITS]}"
 
 
 class OnnxSpeaker:
-    """Turns a recording into a voice by a network of the user's own."""
+    """Turns a recording into a speaker vector by an ONNX network."""
 
     def __init__(self, path: str | Path) -> None:
-        """Raises CheckpointError for a file of another kind, UsageError where onnxruntime is not installed."""
+        """Raises CheckpointError for a file of another kind, UsageError if onnxruntime is not installed."""
         self.path = require_file(path, _WHAT)
         self.fingerprint = onnx_fingerprint(self.path)
         self._network = open_network(self.path, _WHAT)
@@ -51,7 +51,7 @@ class OnnxSpeaker:
         self.rate, self._bands = self._rate(), self._num_bands()
 
     def _rate(self) -> int:
-        """Hz of the sound that it takes: what the file states counts before what stands beside it."""
+        """Return the sample rate of its input in Hz: the file's own, else that of the settings beside it."""
         stated = self._network.get_modelmeta().custom_metadata_map.get("sample_rate", "")
         if stated and not (stated.isascii() and stated.isdigit() and int(stated)):
             expected = f"Hz, such as {SAMPLE_RATE}"
@@ -59,7 +59,7 @@ class OnnxSpeaker:
         return int(stated) if stated else self._settings.rate or SAMPLE_RATE
 
     def _num_bands(self) -> int:
-        """Bands of the filter bank that it takes, 0 = it takes sound itself."""
+        """Return the number of bands of its filter bank; 0 if it takes sound."""
         inputs = self._network.get_inputs()
         shape: list[Any] = inputs[0].shape if len(inputs) == 1 else []
         if len(shape) == 2:
@@ -73,7 +73,7 @@ class OnnxSpeaker:
 
     @cached_property
     def embedding_dim(self) -> int:
-        """Length of the vectors: of that of a second of noise, for many files leave it open."""
+        """Length of the vectors, measured on a second of noise: many files do not state it."""
         noise = np.random.default_rng(0).standard_normal(self.rate).astype(np.float32) / 10
         return len(self._vector(noise))
 
@@ -98,7 +98,7 @@ class OnnxSpeaker:
         return np.asarray(found / (length or 1.0), dtype=np.float32)
 
     def _filter_bank(self, samples: Samples) -> Samples:
-        """Log mel energies every 10 ms less their mean over time, float32 [T, bands], as the networks were trained with."""
+        """Return log mel energies every 10 ms less their mean over time, float32 [T, bands], as in the networks' training."""
         from torchaudio.compliance import kaldi
 
         sound = torch.from_numpy(samples)[None] * _FULL_SCALE
