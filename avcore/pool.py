@@ -1,8 +1,8 @@
-"""Tasks, and a pool of workers for them: bounded, and a worker that dies loses its own task only.
+"""A bounded pool of workers for tasks; a worker that dies loses only its own task.
 
-A task is a batch of items. Where there are readers, they read its parts; when all are read, one worker gets them. Only so many
-parts are under way at a time, so that memory does not grow with the amount of work. The pool decides who does what and when;
-processes of this machine (`avcore.processes`) or of a cluster (`netflips.bulk.cluster`) do it.
+A task is a batch of items. Readers, if any, read its parts; when all are read, one worker gets them. The number of parts in flight
+is bounded, so that memory does not grow with the amount of work. The pool schedules; processes of this machine
+(`avcore.processes`) or of a cluster (`netflips.bulk.cluster`) do the work.
 """
 
 from collections import deque
@@ -16,26 +16,26 @@ from avcore.processes import Crew, DiedError, LocalProcesses, PoolSize
 Item = TypeVar("Item")
 Label = TypeVar("Label")
 _TRIES = 3
-"""Of an item, in all: in its batch and twice alone, or three times alone."""
+"""Most tries of an item: in its batch and twice alone, or three times alone."""
 _MOST_DEATHS_IN_A_ROW = 12
 
 
 class WorkersFailError(NetflipsError):
-    """The workers die whatever they are given, or over something that cannot be done without."""
+    """The workers die on every task, or on one that is required."""
 
     exit_code = EXIT_FAILED
 
 
 @dataclass(frozen=True)
 class PoolTask(Generic[Item]):
-    """Items that go through a worker together."""
+    """Items that one worker processes together."""
 
     parts: tuple[tuple[Item, ...], ...]
-    """As they are read."""
+    """Items in the groups in which they are read."""
     tries: int = 0
-    """How often a process died that may have died of it."""
+    """How often it may have made a process die."""
     deaths: tuple[str, ...] = ()
-    """Why it was tried again, each time, in words."""
+    """The reason of each retry, in words."""
 
     @classmethod
     def of(cls, item: Item) -> "PoolTask[Item]":
@@ -50,7 +50,7 @@ class PoolTask(Generic[Item]):
 
 @dataclass(frozen=True)
 class Finished(Generic[Item, Label]):
-    """What the worker returned for a task."""
+    """A task with its worker's result."""
 
     label: Label
     task: PoolTask[Item]
@@ -59,7 +59,7 @@ class Finished(Generic[Item, Label]):
 
 @dataclass(frozen=True)
 class Lost(Generic[Item, Label]):
-    """An item that is set aside: workers died of it again and again."""
+    """An item that is given up: workers died of it again and again."""
 
     label: Label
     item: Item
@@ -67,63 +67,63 @@ class Lost(Generic[Item, Label]):
 
 
 class Worker(Protocol):
-    """Made in each process of a pool, of a class and arguments that can be sent there.
+    """Made in each process of a pool, from a class and arguments that can be pickled.
 
-    It may have `load() -> str`, called before any task, which says what is wrong with its models, "" = nothing.
+    It may have `load() -> str`, called before any task, which returns what is wrong with its models, "" = nothing.
     """
 
     @property
     def process(self) -> Callable[..., Any]:
-        """Does a task, given its parts: as they were read, or as they stand in the task."""
+        """Processes the parts of a task: as the readers return them, or as they are in the task."""
 
 
 class Pool(Protocol[Item, Label]):
-    """Workers for tasks. A context manager: its workers end with it."""
+    """Workers for tasks. A context manager that ends its workers."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Do labelled tasks, in about their order; yields the result of each. Tasks are taken as there is room.
+        """Do labelled tasks, roughly in order, and yield the result of each. Tasks are taken from the iterator as capacity allows.
 
-        They are asked for again after each outcome: an iterator that had none left may have some then.
+        The iterator is asked again after each outcome, even when it was exhausted before.
         """
 
 
 def result_of(outcome: Finished[Item, Label] | Lost[Item, Label]) -> Any:
-    """Return what the worker returned; raises WorkersFailError that names an item that was set aside."""
+    """Return a worker's result. Raises WorkersFailError that names an item that was given up."""
     if isinstance(outcome, Lost):
         raise WorkersFailError("some of the work cannot be done", found=f"{outcome.label}: {outcome.reason}")
     return outcome.result
 
 
 class Processes(Protocol):
-    """Where the work of a pool is done. What a process is asked for is a call, of which there is a result once it has ended."""
+    """The processes of a pool. Each request returns a call, which has a result when it has ended."""
 
     def new_worker(self, place: int) -> Any:
-        """Start the process of a worker. place: its number in the pool, which that of a dead one passes on."""
+        """Start the process of a worker. place: its number in the pool; a replacement has the same."""
 
     def load(self, worker: Any) -> Any:
-        """Have a worker made and loaded; the result says what is wrong with its models."""
+        """Create a worker and load its models; the result is what is wrong with them, "" = nothing."""
 
     def read(self, items: tuple[Any, ...]) -> Any:
-        """Have a part read by whoever is free; without readers the result is the part itself."""
+        """Read a part in any free reader; without readers the result is the part itself."""
 
     def process(self, worker: Any, parts: Sequence[Any]) -> Any:
-        """Have a worker do a task. parts: calls of `read`. A worker does what it is given in order."""
+        """Give a task to a worker. parts: calls of `read`. A worker does its tasks in order."""
 
     def wait(self, calls: Sequence[Any]) -> Sequence[Any]:
-        """Wait until at least one of some calls has ended; returns those that have."""
+        """Wait until at least one of the calls has ended, and return those that have."""
 
     def result(self, call: Any) -> Any:
-        """Wait for a call and return its result; raises DiedError, and what was raised there."""
+        """Wait for a call and return its result. Raises DiedError, and errors from the process."""
 
     def end(self, worker: Any) -> None:
-        """End the process of a worker, at once."""
+        """End the process of a worker at once."""
 
     def close(self) -> None:
-        """End all."""
+        """End all processes."""
 
 
 @dataclass
@@ -138,16 +138,16 @@ class _Job(Generic[Item, Label]):
 class _Hand(Generic[Item, Label]):
     process: Any
     loading: Any
-    """The call that loads its models, None when they are there."""
+    """The call that loads its models, None when they are loaded."""
     queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
 
 
 class WorkerPool(Pool[Item, Label]):
-    """Workers, and readers for them, that are started as there is work; what a worker raises ends the run, and is raised there.
+    """Workers and their readers, started on demand. An error that a worker raises ends the run, and is raised from `run`.
 
-    Items of a task that a process died of are tried again, each alone, and set aside when they were tried three times. What a
-    worker had in hand when its machine went away is not blamed for it. A new worker gets nothing before it has loaded its models:
-    where a cluster has become too small for it, the others go on.
+    When a process dies of a task, its items are tried again, each alone, and given up after three tries. A task is not blamed when
+    the machine of its worker went away. A new worker gets no task before it has loaded its models: where a cluster has become too
+    small for it, the others go on.
     """
 
     def __init__(self, processes: Processes, size: PoolSize, has_readers: bool = False) -> None:
@@ -167,9 +167,9 @@ class WorkerPool(Pool[Item, Label]):
         self._processes.close()
 
     def start(self) -> None:
-        """Start all workers and readers before there is work.
+        """Start all workers and readers in advance.
 
-        Raises CheckpointError with what is wrong with the models, WorkersFailError when a process dies over it.
+        Raises CheckpointError with what is wrong with the models, WorkersFailError when a process dies while it loads them.
         """
         self._hands = [self._new_hand(place) for place in range(self._size.workers)]
         warm = [self._processes.read(()) for _ in range(self._num_readers)]
@@ -184,32 +184,33 @@ class WorkerPool(Pool[Item, Label]):
             raise WorkersFailError(what, found=error.reason, hint="if memory is short, use fewer --workers") from error
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Do labelled tasks, in about their order; yields what became of each."""
+        """Do labelled tasks, roughly in order, and yield the outcome of each."""
         source = iter(tasks)
         while True:
             self._begin(source)
             if not (self._reading or self._read or any(hand.queue for hand in self._hands)):
                 return
+
             loading = {hand.loading: hand for hand in self._hands if hand.loading is not None}
             at_work = {call: hand for hand in self._hands for call, _ in hand.queue}
             outcomes = list[Finished[Item, Label] | Lost[Item, Label]]()
             for call in self._processes.wait([*self._reading, *at_work, *loading]):
                 if call in self._reading:
-                    job = self._reading.pop(call)  # a part is read, or its reader died: its worker's call will say
+                    job = self._reading.pop(call)  # the part is read, or its reader died, which the worker's call reports
                     job.num_unread -= 1
                     if not job.num_unread:
                         self._read.append(job)
                 elif call in loading:
                     self._end_of_loading(loading[call])
-                elif at_work[call] in self._hands:  # what stood behind a task that its worker died of is begun anew
+                elif at_work[call] in self._hands:  # else the worker died before, and this task is begun again
                     outcomes += self._end_of_work(at_work[call])
-            if outcomes:  # what is written down of them must not keep a worker waiting
+            if outcomes:  # workers get new tasks before the caller stores these
                 self._begin(source)
             yield from outcomes
 
     def _begin(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
-        """Have tasks read while there is room, and give what is read to the workers that have least to do."""
-        while self._has_room() and (job := self._next_job(source)) is not None:
+        """Start reading tasks while capacity allows, and give read tasks to the workers with the shortest queues."""
+        while self._has_capacity() and (job := self._next_job(source)) is not None:
             job.parts = [self._processes.read(part) for part in job.task.parts]
             self._widest = max(self._widest, len(job.parts))
             if self._num_readers:
@@ -230,8 +231,8 @@ class WorkerPool(Pool[Item, Label]):
         for place in range(len(self._hands), min(self._size.workers, len(self._hands) + len(self._read) - num_loading)):
             self._hands.append(self._new_hand(place))
 
-    def _has_room(self) -> bool:
-        """Return whether more may be read: what is being read, or not yet with a worker, is bounded."""
+    def _has_capacity(self) -> bool:
+        """Return whether more may be read: the number of parts that are being read, or wait for a worker, is bounded."""
         jobs = {id(job): job for job in (*self._reading.values(), *self._read)}
         num_parts = sum(len(job.parts) for job in jobs.values())
         return num_parts < self._size.workers * self._widest + 2 * self._num_readers
@@ -248,7 +249,7 @@ class WorkerPool(Pool[Item, Label]):
             result = self._processes.result(call)
         except DiedError as error:
             if error.was_worker:
-                # It died of the first in its queue; those behind are innocent, and are read already.
+                # It died of the first task in its queue; the others are read already, and go to other workers.
                 self._read.extendleft(queued for _, queued in reversed(hand.queue))
                 self._replace(hand)
             yield from self._retry(job, error)
@@ -257,7 +258,7 @@ class WorkerPool(Pool[Item, Label]):
         yield Finished(job.label, job.task, result)
 
     def _end_of_loading(self, hand: _Hand[Item, Label]) -> None:
-        """A new worker has its models, or died over them. Raises CheckpointError with what is wrong with the models."""
+        """Handle a worker that has loaded its models, or died. Raises CheckpointError with what is wrong with the models."""
         try:
             _require_models(self._processes.result(hand.loading))
             hand.loading = None
@@ -275,7 +276,7 @@ class WorkerPool(Pool[Item, Label]):
         self._hands[place] = self._new_hand(place)
 
     def _retry(self, job: _Job[Item, Label], error: DiedError) -> Iterator[Lost[Item, Label]]:
-        """Try the items of a failed task again, each alone; give up one that was tried often enough."""
+        """Queue the items of a failed task again, each alone; give up an item after `_TRIES`."""
         self._count_death(error)
         task = replace(job.task, deaths=(*job.task.deaths, error.reason), tries=job.task.tries + error.is_blamed)
         if not error.is_blamed:
@@ -293,13 +294,13 @@ class WorkerPool(Pool[Item, Label]):
 
 
 def _require_models(complaint: str) -> None:
-    """Raise CheckpointError with what a worker said is wrong with its models."""
+    """Raise CheckpointError where a worker reports that something is wrong with its models."""
     if complaint:
         raise CheckpointError(complaint)
 
 
 class ProcessPool(WorkerPool[Item, Label]):
-    """Workers in processes of this machine, of one class and its arguments; with one or none all is done in this process."""
+    """Workers of one class in processes of this machine; with one worker or none, tasks are done in this process."""
 
     def __init__(self, worker_class: Callable[..., Worker], arguments: Sequence[Any], num_workers: int) -> None:
         crew, size = Crew(worker_class, tuple(arguments)), PoolSize(num_workers)
@@ -307,7 +308,7 @@ class ProcessPool(WorkerPool[Item, Label]):
         self._crew = crew
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Do labelled tasks; yields what became of each."""
+        """Do labelled tasks, and yield the outcome of each."""
         if self._size.workers > 1:
             yield from super().run(tasks)
             return

@@ -1,4 +1,4 @@
-"""One way to show progress: the work reports, the caller decides how it looks."""
+"""Progress: the work reports it, the caller decides how it is shown."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ Progress = Callable[[str, int, int | None], None]
 """Called with stage, done, total (None = not known)."""
 
 _REPORT_EVERY_S = 30.0
-"""Between lines of progress in a log."""
+"""Seconds between lines of progress in a log."""
 _PARTS = 1000
 """Steps of the bar of a whole run."""
 
@@ -32,7 +32,7 @@ def silent(stage: str, done: int, total: int | None) -> None:
 
 
 def track(items: Iterable[Item], stage: str, progress: Progress, total: int | None = None) -> Iterator[Item]:
-    """Yield the items, reporting before the first and after each."""
+    """Yield the items, and report before the first and after each."""
     progress(stage, 0, total)
     for done, item in enumerate(items, 1):
         yield item
@@ -59,25 +59,25 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "stills before": (0.97, 0.985, "writing the report"),
     "stills after": (0.985, 1.00, "writing the report"),
 }
-"""Where a stage begins and ends, as shares of a whole run, and what it does. Stages that a run lacks are jumped over."""
+"""Begin and end of each stage, as shares of a whole run, and its description. Stages that a run lacks are skipped."""
 _DRAFT: Mapping[str, tuple[float, float]] = {
     "listen": (0.02, 0.08), "faces": (0.06, 0.38), "look": (0.08, 0.38), "lip pictures": (0.38, 0.42),
     "encoder layers": (0.42, 0.46), "units": (0.38, 0.46), "hear": (0.38, 0.60), "translate": (0.46, 0.72), "speech": (0.72, 0.76),
     "texts": (0.76, 1.00),
 }  # fmt: skip
-"""The same of a draft, which ends when its texts are read back (measured: a clip of 2.4 s and a talk of 12 s on a CPU)."""
+"""As `_RUN`, for a draft, which ends with unit-to-text (measured: a clip of 2.4 s and a talk of 12 s on a CPU)."""
 _OPEN_ENDED = 30
 """Steps after which a stage of unknown length counts as half done."""
 _LEAST_SHARE, _LEAST_S = 0.05, 2.0
-"""Before so much is done, the time that is left is not guessed."""
+"""Least share and time (s) before the remaining time is estimated."""
 _SURE_SHARE = 0.15
-"""Before so much of a run is done, its first stage alone tells how long it takes."""
+"""Up to this share of a run, the remaining time is estimated from the first stage alone."""
 _MUCH_LONGER = 1.25
-"""How much longer than it was told the rest must take, to be told anew."""
+"""The estimate rises only by more than this factor."""
 
 
 def share_of(stage: str, done: int, total: int | None, before: float, is_draft: bool = False) -> float:
-    """Return the share of a whole run, or of a draft, that is done, from 0 to 1, which never falls; before: what it was."""
+    """Return the finished share of a whole run or draft, from 0 to 1; it never falls. before: the last share."""
     known = _stages(is_draft)
     if stage not in known:
         return before
@@ -91,29 +91,29 @@ def _stages(is_draft: bool) -> Mapping[str, tuple[float, float]]:
 
 
 def seconds_left(share: float, took_s: float) -> float | None:
-    """Return how long the rest takes if it goes on as it went; None = too early to tell."""
+    """Return the remaining time (s) at the average speed so far; None = too early to estimate."""
     if share < _LEAST_SHARE or took_s < _LEAST_S:
         return None
     return took_s * (1 - share) / share
 
 
 class TimeLeft:
-    """How long the rest of a run takes: it falls, unless a stage is much slower than what was done before it, which is told."""
+    """Estimates the remaining time of a run. It falls, unless a stage is much slower than those before, which is reported."""
 
     def __init__(self, is_draft: bool = False) -> None:
         self.is_draft = is_draft
         self.share = 0.0
-        """Of the run that is done, 0 to 1."""
+        """Finished share of the run, 0 to 1."""
         self._stage, self._done = "", 0
         self._first, self._began_s = 0, 0.0
-        """What was done of the stage, and how long the run had taken, when it was heard of first."""
+        """Finished steps of the stage, and seconds since the run began, at the stage's first report."""
         self._left_s: float | None = None
         self._slow = ""
 
     def told(self, stage: str, done: int, total: int | None, took_s: float) -> tuple[float, bool] | None:
-        """Return how long the rest takes (s), and whether that became more since this stage is slow; None = too early to tell.
+        """Return the remaining time (s), and whether it rose because this stage is slow; None = too early to estimate.
 
-        done, total: as a stage reports them; took_s: how long the run took up to now.
+        done, total: as the stage reports them. took_s: seconds since the run began.
         """
         self.share = share_of(stage, done, total, self.share, self.is_draft)
         if stage != self._stage or done < self._done:
@@ -131,7 +131,7 @@ class TimeLeft:
         return self._left_s, self._slow == stage
 
     def _by_stage(self, done: int, total: int | None, took_s: float) -> float | None:
-        """Return how long the rest takes if the stage goes on as it goes, and what follows as all before it; None = too early."""
+        """Return the remaining time (s): this stage at its own speed, later stages at the run's; None = too early to estimate."""
         _, end = _stages(self.is_draft).get(self._stage, (0.0, 0.0))
         here_s, new = took_s - self._began_s, done - self._first
         if not total or here_s < _LEAST_S or end < self.share or new < max(_LEAST_SHARE * total, 1):
@@ -149,17 +149,17 @@ class Bars:
         self._prefix = shown(prefix)
         self._stage = ""
         self._bar: Any = None
-        self._begun = self._told = time.monotonic()
+        self._begun = self._reported = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        for told in _LISTENERS:
-            told(stage, done, total)
+        for listener in _LISTENERS:
+            listener(stage, done, total)
         if self._is_off:
             return
         if self._is_drawn:
             self._draw(stage, done, total)
-        elif (now := time.monotonic()) - self._told >= _REPORT_EVERY_S:
-            self._told = now
+        elif (now := time.monotonic()) - self._reported >= _REPORT_EVERY_S:
+            self._reported = now
             LOG.info("%s%s", self._prefix, self._line(stage, done, total))
 
     def _draw(self, stage: str, done: int, total: int | None) -> None:
@@ -182,16 +182,16 @@ class Bars:
 
 
 class RunBar(Bars):
-    """The same for a whole run: what it does now, how much of all is done, and how long the rest will take."""
+    """One bar for a whole run: the current stage, the finished share, and the remaining time."""
 
     def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
         super().__init__(is_quiet, prefix)
         self._time_left, self._left = TimeLeft(), ""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        told = self._time_left.told(stage, done, total, time.monotonic() - self._begun)
-        if told is not None:
-            left_s, is_slow = told
+        estimate = self._time_left.told(stage, done, total, time.monotonic() - self._begun)
+        if estimate is not None:
+            left_s, is_slow = estimate
             self._left = f", about {timedelta(seconds=round(left_s))} left" if left_s >= 1 else ""
             self._left += ": this takes longer than what was before" if is_slow else ""
         super().__call__(stage, done, total)
@@ -215,7 +215,7 @@ def _doing(stage: str) -> str:
 
 @contextmanager
 def report_to(listener: Progress) -> Iterator[None]:
-    """Report all bars of the block, also those that are off, to a listener, so that a page can show a command's progress."""
+    """Report all bars of the block to a listener, also those that are off, so that a web page can show a command's progress."""
     _LISTENERS.append(listener)
     try:
         yield

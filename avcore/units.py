@@ -1,11 +1,11 @@
-"""Unit sequences: names of discrete speech units, 50 a second, with or without their durations, and their text form.
+"""Sequences of discrete speech units, 50 a second, with or without durations, and their text form.
 
-In a file of units a line has decimal ids with blanks between. Languages and their tags, the marks of a dictionary, and the
-fingerprint that ties units to the quantizer that made them stand here, too.
+A line of a unit file has decimal ids with blanks between. Languages and their tags, the special symbols of a dictionary, and the
+fingerprint that ties units to their quantizer are here, too.
 
-Two sequences are compared by edit distance, or by shifting them (lip sync by units): where units of the lips alone and of the sound
-alone say the same, they agree; the shift of up to 0.3 s at which they agree most is the delay of the sound. It shows delay, lost
-lips and wrong clips. It is no outside judge: one encoder reads both, and where lips were drawn from units, they were drawn for it.
+Two sequences are compared by edit distance, or by shifting them (lip sync by units): the shift of up to 0.3 s at which units of the
+lips alone and units of the sound alone agree most is the delay of the sound. It reveals delay, lost lips and wrong clips. It is no
+independent measure: one encoder extracts both, and lips that were drawn from units were drawn for it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ Ids = NDArray[np.int64]
 
 _MOST_DIGITS = 18  # of an int64 for certain
 _PLAIN_LINE = re.compile(rf"(?:-?[0-9]{{1,{_MOST_DIGITS}}}(?: |$))+")
-"""A line as it is mostly written; others are looked at token by token."""
+"""A line in the usual form; others are checked token by token."""
 _TEXT_EXPECTED = "one line of whole numbers with blanks between"
 
 _LINES = NoteKind("unit_lines", "only the first of {count} lines is read; a unit file holds one utterance")
@@ -37,21 +37,18 @@ _LINES = NoteKind("unit_lines", "only the first of {count} lines is read; a unit
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Speech as discrete units.
-
-    ids: int64 [U], unit names 0..vocabulary size - 1. durations: int64 [U] in steps of 20 ms, at least 1 each, or None
-    where they are not known yet (the translator's sequence as it came, repeats kept). language: two letters, "" =
-    unknown. vocabulary: fingerprint of the quantizer, "" = unknown. is_merged: repeats have been merged already, so
-    that equal neighbours left are units of their own.
-
-    Raises UnitRangeError for a negative unit and UnitError for durations that do not fit.
-    """
+    """Speech as discrete units. Raises UnitRangeError for a negative unit and UnitError for durations that do not fit."""
 
     ids: Ids
+    """int64 [U], 0..vocabulary size - 1."""
     durations: Ids | None = None
+    """int64 [U] in steps of 20 ms, at least 1 each; None = not known yet (as from the translator, repeats kept)."""
     language: str = ""
+    """Two letters, "" = unknown."""
     vocabulary: str = ""
+    """Fingerprint of the quantizer, "" = unknown."""
     is_merged: bool = False
+    """Repeats have been merged already: equal neighbours that are left are separate units."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", _int_vector(self.ids, "units"))
@@ -80,7 +77,7 @@ class Units:
 
     @classmethod
     def from_frames(cls, ids: Sequence[int] | Ids, language: str = "", vocabulary: str = "") -> "Units":
-        """Count the runs of a frame-level sequence.
+        """Merge the runs of a frame-level sequence to units with durations.
 
         ids: int64 [T], one unit every 20 ms. Returns units whose durations add up to T.
         """
@@ -101,7 +98,7 @@ class Units:
         return len(self.frames()) if self.durations is None else int(self.durations.sum())
 
     def merged(self) -> "Units":
-        """Merge runs of equal neighbours, once: their durations add up, and merged units stay as they are."""
+        """Merge runs of equal neighbours and add up their durations; merged units are returned unchanged."""
         if self.is_merged:
             return self
         starts = _run_starts(self.ids)
@@ -113,7 +110,7 @@ class Units:
         return replace(self, ids=self.ids[starts], durations=durations, is_merged=True)
 
     def check_range(self, size: int, path: str | Path | None = None) -> "Units":
-        """Return self when every unit is below `size`; raises UnitRangeError naming the first that is not."""
+        """Return self when every unit is below `size`. Raises UnitRangeError that names the first that is not."""
         outside = np.flatnonzero(self.ids >= size)
         if outside.size:
             raise UnitRangeError(int(self.ids[outside[0]]), int(outside[0]), size, path=path)
@@ -123,7 +120,7 @@ class Units:
 def from_reference_codes(codes: Iterable[int] | Ids, language: str = "", vocabulary: str = "") -> Units:
     """Read codes as the published renderer does: merge equal neighbours first, then drop negative codes.
 
-    The order matters: `7 -1 7` keeps both 7s as units of their own, and they are not merged again.
+    The order matters: `7 -1 7` keeps both 7s as separate units, and they are not merged again.
     codes: int [N], repeats and negative codes allowed. Returns units without durations.
     """
     ids = _int_vector(codes if isinstance(codes, np.ndarray) else list(codes), "units")
@@ -132,7 +129,7 @@ def from_reference_codes(codes: Iterable[int] | Ids, language: str = "", vocabul
 
 
 def parse_units(line: str, path: str | Path | None = None) -> Ids:
-    """Read a line of blank-separated decimal units to int64 [N]. Raises UnitError naming a token that is no number."""
+    """Parse a line of blank-separated decimal units to int64 [N]. Raises UnitError that names a token that is no number."""
     tokens = line.split()
     for position, token in enumerate(() if _PLAIN_LINE.fullmatch(line) else tokens):
         digits = token.removeprefix("-")
@@ -164,10 +161,10 @@ def _int_vector(values: Sequence[int] | Ids, what: str) -> Ids:
 
 
 def read_unit_file(path: str | Path) -> Ids:
-    """Read the first line of a unit file to int64 [N], as it stands there: repeats and negative codes kept.
+    """Read the first line of a unit file to int64 [N], unchanged: repeats and negative codes are kept.
 
-    The published programs read one line a file; when there are more, a warning says so. Raises InputError when the file
-    is missing or empty and UnitError when the line holds anything but numbers.
+    The published programs read one line per file; a warning reports further lines. Raises InputError when the file
+    is missing or empty, and UnitError when the line has anything but numbers.
     """
     path = Path(path)
     lines = (line for _, line in iter_lines(path, "the unit file", UnitError) if line.strip())
@@ -181,13 +178,13 @@ def read_unit_file(path: str | Path) -> Ids:
 
 
 def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:
-    """Write int [N] as one line without a newline, whole or not at all. Raises OutputError when it cannot be written."""
+    """Write int [N] as one line without a newline, complete or not at all. Raises OutputError when it cannot be written."""
     write_text(path, format_units(ids))
 
 
 @contextmanager
 def units_of(path: str | Path) -> Iterator[None]:
-    """Work on units that came from a file: a UnitRangeError in the block, which knows no file, names this one."""
+    """Add the path of a unit file to a UnitRangeError that is raised in the block."""
     try:
         yield
     except UnitRangeError as error:
@@ -195,7 +192,7 @@ def units_of(path: str | Path) -> Iterator[None]:
 
 
 def edit_distance(left: Ids, right: Ids) -> int:
-    """Return the fewest insertions, deletions and substitutions that turn int64 [N] into int64 [M]: O(N) steps over rows of M."""
+    """Return the least number of insertions, deletions and substitutions between int64 [N] and int64 [M], in N steps."""
     places = np.arange(len(right) + 1)
     row = places.copy()
     for number, unit in enumerate(left, 1):
@@ -208,7 +205,7 @@ def edit_distance(left: Ids, right: Ids) -> int:
 
 
 def error_rate(pairs: Iterable[tuple[Ids, Ids]]) -> float:
-    """Sum of the distances over the summed lengths of the references, for (found, reference) pairs; 0 without any reference."""
+    """Return the sum of edit distances over the sum of reference lengths, of (found, reference) pairs; 0 without references."""
     distance, length = 0, 0
     for found, reference in pairs:
         distance += edit_distance(found, reference)
@@ -217,12 +214,12 @@ def error_rate(pairs: Iterable[tuple[Ids, Ids]]) -> float:
 
 
 def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
-    """Return the distance of one int64 [N] to each of many references: int64 [references], all in N steps."""
+    """Return the edit distance of one int64 [N] to each of many references: int64 [references], in N steps for all."""
     lengths = np.array([len(reference) for reference in references], dtype=np.int64)
     longest = int(lengths.max(initial=0))
     padded = np.full((len(references), longest), -1, dtype=np.int64)
     padded[np.arange(longest) < lengths[:, None]] = np.concatenate([np.zeros(0, np.int64), *references])
-    # The step is bound by memory: numbers of the fewest bytes that hold a distance.
+    # Memory bandwidth is the bottleneck: use the smallest integers that hold a distance.
     numbers = np.dtype(np.int16 if len(found) + longest < np.iinfo(np.int16).max else np.int64)
     places: NDArray[np.signedinteger[Any]] = np.arange(longest + 1, dtype=numbers)
     rows = np.tile(places, (len(references), 1))
@@ -236,20 +233,23 @@ def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
 
 
 MOST_SHIFT = 15
-"""Steps of 20 ms by which the sound is shifted either way."""
+"""Largest shift of the sound in either direction, in steps of 20 ms."""
 _LEAST_STEPS = 10
-"""Steps with anything said that a shift must have to count."""
+"""Least number of spoken steps for a shift to count."""
 
 
 @dataclass(frozen=True)
 class UnitSync:
-    """confidence: the share of steps that agree at the best shift less the median over all shifts. delay: steps of 20 ms by which
-    the sound comes too late, negative where it is early. at_zero: the share that agrees as it is. steps: with anything said."""
+    """Agreement of sound and lips by their units."""
 
     confidence: float
+    """Share of steps that agree at the best shift minus the median over all shifts."""
     delay: int
+    """Steps of 20 ms by which the sound is late, negative where it is early."""
     at_zero: float
+    """Share that agrees without a shift."""
     steps: int
+    """Number of spoken steps."""
 
     @property
     def delay_s(self) -> float:
@@ -258,15 +258,15 @@ class UnitSync:
 
 
 def is_speech(units: Ids, silence: int | None) -> NDArray[np.bool_]:
-    """Return which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
+    """Return which steps of int64 units [steps] are not silent: bool [steps]."""
     return np.ones(len(units), np.bool_) if silence is None else units != silence
 
 
 def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
-    """Compare the two; None where less than 0.2 s of it is said.
+    """Compare units of the sound and of the lips; None where less than 0.2 s of it is spoken.
 
-    heard, seen: units of the sound alone and of the lips alone, int64 [steps]; what one has more is left out. silence: the unit
-    that is left out where both have it, None = there is none. Of shifts that agree alike the smallest is the delay.
+    heard, seen: units of the sound alone and of the lips alone, int64 [steps], cut to the shorter. silence: steps in which both
+    have this unit are ignored, None = no such unit. Of equally good shifts the smallest is the delay.
     """
     length = min(len(heard), len(seen))
     heard, seen = heard[:length], seen[:length]
@@ -277,19 +277,19 @@ def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
     if at_zero is None:
         return None
     best = max(known, key=lambda shift: known[shift])  # the first of equals, which is the smallest
-    said = int((is_speech(heard, silence) | is_speech(seen, silence)).sum())
-    return UnitSync(known[best] - float(np.median(list(known.values()))), best, at_zero, said)
+    spoken = int((is_speech(heard, silence) | is_speech(seen, silence)).sum())
+    return UnitSync(known[best] - float(np.median(list(known.values()))), best, at_zero, spoken)
 
 
 def _share(heard: Ids, seen: Ids, shift: int, silence: int | None) -> float | None:
-    """Return the share of the steps in which anything is said that agree, with the sound taken `shift` steps later."""
+    """Return the share of spoken steps that agree when the sound is taken `shift` steps later; None for too few."""
     length = len(heard) - abs(shift)
     if length <= 0:
         return None
     sound, lips = heard[max(shift, 0) :][:length], seen[max(-shift, 0) :][:length]
-    said = is_speech(sound, silence) | is_speech(lips, silence)
-    count = int(said.sum())
-    return float(((sound == lips) & said).sum()) / count if count >= _LEAST_STEPS else None
+    spoken = is_speech(sound, silence) | is_speech(lips, silence)
+    count = int(spoken.sum())
+    return float(((sound == lips) & spoken).sum()) / count if count >= _LEAST_STEPS else None
 
 
 UTUT_LANGUAGES = ("en", "es", "fr", "it", "pt", "el", "ru", "cs", "da", "de", "fi", "hr", "hu", "lt", "nl", "pl", "ro", "sk", "sl")
@@ -307,26 +307,26 @@ _MISTAKEN = {
     "cz": "cs", "czech": "cs", "dk": "da", "danish": "da", "german": "de", "finnish": "fi", "croatian": "hr", "hungarian": "hu",
     "lithuanian": "lt", "dutch": "nl", "polish": "pl", "romanian": "ro", "slovak": "sk", "si": "sl", "slovenian": "sl",
 }  # fmt: skip
-"""What is written for a language by mistake: its country, or its name."""
+"""Common mistakes for a language's code: its country, or its name."""
 BEGIN, PAD, END, UNKNOWN = range(4)
 """Rows of `<s>`, `<pad>`, `</s>` and `<unk>`."""
 NUM_MARKS = 4
 
 
 def normalise_language(name: str) -> str:
-    """Return the two-letter name used everywhere inside: `kor`, `KO` and `[ko]` are `ko`."""
+    """Return the two-letter code that is used internally: `kor`, `KO` and `[ko]` are `ko`."""
     bare = name.strip().strip("[]").lower()
     return _ISO_639_3.get(bare, bare)
 
 
 def three_letters(name: str) -> str:
-    """Return the name of a language in ISO 639-3, as video files write it: `kor` for `ko`; one that is not known stays as it is."""
+    """Return the ISO 639-3 code of a language, as in video files: `kor` for `ko`; an unknown one is returned unchanged."""
     wanted = normalise_language(name)
     return next((three for three, two in _ISO_639_3.items() if two == wanted), wanted)
 
 
 def meant_language(name: str, available: Iterable[str]) -> str | None:
-    """Return `did you mean ko?` for a language that is not among `available`; None where nothing is near."""
+    """Return `did you mean ko?` for a language that is not in `available`; None where none is similar."""
     bare = normalise_language(name)
     guesses = [_MISTAKEN.get(bare, ""), *(normalise_language(part) for part in bare.replace("_", "-").split("-"))]
     near = next((guess for guess in guesses if guess in set(available) - {bare}), None)
@@ -339,7 +339,7 @@ def language_tag(language: str) -> str:
 
 
 def require_language(language: str, available: Sequence[str], owner: str, hint: str | None = None) -> str:
-    """Return the normalised language; raises LanguageError listing `available` when `owner` lacks it."""
+    """Return the normalised language. Raises LanguageError that lists `available` when `owner` lacks it."""
     wanted = normalise_language(language)
     if wanted not in available:
         raise LanguageError(
@@ -352,7 +352,7 @@ def require_language(language: str, available: Sequence[str], owner: str, hint: 
 
 
 def fingerprint(*parts: bytes) -> str:
-    """Return a short, stable name for a content: `sha256:` and 16 hex digits over the parts in order."""
+    """Return a short, stable name of some content: `sha256:` and 16 hex digits over the parts in order."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -366,7 +366,7 @@ def fingerprint_symbols(symbols: Iterable[str]) -> bytes:
 
 
 def require_same_vocabulary(units: str, model: str, owner: str) -> None:
-    """Raises VocabularyError when both fingerprints are known and differ ("" = unknown, accepted)."""
+    """Raise VocabularyError when both fingerprints are known and differ ("" = unknown, accepted)."""
     if units and model and units != model:
         raise VocabularyError(
             f"{owner} was trained on units of another quantizer",
