@@ -405,8 +405,8 @@ def select_units(
     if speech is None or lips is None or bound is None:
         return SelectedUnits(extractor.extract_scored(speech, lips), VIDEO if speech is None else AUDIO if lips is None else BOTH)
 
-    features = extractor.look(lips)
-    by_sound, by_lips = extractor.extract_scored(speech, None), extractor.extract_scored(None, features)
+    by_sound, features = extractor.extract_scored(speech, None), extractor.look(lips)
+    by_lips = extractor.extract_scored(None, features)
     share = agreement(by_sound.units.frames(), by_lips.units.frames(), bound.silence)
     if share >= bound.least:
         return SelectedUnits(extractor.extract_scored(speech, features), BOTH, BELONG.code, share, bound.own)
