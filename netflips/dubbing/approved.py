@@ -1,4 +1,4 @@
-"""What a script says already: texts and units that stand as somebody read them, and those that are to be translated once more."""
+"""Which translations of a given script are used again as they are, and which utterances are to be translated once more."""
 
 from dataclasses import replace
 
@@ -7,11 +7,11 @@ from netflips.script.types import Script, Target, TranslatedUnits, Utterance, Wr
 
 
 def approved_targets(script: Script) -> frozenset[int]:
-    """Return the utterances, by number, whose translation, as text or units, is still that of what they say was heard.
+    """Return the numbers of the utterances whose translation, as text or units, is still that of their source text.
 
-    Pieces of one sentence were translated together as text, so that each stands as long as none of them was corrected.
+    Pieces of one sentence were translated together as text: each translation is used as long as no piece was corrected.
     """
-    heard = ["" if one.text is None else one.text.text for one in script.utterances]
+    texts = ["" if one.text is None else one.text.text for one in script.utterances]
     found = set[int]()
     for place, one in enumerate(script.utterances):
         target = one.target
@@ -24,40 +24,44 @@ def approved_targets(script: Script) -> frozenset[int]:
         if target.translation is None or one.text is None:
             found.add(one.number)
             continue
+
+        # A translation keeps the text that it was made of: that of some run of pieces around this one, if none was corrected.
         of = target.translation.of.split()
         spans = [
             (first, last)
             for first in range(max(place - MOST_PIECES + 1, 0), place + 1)
-            for last in range(place + 1, min(first + MOST_PIECES, len(heard)) + 1)
+            for last in range(place + 1, min(first + MOST_PIECES, len(texts)) + 1)
         ]
-        if any(" ".join(heard[first:last]).split() == of for first, last in spans):
+        if any(" ".join(texts[first:last]).split() == of for first, last in spans):
             found.add(one.number)
     return frozenset(found)
 
 
 def _units_stand(one: Utterance, target: TranslatedUnits) -> bool:
-    """Return whether units are still what an utterance says: neither what was heard nor what is read of them was corrected."""
+    """Return whether target units are still valid: neither the source text nor the text read off them was corrected."""
     is_corrected = target.reading is not None and target.reading.is_by_person
     return bool(target.units.ids) and not is_corrected and (one.text is None or one.text.text.split() == target.of.split())
 
 
 def with_sources(script: Script) -> Script:
-    """Fill in what was heard, as text, in translations by units and their other wordings: who corrects it asks for another."""
+    """Fill in the source text in target units and their alternatives: if a person corrects that text, they are translated anew."""
 
-    def of(target: Target, heard: str) -> Target:
-        return replace(target, of=heard) if isinstance(target, TranslatedUnits) else target
+    def of(target: Target, text: str) -> Target:
+        return replace(target, of=text) if isinstance(target, TranslatedUnits) else target
 
     utterances = list[Utterance]()
     for one in script.utterances:
-        heard = "" if one.text is None else one.text.text
-        target = None if one.target is None else of(one.target, heard)
-        utterances.append(replace(one, target=target, alternatives=tuple(of(take, heard) for take in one.alternatives)))
+        text = "" if one.text is None else one.text.text
+        target = None if one.target is None else of(one.target, text)
+        utterances.append(replace(one, target=target, alternatives=tuple(of(take, text) for take in one.alternatives)))
     return replace(script, utterances=tuple(utterances))
 
 
 def targets_given(script: Script | None, is_anew: bool) -> frozenset[int]:
-    """Return the utterances, by number, of which the script that a person gave has what is said: theirs, or what they read. Nothing
-    else may be said there. is_anew: what no person wrote is translated once more."""
+    """Return the numbers of the utterances whose target is fixed by the given script: a person wrote or approved it.
+
+    Nothing else may be spoken there. is_anew: what no person wrote is translated once more.
+    """
     if script is None:
         return frozenset()
     written = ((one.number, one.target) for one in script.utterances)
@@ -68,8 +72,10 @@ def targets_given(script: Script | None, is_anew: bool) -> frozenset[int]:
 
 
 def asked_anew(script: Script, is_all: bool) -> frozenset[int]:
-    """Return the utterances, by number, that are to be translated once more: those whose target was taken out of a draft. is_all:
-    all that no person wrote."""
+    """Return the numbers of the utterances that are to be translated once more: those whose target was deleted from a draft.
+
+    is_all: all whose target no person wrote.
+    """
     return frozenset(one.number for one in script.utterances if _is_anew(one, is_all))
 
 

@@ -1,7 +1,7 @@
-"""The bed: what plays behind a voice, a room, a hum or music. Under old speech it is estimated from what is heard around it.
+"""The background behind a voice: a room, a hum or music. Under the original speech it is estimated from the sound around it.
 
-The magnitudes of the sound one second before and behind a stretch of speech are the most that each frequency is let through with
-within it (spectral subtraction, Boll 1979, as a mask on the recording's own spectrum). That holds for what sounds on: rooms, hums
+A mask lets each frequency of the speech's spectrum through with at most its mean magnitude in the second before and the second
+after (spectral subtraction, Boll 1979, as a mask on the recording's own spectrum). That works for steady sounds such as rooms, hums
 and chords, not for a rhythm. Pauses within speech stay as they are.
 """
 
@@ -19,27 +19,27 @@ from netflips.dubbing.sound import Sound
 
 _AROUND_S = 1.0
 _MARGIN_S = 0.15
-"""Around speech as it was found: breath and the room's answer."""
+"""Margin around detected speech, for breath and reverberation."""
 _LEAST_PAUSE_S = 0.3
 _MOST_NEAR = 8
 """Stretches of speech that may lie within a second of another."""
 _FRAME_S = 0.085
 _FADE_S = 0.05
 _LIFT = 1.15
-"""A mask never lets more through than the mean, and so less than it on average; this much makes up for it."""
+"""A mask never lets more through than the mean, so on average less; this factor makes up for it."""
 
 LOUD_DBFS = -45.0
-"""From where on a bed is heard behind speech."""
+"""Level from which on a background is audible behind speech."""
 _LEAST_S = 0.3
-"""How much of it says how loud it is."""
+"""Least length of a stretch without speech whose level is measured."""
 
 Span = tuple[int, int]
-"""First sample, and the one behind the last."""
+"""First sample, and the one after the last."""
 Spectrum = NDArray[np.float32]
 
 
 def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
-    """Return where a voice may be heard, in samples at `rate` Hz, wider than the speech that was found, and apart."""
+    """Return where a voice may be, in samples at `rate` Hz: detected speech with a margin; spans that nearly touch are joined."""
     found: list[Span] = []
     for one in regions:
         start, stop = (seconds_to_samples(max(at, 0.0), rate) for at in (one.start_s - _MARGIN_S, one.end_s + _MARGIN_S))
@@ -51,9 +51,11 @@ def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
 
 
 def background_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float | None:
-    """Return how loud it is in the seconds before and behind voices (dB of full scale), outside of all speech; None where there is
-    too little of that. spoken: where the voices are, in samples at `rate` Hz."""
-    heard = []
+    """Return the median level (dB of full scale) of the seconds before and after voices, outside of all speech.
+
+    None where there is too little of that. spoken: where the voices are, in samples at `rate` Hz.
+    """
+    levels = []
     for start_s, stop_s in ((start / rate, stop / rate) for start, stop in spoken):
         edges = [(max(start_s - _AROUND_S, 0.0), start_s), (stop_s, min(stop_s + _AROUND_S, sound.activity.seconds))]
         free = [
@@ -62,29 +64,36 @@ def background_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float |
             if stop - start >= _LEAST_S and not any(one.start_s < stop and start < one.end_s for one in sound.regions)
         ]
         if free:
-            heard.append(level_dbfs(np.concatenate(free)))
-    return float(np.median(heard)) if heard else None
+            levels.append(level_dbfs(np.concatenate(free)))
+    return float(np.median(levels)) if levels else None
 
 
 def with_background(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:
-    """Yield a sound with its bed beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
+    """Yield a sound with its background beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
 
-    spoken: where voices are, in order and apart; outside, both halves are alike. Holds the longest of them and two seconds.
+    spoken: where voices are, in order and apart; outside of them both halves are equal. Memory holds the longest of them and two
+    seconds.
     """
     yield from _Estimate(tuple(spoken), rate).run(blocks)
 
 
 @dataclass
 class _Estimate:
-    """held: sound from sample `first` on, with its bed; what lies before `given` was handed on, and is kept for what follows."""
+    """Estimates the background of a stream."""
 
     spoken: tuple[Span, ...]
     rate: int
+    """of the stream in Hz"""
     first: int = 0
+    """number of the first sample that is held"""
     given: int = 0
+    """number of samples yielded so far; the last second of them is held for what follows"""
     place: int = 0
+    """index of the next stretch of speech"""
     held: Samples = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """the sound and its background, float32 [time, 2 x channel]"""
     last: Spectrum | None = None
+    """magnitudes of the background after the stretch of before, float32 [channel, frequency]"""
 
     def run(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         for block in blocks:
@@ -95,7 +104,7 @@ class _Estimate:
             yield from self._known(is_end=True)
 
     def _known(self, is_end: bool) -> Iterator[Samples]:
-        """Yield what needs nothing that is still to come."""
+        """Yield the samples whose background does not depend on blocks still to come."""
         around, end = seconds_to_samples(_AROUND_S, self.rate), self.first + len(self.held)
         while self.place < len(self.spoken) and (is_end or self.spoken[self.place][1] + around <= end):
             start, stop = self.spoken[self.place]
@@ -103,17 +112,20 @@ class _Estimate:
                 break
             self._estimate(max(start, self.first), min(stop, end), around)
             self.place += 1
+
         following = self.spoken[self.place][0] if self.place < len(self.spoken) and not is_end else end
         until = min(following, end)
         if until > self.given:
             yield self.held[self.given - self.first : until - self.first]
             self.given = until
+
+        # The second before the next stretch of speech is its evidence.
         first = max(self.first, min(self.given, following) - around)
         self.held, self.first = self.held[first - self.first :], first
 
     def _estimate(self, start: int, stop: int, around: int) -> None:
-        """Write the bed of a stretch of speech."""
-        from scipy.signal import istft, stft  # for which a short clip need not wait
+        """Write the background of a stretch of speech into `held`."""
+        from scipy.signal import istft, stft  # slow to import: a short clip need not wait for it
 
         begin, end = max(start - around, self.first), min(stop + around, self.first + len(self.held))
         num_channels = self.held.shape[1] // 2
@@ -122,17 +134,22 @@ class _Estimate:
         _, _, spectrum = stft(sound.T, nperseg=size, noverlap=size * 3 // 4)  # [channel, frequency, frame]
         middles = begin + np.arange(spectrum.shape[2]) * (size // 4)
         levels = np.abs(spectrum)
+
+        # With sound on one side only, that side stands for both; with none, the background of the speech before goes on.
         before, behind = (self._level(levels, middles, size // 2, begin, end, *side) for side in ((begin, start), (stop, end)))
         before, behind = (one if one is not None else other for one, other in ((before, behind), (behind, before)))
         if before is None or behind is None:
             before = behind = self.last if self.last is not None else np.zeros(levels.shape[:2], np.float32)
         self.last = behind
+
+        # The background goes over from the level before to the level after.
         share = np.clip((middles - start) / max(stop - start, 1), 0, 1)
-        bed = before[:, :, None] * (1 - share) + behind[:, :, None] * share
-        masked = spectrum * np.minimum(1, _LIFT * bed / np.maximum(levels, 1e-12))
+        background = before[:, :, None] * (1 - share) + behind[:, :, None] * share
+        masked = spectrum * np.minimum(1, _LIFT * background / np.maximum(levels, 1e-12))
         _, estimate = istft(masked, nperseg=size, noverlap=size * 3 // 4)
         made = estimate.T[start - begin : stop - begin].astype(np.float32)
         made = np.pad(made, ((0, stop - start - len(made)), (0, 0)))
+
         fade = max(min(seconds_to_samples(_FADE_S, self.rate), (stop - start) // 2), 1)
         places = np.arange(stop - start)
         share_of_made = np.clip((np.minimum(places, places[::-1]) + 0.5) / fade, 0, 1).astype(np.float32)[:, None]
@@ -146,8 +163,10 @@ class _Estimate:
     def _level(
         self, levels: Spectrum, middles: NDArray[np.int64], half: int, begin: int, end: int, first: int, last: int
     ) -> Spectrum | None:
-        """Return the mean magnitudes [channel, frequency] of the frames that lie between two samples, outside of all speech; None
-        where there is none."""
+        """Return the mean magnitudes, float32 [channel, frequency], of the frames between two samples, outside of all speech.
+
+        None where there is no such frame.
+        """
         lies_in = (middles - half >= max(first, begin)) & (middles + half <= min(last, end))
         for start, stop in self.spoken[max(self.place - _MOST_NEAR, 0) : self.place + _MOST_NEAR]:
             lies_in &= (middles + half <= start) | (middles - half >= stop)

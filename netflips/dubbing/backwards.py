@@ -1,4 +1,4 @@
-"""What translations say translated back, by what made them: for a comparison with what was heard (`netflips.dubbing.quality`)."""
+"""Back-translation by what made the translation, for a comparison with the source text (`netflips.dubbing.quality`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,22 +22,22 @@ def translated_back(
     translator: ProgramTranslator | ChatTranslator | None,
     sentences: Sequence[WholeSentence],
 ) -> dict[int, Utterance]:
-    """Return the utterances of sentences that a model translated, by number, with what they say translated back. What has no answer
-    stays without, with a note.
+    """Return the utterances of machine-translated sentences, by number, with their back-translations.
 
-    translator: a program or a language model, None = the engines' model.
+    A note says if some have none. translator: a program or a language model, None = the engines' model.
     """
     todo = {one.number: one for one in sentences if all(map(_is_open, one.pieces))}
-    texts = {number: " ".join(_said(piece) for piece in one.pieces) for number, one in todo.items()}
+    texts = {number: " ".join(_target_text(piece) for piece in one.pieces) for number, one in todo.items()}
     done, why = dict[int, Utterance](), f"no answer in language '{script.source}'"
     try:
         answers = _by_model(job, engines, texts) if translator is None else _by_program(job, translator, texts)
         for number, found in answers:
             sentence, seconds = todo[number], todo[number].seconds
-            said = [cleaned(text, texts[number]) for text in found]
-            said = [text for text in said if translation_fault(text, texts[number], script.source, seconds) is None]
-            if said:
-                back = max(said, key=lambda text: likeness(sentence.text, text))
+            backs = [cleaned(text, texts[number]) for text in found]
+            backs = [text for text in backs if translation_fault(text, texts[number], script.source, seconds) is None]
+            if backs:
+                # Of several answers the nearest counts: another word for the same is no fault of the translation.
+                back = max(backs, key=lambda text: likeness(sentence.text, text))
                 done |= {one.number: _with_back(one, back) for one in sentence.pieces}
     except InputError as error:
         why = error.what
@@ -47,7 +47,7 @@ def translated_back(
 
 
 def _is_open(one: Utterance) -> bool:
-    """Return whether nobody wrote what is said, and it was not translated back before."""
+    """Return whether the target was machine-translated and has no back-translation yet."""
     target = one.target
     is_translated = isinstance(target, WrittenText) and target.is_translated and target.translation is not None
     return is_translated and _back_of(one) is None
@@ -59,7 +59,7 @@ def _back_of(one: Utterance) -> str | None:
     return one.target.translation.back
 
 
-def _said(one: Utterance) -> str:
+def _target_text(one: Utterance) -> str:
     assert isinstance(one.target, WrittenText)
     return one.target.text
 
@@ -84,7 +84,7 @@ def _by_model(job: Job, engines: Engines, texts: Mapping[int, str]) -> Iterator[
 def _by_program(
     job: Job, translator: ProgramTranslator | ChatTranslator, texts: Mapping[int, str]
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Ask for each text by itself, so that nothing around it tells what it should say. Raises InputError."""
+    """Request each text without context, from which a translator could guess the source text. Raises InputError."""
     source, target = job.languages
     requests, done = [lone_request(number, text, target, source) for number, text in texts.items()], 0
     for start in range(0, len(requests), translator.together):

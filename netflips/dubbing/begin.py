@@ -1,4 +1,4 @@
-"""What a dub begins with: the script that a person gave, or subtitles, or nothing; and whose time the dub has."""
+"""The script that a dub begins with: a person's, or made of subtitles, or empty; and whether the dub is source-timed."""
 
 import math
 from collections.abc import Sequence
@@ -43,8 +43,8 @@ from text2unit.stage import TEXT2UNIT
 def begin(job: Job, sound: Sound | None) -> Script:
     """Return the script to fill: the person's without what is made anew, or an empty one.
 
-    Its schedule: own = each utterance in its own time; ping_pong = a clip of one utterance, whose pictures are played to and fro
-    for as long as it takes (as published). Raises InputError for times and texts that cannot be.
+    Its schedule: own = each utterance keeps its place in the recording; ping_pong = a clip of one utterance, whose frames are a
+    ping-pong loop for as long as the speech takes (as published). Raises InputError for impossible times and texts.
     """
     source, target = job.languages
     is_own = _is_source_timed(job, sound)
@@ -58,8 +58,10 @@ def begin(job: Job, sound: Sound | None) -> Script:
 
 
 def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
-    """Return the script of a video, or a picture, whose one utterance says the job's track. target: what that is;
-    voice: whose it is."""
+    """Return the script of a video or a picture whose only utterance speaks the job's given audio.
+
+    target: what is spoken. voice: whose voice it is.
+    """
     place = TimeSpan(0.0, float(job.info.duration_s))
     utterance = Utterance(1, place, SPEAKER, target=target)
     media = media_of(job.info, job.digest)
@@ -67,7 +69,7 @@ def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: 
 
 
 def media_of(info: MediaInfo, digest: str = "") -> Media:
-    """Return what a script tells of its media."""
+    """Return the properties of media as a script stores them. digest: of its content."""
     return Media(
         path=str(info.path),
         digest=digest,
@@ -86,13 +88,13 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
 
 
 def _is_source_timed(job: Job, sound: Sound | None) -> bool:
-    """Return whether a video is dubbed in its own time: asked for, or because it holds more than one clean utterance."""
+    """Return whether a video is source-timed: the user asked for it, or it holds more than one clean utterance."""
     options, duration = job.options, float(job.info.duration_s)
     if job.is_certainly_recording:
         return True
     if options.timing == "free" or sound is None or not sound.regions:
         return False
-    # A dub as published would lose a room or music behind the voice, and the width of a sound.
+    # A clip as published would lose a background behind the voice, and the difference between stereo channels.
     level = background_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
     if level is not None and level > LOUD_DBFS:
         return True
@@ -104,12 +106,13 @@ def _is_source_timed(job: Job, sound: Sound | None) -> bool:
 
 
 def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
-    """Return the speakers and utterances that a person gave, with what they say of them."""
+    """Return the speakers and utterances of a person's script or subtitles, with what is not to be made anew."""
     path = job.options.script_in
     if path is None:
         return (), ()
     if job.subtitles is not None:
         return (), _of_subtitles(job, job.subtitles)
+
     script = job.options.script
     assert script is not None  # a file is either of both
     if script.media is not None and script.media.digest not in ("", job.digest):
@@ -119,23 +122,27 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
+
+    # Faults of what is spoken as it stands are found here, before any work is done.
     stands = frozenset[int]() if job.options.retranslate else approved_targets(script)
     script, stands = with_script_terms(script, stands, job.term_readings, can_ask=job.options.cascade)
     approved = [one for one in script.utterances if one.number in stands]
     if job.options.speaker is None and any(isinstance(one.target, WrittenText) for one in approved):
         _require_text_to_unit(job, job.languages[1])
     _require_voice(job, path, approved)
+
     utterances = list[Utterance]()
     for one, place in zip(script.utterances, places, strict=True):
-        if one.number in stands:  # as it was read: what was heard, what is said, and the wordings that were offered
-            said = replace(one.target, spoken_by="") if isinstance(one.target, WrittenText) else one.target
-            text, target = one.text, said
+        if one.number in stands:  # approved as it is: source text, target and alternatives
+            approved_target = replace(one.target, spoken_by="") if isinstance(one.target, WrittenText) else one.target
+            text, target = one.text, approved_target
         else:
             text, target = None, _asked_target(job, path, one)
         if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
             text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
         takes = one.alternatives if target else ()
         utterances.append(Utterance(one.number, TimeSpan(*place), one.speaker, text=text, target=target, alternatives=takes))
+
     left_out = [
         word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
     ]
@@ -154,22 +161,22 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
         job.notes.add(ONLY_TIMES(name=given.path.name, source=source, target=target))
     elif given.side == SOURCE and not job.options.cascade:
         job.notes.add(SHOWN_ONLY(name=given.path.name))
+
     found = []
     places = rounded_places([(cue.start_s, cue.end_s) for cue in inside.cues], duration)
     for number, (cue, place) in enumerate(zip(inside.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)
-        if heard := cue.text if given.side == SOURCE else cue.heard:
-            one = replace(one, text=Text(heard, source, "subtitles"))
+        if source_text := cue.text if given.side == SOURCE else cue.heard:
+            one = replace(one, text=Text(source_text, source, "subtitles"))
         if cue.text and given.side == TARGET:
-            said = WrittenText(cue.text, "subtitles")
-            _require_sayable(job, given.path, number, said.text, target)
-            one = replace(one, target=said)
+            _require_speakable(job, given.path, number, cue.text, target)
+            one = replace(one, target=WrittenText(cue.text, "subtitles"))
         found.append(one)
     return tuple(found)
 
 
 def _asked_target(job: Job, path: Path, one: Utterance) -> Target | None:
-    """Return what a person wants to be said; None where it is to be translated (again)."""
+    """Return the target that a person gave; None if the utterance is to be translated (again)."""
     target = one.target
     if isinstance(target, TranslatedUnits) and target.reading is not None and target.reading.is_by_person:
         target = WrittenText(target.reading.text)
@@ -179,12 +186,12 @@ def _asked_target(job: Job, path: Path, one: Utterance) -> Target | None:
         return target
     if not target.text.strip():
         return None
-    _require_sayable(job, path, one.number, target.text, job.languages[1])
+    _require_speakable(job, path, one.number, target.text, job.languages[1])
     return WrittenText(" ".join(clean_text(target.text).text.split()), "subtitles" if target.by == "subtitles" else "person")
 
 
-def _require_sayable(job: Job, path: Path, number: int, text: str, language: str) -> None:
-    """Read a text aloud once, so that what cannot be said is found before any work is done; a program reads by itself."""
+def _require_speakable(job: Job, path: Path, number: int, text: str, language: str) -> None:
+    """Raise InputError for a text that cannot be spoken, before any work is done. A program that speaks reads texts by itself."""
     if job.options.speaker is not None:
         return
     _require_text_to_unit(job, language)
@@ -196,7 +203,7 @@ def _require_sayable(job: Job, path: Path, number: int, text: str, language: str
 
 
 def _require_voice(job: Job, path: Path, approved: Sequence[Utterance]) -> None:
-    """Refuse translations by units that the voice does not speak, before any work is done."""
+    """Raise VocabularyError for target units that the vocoder does not have, before any work is done."""
     rows = [(one.number, one.target.units) for one in approved if isinstance(one.target, TranslatedUnits)]
     for number, units in rows:
         voice, hint = job.models.vocoder, "--retranslate translates it once more"

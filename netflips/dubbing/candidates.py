@@ -1,7 +1,7 @@
-"""Several wordings of each sentence's translation, and the one that is spoken: the best of those that fit the original's time.
+"""Translation candidates of each sentence. The best of those that fit the original's time is spoken.
 
-How long a wording takes is known before it is spoken. A program or a language model of which none will do is asked again, and told
-why.
+How long a candidate takes is predicted before it is spoken. If no candidate will do, a program or a language model is asked again,
+with the reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,30 +58,36 @@ from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits,
 AGAIN = 3
 """Times that a sentence is asked for again."""
 _MOST_TAKES = 8
+"""Other candidates of a sentence that are kept in the script."""
 _MUCH_WORSE = 0.5
-"""Mean log-probability of a piece by which a wording may be less probable than the best, to be looked at for its length."""
+"""A candidate whose mean log-probability of a piece is lower than the best one's by more than this is not used for its length."""
 _LEVELS = {"존댓말": "polite", "반말": "plain", "해요체": "polite", "합니다체": "polite", "해체": "plain"}
-"""What a program is told; a language model gets the level by its name."""
+"""Levels of politeness as a program gets them; a language model gets the name of the level."""
 _FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
 
 
 class TranslationCandidate(NamedTuple):
-    """A translation. score: mean log-probability, None = not said. put: terms of the glossary that were put in, by the word of the
-    original; missed: those that are not in it; lost: numbers that are not; spelt: names in Latin letters. is_statement: of a
-    question. seconds: that it takes, None = it cannot be said."""
+    """A translation that may be spoken."""
 
     text: str
     score: float | None = None
+    """mean log-probability, None = not known"""
     put: Mapping[str, str] = MappingProxyType({})
+    """glossary terms that were put in, by the word of the original"""
     missed: tuple[str, ...] = ()
+    """glossary terms that it lacks"""
     lost: tuple[str, ...] = ()
+    """numbers of the original that it lacks"""
     spelt: tuple[str, ...] = ()
+    """names in Latin letters"""
     is_statement: bool = False
+    """whether it is a statement where the original is a question"""
     seconds: float | None = None
+    """how long it takes, None = it cannot be spoken"""
 
     @property
     def lacks(self) -> int:
-        """How much is not as it should be."""
+        """Number of its faults."""
         return len(self.missed) + len(self.lost) + len(self.spelt) + self.is_statement
 
     def pace(self, slot_s: float, available_s: float) -> float:
@@ -94,28 +100,29 @@ class TranslationCandidate(NamedTuple):
 
 
 def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, available_s: float) -> TranslationCandidate:
-    """Return the wording that is spoken: of those that can be said, and lack the least, the first that fits, else the nearest.
+    """Return the candidate that is spoken: of those that can be spoken and lack the least, the first that fits, else the nearest.
 
-    wordings: one or more, the best first. slot_s, room_s: as in `TranslationCandidate.pace`.
+    candidates: one or more, the best first. slot_s, available_s: as in `TranslationCandidate.pace`.
     """
     rest = [one for one in candidates if one.seconds] or list(candidates)
     least = min(one.lacks for one in rest)
     rest = [one for one in rest if one.lacks == least]
-    fitting = [
-        one for room in (slot_s, available_s) for one in rest if one.fits(slot_s, room)
-    ]  # the pause is taken where it must be
+    # The pause behind the original is used only if no candidate fits without it.
+    fitting = [one for limit_s in (slot_s, available_s) for one in rest if one.fits(slot_s, limit_s)]
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, available_s))))
 
 
 def shown_by(translator: ProgramTranslator | ChatTranslator | None) -> dict[str, str]:
-    """Return what a language model is shown, by its letters: the sentence of each."""
+    """Return the source sentence of each example in a language model's prompt, by the example's letters."""
     shown = translator.examples if isinstance(translator, ChatTranslator) else {}
     return {as_compared(text): line for text, line in shown.items()}
 
 
 def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
-    """Return an utterance with what is said instead: of the unit translator's wordings, the best first, the one that fits the time
-    of the original; the others are kept as takes. A single one is taken as it is."""
+    """Return an utterance with its target: of the unit translator's candidates, the best first, the one that fits its time.
+
+    The others are kept as alternatives. A single candidate is taken as it is.
+    """
     if len(candidates) == 1:
         return replace(one, target=candidates[0])
     timed = list[tuple[TranslationCandidate, TranslatedUnits]]()
@@ -129,6 +136,7 @@ def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], scrip
         timed.append((TranslationCandidate("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
         return replace(one, target=candidates[0])
+
     times = one.place.seconds, comfortable_s(one.place.seconds, float(job.part.slack[one.number]))
     scale = duration_scale(script, job, one.speaker)
     best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
@@ -138,19 +146,21 @@ def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], scrip
 
 @dataclass(frozen=True)
 class SentenceTranslator:
-    """Translates the sentences of a script. translator: a program or a language model, None = the engines' model. anew: what names
-    the requests of utterances that are to be translated once more, by number."""
+    """Translates the sentences of a script."""
 
     script: Script
     job: Job
     engines: Engines
     translator: ProgramTranslator | ChatTranslator | None
+    """a program or a language model, None = the engines' model"""
     glossary: Mapping[str, str]
+    """translations of terms, by the word of the original"""
     anew: Mapping[int, str] = field(default_factory=dict)
+    """a key for the request of each utterance that is to be translated once more, by its number"""
     said: dict[int, str] = field(default_factory=dict)
-    """What is said in place of each utterance by now, by number."""
+    """the translation of each sentence so far, by the sentence's number"""
     sources: dict[str, str] = field(default_factory=dict)
-    """The sentence that each text was said for, by its letters."""
+    """the source sentence of each translation, by the letters of the translation"""
 
     def __post_init__(self) -> None:
         for one in self.script.utterances:
@@ -162,8 +172,7 @@ class SentenceTranslator:
         self.sources.setdefault(as_compared(text), sentence.text)
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
-        """Return the utterances of sentences, by number, with what is said instead of them; where there is nothing, a note says
-        why."""
+        """Return the utterances of sentences, by number, with their targets; a note says why one has none."""
         done, program = dict[int, Utterance](), self.translator
         made = [self._by_model(one) for one in sentences] if program is None else self._by_program(program, sentences)
         for sentence, found in zip(sentences, made, strict=True):
@@ -171,27 +180,30 @@ class SentenceTranslator:
                 for one in sentence.pieces:
                     self.job.notes.add(found, one.number)
                 continue
+
             best = best_candidate(found, *self._times(sentence))
             others = [one for one in found if one is not best][:_MOST_TAKES]
-            said = self._shared(sentence, best)
-            if said is None:
+            targets = self._shared(sentence, best)
+            if targets is None:  # fewer words than pieces: each piece is a sentence of its own then
                 done |= self.of([WholeSentence((one,)) for one in sentence.pieces])
                 continue
+
             if best.missed:
                 self.job.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
             if best.lost:
                 self.job.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
             if best.is_statement:
                 self.job.notes.add(QUESTION_LOST(), sentence.number)
+
             self._note(sentence, best.text)
             takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
             for place, one in enumerate(sentence.pieces):
                 if one.target is None:
-                    done[one.number] = replace(one, target=said[place], alternatives=tuple(take[place] for take in takes))
+                    done[one.number] = replace(one, target=targets[place], alternatives=tuple(take[place] for take in takes))
         return done
 
     def _shared(self, sentence: WholeSentence, candidate: TranslationCandidate) -> list[WrittenText] | None:
-        """Return what is said in each piece of a sentence; None for a wording with too few words."""
+        """Return the target of each piece of a sentence; None if the candidate has too few words."""
         if len(sentence.pieces) == 1:
             translation = TranslatedFrom(sentence.text, candidate.text, candidate.score, candidate.put)
             return [WrittenText(candidate.text, "cascade", translation, seconds=candidate.seconds)]
@@ -205,8 +217,10 @@ class SentenceTranslator:
         ]
 
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
-        """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster; less of both
-        for who speaks slowly."""
+        """Return how long a sentence is in the original (s), and how long it may be before it is made faster.
+
+        Both are divided by the speaker's duration scale: less natural speech fits for who speaks slowly.
+        """
         slack = self.job.part.slack
         easy = (comfortable_s(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
         scale = duration_scale(self.script, self.job, sentence.pieces[0].speaker)
@@ -218,21 +232,25 @@ class SentenceTranslator:
     def _judged(
         self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[list[TranslationCandidate], Cause | Fault | None]:
-        """Return the wordings that are a translation, and what is wrong with one that is none. others: what is answered for other
-        sentences, as `sources`."""
+        """Return the texts that are a translation as candidates, and the fault of the last one that is not.
+
+        others: answers for other sentences, in the form of `sources`. The same answer for another sentence is a fault.
+        """
         terms, found, fault = terms_in(sentence.text, self.glossary), list[TranslationCandidate](), None
         source, target, program = sentence.text, self.script.target, self.translator
         alone = None if program is not None else lambda other: self._texts(other)[0].text
+
         for text, score in texts:
             wrong: Cause | Fault | None = None
             if program is not None:
                 text = cleaned(text, source, sentence.pieces[0].speaker)
                 wrong = fault_in(text, source, target, {**self.sources, **others}, self._examples)
                 if wrong == "same":
-                    self.sources.setdefault(as_compared(text), source)  # of which of them it is, nobody knows
+                    self.sources.setdefault(as_compared(text), source)  # nobody knows which of them it is of
             if wrong := wrong or translation_fault(text, source, target, sentence.seconds):
                 fault = wrong
                 continue
+
             termed = with_terms(source, text, terms, alone)
             found.append(
                 TranslationCandidate(
@@ -276,16 +294,18 @@ class SentenceTranslator:
     def _by_program(
         self, translator: ProgramTranslator | ChatTranslator, sentences: Sequence[WholeSentence]
     ) -> list[list[TranslationCandidate] | Note]:
-        """Ask for all sentences, and again for those of which no wording will do."""
+        """Ask for all sentences, and again for those without a candidate that will do."""
         found: dict[int, list[TranslationCandidate]] = {one.number: [] for one in sentences}
         notes, by_number = dict[int, Note](), {one.number: one for one in sentences}
         todo = {one.number: (one, dict[str, Any]()) for one in sentences}
+
         for tried in range(AGAIN + 1):
             answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
             if isinstance(answers, InputError):
                 why = "; ".join(filter(None, (f"{answers.what}: {answers.found}" if answers.found else answers.what, answers.hint)))
                 notes |= dict.fromkeys(todo, LEFT_ALONE(reason=NOT_TRANSLATED.code, error=why))
                 break
+
             for number, (sentence, _) in list(todo.items()):
                 known = {one.text for one in found[number]}
                 others = {
@@ -298,6 +318,7 @@ class SentenceTranslator:
                 new = [one for one in made if one.text not in known]
                 found[number] += new
                 again = self._again(sentence, found[number], new, fault)
+                # Who answers the same again although told why will not do better: the rest of the tries is saved.
                 is_stubborn = tried > 0 and not new and bool(known)
                 if again is None or is_stubborn:
                     del todo[number]
@@ -306,7 +327,9 @@ class SentenceTranslator:
                     notes[number] = self._why(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
             if not todo:
                 break
-        if isinstance(translator, ChatTranslator):  # which could have written them, but for three times would not
+
+        # A language model can write names in Hangul; if it did not after three more requests, such candidates are dropped.
+        if isinstance(translator, ChatTranslator):
             for number, candidates in found.items():
                 found[number] = [one for one in candidates if not one.spelt]
                 if candidates and not found[number]:
@@ -320,7 +343,7 @@ class SentenceTranslator:
         new: Sequence[TranslationCandidate],
         fault: Cause | Fault | None,
     ) -> dict[str, Any] | None:
-        """Return why a sentence is asked for again; None = one of its wordings will do."""
+        """Return why a sentence is asked for again; None = one of its candidates will do."""
         if not found:
             return {"reason": why_again(fault, self.script.target)}
         best = best_candidate(found, *self._times(sentence))
@@ -332,6 +355,7 @@ class SentenceTranslator:
             return {"reason": "the line is a question: ask it", "text": best.text}
         if best.fits(*self._times(sentence)):
             return None
+
         last = best_candidate(new, *self._times(sentence)) if new else best
         if last.seconds is None:
             return {"reason": "it has signs that cannot be read aloud", "text": last.text}
@@ -345,12 +369,12 @@ class SentenceTranslator:
 
     @cached_property
     def _context(self) -> list[dict[str, Any]]:
-        """What a program is told of all sentences."""
-        said = self.job.part.utterances(self.script)
-        return [{"number": one.number, "speaker": one.speaker, "text": one.text.text} for one in said if one.text is not None]
+        """The whole recording's text, as context of each request."""
+        spoken = self.job.part.utterances(self.script)
+        return [{"number": one.number, "speaker": one.speaker, "text": one.text.text} for one in spoken if one.text is not None]
 
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a program is told of a sentence."""
+        """Return the request for a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
         level, second = self.script.speaker(speaker).level, syllable_s(self.job) * duration_scale(self.script, self.job, speaker)
         others = [one for one in self._speakers if one != speaker]
@@ -371,15 +395,16 @@ class SentenceTranslator:
     def _answers(
         self, translator: ProgramTranslator | ChatTranslator, requests: Sequence[Mapping[str, Any]]
     ) -> dict[int, list[str]] | InputError:
-        """Return the texts of each request by its number, made or found; none where it has no answer.
+        """Return the texts of each request by its number, made or found; empty for one without an answer.
 
-        A translator gets all of the recording, but a sentence is asked for again only where it is another itself.
+        A translator gets the whole recording as context, but only a change of the sentence itself makes a new request.
         """
         around = ("number", "pieces", "syllables", "speaker", "to")  # an answer depends on all but these
         keys = dict[int, tuple[object, ...]]()
         for one in requests:
             anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
             keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in around}, *anew
+
         kept = {number: self.job.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]

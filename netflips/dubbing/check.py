@@ -1,7 +1,9 @@
-"""Each utterance is heard and measured once it is spoken, before pictures are drawn; what fails is said otherwise, a few times.
+"""The ASR check: each utterance is recognised and measured once it is spoken, before frames are drawn.
 
-The verdict before the work (`judge.py`) expects; this knows. A recognizer that is installed hears the new speech with one beam and
-no chance, so that it writes the same when a dub goes on. Whatever a check itself fails at is told, and the dub goes on.
+What fails is spoken otherwise, a few times.
+
+Quality estimation (`quality.py`) predicts; this measures. An installed recognizer transcribes the new speech with one beam and no
+sampling, so that it writes the same when a dub is resumed. If the check itself fails, that is reported and the dub goes on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,48 +54,51 @@ _HELPED: Mapping[How, frozenset[Fault]] = {
     "alternative": _WORDS | {"voice", "clicks"},
     "slower": _WORDS,
 }
-"""What may be better when an utterance is said otherwise, in the order in which it is tried."""
+"""The faults that each way to speak an utterance otherwise may remove, in the order in which the ways are tried."""
 _MOST_MORE, _SHARE_MORE = 2, 0.5
-"""Times that an utterance is said once more at most, and that all are, as a share of their number."""
+"""Further attempts at one utterance at most, and at all of them, as a share of their number."""
 _SLOW = 0.9
-"""Pace below which one hears that speech is slower than by itself."""
+"""Pace below which speech is noticeably slower than natural."""
 _SURE_S = 1.6
-"""A window of the speaker encoder: from shorter speech a voice is not known."""
+"""A window of the speaker encoder: in shorter speech a voice is not recognised."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
-"""Cosine of an utterance to what the same speaker says elsewhere in the dub, below which it is another's voice (of the bundle's
-voices 0.8 and more to themselves, 0.6 to 0.79 to most others), and by how much another speaker must be nearer."""
+"""An utterance is in another's voice below this cosine to the same speaker's other utterances in the dub, or if another speaker is
+nearer by this much. The bundle's voices reach 0.8 and more to themselves, 0.6 to 0.79 to most others."""
 _CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
-"""The bundle's lowest voices have 1.6 a second, most have none."""
+"""Clicks from which on they are a fault. The bundle's lowest voices have 1.6 a second, most have none."""
 _LEAK = 0.3
-"""Of the original's level (-10 dB), beside what plays behind it anyway."""
+"""Share of the original's level (-10 dB) from which on it leaks, beyond the background that plays anyway."""
 _OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
-"""Of the mouth's table: lips are closed from there on; and how far from b, m or p they may be."""
+"""Lips are closed if the mouth table's opening is below the first, or its pressing above the second, within these seconds of a b,
+m or p."""
 _LEAST_OPEN = 2
+"""Open lips are a fault from so many b, m and p on."""
 _APART_S, _PEAK = 1.0, 0.5
-"""Seconds between two utterances that are heard together, and how loud each is there."""
+"""Silence in seconds between two utterances that are transcribed together, and the peak that each is scaled to."""
 _CLOSING = "bmp"
 
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:
-    """Fill in what was heard and measured of each utterance as it is spoken, and let what fails be said otherwise."""
+    """Fill in the attempts of each utterance: its transcript and measurements. What fails is spoken otherwise, in mode "repair"."""
     mode = job.options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(job) else "off")
     if mode == "off":
         return script
+
     checker = _Checker(script, job, sound)
-    if (
-        checker.recognizer is None and job.options.check is not None
-    ):  # opened here, as all models before the clock of their step runs
+    # The recognizer is opened here, before the clock of the step runs, as all models are.
+    if checker.recognizer is None and job.options.check is not None:
         job.notes.add(NOT_RECOGNISED(language=script.target))
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")
         script = with_outputs(with_more(script, found), job)
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
+
     taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
     faults = {number: FOUND_FAULTS(faults=list(one.faults)) for number, one in taken.items() if one.faults}
     again, rows = sum(one.how != "first" for one in taken.values()), [one for one in taken.values() if one.right is not None]
     length = sum(len(one.text) for one in rows)
-    heard = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
-    LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, heard, again, len(taken), len(faults))
+    recognised = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
+    LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, recognised, again, len(taken), len(faults))
     job.notes.add_each(faults)
     return script
 
@@ -102,9 +107,11 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 
 
 def taken_of(attempts: Sequence[Attempt], source: str, terms: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Return which of several tries the dub takes: the one with the fewest faults, the first of equals. None is taken of which less
-    is heard than of the first, or in which a number or a name of the source text is lost that was heard there. source: "" = not
-    known. terms: of the talk, with what is said for each."""
+    """Return the index of the attempt that the dub takes: the one with the fewest faults, the first of equals.
+
+    An attempt is not taken if less of its text is recognised than of the first attempt's, or if it loses a number or a name of the
+    source text that the first one has. source: "" = not known. terms: of the talk, with what is spoken for each.
+    """
     first = attempts[0]
 
     def rank(place: int) -> tuple[bool, int]:
@@ -118,26 +125,28 @@ def taken_of(attempts: Sequence[Attempt], source: str, terms: Mapping[str, str] 
 
 
 def loses_more(source: str, text: str, other: str, terms: Mapping[str, str]) -> bool:
-    """Return whether another translation of a source text, or what is heard of it, has fewer of its numbers or names."""
+    """Return whether another translation of a source text, or its transcript, has fewer of the source's numbers or names."""
     numbers, names = ((lost_numbers(source, one), lost_names(source, one, terms)) for one in (other, text))
     return any(len(one) > len(before) for one, before in zip(numbers, names, strict=True))
 
 
 def _meaning(one: Utterance) -> str:
-    """Return the text that an utterance says in the other language, "" = not known."""
+    """Return the source text that an utterance is the translation of, "" = not known."""
     return "" if not isinstance(one.target, WrittenText) or one.target.translation is None else one.target.translation.of
 
 
 @dataclass(frozen=True, eq=False)
 class _Spoken:
-    """An utterance that was spoken, and what was measured. voice: float32 [E], None = it is too short. lips: how many of b, m and p
-    close them, and how many do not. notes: of its place."""
+    """An utterance that was spoken, and what was measured."""
 
     one: Utterance
     attempt: Attempt
     voice: Floats | None
+    """its speaker embedding, float32 [E]; None = it is too short"""
     lips: tuple[int, int] = (0, 0)
+    """number of b, m and p at which the lips close, and at which they do not"""
     notes: Sequence[Note] = ()
+    """messages about its place in time"""
 
 
 @dataclass(eq=False)
@@ -146,9 +155,11 @@ class _Checker:
     job: Job
     sound: Sound | None
     spoken: dict[int, _Spoken] = field(default_factory=dict)
+    """first attempts, by number of the utterance"""
     voices: dict[str, SpeakerVoice] = field(default_factory=dict)
+    """by name of the speaker"""
     repeats_itself: bool = False
-    """Whether the program that speaks says the same when it is asked again."""
+    """whether the program that speaks made the same sound when it was asked again"""
 
     @cached_property
     def recognizer(self) -> check_recognizer.CheckRecognizer | None:
@@ -160,46 +171,48 @@ class _Checker:
 
     @cached_property
     def terms(self) -> dict[str, str]:
-        """Names and terms of the talk, with what is said for each, or proposed."""
+        """Names and terms of the talk, with what is spoken for each, or proposed."""
         return {one.word: one.said or one.proposed for one in self.script.terms}
 
     def all(self, repairs: bool) -> dict[int, Utterance]:
-        """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
+        """Return the utterances with their attempts, by number. repairs: those that fail are spoken otherwise."""
         placed = {one.number: one for one, _ in fitted(self.script)}
         ranks = {number: rank for rank, number in enumerate(placed, 1)}
         for numbers in packs_of(self.script.utterances):
             pack = [placed[number] for number in numbers if number in placed]
-            for one, heard in zip(pack, self._transcribe_together(pack), strict=True):
-                found = self._measured(one, "first", heard)
-                if heard is not None and found is not None and _WORDS & set(found.attempt.faults):
-                    found = self._measured(one, "first")  # by itself, for its neighbours may have confused what hears
+            for one, transcript in zip(pack, self._transcribe_together(pack), strict=True):
+                found = self._measured(one, "first", transcript)
+                if transcript is not None and found is not None and _WORDS & set(found.attempt.faults):
+                    found = self._measured(one, "first")  # by itself: its neighbours may have confused the recognizer
                 if found is not None:
                     self.spoken[one.number] = found
             if pack:
                 self.job.progress("check", ranks[pack[-1].number], len(placed))
+
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         firsts = [replace(first, attempt=self._among_others(first)) for first in self.spoken.values()]
-        for first in sorted(firsts, key=lambda one: set(one.attempt.faults) <= {"slow"}):  # what is only slow comes last
+        # The attempts left are shared by all: speech that is only slow has the least to win from them, so it comes last.
+        for first in sorted(firsts, key=lambda one: set(one.attempt.faults) <= {"slow"}):
             number = first.one.number
             best, attempts, others = first, [first], self._others(first) if repairs and first.attempt.faults else iter(())
             while left and len(attempts) <= _MOST_MORE and best.attempt.faults and (other := next(others, None)) is not None:
                 attempts, left = [*attempts, replace(other, attempt=self._among_others(other))], left - 1
                 best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.one), self.terms)]
             if best is not first:
-                # What was told of its place is that of another try now.
+                # The notes on its place are those of another attempt by now.
                 before = self.job.notes.of.get(number, [])
                 self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
                 for note in best.notes:
                     self.job.notes.add(note, number)
-            told = tuple(one.attempt._replace(is_taken=one is best) for one in attempts)
-            known[number] = replace(best.one, attempts=told)
+            checked = tuple(one.attempt._replace(is_taken=one is best) for one in attempts)
+            known[number] = replace(best.one, attempts=checked)
         return known
 
     def _others(self, first: _Spoken) -> Iterator[_Spoken]:
-        """Yield an utterance as it is said otherwise, as far as that may help, each time spoken when it is asked for."""
+        """Yield further attempts at an utterance that may remove its faults. Each is spoken only when it is asked for."""
         one, faults = first.one, set(first.attempt.faults)
         ways: list[tuple[How, Utterance, bool]] = []
-        for take in self._candidates(one):  # what it said is a take then
+        for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
             ways.append(("candidate", replace(one, target=take, alternatives=takes), False))
         if isinstance(one.target, WrittenText) and self.job.speaking is not None:
@@ -207,6 +220,7 @@ class _Checker:
             ways += [("alternative", replace(one, target=target), False) for target in again]
         if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
             ways.append(("slower", one, True))
+
         for how, other, is_slow in ways:
             if not faults & _HELPED[how] or (how == "alternative" and self.repeats_itself):
                 continue
@@ -218,9 +232,11 @@ class _Checker:
                 placed = read_target(
                     self.script, quiet, fit_one(self.script, quiet, with_target_units, self.sound, is_slow=is_slow)
                 )
-            except Exception:  # what cannot be said is no way out
+            except NetflipsError:  # what cannot be spoken is no way out; a bug of ours is not hidden
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue
+
+            # Spoken at the same length with the same units it would only sound the same.
             now, before = placed.fit or TimeFit(one.place), one.fit or TimeFit(one.place)
             is_same = now.durations == before.durations and placed.units == one.units
             self.repeats_itself |= is_same and how == "alternative"
@@ -232,8 +248,10 @@ class _Checker:
                 yield replace(found, notes=quiet.notes.of.get(one.number, ()))
 
     def _candidates(self, one: Utterance) -> list[Target]:
-        """Return other wordings that may be taken by themselves: not of what a person gave or a piece of a longer sentence, nor one
-        that loses a number or a name."""
+        """Return other translations that the dub may take by itself.
+
+        There are none of what a person gave, nor of a piece of a longer sentence. None loses a number or a name.
+        """
         target = one.target
         if one.number in self.given:
             return []
@@ -251,7 +269,7 @@ class _Checker:
         written = (take for take in one.alternatives if isinstance(take, WrittenText))
         return [take for take in written if not loses_more(of, target.text, take.text, self.terms)]
 
-    # One try
+    # One attempt
 
     def _speech(self, one: Utterance) -> Samples:
         if one.speaker not in self.voices:
@@ -259,15 +277,17 @@ class _Checker:
         samples = speak_one(self.script, self.job, self.sound, one, self.voices[one.speaker]).samples
         return resample(samples, self.job.sound_rate(self.script), SAMPLE_RATE)
 
-    def _measured(self, one: Utterance, how: Literal["first"] | How, heard: Transcript | None = None) -> _Spoken | None:
-        """Speak an utterance, hear and measure it; None, with a note, where that fails. heard: in it, where that is known."""
+    def _measured(self, one: Utterance, how: Literal["first"] | How, transcript: Transcript | None = None) -> _Spoken | None:
+        """Speak an utterance, transcribe and measure it; None, with a note, where that fails. transcript: if it is known."""
         job = self.job
         try:
             speech, text = self._speech(one), "" if one.said is None else job.with_readings(one.said.text)
-            heard = (heard or self._heard(speech)) if text else None
-            right, faults = (
-                (None, set[Fault]()) if heard is None else check_recognizer.compared(heard, text, self.script.target, len(speech))
-            )
+            transcript = (transcript or self._transcript(speech)) if text else None
+            right: float | None = None
+            faults = set[Fault]()
+            if transcript is not None:
+                right, faults = check_recognizer.compared(transcript, text, self.script.target, len(speech))
+
             clicks, closed = count_clicks(speech), self._closed(one, speech, text)
             if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
                 faults.add("clicks")
@@ -276,30 +296,39 @@ class _Checker:
                 faults.add("hurried")
             if is_too_slow(one.fit.pace):
                 faults.add("slow")
+
             share = closed[0] / sum(closed) if any(closed) else None
-            text_heard, pace = None if heard is None else heard.text, _rounded(one.fit.pace)
-            told = Attempt(
-                how, text, text_heard, _rounded(right), pace=pace, clicks=clicks, closed=_rounded(share), faults=_in_order(faults)
+            attempt = Attempt(
+                how=how,
+                text=text,
+                transcript=None if transcript is None else transcript.text,
+                right=_rounded(right),
+                pace=_rounded(one.fit.pace),
+                clicks=clicks,
+                closed=_rounded(share),
+                faults=_in_order(faults),
             )
-            return _Spoken(one, told, self._voice_of(speech), closed)
-        except Exception as error:  # whatever a judge fails at, the dub goes on
+            return _Spoken(one, attempt, self._voice_of(speech), closed)
+        except Exception as error:  # recognizers and encoders are others' libraries: whatever they fail at, the dub goes on
             LOG.debug("check of utterance %d", one.number, exc_info=True)
             job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)), one.number)
             return None
 
-    def _heard(self, speech: Samples) -> Transcript | None:
+    def _transcript(self, speech: Samples) -> Transcript | None:
         return None if self.recognizer is None else self._recognised(speech)
 
     def _recognised(self, speech: Samples) -> Transcript:
-        """Return what the recognizer, which is there, hears in speech."""
+        """Return the recognizer's transcript, made or found; there must be a recognizer."""
         recognizer, language = self.recognizer, self.script.target
         assert recognizer is not None
         made_of = (speech, language, recognizer.fingerprint, self.job.models.arithmetic, "check")
         return self.job.store.kept(Transcript, "heard", made_of, lambda: recognizer.recognizer.transcribe(speech, language))
 
     def _transcribe_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
-        """Return what is heard in utterances of half a minute in all: a window of Whisper takes as long for one. None where each is
-        to be heard by itself."""
+        """Return the transcripts of utterances that together fill half a minute; None where each is to be transcribed by itself.
+
+        A window of Whisper takes as long for one utterance as for several.
+        """
         if self.recognizer is None or not self.recognizer.has_times or len(pack) < 2:
             return [None] * len(pack)
         around = np.zeros(seconds_to_samples(_APART_S / 2), np.float32)
@@ -310,13 +339,15 @@ class _Checker:
                 level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
                 pieces.append(WindowPart(np.concatenate([around, speech * level, around]), -_APART_S / 2))
             return [*recognised_together(pieces, self._recognised)]
-        except Exception:  # each is heard by itself, then, and told of
+        except Exception:  # each is transcribed by itself then, where what fails is reported
             LOG.debug("check of several utterances", exc_info=True)
             return [None] * len(pack)
 
     def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int]:
-        """Return for how many b, m and p the lips will close, and for how many not; none where that is not known before they are
-        drawn, or when they are said is not."""
+        """Return at how many b, m and p the lips will close, and at how many not.
+
+        Both are 0 where that is not known before frames are drawn, or the times of the phonemes are not known.
+        """
         table = self._mouth
         units = said(one, self.script.target)
         if table is None or not text or not len(units) or not len(speech):
@@ -351,8 +382,11 @@ class _Checker:
             return None
 
     def _among_others(self, spoken: _Spoken) -> Attempt:
-        """Return what is told of a try beside the rest of the dub: whether its lips stay open, more than once or as all do, and
-        whose voice it is; a vocoder makes a voice its own, so that the original's says little."""
+        """Return an attempt with the faults that show only beside the rest of the dub: open lips, and another's voice.
+
+        Lips must stay open more than once, or as all do. A voice is compared with the dub, not with the original: a vocoder changes
+        each voice in its own way.
+        """
         faults, (shut, stay) = set(spoken.attempt.faults), spoken.lips
         if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
             faults.add("open_lips")
@@ -368,7 +402,7 @@ class _Checker:
 
     @cached_property
     def _speakers(self) -> tuple[str, ...]:
-        """Whose utterances are spoken: found once, not for each of them."""
+        """Names of the speakers whose utterances are spoken."""
         return tuple(dict.fromkeys(one.one.speaker for one in self.spoken.values()))
 
     @cached_property
@@ -378,8 +412,10 @@ class _Checker:
         return stay >= max(shut, _LEAST_OPEN)
 
     def _likeness(self, spoken: _Spoken, speaker: str) -> float | None:
-        """Return how like a speaker's other utterances an utterance sounds: the cosine that most of them reach; None where there
-        are fewer than two, or it is too short."""
+        """Return how like a speaker's other utterances an utterance sounds: the cosine that most of them reach.
+
+        None where there are fewer than two others, or it is too short.
+        """
         rest = [
             one.voice
             for one in self.spoken.values()
@@ -391,14 +427,17 @@ class _Checker:
 
 
 def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
-    """Yield the numbers of all utterances in order, as many together as a window of Whisper holds, by the time that each has in the
-    original: another text of one, or none, leaves all others where they are."""
+    """Yield the numbers of all utterances in order, as many together as a window of Whisper holds.
+
+    They are packed by their times in the original, so that another text of one, or none, leaves all others in their packs: their
+    transcripts are found again.
+    """
     for pack in packed([one.place.seconds + _APART_S for one in utterances]):
         yield [utterances[k].number for k in pack]
 
 
 def is_too_slow(pace: float | None) -> bool:
-    """Return whether one hears that speech is slower than by itself."""
+    """Return whether speech is noticeably slower than natural."""
     return pace is not None and round(pace, 3) < _SLOW
 
 
@@ -414,8 +453,10 @@ def _rounded(figure: float | None) -> float | None:
 
 
 def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> Script:
-    """Fill in how loud the original is heard under each utterance, in the mix as it will be. mutes: where it is, what plays behind
-    the utterance is left out."""
+    """Fill in how loud the original voice is under each utterance in the final mix.
+
+    mutes: where it leaks, the background behind the utterance is left out.
+    """
     is_mute = job.options.background == "mute" and background_of(job) is None
     if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
@@ -423,10 +464,11 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     try:
         behind = _background_share(sound)
         found = {number: leak(made, sound.between(*place)) for number, place, made in _mixed_pieces(script, quiet, sound)}
-    except Exception as error:  # the same sound is mixed when it is written, which tells what is wrong
+    except NetflipsError as error:  # the same sound is mixed when it is written, and what is wrong is reported there
         LOG.debug("leak", exc_info=True)
-        job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)))
+        job.notes.add(NOT_CHECKED(error=error.what))
         return script
+
     known = dict[int, Utterance]()
     for one in script.utterances:
         taken = one.checked
@@ -434,12 +476,12 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
             more: tuple[Fault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
             faults = _in_order({*taken.faults, *more})
             with_it = taken._replace(leak=round(found[one.number], 3), faults=faults, is_dry=mutes and bool(more))
-            known[one.number] = replace(one, attempts=tuple(with_it if told is taken else told for told in one.attempts))
+            known[one.number] = replace(one, attempts=tuple(with_it if attempt is taken else attempt for attempt in one.attempts))
     return with_more(script, known)
 
 
 def _background_share(sound: Sound) -> float:
-    """Return the level of what is heard outside of speech, as a share of that within it."""
+    """Return the level of the sound outside of speech, as a share of the level within it."""
     powers = 10 ** (sound.activity.levels.astype(np.float64) / 10)  # of 32 ms each: the sound itself may last for hours
     at = [(int(one.start_s * STEP_RATE), ceil(one.end_s * STEP_RATE)) for one in sound.regions]
     spoken = is_spoken(at, len(powers))
@@ -449,7 +491,7 @@ def _background_share(sound: Sound) -> float:
 
 
 def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int, tuple[float, float], Samples]]:
-    """Yield the number, the place in the recording (s) and the mixed sound, float32 [S] at 16 kHz, of each utterance."""
+    """Yield each utterance's number, place in the recording (s) and mixed sound, float32 [S] at 16 kHz."""
     rate, clock = job.sound_rate(script), OutputClock(script, job)
     places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
     wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
@@ -463,5 +505,6 @@ def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int,
                 break
             yield number, place, resample(held[start - first : stop - first], rate, SAMPLE_RATE)
             del wanted[0]
+        # Only sound that an utterance to come may need is held: memory stays flat.
         keep_from = min(wanted[0][2], first + len(held)) if wanted else first + len(held)
         held, first = held[max(keep_from - first, 0) :], max(keep_from, first)

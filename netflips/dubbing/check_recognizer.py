@@ -1,4 +1,4 @@
-"""What hears a dub while it is made: a recognizer that is here, and how what it hears is compared with what was to be said."""
+"""The recognizer of the ASR check: which installed one is used, and how its transcript is compared with the text to be spoken."""
 
 import unicodedata
 from contextlib import suppress
@@ -20,32 +20,34 @@ from netflips.script.types import Fault
 from unit2text.text import normalise_for_reading
 
 _NOTHING, _LITTLE = 0.1, 0.5
-"""Shares of the letters that are heard up to which nothing is heard, and too little. Of what the bundle says, as a rule, 0.8."""
+"""Up to these shares of the letters in the transcript, nothing or too little is recognised. The bundle reaches 0.8, mostly."""
 _MISSING, _ADDED = 6, 8
-"""Letters of Hangul (strokes of a syllable) that are missing or added in a row. In 60 sentences that the bundle's voice said whole
+"""Jamo (letters of a Hangul syllable) in a row that are missing or added. In 60 sentences that the bundle's voice spoke whole
 there were 5 and 6 at most; a word of three syllables has 6 to 9."""
 
 
 @dataclass(frozen=True, eq=False)
 class CheckRecognizer:
-    """What hears the dub. fingerprint: of its weights. has_times: it says when it heard each word."""
+    """A recognizer that transcribes the dub."""
 
     recognizer: SpeechRecognizer
     fingerprint: str
+    """fingerprint of its weights"""
     has_times: bool = False
+    """whether its transcripts have the times of words"""
 
 
 def recognizer_folders(job: Job) -> list[Path]:
-    """Return the folders of recognizers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
+    """Return the folders of installed recognizers: the cascade's, the one that was fetched, and that of `make judges`."""
     asked, fetched = job.options.cascade_models, None
-    with suppress(NetflipsError):  # a damaged one is told of where it is asked for
+    with suppress(NetflipsError):  # a damaged one is reported where it is asked for
         fetched = usual_model("--recognizer")
     found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
     return [path for path in dict.fromkeys(found) if path is not None]
 
 
 def check_recognizer(job: Job, language: str) -> CheckRecognizer | None:
-    """Return the first recognizer here that knows a language, opened when it is asked for first; None = there is none."""
+    """Return the first installed recognizer that knows a language, None = there is none. It is opened on first use."""
     for folder in recognizer_folders(job):
         try:
             recognizer = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
@@ -67,7 +69,10 @@ def _opened(job: Job, folder: Path) -> CheckRecognizer:
 
 
 def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:
-    """Return which share of a text's letters was heard, and what is wrong with it. num_samples: of the speech, at 16 kHz."""
+    """Return the share of a text's letters that are in a transcript of it, 0 to 1, and the faults.
+
+    num_samples: length of the speech, at 16 kHz.
+    """
     found, wanted = as_read(heard.text, language), as_read(text, language)
     errors, length = errors_in(found, wanted)
     right, faults = 1 - errors / max(length, 1), set[Fault]()
@@ -82,7 +87,8 @@ def compared(heard: Transcript, text: str, language: str, num_samples: int) -> t
 
 
 def longest_gaps(heard: str, text: str) -> tuple[int, int]:
-    """Return how many letters in a row of a text are not heard at most, and how many are heard that it does not have."""
+    """Return the most letters in a row that a transcript lacks, and the most in a row that it has beyond the text."""
+    # NFD splits a syllable of Hangul into its letters, so that one wrong vowel is no lost syllable.
     wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
     lost = added = 0
     for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():

@@ -1,4 +1,4 @@
-"""Who spent the time: wall seconds of each stage, also where stages take turns inside generators or run side by side."""
+"""Wall seconds of each stage, even where stages alternate inside generators or run in parallel threads."""
 
 import threading
 import time
@@ -10,17 +10,19 @@ Item = TypeVar("Item")
 
 
 class _ThreadState(threading.local):
-    """What one thread is doing: the stages it is in, the innermost last, and since when."""
+    """The stages that one thread is in."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
+        """names of stages, the innermost last"""
         self.mark = time.perf_counter()
+        """since when the innermost has run, as of `time.perf_counter`"""
 
 
 class StageClock:
-    """Counts each moment of a thread to the innermost stage that it runs.
+    """Counts the time of each thread to the innermost stage that it is in.
 
-    In one thread the stages add up to the whole; with stages side by side they add up to more.
+    In one thread the stages add up to the wall time. With stages in parallel they add up to more.
     """
 
     def __init__(self) -> None:
@@ -48,7 +50,7 @@ class StageClock:
             self._here.running.pop()
 
     def timed(self, items: Iterable[Item], name: str) -> Iterator[Item]:
-        """Yield items, counting the making of each to a stage and what is done with them to the caller's."""
+        """Yield items. The time to make each counts to a stage; the time between them counts to the caller's stage."""
         iterator = iter(items)
         while True:
             with self.stage(name):

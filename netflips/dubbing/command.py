@@ -1,4 +1,4 @@
-"""`netflips dub` and `inference_av2av.py`: what begins before libraries and models are loaded."""
+"""`netflips dub` and `inference_av2av.py`: the command line, before libraries and models are loaded."""
 
 from avcore.command import LOG
 from avcore.flags import Command
@@ -12,9 +12,9 @@ def _work(given: DubCommand) -> int | None:
     if options.speak_with != given.speak_with:
         speaker = "espeak-ng" if options.speak_with == ESPEAK else "Kokoro-82M"
         LOG.info("%s speaks the texts, its units are said in the speaker's voice; --speak-with names another program", speaker)
-    _ = options.cascade_models, options.script  # what is missing or wrong is told before libraries are loaded
+    _ = options.cascade_models, options.script  # wrong files are reported before libraries are loaded
     with loading():
-        if len(options.videos) == 1 and not options.videos[0].is_dir():  # of several, each is opened when its turn comes
+        if len(options.videos) == 1 and not options.videos[0].is_dir():  # of several, each is opened in its turn
             from avcore.media import require_media
 
             require_media(options.videos[0], "the input video")

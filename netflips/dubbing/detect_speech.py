@@ -1,4 +1,4 @@
-"""Listen to a video, or to another file: its sound on the disk, heard once."""
+"""Voice activity detection: the sound of a video is decoded once, stored on the disk, and searched for speech."""
 
 from avcore.files import atomic_output
 from avcore.journal import key_of
@@ -11,9 +11,9 @@ _STEP = "sound"
 
 
 def detect_speech(job: Job, given: MediaSource | None = None) -> Sound | None:
-    """Listen to the video, or to another file, of which the speech is given; None where there is no sound track.
+    """Return the stored sound of the video with its voice activity; None if the video has no sound track.
 
-    Raises MediaError.
+    given: a file whose speech is used in place of the video's. Raises MediaError.
     """
     source = given or job.info.source
     if given is None and not job.info.has_audio:

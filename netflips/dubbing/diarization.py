@@ -1,7 +1,7 @@
 """Who says each utterance: diarization by voice and face together.
 
-Faces that look alike, or are at the same place in one shot, and never meet, are one person (face clustering). A face says what
-it moves its mouth to (active speaker detection), helped by which voice belongs to which face.
+Face clustering: faces are one person if they look alike, or are at the same place in one shot, and are never in sight together.
+Active speaker detection: the face whose mouth moves with the sound speaks; which voice belongs to which face helps to decide.
 """
 
 from collections import defaultdict
@@ -18,32 +18,34 @@ from avcore.faces.select import OnePerson, people_in
 from netflips.dubbing.track_faces import SPEAKS, UNJUDGED, Face, InSight
 
 SPEAKS_KNOWN = 0.3
-"""The same for a face that the voice belongs to by other utterances."""
+"""Evidence from which on a face speaks, where other utterances link the voice to it; `SPEAKS` is that of any other face."""
 _OTHER_SIDE = 2 * SAME_PERSON
-"""Faces of one voice that never meet are one person if they look no less alike than this: seen from elsewhere, in other light."""
+"""Distance in looks below which faces of one voice that never meet are one person, seen from elsewhere or in other light."""
 _SHARE = 0.3
-"""A voice's further faces win this share at least of what its first one does."""
+"""A further face joins a person of its voice only if it wins at least this share of what the voice's first face wins."""
 _MOSTLY = 0.5
+"""Share of a voice's seconds, at the evidence `SPEAKS`, that a face must win to own a voice without a person of its own."""
 _AT_ONCE = 1e6
-"""Distance of two faces that are in the picture at once; no average takes it below the limit."""
+"""Factor on the distance of two faces that are in the frame at once: no average of a cluster takes it below the limit."""
 _SAME_PLACE = 0.3
 """Overlap of two boxes in one shot from which on they are likely one person who sat still between two utterances."""
 _PLACE_FACTOR = 0.4
+"""Factor on the distance in looks of two such faces."""
 
 Voice = Hashable
-"""Whatever tells voices apart: a number that was found, or a name that was given."""
+"""Identifies a voice: the number of a cluster, or a name that the user gave."""
 
 
 @dataclass(frozen=True)
 class SeenSpeaker:
-    """A person in one shot of an utterance. number: of the utterance. face: whose it is.
-
-    Faces are numbered from 1 in the order in which they are first seen.
-    """
+    """A person in one shot of an utterance."""
 
     number: int
+    """number of the utterance"""
     person: OnePerson[Face]
+    """the person's face tracks in that shot"""
     face: int
+    """cluster of the face, from 1 in the order in which faces are first seen"""
 
     @property
     def shot(self) -> int:
@@ -52,7 +54,7 @@ class SeenSpeaker:
 
 
 def recognise(faces: Mapping[int, InSight]) -> list[SeenSpeaker]:
-    """Find the people in all utterances, and which of them are one; tracks that last a moment only are left out.
+    """Find the people in all utterances, and cluster their faces. Tracks that last only a moment are left out.
 
     faces: by the number of the utterance.
     """
@@ -67,7 +69,7 @@ def recognise(faces: Mapping[int, InSight]) -> list[SeenSpeaker]:
 
 
 def _meeting(seen: Sequence[SeenSpeaker]) -> set[frozenset[int]]:
-    """Return the pairs of faces that are in the picture at once at any time."""
+    """Return the pairs of faces that are in the frame at once at any time."""
     return {
         frozenset((one.face, other.face))
         for number, one in enumerate(seen)
@@ -82,6 +84,7 @@ def _clusters(distances: NDArray[np.float64]) -> list[int]:
     from scipy.cluster.hierarchy import fcluster, linkage  # which no page about a short clip waits for
     from scipy.spatial.distance import squareform
 
+    # Average linkage: one blurred or turned face does not join two people, as with single linkage, nor split one, as with complete.
     labels = fcluster(linkage(squareform(distances, checks=False), "average"), SAME_PERSON, "distance").tolist()
     order = {label: number for number, label in enumerate(dict.fromkeys(labels), 1)}
     return [order[label] for label in labels]
@@ -93,6 +96,8 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
     distances = squareform(pdist(np.stack([_look(one) for one in seen])))
     for number, one in enumerate(seen):
         for later, other in enumerate(seen[number + 1 :], number + 1):
+            # Who is in sight together cannot be one person, however alike they look. Who sits at the same place of one shot in two
+            # utterances very likely is one: the camera did not move between them.
             factor = 1.0
             if one.number == other.number:
                 factor = _AT_ONCE if _meet(one, other) else 1.0
@@ -103,7 +108,7 @@ def _distances(seen: Sequence[SeenSpeaker]) -> NDArray[np.float64]:
 
 
 def _look(one: SeenSpeaker) -> NDArray[np.float32]:
-    """Return the longest track's: of the others there is less to see."""
+    """Return the appearance of the longest track, float32 [D]: it averages the most frames."""
     return max(one.person.tracks, key=lambda track: len(track.boxes)).appearance
 
 
@@ -117,45 +122,45 @@ def _meet(one: SeenSpeaker, other: SeenSpeaker) -> bool:
 
 @dataclass(frozen=True)
 class UtteranceVoice:
-    """An utterance and what is known of who says it. number: of the utterance.
-
-    voice: whose it sounds like, None = too short to tell. is_told: the user said whose it is.
-    """
+    """An utterance and the voice in it."""
 
     number: int
+    """number of the utterance"""
     seconds: float
+    """its length"""
     voice: Voice | None
+    """whose voice it sounds like; None = it is too short to decide"""
     is_user_given: bool = False
+    """whether the user named the speaker"""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Who says an utterance. person: from 1 in order of appearance. tracks: those of the speaker; none = not in sight.
-
-    evidence: how much the speaker's face looks like saying it.
-    """
+    """Who speaks an utterance."""
 
     person: int
+    """number of the speaker, from 1 in order of appearance"""
     tracks: frozenset[int]
+    """numbers of the speaker's face tracks; empty = not in sight"""
     evidence: float = 0.0
+    """how well the movement of the speaker's mouth goes with the sound"""
 
 
 @dataclass
 class _Person:
-    """faces: may be empty, for a voice that is only heard."""
-
     voice: Voice | None
     faces: set[int] = field(default_factory=set)
+    """empty for a voice that is never in sight"""
 
 
-def who_speaks(said: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> list[Turn]:
-    """Decide who says each utterance.
+def who_speaks(utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> list[Turn]:
+    """Decide who speaks each utterance.
 
-    A face says what it moves its mouth to. The voice decides where no face does so clearly enough, and says who it is that
-    is not in sight. Faces of one voice that are never there together are one person, seen from elsewhere.
+    The face whose mouth moves with the sound speaks. Where no face does so clearly enough, or the speaker is out of sight, the
+    voice decides. Faces of one voice that are never in sight together are one person, seen from elsewhere.
     """
-    crowd = _Crowd(said, faces, seen)
-    decided = [crowd.decide(one) for one in said]
+    crowd = _Crowd(utterances, faces, seen)
+    decided = [crowd.decide(one) for one in utterances]
     order = {id(person): number for number, person in enumerate({id(person): person for person, _, _ in decided}.values(), 1)}
     return [Turn(order[id(person)], tracks, evidence) for person, tracks, evidence in decided]
 
@@ -163,28 +168,29 @@ def who_speaks(said: Sequence[UtteranceVoice], faces: Mapping[int, InSight], see
 class _Crowd:
     """Everybody in a recording."""
 
-    def __init__(self, said: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> None:
-        self._faces, self._said = faces, said
+    def __init__(self, utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> None:
+        self._faces, self._utterances = faces, utterances
         self._seen: dict[int, list[SeenSpeaker]] = defaultdict(list)
         for one in seen:
             self._seen[one.number].append(one)
         self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
-        self._wins, self._seconds = self._count(said)
+        self._wins, self._seconds = self._count(utterances)
         self._meeting, all_faces = _meeting(seen), {one.face for one in seen}
         # What each face looks like on average, float32 [D].
         self._looks = {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in all_faces}
         self._people: list[_Person] = []
         self._find_people()
         self._main = _Person(None)
-        if voices := dict.fromkeys(one.voice for one in said if one.voice is not None):
-            # Whoever speaks most says what is too short to tell, too.
+        if voices := dict.fromkeys(one.voice for one in utterances if one.voice is not None):
+            # An utterance too short for its voice to be known is given to whoever speaks most.
             self._main = self._by_voice(max(voices, key=lambda voice: self._seconds[voice]))
 
     def decide(self, one: UtteranceVoice) -> tuple[_Person, frozenset[int], float]:
-        """Return who says an utterance, with which tracks, and the evidence for it."""
+        """Return who speaks an utterance, the numbers of the speaker's tracks, and the evidence for it."""
         scores = self._scores.get(one.number, {})
         known = self._by_voice(one.voice)
         allowed = {face: score for face, score in scores.items() if not one.is_user_given or self._may_be(face, known)}
+        # What the user says of the speaker outweighs any movement of a mouth; a voice known from elsewhere only helps its face.
         bonus = SPEAKS if one.is_user_given else SPEAKS - SPEAKS_KNOWN
         own = known.faces or self._alone(one, allowed)
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
@@ -194,18 +200,24 @@ class _Crowd:
         return person, self._tracks(one.number, person.faces | {best}), allowed[best]
 
     def _alone(self, one: UtteranceVoice, scores: Mapping[int, float]) -> set[int]:
-        """Return the face of a voice that is heard over held pictures only, and that of one person alone."""
-        same = [other.number for other in self._said if other.voice == one.voice]
+        """Return the only face in sight while a voice speaks whose utterances all have still frames; no face otherwise.
+
+        Still frames show no movement of a mouth that could be evidence.
+        """
+        same = [other.number for other in self._utterances if other.voice == one.voice]
         looked = [number for number in same if number in self._faces]
         tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in looked]
         is_held = all(found and all(track.evidence == UNJUDGED for track in found) for found in tracks)
         return set(scores) if is_held and len(scores) == 1 else set()
 
-    def _count(self, said: Sequence[UtteranceVoice]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
-        """For each voice, how much each face looked like it (evidence by seconds) where it did so most; and its seconds."""
+    def _count(self, utterances: Sequence[UtteranceVoice]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
+        """Return what each face wins of each voice, and the seconds of each voice.
+
+        The face with the most evidence wins an utterance, by evidence times seconds, if that evidence is enough to speak.
+        """
         wins: dict[Voice, dict[int, float]] = defaultdict(lambda: defaultdict(float))
         seconds: dict[Voice, float] = defaultdict(float)
-        for one in said:
+        for one in utterances:
             if one.voice is None:
                 continue
             seconds[one.voice] += one.seconds
@@ -216,10 +228,11 @@ class _Crowd:
         return wins, seconds
 
     def _find_people(self) -> None:
-        """Give each face to the voice it won most of; then each voice its person or, by its looks, several."""
+        """Give each face to the voice that it won most of, then split the faces of each voice into people by their looks."""
         owner: dict[int, Voice] = {}
         for face in {face for won in self._wins.values() for face in won}:
             owner[face] = max(self._wins, key=lambda voice: self._wins[voice].get(face, 0.0))
+
         for voice, won in self._wins.items():
             own = sorted((face for face in won if owner[face] == voice), key=lambda face: -won[face])
             people: list[_Person] = []
@@ -234,7 +247,7 @@ class _Crowd:
             self._people += people
 
     def _may_be(self, face: int, person: _Person) -> bool:
-        """Return whether a face may belong to a person of whom others are known."""
+        """Return whether a face may be a person's: it is never in sight together with the person's faces, and looks like them."""
         return face in person.faces or all(
             frozenset((face, other)) not in self._meeting and np.linalg.norm(self._looks[face] - self._looks[other]) < _OTHER_SIDE
             for other in person.faces
@@ -244,7 +257,7 @@ class _Crowd:
         return next((person for person in self._people if face in person.faces), None)
 
     def _by_voice(self, voice: Voice | None) -> _Person:
-        """Whom a voice belongs to: the owner of its face, or of the face it came from most of the time, or nobody in sight."""
+        """Return whom a voice belongs to: its own person, else the owner of the face that won most of it, else a new one."""
         if voice is None:
             return self._main
         own = [person for person in self._people if person.voice == voice]
@@ -261,8 +274,10 @@ class _Crowd:
         return person
 
     def _tracks(self, number: int, faces: set[int]) -> frozenset[int]:
-        """Return the tracks of a person in an utterance; in shots without them those of whoever speaks there: seen from
-        elsewhere."""
+        """Return the numbers of a person's tracks in an utterance.
+
+        In shots without that person's faces they are those of whoever speaks there: likely the same person, seen from elsewhere.
+        """
         here = self._seen[number]
         chosen = [one for one in here if one.face in faces]
         shots = {one.shot for one in chosen}
@@ -276,7 +291,7 @@ class _Crowd:
 
 
 def _scores(faces: InSight, seen: Sequence[SeenSpeaker]) -> dict[int, float]:
-    """Return how much each face looks like saying an utterance; a face that is there for less than half of it counts for less."""
+    """Return the evidence of each face that it speaks an utterance; a face in sight for less than half of it counts for less."""
     scores = {}
     for face in {one.face for one in seen}:
         shown = [

@@ -1,4 +1,4 @@
-"""The utterances of a dub: a person's, or what lies between the pauses, cuts and changes of the voice."""
+"""Divide the speech into utterances, at pauses, cuts and changes of the speaker, unless a person's script has them already."""
 
 import math
 import tempfile
@@ -29,10 +29,10 @@ from netflips.script.types import Script, TimeSpan, Utterance
 
 
 def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Script:
-    """Fill in the utterances with their places, unless a person's script has them. A clip that is played to and fro is one.
+    """Fill in the utterances with their places, unless a person's script has them. A clip in a ping-pong loop is one utterance.
 
-    A cut in a pause, and a change of the voice, end an utterance; where a program says who speaks when, its turns do, and name who
-    speaks. Raises NoSpeechError, and InputError where that program fails.
+    A cut in a pause ends an utterance, and so does a change of the voice. If a diarization program is given, its turns take the
+    place of changes of the voice, and name the speakers. Raises NoSpeechError, and InputError where that program fails.
     """
     script = replace(script, cuts=tuple(shots.cuts))
     duration = float(job.info.duration_s)
@@ -46,6 +46,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     found = None if sound is None else sound.regions
     if not found or sound is None:
         raise no_speech(job.info.source, has_sound=sound is not None)
+
     borders = list(shots.cuts)
     turned = changes(turns, found)
     if turns:
@@ -55,13 +56,16 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
             turned = Voices(job, sound).changes()
         borders += turned
     borders += around_wordless(job, sound)
+
     spans = cut_utterances(split_at(found, turned), duration, borders, job.options.utterance_length, sound.activity.quietest_s)
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
 
 
 def around_wordless(job: Job, sound: Sound) -> list[float]:
-    """Return the times (s) in the pauses around each stretch of the part that is hardly words, over text: a laugh is an utterance
-    by itself, so that its sound can be kept."""
+    """Return the times (s) amid the pauses around each stretch of the part that is hardly words; none without the cascade.
+
+    A laugh becomes an utterance by itself, so that its sound can be kept.
+    """
     options = job.options
     if not options.cascade or options.speech_in is not None:
         return []
@@ -69,6 +73,8 @@ def around_wordless(job: Job, sound: Sound) -> list[float]:
         speech = recognised_speech(job, sound)
         end_s = speech.places[0][1] if options.preview else options.end
         near = speech.between(options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
+
+    # Stretch n lies between edges 2n + 1 and 2n + 2: with one more on either side, its pauses.
     edges = [0.0, *(edge for place in speech.places for edge in place), sound.activity.seconds]
     at = {place: 2 * number for number, place in enumerate(speech.places)}
     around = [edges[at[one.place] : at[one.place] + 4] for one in near if one.is_hardly_words]
@@ -76,12 +82,12 @@ def around_wordless(job: Job, sound: Sound) -> list[float]:
 
 
 def _named(script: Script, turns: "Sequence[Turn]") -> Script:
-    """Fill in who speaks, of whom nobody said it."""
+    """Fill in the speakers by the turns, where none is named yet."""
     named = (one if one.speaker else replace(one, speaker=speaker_in(one.place, turns)) for one in script.utterances)
     return replace(script, utterances=tuple(named))
 
 
-# Who speaks when, as a program says it (--diarize-with): turns in RTTM, as pyannote and others write them
+# The turns of a diarization program (--diarize-with): RTTM, the format of pyannote and others
 
 _WHAT = f"the program of {DIARIZE_WITH}"
 _LIMIT_S = 24 * 3600.0
@@ -89,21 +95,24 @@ _MOST_BYTES, _MOST_NAME = 8 << 20, 60
 _SLACK_S = 1.0
 """How far a turn may reach beyond the sound: programs round to their frames."""
 _NEAR_S = 0.25
+"""A change of the speaker so near an edge of speech is moved onto that edge."""
 _BLOCK = 1 << 20
 
 
 class Turn(NamedTuple):
-    """A stretch of one person's speech (s)."""
+    """A stretch of one person's speech."""
 
     start_s: float
+    """in seconds of the sound, as the end"""
     end_s: float
     speaker: str
+    """name that the program gives the person"""
 
 
 def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
-    """Return the turns that the program finds, in order, made or kept; none where nobody asks for it, or there is no sound.
+    """Return the turns that the diarization program finds, in order, made or found; empty without a program or a sound.
 
-    Raises InputError where the program fails, or writes no turns.
+    Raises InputError where the program fails or writes no turns.
     """
     command = job.options.diarization_command
     if not command or sound is None:
@@ -116,8 +125,10 @@ def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
             source, out = Path(folder) / "sound.wav", Path(folder) / "turns.rttm"
             blocks = (sound.read(start, min(start + _BLOCK, total)) for start in range(0, total, _BLOCK))
             write_speech_pieces(source, blocks)
-            said = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
-            text = read_foreign_text(out, "the file of turns", _MOST_BYTES)[0] if out.is_file() else said.decode(errors="replace")
+            printed = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
+            text = (
+                read_foreign_text(out, "the file of turns", _MOST_BYTES)[0] if out.is_file() else printed.decode(errors="replace")
+            )
         return read_rttm(text, total / SAMPLE_RATE, command[0])
 
     with job.clock.stage("voice"):
@@ -125,10 +136,10 @@ def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
 
 
 def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
-    """Return the turns of RTTM, in order. seconds: of the sound. path: for messages.
+    """Return the turns of RTTM, in order. seconds: length of the sound. path: for messages.
 
-    Lines that are no turns are passed over: programs print other things, too. Raises InputError for a turn whose times or name
-    cannot be, and where there is none.
+    Lines that are not turns are skipped: programs print other things, too. Raises InputError for a turn with impossible times or
+    an unprintable name, and if there is no turn.
     """
     turns = list[Turn]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -151,8 +162,11 @@ def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
 
 
 def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
-    """Return the times (s) at which somebody else goes on speaking: amid the gap, or the overlap, of both, but never just beside an
-    edge of speech. A turn within another's changes nothing."""
+    """Return the times (s) at which another speaker goes on: in the middle of the gap, or of the overlap, between two turns.
+
+    A time just beside an edge of speech is moved onto the edge: no sliver of speech is cut off. A turn within another's changes
+    nothing.
+    """
     found, before = list[float](), None
     edges = np.array(regions, np.float64).ravel()
     for one in turns:
@@ -167,7 +181,7 @@ def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
 
 
 def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
-    """Return stretches of speech, cut at the times that lie within them."""
+    """Return stretches of speech, split at the times that lie within them."""
     found = list[Span]()
     for start, end in regions:
         edges = [start, *(time for time in times if start < time < end), end]
@@ -176,7 +190,7 @@ def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
 
 
 def speaker_in(place: TimeSpan, turns: Sequence[Turn]) -> str:
-    """Return who speaks for most of a stretch of time; "" = nobody."""
+    """Return the speaker with the longest speech within a stretch of time; "" = nobody."""
     seconds: dict[str, float] = defaultdict(float)
     for one in turns:
         if one.start_s < place.end_s and place.start_s < one.end_s:

@@ -1,4 +1,4 @@
-"""What is said in each utterance: as units, from what is heard and seen, or in the cascade as text, by a recognizer."""
+"""The source of each utterance: units from its sound and lips, or, in the cascade, text from a speech recognizer."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,22 +25,22 @@ from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
 from netflips.script.types import Agreement, KeptOriginal, Script, SourceUnits, Text, UnitList, Utterance
 
 _MAX_WORKERS = 2
-"""Utterances heard at once: one on each of two cores takes less time than each on both, and twice the memory."""
+"""Utterances encoded at once: one on each of two cores takes less time than each on both, and twice the memory."""
 
 
 def encode_utterances(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
-    """Fill in the units that are heard in each utterance of the part, or the text; not of those that a person keeps as they are."""
-    said = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
-    return _as_text(script, job, sound, said) if job.options.cascade else _as_units(script, job, sound, faces, said)
+    """Fill in the source units, or the text, of each utterance of the part, except those that a person keeps as they are."""
+    todo = [one for one in job.part.utterances(script) if not isinstance(one.target, KeptOriginal)]
+    return _as_text(script, job, sound, todo) if job.options.cascade else _as_units(script, job, sound, faces, todo)
 
 
 def source_units(script: Script) -> Iterator[tuple[Utterance, SourceUnits]]:
-    """Yield the utterances of which units were heard, with them."""
+    """Yield the utterances that have source units, with these units."""
     return ((one, one.source_units) for one in script.utterances if one.source_units is not None)
 
 
 def as_units(listed: UnitList, language: str) -> Units:
-    """Return units of a script as arrays; with durations they are merged already."""
+    """Return units of a script as arrays. Units with durations are merged already."""
     durations = None if listed.durations is None else np.array(listed.durations, np.int64)
     return Units(np.array(listed.ids, np.int64), durations, language, listed.vocabulary, is_merged=durations is not None)
 
@@ -48,22 +48,24 @@ def as_units(listed: UnitList, language: str) -> Units:
 # Units
 
 
-def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, said: list[Utterance]) -> Script:
+def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utterances: list[Utterance]) -> Script:
     workers = workers_on(resolve_device(job.models.how.device), _MAX_WORKERS)
 
     def report(done: int) -> None:
-        job.progress("units", done, len(said))
+        job.progress("units", done, len(utterances))
 
     with job.clock.stage("av2unit"):
-        found = map_in_threads(said, lambda one: _units(job, sound, faces, one), workers, report)
-    known = {one.number: replace(one, source_units=units) for one, units in zip(said, found, strict=True) if units is not None}
+        found = map_in_threads(utterances, lambda one: _units(job, sound, faces, one), workers, report)
+    known = {
+        one.number: replace(one, source_units=units) for one, units in zip(utterances, found, strict=True) if units is not None
+    }
     notes = {number: selected_units(script, one.source_units).note for number, one in known.items() if one.source_units is not None}
     job.notes.add_each({number: note for number, note in notes.items() if note is not None})
     return with_more(script, known)
 
 
 def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> SourceUnits | None:
-    """Return the units of an utterance from its sound, its lips or both, as far as they are there; None where neither is."""
+    """Return the units of an utterance from its sound, its lips or both; None if it has neither."""
     options, models = job.options, job.models
     start, stop = frames_of(one.place)
     lips = faces.lips(one) if options.uses_video else None
@@ -94,7 +96,7 @@ def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> Sourc
 
 
 def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
-    """Return units with why they were taken from what they were."""
+    """Return the units of a script with the modalities that they are from, and the reason for that."""
     units = as_units(found.units, script.source)
     extraction = Extraction(units, found.confidence or 0.0, found.weakest, found.nearest, found.known)
     figures = () if found.agreement is None else tuple(found.agreement)
@@ -105,10 +107,10 @@ def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
 
 
 class CachingRecognizer:
-    """A recognizer that keeps what it recognised: the same sound is recognised once."""
+    """A recognizer whose transcripts are kept in a store: the same sound is recognised once."""
 
     def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
-        """made_of: what its answers depend on beside the sound and its language."""
+        """made_of: what its transcripts depend on beside the sound and its language."""
         self.name, self.recognizer, self.store, self.made_of = recognizer.name, recognizer, store, made_of
 
     @property
@@ -117,18 +119,18 @@ class CachingRecognizer:
         return self.recognizer.languages
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
-        """Return what speech says, made or found."""
+        """Return the transcript of speech, float32 [S], made or found."""
         made_of = (speech, language, *self.made_of)
         return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.transcribe(speech, language))
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
-        """Return how probable each language is, made or found."""
+        """Return the probability of each language in speech, float32 [S], made or found."""
         made_of = (speech, *self.made_of)
         return self.store.kept(dict[str, float], "languages", made_of, lambda: dict(self.recognizer.languages_in(speech)))
 
 
 def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
-    """Return the recording's speech, recognised when it is asked for, and kept. A language that was asked for is final."""
+    """Return the recording's speech, which is recognised on demand, and kept. A language that the user asked for is final."""
     models, (source, target) = job.options.cascade_models, job.languages
     assert models is not None  # it is the cascade
     engines = engines_of(job.models, models, source, target)
@@ -139,7 +141,10 @@ def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
 
 
 def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
-    """Return the utterances of the part, by number, in which hardly words are heard, over text; of laughs no voice is known."""
+    """Return the numbers of the part's utterances in which hardly any words are recognised, such as laughs.
+
+    They are left out where speakers are told apart by voice. Empty without the cascade.
+    """
     if sound is None or not job.options.cascade or not script.is_source_timed:
         return set()
     with job.clock.stage("text"):
@@ -152,17 +157,19 @@ def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
         return found
 
 
-def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance]) -> Script:
-    source, todo = job.languages[0], [one for one in said if one.text is None]
+def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utterance]) -> Script:
+    source, todo = job.languages[0], [one for one in utterances if one.text is None]
     speech = None if sound is None or not todo else recognised_speech(job, sound)
     places = [(one.place.start_s, one.place.end_s) for one in script.utterances]
     at = {one.number: place for place, one in enumerate(script.utterances)}
     found, foreign = dict[int, RecognisedText](), dict[int, Transcript]()
     with job.clock.stage("text"):
         if speech is not None:
-            for place, report in speech.said_in(places, [at[one.number] for one in todo]):
-                found[place] = report
+            for place, recognised in speech.said_in(places, [at[one.number] for one in todo]):
+                found[place] = recognised
                 job.progress("hear", len(found), len(todo))
+            # A recognizer confuses two languages in one window. Windows hold no foreign utterance from here on, so that all others
+            # are read again.
             foreign = speech.in_another_language(places, found)
             if foreign:
                 found |= speech.said_in(places, [place for place in found if place not in foreign])
@@ -170,17 +177,17 @@ def _as_text(script: Script, job: Job, sound: Sound | None, said: list[Utterance
                 job.notes.add(OTHER_LANGUAGE(found=speech.usual, asked=source))
 
     known = dict[int, Utterance]()
-    for one in said:
+    for one in utterances:
         place = at[one.number]
-        if one.text is not None:  # a person's; where that is what is heard, the times of its words are known
+        if one.text is not None:  # a person's: if the recognizer writes the same, the times of its words are known
             text = replace(one.text, text=" ".join(one.text.text.split()), language=source)
-            source_units = None if speech is None else speech.known_in(places, place)
-            if source_units is not None and source_units.text == text.text:
-                text = replace(text, words=source_units.words)
+            transcript = None if speech is None else speech.known_in(places, place)
+            if transcript is not None and transcript.text == text.text:
+                text = replace(text, words=transcript.words)
             known[one.number] = replace(one, text=text)
             continue
-        said_in_it = foreign.get(place, found[place].text if place in found else Transcript("", source))
-        text = Text(said_in_it.text, said_in_it.language, "recognizer", said_in_it.words, said_in_it.has_loop)
+        transcript = foreign.get(place, found[place].text if place in found else Transcript("", source))
+        text = Text(transcript.text, transcript.language, "recognizer", transcript.words, transcript.has_loop)
         known[one.number] = replace(one, text=text)
         if place in found and found[place].is_hardly_words and one.target is None:
             job.notes.add(LEFT_ALONE(reason=HARDLY_WORDS.code), one.number)
