@@ -265,10 +265,26 @@ def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(
     monkeypatch.setattr("netflips.dubbing.check.fit_one", _fit_to_place)
     monkeypatch.setattr("netflips.dubbing.check.read_target", lambda script, job, one: one)
     checker: Any = _Checker(Script("en", "ko", utterances=tuple(placed)), _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
-    checker.__dict__ |= {"ear": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
+    checker.__dict__ |= {"recognizer": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
     found = checker.all(repairs=True)
     assert [found[number].target.text for number in sorted(found)] == said
     assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("error", [InputError("it cannot be spoken"), ZeroDivisionError()])
+def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Utterance:
+        raise error
+
+    monkeypatch.setattr("netflips.dubbing.check.target_units_of", fail)
+    script = Script("en", "ko", utterances=(_placed(1, 2.0, {"저기 에밀리가 보여요.": 2.6}),))
+    checker: Any = _Checker(script, _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
+    checker.__dict__ |= {"recognizer": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
+    if isinstance(error, InputError):
+        assert len(checker.all(repairs=True)[1].attempts) == 1
+    else:
+        with pytest.raises(ZeroDivisionError):
+            checker.all(repairs=True)
 
 
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
