@@ -120,8 +120,6 @@ def test_the_key_of_an_operator_is_tried_before_anybody_comes(tmp_path: Path, mo
     assert given.signing == ("--sign-key", str(key), "--sign-certificate", str(key))
     (tmp_path / "bad.pem").write_text("hello")
     with pytest.raises(InputError, match="no private key"):
-        serve_settings(
-            ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=tmp_path / "bad.pem", sign_certificate=key)
-        )
+        serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=tmp_path / "bad.pem", sign_certificate=key))
     with pytest.raises(UsageError, match="--sign-key belongs to --operator"):
         serve_settings(ServeOptions(work_dir=tmp_path, sign_key=key, sign_certificate=key))
