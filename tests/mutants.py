@@ -32,7 +32,7 @@ _CLIPS, _VOICE, _FACES = "av2unit/test_training_data.py", "unit2av/test_unit2a_d
 _LOSSES, _NOISE = "unit2av/test_vocoder_losses.py", "unit2unit/test_utut_noise.py"
 _WAV2LIP = "parity/test_wav2lip.py::test_losses_of_training_match"
 _VALID = "unit2unit/test_utut_validation.py"
-_TIMING, _CANDIDATES = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_wordings.py::test_"
+_TIMING, _CANDIDATES = "netflips/dubbing/test_timing.py::test_", "netflips/dubbing/test_candidates.py::test_"
 _MIXED = "netflips/dubbing/test_parts.py::test_"
 _CLOCK, _SOURCE, _HEARD = "avcore/test_media_clock.py", "avcore/test_media_source.py::test_", "avcore/test_media_sound.py::test_"
 _TRACKS, _FOLLOWED, _BOXES = "avcore/test_sound_tracks.py", "avcore/faces/test_tracker.py::test_", "avcore/faces/test_boxes.py"
@@ -97,7 +97,7 @@ MUTANTS = (
         "text2unit/test_train.py"),
     Mutant("avcore.notes", "say_in(values[", "say_in(ENGLISH or values[", "avcore/test_notes.py"),
     Mutant("unit2text.training.task", "(1 - ctc_weight) * self.attention", "self.attention",
-        "parity/test_text_reader.py unit2text/test_training.py"),
+        "parity/test_unit_to_text.py unit2text/test_training.py"),
     Mutant("unit2text.training.items", "share = (progress - _FADE_FROM)", "share = 1 - (progress - _FADE_FROM)",
         "unit2text/test_training.py::test_units_of_the_sound_fade_out"),
     # the translator: tags, noise, splits, validation, updates
