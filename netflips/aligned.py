@@ -1,4 +1,5 @@
-"""When which phoneme of a known text is said: espeak-ng's own times, carried to other speech by dynamic time warping."""
+"""Forced alignment: when each phoneme of a known text is spoken. espeak-ng's own times are transferred to other speech by dynamic
+time warping."""
 
 import numpy as np
 

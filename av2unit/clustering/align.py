@@ -1,9 +1,9 @@
-"""Carry labels of reference recordings to other recordings of the same words, by dynamic time warping.
+"""Transfer labels of reference recordings to other recordings of the same words (forced alignment by dynamic time warping).
 
-Clusters of the sound tell voices apart as well as sounds. Where several voices say the same (read sentences, synthetic
-speech), the labels of one voice, aligned to all others, are labels that say only what is said: speech normalisation (Lee
-et al., "Textless Speech-to-Speech Translation on Real Data", 2022) by alignment. Warping tells which step of one recording says
-what a step of another one does, and which of many is nearest.
+Clusters of sound depend on the voice as well as on the words. Where several voices speak the same sentence (read or synthetic
+speech), the labels of one voice, aligned to all others, depend on the words alone: speech normalization (Lee et al., "Textless
+Speech-to-Speech Translation on Real Data", 2022) by alignment. The warping path says which step of one recording corresponds to
+which step of another, and its cost which of many recordings is nearest.
 """
 
 import logging

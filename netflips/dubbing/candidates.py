@@ -1,4 +1,4 @@
-"""Translation candidates of each sentence. The best of those that fit the original's time is spoken.
+"""Translation candidates (n-best) of each sentence. The best of those that fit the original's time is spoken.
 
 How long a candidate takes is predicted before it is spoken. If no candidate will do, a program or a language model is asked again,
 with the reason.

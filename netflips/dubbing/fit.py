@@ -1,4 +1,4 @@
-"""Fit translated speech into the time of the original.
+"""Fit translated speech into the time of the original: time stretching of units, before there is any sound.
 
 Used in this order: a part of the pause, a faster pace, the rest of the pause, a held frame.
 """
