@@ -71,7 +71,7 @@ class ModelPaths:
 class RunOptions:
     """How the models run: device, number format, unit offsets.
 
-    puts_away: stages leave memory when a dub has done with them, and are read again for the next one.
+    unloads: stages leave memory when a dub has done with them, and are read again for the next one.
     """
 
     device: str = "auto"

@@ -72,7 +72,7 @@ class _Later:
 class Models:
     """What dubs.
 
-    fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
+    fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. unloads: see
     RunOptions. renderer: None = whoever draws with it reads it. It is named by its class: a recording's silences ask for the
     shape of a unit, which only lips that are drawn by units have.
     """

@@ -121,10 +121,10 @@ class DubModels:
 
     def key(self) -> list[str]:
         """Return what of them decides the result. Raises CheckpointError for a file of another kind."""
-        resolve_backend, needed = replace(self.run, device=""), self.paths.needed
+        run, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
-        return [repr(resolve_backend), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
+        return [repr(run), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
 
     def size(self) -> int:
         """Bytes of all files together."""

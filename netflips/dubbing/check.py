@@ -226,12 +226,10 @@ class _Checker:
                 continue
             quiet = replace(self.job, notes=Notes(is_quiet=True))
             try:
-                with_target_units = other if is_slow else target_units_of(self.script, quiet, other, self.sound)
-                if with_target_units is None:
+                ready = other if is_slow else target_units_of(self.script, quiet, other, self.sound)
+                if ready is None:
                     continue
-                placed = read_target(
-                    self.script, quiet, fit_one(self.script, quiet, with_target_units, self.sound, is_slow=is_slow)
-                )
+                placed = read_target(self.script, quiet, fit_one(self.script, quiet, ready, self.sound, is_slow=is_slow))
             except NetflipsError:  # what cannot be spoken is no way out; a bug of ours is not hidden
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue

@@ -207,10 +207,10 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
     longest = sorted(spoken, key=lambda one: (-len(texts[one.number]), one.number))[:_SAMPLED]
     rows = []
     for one in track(longest, "measure", job.progress, len(longest)):
-        with_target_units = target_units_of(script, quiet, one, sound)
-        if with_target_units is None:
+        ready = target_units_of(script, quiet, one, sound)
+        if ready is None:
             continue  # the note about it is added where the text is spoken
-        fitted = fit_one(script, quiet, with_target_units, sound)
+        fitted = fit_one(script, quiet, ready, sound)
         assert fitted.fit is not None
         samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)

@@ -46,7 +46,7 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
         return open_file(file, *more, **named)
 
     monkeypatch.setattr(av, "open", noted)
-    source_timed_segments = ["--timing", "source"] if name == "film" else []
+    source_timed = ["--timing", "source"] if name == "film" else []
     reports = [
         "--report",
         str(tmp_path / "a.json"),
@@ -54,7 +54,7 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
         str(tmp_path / "a.html"),
         "--quiet",
         "--cpu",
-        *source_timed_segments,
+        *source_timed,
     ]
     assert cli.main(["dub", looked_at_by_nobody, "--out", str(tmp_path / "a.mp4"), "--lips", "units", *reports]) == 0
     assert 0 < opened.count(f"file:{looked_at_by_nobody}") <= most
