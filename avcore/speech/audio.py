@@ -6,6 +6,7 @@ from math import ceil, gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE
@@ -23,6 +24,8 @@ _LARGEST_KEPT = 10**6
 """Product of two rates without their common divisor. A filter's size grows with it; larger filters are not cached."""
 _LOUDNESS_BLOCK_S = 0.4
 _PEAK = 0.99
+_LUFS_OF_POWER_1, _LOUDNESS_GATE, _RELATIVE_GATE = -0.691, -70.0, 0.1
+_HEADROOM = 8.0
 _LEAST, _MOST = 0.5, 100.0
 
 
@@ -68,21 +71,36 @@ def level_dbfs(samples: Samples) -> float:
 
 
 def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
-    """Return the loudness (ITU-R BS.1770-4) of float32 [time] or [time, channel]; -inf for silence.
+    """Return the loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel], up to two channels; -inf for silence.
 
     Sound shorter than the standard's block of 0.4 s is repeated until it fills one.
     """
-    from avcore.speech.loudness import LoudnessMeter
-
-    length = ceil(_LOUDNESS_BLOCK_S * rate)
+    length = int(_LOUDNESS_BLOCK_S * rate)
     if not len(samples):
         return -np.inf
     if len(samples) < length:
         samples = np.concatenate([samples] * ceil(length / len(samples)))
-    channels = samples.reshape(len(samples), -1)
-    meter = LoudnessMeter(rate, channels.shape[1])
-    meter.add(channels)
-    return meter.lufs
+    squares = np.square(_k_weighted(samples.reshape(len(samples), -1), rate)).sum(axis=1)
+    sums = np.concatenate([[0.0], squares.cumsum()])
+    starts = (np.arange(round((len(samples) - length) * 4 / length) + 1) * _LOUDNESS_BLOCK_S / 4 * rate).astype(int)
+    powers = (sums[np.minimum(starts + length, len(samples))] - sums[starts]) / length
+    with np.errstate(divide="ignore"):
+        heard = powers[_LUFS_OF_POWER_1 + 10 * np.log10(powers) >= _LOUDNESS_GATE]
+        heard = heard[heard > heard.mean() * _RELATIVE_GATE] if len(heard) else heard
+    return _LUFS_OF_POWER_1 + 10 * float(np.log10(heard.mean())) if len(heard) else -np.inf
+
+
+def _k_weighted(samples: Samples, rate: int) -> NDArray[np.float64]:
+    """Apply K-weighting: float32 [time, channel] to float64 of the same shape.
+
+    By torchaudio, not by `loudness.LoudnessMeter`: scipy takes a while to import, and a short clip needs it for nothing else.
+    """
+    import torch
+    from torchaudio.functional import highpass_biquad, treble_biquad
+
+    quiet = torch.from_numpy(np.ascontiguousarray(samples.T, np.float64) / _HEADROOM)  # the filters clip at full scale
+    heard = highpass_biquad(treble_biquad(quiet, rate, 4.0, 1500.0, 0.5**0.5), rate, 38.0, 0.5)
+    return np.asarray(heard.numpy().T * _HEADROOM, np.float64)
 
 
 def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE) -> Samples:
