@@ -67,9 +67,9 @@ vector = SpeakerEncoder.from_checkpoint("{file}").embed(speech)  # of float32 [S
     UNIT2TEXT: """from unit2text.inference import UnitReader
 
 transcript = UnitReader.from_checkpoint("{file}").read(units, "{last}")  # .text, .words""",
-    TEXT2UNIT: """from text2unit.inference import TextSpeller
+    TEXT2UNIT: """from text2unit.inference import TextToUnits
 
-units = TextSpeller.from_checkpoint("{file}").units_of(text, "{last}")""",
+units = TextToUnits.from_checkpoint("{file}").units_of(text, "{last}")""",
 }
 """How each is loaded and used from Python. file: the weights. first, last: of its languages."""
 _PLACE = f"FOLDER/{HUB_WEIGHTS}"

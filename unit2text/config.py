@@ -12,11 +12,9 @@ from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError
-from unit2text.stage import LIPS, TAKES
+from unit2text.stage import LIPS, PUBLISHED_LANGUAGES, TAKES
 
 OWNER = "the unit-to-text model"
-PUBLISHED_LANGUAGES = ("en", "it", "fr", "es", "pt")
-"""Of the published reader, in the order of the rows of its language table."""
 FIRST_START = 1000
 """Row of the first language's start token in the published reader, whatever its symbol is called; the others follow."""
 UNIT_ENCODER_HEADS = 16

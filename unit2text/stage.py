@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LIPS, LIP_UNITS, UNITS = "lips", "lip units", "units"
 """Mouth video; the published units of lips (and sound), 25 a second; units as NetfLips has them."""
 TAKES = (LIPS, LIP_UNITS, UNITS)
+PUBLISHED_LANGUAGES = ("en", "it", "fr", "es", "pt")
+"""Of the published reader, in the order of the rows of its language table."""
 
 _LIP_PREFIX = "unit_encoder.w2v_model."
 
@@ -48,8 +50,6 @@ class UnitToTextLayout(CheckpointLayout):
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
         """Those that it reads; the published ones where the file names none."""
-        from unit2text.config import PUBLISHED_LANGUAGES
-
         return list(checkpoint.config.get("starts") or PUBLISHED_LANGUAGES)
 
 

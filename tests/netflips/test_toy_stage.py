@@ -160,9 +160,9 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     text_to_unit = _own_text_to_unit(toy, tmp_path)
     assert bundle_command.main(_pack(paths, published, text_to_unit, tmp_path, "--keep", "toy-reader")) == 0
     bundle = check_bundle(tmp_path / "bundle")
-    assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-text-to-unit.ko"]
+    assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-speller.ko"]
     assert {"toy_reader.safetensors", "toy_reader.json", "toy_speller.ko.safetensors"} <= bundle.about["files"].keys()
-    assert "and more: toy-reader, toy-text-to-unit.ko" in list(bundle_lines(bundle))
+    assert "and more: toy-reader, toy-speller.ko" in list(bundle_lines(bundle))
     assert read_checkpoint(bundle.folder / "toy_reader.safetensors", None).config["vocabulary"] == bundle.about["vocabulary"]
 
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
@@ -212,7 +212,7 @@ def test_random_checkpoints_have_one_of_it(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("toy")
 def test_an_old_bundle_needs_none_of_it(tmp_path: Path) -> None:
     about = json.loads((stages.SHIPPED / "bundle.json").read_text(encoding="utf-8"))
-    kept = {name: facts for name, facts in about["files"].items() if not name.startswith(("text_reader", "text-to-unit"))}
+    kept = {name: facts for name, facts in about["files"].items() if not name.startswith(("unit_to_text", "text_to_unit"))}
     for name in kept:
         shutil.copy(stages.SHIPPED / name, tmp_path / name)
     (tmp_path / "bundle.json").write_text(json.dumps(about | {"files": kept}), encoding="utf-8")
@@ -232,6 +232,6 @@ def test_each_stage_says_what_it_is() -> None:
     assert [f"{stage.part} {stage.flag} {stage.option} {stage.place}" for stage in stages.STAGES] == [
         "unit-encoder --av2unit-path av2unit_path needed", "translator --utut-path utut_path needed",
         "renderer --unit2av-path unit2av_path needed", "speaker-encoder --speaker-encoder-path speaker_encoder_path no",
-        "unit-to-text --unit2text-path unit2text_path optional", "text-to-unit model --text2unit-path text2unit_path optional",
+        "unit-to-text --unit2text-path unit2text_path optional", "text-to-unit --text2unit-path text2unit_path optional",
     ]  # fmt: skip
     assert RENDERER.language_of("renderer.ko.safetensors") is None

@@ -21,9 +21,9 @@ from avcore.decoding.layers import LayerConfig
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.speaker import SpeakerNetwork
 from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
-from unit2text.config import FIRST_START, PUBLISHED_LANGUAGES, EncoderConfig, LipConfig, UnitToTextConfig
+from unit2text.config import FIRST_START, EncoderConfig, LipConfig, UnitToTextConfig
 from unit2text.model import LipText
-from unit2text.stage import LIPS
+from unit2text.stage import LIPS, PUBLISHED_LANGUAGES
 from unit2unit.model import StackConfig, TranslatorConfig, TranslatorVocabulary, UnitTransformer
 
 State = OrderedDict[str, Tensor]
