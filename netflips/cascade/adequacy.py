@@ -1,5 +1,5 @@
-"""What is wrong with the translation of a sentence, as far as its letters show: what programs and language models often add, lose
-or say in its place. Nothing here knows whether it is a good translation; translated back, it is compared with what was heard.
+"""Finds faults in the translation of a sentence, as far as its letters show them: what programs and language models often add,
+lose or say in its place. Nothing here knows whether it is a good translation; translated back, it is compared with the original.
 """
 
 import re
@@ -16,8 +16,9 @@ from text2unit.korean.signs import unreadable
 from text2unit.script import script_of
 
 Fault = Literal["form", "talk", "signs", "letters", "same", "example"]
-"""What nobody may hear. form: it is JSON, or a part of it. talk: it speaks of the request, or refuses it. signs: brackets or two
-wordings in one. letters: of another language. same: what was said for another sentence. example: one that a model was shown."""
+"""Why a translation must not be spoken. form: it is JSON, or a part of it. talk: it speaks of the request, or refuses it. signs: it
+has brackets, or two translations in one. letters: it is in those of another language. same: it was given for another sentence.
+example: it is one that the model was shown."""
 FAULTS: Mapping[str, str] = {
     "form": "it must be the translation alone, without JSON, keys or numbers of lines",
     "talk": "it must translate the line, and say nothing of the request",
@@ -26,15 +27,17 @@ FAULTS: Mapping[str, str] = {
     "same": "it is what you said for another line: translate this one",
     "example": "it is one of the examples: translate the line",
 }
-"""Why a translation is asked for once more, in words for who translates."""
+"""Why a translation is asked for once more, in words for the program or model that translates."""
 
 _AS_WELL = {"loop": "it repeated itself", "echo": "it was not in language '{language}'"}
-"""The same of what is wrong in any text of a model."""
+"""The same for faults that any text of a model may have."""
 
 
 def why_again(fault: str | None, language: str) -> str:
-    """Return why a translation into a language is asked for once more. fault: of FAULTS, or a cause of `translation_fault`; None =
-    there was none."""
+    """Return why a translation into a language is asked for once more.
+
+    fault: one of FAULTS, or a cause of `translation_fault`; None = there was no translation.
+    """
     return {**_AS_WELL, **FAULTS}.get(fault or "", "there was no answer for this line").format(language=language)
 
 
@@ -71,8 +74,11 @@ _NOTE = re.compile(
 
 
 def cleaned(text: str, source: str, speaker: str = "") -> str:
-    """Return a translation without what is put around it: marks of Markdown, labels and numbers of lines, counts of syllables,
-    quotes, notes, and names in two scripts. source: of which none of that is taken off where it has the like."""
+    """Return a translation without what models put around it: marks of Markdown, labels and numbers of lines, counts of syllables,
+    quotes, notes, and names in two scripts.
+
+    source: the original; what it has itself is not taken off. speaker: its name is taken off as a label, "" = none.
+    """
     text = _TOKEN.sub(" ", clean_text(text.translate(_NARROW)).text)
     text = text if _COUNT.search(source) else _COUNT.sub("", text)
     if not _has_brackets(source):
@@ -103,7 +109,7 @@ _OPENING = frozenset(first for first, _ in _QUOTES)
 
 
 def _of_bracket(found: re.Match[str], source: str) -> str:
-    """Return what stays of a bracket: nothing of a note, or of the Latin letters of a word before it."""
+    """Return what stays of a bracket: nothing if it holds a note, or a word of the source in Latin letters; else all of it."""
     inner = found[1].strip()
     is_gloss = inner.isascii() and inner.lower() in source.lower()
     return "" if is_gloss or _NOTE.match(inner) else found[0]
@@ -127,9 +133,10 @@ _SORRY = re.compile(r"sorry|apolog|pardon|excuse|regret|afraid|unable|cannot|can
 
 
 def fault_in(text: str, source: str, language: str, said: Mapping[str, str], examples: Mapping[str, str]) -> Fault | None:
-    """Return why a translation into a language, without what was taken off, must not be heard; None = nothing is found.
+    """Return why a translation, as `cleaned` returns it, must not be spoken; None = no fault is found.
 
-    said: the sentence for which each text was said, by `as_compared`. examples: the same of those that a model was shown.
+    language: of the translation. said: the sentence of each earlier translation, by `as_compared` of the translation. examples: the
+    same for those that the model was shown.
     """
     if _JSON.search(text) or (as_compared(source) and not as_compared(text)):
         return "form"
@@ -148,13 +155,13 @@ def fault_in(text: str, source: str, language: str, said: Mapping[str, str], exa
 
 
 def as_compared(text: str) -> str:
-    """Return the letters and digits of a text, which are compared."""
+    """Return the letters and digits of a text, in small letters: two texts are the same if these are."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
 _LONG, _ALIKE = 8, 0.6
-"""Letters of a text from which on two sentences do not share it by chance, as 네 and 그렇죠; and how alike two sources are, as a
-share of what they have in common, that may share one."""
+"""From this many letters on, two sentences do not share a translation by chance, as they share 네 and 그렇죠; and how alike two
+sources must be, 0 to 1, to share a longer one."""
 
 
 def _is_other(one: str, other: str, text: str) -> bool:
@@ -174,31 +181,31 @@ _NUMBERS = re.compile(
 
 
 def is_no_question(source: str, text: str) -> bool:
-    """Return whether a question became a statement in Korean. Where a translation ends as a question may, it is taken for one."""
+    """Return whether a question became a statement in Korean. A translation that ends as a question may is taken for one."""
     return source.rstrip("\"'\u201d\u2019)] ").endswith("?") and not _ASKS.search(text)
 
 
 def names_spelt_out(text: str, language: str) -> tuple[str, ...]:
-    """Return the words of a translation that a voice spells letter by letter, as Marchetti in Korean: names that are to be written
-    in its own letters. Acronyms, and words with a reading, are none."""
+    """Return the words of a translation that a voice would spell letter by letter, such as Marchetti in Korean: names that must be
+    written in the letters of the language. Acronyms and words with a reading are not among them."""
     if language != KOREAN:
         return ()
     try:
         return script_of(text, language).spelt
-    except InputError:  # told where it is spoken
+    except InputError:  # reported where it is spoken
         return ()
 
 
 def lost_numbers(source: str, text: str) -> tuple[str, ...]:
-    """Return the whole numbers of two digits or more in a source text that a Korean translation has neither in digits nor in
-    words."""
+    """Return the whole numbers of a source text that a Korean translation has neither in digits nor in words. Numbers of one digit
+    are not looked at."""
     plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
     found = (one.replace(",", "") for one in _NUMBERS.findall(source))
     return tuple(one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _said(int(one))))
 
 
 def _said(number: int) -> set[str]:
-    """Return how a number may be written in Korean without blanks: in words, or in digits before words for thousands."""
+    """Return the ways to write a number in Korean, without blanks: in words, or in digits before words for thousands."""
     forms = {sino(number), native(number)} if number < 100 else {sino(number)}
     group, rest = divmod(number, 10_000)
     if group and not rest:
@@ -214,25 +221,27 @@ def _said(number: int) -> set[str]:
 
 _GRAMS = (2, 3, 4)
 _UNLIKE = 0.2
-"""Likeness of two sentences that have nothing to do with each other, at most: of 600 pairs 92 % are. Of 25 honest
-translations from English into Korean and back, by hand, each is above, and more like its own original than any other."""
+"""Sentences at or below this likeness have nothing to do with each other: 92 % of 600 unrelated pairs are below. Each of 25 honest
+translations from English into Korean and back, made by hand, is above it, and more like its own original than any other."""
 _FEW = 4
-"""Words; of fewer, as of thanks, there are too many ways to say them."""
+"""Least words to compare; shorter sentences, such as thanks, can be put in too many ways."""
 _NEGATED = re.compile(
     r"n['\u2019]t\b|\b(?:not|cannot|never|no|none|nobody|nothing|nowhere|neither|nor|without|hardly)\b", re.IGNORECASE
 )
 
 
 def likeness(one: str, other: str) -> float:
-    """Return how much of two texts in one language is the same, 0 to 1: the mean of F scores over pairs, threes and fours of
-    letters (as chrF, Popovic 2015)."""
+    """Return how alike two texts of one language are, 0 to 1: the mean F score over n-grams of 2, 3 and 4 letters (as chrF, Popovic
+    2015)."""
     return sum(_shared(_grams(one, length), _grams(other, length)) for length in _GRAMS) / len(_GRAMS)
 
 
 def meaning_of(heard: str, back: str, others: Iterable[str]) -> Literal["kept", "doubtful", "lost"]:
-    """Return whether a translation means what was heard, by what it says translated back. others: what else is said around it.
+    """Return whether a translation keeps the meaning of its original, by back-translation.
 
-    lost: it is like anything else, or more like another sentence. doubtful: it has no word of negation, where what was heard has.
+    heard: the original. back: the translation, translated back. others: sentences around the original. lost: it is no more like the
+    original than any sentence is, or more like another one. doubtful: the original has a word of negation, and it has none.
+    Originals of fewer than 4 words count as kept.
     """
     if len(_words(heard)) < _FEW:
         return "kept"

@@ -1,7 +1,7 @@
-"""What a language model wrote: thoughts apart from the answer, JSON in whatever it is wrapped, and for each line its own words.
+"""Reads the answers of language models: separates thoughts from the answer, finds the JSON in it, and the candidates of each line.
 
-Models wrap, break, rename and forget the JSON that they are asked for. It is read leniently, but for whose words they are: one that
-does not have exactly the lines of the request is no answer.
+Models wrap, break, rename and forget the JSON that they are asked for. It is read leniently, except for the numbers of its lines:
+an answer that does not have exactly the lines of the request is refused, so that no line gets the words of another.
 """
 
 import json
@@ -14,7 +14,7 @@ from netflips.cascade.program import one_line
 _MOST_STARTS = 100
 """Places in an answer where JSON may begin."""
 CANDIDATES = ("natural", "full", "short")
-"""In the order in which one that fits is taken."""
+"""Keys of a line's candidates, in the order in which the first that fits is taken."""
 _OTHER_NAMES = ("text", "translation", "translated", "korean", "said", "번역", "한국어")
 _THOUGHTS = r"(?:[a-z]{1,10}:)?(?:think|thinking|thought|thoughts|reasoning|reflection)"
 _THOUGHT = re.compile(rf"<{_THOUGHTS}>|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
@@ -22,21 +22,28 @@ _THOUGHT_ENDS = re.compile(rf"</{_THOUGHTS}>|\[/THINK\]|<\|channel\|>final<\|mes
 
 
 class ChatAnswer(NamedTuple):
-    """What a model answered: its words, its thoughts, and why it stopped, as its server names it; "" = it does not say."""
+    """What a model answered."""
 
     content: str = ""
+    """its answer, without thoughts"""
     thoughts: str = ""
+    """what it wrote before it answered"""
     finish: str = ""
+    """why it stopped, as its server names it; "" = the server does not say"""
 
     @property
     def is_thought(self) -> bool:
-        """Whether it did nothing but think."""
+        """Whether there are thoughts, but no answer."""
         return bool(self.thoughts) and not self.content.strip()
 
 
 def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
-    """Return what a model said, from the answer of its server: `content`, which may hold thoughts in marks, and `reasoning` or
-    `reasoning_content` beside it. Some models end their thoughts, but without a mark, so that all of the answer lies there."""
+    """Split the answer of a server into the model's answer and its thoughts.
+
+    Thoughts stand in marks within `content`, or beside it in `reasoning` or `reasoning_content`. Some models end their thoughts
+    without a mark, so that the answer lies among them: then the last JSON in the thoughts is taken. An answer of another form is
+    read as empty.
+    """
     try:
         choice = answer["choices"][0]
         message = choice["message"]
@@ -45,6 +52,7 @@ def parse_answer(answer: Mapping[str, Any]) -> ChatAnswer:
     if not isinstance(message, Mapping):
         return ChatAnswer()
     content, finish = _text(message.get("content")), choice.get("finish_reason")
+
     begins, ends = _THOUGHT.search(content), list(_THOUGHT_ENDS.finditer(content))
     thoughts = content[: ends[-1].start()] if ends else content[begins.start() :] if begins else ""
     content = content[ends[-1].end() :] if ends else content[: begins.start()] if begins else content
@@ -62,9 +70,9 @@ def _text(content: object) -> str:
 
 
 def of_stream(body: str) -> dict[str, Any]:
-    """Return the answer that a server sent in pieces, as lines of `data: {...}`, as if it had come whole.
+    """Join an answer that a server sent as a stream, in lines of `data: {...}`; returns it as if it had come whole.
 
-    Raises ValueError for an error among the pieces, and for what is no stream.
+    Raises ValueError for an error within the stream, and for a body that is no stream.
     """
     parts: dict[str, list[str]] = {"content": [], "reasoning": []}
     finish, is_stream = None, False
@@ -88,21 +96,22 @@ def of_stream(body: str) -> dict[str, Any]:
 
 
 def error_in(answer: Mapping[str, Any]) -> str:
-    """Return the words of an error that a server sends as JSON, "" = there is none."""
+    """Return the message of an error that a server sends as JSON; "" = there is none."""
     error = answer.get("error")
     found = error.get("message", error) if isinstance(error, Mapping) else error
     return str(found) if found else ""
 
 
 Row = tuple[int | None, list[str]]
-"""A line's number, None where it does not say, and its wordings."""
+"""A line's number, None if the model gave none, and its candidates."""
 
 
 def parse_candidates(content: str, count: int) -> list[list[str]] | None:
-    """Return the wordings of each line in what a model wrote, an empty list for a line without any; None where its lines are not
-    the `count` lines of the request, which are numbered from 1: then it is not known whose words they are.
+    """Return the candidates of each line in an answer, an empty list for a line without any.
 
-    JSON may stand in other text, under other names, and be broken off. Rows without any number are taken in their order.
+    Returns None if its lines are not the `count` lines of the request, numbered from 1: it is not known then which line a text
+    belongs to. The JSON may stand in other text, use other keys, or be cut off. If no row has a number, they are taken in their
+    order.
     """
     rows = [row for value in _values(content) for row in _rows(value)]
     torn = list(_torn(content))
@@ -113,7 +122,7 @@ def parse_candidates(content: str, count: int) -> list[list[str]] | None:
 
 
 def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
-    """Return the wordings of lines 1 to `count`; None where these are not those lines."""
+    """Return the candidates of lines 1 to `count`; None if the rows are not exactly those lines."""
     numbers = [number for number, _ in rows]
     if numbers == [None] * count:
         return [texts for _, texts in rows]
@@ -124,7 +133,7 @@ def _in_order(rows: Sequence[Row], count: int) -> list[list[str]] | None:
 
 
 def _values(content: str) -> Iterator[Any]:
-    """Yield the JSON objects and lists in a text."""
+    """Yield the JSON objects and lists in a text, which may have other text around them."""
     decoder, place = json.JSONDecoder(), 0
     for _ in range(_MOST_STARTS):
         begin = re.compile(r"[\[{]").search(content, place)
@@ -138,7 +147,7 @@ def _values(content: str) -> Iterator[Any]:
 
 
 def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
-    """Yield the lines in a value, however they are nested. number: None = it does not say."""
+    """Yield the lines in a JSON value, however they are nested. number: the line that the value belongs to, None = not known."""
     if isinstance(value, list):
         if value and all(isinstance(one, str) for one in value):
             yield number, _clean(value)
@@ -163,7 +172,7 @@ def _rows(value: Any, number: int | None = None) -> Iterator[Row]:
 
 
 def _torn(content: str) -> Iterator[Row]:
-    """Yield the lines of JSON that is broken or was cut off, as far as their texts are whole."""
+    """Yield the lines of JSON that is malformed or was cut off, as far as their texts are complete."""
     parts = re.split(r'"number"\s*:\s*"?(\d{1,9})', content)
     places = zip(parts[1::2], parts[2::2], strict=True) if len(parts) > 1 else [(None, content)]
     for number, part in places:
@@ -174,7 +183,7 @@ def _torn(content: str) -> Iterator[Row]:
 
 
 def _number(found: object) -> int | None:
-    """Return the number of a line, as 1, 1.0, "1." or "line 1"; None for what is none."""
+    """Return the number of a line, written as 1, 1.0, "1." or "line 1"; None for anything else."""
     told = re.fullmatch(r"(?:line|#)?[ _-]?(\d{1,9})(?:\.0*)?", str(found).strip().lower(), re.ASCII)
     return int(told[1]) if told and not isinstance(found, bool) else None
 

@@ -1,8 +1,7 @@
-"""A language model as a text translator: servers that speak `POST /v1/chat/completions`, as Ollama, llama.cpp, LM Studio and vLLM
-do.
+"""A language model as a text translator, over servers that speak `POST /v1/chat/completions`: Ollama, llama.cpp, LM Studio, vLLM.
 
-A few neighbouring sentences go in one request, each with the time that it has, and come back in a short, a natural and a full
-wording. What is missing, or must not be heard, is for the caller to ask again.
+One request has a few neighbouring sentences, each with the time that it may take; the answer has a short, a natural and a full
+candidate for each. The caller asks again for what is missing or must not be spoken.
 """
 
 import json
@@ -16,7 +15,7 @@ from netflips.cascade.chat_server import ChatServer
 from netflips.cascade.program import TRANSLATE_WITH, ProgramTranslator, host_of, is_chat, require_translate_with
 
 _HARDLY_S = 1.0
-"""In a shorter time nobody says more than one or two words, whatever a rate makes of it."""
+"""In less time than this nobody says more than one or two words, whatever the rate of syllables gives."""
 _SYSTEM = """
 You translate the lines of a talk from {source} into {target}. A voice speaks them in a dub, so write what a native speaker says
 aloud: short common words, whole sentences, numbers in digits. {style} Translate a question as a question. Add no brackets, notes,
@@ -33,7 +32,7 @@ Korean leaves out. Write every name in Hangul; only acronyms as NASA stay in Lat
 """
 _ENDINGS = ("해요체", "합니다체", "반말")
 _LEVELS = {"polite": "해요체", "존댓말": "해요체", "plain": "반말", "해체": "반말"} | {name: name for name in _ENDINGS}
-"""Level of speech by how a script or an option calls it."""
+"""Level of speech, by its name in a script or an option."""
 _EXAMPLES: Mapping[str, tuple[str, str, str]] = {
     "So what does that mean for you?": (
         "그럼 여러분께는 무슨 뜻일까요?", "그렇다면 여러분께는 무엇을 뜻합니까?", "그럼 너한테는 무슨 뜻일까?",
@@ -54,7 +53,7 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = {
         "어떻게 만들었는지 보여 드릴게요.", "어떻게 만들었는지 보여 드리겠습니다.", "어떻게 만들었는지 보여 줄게.",
     ),
 }  # fmt: skip
-"""Lines in each of the _ENDINGS."""
+"""Lines that the model is shown, each translated in the levels of `_ENDINGS`."""
 _LANGUAGES = {
     "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fi": "Finnish",
     "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian", "it": "Italian",
@@ -65,16 +64,17 @@ _LANGUAGES = {
 
 
 class ChatTranslator:
-    """Asks a server of language models. name, key: what reports call it, and what its answers depend on. together: how many
-    sentences it is asked for at once. examples: what it is shown, the sentence by each translation. level: of speech, where a
-    request names none."""
+    """Translates by a server of language models. `name` stands for it in reports; `key` is what its answers depend on; `level` is
+    the level of speech where a request names none."""
 
     together = 4
+    """sentences in one request"""
     examples: Mapping[str, str] = {text: line for line, texts in _EXAMPLES.items() for text in texts}
+    """what the model is shown: the sentence by each translation"""
 
     def __init__(self, given: str, model: str | None = None, level: str = "") -> None:
-        """given: an address, with or without /chat/completions. model: None = the only one that the server has. level: "" = 해요체.
-        Raises UsageError."""
+        """given: address of the server, with or without /chat/completions. model: None = the only one that the server has. level:
+        of speech, "" = 해요체. Raises UsageError for an address or a model that cannot be used."""
         require_translate_with(given, model)
         base = given.rstrip("/").removesuffix("/chat/completions")
         base = base if base.endswith("/v1") or given.rstrip("/") != base else f"{base}/v1"
@@ -85,14 +85,14 @@ class ChatTranslator:
         self.key: list[Any] = [base, model, _SYSTEM, _KOREAN, *_EXAMPLES, self.level]
 
     def check(self) -> None:
-        """Look whether the server is there, and which model it has. Raises InputError where nothing answers, and UsageError where a
-        model must be named."""
+        """Check that the server is there and has the model. Raises InputError if nothing answers, UsageError if it has several
+        models and none is named, or lacks the one that is."""
         self._server.check()
 
     def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
-        """Return the wordings of sentences by their numbers, in NFC, each on one line, as far as there are any.
+        """Return the candidates of sentences by their numbers: NFC, one line each; a sentence without any is left out.
 
-        requests: as a program gets them, of neighbours. Raises InputError where there is no answer.
+        requests: of neighbouring sentences, in the form that a program gets. Raises InputError if there is no answer.
         """
         answer = self._server.answer(_messages(requests, self.level), _schema(len(requests)))
         found = parse_candidates(answer, len(requests))
@@ -101,11 +101,12 @@ class ChatTranslator:
         return {request["number"]: texts for request, texts in zip(requests, found or [[]], strict=True) if texts}
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: no program was started."""
 
 
 def open_translator(given: str, model: str | None = None, level: str = "") -> ProgramTranslator | ChatTranslator:
-    """Return what --translate-with names. level: of speech, for a language model. Raises UsageError."""
+    """Open the translator that --translate-with names. level: of speech, for a language model. Raises UsageError if it cannot be
+    used."""
     require_translate_with(given, model)
     if not is_chat(given, model):
         return ProgramTranslator(given)
@@ -116,8 +117,11 @@ def open_translator(given: str, model: str | None = None, level: str = "") -> Pr
 
 
 def _messages(requests: Sequence[Mapping[str, Any]], level: str) -> list[dict[str, str]]:
-    """Return what a model is told of sentences, whose lines are numbered from 1: many models number so whatever they are given.
-    level: of Korean speech, for those that name none."""
+    """Return the messages that ask a model for sentences.
+
+    Their lines are numbered from 1, because many models number them so whatever they are given. level: of Korean speech, for
+    requests that name none.
+    """
     first, context = requests[0], requests[0].get("context", ())
     inside = {number for request in requests for number in request.get("pieces", [request["number"]])}
     before = [row for row in context if row["number"] < min(inside)][-3:]
@@ -127,6 +131,7 @@ def _messages(requests: Sequence[Mapping[str, Any]], level: str) -> list[dict[st
         "after": [row["text"] for row in context if row["number"] > max(inside)][:2],
         "lines": [{"number": place} | _line(request, level) for place, request in enumerate(requests, 1)],
     }
+
     source, target = (_LANGUAGES.get(first[name], f"the language {first[name]!r}") for name in ("source", "target"))
     style = "Keep each speaker's level of speech."
     if first["target"] == KOREAN:
@@ -149,7 +154,7 @@ def _line(request: Mapping[str, Any], level: str) -> dict[str, Any]:
 
 
 def _schema(count: int) -> dict[str, Any]:
-    """Return the JSON schema of an answer for so many lines."""
+    """Return the JSON schema of an answer with `count` lines."""
     texts: dict[str, Any] = {name: {"type": "string"} for name in CANDIDATES}
     line = {"number": {"type": "integer", "enum": list(range(1, count + 1))}, **texts}
     rows = {"type": "object", "properties": line, "required": list(line), "additionalProperties": False}

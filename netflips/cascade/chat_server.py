@@ -1,7 +1,7 @@
-"""A server of language models that speaks `POST /v1/chat/completions`, as Ollama, llama.cpp, LM Studio, vLLM and OpenAI do.
+"""Client of a server of language models that speaks `POST /v1/chat/completions`: Ollama, llama.cpp, LM Studio, vLLM, OpenAI.
 
-They differ in what they take. What helps is asked of all: answers in the form of a JSON schema, no thinking. A parameter that a
-server refuses by name is sent in its older form or left out, then and in all later requests.
+Servers differ in the parameters that they accept. Each is asked for what helps: an answer that follows a JSON schema, and no
+thinking. A parameter that a server refuses by name is sent in its older form or left out, then and in all later requests.
 """
 
 import json
@@ -29,17 +29,17 @@ from netflips.cascade.program import (
 KEY = "NETFLIPS_TRANSLATE_KEY"
 WHAT = f"the language model of {TRANSLATE_WITH}"
 _LIMIT_S, _LOOK_S = 300.0, 10.0
-"""For an answer, which a model on a CPU writes word by word, and for the names of a server's models."""
+"""Timeouts: of an answer, which a model on a CPU writes word by word, and of the list of a server's models."""
 _TRIES, _LONGEST_WAIT_S = 3, 20.0
 _MOST_FAILURES, _MOST_THOUGHTS = 3, 2
-"""In a row; then it is not asked any more."""
+"""Failures, and answers of thoughts alone, in a row; then the server is not asked any more."""
 _MOST_TOKENS = 4096
-"""Of an answer."""
+"""Length of an answer."""
 _MOST_BYTES, _MOST_SAID = 8000, 120
-"""Of what a server says of an error, and signs of it that are told."""
+"""Bytes that are read of a server's error, and characters of it that are reported."""
 _NO_THINKER = "take a model that does not think, as one of instruct"
 _EXTRAS = ("response_format", "reasoning_effort", "chat_template_kwargs")
-"""What helps, and no server must take: all of it goes where one refuses a request and does not say for what."""
+"""Parameters that help but are not needed: all are left out if a server refuses a request and does not name the parameter."""
 _NAMES: Mapping[str, str] = {
     "response_format": r"response_format|json_schema|json_object|json schema|grammar|structured",
     "reasoning_effort": r"reasoning|\bthink",
@@ -52,9 +52,10 @@ _NAMES: Mapping[str, str] = {
 
 
 class ChatServer:
-    """A server, and what it takes. base: its address up to /v1. model: None = the only one that it has."""
+    """A server, with the parameters that it accepts. `other_machine` is its host, "" = this machine."""
 
     def __init__(self, base: str, model: str | None) -> None:
+        """base: its address, up to /v1. model: None = the only one that it has."""
         self.base, self.model = base, model
         host = host_of(base) or ""
         self.other_machine = "" if is_this_machine(host) else host
@@ -70,8 +71,8 @@ class ChatServer:
         self._answers_in = ["json_schema", "json_object"]
 
     def check(self) -> None:
-        """Look whether the server is there, and which model it has. Raises InputError where nothing answers, and UsageError where a
-        model must be named."""
+        """Check that the server is there and has the model. Raises InputError if nothing answers, UsageError if it has several
+        models and none is named, or lacks the one that is."""
         try:
             rows = self._ask("models", None, _LOOK_S).get("data")
         except InputError as error:
@@ -79,9 +80,10 @@ class ChatServer:
             if isinstance(cause, HTTPError) and cause.code in (401, 403):
                 raise
             if isinstance(cause, HTTPError):
-                return  # some have no list
+                return  # some servers have no list of models
             hint = f"is its server running, as by `ollama serve`? {TRANSLATE_WITH} names its address"
             raise InputError(error.what, path=error.path, found=error.found, hint=hint) from cause
+
         names = [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
         if self.model is None and len(names) > 1:
             raise UsageError(f"{TRANSLATE_MODEL} is needed", expected=shown(", ".join(names))[:200])
@@ -90,9 +92,9 @@ class ChatServer:
             raise UsageError("the server has no such model", expected=shown(", ".join(names))[:200], found=self.model)
 
     def answer(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> str:
-        """Return what a model answers to messages, without its thoughts. schema: of the JSON that is wanted.
+        """Return the model's answer to messages, without its thoughts. schema: of the JSON that it is asked for.
 
-        Raises InputError where there is no answer; after a few failures in a row at once.
+        Raises InputError if there is no answer; after a few failures in a row, without asking again.
         """
         if self._failures >= _MOST_FAILURES or self._thoughts >= _MOST_THOUGHTS:
             why = "only thinks" if self._thoughts >= _MOST_THOUGHTS else f"failed {_MOST_FAILURES} times in a row"
@@ -112,7 +114,8 @@ class ChatServer:
         return said.content
 
     def _fitting(self, body: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request in a form that the server takes. Raises InputError."""
+        """Send a request, with fewer parameters each time that the server refuses some; returns its answer. Raises InputError if it
+        refuses a request for another reason."""
         while True:
             asked = {**body, **dict(forms[0] for forms in self._forms.values() if forms)}
             if self.model is not None:
@@ -128,8 +131,8 @@ class ChatServer:
                     raise
 
     def _without(self, said: str) -> bool:
-        """Take the next form of each parameter that a server's words refuse, of all that only helps where they name none. Returns
-        whether the request is another one then."""
+        """Give up the form of each parameter that an error names; if it names none, leave out all of `_EXTRAS`. Returns whether
+        anything changed, so that it is worth asking again. said: the server's message."""
         forms: dict[str, list[Any]] = {**self._forms, "response_format": self._answers_in}
         named = [name for name, pattern in _NAMES.items() if forms[name] and re.search(pattern, said, re.IGNORECASE)]
         for name in named:
@@ -142,7 +145,7 @@ class ChatServer:
         return bool(extras)
 
     def _patiently(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask, and again where the server is busy or the line broke. Raises InputError."""
+        """Ask, and ask again if the server is busy or the connection broke. Raises InputError if that does not help."""
         for tried in range(1, _TRIES + 1):
             try:
                 return self._ask("chat/completions", body, _LIMIT_S)
@@ -177,14 +180,14 @@ class _RefusedError(InputError):
     """A server answered with an error."""
 
     def __init__(self, error: InputError, status: int, said: str, hint: str | None) -> None:
-        """status: of HTTP. said: what the server says of it."""
+        """status: of HTTP. said: the server's message, "" = none. hint: what to do about it."""
         self.status, self.said = status, said
         found = f"{error.found}: {shown(said)[:_MOST_SAID]}" if said else error.found
         super().__init__(error.what, path=error.path, found=found, hint=hint)
 
 
 def _parsed(body: str) -> Any:
-    """Return what a server answered: JSON, or a stream of it. Raises ValueError."""
+    """Parse what a server answered: JSON, or a stream of it. Raises ValueError for anything else."""
     try:
         return json.loads(body)
     except ValueError:
@@ -192,7 +195,7 @@ def _parsed(body: str) -> Any:
 
 
 def _key() -> str:
-    """Return the key of a server, "" = there is none. Raises UsageError for what cannot be one, without showing it."""
+    """Return the API key, "" = there is none. Raises UsageError if it cannot be one; the error does not show it."""
     key = os.environ.get(KEY, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise UsageError(f"{KEY} holds no key", expected="letters, digits and signs of ASCII, on one line")
@@ -200,7 +203,7 @@ def _key() -> str:
 
 
 def _said_by(error: HTTPError) -> str:
-    """Return what a server says of an error, with the parameter that it names; "" = nothing."""
+    """Return a server's message about an error, with the parameter that it names; "" = there is none."""
     try:
         said = error.read(_MOST_BYTES).decode(errors="replace")
     except (OSError, HTTPException, ValueError):
@@ -216,7 +219,7 @@ def _said_by(error: HTTPError) -> str:
 
 
 def _wait_s(cause: BaseException | None, tried: int) -> float | None:
-    """Return how long to wait before the same is asked again; None = it would be in vain."""
+    """Return how long to wait (s) before asking again; None = it would not help. tried: requests so far."""
     if isinstance(cause, TimeoutError) or isinstance(getattr(cause, "reason", None), ConnectionRefusedError | TimeoutError):
         return None
     if not isinstance(cause, HTTPError):

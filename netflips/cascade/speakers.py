@@ -1,4 +1,4 @@
-"""Programs that speak: text to speech of somebody else, in place of the text-to-unit model."""
+"""Text-to-speech programs of a user, which speak in place of the text-to-unit model."""
 
 import shlex
 import sys
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
 _KOKORO = "netflips.cascade.kokoro"
 _RUN = f"{shlex.quote(sys.executable)} -m"
 ESPEAK = f"{_RUN} avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
-"""espeak-ng, which the lock installs: a robot's voice, of which the units alone are taken."""
+"""espeak-ng, which the lock installs: a robot's voice, so only its units are used."""
 KOKORO = f"{_RUN} {_KOKORO}"
-"""Kokoro-82M, which `make voices` installs: its Korean is understood far better."""
+"""Kokoro-82M, which `make voices` installs: its Korean is far more intelligible."""
 SPEAK_WITH = "--speak-with"
 _WHAT = f"the program of {SPEAK_WITH}"
 _MOST_FAILURES = 5
-"""In a row; then a program is not asked any more."""
+"""Failures in a row after which a program is not asked any more."""
 USUAL_SYLLABLE_S, _KOKORO_SYLLABLE_S = 0.2, 0.24
-"""Length of a syllable of speech of which nothing is known, and of Kokoro's Korean."""
+"""Length of a syllable if nothing is known of the speech, and of one of Kokoro's Korean."""
 _FASTEST = 1.45
-"""By how much a program speaks faster at most, before its speech is squeezed; Kokoro, 0.9 as a rule, goes up to 1.3."""
+"""Most that a program is asked to speak faster; beyond that its speech is shortened. Kokoro's pace, usually 0.9, goes up to 1.3."""
 
 
 @dataclass(frozen=True)
 class SpeakerProgram:
-    """command: of a text-to-speech program, its words. limit_s: seconds in which it must answer."""
+    """A text-to-speech program."""
 
     command: tuple[str, ...]
+    """its command line, by words"""
     limit_s: float = 120.0
+    """seconds in which it must answer"""
 
     @classmethod
     def of(cls, text: str) -> "SpeakerProgram":
-        """Read a command line. Raises UsageError for one that says not what is said, or not where."""
+        """Read a command line. Raises UsageError if it names the text but not the output, or the output but not the text."""
         words = parse_command(text, SPEAK_WITH)
         says_what, says_where = takes(words, "text", "text_file"), takes(words, "out")
         if says_what and not says_where:
@@ -56,19 +58,20 @@ class SpeakerProgram:
 
     @property
     def is_once(self) -> bool:
-        """Whether the program runs once for each text; another is started once and answers lines of JSON."""
+        """Whether the program is run for each text; otherwise it is started once and answers lines of JSON."""
         return takes(self.command, "text", "text_file")
 
 
 def usual_speaker(target: str) -> str:
-    """Return the program that speaks a language where none is named: Kokoro where it is installed, else espeak-ng."""
-    from netflips.cascade.kokoro import LANGUAGES, missing_voices  # with NumPy, for which other dubs need not wait
+    """Return the command that speaks a language if the user names none: Kokoro if it is installed, else espeak-ng."""
+    from netflips.cascade.kokoro import LANGUAGES, missing_voices  # imported late: other dubs need not wait for NumPy
 
     return KOKORO if target in LANGUAGES and not missing_voices() else ESPEAK
 
 
 def who_speaks(program: SpeakerProgram | None, target: str) -> str:
-    """Return who speaks texts, in words, and who else is here. program: None = the text-to-unit model."""
+    """Return a line that says what speaks the texts, and whether Kokoro is installed, too. program: None = the text-to-unit
+    model."""
     from netflips.cascade.kokoro import LANGUAGES, missing_voices
 
     has_kokoro = target in LANGUAGES and not missing_voices()
@@ -80,11 +83,11 @@ def who_speaks(program: SpeakerProgram | None, target: str) -> str:
 
 
 class SpeechError(InputError):
-    """A program did not say a text."""
+    """A program failed to speak a text."""
 
 
 class Speaking:
-    """A program that speaks, at work: one that answers lines is started with the first text, and ends with `close`."""
+    """A running text-to-speech program. One that answers lines is started by the first text and ended by `close`."""
 
     def __init__(self, program: SpeakerProgram) -> None:
         self.program = program
@@ -95,37 +98,39 @@ class Speaking:
         self._lasting = None if program.is_once else LineProgram(program.command, program.limit_s, _WHAT)
 
     def close(self) -> None:
-        """End a program that was started."""
+        """End the program, if it was started."""
         if self._lasting is not None:
             self._lasting.close()
 
     def takes(self, name: str) -> bool:
-        """Return whether what it says depends on a value: on all of them, but for one that runs once and does not name it."""
+        """Return whether its speech depends on a value of `say`. A program that is run for each text depends on the text and on the
+        values that its command names, another on all of them."""
         return not self.program.is_once or name == "text" or takes(self.program.command, name)
 
     def say(self, number: int, folder: Path, values: Mapping[str, str], reference: "Samples | None") -> Path:
-        """Let it say a text; returns the sound file, which it writes into a folder. Raises SpeechError.
+        """Speak a text; returns the sound file, which the program writes into a folder. Raises SpeechError if it fails.
 
-        number: of the utterance. values: text, language, speaker, seconds, speed, keep_sound and reference_text. reference: of the
-        speaker's voice, float32 [S] at 16 kHz.
+        number: of the utterance. values: text, language, speaker, seconds, speed, keep_sound and reference_text. reference: sound
+        of the speaker's voice, float32 [S] at 16 kHz, None = there is none.
         """
         if self._failures >= _MOST_FAILURES:
             raise SpeechError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         paths = {"out": folder / "said.wav", "text_file": folder / "text.txt", "reference": folder / "reference.wav"}
         write_text(paths["text_file"], values["text"] + "\n")
         if reference is not None:
-            from avcore.media import write_speech  # which options, that need this file, do not load
+            from avcore.media import write_speech  # imported late: the options import this file, and need no media
 
             write_speech(paths["reference"], reference)
         elif takes(self.program.command, "reference"):
             raise SpeechError("there is no sound of the speaker for {reference}")
         else:
             paths.pop("reference")
+
         try:
             self._run(number, paths, values)
             if not paths["out"].is_file():
                 if self._lasting is not None:
-                    self._lasting.drop()  # it may have answered something else
+                    self._lasting.drop()  # it may have answered another request
                 raise InputError(f"{_WHAT} wrote no sound", path=self.program.command[0])
         except NetflipsError as error:
             self.failed()
@@ -135,7 +140,7 @@ class Speaking:
 
     @property
     def syllable_s(self) -> float:
-        """How long a syllable lasts at its usual pace (s), by what it said."""
+        """Length of a syllable at its usual pace (s), measured on what it spoke, else a usual value."""
         seconds, syllables = self._said
         if syllables:
             return seconds / syllables
@@ -143,17 +148,17 @@ class Speaking:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is known exactly how long it takes before it speaks."""
+        """Whether the length of its speech is known exactly in advance."""
         return self._pace is not None
 
     @property
     def has_spoken(self) -> bool:
-        """Whether its pace is known by what it said."""
+        """Whether its pace was measured on what it spoke."""
         return self._said[1] > 0
 
     def seconds_of(self, text: str, language: str) -> float | None:
-        """Return how long a text will take at its usual pace (s): exactly of Kokoro, else by what it said. None = it cannot say
-        it."""
+        """Return how long a text will take at its usual pace (s): exact for Kokoro, else estimated by its syllables. None = it
+        cannot speak the text."""
         if self._pace is None:
             return syllables_in(text) * self.syllable_s
         try:
@@ -162,16 +167,17 @@ class Speaking:
             return None
 
     def speed_for(self, text: str, language: str, seconds: float) -> float:
-        """Return by how much faster than usual it is to speak, so that a text takes so long (s); it is never made slower."""
+        """Return the speed at which a text takes a given time (s), 1 = usual; it is never slower. 1 if its pace is not known
+        exactly."""
         natural_s = self._pace(text, language) if self._pace is not None else 0.0
         return faster_by(natural_s, seconds)
 
     def took(self, text: str, seconds: float) -> None:
-        """Take note of how long it took to say a text at its usual pace."""
+        """Record how long it took to speak a text at its usual pace (s)."""
         self._said = self._said[0] + seconds, self._said[1] + syllables_in(text)
 
     def failed(self) -> None:
-        """Count what it said as a failure: its sound cannot be used."""
+        """Count a failure: its sound cannot be used."""
         self._failures += 1
 
     def _run(self, number: int, paths: Mapping[str, Path], values: Mapping[str, str]) -> None:
@@ -194,18 +200,18 @@ def syllables_in(text: str) -> int:
 
 
 def faster_by(natural_s: float, seconds: float) -> float:
-    """Return by how much faster something is to be spoken that takes so long by itself; 1 where it fits."""
+    """Return the speed at which speech of `natural_s` seconds takes `seconds`: from 1, where it fits, to `_FASTEST`."""
     return min(max(natural_s / max(seconds, 0.1), 1.0), _FASTEST)
 
 
 def kokoro_pace(command: Sequence[str]) -> "Callable[[str, str], float] | None":
-    """Return what tells how long Kokoro takes for a text in a language, as a command asks for it; None where it is not
-    installed."""
-    from netflips.cascade import kokoro  # with NumPy, for which other dubs need not wait
+    """Return a function that predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command:
+    runs Kokoro."""
+    from netflips.cascade import kokoro  # imported late: other dubs need not wait for NumPy
 
     return None if kokoro.missing_voices() else kokoro.pace_of(command)
 
 
 def words_of(error: NetflipsError) -> str:
-    """Return what an error says, without its file."""
+    """Return the message of an error, without its file."""
     return f"{error.what}: {error.found}" if error.found else error.what

@@ -1,6 +1,6 @@
-"""Text to text in another language (machine translation), by a model of CTranslate2 in a folder that a user has.
+"""Machine translation of text, by a CTranslate2 model in a folder of the user's.
 
-NLLB and M2M-100 know many languages, each with a token of its own; OPUS-MT (Marian) and quickmt know one source and one target.
+NLLB and M2M-100 have many languages, each with a token; OPUS-MT (Marian) and quickmt have one source and one target language.
 """
 
 import re
@@ -30,12 +30,12 @@ from netflips.recognizers.folders import (
 
 _SENTENCEPIECE, _TOKENIZER = "*.model", "tokenizer.json"
 _OF_PAIRS = (("src.spm.model", "tgt.spm.model"), ("source.spm", "target.spm"))
-"""Names in folders of a translator between two languages: of quickmt, and of OPUS-MT (Marian)."""
+"""Tokenizers of source and target in the folder of a translator between two languages: quickmt's, and OPUS-MT's (Marian)."""
 _CUTS_TEXT = "the file that cuts its text into pieces"
 
 
 class Tokenizer(Protocol):
-    """Cuts text, and puts it together again."""
+    """Cuts text into pieces, and joins pieces to text."""
 
     def cut(self, text: str) -> list[str]:
         """Return the pieces of a sentence, without marks."""
@@ -76,14 +76,14 @@ class HuggingFaceTokenizer:
 
 
 def pair_files(folder: Path) -> tuple[Path, Path] | None:
-    """Return the SentencePiece models of both sides of a translator between two languages; None where there are none."""
+    """Return the SentencePiece models of the source and target of a translator between two languages; None if there are none."""
     pairs = ((folder / source, folder / target) for source, target in _OF_PAIRS)
     return next((pair for pair in pairs if all(path.is_file() for path in pair)), None)
 
 
 def tokenizer_file(folder: Path, what: str) -> Path:
-    """Return which file of a folder cuts text: its SentencePiece model, else `tokenizer.json`. Raises InputError where there is
-    none."""
+    """Return the tokenizer's file in a folder: its SentencePiece model, else `tokenizer.json`. Raises InputError if there is
+    neither."""
     found = sorted(folder.glob(_SENTENCEPIECE))
     if len(found) == 1:
         return found[0]
@@ -99,7 +99,7 @@ def tokenizer_file(folder: Path, what: str) -> Path:
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
-    """Open what `tokenizer_file` found. Raises InputError for one that cannot be read, UsageError without the extra `asr`."""
+    """Open the file that `tokenizer_file` returns. Raises InputError if it cannot be read, UsageError without the extra `asr`."""
     if path.name == _TOKENIZER:
         with extra_needed("tokenizers"):
             from tokenizers import Tokenizer
@@ -120,32 +120,35 @@ _VOCABULARIES = ("shared_vocabulary", "target_vocabulary")
 _NEEDED = ("|".join(f"{name}{ending}" for name in _VOCABULARIES for ending in (".json", ".txt")),)
 _END, _SPACE = "</s>", "▁"
 _LONGEST = 200
-"""Pieces that are translated at once; the networks know about 500 places."""
+"""Most pieces that are translated at once; the networks have about 500 positions."""
 _SEARCH: dict[str, Any] = {
     "beam_size": 4, "max_decoding_length": 2 * _LONGEST, "max_input_length": 0, "disable_unk": True, "return_scores": True,
 }  # fmt: skip
 
 
 _CANDIDATES = 8
-"""Hypotheses of the beam that are looked at for their length."""
+"""Hypotheses of the beam from which candidates of several lengths are made."""
 
 
 class TextTranslation(NamedTuple):
-    """text: in NFC, "" = nothing came out. score: mean log-probability of its pieces."""
+    """A candidate."""
 
     text: str
+    """in NFC; "" = there is nothing to translate, or nothing came out"""
     score: float
+    """mean log-probability of its pieces"""
 
 
 @dataclass(frozen=True, eq=False)
 class TextTranslator:
-    """A translator of text. name: of its folder. tokens: of its languages, by two letters; "" = it translates from the first into
-    the second, without tokens. adds_end: it marks the end itself.
-    """
+    """An opened translator of text."""
 
     name: str
+    """of its folder"""
     tokens: dict[str, str]
+    """tokens of its languages, by two-letter name; "" = it has none, and translates from the first language into the second"""
     adds_end: bool
+    """whether the engine itself marks the end of a text"""
     _tokenizer: Tokenizer
     _target_tokenizer: Tokenizer
     _engine: Any
@@ -153,31 +156,37 @@ class TextTranslator:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it translates from and to."""
+        """Its languages, by two-letter name."""
         return tuple(sorted(self.tokens))
 
     def require_languages(self, *languages: str) -> None:
-        """Raise LanguageError for one that it does not have."""
+        """Raise LanguageError for a language that it does not have."""
         for one in languages:
             require_language(one, self.languages, f"{_WHAT} {self.name}")
 
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
-        """Translate a text of any length, sentence by sentence. Raises LanguageError."""
+        """Translate a text of any length, sentence by sentence. Raises LanguageError if it cannot translate between the
+        languages."""
         return self.candidates(text, source, target, 1)[0]
 
     def candidates(self, text: str, source: str, target: str, most: int = _CANDIDATES) -> list[TextTranslation]:
-        """Translate a text in several ways, the most probable first: all sentences by the first hypothesis of the beam, all by the
-        second, and all by their shortest and their longest. Raises LanguageError."""
+        """Return several translations of a text, the most probable first.
+
+        Each takes the same rank of the beam for all sentences; two more take the shortest and the longest hypothesis of each. most:
+        hypotheses of each sentence. Raises LanguageError if it cannot translate between the languages.
+        """
         self.require_languages(source, target)
         if not self.tokens[source] and [source, target] != list(self.tokens):
             known = " into ".join(self.tokens)
             raise LanguageError(f"{_WHAT} {self.name} has one direction", expected=known, found=f"{source} into {target}")
+
         begin, into = ([token] if token else [] for token in (self.tokens[source], self.tokens[target]))
         end = [] if self.adds_end else [_END]
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
             parts = [[*begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
         if not parts:
             return [TextTranslation("", 0.0)]
+
         search = _SEARCH | {"beam_size": max(most, _SEARCH["beam_size"]), "num_hypotheses": most}
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
             found = self._engine.translate_batch(parts, target_prefix=[into] * len(parts) if into else None, **search)
@@ -188,7 +197,8 @@ class TextTranslator:
         return _joined(several)
 
     def _parts(self, sentence: str) -> Iterator[list[str]]:
-        """The pieces of a sentence; one too long for the network is cut, before a word where there is one."""
+        """Yield the pieces of a sentence, in several parts if it is too long for the network; it is cut before a word if
+        possible."""
         pieces = self._tokenizer.cut(sentence)
         while len(pieces) > _LONGEST:
             words = [place for place in range(1, _LONGEST) if pieces[place].startswith(_SPACE)]
@@ -205,7 +215,7 @@ class TextTranslator:
 
 
 def _joined(several: Sequence[Sequence[TextTranslation]]) -> list[TextTranslation]:
-    """Return the wordings of a text by those of its sentences, the most probable first, each once."""
+    """Return the candidates of a text, joined from those of its sentences: the most probable first, each once."""
     ranks = [[one[min(rank, len(one) - 1)] for one in several] for rank in range(max(map(len, several)))]
     ends = [[choose(one, key=lambda other: len(other.text)) for one in several] for choose in (min, max)]
     mean = {" ".join(filter(None, (one.text for one in row))): sum(one.score for one in row) / len(row) for row in [*ends, *ranks]}
@@ -213,10 +223,10 @@ def _joined(several: Sequence[Sequence[TextTranslation]]) -> list[TextTranslatio
 
 
 def open_text_translator(folder: Path, device: str = "auto", precision: str = "float32") -> TextTranslator:
-    """Open a folder with a translator as CTranslate2's converters write it, with what cuts its text; nothing is downloaded.
+    """Open a folder with a translator as CTranslate2's converters write it, and its tokenizer. Nothing is downloaded.
 
-    device: as in --device. precision: float32 takes the numbers as the folder holds them. Raises InputError for a folder that is
-    no such translator, UsageError where the extra `asr` is not installed or the device is not here.
+    device: as in --device. precision: float32 takes weights as the folder holds them. Raises InputError for a folder that is no
+    such translator, UsageError if the extra `asr` is not installed or the device is not here.
     """
     folder = Path(folder)
     require_translator_folder(folder)
@@ -228,8 +238,8 @@ def open_text_translator(folder: Path, device: str = "auto", precision: str = "f
 
 
 def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path, Path]]:
-    """Return the tokens of a folder's languages, and the files that cut text and join it; raises InputError for one that holds no
-    such translator. One between two languages has no tokens; which languages it has, the folder's name says.
+    """Return the tokens of a folder's languages, and the tokenizers of its source and target. Raises InputError if it holds no
+    translator. One between two languages has no tokens; its languages are read from the folder's name.
     """
     folder = require_engine_folder(folder, SEQUENCE_TO_SEQUENCE, _WHAT, _NEEDED, _HINT)
     words = words_in(folder, *_VOCABULARIES)
@@ -260,12 +270,12 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
         engine = Translator(str(folder), **settings)
     path = folder / "config.json"
     content = read_json(path, "the configuration") if path.is_file() else {}
-    adds_end = isinstance(content, dict) and content.get("add_source_eos") is True  # then the engine itself marks a text's end
+    adds_end = isinstance(content, dict) and content.get("add_source_eos") is True  # a second mark must not be added here
     return TextTranslator(folder.resolve().name, tokens, adds_end, pieces, target_pieces, engine, folder)
 
 
 def _try(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Open a folder and translate with it, both ways between two of its languages, or the one way that it has."""
+    """Open a folder and translate with it, in both directions between two of its languages, or in the only one that it has."""
     require_numbers(folder)
     translator = _open(folder, settings)
     one, *_, other = translator.tokens
@@ -308,17 +318,18 @@ _FLORES = {
     "Thai": "th:tha",
     "Tibt": "bo:bod",
 }
-"""NLLB's name (of FLORES-200) for each language of two letters, by its script; of several scripts or kinds the usual one."""
+"""NLLB's name (from FLORES-200) of each language with a two-letter name, by script; of several scripts or varieties the usual
+one."""
 _NLLB_NAMES = {
     f"{flores}_{script}": short for script, row in _FLORES.items() for short, flores in (pair.split(":") for pair in row.split())
 }
 
 
 def language_tokens(vocabulary: Iterable[str]) -> dict[str, str]:
-    """Return the tokens of a translator's languages, by the two-letter name: `{"ko": "kor_Hang"}` of NLLB, `{"ko": "__ko__"}` of
+    """Return the tokens of a translator's languages by two-letter name: `{"ko": "kor_Hang"}` for NLLB, `{"ko": "__ko__"}` for
     M2M-100.
 
-    Empty for another translator. NLLB's languages without a two-letter name are left out.
+    Empty for other translators. NLLB's languages without a two-letter name are left out.
     """
     found: dict[str, str] = {}
     for token in vocabulary:
@@ -330,14 +341,15 @@ def language_tokens(vocabulary: Iterable[str]) -> dict[str, str]:
 
 
 _WIDE = "\u3002\uff01\uff1f"
-"""The full stop, exclamation and question mark of Chinese and Japanese, behind which there is no blank."""
+"""The full stop, exclamation and question mark of Chinese and Japanese, which no blank follows."""
 _SENTENCE_END = re.compile(rf"(?<=[.!?\u2026{_WIDE}])[\"'\u201d\u2019\xbb)\]]*\s+|(?<=[{_WIDE}])")
 _SHORT = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "jr", "sr", "u.s", "u.k", "a.m", "p.m"))
-"""Words after whose full stop a sentence goes on."""
+"""Abbreviations, after whose full stop a sentence goes on."""
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the sentences of a text in order, without blanks around them; a line ends one. Nothing is lost but blanks."""
+    """Return the sentences of a text in order, without blanks around them. The end of a line ends a sentence. Only blanks are
+    lost."""
     found = list[str]()
     for line in text.splitlines():
         begin = 0
