@@ -1,1 +1,1 @@
-"""Recognizers of sound that are not our own: folders that a user has, opened behind `avcore.contracts.SpeechRecognizer`."""
+"""Speech recognizers from elsewhere: folders of the user's, opened as an `avcore.contracts.SpeechRecognizer`."""

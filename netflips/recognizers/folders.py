@@ -1,6 +1,7 @@
-"""Folders that CTranslate2's converters write: which model is in one, before its engine is loaded; nothing is ever downloaded.
+"""Folders that CTranslate2's converters write: what model is in one, before its engine is loaded. Nothing is ever downloaded.
 
-A folder of a stranger is tried once in a process of its own: a crash of its engine there is one line here.
+A folder may come from a stranger, so it is tried once in a process of its own: if the engine crashes there, this process reports
+one line.
 """
 
 import ctypes
@@ -34,32 +35,36 @@ _KINDS = {WHISPER: "a Whisper", SEQUENCE_TO_SEQUENCE: "a text translator", "Tran
 _AGAIN = "get the folder again"
 _BLOCK = 1 << 24
 _EXPONENTS = {0: ("<u4", 0x7F800000), 4: ("<u2", 0x7C00), 5: ("<u2", 0x7F80)}
-"""How floating weights are looked at, and the bits that are all set in what is no number, by kind."""
+"""By kind of floating weight: the integers as which it is read, and the bits that are all set in an infinity or a NaN."""
 _FIRST_WITH_SIZES, _MOST_WEIGHTS, _MOST_AXES = 4, 100_000, 8
-"""The first version of the file that states the bytes of each weight, and more than any model has."""
+"""First version of the file that states the bytes of each weight; more weights and axes than any model has."""
 Trial = Callable[[Path, Mapping[str, Any]], None]
-"""Opens a folder with the engine's settings and uses it; raises whatever it raises. A function of a module."""
+"""Opens a folder with the engine's settings and uses it; raises whatever the engine raises. A function of a module."""
 _ENGINES = ("ctranslate2", "faster-whisper", "tokenizers", "sentencepiece")
 _LONGEST_S = 900.0
 _LEAST_BYTES, _TIMES = 8 << 30, 6
-"""Of memory on a CPU: at least so much, or so many times the weights."""
+"""Memory that a trial may take on a CPU: 8 GiB, or six times the weights if that is more."""
 _PLACE = "netflips", "tried"
 
 
 class Weight(NamedTuple):
-    """A weight in the file. kind: 0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16. place, size: its bytes."""
+    """A weight in the file."""
 
     shape: tuple[int, ...]
+    """its axes"""
     kind: int
+    """0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16"""
     place: int
+    """offset of its first byte"""
     size: int
+    """bytes"""
 
 
 def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequence[str], hint: str) -> Path:
-    """Return a folder of CTranslate2 that holds a model of a kind, and the files that are read beside it.
+    """Return a folder if it holds a CTranslate2 model of a kind and the files that go with it.
 
-    spec: WHISPER or SEQUENCE_TO_SEQUENCE. what: its name in messages. needed: files, `a|b` = either. Raises InputError for
-    anything else, in one line that says what is there; hint: what to do.
+    spec: WHISPER or SEQUENCE_TO_SEQUENCE. what: its name in messages. needed: files that go with it, `a|b` = either. hint: what to
+    do about an error. Raises InputError for any other folder, in one line that says what is there.
     """
     folder = Path(folder)
     wanted = f"a folder that CTranslate2 wrote, with {MODEL_FILE} of {_KINDS[spec]}"
@@ -69,6 +74,7 @@ def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequ
         raise InputError(f"{what} is not there", path=folder, expected=wanted, hint=f"nothing is downloaded; {hint}")
     if not (folder / MODEL_FILE).is_file():
         raise InputError(f"{what} cannot be used", path=folder, expected=wanted, found=_other_weights(folder), hint=hint)
+
     found = spec_of(folder)
     if found != spec:
         raise InputError(f"{what} is no such model", path=folder, expected=_KINDS[spec], found=_KINDS.get(found, found), hint=hint)
@@ -80,16 +86,17 @@ def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequ
 
 
 def spec_of(folder: Path) -> str:
-    """Return the kind of model that the head of a folder's weights names. Raises InputError for what CTranslate2 did not write."""
+    """Return the kind of model that the header of a folder's weights names. Raises InputError if CTranslate2 did not write them."""
     path = require_file(folder / MODEL_FILE, "the model")
     with path.open("rb") as file:
         return _read_head(file, path)[1]
 
 
 def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
-    """Return what lies where in a folder's weights, by name; empty for files of old versions, which do not state it.
+    """Return the weights of a folder by name, with their places in the file; empty for files of old versions, which do not state
+    them.
 
-    what: its name in messages. Raises InputError for a file that is longer or shorter than it says, or says what cannot be.
+    what: name of the model in messages. Raises InputError for a file that is longer or shorter than it states, or is damaged.
     """
     path = folder / MODEL_FILE
     end, found = path.stat().st_size, dict[str, Weight]()
@@ -117,7 +124,7 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
 
 
 def number_in(folder: Path, weight: Weight | None) -> int | None:
-    """Return a whole number among the weights; None where there is none."""
+    """Return a weight that is one whole number; None if it is missing or something else."""
     if weight is None or weight.kind not in (1, 2, 3) or weight.size not in (1, 2, 4):
         return None
     with (folder / MODEL_FILE).open("rb") as file:
@@ -126,7 +133,7 @@ def number_in(folder: Path, weight: Weight | None) -> int | None:
 
 
 def require_numbers(folder: Path) -> None:
-    """Read all weights of an engine's folder. Raises InputError for one that holds what is no number."""
+    """Read all weights of an engine's folder. Raises InputError if one has an infinity or a NaN."""
     path = folder / MODEL_FILE
     with path.open("rb") as file:
         for name, weight in weights_of(folder).items():
@@ -142,7 +149,8 @@ def require_numbers(folder: Path) -> None:
 
 
 def words_in(folder: Path, *names: str) -> list[str]:
-    """Return a vocabulary of CTranslate2, the first that is there. Raises InputError for one that cannot be read."""
+    """Return the first vocabulary of `names` that a folder has, as a list of tokens. names: of its files, without endings. Raises
+    InputError if there is none, or it cannot be read."""
     for name in names:
         path = folder / f"{name}.json"
         if path.is_file():
@@ -155,7 +163,8 @@ def words_in(folder: Path, *names: str) -> list[str]:
 
 
 def require_rows(folder: Path, weights: Mapping[str, Weight], name: str, num_words: int) -> None:
-    """Raise InputError for a vocabulary of fewer words than the network has rows for: it would answer with words that are none."""
+    """Raise InputError for a vocabulary with fewer words than the network has rows: the network could answer with words that are
+    not in it. name: of the weight that has a row for each word."""
     shape = weights[name].shape if name in weights else ()
     if shape and num_words < shape[0]:
         raise InputError(
@@ -164,7 +173,7 @@ def require_rows(folder: Path, weights: Mapping[str, Weight], name: str, num_wor
 
 
 def _read_head(file: BinaryIO, path: Path) -> tuple[int, str]:
-    """Version of the file, and the kind of model, whose revision stands next. Raises InputError."""
+    """Read the version of the file and the kind of model; the revision of that kind follows. Raises InputError for another file."""
     head = file.read(6 + _LONGEST_NAME)
     if len(head) > 6:
         version, length = struct.unpack_from("<IH", head)
@@ -176,7 +185,7 @@ def _read_head(file: BinaryIO, path: Path) -> tuple[int, str]:
 
 
 def _take(file: BinaryIO, form: str) -> tuple[int, ...]:
-    """Numbers as `struct` reads them, without gaps. Raises struct.error where the file ends before."""
+    """Read numbers as `struct` does, little-endian and without padding. Raises struct.error if the file ends before."""
     form = f"<{form}"
     return struct.unpack(form, file.read(struct.calcsize(form)))
 
@@ -187,11 +196,11 @@ def _take_name(file: BinaryIO) -> str:
 
 
 def engine_settings(device: str, precision: str) -> dict[str, Any]:
-    """Arguments of CTranslate2's models for a device and a number format as commands name them.
+    """Return the arguments of CTranslate2's models for a device and a precision of --device and --precision.
 
-    float32 leaves numbers as the folder holds them (int8 stays int8); another format is taken where the engine has it on that
-    device. Apple's MPS is none of its devices: it computes on the CPU then, and so it does, with a line that says so, where the
-    library of CUDA that it was built for cannot be opened. Raises UsageError for a device that is not here.
+    float32 leaves weights as the folder holds them (int8 stays int8); another precision is used if the engine has it on that
+    device. The engine runs on the CPU instead of Apple's MPS, which it does not know, and, with a line in the log, if its CUDA
+    library cannot be opened. Raises UsageError for a device that is not here.
     """
     from avcore.compute.inference import resolve_device, resolve_precision
 
@@ -209,8 +218,8 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
 
 @cache
 def _has_cublas() -> bool:
-    """Return whether the library of CUDA 12 that CTranslate2 opens is here: the system's, or of NVIDIA's package, which is opened
-    for it. torch brings that of another CUDA."""
+    """Return whether the CUDA 12 library that CTranslate2 needs can be opened: the system's, or that of NVIDIA's package, which is
+    loaded here for it. torch brings the library of another CUDA version."""
     found = find_spec("nvidia.cublas") if find_spec("nvidia") is not None else None
     folders = [] if found is None else [Path(folder) / "lib" for folder in found.submodule_search_locations or ()]
     for library in (_CUBLAS, *(str(folder / _CUBLAS) for folder in folders)):
@@ -222,22 +231,21 @@ def _has_cublas() -> bool:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Return what a folder's answers depend on, as a name made from all that its weights hold, and what cuts text or names
-    tokens."""
+    """Return a fingerprint of all that a folder's answers depend on: its weights, tokenizers and vocabularies."""
     files = [path for path in sorted(folder.iterdir()) if matters(path)]
     return fingerprint(*(f"{path.name} {file_digest(path)}".encode() for path in files))
 
 
 def matters(path: Path) -> bool:
-    """Return whether a folder's answers may depend on a file in it."""
+    """Return whether the answers of a folder's model may depend on a file in it."""
     return path.is_file() and (path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model", ".spm"))
 
 
 @contextmanager
 def extra_needed(library: str) -> Iterator[None]:
-    """Within it libraries of the extra `asr` are imported. Raises UsageError where one is not installed.
+    """Import libraries of the extra `asr` within this block. Raises UsageError if one is not installed.
 
-    The engine's own remarks, as about number formats that a processor has not, stay its own.
+    The engine's own warnings, for instance about precisions that the processor lacks, are not shown.
     """
     try:
         yield
@@ -250,12 +258,13 @@ def extra_needed(library: str) -> Iterator[None]:
 
 @contextmanager
 def engine_errors(folder: Path, what: str, how: str = "cannot be read") -> Iterator[None]:
-    """Within it an engine reads or uses a folder. Raises InputError, in one line, for what it cannot."""
+    """Use an engine within this block: whatever it raises becomes an InputError of one line. what, how: name of the model and what
+    failed, in the message. Lack of memory and our own errors pass."""
     try:
         yield
     except (NetflipsError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # of the engine, of tokenizers (a panic is no Exception) and of sentencepiece
+    except BaseException as error:  # the engine and sentencepiece raise many kinds, and a panic of tokenizers is no Exception
         if is_no_memory(error):
             raise
         LOG.debug("%s", folder, exc_info=True)
@@ -263,7 +272,7 @@ def engine_errors(folder: Path, what: str, how: str = "cannot be read") -> Itera
 
 
 def _other_weights(folder: Path) -> str:
-    """Return what a folder without a model of CTranslate2 holds instead."""
+    """Describe what a folder without a CTranslate2 model holds instead."""
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return f"{name}, which ct2-transformers-converter converts"
@@ -275,10 +284,10 @@ def _other_weights(folder: Path) -> str:
 
 
 def try_apart(trial: Trial, folder: Path, what: str, settings: Mapping[str, Any]) -> None:
-    """Try a folder in another process, unless it was tried before as it is now. Raises InputError, in one line, for one that fails.
+    """Try a folder in another process, unless it was tried before as it is now. Raises InputError, in one line, if it fails.
 
-    what: its name in messages. settings: of the engine. That it went well is noted in the user's cache, under a name made of the
-    files' places, lengths and times, the settings and the versions of the engines.
+    what: name of the model in messages. settings: of the engine. A success is recorded in the user's cache, under a key of the
+    files' inodes, lengths and times, the settings, and the versions of the engines.
     """
     mark = _mark(trial, folder, settings)
     if mark is not None and mark.is_file():
@@ -288,17 +297,17 @@ def try_apart(trial: Trial, folder: Path, what: str, settings: Mapping[str, Any]
     try:
         apart(trial, folder, settings, limit_s=_LONGEST_S, what="its trial", most_memory=most_memory)
     except InputError as error:
-        if not error.what.startswith(("it failed", "its trial")):  # the trial says what is wrong
+        if not error.what.startswith(("it failed", "its trial")):  # the trial's own error says what is wrong
             raise
         raise InputError(f"{what} failed when it was tried", path=folder, found=error.found, hint=_AGAIN) from error
     if mark is not None:
-        with suppress(OSError):  # it is tried again, then
+        with suppress(OSError):  # without a mark it is only tried again
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
 
 
 def _mark(trial: Trial, folder: Path, settings: Mapping[str, Any]) -> Path | None:
-    """Return the file that says that the folder, as it is now, was tried; None where there is no place for it."""
+    """Return the file whose presence says that the folder was tried as it is now; None if there is no place for it."""
     try:
         place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         files = [

@@ -1,4 +1,4 @@
-"""Which language is spoken, by a recognizer's own detection: in a whole recording, and in stretches that surely differ."""
+"""Language identification by a recognizer's own detection: of a whole recording, and of utterances in another language."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,39 +10,43 @@ from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.timeline import samples_to_seconds
 
 AUTO = "auto"
-"""The value of --from that asks for the language that is found out."""
+"""The value of --from that asks to detect the language."""
 LEAST_S = 2.0
-"""Of an utterance whose language is told apart: in shorter ones it is often taken for another."""
+"""Least length of an utterance whose language is detected; that of shorter ones is often mistaken."""
 _SURE, _HARDLY = 0.8, 0.1
-"""Probability of another language from which on, and of the expected one below which, speech may be in the other."""
+"""Speech may be in another language if that has at least the first probability, and the expected one at most the second."""
 _CLEARLY = 0.5
-"""Probability of the usual language from which on a window holds nothing else, as far as its words are sure. In clean English
-with an accent Whisper base is at 0.3 to 0.99."""
+"""From this probability of the usual language on, a window has no other, unless the confidence of its words is low. On clean
+English with an accent Whisper base gives 0.3 to 0.99."""
 UNSURE = 0.6
-"""Mean confidence of words below which they are hardly of that language."""
+"""Words with a lower mean confidence are hardly in that language."""
 _SURELY_ALONE, _ALONE_S = 0.8, 3.0
-"""Mean confidence in another language, and seconds, from which on an utterance is in it whose neighbours are not."""
+"""Least mean confidence in another language, and length, of a single utterance in it among neighbours that are not."""
 _SURELY_USUAL, _FLUENT = 0.8, 6.0
-"""Mean confidence, and letters a second, from which on an utterance is in the usual language. Whisper base translates a sentence in
-another one at 0.72 to 0.76, or passes it over, so that it gets a few words of the next; people say 10 to 20 letters."""
+"""From this mean confidence and these letters a second on, an utterance is in the usual language. Whisper base translates a
+sentence of another language with 0.72 to 0.76, or skips it, which leaves only a few words of the next; people speak 10 to 20
+letters a second."""
 LONGEST = 3
-"""Windows by which the language of a recording is told."""
+"""Most windows by which the language of a recording is detected."""
 
 
 class Candidate(NamedTuple):
-    """An utterance that may be in another language than the recording: what it says in that one."""
+    """An utterance that may be in another language than the recording."""
 
     number: int
+    """of the utterance"""
     seconds: float
+    """its length"""
     text: Transcript
+    """its words, recognised in the other language"""
     usual: float
-    """Mean confidence in the usual language."""
+    """mean confidence of its words, recognised in the usual language"""
 
 
 def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expected: str = "") -> str:
-    """Return the language of most of the time of some windows, float32 [S] at 16 kHz each.
+    """Return the language that is spoken for most of the time in some windows, float32 [S] at 16 kHz each.
 
-    expected: taken unless they clearly differ, and where it cannot be told.
+    expected: returned unless a window is clearly in another one, and if nothing can be detected; "" = no expectation.
     """
     seconds: dict[str, float] = {}
     for speech in windows:
@@ -52,9 +56,9 @@ def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expe
 
 
 def spoken_in(found: Mapping[str, float], languages: Iterable[str], expected: str) -> str:
-    """Return the language of speech, as expected ("" = none is) unless it clearly differs; "" where it cannot be told.
+    """Return the language of speech: the expected one ("" = none) unless it is clearly another; "" if it cannot be detected.
 
-    found: how probable each language is in it. languages: that the recognizer knows.
+    found: probability of each language. languages: those of the recognizer.
     """
     known = {one: found[one] for one in languages if one in found}
     likely = max(known, key=known.__getitem__, default="")
@@ -63,18 +67,22 @@ def spoken_in(found: Mapping[str, float], languages: Iterable[str], expected: st
 
 
 def is_clearly(found: Mapping[str, float], language: str) -> bool:
-    """Return whether a window is in one language as far as its recognizer tells; so it is where that knows only one."""
+    """Return whether a window is clearly in a language. found: probability of each, empty if the recognizer has only one: then it
+    is."""
     return not found or found.get(language, 0.0) >= _CLEARLY
 
 
 def is_doubtful(usual: Transcript, seconds: float) -> bool:
-    """Return whether it is worth a look if speech of some seconds is in the language in which it was recognised."""
+    """Return whether speech may be in another language than the one in which it was recognised. seconds: its length."""
     return usual.confidence < _SURELY_USUAL or sum(map(str.isalnum, usual.text)) < _FLUENT * seconds
 
 
 def in_another(candidates: Iterable[Candidate]) -> dict[int, Transcript]:
-    """Return which utterances are in another language, with what they say in it: neighbours that are surer in it together than in
-    the usual one, or a long one by itself that is very sure."""
+    """Return the utterances that are in another language, by number, with their transcripts in it.
+
+    Neighbours count together, if their mean confidence in it is at least that in the usual language. A single utterance must be
+    long and of high confidence.
+    """
     runs = list[list[Candidate]]()
     for one in sorted(candidates):
         last = runs[-1][-1] if runs else None

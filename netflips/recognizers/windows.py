@@ -1,6 +1,6 @@
-"""Stretches of sound that are recognised together, and the words of each given back by their times.
+"""Windows: several stretches of sound that are recognised together, after which each gets its words by their times.
 
-A recognizer such as Whisper takes 30 s at once, whatever there is in them, and hears a sentence better among its neighbours.
+A recognizer such as Whisper always processes 30 s at once, and recognises a sentence better together with its neighbours.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,25 +14,25 @@ from avcore.contracts import Transcript
 from avcore.timeline import samples_to_seconds
 
 WINDOW_S: Final = 28.0
-"""Seconds that are recognised together at most."""
+"""Most seconds that are recognised together."""
 _WELL_FILLED = 0.65
-"""A window ends at the longest pause behind so much of it: a sentence seldom goes on there."""
+"""A window that is filled to this share ends at its longest pause from there on, where a sentence seldom goes on."""
 
 
 class WindowPart(NamedTuple):
-    """A stretch of sound in a window, with what is around it."""
+    """A stretch of sound in a window, with some sound around it."""
 
     samples: Samples
-    """float32 [S] at 16 kHz."""
+    """float32 [S] at 16 kHz"""
     start_s: float
-    """The time of its first sample, on the clock that its words are to have."""
+    """time of its first sample, on the clock that its words are to have"""
 
 
 def packed(lengths: Sequence[float], pauses: Sequence[float] | None = None) -> list[range]:
-    """Return which stretches are recognised together: neighbours, as many as a window holds.
+    """Return which stretches share a window, as ranges of their indices: neighbours, as many as fit.
 
-    lengths: in a window (s), of all stretches in order. pauses: behind each of them in the recording (s), None = all alike.
-    What comes before a stretch decides of its window, and what comes after the window does not.
+    lengths: of all stretches in order (s), as they are in a window. pauses: after each of them in the recording (s), None = all
+    alike. A window does not depend on any stretch that comes after it, but on those before.
     """
     found, first = list[range](), 0
     while first < len(lengths):
@@ -47,9 +47,9 @@ def packed(lengths: Sequence[float], pauses: Sequence[float] | None = None) -> l
 
 
 def recognised_together(pieces: Sequence[WindowPart], recognise: Callable[[Samples], Transcript]) -> list[Transcript]:
-    """Return what each of some pieces says, recognised as one sound. A word belongs to the piece that its middle lies in.
+    """Recognise pieces as one sound; returns the transcript of each. A word belongs to the piece in which its middle lies.
 
-    Where the recognizer wrote a loop, all of them have it: nobody knows in which it was.
+    If the recognizer wrote a loop, all transcripts have `has_loop`, because it is not known to which piece it belongs.
     """
     heard = recognise(np.concatenate([one.samples for one in pieces]))
     ends = [float(samples_to_seconds(stop)) for stop in accumulate(len(one.samples) for one in pieces)]
