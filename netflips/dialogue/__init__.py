@@ -1,1 +1,1 @@
-"""An avatar: somebody asks, and a portrait answers in Korean (a dialogue system on the units' side roads)."""
+"""The avatar, a dialogue system: somebody asks a question, and a portrait answers in Korean."""

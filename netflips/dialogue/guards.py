@@ -1,4 +1,4 @@
-"""What is neither answered nor said: a list of words, found also where their letters are spaced or mixed (content filter).
+"""Content filter: a list of words that are neither answered nor spoken, found even if their letters are spaced or replaced.
 
 # one word a line; a line that begins with ! allows a word that one of the others is a part of
 바보
@@ -23,36 +23,39 @@ _PARTS = {
     "ㄽ": "ㄹㅅ", "ㄾ": "ㄹㅌ", "ㄿ": "ㄹㅍ", "ㅀ": "ㄹㅎ", "ㅄ": "ㅂㅅ",
     "ㅘ": "ㅗㅏ", "ㅙ": "ㅗㅐ", "ㅚ": "ㅗㅣ", "ㅝ": "ㅜㅓ", "ㅞ": "ㅜㅔ", "ㅟ": "ㅜㅣ", "ㅢ": "ㅡㅣ",
 }  # fmt: skip
-"""Jamo that are typed in two strokes."""
+"""Jamo that consist of two others."""
 _ROWS = ((0x1100, _INITIALS), (0x1161, _VOWELS), (0x11A8, _FINALS))
 _SILENT = "\u110b"
-"""The circle before a vowel: it is not heard, and 십알 sounds as 시발 does."""
+"""The circle before a vowel. It is silent and left out, so that 십알, which sounds like 시발, has the same letters."""
 _KEPT = ("L", "M", "N")
 _COMMENT, _ALLOWED = "#", "!"
 _MOST_WORDS = 20_000
 _AS_JAMO = str.maketrans({"l": "ㅣ", "i": "ㅣ", "1": "ㅣ", "|": "ㅣ", "o": "ㅇ", "0": "ㅇ"})
-"""What is typed for jamo that look like it."""
+"""Signs that are typed for jamo of a similar look."""
 _AS_LATIN = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
 _DIGITS = str.maketrans(dict.fromkeys("0123456789"))
 
 
 class Typed(NamedTuple):
-    """A letter of a text. name: a single jamo, a Latin letter, a digit. place: number of the sign it is of. word: its number."""
+    """A letter of a text."""
 
     name: str
+    """a single jamo, a Latin letter or a digit"""
     place: int
+    """number of the character that it is a part of, from 0"""
     word: int
+    """number of its word, from 0"""
 
 
 def folded(text: str) -> str:
-    """Return a text in one form: no widths, no capitals, lone jamo joined to syllables where they can be, nothing invisible."""
+    """Normalise a text (NFKC): one width, small letters, single jamo joined to syllables if possible, no invisible characters."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
     return unicodedata.normalize("NFKC", seen)
 
 
 def typed(text: str) -> tuple[Typed, ...]:
-    """Return the letters of a text as `folded` gives it; punctuation within a word counts for nothing, blanks divide words."""
+    """Return the letters of a text that `folded` returned. Blanks divide words; punctuation within a word is ignored."""
     found, place = list[Typed](), -1
     for word, signs in enumerate(text.split()):
         for sign in signs:
@@ -63,7 +66,7 @@ def typed(text: str) -> tuple[Typed, ...]:
 
 
 def names(text: str) -> str:
-    """The same letters alone, of any text."""
+    """Return the names of a text's letters, joined; the text may be in any form."""
     return "".join(letter.name for letter in typed(folded(text)))
 
 
@@ -84,27 +87,27 @@ def _plain(part: str) -> str:
 
 
 _ENDINGS = frozenset(map(names, ["", *"야아들는은이가를을도만의에네다요냐니", "들아", "같은", "이야", "이다", "예요", "입니다"]))
-"""What may hang on a word that is spread over several."""
+"""What may follow a blocked word that is spread over several words."""
 
 
 class AnswerGuard(Protocol):
-    """Judges what is asked and what is to be said; a model may stand in the place of the list."""
+    """Checks questions and answers. A model may be used in place of the list of words."""
 
     def refuses(self, text: str) -> str:
-        """Return why a text is refused, in a few words; "" = it is not."""
+        """Return in a few words why a text is refused; "" = it is not."""
 
 
 class WordList:
-    """A `Guard` by words."""
+    """An `AnswerGuard` with a list of words."""
 
     def __init__(self, blocked: Sequence[str], allowed: Sequence[str] = ()) -> None:
-        """Both: words in any spelling, of one letter or more."""
+        """blocked, allowed: words in any spelling, of one letter or more; those within an allowed word are not refused."""
         self._blocked = [(word, names(word)) for word in blocked]
         self._allowed = [names(word) for word in allowed]
 
     @classmethod
     def read(cls, path: Path) -> "WordList":
-        """Read a list. Raises InputError for what is no text, holds no words, too many, or a line without letters."""
+        """Read a list. Raises InputError if it is no text, has no blocked words or too many, or a line without letters."""
         words: dict[bool, list[str]] = {True: [], False: []}
         for number, line in iter_lines(path, "the list of blocked words"):
             word = line.strip()
@@ -121,7 +124,7 @@ class WordList:
         return cls(words[False], words[True])
 
     def refuses(self, text: str) -> str:
-        """See `Guard.refuses`; names the word as the list has it."""
+        """See `AnswerGuard.refuses`; the reason names the word as it is in the list."""
         plain = folded(text)
         for reading in dict.fromkeys((plain, *_other_readings(plain))):
             letters = typed(reading)
@@ -144,10 +147,10 @@ _CONTRACT: type[AnswerGuard] = WordList
 
 
 def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tuple[int, int]]:
-    """Yield where a word's letters stand in a text: first letter and the one behind the last.
+    """Yield where a word is in a text: the index of its first letter and that after its last.
 
-    It begins and ends with whole signs; over several words it takes all of the first and of the last but for an ending, so that
-    바 보야 is 바보, and 역시 발이 and 시 발표 are no 시발.
+    It must begin and end with whole characters. If it is spread over several words of the text, it must take all of the first and
+    of the last except an ending: 바 보야 counts as 바보, but neither 역시 발이 nor 시 발표 as 시발.
     """
     start = whole.find(strokes)
     while start >= 0:
@@ -164,7 +167,7 @@ def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tup
 
 
 def _other_readings(plain: str) -> Iterator[str]:
-    """Yield a text without digits between its letters, and with signs taken for the letters that they look like."""
+    """Yield a text without its digits, and with characters replaced by the letters that they look like."""
     words = plain.split()
     yield folded(" ".join(word.translate(_DIGITS) for word in words))
     yield folded(" ".join(word.translate(_AS_JAMO) if any(map(_is_hangul, word)) else word for word in words))

@@ -1,4 +1,4 @@
-"""What an avatar answers: patterns of questions with their answers, and the one that is nearest to what was heard.
+"""What an avatar answers: patterns of questions with their answers, of which the one nearest to the transcript is used.
 
     fallback: 잘 못 들었어요. 다시 한번 말씀해 주세요.
     refused: 그 말씀에는 대답할 수 없어요.
@@ -8,8 +8,8 @@
       - ask: ["How do I get to {place}?", "Where is {place}?"]
         say: "{place}까지 십 분 걸려요."
 
-A slot is filled with what stands before the bar in the question, and behind it in the answer and in a question in Hangul. A
-particle is chosen as (이/가).
+A slot is filled with the text before the bar in a question, and with that behind the bar in an answer and in a question in Hangul.
+Where a particle depends on the word before it, both forms are written: (이/가).
 """
 
 import re
@@ -34,9 +34,9 @@ from text2unit.script import script_of
 DEMO_REPLIES = Path(__file__).with_name("replies.yaml")
 """Answers to the questions of the demo's phrasebook."""
 REFUSED = "그 말씀에는 대답할 수 없어요."
-"""What is said of a question or an answer that a guard refuses, unless the replies say otherwise."""
+"""Spoken if a guard refuses a question or an answer, unless the replies have their own."""
 PUZZLED = "미안해요, 다시 물어봐 주세요."
-"""What is said to a question that is not understood, unless the replies say otherwise: the demo's voice says it right."""
+"""Spoken if a question is not understood, unless the replies have their own. The demo's voice speaks it correctly."""
 _KEYS = ("fallback", "refused", "most_errors", "slots", "replies")
 _MOST_ERRORS = 0.3
 _MOST_QUESTIONS = 20_000
@@ -44,34 +44,39 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Replier(Protocol):
-    """Answers what was asked."""
+    """Answers questions."""
 
     def reply(self, heard: str) -> str:
-        """Return what to say to a question. Raises InputError where no answer comes."""
+        """Return the answer to a question. heard: its transcript. Raises InputError if there is no answer."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Question:
-    """A question as it may be asked. letters: of it, numbered; said: the answer."""
+    """A question as it may be asked."""
 
     text: str
+    """the question"""
     letters: Ids
+    """its letters, int64 [L], by code point"""
     said: str
+    """the answer"""
 
 
 class Replies:
-    """A `Replier` by patterns: the answer of the question whose letters differ least from those that were heard."""
+    """A `Replier` by patterns: gives the answer of the question whose letters differ least from those of the transcript."""
 
     def __init__(
         self, questions: Sequence[tuple[str, str]], fallback: str, refused: str = REFUSED, most_errors: float = _MOST_ERRORS
     ):
-        """questions: each with its answer. most_errors: share of letters that may differ; beyond it the fallback is said."""
+        """questions: each with its answer. fallback: answer to all others. refused: spoken in place of what a guard refuses.
+        most_errors: share of a question's letters that may differ from the transcript."""
         self._questions = [_Question(text, _numbered(text), said) for text, said in questions]
         self.fallback, self.refused, self._most_errors = fallback, refused, most_errors
 
     @classmethod
     def read(cls, path: Path) -> "Replies":
-        """Read a file of replies. Raises InputError that names the entry that cannot be used, or a text that cannot be said."""
+        """Read a file of replies. Raises InputError, which names the entry that cannot be used or the text that cannot be
+        spoken."""
         content = read_yaml(path, "the replies")
         if not isinstance(content, dict) or not {"fallback", "replies"} <= set(content):
             raise InputError("these are no replies", path=path, expected="fallback and replies", found=_kinds(content))
@@ -79,6 +84,7 @@ class Replies:
             if key not in _KEYS:
                 hint = did_you_mean(str(key), _KEYS) or None
                 raise InputError("the replies have an unknown entry", path=path, expected=", ".join(_KEYS), found=key, hint=hint)
+
         rows = content.get("slots") or {}
         if not isinstance(rows, dict):
             raise InputError("the slots of the replies are none", path=path, expected="names with lists", found=_kinds(rows))
@@ -88,6 +94,7 @@ class Replies:
         questions = [pair for number, row in _rows(content["replies"], path) for pair in _filled(row, slots, number, path)]
         if len(questions) > _MOST_QUESTIONS:
             raise InputError("the replies fill to too many questions", path=path, expected=_MOST_QUESTIONS, found=len(questions))
+
         texts = {name: content.get(name, REFUSED) for name in ("fallback", "refused")}
         for name, text in texts.items():
             _require_sayable(text, name, path)
@@ -97,11 +104,11 @@ class Replies:
         return cls(questions, texts["fallback"], texts["refused"], float(most))
 
     def reply(self, heard: str) -> str:
-        """See `Replier.reply`; what is not understood is answered by the fallback."""
+        """See `Replier.reply`; the fallback answers questions that are not understood."""
         return self.nearest(heard)[1] or self.fallback
 
     def nearest(self, heard: str) -> tuple[str, str]:
-        """Return the question that was most probably asked and its answer; two empty texts where none is near enough."""
+        """Return the question that is nearest to a transcript, and its answer; two empty texts if none is near enough."""
         letters = _numbered(heard)
         if not len(letters):
             return "", ""
@@ -140,7 +147,11 @@ def _rows(content: Any, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _filled(
     row: Mapping[str, Any], slots: Mapping[str, Sequence[tuple[str, str]]], number: int, path: Path
 ) -> Iterator[tuple[str, str]]:
-    """Yield all questions of a reply, each with its answer; the first is read aloud once, so that what cannot be said is found."""
+    """Yield all questions of a reply, each with its answer. The first answer is checked, so that one that cannot be spoken is
+    found.
+
+    row: the reply, `ask` and `say`. slots: fillings by name, as texts of question and answer. number: of the reply, from 1.
+    """
     say, is_first = row["say"], True
     for ask in _texts(row["ask"], f"reply {number}", path):
         used = list(dict.fromkeys(_SLOT.findall(ask)))
@@ -168,7 +179,7 @@ def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str
 
 
 def _texts(value: Any, what: str, path: Path) -> list[str]:
-    """Return one text or a list of them, none empty."""
+    """Return the texts of a value, which is one text or a list. Raises InputError if there is none, or one has no letters."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and names(one) for one in texts):
         raise InputError(
@@ -193,19 +204,19 @@ def _kinds(value: Any) -> str:
 
 
 _MOST_BYTES = 16 << 10
-"""Of an answer; some ten minutes of speech."""
+"""Size of an answer: some ten minutes of speech."""
 _FLAG = "--reply-command"
 
 
 class Program:
-    """A `Replier` (see `netflips.dialogue.replies`) that asks a program."""
+    """A `Replier` that runs a program for each question."""
 
     def __init__(self, command: Sequence[str], limit_s: float) -> None:
-        """command: its words, run without a shell. limit_s: seconds in which it must answer."""
+        """command: the program's command line, by words, run without a shell. limit_s: seconds in which it must answer."""
         self._command, self._limit_s = tuple(command), limit_s
 
     def reply(self, heard: str) -> str:
-        """Return what the program prints for a question. Raises InputError where it fails, says nothing, too much, or takes too
+        """Return what the program prints for a question. Raises InputError if it fails, prints nothing or too much, or takes too
         long."""
         what, hint = f"the program of {_FLAG}", "make it quicker, or give --reply-seconds"
         content = run_program(self._command, self._limit_s, what, f"{heard}\n", _MOST_BYTES, hint)

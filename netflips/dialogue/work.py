@@ -43,41 +43,50 @@ NOT_UNDERSTOOD = "not understood"
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked, and what is said to it.
-
-    outcome: answered, not understood, or which of the two a guard refused. refusal: why it did, "" = it did not. seconds: how long
-    each step took. understood: how far the question is, None = not known. script: of the answer's video, None = there is none yet.
-    """
+    """A question and its answer."""
 
     heard: Transcript
+    """the question's transcript"""
     text: str
+    """the answer"""
     outcome: str = ANSWERED
+    """answered, not understood, or whether a guard refused the question or the answer"""
     refusal: str = ""
+    """why a guard refused it, "" = none did"""
     seconds: dict[str, float] = field(default_factory=dict)
+    """how long each step took"""
     quality: QualityEstimate | None = None
+    """how well the question is understood, None = not known"""
     script: Script | None = None
+    """of the answer's video, None = there is none yet"""
 
 
 @dataclass(eq=False)
 class Avatar:
-    """A portrait with an ear, a voice and something to say.
-
-    settings: how the ear hears. guards: what judges questions and answers. refused: said in place of what one of them refuses.
-    opened: opens the job of an answer. puzzled: said in place of an answer to what is hardly understood.
-    """
+    """A portrait that recognises questions and answers them in a voice."""
 
     recognizer: AnyRecognizer
+    """of questions"""
     settings: ListenSettings
+    """of the recognizer"""
     replier: Replier
+    """what answers"""
     guards: Sequence[AnswerGuard]
+    """what checks questions and answers"""
     refused: str
+    """spoken in place of what a guard refuses"""
     voice: TextVoice
+    """in which answers are spoken"""
     portrait: Portrait
+    """the face that speaks them"""
     opened: Callable[[Path, Progress], AbstractContextManager[Job]]
+    """opens the job that writes an answer to a file"""
     puzzled: str = PUZZLED
+    """spoken if the question is not understood"""
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
-        """Answer a recording with a video. Raises NetflipsError where it holds no sound or no answer comes: nothing is written."""
+        """Answer a recording with a video. Raises NetflipsError if it has no sound or there is no answer; then nothing is
+        written."""
         watch = _Watch()
         with watch.step("listen"):
             heard, quality = self.transcribe(question, progress)
@@ -87,9 +96,10 @@ class Avatar:
         return replace(answer, seconds=watch.seconds, script=script)
 
     def transcribe(self, question: Path, progress: Progress = silent) -> tuple[Transcript, QualityEstimate | None]:
-        """Return what is said in a recording, and how far it is understood; an empty text where nobody speaks.
+        """Return the transcript of a recording, and an estimate of its quality, None = not known. The text is empty if nobody
+        speaks.
 
-        Raises MediaError for what holds no sound.
+        Raises MediaError for a file without sound.
         """
         source = select_audio_track(question)
         try:
@@ -99,7 +109,7 @@ class Avatar:
         return as_one(transcript_of(script.utterances)), script.quality
 
     def reply(self, heard: Transcript, quality: QualityEstimate | None = None) -> Answer:
-        """Return what is said to a question. understood: how far it is, None = not known."""
+        """Answer a question. heard: its transcript. quality: how well it is understood, None = not known."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
         if quality is not None and quality.words == "not_understood":
@@ -115,7 +125,7 @@ class Avatar:
         return next((refusal for guard in self.guards if (refusal := guard.refuses(text))), "")
 
     def _said(self, answer: Answer, out: Path, watch: "_Watch", progress: Progress) -> Script:
-        """Say an answer as a portrait; returns what was done."""
+        """Make the video in which the portrait speaks an answer; returns its script."""
         with self.opened(out, _both(progress, watch.until_first("first picture"))) as job:
             with watch.step("speak"):
                 text = script_of(answer.text)
@@ -129,7 +139,7 @@ class Avatar:
 
 
 class _Watch:
-    """Takes the time of each step (s), and since the question was there."""
+    """Measures how long each step takes (s), and how long it takes from the question to the first frame."""
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
@@ -137,13 +147,13 @@ class _Watch:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Take the time of the block."""
+        """Measure the time of the block."""
         begun = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - begun
 
     def until_first(self, name: str) -> Progress:
-        """Take the time since the beginning when the first picture is drawn."""
+        """Return a progress that records the time since the beginning when the first frame is drawn."""
 
         def note(stage: str, done: int, total: int | None) -> None:
             if stage == "pictures" and done and name not in self.seconds:
@@ -161,13 +171,13 @@ def _both(one: Progress, other: Progress) -> Progress:
 
 
 _SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "voice", "speed", "device", "precision")
-"""That a script tells."""
+"""Options that a script records."""
 _LANGUAGE = LANGUAGES[0]
-"""That answers are in."""
+"""Language of answers."""
 
 
 def answer_question(options: AvatarOptions) -> Script:
-    """Answer as the options ask for; returns what was done.
+    """Answer the question of the options with a video; returns its script.
 
     Raises NetflipsError for files that cannot be used; then nothing is written.
     """
@@ -180,6 +190,7 @@ def answer_question(options: AvatarOptions) -> Script:
         if why := guard.refuses(refused):
             hint = "change refused in the replies, or the list"
             raise UsageError("what is said in place of something refused is refused itself", found=why, hint=hint)
+
     portrait = Portrait.open(options.portrait, options)
     models = models_when_asked(paths, options, _LANGUAGE)
     choose_voice(models, options.voice)
@@ -195,15 +206,17 @@ def answer_question(options: AvatarOptions) -> Script:
 
         avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
+
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")
     _tell(answer, options.out)
-    assert answer.script is not None  # it was said
+    assert answer.script is not None  # `Avatar.answer` makes one
     return answer.script
 
 
 def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
-    """Return what answers, and what is said in place of something refused, and of what is not understood."""
+    """Return what answers, the text that is spoken in place of something refused, and that for a question that is not
+    understood."""
     if options.reply_command is not None:
         return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED, PUZZLED
     if options.replies is None:
@@ -213,7 +226,7 @@ def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
 
 
 def _facts(answer: Answer, question: Path) -> dict[str, object]:
-    """Return the answer as JSON: texts, and times in seconds."""
+    """Return an answer as JSON, with times in seconds."""
     return {
         "question": question.name,
         "heard": answer.heard.text,

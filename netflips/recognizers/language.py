@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 def main_language(recognizer: SpeechRecognizer, windows: Iterable[Samples], expected: str = "") -> str:
     """Return the language that is spoken for most of the time in some windows, float32 [S] at 16 kHz each.
 
-    expected: returned unless a window is clearly in another one, and if nothing can be detected; "" = no expectation.
+    expected: counts for a window unless that is clearly in another, and is returned if nothing can be detected; "" = none.
     """
     seconds: dict[str, float] = {}
     for speech in windows:
