@@ -69,7 +69,7 @@ class Replies:
         self, questions: Sequence[tuple[str, str]], fallback: str, refused: str = REFUSED, most_errors: float = _MOST_ERRORS
     ):
         """questions: each with its answer. fallback: answer to all others. refused: spoken in place of what a guard refuses.
-        most_errors: share of a question's letters that may differ from the transcript."""
+        most_errors: share of letters that may differ between question and transcript; beyond it the fallback is the answer."""
         self._questions = [_Question(text, _numbered(text), said) for text, said in questions]
         self.fallback, self.refused, self._most_errors = fallback, refused, most_errors
 

@@ -80,8 +80,8 @@ def is_doubtful(usual: Transcript, seconds: float) -> bool:
 def in_another(candidates: Iterable[Candidate]) -> dict[int, Transcript]:
     """Return the utterances that are in another language, by number, with their transcripts in it.
 
-    Neighbours count together, if their mean confidence in it is at least that in the usual language. A single utterance must be
-    long and of high confidence.
+    Neighbours count together: their mean confidence in it must be at least UNSURE and at least that in the usual language. A single
+    utterance must also be long and of high confidence.
     """
     runs = list[list[Candidate]]()
     for one in sorted(candidates):

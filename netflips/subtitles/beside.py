@@ -1,4 +1,4 @@
-"""Which subtitles a dub has: the sides, the files beside it, named after the dub and the language, tracks, and burnt ones."""
+"""Which subtitles a dub has: of which sides, as files beside it, named after the dub and the language, as tracks, or burnt in."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,16 @@ SIDES = (SOURCE, TARGET)
 
 @dataclass(frozen=True)
 class Subtitling:
-    """What is asked for. sides: of SIDES, that files are written of. is_embedded: they are tracks of the dubbed video, too.
-
-    burnt: the side that is drawn into the picture, "" = none. font: that it is drawn in, None = the one that is installed. Raises
-    UsageError for what cannot be.
-    """
+    """The subtitles that are asked for. Raises UsageError for values that cannot be used or do not fit together."""
 
     sides: tuple[str, ...] = SIDES
+    """of SIDES: each gets a file"""
     is_embedded: bool = False
+    """whether they are tracks of the dubbed video, too"""
     burnt: str = ""
+    """the side that is drawn into the frames, "" = none"""
     font: Path | None = None
+    """in which it is drawn, None = the installed one"""
 
     def __post_init__(self) -> None:
         if self.is_embedded and not self.sides:
@@ -35,7 +35,7 @@ class Subtitling:
 
     @property
     def wanted(self) -> set[str]:
-        """The sides that are shown in any way."""
+        """The sides that are written or drawn."""
         return {*self.sides, *filter(None, (self.burnt,))}
 
     def files(self, dubbed: Path, source: str, target: str) -> dict[str, Path]:

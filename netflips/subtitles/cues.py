@@ -1,7 +1,7 @@
-"""From words with times to subtitles that can be read: lines of a length, times of a length, none across a change of shot.
+"""Makes readable subtitles of words with times: of limited lines and duration, and none across a change of shot.
 
-The rules are those that broadcasters share: at most two lines of 42 characters (20 in Korean, whose syllables are twice as
-wide), 1 to 7 seconds, and a subtitle that belongs to one shot. They are written as SubRip (.srt) or WebVTT (.vtt).
+The rules are those that broadcasters share: at most two lines of 42 characters (20 in Korean, whose syllables are twice as wide),
+1 to 7 seconds, and each subtitle within one shot. Files are SubRip (.srt) or WebVTT (.vtt).
 """
 
 from bisect import bisect_right
@@ -24,39 +24,45 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 @dataclass(frozen=True)
 class Rules:
-    """letters: of a line. lines: of a subtitle. least_s, most_s: how long it is shown. pause_s: a longer pause always ends one.
-
-    gap_s: left free between two that follow on one another.
-    """
+    """Limits that subtitles keep."""
 
     letters: int = 42
+    """most characters in a line"""
     lines: int = 2
+    """most lines of a subtitle"""
     least_s: float = 1.0
+    """least time that a subtitle is shown"""
     most_s: float = 7.0
+    """most time that a subtitle is shown"""
     pause_s: float = 1.0
+    """a longer pause always ends a subtitle"""
     gap_s: float = 0.04
+    """left free between two subtitles in a row"""
 
 
 class Cue(NamedTuple):
-    """A subtitle. start_s, end_s: seconds. lines: as they are shown."""
+    """A subtitle."""
 
     start_s: float
+    """when it appears"""
     end_s: float
+    """when it disappears"""
     lines: tuple[str, ...]
+    """as they are shown"""
 
 
 def rules_for(language: str) -> Rules:
-    """Return the rules of a language, two letters."""
+    """Return the rules of a language, by its two-letter name."""
     return Rules(letters=_WIDE_LETTERS.get(language, Rules.letters))
 
 
 def make_cues(
     utterances: Iterable[Iterable[Word]], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")
 ) -> list[Cue]:
-    """Subtitles of utterances in order of time, of which no two share one: another person may speak, or another sentence begin.
+    """Make subtitles of utterances in order of time. Two utterances never share one: the speaker may change, or a sentence begin.
 
-    cuts: times (s) at which another shot begins. end_s: of the video. A subtitle is shown for less than `least_s` only where its
-    shot leaves it no more time.
+    utterances: the words of each. cuts: times at which another shot begins (s). end_s: end of the video. A subtitle is shown for
+    less than `least_s` only if its shot leaves it no more time.
     """
     shots = sorted(cuts)
     split = ([part for word in words for part in _broken(word, rules)] for words in utterances)
@@ -68,7 +74,7 @@ def make_cues(
 
 
 def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
-    """Words in as few lines as they fit in; two lines as even as can be, and rather broken after a comma."""
+    """Lay out words in as few lines as they fit in: two lines of similar length, if possible broken after a comma."""
     whole = " ".join(words)
     if len(whole) <= rules.letters or len(words) < 2:
         return (whole,)
@@ -92,7 +98,7 @@ def _fits(words: Sequence[str], rules: Rules) -> bool:
 
 
 def _broken(word: Word, rules: Rules) -> Iterator[Word]:
-    """Yield a word, in parts of a line where it is longer than that; its time is shared by letters."""
+    """Yield a word; one that is longer than a line is cut into parts, which share its time by their letters."""
     whole = word.text
     if len(whole) <= rules.letters:
         yield word
@@ -105,7 +111,7 @@ def _broken(word: Word, rules: Rules) -> Iterator[Word]:
 
 
 def _groups(words: Sequence[Word], rules: Rules, cuts: Sequence[float]) -> Iterator[list[Word]]:
-    """Words that are shown together."""
+    """Yield the words of each subtitle."""
     held: list[Word] = []
     for word in words:
         if held and _must_part(held, word, rules, cuts):
@@ -128,12 +134,13 @@ def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[fl
 
 
 def _shot_at(word: Word, cuts: Sequence[float]) -> int:
-    """Return the shot that a word's middle lies in."""
+    """Return the number of the shot in which a word's middle lies, from 0."""
     return bisect_right(cuts, (word.start_s + word.end_s) / 2)
 
 
 def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Rules) -> list[Cue]:
-    """Cues within their shots and apart, each shown long enough where there is room: later first, then earlier."""
+    """Return cues within their shots that do not overlap. One that is too short ends later, or if that is not enough, begins
+    earlier, as far as there is time. bounds: begin and end of each cue's shot (s)."""
     timed: list[Cue] = []
     for number, (cue, (low, high)) in enumerate(zip(cues, bounds, strict=True)):
         following = max(low, cues[number + 1].start_s - rules.gap_s) if number + 1 < len(cues) else high
@@ -150,16 +157,16 @@ def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Ru
 
 
 def srt_text(cues: Iterable[Cue]) -> str:
-    """Return a SubRip file: numbered blocks, a comma before the milliseconds."""
+    """Return the text of a SubRip file: numbered blocks, with a comma before the milliseconds."""
     blocks = list[str]()
     for number, cue in enumerate(cues, 1):
-        lines = [line.replace(_ARROW, "->") for line in cue.lines]  # which no player takes for a time
+        lines = [line.replace(_ARROW, "->") for line in cue.lines]  # no player takes it for a time
         blocks.append(f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
 def vtt_text(cues: Iterable[Cue]) -> str:
-    """Return a WebVTT file: its name, then blocks with a point before the milliseconds; signs of markup are escaped."""
+    """Return the text of a WebVTT file: its header, then blocks with a point before the milliseconds. Markup is escaped."""
     blocks = list[str]()
     for cue in cues:
         lines = ["".join(_ESCAPES.get(sign, sign) for sign in line) for line in cue.lines]
@@ -168,7 +175,7 @@ def vtt_text(cues: Iterable[Cue]) -> str:
 
 
 def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
-    """Return a file of the format that the path's ending names, SRT or VTT."""
+    """Return the text of a file in the format of the path's ending: WebVTT for .vtt, else SubRip."""
     return vtt_text(cues) if path.suffix.lower() == VTT else srt_text(cues)
 
 

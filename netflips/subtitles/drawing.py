@@ -1,4 +1,4 @@
-"""Subtitles drawn into the picture (burnt in, hard subtitles), in a font that the user gives or that is installed for it."""
+"""Burnt-in subtitles (hard subtitles): drawn into the frames, in a font that the user gives or that is installed for it."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -25,23 +25,28 @@ _HEIGHT_SHARE, _LEAST_PIXELS = 1 / 18, 9
 _WIDTH_SHARE = 0.94
 _ABOVE_EDGE = 0.05
 _OUTLINE = 0.08
-"""Of the letters' height."""
+"""Width of the line around letters, as a share of their height."""
 _SHAPE_PIXELS = 24
 _NO_SIGN = "\U0010ffff"
-"""Never a letter: shows what a font draws in place of one that it lacks."""
+"""Never a letter: a font draws it as it draws any letter that it lacks."""
 
 
 class _Overlay(NamedTuple):
-    """What is laid over a picture. ink, cover: float32 [height, width, 1]; how white, how much of the picture is hidden."""
+    """What is laid over a frame."""
 
     top: int
+    """its first row in the frame"""
     left: int
+    """its first column in the frame"""
     ink: NDArray[np.float32]
+    """float32 [height, width, 1], how white it is, 0 to 1"""
     cover: NDArray[np.float32]
+    """float32 [height, width, 1], how much of the frame it hides, 0 to 1"""
 
 
 def font_file(given: Path | None) -> Path:
-    """Return the font to draw in: the one that was given, else the installed one. Raises UsageError or InputError."""
+    """Return the file of the font: the given one, else the installed one. Raises UsageError if none is installed, InputError if the
+    file is not there."""
     if given is not None:
         return require_file(given, "the font")
     spec = find_spec(_PACKAGE)
@@ -55,7 +60,7 @@ def font_file(given: Path | None) -> Path:
 
 
 def require_letters(path: Path, text: str) -> None:
-    """Raise InputError for a file that is no font, or one that lacks a letter of a text."""
+    """Raise InputError for a file that is no font, or a font that lacks a letter of a text."""
     lacking = lacking_letters(path, text)
     if lacking:
         raise InputError(
@@ -67,24 +72,25 @@ def require_letters(path: Path, text: str) -> None:
 
 
 def lacking_letters(path: Path, text: str) -> str:
-    """Return the letters of a text that a font has no sign for, each once."""
+    """Return the letters of a text that a font lacks, each once. Raises InputError for a file that is no font."""
     nothing = _shape(path, _NO_SIGN)
     return "".join(sign for sign in dict.fromkeys(text) if not sign.isspace() and _shape(path, sign) == nothing)
 
 
 class Painter:
-    """Draws each subtitle into the pictures of its time."""
+    """Draws each subtitle into the frames of its time."""
 
     def __init__(self, cues: Sequence[Cue], font: Path) -> None:
-        """cues: in order of time, none overlapping. Raises InputError for a file that is no font."""
+        """cues: in order of time, not overlapping. font: its file. Raises InputError for a file that is no font."""
         self._cues, self._font = list(cues), font
         self._starts = [exact(cue.start_s) for cue in cues]
         self._digest = file_digest(font)
         _open(font, _LEAST_PIXELS)
 
     def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
-        """Return a picture, uint8 [height, width, 3], with the subtitle of a time of the output (s); itself where there is none."""
-        moment = exact(float(seconds))  # to the microsecond, as the cues': one that ends with its shot must not outlast it
+        """Return a frame, uint8 [height, width, 3], with the subtitle of a time of the output (s); the frame itself if there is
+        none."""
+        moment = exact(float(seconds))  # rounded as the cues' times are, so that one that ends with its shot does not outlast it
         number = bisect_right(self._starts, moment) - 1
         if number < 0 or moment >= exact(self._cues[number].end_s):
             return picture
@@ -92,7 +98,7 @@ class Painter:
         return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
 
     def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
-        """Return what is drawn between two times (s; None = the end): for the names of kept pictures."""
+        """Return all that what is drawn between two times depends on (s; None = the end), for the keys of kept frames."""
         last = None if stop is None else exact(stop)
         shown = [
             [exact(cue.start_s), exact(cue.end_s), list(cue.lines)]
@@ -103,7 +109,10 @@ class Painter:
 
 
 def draw_sign(picture: Pixels, text: str, font: Path, height_share: float) -> Pixels:
-    """Return a picture, uint8 [height, width, 3], with a line of text in its upper left corner, smaller where it would not fit."""
+    """Return a frame, uint8 [height, width, 3], with a line of text in its upper left corner.
+
+    height_share: of its letters, of the frame's height. A line that would not fit is broken at " · ", and made smaller if needed.
+    """
     return _laid_over(picture, _sign(text, font, *picture.shape[:2], height_share))
 
 
@@ -119,7 +128,7 @@ def _sign(text: str, font: Path, height: int, width: int, height_share: float) -
 
 @lru_cache(maxsize=4)
 def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
-    """Return a subtitle at the bottom of a picture, in the middle; its letters are made smaller where they would not fit."""
+    """Return a subtitle at the bottom of a frame, centred. Its letters are smaller if they would not fit."""
     image, outline = _fitting(lines, font, round(height * _HEIGHT_SHARE), width)
     ink, cover = (np.asarray(one, np.float32)[:height, :width, None] / 255 for one in (image, outline))
     top = max(height - ink.shape[0] - round(height * _ABOVE_EDGE), 0)
@@ -127,7 +136,7 @@ def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Ov
 
 
 def _fitting(lines: tuple[str, ...], font: Path, size: int, width: int) -> tuple[Image.Image, Image.Image]:
-    """Return what `_drawn` does, smaller where it is wider than a picture."""
+    """Return what `_drawn` returns, with smaller letters if it would be too wide. width: of the frame."""
     size = max(_LEAST_PIXELS, size)
     image, outline = _drawn(lines, font, size)
     while image.width > width * _WIDTH_SHARE and size > _LEAST_PIXELS:
@@ -137,7 +146,7 @@ def _fitting(lines: tuple[str, ...], font: Path, size: int, width: int) -> tuple
 
 
 def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, Image.Image]:
-    """Return the letters of a text, and the letters with the line around them: gray pictures of one size."""
+    """Return the letters of a text, and the letters with the line around them, as gray images of the same size."""
     font, text = _open(path, size), "\n".join(lines)
     stroke = max(1, round(size * _OUTLINE))
     plain = ImageDraw.Draw(Image.new("L", (1, 1)))
@@ -151,7 +160,7 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
 
 
 def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
-    """Return a copy of a picture with white letters and a black line around them."""
+    """Return a copy of a frame with white letters and a black line around them."""
     shown = picture.copy()
     height, width = over.ink.shape[:2]
     part = shown[over.top : over.top + height, over.left : over.left + width]
@@ -160,7 +169,7 @@ def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
 
 
 def _shape(path: Path, sign: str) -> bytes:
-    """Return what a font draws for a sign."""
+    """Return the pixels that a font draws for a character."""
     image = Image.new("L", (2 * _SHAPE_PIXELS, 2 * _SHAPE_PIXELS))
     ImageDraw.Draw(image).text((_SHAPE_PIXELS // 2, 0), sign, 255, _open(path, _SHAPE_PIXELS))
     return image.tobytes()

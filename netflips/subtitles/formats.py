@@ -1,8 +1,8 @@
-"""The cues of subtitle files as they stand there: .srt, .vtt, .ass, .ssa and .smi.
+"""Reads the cues of subtitle files as they are: .srt, .vtt, .ass, .ssa and .smi.
 
-SubRip and WebVTT are read by blocks, SAMI by its SYNC tags and SubStation Alpha by its lines of dialogue: pysubs2 takes names of
-WebVTT's cues and notes for text, drops a last line that is a number, knows neither SAMI's ends nor its languages, and takes minutes
-for a long line of SubStation's codes.
+SubRip and WebVTT are read by blocks, SAMI by its SYNC tags, SubStation Alpha by its lines of dialogue. pysubs2 is not used: it
+reads names of WebVTT's cues and notes as text, drops a last line that is a number, knows neither SAMI's ends nor its languages, and
+needs minutes for a long line of SubStation's codes.
 """
 
 import re
@@ -17,7 +17,7 @@ from netflips.subtitles.sides import side_of
 SAMI, SUBSTATION = (".smi", ".sami"), (".ass", ".ssa")
 SUBTITLE_SUFFIXES = (".srt", ".vtt", *SUBSTATION, *SAMI)
 _READING_S, _LETTER_S = 1.0, 0.08
-"""How long a text without an end is shown, at the least and for each letter."""
+"""How long a text without an end is shown: at least, and for each character."""
 _TIME = r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d)(?:[,.](\d{1,3}))?"
 _TIMES = re.compile(rf"^{_TIME}\s*--?>\s*{_TIME}(?:\s.*)?$")
 _ARROW = "-->"
@@ -26,10 +26,10 @@ _VTT_TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<[\d:.]+>
 _VTT_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]{1,60})>")
 _ASS_TIME = re.compile(r"\s*(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})\s*")
 _ASS_FIELDS: tuple[str, ...] = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
-"""Of a line of dialogue, where no Format line says otherwise."""
+"""Fields of a line of dialogue, if no Format line names others."""
 _ASS_DRAWS = re.compile(r"\\p[1-9]")
 _PLACED = re.compile(r"\\(?:pos|move)\s*\(")
-"""Codes that put a text at a place of the picture."""
+"""Codes that put a text at a place in the frame."""
 _SAMI_PART = re.compile(r"<(/?)\s*([A-Za-z]+)([^<>]*)>|<![^<>]*>|([^<]+)|<")
 _SAMI_START = re.compile(r"start\s*=\s*[\"']?\s*(-?\d{1,9})", re.IGNORECASE)
 _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -37,24 +37,29 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Cue:
-    """A subtitle as it stands in its file. number: from 1. start_s, end_s: seconds. text: with ends of lines.
-
-    speaker: who says it, where the format has a field for that. style: of SubStation Alpha. is_placed: codes say where in the
-    picture it stands.
-    """
+    """A subtitle as it is in its file."""
 
     number: int
+    """in the file, from 1"""
     start_s: float
+    """when it appears"""
     end_s: float
+    """when it disappears"""
     text: str = ""
+    """lines, with line feeds between them"""
     speaker: str = ""
+    """from the format's field for it, "" = not stated"""
     style: str = ""
+    """of SubStation Alpha"""
     is_placed: bool = False
+    """whether codes put it at a place in the frame"""
 
 
 def read_cues(text: str, ending: str, source: str, target: str) -> tuple[list[Cue], list[int]]:
-    """Return the cues of a file, and the numbers of those without times. ending: of its name. source, target: languages of a dub,
-    of which SAMI may have both."""
+    """Return the cues of a file, and the numbers of those without readable times.
+
+    text: of the file. ending: of its name, in small letters. source, target: languages of a dub; a SAMI file may have both.
+    """
     untimed: list[int] = []
     if ending in SAMI:
         return _sami(text, source, target), untimed
@@ -70,7 +75,7 @@ def expected_times(ending: str) -> str:
 
 
 def reading_s(text: str) -> float:
-    """Return how long a text without an end is shown."""
+    """Return how long a text without an end is shown (s)."""
     return max(_READING_S, _LETTER_S * len(text))
 
 
@@ -78,7 +83,8 @@ def reading_s(text: str) -> float:
 
 
 def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[Cue]:
-    """Yield the cues of SubRip and WebVTT. What stands behind an empty line without a time belongs to the cue before."""
+    """Yield the cues of SubRip and WebVTT. A block without times belongs to the cue before it. untimed: gets the numbers of cues
+    without readable times."""
     number, times, lines = 0, None, list[str]()
     for block in re.split(r"\n[ \t]*\n", text.replace("\u2028", "\n")):
         rows = [row.strip() for row in block.split("\n") if row.strip()]
@@ -86,7 +92,7 @@ def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[Cue]:
             rows = [] if not any(_ARROW in row for row in rows) else rows[1:]
         for place, row in enumerate(rows):
             if not _has_times(row):
-                # Before times stands the cue's number or name, or a text of the cue before.
+                # The row before times is the cue's number or name, or else text of the cue before.
                 may_be_name = (place == 0 and (is_vtt or row.isdigit())) or row == str(number + 1)
                 is_name = may_be_name and place + 1 < len(rows) and _has_times(rows[place + 1])
                 lines += [] if is_name else [row]
@@ -120,7 +126,8 @@ def _cue(number: int, times: tuple[float, float], lines: Sequence[str], is_vtt: 
 
 
 def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
-    """Yield the cues of SubStation Alpha: dialogue, no comments, no drawings."""
+    """Yield the cues of SubStation Alpha: its dialogue, without comments and drawings. untimed: gets the numbers of cues without
+    readable times."""
     number, is_events, names = 0, False, _ASS_FIELDS
     for line in text.split("\n"):
         if line.startswith("["):
@@ -144,7 +151,8 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
 
 
 def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the fields of a line of dialogue by their names; the text may have commas. Fewer than there are names are none."""
+    """Return the fields of a line of dialogue by their names; empty if there are fewer fields than names. The text may have
+    commas."""
     parts, place = line.split(","), names.index("text")
     behind = len(names) - 1 - place
     if len(parts) < len(names):
@@ -154,7 +162,8 @@ def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
 
 
 def _without_codes(text: str) -> tuple[str, str]:
-    """Return a text of SubStation Alpha without its override codes, its own line ends put in, and all the codes."""
+    """Return a text of SubStation Alpha without its override codes and with its line breaks as line feeds; and all the codes,
+    joined."""
     parts, codes, place = list[str](), list[str](), 0
     while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
         parts.append(text[place:begin])
@@ -168,8 +177,8 @@ def _without_codes(text: str) -> tuple[str, str]:
 
 
 def _sami(text: str, source: str, target: str) -> list[Cue]:
-    """Return the cues of SAMI: each lasts until the next of its language. Of several languages, the one that is to be said, else
-    heard."""
+    """Return the cues of SAMI; each lasts until the next of its language. If there are several languages, those of the target are
+    taken, else of the source."""
     tracks: dict[str, list[tuple[float, str]]] = {}
     start, name, parts = None, "", list[str]()
 

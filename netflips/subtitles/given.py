@@ -1,4 +1,4 @@
-"""Subtitles that people bring, as any program wrote them, put right where they are not: what each says, and when."""
+"""Subtitles that users bring, from any program: reads them and repairs what is wrong in them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,11 +13,11 @@ from netflips.subtitles.sides import by_side
 from text2unit.cleaning import left_out_note
 
 SLACK_S = 0.05
-"""How far a time may lie behind the end of the recording: clocks of tracks differ by a little."""
+"""How far a time may be after the end of the recording: clocks of tracks differ a little."""
 _WHAT = "the subtitle file"
 _MOST_BYTES = 8 << 20
 _MOST_NUMBERS = 100
-"""Of cues that a note names; a film's are thousands."""
+"""Most cues that a note names; a film may have thousands."""
 TOO_LATE = "ended after the recording"
 _BEHIND, _UNTIMED = "after the recording", "without times that can be read"
 
@@ -55,39 +55,46 @@ _PUT_RIGHT = NoteKind("subtitles_put_right", _put_right)
 
 @dataclass(frozen=True)
 class GivenCue:
-    """A subtitle. number: in its file, from 1. start_s, end_s: seconds. text: what is said in it, "" = only its time is given.
-
-    heard: the source's text, where the subtitles are in both languages and `text` is the target's. speaker: as in
-    `[SPEAKER_01]: Hello`, "" = nobody says.
-    """
+    """A subtitle."""
 
     number: int
+    """in its file, from 1"""
     start_s: float
+    """when it appears"""
     end_s: float
+    """when it disappears"""
     text: str = ""
+    """what is spoken in it, "" = only its time is given"""
     heard: str = ""
+    """the text in the source language, if the subtitles are in both languages and `text` is in the target language"""
     speaker: str = ""
+    """as in `[SPEAKER_01]: Hello`, "" = not stated"""
 
 
 @dataclass(frozen=True)
 class GivenSubtitles:
-    """cues: in order, none overlapping. total: how many the file has. side: whose texts they are, of SIDES, "" = nobody's here.
-
-    repairs, lacking: numbers of the cues that were put right or left out, by what it was. left_out: of texts, as `Cleaned` has it.
-    encoding: that was guessed, "" = none had to be.
-    """
+    """Subtitles of a file, repaired."""
 
     path: Path
+    """the file"""
     cues: tuple[GivenCue, ...]
+    """in order, not overlapping"""
     total: int
+    """how many cues the file has"""
     side: str = ""
+    """of SIDES: whose language the texts are in, "" = unknown, or neither's"""
     repairs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """numbers of the cues that were repaired, by what was wrong"""
     lacking: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """numbers of the cues that were left out, by the reason"""
     left_out: tuple[str, ...] = ()
+    """what was left out of texts, as in `Cleaned.left_out`"""
     encoding: str = ""
+    """the file's encoding if it was guessed, else \"\""""
 
     def within(self, duration_s: float) -> "GivenSubtitles":
-        """The same for a recording of a length: none is longer than that. Raises InputError where none lies in it."""
+        """Return the cues that begin within a recording of a duration, each ended by its end. Raises InputError if there are
+        none."""
         inside = [one for one in self.cues if one.start_s <= duration_s - LEAST_S]
         late = [one.number for one in inside if one.end_s > duration_s + SLACK_S]
         behind = [one.number for one in self.cues if one.start_s > duration_s - LEAST_S]
@@ -100,7 +107,7 @@ class GivenSubtitles:
 
     @property
     def note(self) -> Note | None:
-        """What was put right and left out; None = nothing."""
+        """Reports what was repaired and left out; None = nothing."""
         if not (self.repairs or self.lacking or self.left_out or self.encoding):
             return None
         both = (self.repairs, self.lacking)
@@ -113,16 +120,15 @@ class GivenSubtitles:
 
 
 def is_subtitles(path: Path) -> bool:
-    """Return whether a file's name is that of subtitles."""
+    """Return whether a file's name ends as that of subtitles."""
     return path.suffix.lower() in SUBTITLE_SUFFIXES
 
 
 def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubtitles:
-    """Read subtitles. source, target: languages of a dub; by the letters of the texts they are what is heard or what is said.
+    """Read subtitles, and repair what is wrong in them.
 
-    Of subtitles in both languages each line is one or the other.
-
-    Raises InputError for a file that is too large or no text, or that holds no times.
+    source, target: languages of a dub. The letters of the texts decide which of them they are in; of subtitles in both, each line
+    is in one. Raises InputError for a file that is too large, is no text, or has no times.
     """
     text, encoding = read_foreign_text(path, _WHAT, most_bytes=_MOST_BYTES)
     ending = path.suffix.lower()
@@ -133,7 +139,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
             "there are no subtitles with times in it",
             path=path,
             expected=expected_times(ending),
-            found=next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None),  # which should have had times
+            found=next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None),  # a line that should have times
             hint=None if "->" in text else "netflips say --text-path reads a text without times",
         )
     found = mend(raw, source, target)

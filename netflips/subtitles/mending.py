@@ -1,4 +1,4 @@
-"""What is put right in subtitles: lines that are shown again, signs on the screen, times that cannot be, what nobody says."""
+"""Repairs subtitles: lines that are shown again, signs on the screen, impossible times, and text that is not spoken."""
 
 import re
 from bisect import bisect_left
@@ -14,41 +14,48 @@ from netflips.subtitles.sides import side_of_line
 from text2unit.cleaning import clean_text
 
 LEAST_S = 0.04
-"""A picture, and the shortest stretch of sound that has units."""
+"""Length of a frame, and of the shortest sound that has units."""
 OVERLAPPED, UNSORTED, NO_LENGTH, REVERSED = "overlapped", "stood out of order", "had no length", "ended before it began"
 REPEATED = "showed lines of the one before"
 SILENT, ON_SCREEN = "with nothing to say", "that stand in the picture"
 _EPSILON_S = 1e-6
 _TOGETHER_S = 0.3
-"""Two that begin within it are said together: cut apart, the first would have no time."""
+"""Two cues that begin within it are joined: if they were cut apart, the first would have no time."""
 _LONGEST_REVERSED_S = 15.0
-"""Times that lie further apart the wrong way round are mistyped, not exchanged."""
+"""Reversed times that are further apart are mistyped, not exchanged."""
 _GROWING = 6
-"""Letters of a line that grows within a word; shorter ones are words of their own."""
+"""Least letters of a line that may grow within a word; a shorter one is a word of its own."""
 _NUMBERED = re.compile(r"\[\d+\]")
 """A number in place of a text."""
 _DASHES = re.compile(r"^[^\S\n]*[-\u2013\u2014]", re.MULTILINE)
 _SIGNS = re.compile(
     r"sign|title|note|caption|typeset|screen|karaoke|song|lyric|^(?:op|ed|ts)\b|자막|화면|간판|노래|가사|제목", re.IGNORECASE
 )
-"""Names of styles of what is seen or sung."""
+"""Names of styles for signs on the screen and songs."""
 _SPEECH = re.compile(r"default|main|dialog|italic|^alt|top|overlap|flashback|thought|narrat|대사", re.IGNORECASE)
 _LEAST_SPEECH, _SPEECH_SHARE = 3, 0.5
-"""A style of other names is somebody's speech if it has so many cues, and so many beside the main one."""
+"""A style of another name is speech if it has at least so many cues, and at least this share of the main style's number."""
 
 
 @dataclass
 class Mended:
-    """Cues, with the numbers of those that were put right or left out, by what it was. left_out: of texts, as `Cleaned` has it."""
+    """Repaired cues."""
 
     cues: list[Cue]
+    """in order, not overlapping"""
     repairs: dict[str, list[int]] = field(default_factory=dict)
+    """numbers of the cues that were repaired, by what was wrong"""
     lacking: dict[str, list[int]] = field(default_factory=dict)
+    """numbers of the cues that were left out, by the reason"""
     left_out: list[str] = field(default_factory=list)
+    """what was left out of texts, as in `Cleaned.left_out`"""
 
 
 def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
-    """Put cues right. Cues of empty texts give only their times; where all are silent, so do these."""
+    """Repair cues. source, target: languages of a dub.
+
+    A cue with an empty text gives only its time. If nothing is spoken in any cue, all are kept for their times.
+    """
     repairs: dict[str, list[int]] = {}
     turned = [_forwards(one, repairs) for one in raw]
     said, repeated = without_repeats(turned)
@@ -62,7 +69,7 @@ def mend(raw: Sequence[Cue], source: str, target: str) -> Mended:
 
 
 def _forwards(one: Cue, repairs: dict[str, list[int]]) -> Cue:
-    """Return a cue with its times exchanged where it ends before it begins."""
+    """Return a cue, with its times exchanged if it ends before it begins; `repairs` gets its number then."""
     if not LEAST_S < one.start_s - one.end_s <= _LONGEST_REVERSED_S:
         return one
     repairs.setdefault(REVERSED, []).append(one.number)
@@ -73,10 +80,10 @@ def _forwards(one: Cue, repairs: dict[str, list[int]]) -> Cue:
 
 
 def without_repeats(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
-    """Return rolling captions with each line once, and the numbers of those that lost lines.
+    """Return rolling captions with each line once, and the numbers of the cues that lost lines.
 
-    Automatic captions of YouTube show a line again above the next one, broadcasters' roll up by two or three, live ones grow by
-    words. A file has such captions if most of its cues are so, or two behind one another; else what stands twice is said twice.
+    YouTube's automatic captions show a line again above the next, those of broadcasters roll up by two or three lines, live ones
+    grow by words. Captions roll if most cues of the file do, or two in a row; otherwise what is written twice is spoken twice.
     """
     ordered = sorted(cues, key=lambda cue: (cue.start_s, cue.number))
     lines, before = [_lines(one.text) for one in ordered], list[str]()
@@ -99,7 +106,7 @@ def without_repeats(cues: Sequence[Cue]) -> tuple[list[Cue], list[int]]:
             found.append(one)
             continue
         changed.append(one.number)
-        if grown and found:  # it goes on in the line that was there
+        if grown and found:  # the cue before gets the rest of its line
             end_s = one.end_s if shown == len(rows) else one.start_s
             found[-1] = replace(found[-1], text=found[-1].text.rstrip() + grown, end_s=max(end_s, found[-1].end_s))
         if shown < len(rows):
@@ -112,7 +119,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _shown_again(before: Sequence[str], rows: Sequence[str]) -> tuple[int, str]:
-    """Return how many of a cue's lines stood at the end of the one before, and by what the last of them has grown."""
+    """Return how many of a cue's first lines were the last ones of the cue before, and the text by which the last of them grew."""
     for count in range(min(len(before), len(rows)), 0, -1):
         *same, last = before[-count:]
         grown = rows[count - 1].removeprefix(last)
@@ -126,8 +133,11 @@ def _shown_again(before: Sequence[str], rows: Sequence[str]) -> tuple[int, str]:
 
 
 def _spoken(cues: Sequence[Cue], source: str, target: str) -> tuple[list[Cue], list[int]]:
-    """Return the cues that are spoken, and the numbers of signs: texts at a place of the picture, or in another style, while
-    somebody speaks. Where every cue has a place, that says nothing."""
+    """Return the cues that are spoken, and the numbers of those that are signs.
+
+    Signs are texts at a place in the frame or of another style, while somebody speaks. If all cues have a place, it says nothing,
+    and all count as spoken.
+    """
     styles = Counter(one.style for one in cues if not one.is_placed)
     if not styles or (len(styles) == 1 and not any(one.is_placed for one in cues)):
         return list(cues), []
@@ -144,7 +154,7 @@ def _spoken(cues: Sequence[Cue], source: str, target: str) -> tuple[list[Cue], l
             return False
         if one.is_placed and one.style not in speech:
             return True
-        own = spans.get(side_of_line(one.text, source, target))  # in another language, it is a translation
+        own = spans.get(side_of_line(one.text, source, target))  # a cue in another language is a translation, no sign
         return own is not None and own.meet(one)
 
     signs = {one.number for one in cues if is_sign(one)}
@@ -152,7 +162,7 @@ def _spoken(cues: Sequence[Cue], source: str, target: str) -> tuple[list[Cue], l
 
 
 class _Spans:
-    """When somebody speaks, of cues in order."""
+    """The times of cues, which are in order, in which somebody speaks."""
 
     def __init__(self, cues: Sequence[Cue]) -> None:
         self.starts = [one.start_s for one in cues]
@@ -165,7 +175,7 @@ class _Spans:
 
 
 def _is_speech(style: str, count: int, usual: int) -> bool:
-    """Return whether a style is one of speech, by its name or by how often it comes."""
+    """Return whether a style is one of speech, by its name or its number of cues. usual: cues of the main style."""
     if _SIGNS.search(style):
         return False
     return bool(_SPEECH.search(style)) or (count >= _LEAST_SPEECH and count >= _SPEECH_SHARE * usual)
@@ -175,14 +185,14 @@ def _is_speech(style: str, count: int, usual: int) -> bool:
 
 
 def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
-    """The cues with what is said in them alone, the numbers of those in which nothing is, and what was left out."""
+    """Return cues with only what is spoken in them, the numbers of those in which nothing is spoken, and what was left out."""
     cues, silent, left_out = list[Cue](), list[int](), list[str]()
     for one in raw:
         if _NUMBERED.fullmatch(one.text.strip()) or not one.text.strip():
             cues.append(replace(one, text=""))
             continue
         cleaned = clean_text(one.text, is_subtitle=True)
-        is_talk = len(_DASHES.findall(one.text)) > 1  # of several people, whose sentences end with their lines
+        is_talk = len(_DASHES.findall(one.text)) > 1  # several people speak: the sentence of each ends with its line
         lines = filter(None, cleaned.text.split("\n"))
         said = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line in lines)
         left_out += cleaned.left_out
@@ -194,13 +204,17 @@ def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
 
 
 def _in_order(raw: Sequence[Cue], repairs: dict[str, list[int]], source: str, target: str) -> list[Cue]:
-    """Cues by their times, each ended before the next begins; one of each language is nothing to put right."""
+    """Return cues in order of time, each ended before the next begins; `repairs` gets the numbers of those that were repaired.
+
+    Cues that begin together are joined. If they are a pair of both languages, that is no repair.
+    """
     unsorted, no_length, overlapped = (repairs.setdefault(what, []) for what in (UNSORTED, NO_LENGTH, OVERLAPPED))
     latest, cues = 0.0, list[Cue]()
     for one in sorted(raw, key=lambda cue: cue.number):
         if one.start_s < latest and one.number not in repairs.get(REVERSED, ()):
             unsorted.append(one.number)
         latest = max(latest, one.start_s)
+
     for one in sorted(raw, key=lambda cue: (cue.start_s, cue.number)):
         if one.end_s - one.start_s < LEAST_S - _EPSILON_S:
             no_length.append(one.number)

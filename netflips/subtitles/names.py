@@ -1,7 +1,7 @@
-"""Who speaks, as people write it before a text: `[Daniel]: Hi`, `[Daniel] Hi`, `Daniel: Hi`, `DANIEL: Hi`.
+"""Speakers' names, as people write them before a text: `[Daniel]: Hi`, `[Daniel] Hi`, `Daniel: Hi`, `DANIEL: Hi`.
 
-Not all that stands so is a name: `Note: ...`, `[music]`, `[속보] ...`. A name looks like one, is no word for a sound, never stands
-alone in its brackets, and comes more than once, or where a good part of the cues has one.
+Other words stand there, too: `Note: ...`, `[music]`, `[속보] ...`. A name looks like one, is no word for a sound, is never alone in
+its brackets, and comes more than once, or in a file in which a third of the cues has one.
 """
 
 import re
@@ -19,7 +19,7 @@ from text2unit.cleaning import is_direction
 _Form = Literal["labelled", "brackets", "colon"]
 _LEAD = r"^(\s*(?:[-\u2013\u2014]\s*|>>+\s*)?)"
 _LABELLED = re.compile(rf"{_LEAD}\[(?:([^\[\]\n:\uff1a]{{1,60}})\]\s?[:\uff1a]|(SPEAKER_\d{{1,3}})\])\s*")
-"""As WhisperX and others write who speaks: nothing else is written so."""
+"""How WhisperX and others write a speaker's name; nothing else is written like this."""
 _BRACKETS = re.compile(rf"{_LEAD}\[([^\[\]\n:\uff1a]{{1,30}})\]\s*(?=[^\s\[])")
 _ALONE = re.compile(rf"{_LEAD}\[([^\[\]\n]{{1,30}})\]\s*$")
 _WORD = r"[^\W\d_][\w.'-]{0,15}"
@@ -27,29 +27,37 @@ _COLON = re.compile(rf"{_LEAD}([A-Z][A-Z .'-]{{0,19}}|{_WORD}(?: {_WORD})?(?: \d
 _LATIN_NAME = re.compile(r"(?:[A-Z\u00c0-\u00de][\w.'-]*|\d{1,2})(?: (?:[A-Z\u00c0-\u00de][\w.'-]*|de|van|von|\d{1,2})){0,2}")
 _KOREAN_NAME = re.compile(r"[가-힣]{2,5}(?: (?:[가-힣]{1,4}|\d{1,2}))?")
 _DOING = re.compile(r"(?:ing|ed|ly)$")
-"""Ends of words that tell what is heard; names that have them come again."""
+"""Ends of words for sounds; a name with such an end must come more than once."""
 _HOW = re.compile(r"(?:히|게|며|면서|로|다|소리|움|숨)$")
-"""Ends of words that tell how something is said."""
+"""Ends of words that describe how something is spoken."""
 _MANY, _LEAST_NAMED = 1 / 3, 0.2
-"""Shares of the cues: with so many names, one that comes once is one; and so many name each change of who speaks."""
+"""Shares of cues with a name: from the first on, one that comes only once is a name; from the second on, a name marks each change
+of speaker."""
 
 
 class _Found(NamedTuple):
-    """A name before a line. end: of it in the line; lead: a dash before it."""
+    """What may be a name before a line."""
 
     name: str
+    """without brackets and colon"""
     form: _Form
+    """how it is written"""
     lead: str
+    """dash and blanks before it"""
     end: int
+    """where the text behind it begins in the line"""
 
 
 @dataclass(frozen=True)
 class _Words:
-    """Of names.yaml. surnames: alternatives of a regular expression."""
+    """The lists of names.yaml."""
 
     roles: frozenset[str]
+    """words that stand for a speaker"""
     no_names: frozenset[str]
+    """words that are never names"""
     surnames: str
+    """Korean surnames, as alternatives of a regular expression"""
 
 
 @cache
@@ -60,9 +68,10 @@ def _words() -> _Words:
 
 
 def with_speakers(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
-    """Return the cues with who speaks, without names in their texts, and the names in cues that several people speak in.
+    """Return the cues with their speakers, without names in the texts, and the names that are left out, in cues of several
+    speakers.
 
-    Where names stand before a colon at each change, the cues behind have the same speaker.
+    If names stand before a colon at each change of speaker, cues without a name have the speaker of the cue before.
     """
     lines = [one.text.split("\n") for one in cues]
     is_name = _Names(lines)
@@ -89,7 +98,7 @@ def with_speakers(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
 
 
 class _Names:
-    """Decides what is a name, by all that stands so in a file."""
+    """Decides what is a name, by all that is written like one in a file."""
 
     def __init__(self, cues: Iterable[Sequence[str]]) -> None:
         self.counts, self.alone, self.words = Counter[str](), set[str](), Counter[str]()
@@ -107,7 +116,7 @@ class _Names:
         self.are_many = likely > 1 and likely >= _MANY * total
 
     def find(self, line: str) -> _Found | None:
-        """Return the name before a line, None where none is."""
+        """Return the name before a line, None if there is none."""
         one = _candidate(line)
         if one is None or one.form == "labelled":
             return one
@@ -125,7 +134,7 @@ class _Names:
     def _is_before_colon(self, name: str) -> bool:
         if name.isupper() and len(name) > 1 and name.lower() not in _words().no_names:
             return True
-        is_word = name.lower() in self.words  # which is written small elsewhere
+        is_word = name.lower() in self.words  # elsewhere in the file it is written small
         return _looks_like_name(name) and not is_word and (self.counts[name] > 1 or self.are_many)
 
 

@@ -1,4 +1,4 @@
-"""Whose language subtitles are in, by their letters: what is heard, or what is said; of those in both, each line."""
+"""Which side subtitles are of, by their letters: of the source or of the target language, or line by line of both."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,16 @@ _LETTERS = {
     **dict.fromkeys(("ru", "uk", "bg", "sr", "mk", "be"), "\u0400-\u04ff"), **dict.fromkeys(("ar", "fa", "ur"), "\u0600-\u06ff"),
     "th": "\u0e00-\u0e7f",
 }  # fmt: skip
-"""Letters by language; all others have Latin ones."""
+"""Letters by language; all other languages have Latin ones."""
 
 
 def script_letters(language: str) -> str:
-    """Return the letters of a language, as a regular expression's set has them."""
+    """Return the letters of a language, as within a set of a regular expression."""
     return _LETTERS.get(language, _LATIN)
 
 
 def side_of(texts: Iterable[str], source: str, target: str) -> str:
-    """Return whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
+    """Return the side of texts by their letters: SOURCE, or TARGET if that language can be spoken here; "" = unknown."""
     heard, said = _letters(" ".join(texts), source, target)
     if said > heard:
         return TARGET if target in LANGUAGES else ""
@@ -30,7 +30,8 @@ def side_of(texts: Iterable[str], source: str, target: str) -> str:
 
 
 def _letters(text: str, source: str, target: str) -> tuple[int, int]:
-    """How many letters of each language a text has, syllables twice; none where both are written in the same letters."""
+    """Count a text's letters of the source and of the target language; those that are not Latin count twice. 0 and 0 if both
+    languages have the same letters."""
     letters = [script_letters(language) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return 0, 0
@@ -39,7 +40,8 @@ def _letters(text: str, source: str, target: str) -> tuple[int, int]:
 
 
 def side_of_line(line: str, source: str, target: str) -> str:
-    """Return whose language a line is in. Names in Latin letters stand in lines of other letters, hardly the other way round."""
+    """Return the side of a line by its letters, "" = unknown. Other letters weigh more than Latin ones, because names in Latin
+    letters stand in lines of other letters, but hardly the other way round."""
     heard, said = _letters(line, source, target)
     latin = [language not in _LETTERS for language in (source, target)]
     heard, said = heard * (1 + 2 * latin[1]), said * (1 + 2 * latin[0])
@@ -47,7 +49,7 @@ def side_of_line(line: str, source: str, target: str) -> str:
 
 
 def _parts(text: str, source: str, target: str) -> dict[str, str]:
-    """Return a cue's lines joined by whose they are; one without letters goes with the line before it, or behind."""
+    """Return a cue's lines, joined by side. A line without letters goes with the line before it, at the beginning with the next."""
     lines = text.split("\n")
     sides = [side_of_line(line, source, target) for line in lines]
     side, found = next(filter(None, sides), ""), dict[str, list[str]]()
@@ -58,8 +60,10 @@ def _parts(text: str, source: str, target: str) -> dict[str, str]:
 
 
 def by_side(texts: Sequence[str], source: str, target: str) -> tuple[str, list[tuple[str, str]]]:
-    """Return whose texts they are, and each as one line with what is heard beside it: where most have lines of both languages, they
-    are parted by language."""
+    """Return the side of texts, and each text as one line, with that of the source language beside it.
+
+    Texts are parted by language if half of them or more have lines of both; else there is nothing beside them.
+    """
     parts = [_parts(text, source, target) for text in texts]
     num_both = sum({SOURCE, TARGET} <= one.keys() for one in parts)
     if not num_both or num_both * 2 < sum(any(one.values()) for one in parts):
