@@ -90,7 +90,7 @@ class Painter:
     def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
         """Return a frame, uint8 [height, width, 3], with the subtitle of a time of the output (s); the frame itself if there is
         none."""
-        moment = exact(float(seconds))  # rounded as the cues' times are, so that one that ends with its shot does not outlast it
+        moment = exact(float(seconds))  # to the microsecond, as the cues' times: one that ends with its shot must not outlast it
         number = bisect_right(self._starts, moment) - 1
         if number < 0 or moment >= exact(self._cues[number].end_s):
             return picture
@@ -111,7 +111,8 @@ class Painter:
 def draw_sign(picture: Pixels, text: str, font: Path, height_share: float) -> Pixels:
     """Return a frame, uint8 [height, width, 3], with a line of text in its upper left corner.
 
-    height_share: of its letters, of the frame's height. A line that would not fit is broken at " · ", and made smaller if needed.
+    height_share: height of its letters, as a share of the frame's. A line that would not fit is made smaller; if that is not
+    enough, it is broken at " · ".
     """
     return _laid_over(picture, _sign(text, font, *picture.shape[:2], height_share))
 

@@ -90,7 +90,7 @@ class GivenSubtitles:
     left_out: tuple[str, ...] = ()
     """what was left out of texts, as in `Cleaned.left_out`"""
     encoding: str = ""
-    """the file's encoding if it was guessed, else \"\""""
+    """of the file if it had to be guessed, "" = it had not"""
 
     def within(self, duration_s: float) -> "GivenSubtitles":
         """Return the cues that begin within a recording of a duration, each ended by its end. Raises InputError if there are
