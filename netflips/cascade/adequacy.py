@@ -84,6 +84,8 @@ def cleaned(text: str, source: str, speaker: str = "") -> str:
     if not _has_brackets(source):
         text = _IN_HANGUL.sub(r"\1", text)
         text = _BRACKETED.sub(lambda found: _of_bracket(found, source), text)
+
+    # What was taken off may have hidden more, as a label within quotes.
     before = None
     while before != text:
         before, text = text, " ".join(text.split())

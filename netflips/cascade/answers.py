@@ -89,6 +89,7 @@ def of_stream(body: str) -> dict[str, Any]:
             parts["content"].append(_text(delta.get("content")))
             parts["reasoning"].append(_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")))
             finish = choice.get("finish_reason") or finish
+
     if not is_stream:
         raise ValueError("neither JSON nor a stream")
     message = {name: "".join(texts) for name, texts in parts.items()}

@@ -121,8 +121,7 @@ _MODULE = "netflips.cascade.kokoro"
 
 
 def korean_signs(text: str, silence: str) -> Iterator[Sign]:
-    """Yield the signs of a Korean text with their phones. silence: the phone of blanks and marks. Raises what `normalise`
-    raises."""
+    """Yield the signs of a Korean text with their phones. silence: phone of blanks and marks. Raises what `normalise` raises."""
     before, is_first = "", True
     for sign in pronounce(normalise(text)):
         if is_syllable(sign):

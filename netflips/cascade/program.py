@@ -47,6 +47,7 @@ def require_translate_with(given: str, model: str | None = None) -> None:
         if model is not None:
             raise UsageError(f"{TRANSLATE_MODEL} names a model of an address", expected=_CHAT, found=shown(given))
         return
+
     host = host_of(given)
     is_secret = given.startswith("https") and is_chat(given, model)
     if host is None or not (is_secret or (is_this_machine(host) and given.startswith("http:"))):

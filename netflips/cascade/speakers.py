@@ -70,8 +70,7 @@ def usual_speaker(target: str) -> str:
 
 
 def who_speaks(program: SpeakerProgram | None, target: str) -> str:
-    """Return a line that says what speaks the texts, and whether Kokoro is installed, too. program: None = the text-to-unit
-    model."""
+    """Return a line on what speaks the texts, and on Kokoro if it is installed, too. program: None = the text-to-unit model."""
     from netflips.cascade.kokoro import LANGUAGES, missing_voices
 
     has_kokoro = target in LANGUAGES and not missing_voices()
@@ -157,8 +156,8 @@ class Speaking:
         return self._said[1] > 0
 
     def seconds_of(self, text: str, language: str) -> float | None:
-        """Return how long a text will take at its usual pace (s): exact for Kokoro, else estimated by its syllables. None = it
-        cannot speak the text."""
+        """Return how long a text will take at its usual pace (s): exact for Kokoro, else by syllables. None = it cannot speak
+        it."""
         if self._pace is None:
             return syllables_in(text) * self.syllable_s
         try:
@@ -205,8 +204,8 @@ def faster_by(natural_s: float, seconds: float) -> float:
 
 
 def kokoro_pace(command: Sequence[str]) -> "Callable[[str, str], float] | None":
-    """Return a function that predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command:
-    runs Kokoro."""
+    """Return what predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command: runs
+    Kokoro."""
     from netflips.cascade import kokoro  # imported late: other dubs need not wait for NumPy
 
     return None if kokoro.missing_voices() else kokoro.pace_of(command)

@@ -165,8 +165,7 @@ class TextTranslator:
             require_language(one, self.languages, f"{_WHAT} {self.name}")
 
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
-        """Translate a text of any length, sentence by sentence. Raises LanguageError if it cannot translate between the
-        languages."""
+        """Translate a text of any length, sentence by sentence. Raises what `candidates` raises."""
         return self.candidates(text, source, target, 1)[0]
 
     def candidates(self, text: str, source: str, target: str, most: int = _CANDIDATES) -> list[TextTranslation]:
@@ -197,8 +196,7 @@ class TextTranslator:
         return _joined(several)
 
     def _parts(self, sentence: str) -> Iterator[list[str]]:
-        """Yield the pieces of a sentence, in several parts if it is too long for the network; it is cut before a word if
-        possible."""
+        """Yield the pieces of a sentence; one that is too long for the network is cut into parts, before a word if possible."""
         pieces = self._tokenizer.cut(sentence)
         while len(pieces) > _LONGEST:
             words = [place for place in range(1, _LONGEST) if pieces[place].startswith(_SPACE)]
@@ -318,8 +316,7 @@ _FLORES = {
     "Thai": "th:tha",
     "Tibt": "bo:bod",
 }
-"""NLLB's name (from FLORES-200) of each language with a two-letter name, by script; of several scripts or varieties the usual
-one."""
+"""NLLB's name (from FLORES-200) for each two-letter name, by script; of several scripts or varieties the usual one."""
 _NLLB_NAMES = {
     f"{flores}_{script}": short for script, row in _FLORES.items() for short, flores in (pair.split(":") for pair in row.split())
 }
@@ -348,8 +345,7 @@ _SHORT = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the sentences of a text in order, without blanks around them. The end of a line ends a sentence. Only blanks are
-    lost."""
+    """Return the sentences of a text in order, without blanks around them; a line's end ends one. Only blanks are lost."""
     found = list[str]()
     for line in text.splitlines():
         begin = 0

@@ -75,8 +75,7 @@ class Replies:
 
     @classmethod
     def read(cls, path: Path) -> "Replies":
-        """Read a file of replies. Raises InputError, which names the entry that cannot be used or the text that cannot be
-        spoken."""
+        """Read a file of replies. Raises InputError that names an entry that cannot be used, or a text that cannot be spoken."""
         content = read_yaml(path, "the replies")
         if not isinstance(content, dict) or not {"fallback", "replies"} <= set(content):
             raise InputError("these are no replies", path=path, expected="fallback and replies", found=_kinds(content))
@@ -147,8 +146,7 @@ def _rows(content: Any, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _filled(
     row: Mapping[str, Any], slots: Mapping[str, Sequence[tuple[str, str]]], number: int, path: Path
 ) -> Iterator[tuple[str, str]]:
-    """Yield all questions of a reply, each with its answer. The first answer is checked, so that one that cannot be spoken is
-    found.
+    """Yield all questions of a reply, each with its answer. The first answer is checked for text that cannot be spoken.
 
     row: the reply, `ask` and `say`. slots: fillings by name, as texts of question and answer. number: of the reply, from 1.
     """

@@ -85,8 +85,7 @@ class Avatar:
     """spoken if the question is not understood"""
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
-        """Answer a recording with a video. Raises NetflipsError if it has no sound or there is no answer; then nothing is
-        written."""
+        """Answer a recording with a video. Raises NetflipsError, and writes nothing, if it has no sound or there is no answer."""
         watch = _Watch()
         with watch.step("listen"):
             heard, quality = self.transcribe(question, progress)
@@ -96,8 +95,7 @@ class Avatar:
         return replace(answer, seconds=watch.seconds, script=script)
 
     def transcribe(self, question: Path, progress: Progress = silent) -> tuple[Transcript, QualityEstimate | None]:
-        """Return the transcript of a recording, and an estimate of its quality, None = not known. The text is empty if nobody
-        speaks.
+        """Return the transcript of a recording, empty if nobody speaks, and an estimate of its quality, None = not known.
 
         Raises MediaError for a file without sound.
         """
@@ -215,8 +213,7 @@ def answer_question(options: AvatarOptions) -> Script:
 
 
 def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
-    """Return what answers, the text that is spoken in place of something refused, and that for a question that is not
-    understood."""
+    """Return what answers, the text for what a guard refuses, and the text for a question that is not understood."""
     if options.reply_command is not None:
         return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED, PUZZLED
     if options.replies is None:

@@ -100,6 +100,7 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
     """
     path = folder / MODEL_FILE
     end, found = path.stat().st_size, dict[str, Weight]()
+
     with path.open("rb") as file:
         if _read_head(file, path)[0] < _FIRST_WITH_SIZES:
             return {}
@@ -118,6 +119,7 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
         except (struct.error, UnicodeDecodeError, ValueError) as error:
             length = f"a file that is cut short or damaged, {end:,} bytes"
             raise InputError(f"{what} cannot be read", path=path, found=length, hint=_AGAIN) from error
+
     if whole != end:
         raise InputError(f"{what} cannot be read", path=path, expected=f"{whole:,} bytes", found=f"{end:,}", hint=_AGAIN)
     return found

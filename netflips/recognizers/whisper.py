@@ -154,7 +154,7 @@ def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    ctranslate2.set_random_seed(_SEED)  # texts at higher temperatures are sampled
+    ctranslate2.set_random_seed(_SEED)  # texts are sampled at higher temperatures
 
     class EncodedOnce(WhisperModel):  # type: ignore[misc]  # of a library that is loaded late
         """Encodes sound only once if its language is detected before it is recognised."""

@@ -88,8 +88,7 @@ class Painter:
         _open(font, _LEAST_PIXELS)
 
     def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
-        """Return a frame, uint8 [height, width, 3], with the subtitle of a time of the output (s); the frame itself if there is
-        none."""
+        """Return a frame, uint8 [height, width, 3], with the subtitle at a time of the output (s), or as it is if there is none."""
         moment = exact(float(seconds))  # to the microsecond, as the cues' times: one that ends with its shot must not outlast it
         number = bisect_right(self._starts, moment) - 1
         if number < 0 or moment >= exact(self._cues[number].end_s):
@@ -98,7 +97,7 @@ class Painter:
         return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
 
     def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
-        """Return all that what is drawn between two times depends on (s; None = the end), for the keys of kept frames."""
+        """Return a key of what is drawn between two times (s; stop: None = the end), for kept frames; empty = nothing is drawn."""
         last = None if stop is None else exact(stop)
         shown = [
             [exact(cue.start_s), exact(cue.end_s), list(cue.lines)]

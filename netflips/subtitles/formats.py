@@ -151,8 +151,7 @@ def _substation(text: str, untimed: list[int]) -> Iterator[Cue]:
 
 
 def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the fields of a line of dialogue by their names; empty if there are fewer fields than names. The text may have
-    commas."""
+    """Return the fields of a line of dialogue by name, empty if there are too few. Only the text may have commas."""
     parts, place = line.split(","), names.index("text")
     behind = len(names) - 1 - place
     if len(parts) < len(names):
@@ -162,8 +161,7 @@ def _fields(line: str, names: Sequence[str]) -> dict[str, str]:
 
 
 def _without_codes(text: str) -> tuple[str, str]:
-    """Return a text of SubStation Alpha without its override codes and with its line breaks as line feeds; and all the codes,
-    joined."""
+    """Return a text of SubStation Alpha without override codes and with line feeds for its line breaks, and all the codes."""
     parts, codes, place = list[str](), list[str](), 0
     while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
         parts.append(text[place:begin])

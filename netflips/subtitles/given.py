@@ -82,7 +82,7 @@ class GivenSubtitles:
     total: int
     """how many cues the file has"""
     side: str = ""
-    """of SIDES: whose language the texts are in, "" = unknown, or neither's"""
+    """of SIDES: whose language the texts are in, "" = unknown, or a target language that cannot be spoken here"""
     repairs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """numbers of the cues that were repaired, by what was wrong"""
     lacking: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -93,8 +93,7 @@ class GivenSubtitles:
     """of the file if it had to be guessed, "" = it had not"""
 
     def within(self, duration_s: float) -> "GivenSubtitles":
-        """Return the cues that begin within a recording of a duration, each ended by its end. Raises InputError if there are
-        none."""
+        """Return the cues that begin within a recording of a duration, none ending later. Raises InputError if there are none."""
         inside = [one for one in self.cues if one.start_s <= duration_s - LEAST_S]
         late = [one.number for one in inside if one.end_s > duration_s + SLACK_S]
         behind = [one.number for one in self.cues if one.start_s > duration_s - LEAST_S]
@@ -142,6 +141,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
             found=next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None),  # a line that should have times
             hint=None if "->" in text else "netflips say --text-path reads a text without times",
         )
+
     found = mend(raw, source, target)
     side, texts = by_side([one.text for one in found.cues], source, target)
     cues = tuple(

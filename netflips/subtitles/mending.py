@@ -135,8 +135,7 @@ def _shown_again(before: Sequence[str], rows: Sequence[str]) -> tuple[int, str]:
 def _spoken(cues: Sequence[Cue], source: str, target: str) -> tuple[list[Cue], list[int]]:
     """Return the cues that are spoken, and the numbers of those that are signs.
 
-    Signs are texts at a place in the frame or of another style, while somebody speaks. If all cues have a place, it says nothing,
-    and all count as spoken.
+    Signs are texts at a place in the frame, or of another style, while somebody speaks. If all cues have a place, all are spoken.
     """
     styles = Counter(one.style for one in cues if not one.is_placed)
     if not styles or (len(styles) == 1 and not any(one.is_placed for one in cues)):

@@ -68,8 +68,7 @@ def _words() -> _Words:
 
 
 def with_speakers(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
-    """Return the cues with their speakers, without names in the texts, and the names that are left out, in cues of several
-    speakers.
+    """Return the cues with their speakers and without names in the texts, and the names that cues of several speakers lose.
 
     If names stand before a colon at each change of speaker, cues without a name have the speaker of the cue before.
     """
