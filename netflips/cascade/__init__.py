@@ -1,1 +1,2 @@
-"""The cascade, beside the unit pipeline: speech recognition, text translation, speech; with models that a user has."""
+"""The cascade, an alternative to the unit pipeline: speech recognition, text translation and text to speech, by the user's
+models."""

@@ -17,7 +17,7 @@ from text2unit.script import script_of
 
 Fault = Literal["form", "talk", "signs", "letters", "same", "example"]
 """Why a translation must not be spoken. form: it is JSON, or a part of it. talk: it speaks of the request, or refuses it. signs: it
-has brackets, or two translations in one. letters: it is in those of another language. same: it was given for another sentence.
+has brackets, or two translations in one. letters: it has some of another language. same: it was given for another sentence.
 example: it is one that the model was shown."""
 FAULTS: Mapping[str, str] = {
     "form": "it must be the translation alone, without JSON, keys or numbers of lines",
@@ -46,7 +46,7 @@ def ask_for_hangul_names(names: Sequence[str]) -> str:
     return f"write names in Hangul: {', '.join(names)}"
 
 
-# What is taken off
+# Cleaning
 
 _NAMES = (
     r"short|natural|full|translation|translated|korean|answer|output|text|line\s*\d+|짧은|짧게|짧음|자연스러운|자연스럽게|자연|"
@@ -65,7 +65,7 @@ _NARROW = str.maketrans("\uff08\uff09\uff1a\uff1f\u3010\u3011", "():?[]")
 _TOKEN = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|</?s>", re.IGNORECASE)
 _BRACKETED = re.compile(r"\s*[(\[]([^()\[\]]{1,60})[)\]]")
 _IN_HANGUL = re.compile(r"[A-Za-z][A-Za-z .'-]*\s*[(]([가-힣][가-힣 ]*)[)]")
-"""A name, and behind it how it is written in Korean."""
+"""A name in Latin letters, followed by the same in Hangul."""
 _QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"), ("\u300c", "\u300d"), ("\u300e", "\u300f"))
 _NOTE = re.compile(
     r"(?:참고|주|역주|직역|의역|해석|설명|또는|혹은|다른\s*표현|note|literally|lit\.|or|alternatively|translation)\b|[:]",
@@ -85,7 +85,7 @@ def cleaned(text: str, source: str, speaker: str = "") -> str:
         text = _IN_HANGUL.sub(r"\1", text)
         text = _BRACKETED.sub(lambda found: _of_bracket(found, source), text)
 
-    # What was taken off may have hidden more, as a label within quotes.
+    # What was taken off may have hidden more, such as a label within quotes.
     before = None
     while before != text:
         before, text = text, " ".join(text.split())
@@ -121,7 +121,7 @@ def _has_brackets(text: str) -> bool:
     return bool(re.search(r"[()\[\]{}]", text))
 
 
-# What is found
+# Faults
 
 _REFUSED = re.compile(
     r"(?:번역|답변|응답)[^.!?]{0,16}(?:수\s*(?:가\s*)?없|불가|못\s*(?:하|했|합|해)|어렵|않)|"
@@ -171,7 +171,7 @@ def _is_other(one: str, other: str, text: str) -> bool:
     return len(as_compared(text)) >= _LONG and SequenceMatcher(None, first, second, autojunk=False).ratio() < _ALIKE
 
 
-# What may be lost
+# Losses
 
 _ASKS = re.compile(
     r"[?]|(?:까요?|나요|가요|은가|는가|던가|죠|지요|냐|니|래요|을래|ㄹ래|어때요?|어때|은지요?|는지요?|을지요?|네요)[.!…\s]*$|"
@@ -219,11 +219,11 @@ def _said(number: int) -> set[str]:
     return {one.replace(" ", "") for one in forms}
 
 
-# What it says translated back
+# Back-translation
 
 _GRAMS = (2, 3, 4)
 _UNLIKE = 0.2
-"""Sentences at or below this likeness have nothing to do with each other: 92 % of 600 unrelated pairs are below. Each of 25 honest
+"""Sentences at or below this likeness have nothing to do with each other: of 600 such pairs, 92 % are. Each of 25 honest
 translations from English into Korean and back, made by hand, is above it, and more like its own original than any other."""
 _FEW = 4
 """Least words to compare; shorter sentences, such as thanks, can be put in too many ways."""
@@ -242,7 +242,7 @@ def meaning_of(heard: str, back: str, others: Iterable[str]) -> Literal["kept", 
     """Return whether a translation keeps the meaning of its original, by back-translation.
 
     heard: the original. back: the translation, translated back. others: sentences around the original. lost: it is no more like the
-    original than any sentence is, or more like another one. doubtful: the original has a word of negation, and it has none.
+    original than unrelated sentences are, or more like another one. doubtful: the original has a word of negation, and it has none.
     Originals of fewer than 4 words count as kept.
     """
     if len(_words(heard)) < _FEW:

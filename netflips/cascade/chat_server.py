@@ -34,7 +34,7 @@ _TRIES, _LONGEST_WAIT_S = 3, 20.0
 _MOST_FAILURES, _MOST_THOUGHTS = 3, 2
 """Failures, and answers of thoughts alone, in a row; then the server is not asked any more."""
 _MOST_TOKENS = 4096
-"""Length of an answer."""
+"""Most tokens of an answer."""
 _MOST_BYTES, _MOST_SAID = 8000, 120
 """Bytes that are read of a server's error, and characters of it that are reported."""
 _NO_THINKER = "take a model that does not think, as one of instruct"

@@ -40,7 +40,7 @@ _MOST_FAILURES = 5
 
 def require_translate_with(given: str, model: str | None = None) -> None:
     """Raise UsageError for a program that is not there, and for an address of another machine, unless it is a chat server over
-    https: the words of a recording leave this machine only if the user names where to. model: of the chat server, None = none is
+    https: the words of a recording leave this machine only if the user names where to. model: of the chat server, None = not
     named."""
     if not given.startswith(("http://", "https://")):
         parse_command(given, TRANSLATE_WITH)

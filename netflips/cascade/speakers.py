@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _KOKORO = "netflips.cascade.kokoro"
 _RUN = f"{shlex.quote(sys.executable)} -m"
 ESPEAK = f"{_RUN} avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
-"""espeak-ng, which the lock installs: a robot's voice, so only its units are used."""
+"""espeak-ng, which the lock installs: a robot's voice; only its units are used."""
 KOKORO = f"{_RUN} {_KOKORO}"
 """Kokoro-82M, which `make voices` installs: its Korean is far more intelligible."""
 SPEAK_WITH = "--speak-with"
@@ -156,8 +156,7 @@ class Speaking:
         return self._said[1] > 0
 
     def seconds_of(self, text: str, language: str) -> float | None:
-        """Return how long a text will take at its usual pace (s): exact for Kokoro, else by syllables. None = it cannot speak
-        it."""
+        """Return how long a text will take at its usual pace (s): exact for Kokoro, else by syllables. None = it cannot."""
         if self._pace is None:
             return syllables_in(text) * self.syllable_s
         try:
@@ -204,8 +203,7 @@ def faster_by(natural_s: float, seconds: float) -> float:
 
 
 def kokoro_pace(command: Sequence[str]) -> "Callable[[str, str], float] | None":
-    """Return what predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command: runs
-    Kokoro."""
+    """Return what predicts how long Kokoro takes for a text in a language (s); None if it is not installed. command: runs it."""
     from netflips.cascade import kokoro  # imported late: other dubs need not wait for NumPy
 
     return None if kokoro.missing_voices() else kokoro.pace_of(command)

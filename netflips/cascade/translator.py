@@ -131,7 +131,7 @@ _CANDIDATES = 8
 
 
 class TextTranslation(NamedTuple):
-    """A candidate."""
+    """A candidate for the translation of a text."""
 
     text: str
     """in NFC; "" = there is nothing to translate, or nothing came out"""

@@ -1,1 +1,1 @@
-"""Subtitles: words with times to what can be read on a screen, and the files that players take."""
+"""Subtitles: made of words with times, drawn into frames, and read from and written to the files that players use."""

@@ -180,7 +180,7 @@ def _is_speech(style: str, count: int, usual: int) -> bool:
     return bool(_SPEECH.search(style)) or (count >= _LEAST_SPEECH and count >= _SPEECH_SHARE * usual)
 
 
-# What nobody says, and times
+# Text that is not spoken, and times
 
 
 def _cleaned(raw: Sequence[Cue]) -> tuple[list[Cue], list[int], list[str]]:
