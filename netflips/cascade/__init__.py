@@ -1,2 +1,1 @@
-"""The cascade, an alternative to the unit pipeline: speech recognition, text translation and text to speech, by the user's
-models."""
+"""The cascade, an alternative to the unit pipeline: speech recognition, text translation, text to speech, by the user's models."""
