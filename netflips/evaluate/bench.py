@@ -1,10 +1,10 @@
-"""Programs that dub, side by side on clips that may be given away: `netflips evaluate bench`.
+"""Compare programs that dub, side by side, on clips that may be given away: `netflips evaluate bench`.
 
     BENCH/clips.jsonl            {"id", "source", "reference_text", "other_texts"?, "subtitles"?}; made if need be
     BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
     BENCH/systems/NAME/system.yaml   name, how: what the program is, and how it was run
 
-NetfLips' own roads (`roads/*.yaml`) write such folders themselves; of other programs the folder is put there by hand. The results
+NetfLips' own roads (`roads/*.yaml`) write such folders themselves. For other programs, the folder is put there by hand. The results
 are BENCH/table.md, metrics.json, page.html, whose players play the files of BENCH, and listen.html, a blind comparison.
 """
 
@@ -56,13 +56,13 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "lips": ("unit_sync_at_zero", "unit_sync_delay_ms", "closures", "lip_leak"),
     "picture": ("sharpness", "outside_unchanged"),
 }
-"""What a standing is of: each area weighs alike, and within it each figure."""
+"""Figures that a standing is made of: all areas have the same weight, and so have the figures of an area."""
 _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
-"""Figures that should be near something: the nearer, the better."""
+"""Figures that should be near a value: the nearer, the better."""
 _PAIRS = 20
-"""Of the page for listening."""
+"""Pairs on the page for listening."""
 _LEAST_CLIPS = 5
-"""Of fewer, a bootstrap takes chance for a difference."""
+"""With fewer clips, a bootstrap takes chance for a difference."""
 _SAID = "what a program meant to say, not what is heard"
 _WRITTEN = FigureKind("chrf_words", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
 _TITLE = "Dubs of English into Korean, side by side"
@@ -70,14 +70,16 @@ _QUESTION = "Which of the two is the better Korean dub?"
 
 
 def compare_programs(options: BenchOptions) -> None:
-    """Make clips where there are none, dub them by the roads, and compare all that dubbed them. Raises NetflipsError."""
+    """Make clips where there are none, dub them by the roads, and compare all programs that dubbed them. Raises NetflipsError."""
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
+
     folder, known = options.folder, roads()
     wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
     if unknown := [one for one in wanted if one not in known]:
         raise UsageError("there is no such road", expected=", ".join(known), found=unknown[0])
     require_place(folder / TABLE)
+
     with bars(options.quiet) as progress:
         if not (folder / MANIFEST).is_file():
             from_checkout("recipes.demo.evaluate.bench_clips").make_clips(folder, options.number, progress)
@@ -85,19 +87,23 @@ def compare_programs(options: BenchOptions) -> None:
         left = {name: why for name in wanted if (why := run_road(name, known[name], clips, folder, progress))}
         for name, why in left.items():
             LOG.warning("road %s is left out: %s", name, why)
+
         systems = read_systems(folder, clips)
         if not systems:
             raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
+
         cases = list[CaseFiles]()
-        for clip in clips:  # what is found in a source is kept for its dubs
+        for clip in clips:  # clip by clip: what is found in a source is kept while its dubs are measured
             for system in (one for one in systems if clip.id in one.dubs):
                 dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
                 report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
                 cases.append(replace(clip, id=id_, dub=dub, report=report, group=system.folder))
+
         check_media(cases, folder / MANIFEST)
         suite = suite_of(options, cases, DUBS, "Bench", baselines=False)
         with folder_lock(folder / _MEASURED):
             found, _, facts = measure(suite, folder / _MEASURED, progress)
+
     rows = side_by_side(found, clips, systems, suite)
     table = write_bench(folder, clips, systems, rows, {**facts, "clips": str(len(clips))}, left)
     print_text(table.rstrip("\n"))
@@ -109,18 +115,22 @@ def compare_programs(options: BenchOptions) -> None:
 
 @dataclass(frozen=True)
 class System:
-    """A program and what it made. folder: its name in the table's files. how: it was run. dubs, texts: by clip; texts are those of
-    its subtitles."""
+    """A program, and what it made of the clips."""
 
     folder: str
+    """its name in the files of the table"""
     name: str
+    """as people read it, with its version"""
     how: str
+    """how it was run"""
     dubs: Mapping[str, Path]
+    """by id of the clip"""
     texts: Mapping[str, str]
+    """of the subtitles beside the dubs, by id of the clip"""
 
 
 def read_clips(folder: Path) -> tuple[CaseFiles, ...]:
-    """Read the manifest of a bench. Raises InputError as `read_cases` does, and for ids that cannot name files."""
+    """Read the manifest of a bench. Raises InputError as `read_cases` does, and for ids that cannot be file names."""
     clips = read_cases(folder / MANIFEST, ("source", "reference_text"), "ko", _FORM, of_bench=True)
     if wrong := [one.id for one in clips if Path(one.id).name != one.id]:
         raise InputError("ids name files", path=folder / MANIFEST, expected="plain names", found=", ".join(wrong))
@@ -128,16 +138,16 @@ def read_clips(folder: Path) -> tuple[CaseFiles, ...]:
 
 
 def roads() -> dict[str, Any]:
-    """Return NetfLips' roads by name: how each is called, said to be run, and its options of `netflips.dub`."""
+    """Return NetfLips' roads by name: the title of each, how it is run, and its options of `netflips.dub`."""
     there = files("netflips.evaluate").joinpath("roads").iterdir()
     texts = {one.name.partition(".yaml")[0]: one.read_text(encoding="utf-8") for one in there if one.name.endswith(".yaml")}
     return {name: parse_yaml(texts[name]) for name in sorted(texts)}
 
 
 def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], folder: Path, progress: Progress) -> str:
-    """Dub what a road has not dubbed yet, each sentence in its place; returns why it cannot run here, "" = it can.
+    """Dub the clips that a road has not dubbed yet, source-timed; returns why the road cannot run here, "" = it can.
 
-    What fails of one clip is told and tried again next time.
+    A clip that fails is reported, and tried again next time.
     """
     import netflips
 
@@ -147,6 +157,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
         dub = out / f"{clip.id}.mp4"
         if dub.is_file():
             continue
+
         out.mkdir(parents=True, exist_ok=True)
         if clip.subtitles is None and "{subtitles}" in road["options"].values():
             return f"{clip.id} has no subtitles"
@@ -154,14 +165,16 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
         options: dict[str, Any] = {
             key: one.format(**words) if isinstance(one, str) else one for key, one in road["options"].items()
         }
+
         try:
             netflips.dub(clip.dub, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
                          quiet=True, yes=True, **options)  # fmt: skip
-        except UsageError as error:  # of the options, not of the clip
+        except UsageError as error:  # the options are at fault, so every clip would fail
             return str(error)
         except NetflipsError as error:
             LOG.warning("%s, %s: failed: %s", name, clip.id, error)
             why = str(error)
+
     progress(f"road {name}", len(clips), len(clips))
     if not any(out.glob("*.mp4")):
         return why
@@ -170,7 +183,8 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[CaseFiles], fol
 
 
 def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
-    """Read what programs made of the clips. Raises InputError for a folder that does not say what it is of, or has no clip."""
+    """Read what programs made of the clips. Raises InputError for a folder that does not describe its program, or has none of the
+    clips."""
     found = list[System]()
     for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
         if not (place / ADAPTER).is_file():
@@ -196,16 +210,20 @@ def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
 
 @dataclass(frozen=True)
 class Standing:
-    """wins less losses over comparisons, -1 to 1: in all, and by area. better_in: figures, by the other system."""
+    """How a system compares with the others: wins less losses, as a share of the comparisons, -1 to 1."""
 
     system: str
+    """name of its folder"""
     whole: float
+    """mean of the areas"""
     areas: Mapping[str, float]
+    """by name, as far as they can be compared"""
     better_in: Mapping[str, Sequence[str]]
+    """figures in which it is better, by the other system"""
 
 
 def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
-    """Rank systems, the best first. rows: their columns are systems."""
+    """Rank systems, the best first. The columns of `rows` are systems."""
     figures = dict[str, Row]()
     for row in rows:
         if (right := _RIGHT.get(row.name)) is None:
@@ -215,7 +233,7 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
             figures[row.name] = replace(row, kind=kind, cells={name: one.near(right) for name, one in row.cells.items()})
 
     def outcome(system: str, other: str, name: str) -> int | None:
-        """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
+        """Compare two systems by a figure: 1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
         row = figures.get(name)
         if row is None or not {system, other} <= row.cells.keys():
             return None
@@ -233,6 +251,7 @@ def standings(rows: Sequence[Row], systems: Sequence[str]) -> list[Standing]:
         known = {area: value for area, value in areas.items() if value is not None}
         better = {other: [name for (one, name), way in met.items() if (one, way) == (other, 1)] for other in others}
         told.append(Standing(system, _mean(list(known.values())) or 0.0, known, better))
+
     return sorted(told, key=lambda one: -one.whole)
 
 
@@ -242,7 +261,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def with_count(figure: Figure | None) -> str:
-    """Return a figure with its interval, of how many clips."""
+    """Return a figure with its interval and the number of clips."""
     return with_interval(figure) + (f", n {figure.n}" if figure else "")
 
 
@@ -255,43 +274,50 @@ def write_bench(
     left: Mapping[str, str],
 ) -> str:
     """Write the results into a folder; returns the table. left: roads that cannot run here, and why."""
+
     titles, heard = {one.folder: one.name for one in systems}, dict[str, str]()
-    for row in rows:  # our recognizer's settings stand before those of papers
+    for row in rows:  # the first wins: rows with our settings of the recognizer come before those of papers
         for system, cell in row.cells.items():
             for name, texts in cell.texts.items():
                 heard.setdefault(f"{system}/{name}", texts["heard"])
+
     rows = [*rows, _of_subtitles(clips, systems)]
     ranked = standings(rows, list(titles))
     dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
     dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
     about = [*(f"{name}: {value}" for name, value in facts.items()), *dubbed]
     measured = [row for row in rows if any(row.figure_of(one) for one in titles)]
+
     stand, figures = [["system", "standing", *AREAS]], [["figure", *titles.values()]]
     for one in ranked:
         areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
         stand.append([titles[one.system], f"{one.whole:+.2f}", *areas])
     figures += [[row.headline, *(with_count(row.figure_of(system)) for system in titles)] for row in measured]
+
     head = [f"# {_TITLE}\n", *(f"- {line}" for line in about), ""]
     text = "\n".join([*head, aligned(stand), aligned(figures)])
+
     content = {
         "facts": dict(facts), "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems}, "left": dict(left),
         "standings": [vars(one) for one in ranked], "rows": as_json(rows),
     }  # fmt: skip
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
     page = rendered(
         "bench.html", _TITLE, "media-src 'self' file:", about=about, titles=titles, clips=clips, systems=systems, ranked=ranked,
         rows=measured, areas=AREAS, heard=heard, with_count=with_count,
         link=lambda path: quote(relpath(path, folder)),
     )  # fmt: skip
     write_text(folder / PAGE, page)
+
     if len(systems) > 1:
         write_page(folder / LISTEN, drawn_pairs(systems, _PAIRS), _QUESTION)
     return text
 
 
 def side_by_side(found: Mapping[Place, Record], clips: Sequence[CaseFiles], systems: Sequence[System], suite: Suite) -> list[Row]:
-    """Return the rows of a suite's figures, whose columns are systems. found: records of dubs, whose ids are SYSTEM/CLIP."""
+    """Return the rows of a suite with systems as columns. found: records of dubs, whose ids are SYSTEM/CLIP."""
     by_system = dict[Place, Record]()
     for one in found.values():
         system, _, clip = one.id.partition("/")
@@ -302,7 +328,7 @@ def side_by_side(found: Mapping[Place, Record], clips: Sequence[CaseFiles], syst
 
 
 def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
-    """How like the references what the programs wrote is, apart from how it is spoken."""
+    """Score the subtitles that the programs wrote against the references, apart from how they are spoken."""
     wanted, cells = {one.id: one.reference_text for one in clips}, dict[str, Cell]()
     for one in (one for one in systems if one.texts):
         texts = {name: {"heard": text, "wanted": wanted[name]} for name, text in one.texts.items()}
@@ -313,7 +339,7 @@ def _of_subtitles(clips: Sequence[CaseFiles], systems: Sequence[System]) -> Row:
 
 
 def drawn_pairs(systems: Sequence[System], number: int) -> list[Pair]:
-    """Draw clips of two systems each, all pairs of systems as often as one another, always the same."""
+    """Draw clips of two systems each. All pairs of systems come equally often; the draw is always the same."""
     rng = np.random.default_rng(0)
     both = list(itertools.combinations(systems, 2))
     turns = [

@@ -1,8 +1,8 @@
-"""The cases of an evaluation suite: files of what was made, what it was made from and what is right.
+"""The cases of an evaluation suite: files of what was made, what it was made from, and what is right.
 
     {"id": "t1", "source": "t1.mp4", "dub": "t1_ko.mp4", "reference_text": "...", "reference": "t1_ko.wav", "speaker": "ann"}
 
-Everything is checked before any work, and all that is wrong of one kind is told at once. Paths start from the manifest's folder.
+Everything is checked before any work, and all faults of one kind are reported at once. Paths start from the manifest's folder.
 """
 
 from collections import Counter
@@ -20,60 +20,61 @@ from avcore.units import normalise_language
 from unit2text.text import character_errors, normalise_for_reading
 
 DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
-"""What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
-that is right. All but the first are baselines."""
+"""Subjects, what stands in the dub's place: the dub itself; the source; the dub's frames with the sound of another case's dub; the
+reference speech. All but the first are baselines."""
 FILES = ("source", "dub", "reference", "report", "subtitles")
 """Fields of a line that name files."""
 _OTHERS = "other_texts"
 _FIELDS = ("id", *FILES[:-1], "reference_text", _OTHERS, "speaker", "language", "group")
 _NAMED = 20
-"""Complaints of one kind that are named one by one."""
+"""Number of complaints of one kind that are named one by one."""
 _OF_BENCH = ("id", "source", "reference_text", _OTHERS, "subtitles")
 _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """A line of a manifest; of files None = there is none, of texts "" = not known."""
+    """A line of a manifest. A file that is None does not exist; an empty text is not known."""
 
     id: str
     dub: Path
-    """what was made; of a bench, which names it elsewhere, the source"""
+    """what was made; in a bench, whose manifest names no dub, the source"""
     source: Path | None = None
+    """what it was made from"""
     reference: Path | None = None
-    """right speech, or a video of it"""
+    """reference speech, or a video of it"""
     reference_text: str = ""
-    """what should be said"""
+    """what should be spoken"""
     speaker: str = ""
-    """whose voice it should be"""
+    """name of the person whose voice the dub should have"""
     language: str = ""
     """of the dub, two letters"""
     report: Path | None = None
     """JSON of `netflips dub --report`"""
     group: str = ""
-    """the part of the table that it is in"""
+    """part of the table to which it belongs"""
     other_texts: tuple[str, ...] = ()
-    """how else what should be said may be said"""
+    """other texts that are as right as the reference text"""
     subtitles: Path | None = None
-    """of a bench: what a dub should say, and when"""
+    """in a bench: what a dub should say, and when"""
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that it names, by field."""
+        """The files of the case, by field."""
         found = {name: getattr(self, name) for name in FILES if name != "dub" or self.dub != self.source}
         return {name: path for name, path in found.items() if path is not None}
 
     def wanted(self, found: str) -> str:
-        """Return the right text that a found one is compared with: of several the nearest, by the share of wrong characters."""
+        """Return the right text to compare a found one with: of several the nearest, by the share of wrong characters."""
         return nearest((self.reference_text, *self.other_texts), found)
 
     def standing(self, subject: str) -> Path | None:
-        """Return the file whose pictures stand in the dub's place; None where there is none."""
+        """Return the file whose frames stand in the dub's place; None where there is none."""
         return {ITSELF: self.source, TRUTH: self.reference}.get(subject, self.dub)
 
 
 def nearest(texts: Sequence[str], found: str) -> str:
-    """Return the text with the smallest share of characters that a found one has otherwise; of equals the first."""
+    """Return the text from which a found one differs in the smallest share of characters; the first of equals."""
     if len(texts) == 1:
         return texts[0]
     given = normalise_for_reading(found)
@@ -90,9 +91,9 @@ def read_cases(
 ) -> tuple[CaseFiles, ...]:
     """Read and check a manifest.
 
-    needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. form: of a line, in words.
-    of_bench: lines name no dub, and may have more fields. Raises InputError that names all lines of the first kind that is wrong:
-    not of the form, doubled ids, mixed languages, missing files.
+    needs: fields that each line must have, beside id and dub. language: of lines without one. form: of a line, in words. of_bench:
+    lines name no dub, and may have more fields. Raises InputError for the first kind of fault that is found, with all lines that
+    have it: wrong form, doubled ids, mixed languages, missing files.
     """
     found, wrong, needed = dict[str, CaseFiles](), list[str](), {"id", *needs, *(() if of_bench else ("dub",))}
     for number, row in iter_rows(path):
@@ -109,9 +110,9 @@ def read_cases(
 
 
 def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None = None) -> tuple[CaseFiles, ...]:
-    """Check cases, by where each was read, against one another and the disk; returns them with their language.
+    """Check cases against one another and the disk; returns them with their language.
 
-    path: where they were read. Raises InputError as `read_cases` does.
+    cases: by the place where each was read; path: the file of these places. Raises InputError as `read_cases` does.
     """
     counts = Counter(case.id for case in cases.values())
     doubled = [f"{place}: {case.id}" for place, case in cases.items() if counts[case.id] > 1]
@@ -135,7 +136,7 @@ def check_cases(cases: Mapping[str, CaseFiles], path: Path, language: str | None
 
 
 def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
-    """Raise MediaError naming all dubs that no figure can be taken of: not to be decoded, or shorter than a picture."""
+    """Raise MediaError that names all dubs that cannot be measured: they cannot be decoded, or are shorter than a frame."""
     wrong = []
     for case in cases:
         try:
@@ -154,12 +155,12 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
 
 
 def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
-    """Return a line's case. Raises ValueError saying what is wrong with it."""
+    """Return the case of a line. Raises ValueError that says what is wrong with it."""
     unknown = sorted(row.keys() - {*_FIELDS, *_OF_BENCH})
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
     given = {name: value for name, value in row.items() if value is not None}
-    if type(given.get("id")) is int:  # what people write
+    if type(given.get("id")) is int:  # people write whole numbers as ids
         given["id"] = str(given["id"])
     others = given.pop(_OTHERS, None) or []
     if not isinstance(others, list) or not all(isinstance(one, str) and one.strip() for one in others):
@@ -184,7 +185,7 @@ def _refuse(
     hint: str | None = None,
     error: type[InputError] = InputError,
 ) -> None:
-    """Raise one error for all that is wrong; nothing for nothing. what: of one, and of several."""
+    """Raise one error for all faults; does nothing without any. what: the message for one fault, and for several."""
     if wrong:
         more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise error(several(len(wrong), *what), path=path, expected=expected, found="; ".join(wrong[:_NAMED]) + more, hint=hint)

@@ -1,4 +1,4 @@
-"""Cases as metrics look at them: what is found in a file is made once, and kept while neighbouring cases may ask for it."""
+"""Cases as metrics see them. What is found in a file is computed once, and kept while neighbouring cases may need it."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -23,25 +23,25 @@ from netflips.evaluate.judges import Evaluators
 from netflips.evaluate.lip_sync import FaceClip, LeastFace, clips_of
 
 _MOST_CLIPS = 8
-"""Files that are kept in memory, with what was found in them."""
+"""Number of files that are kept in memory, with what was found in them."""
 _OF_SOUND = ("seconds", "speech", "heard", "voice", "text", "published_text", "in_its_language")
 _MOST_OTHERS = 20
-"""Voices of other people that a voice is compared with."""
+"""Number of other voices that a voice is compared with."""
 
 
 class Clip:
-    """A video or a sound as metrics look at it; each part is made when it is first asked for.
+    """A video or a sound as metrics see it; each part is computed when it is first needed.
 
-    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
+    Any part may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
     """
 
     def __init__(self, path: Path, judges: Evaluators, language: str) -> None:
-        """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
+        """language: of the dubs, two letters, for the recognizer; "" = it detects the language."""
         self.path, self._judges, self._language = path, judges, language
 
     @cached_property
     def info(self) -> MediaInfo:
-        """What the file holds."""
+        """Streams and properties of the file."""
         return probe(self.path)
 
     @cached_property
@@ -51,31 +51,31 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """How long its sound lasts; of a file without sound, its pictures."""
+        """Length of its sound; in a file without sound, of its frames."""
         return float(samples_to_seconds(len(self.speech)) if self.info.has_audio else self.info.duration_s)
 
     def pictures(self) -> Iterator[Pixels]:
-        """Its pictures at 25 fps, uint8 [height, width, 3] RGB."""
+        """Yield its frames at 25 fps, uint8 [height, width, 3] RGB."""
         return (picture.rgb for picture in PictureSource(self.path))
 
     @cached_property
     def face(self) -> SpeakerFace:
-        """The face of the one who speaks. Raises NoFaceError."""
+        """The face of the active speaker. Raises NoFaceError."""
         source, speech = PictureSource(self.path), self.speech if self.info.has_audio else None
         return find_faces(source, "auto", speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect)
 
     def faces(self) -> Sequence[Box | None]:
-        """Return where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises
+        """Return the box of the speaker's face in each frame at 25 fps, [4] in pixels; None = no face was found. Raises
         NoFaceError."""
         return self.face.boxes
 
     def openings(self) -> Floats:
-        """Return the gap between the lips in each picture at 25 fps, over the distance of the eyes' corners; NaN = unseen: float32
-        [T]."""
+        """Return the gap between the lips in each frame at 25 fps, over the distance of the eyes' corners: float32 [T], NaN =
+        unseen."""
         return np.array([one.opening if one is not None and one.is_found else np.nan for one in self.face.frames], np.float32)
 
     def face_clips(self, least: LeastFace) -> Iterator[FaceClip]:
-        """Cut all faces out that are seen long enough and large enough, as SyncNet wants them. Raises MediaError, NoFaceError."""
+        """Cut out all faces that are seen long enough and large enough, as SyncNet takes them. Raises MediaError, NoFaceError."""
         return clips_of(self.path, least)
 
     @cached_property
@@ -92,22 +92,22 @@ class Clip:
 
     @cached_property
     def voice(self) -> Floats:
-        """Whose voice it is: float32 [E] of unit length. Raises NoSpeechError."""
+        """Its voice vector, float32 [E] of unit length. Raises NoSpeechError."""
         return self._judges.speaker.embed(self.speech)
 
     @cached_property
     def text(self) -> str:
-        """What the recognizer writes of its sound; nothing where it hears no speech."""
+        """The transcript of its sound; empty where there is no speech."""
         return self._heard_by(self._judges.recognizer, self._language).text
 
     @cached_property
     def published_text(self) -> str:
-        """What it writes with the settings that papers use."""
+        """The transcript with the settings that papers use."""
         return self._heard_by(self._judges.published, self._language).text
 
     @cached_property
     def in_its_language(self) -> Transcript:
-        """What the recognizer writes of its sound in the language that it finds out itself."""
+        """The transcript of its sound in the language that the recognizer detects."""
         return self._heard_by(self._judges.recognizer, "")
 
     def _heard_by(self, recognizer: SpeechRecognizer, language: str) -> Transcript:
@@ -118,7 +118,7 @@ class Clip:
 
 
 class UnderOtherSound:
-    """The pictures of one clip with the sound of another: what a shuffled pair is."""
+    """A shuffled pair: the frames of one clip with the sound of another."""
 
     def __init__(self, shown: Clip, said: Clip) -> None:
         self._shown, self._said = shown, said
@@ -129,23 +129,25 @@ class UnderOtherSound:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What went in and what was expected, as metrics look at it, which ask only for what they say that they need."""
+    """A case as metrics see it: source and references. A metric may only use what it declares as its needs."""
 
     files: CaseFiles
+    """its line of the manifest"""
     clips: "Clips"
+    """the set that it belongs to"""
 
     @property
     def source(self) -> Clip:
-        """What it was made from."""
+        """The source that the dub was made from."""
         return self._side(self.files.source)
 
     @property
     def reference(self) -> Clip:
-        """What is right: speech or a video of the same words."""
+        """The reference: speech or a video of the same words."""
         return self._side(self.files.reference)
 
     def _side(self, path: Path | None) -> Clip:
-        assert path is not None  # as needs say
+        assert path is not None  # a metric that asks for it declares it as a need
         return self.clips.clip(path, self.files.language)
 
     @property
@@ -158,14 +160,14 @@ class Case:
         return self.clips.judges.model(need)
 
     def there(self, outcome: Clip) -> frozenset[str]:
-        """Return what metrics may need of this case: its sides, and the models that there are."""
+        """Return the needs of metrics that this case meets: its sides, and the models that there are."""
         sides = {name: getattr(self.files, name) for name in ("source", "reference", "reference_text", "report")}
         sides |= {"faces": outcome.info.has_video, "others": self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
 
 
 class Clips:
-    """The clips of a set of cases. Holds the last few, with what was found in them."""
+    """The clips of a set of cases. The last few stay in memory, with what was found in them."""
 
     def __init__(self, cases: Sequence[CaseFiles], judges: Evaluators) -> None:
         self._cases, self.judges = list(cases), judges
@@ -173,7 +175,7 @@ class Clips:
         self._voices: dict[Path, Floats | None] = {}
 
     def clip(self, path: Path, language: str = "") -> Clip:
-        """Return the clip of a file. language: that the recognizer listens for."""
+        """Return the clip of a file. language: for the recognizer."""
         found = self._kept.pop(path, None) or Clip(path, self.judges, language)
         self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:
@@ -193,7 +195,7 @@ class Clips:
         return None if other is None else cast(Clip, UnderOtherSound(own, self.clip(other.dub, files.language)))
 
     def partner(self, number: int) -> CaseFiles | None:
-        """Return whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
+        """Return the case whose sound a case gets in a shuffled pair: the next one with another text, None where there is none."""
         own = self._cases[number]
         for step in range(1, len(self._cases)):
             other = self._cases[(number + step) % len(self._cases)]
@@ -203,14 +205,15 @@ class Clips:
         return None
 
     def others_of(self, own: CaseFiles) -> list[Path]:
-        """Sources of other people, evenly from the set: of another speaker where lines say who speaks, else of other cases."""
+        """Return sources of other people, evenly spread over the set: other speakers where the lines name the speaker, else other
+        cases."""
         others = (one for one in self._cases if not own.speaker or one.speaker != own.speaker)
         found = list(dict.fromkeys(one.source for one in others if one.source is not None and one.source != own.source))
         step = max(1, -(-len(found) // _MOST_OTHERS))
         return found[::step]
 
     def voices_beside(self, own: CaseFiles) -> list[Floats]:
-        """Voices of other people's sources, float32 [E] each; those that have none are left out."""
+        """Return voices of other people's sources, float32 [E] each. Sources without a voice are left out."""
         found = []
         for path in self.others_of(own):
             if path not in self._voices:

@@ -1,4 +1,4 @@
-"""`netflips evaluate`: its actions and their options. Libraries are loaded when the work of one begins."""
+"""`netflips evaluate`: its actions and their options. Libraries are loaded when an action starts."""
 
 import sys
 from collections.abc import Callable
@@ -212,7 +212,7 @@ def measure_demo(options: DemoEvaluation) -> None:
 
 
 def _later(module: str, work: str) -> Callable[[Any], int | None]:
-    """Return a work of `netflips.evaluate` whose module is loaded when it begins."""
+    """Return an action of `netflips.evaluate` whose module is loaded when it starts."""
 
     def run(options: Any) -> int | None:
         with loading():

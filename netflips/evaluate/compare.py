@@ -1,4 +1,4 @@
-"""Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
+"""Compare two evaluations of the same clips, figure by figure: the differences, and which of them are more than chance."""
 
 import re
 from collections.abc import Sequence
@@ -20,18 +20,23 @@ _HANGUL = re.compile("[가-힣]")
 
 @dataclass(frozen=True)
 class Compared:
-    """One figure of two runs. first, second: over the clips that both have. failed: clips that only one of them could not take."""
+    """One figure of two runs."""
 
     name: str
+    """of the figure"""
     kind: FigureKind
     first: float
+    """of the first run, over the clips that both have"""
     second: float
+    """of the second run, over the same clips"""
     difference: Difference
+    """second less first"""
     failed: tuple[int, int]
+    """clips that failed only in the first run, and only in the second"""
 
     @property
     def verdict(self) -> str:
-        """What it says, in words."""
+        """The conclusion, in words."""
         if not self.difference.is_significant:
             return "no significant difference"
         if self.kind.better == "near":
@@ -41,7 +46,7 @@ class Compared:
 
 
 def _dubs_of(folder: Path) -> list[Record]:
-    """Read what an evaluation kept of its dubs in a folder. Raises InputError where there is nothing."""
+    """Read the records of the dubs in a folder. Raises InputError where there are none."""
     found = [one for (_, subject, _), one in read_records(folder).items() if subject == DUBBED]
     if not found:
         hint = "netflips evaluate dubs writes it"
@@ -50,7 +55,7 @@ def _dubs_of(folder: Path) -> list[Record]:
 
 
 def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
-    """Compare two folders that a suite wrote; also what is to be known beside the figures, in sentences.
+    """Compare two folders that a suite wrote; returns the figures, and sentences to be read beside them.
 
     Raises InputError for a folder without records, or two without a clip in common.
     """
@@ -60,12 +65,14 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     alone = ((first, clips - other_clips), (second, other_clips - clips))
     notes, found = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids], list[Compared]()
+
     for metric in all_metrics():
         a, b = ([one for one in side if one.measure == metric.name] for side in sides)
         report_to = [listeners(one.texts for one in of) for of in (a, b)]
         if all(report_to) and report_to[0] != report_to[1]:
             notes.append(f"{metric.name}: heard by {report_to[0]} and by {report_to[1]}")
             continue
+
         # A record does not say its language; only Korean has measures of its own.
         language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""
         own, other = (cells_of(metric, of, language) for of in (a, b))
@@ -91,7 +98,7 @@ def comparison_table(found: Sequence[Compared]) -> str:
 
 
 def compare_runs(options: CompareOptions) -> None:
-    """Compare two runs, and say how they differ. Raises NetflipsError."""
+    """Compare two runs, and print how they differ. Raises NetflipsError."""
     found, notes = compare(options.first, options.second)
     for note in notes:
         LOG.warning("%s", note)
