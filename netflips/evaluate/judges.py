@@ -1,7 +1,8 @@
-"""What metrics may need beside an outcome, and the models among it, read when they are first asked for, in each process of its own.
+"""What metrics may need beside an outcome, and the models among these needs. Each process loads a model when it is first needed.
 
 A need is a word: a side of a case, something in it, a model, `package:NAME`, or `judge:NAME`, a network of the user's own. None of
-the models is an outside judge of units: the unit encoder read the source for the dub, too. Whisper is one, of what is said.
+the models judges units independently: the unit encoder also read the source for the dub. Whisper is an independent judge of what is
+spoken.
 """
 
 from collections.abc import Mapping
@@ -47,14 +48,14 @@ NEEDS = {
     "phrasebook": "all sentences that a bundle knows",
     "published": "a Whisper (--recognizer, or make judges)",
 }
-"""As a reason names them."""
+"""Needs, in the words that a reason uses."""
 _PACKAGE, _JUDGE = "package:", "judge:"
 _WHAT = "the judge"
-"""In messages."""
+"""The name of such a network in messages."""
 
 
 def in_words(need: str) -> str:
-    """Return a need as a reason names it."""
+    """Return a need in the words that a reason uses."""
     kind, _, name = need.partition(":")
     if need in NEEDS:
         return NEEDS[need]
@@ -62,15 +63,15 @@ def in_words(need: str) -> str:
 
 
 def is_installed(need: str) -> bool:
-    """Say whether a need is a package that is there."""
+    """Return whether a need is a package, and that package is installed."""
     return need.startswith(_PACKAGE) and find_spec(need.removeprefix(_PACKAGE)) is not None
 
 
 class UnitHearing:
-    """A recognizer of sound by way of units: what `netflips transcribe` does, for sound that lies in memory."""
+    """A speech recognizer by way of units: what `netflips transcribe` does, for sound in memory."""
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
-        """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
+        """name: its name in reports. Raises UsageError for a unit-to-text model that does not read units of sound."""
         from netflips.recognition import UnitRecognizer
         from unit2text.stage import UNITS
 
@@ -80,18 +81,19 @@ class UnitHearing:
         self._ear = UnitRecognizer(reader, extractor)
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
-        """Return nothing: units do not say which language they are in."""
+        """Return nothing: units do not show their language."""
         return {}
 
     def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
-        """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
+        """Return the transcript of speech, float32 [S] at 16 kHz; empty where there is no speech. Raises LanguageError."""
         from netflips.recognition import transcribe_speech
 
         return transcribe_speech(speech, self._ear, self._ear.settings(AUDIO, language, "auto", None))
 
 
 class Evaluators:
-    """The models of an evaluation. Those that metrics need are attributes of the needs' names; each raises CheckpointError."""
+    """The models of an evaluation. Each model that a metric needs is an attribute named like the need, and raises
+    CheckpointError."""
 
     def __init__(self, options: MeasureOptions) -> None:
         self.options = options
@@ -100,10 +102,9 @@ class Evaluators:
 
     @cached_property
     def files(self) -> Mapping[str, Path | None]:
-        """Files and folders of the models, by need; None = there is none. The speaker encoder comes along.
+        """Files and folders of the models, by need; None = there is none. The speaker encoder comes with NetfLips.
 
-        A recognizer is a folder, or a unit-to-text model that reads units in its place. Raises InputError for a folder that
-        is none.
+        The recognizer is a folder, or the unit-to-text model in its place. Raises InputError for a folder without a recognizer.
         """
         given, shipped = self.options, find_bundle()
         encoder = given.av2unit_path or (None if shipped is None else shipped.checkpoint(UNIT_ENCODER))
@@ -127,11 +128,11 @@ class Evaluators:
 
     @cached_property
     def there(self) -> frozenset[str]:
-        """Which models there are, by the names of what metrics need."""
+        """The needs for which there is a model."""
         return frozenset({"speaker", *(need for need, path in self.files.items() if path is not None)})
 
     def model(self, need: str) -> Any:
-        """Return the model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
+        """Return the model that a need names; for `--judge`, its path. Raises UsageError or CheckpointError."""
         return self.files[need] if need.startswith(_JUDGE) else getattr(self, need)
 
     def _file(self, need: str) -> Path:
@@ -148,7 +149,7 @@ class Evaluators:
 
     @cached_property
     def speaker(self) -> Speaker:
-        """The speaker encoder: resemblyzer's weights, which come along."""
+        """The speaker encoder: resemblyzer's weights, which come with NetfLips."""
         return load_speaker_encoder(None, self._how)
 
     @cached_property
@@ -158,19 +159,19 @@ class Evaluators:
 
     @cached_property
     def phrasebook(self) -> tuple[str, ...]:
-        """Texts of all sentences of the bundle."""
+        """The texts of all sentences of the bundle."""
         return tuple(one.text for one in read_references(self._file("phrasebook")))
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:
-        """SyncNet, and the faces that it looks at."""
+        """SyncNet, and which faces it gets."""
         from unit2av.face.syncnet import load_syncnet
 
         return load_syncnet(self._file("syncnet")), self.watched
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
-        """Whisper where there is a folder, else units read by `unit2text`. Raises UsageError without either."""
+        """Whisper where there is a folder, else `unit2text` over units. Raises UsageError without either."""
         path = self._file("recognizer")
         if path == self.files["reader"]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
@@ -182,7 +183,7 @@ class Evaluators:
         return open_whisper(self._file("published"), self.options.device, is_published=True)
 
     def identity(self, need: str) -> str:
-        """Return a name made from what a model's files hold, for records; "" where there is none."""
+        """Return a digest of the files of a model, for records; "" where there is none."""
         path = self.files.get(need)
         if path is None:
             return ""
@@ -194,10 +195,10 @@ class Evaluators:
 
 @cache
 def onnx_file(path: Path) -> Path:
-    """Return the network of `--judge`: the file itself, or of a folder its only .onnx file or its only model.onnx, as Hugging
-    Face's optimum exports it.
+    """Return the network of `--judge`: the file itself; in a folder, its only .onnx file or its only model.onnx, as Hugging Face's
+    optimum exports it.
 
-    Raises InputError for a path that is not there, and for a folder in which none or several may be meant.
+    Raises InputError for a path that does not exist, and for a folder without a network or with several.
     """
     if not path.is_dir():
         return require_file(path, "the judge")
@@ -210,11 +211,11 @@ def onnx_file(path: Path) -> Path:
 
 
 def asked(path: Path, speech: Samples) -> Floats:
-    """Return what a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its embeddings, else its first output, as
-    float32 [N].
+    """Run a network on speech float32 [S] at 16 kHz, given as [1, S]; returns its embeddings, else its first output, as float32
+    [N].
 
-    path: a file, or a folder as `onnx_file` takes it. Raises CheckpointError for a file that is no such network, InputError for
-    such a folder and for settings of another sample rate, UsageError where onnxruntime is not installed.
+    path: a file, or a folder as for `onnx_file`. Raises CheckpointError for a file that is no such network, InputError for a folder
+    that `onnx_file` refuses and for settings of another sample rate, UsageError where onnxruntime is not installed.
     """
     network, settings = open_network(onnx_file(path), _WHAT), sound_settings(path, _WHAT)
     if settings.rate not in (None, SAMPLE_RATE):

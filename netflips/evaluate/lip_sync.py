@@ -1,13 +1,14 @@
-"""LSE-C and LSE-D, the usual measures of lip sync: how near SyncNet's vectors of lips and sound are, and how surely.
+"""LSE-C and LSE-D, the usual measures of lip sync: how close SyncNet's vectors of lips and sound are, and how clear the best shift
+is.
 
-Two protocols. The published one (Prajwal et al. 2020, section 4) compares each window of five pictures with the sound at 31
-shifts; sound beyond the clip counts as vectors of zeros, and the last window is left out, which in short clips decides the
-figures. The corrected one takes every window and only pairs that exist. LSE-D is the least mean distance over the shifts, LSE-C
-the median less the least: a constant delay costs neither, so the shift where they are nearest is always told beside them.
-Figures compare only with figures made in the same way on the same clips.
+There are two protocols. The published one (Prajwal et al. 2020, section 4) compares each window of five frames with the sound at 31
+shifts. Sound beyond the clip counts as vectors of zeros, and the last window is left out, which decides the figures of short clips.
+The corrected one takes every window, and only pairs that exist. LSE-D is the least mean distance over the shifts, LSE-C the median
+less the least. A constant delay costs neither, so the shift with the least distance is always reported beside them. Figures compare
+only with figures made in the same way on the same clips.
 
-Faces are cut out by the arithmetic of the pipeline published with SyncNet: followed, steadied, 224 pixels square with the face in
-the upper part. They are found by our detector in place of S3FD, and pictures are taken as they are decoded, not through JPEG.
+Faces are cut out by the arithmetic of the pipeline published with SyncNet: followed, smoothed, 224 pixels square with the face in
+the upper part. They are found by our detector in place of S3FD, and frames are taken as they are decoded, not through JPEG.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,33 +33,33 @@ from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds, seconds_to_sam
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
 
 MOST_SHIFT = 15
-"""Pictures of 40 ms by which the sound is shifted either way."""
+"""Most frames of 40 ms by which the sound is shifted, either way."""
 _BATCH, _STEPS_PER_PICTURE, _LIFTER = 20, 4, 22
 _TINY = float(np.finfo(float).eps)
 _EPSILON = 1e-6
 """Added to each difference before its length is taken, as torch's pairwise distance does."""
 _LEAST_OVERLAP, _MOST_MISSING, _MEDIAN, _BORDER = 0.5, 25, 13, 110
 _SCALE = 0.4
-"""What is seen around a face, in its half sizes: so much to the sides, twice as much below."""
+"""What is cut out around a face, as a share of half its size: this much on each side, twice as much below."""
 
 
 class LipSync(NamedTuple):
-    """What SyncNet says of a clip.
-
-    confidence: LSE-C; distance: LSE-D; offset: pictures of 40 ms by which the sound comes too early, where they fit best (it is
-    negative when the sound is late). windows: how many.
-    """
+    """What SyncNet measures on a clip."""
 
     confidence: float
+    """LSE-C"""
     distance: float
+    """LSE-D"""
     offset: int
+    """frames of 40 ms by which the sound comes too early where they fit best; negative when the sound is late"""
     windows: int
+    """number of windows compared"""
 
 
 def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
-    """Compare vectors of `sync_vectors`. is_published: the last window is left out, and shifts beyond the clip meet zeros.
+    """Compare vectors of `sync_vectors`. is_published: leave out the last window, and take zeros beyond the clip.
 
-    num_samples: of the clip's sound. Raises InputError for less than six pictures.
+    num_samples: of the clip's sound. Raises InputError for less than six frames.
     """
     count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
     if count < 1:
@@ -74,9 +75,9 @@ def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: 
 
 
 def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
-    """Distances of each window of lips to the sound at each shift, -15..15, sound that is not there being zeros.
+    """Return the distance of each window of lips to the sound at each shift, -15..15; missing sound is zeros.
 
-    lips, heard: float32, both of shape [windows, width]. Returns float32 [windows, 31].
+    lips, heard: float32 [windows, width]. Returns float32 [windows, 31].
     """
     padded = torch.nn.functional.pad(heard, (0, 0, MOST_SHIFT, MOST_SHIFT))
     around = padded.unfold(0, 2 * MOST_SHIFT + 1, 1)  # [windows, width, 31]
@@ -86,10 +87,11 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
-    """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
+    """Return the vectors of all windows of five frames, and of the sound that belongs to each: float32 [v, width], [a, width].
 
-    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `clips_of`). sound: of
-    `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
+    pictures: uint8 [h, w, 3] RGB at 25 fps, filled by the face as in training (see `clips_of`). sound: from `cepstra`. Window k of
+    either begins with frame k. Frames are read as they come, and only a few are held. Raises InputError for a clip that is too
+    short.
     """
     most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
     seen, held = list[Tensor](), list[Pixels]()
@@ -109,10 +111,10 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -
 
 
 def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
-    """Mel cepstra as SyncNet was trained on: samples [S] at 16 kHz, whole numbers of 16 bits, to float64 [13, T].
+    """Return mel cepstra as SyncNet was trained on: samples [S] at 16 kHz, whole numbers of 16 bits, to float64 [13, T].
 
-    T = 1 + ceil((S - 400) / 160): 25 ms every 10 ms, 26 triangular filters from 0 to 8 kHz, an orthonormal DCT, a lifter of sines;
-    the first is the log energy.
+    T = 1 + ceil((S - 400) / 160): 25 ms every 10 ms, 26 triangular filters from 0 to 8 kHz, an orthonormal DCT, a lifter of sines.
+    The first coefficient is the log energy.
     """
     sound = np.asarray(samples, np.float64)
     sound = np.append(sound[:1], sound[1:] - PREEMPHASIS * sound[:-1])
@@ -131,7 +133,7 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
 
 
 def _windows(pictures: Sequence[Pixels]) -> Tensor:
-    """Windows of five of consecutive pictures uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
+    """Return all windows of five consecutive frames uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
     stacked = torch.from_numpy(np.stack(pictures)).float().permute(3, 0, 1, 2)
     return stacked.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)
 
@@ -140,35 +142,41 @@ def _windows(pictures: Sequence[Pixels]) -> Tensor:
 
 
 class LeastFace(NamedTuple):
-    """What a face is followed for: seen in more than so many pictures, and larger than so many pixels.
+    """The faces that are measured: seen in more frames than `pictures`, and larger than `side`.
 
-    As published, a clip of 4 s or less gives none.
+    With the published values, a clip of 4 s or less has none.
     """
 
     pictures: int = 100
+    """frames at 25 fps"""
     side: float = 100.0
+    """the longer of the mean sides of its box, in pixels"""
 
 
 AS_PUBLISHED = LeastFace()
 
 
 class FaceClip(NamedTuple):
-    """A face that was followed. pictures: uint8 [224, 224, 3] at 25 fps, decoded as taken; sound: float32 [S] at 16 kHz."""
+    """A face that was followed."""
 
     pictures: Iterator[Pixels]
+    """uint8 [224, 224, 3] at 25 fps; decoded as they are read"""
     sound: Samples
+    """float32 [S] at 16 kHz"""
 
 
 @dataclass(frozen=True)
 class WatchedFace:
-    """One face in pictures first .. first + n - 1. boxes: float64 [n, 4], filled in where the detector saw nothing."""
+    """One face in frames first .. first + n - 1."""
 
     first: int
+    """number of its first frame"""
     boxes: NDArray[np.float64]
+    """float64 [n, 4]; interpolated where the detector found no face"""
 
     @property
     def squares(self) -> NDArray[np.float64]:
-        """Centre x, centre y and half the size, each a median over 13 pictures, with zeros beyond the ends: float64 [n, 3]."""
+        """Centre x, centre y and half the size, each a median over 13 frames with zeros beyond the ends: float64 [n, 3]."""
         low, high = self.boxes[:, :2], self.boxes[:, 2:]
         raw = np.concatenate([(low + high) / 2, (high - low).max(axis=1, keepdims=True) / 2], axis=1)
         padded = np.pad(raw, ((_MEDIAN // 2, _MEDIAN // 2), (0, 0)))
@@ -203,7 +211,7 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
 
 
 def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED) -> list[WatchedFace]:
-    """Follow faces through the pictures of one shot. found: the boxes [4] (x1, y1, x2, y2) of each picture."""
+    """Follow faces through the frames of one shot. found: the boxes [4] (x1, y1, x2, y2) of each frame."""
     left, tracks = [list(boxes) for boxes in found], list[WatchedFace]()
     while (start := next((number for number, boxes in enumerate(left) if boxes), None)) is not None:
         taken = {start: left[start].pop(0)}
@@ -216,7 +224,7 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
                 taken[number] = left[number].pop(here)
         if len(taken) > least.pictures:
             numbers, seen = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
-            every = np.arange(numbers[0], numbers[-1] + 1)  # straight lines where there is none
+            every = np.arange(numbers[0], numbers[-1] + 1)  # the box moves in a straight line where none was found
             boxes = np.stack([np.interp(every, numbers, column) for column in seen.T], axis=1)
             if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least.side:
                 tracks.append(WatchedFace(start, boxes))
@@ -224,7 +232,7 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
 
 
 def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
-    """Cut the face of a track out of its pictures uint8 [h, w, 3], the first that of `track.first`: uint8 [224, 224, 3] each."""
+    """Cut the face of a track out of its frames uint8 [h, w, 3], which begin with `track.first`: uint8 [224, 224, 3] each."""
     for (x, y, half), picture in zip(track.squares, pictures, strict=False):
         margin = int(half * (1 + 2 * _SCALE))
         padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)

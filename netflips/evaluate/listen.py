@@ -1,7 +1,7 @@
-"""`netflips evaluate listen`: one HTML file for a blind comparison of systems, which plays pairs and counts what is preferred.
+"""`netflips evaluate listen`: one HTML file for a blind comparison of systems, which plays pairs and counts preferences.
 
-Nobody who opens it sees which side is which: order and sides are drawn here. Intervals of the preference (Wilson 1927) of all
-possible answers are computed here, too, so that the page only looks them up.
+Nobody who opens it sees which side is which: order and sides are drawn here. The intervals of the preference (Wilson 1927) are
+computed here for all possible answers, so that the page only looks them up.
 """
 
 import json
@@ -26,7 +26,7 @@ from netflips.report import words
 
 _ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
-"""Videos that every browser plays; of others the sound is heard."""
+"""Videos that every browser plays; of other files, only the sound is played."""
 _QUESTION = "Which of the two is better?"
 _MOST_BYTES = 12_000_000
 _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'"
@@ -34,16 +34,20 @@ _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline';
 
 @dataclass(frozen=True)
 class Pair:
-    """Two systems' dubs of a clip. names, files: the first's and the second's. swapped: whether the second is shown first."""
+    """Two systems' dubs of a clip."""
 
     clip: str
+    """its id"""
     names: tuple[str, str]
+    """of the two systems"""
     files: tuple[Path, Path]
+    """the dubs, in the order of `names`"""
     swapped: bool
+    """whether the second is shown first"""
 
 
 def make_page(options: ListenOptions) -> None:
-    """Write the page that two folders or manifests are compared on. Raises NetflipsError."""
+    """Write the page that compares two folders or manifests. Raises NetflipsError."""
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
     sides = clips_to_hear(options.first), clips_to_hear(options.second)
@@ -63,7 +67,7 @@ def make_page(options: ListenOptions) -> None:
 
 
 def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
-    """Write the page that plays pairs, of any systems, in this order. Raises OutputError, MediaError."""
+    """Write the page that plays pairs of any systems, in this order. Raises OutputError, MediaError."""
     told = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
     about = json.dumps({"pairs": told, "intervals": intervals(len(pairs))}).replace("<", "\\u003c")  # nothing in it ends the script
     script = words.template_text("netflips.evaluate", "listen.js")
@@ -72,13 +76,14 @@ def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
         pairs=[one.files[::-1] if one.swapped else one.files for one in pairs], about=Markup(about), script=Markup(script),
     )  # fmt: skip
     with atomic_output(out) as temporary:
-        page.dump(str(temporary), encoding="utf-8")  # a clip at a time
+        page.dump(str(temporary), encoding="utf-8")  # streamed: one clip at a time is in memory
 
 
 def clips_to_hear(given: Path) -> dict[str, Path]:
-    """Clips by name: files of a folder by their name without the ending (`_ko` and the like left off), dubs of a manifest by id.
+    """Return clips by name: files of a folder by their name without the ending (and without `_ko` and the like), dubs of a manifest
+    by id.
 
-    Raises InputError for what holds none.
+    Raises InputError for a folder or manifest without clips.
     """
     if given.is_dir():
         found = {path.stem: path for path in sorted(given.iterdir()) if path.suffix.lower() in _ENDINGS}

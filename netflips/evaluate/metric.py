@@ -1,7 +1,8 @@
-"""What a metric is: a file in `netflips/evaluate/metrics` with a function from a case and an outcome to figures.
+"""A metric: a file in `netflips/evaluate/metrics` with a function from a case and an outcome to figures.
 
-`metric` above the function says what each figure is and what the function needs. It is found by being there. What cannot be
-measured is `Missing` with its reason, never a zero: a row of a table then says why it is empty.
+The decorator `metric` declares what each figure is and what the function needs; a decorated function is found without being listed
+anywhere. A figure that cannot be measured is `Missing` with its reason, never zero, so that a row of a table can say why it is
+empty.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -20,22 +21,23 @@ from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import in_words, is_installed
 
 Better = Literal["higher", "lower", "near"]
-"""Which figure is better: more, less, or one near that of the recordings (of a ratio: near 1, of a difference: near 0)."""
+"""Which figure is better: a higher one, a lower one, or one near that of the recordings (a ratio near 1, a difference near 0)."""
 OfSet = Literal["mean", "share", "rate", "rank"]
-"""What a set has: see `FigureKind`."""
+"""How the figure of a set is computed: see `FigureKind`."""
 DUBS, SPEECH = "dubs", "speech"
-"""What is evaluated: dubs into another language; speech with the words and the time of a recording."""
+"""What is evaluated: dubs into another language; or speech with the words and the timing of a recording."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no figure, as a clause: "needs pesq, which is not installed"."""
+    """Why there is no figure."""
 
     reason: str
+    """a clause, as "needs pesq, which is not installed", without a full stop"""
 
 
 Measured = Mapping[str, float | Missing]
-"""Figures by name. Beside a rate stand the sums that it is made of, NAME_above and NAME_below."""
+"""Figures by name. Beside a rate stand the two sums that it is made of, NAME_above and NAME_below."""
 
 
 def rate(name: str, above: float, below: float, why: str) -> Measured:
@@ -47,42 +49,51 @@ def rate(name: str, above: float, below: float, why: str) -> Measured:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """What a figure is.
-
-    title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. of:
-    what a set has: the mean of the clips' figures; of a share, each 0 or 1, with Wilson's interval; of a rate, the sums of all
-    NAME_above over those of NAME_below; of a rank, the correlation of these two (Spearman).
-    """
+    """What a figure is, and how a set of clips gets one."""
 
     name: str
+    """unique among all figures"""
     title: str
+    """its name in tables"""
     better: Better
     source: str
+    """the paper, program or method that it comes from"""
     is_not: str
+    """what it must not be taken for"""
     unit: str = ""
+    """"" = a plain number"""
     of: OfSet = "mean"
+    """figure of a set. mean: of the clips' figures; share: the same of figures that are 0 or 1, with Wilson's interval; rate: sum
+    of all NAME_above over that of all NAME_below; rank: correlation of these two (Spearman)"""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A function that measures, its figures by name, and what it needs beside the outcome; see `metric`."""
+    """A function that measures, with its figures and needs; made by the decorator `metric`."""
 
     measure: Callable[[Case, Clip], Measured]
+    """the function"""
     kinds: Mapping[str, FigureKind]
+    """its figures, by name"""
     needs: frozenset[str]
+    """what it needs beside the outcome (`netflips.evaluate.judges`)"""
     place: int
+    """its place in tables, lowest first"""
     suits: tuple[str, ...]
+    """what it applies to: `DUBS`, `SPEECH`"""
     is_paired: bool
+    """whether it is meaningful for a shuffled pair"""
     of_baselines: bool
+    """whether it is also measured on other subjects than the dub"""
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Names of all that it answers with."""
+        """Names of all its figures."""
         return tuple(self.kinds)
 
     @property
     def name(self) -> str:
-        """That of its first figure."""
+        """Name of its first figure."""
         return self.figures[0]
 
 
@@ -96,9 +107,9 @@ def metric(
 ) -> Callable[[Callable[[Case, Clip], Measured]], Metric]:
     """Make a function a metric.
 
-    place: where it stands in tables. suits: what it says something of. of_pairs: whether it says anything of a shuffled pair, whose
-    pictures are one clip's and whose sound another's; None = where it compares the sound with something, and no picture.
-    of_baselines: whether of other subjects than the dub.
+    place: its place in tables. suits: what it applies to. of_pairs: whether it is meaningful for a shuffled pair, with the frames
+    of one clip and the sound of another; None = if it compares the sound with something, and needs no face. of_baselines: whether
+    it is also measured on other subjects than the dub.
     """
     compares = bool({"source", "reference", "reference_text", "others"} & set(needs)) and "faces" not in needs
     is_paired = compares if of_pairs is None else of_pairs
@@ -137,15 +148,15 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "lip_leak", "closures", "lip_speed",
     ),
 }  # fmt: skip
-"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what programs are compared by;
-what the demo's exam tells."""
+"""Choices of figures: those that papers on this task report; those of Seamless; those that a studio asks of a dub; those that
+programs are compared by; those of the demo's exam."""
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:
-    """Return the figures that are asked for by names of presets, or of figures, which bring those of their metric along, as
-    `cer,unit_sync`; "" = all that suit the suite.
+    """Return the figures asked for, as in `cer,unit_sync`: names of presets, or of figures, which bring along the others of their
+    metric; "" = all that apply to the suite.
 
-    Raises UsageError for a name that is none; it lists them.
+    Raises UsageError for an unknown name, with a list of all names.
     """
     known = all_metrics()
     if not text:
@@ -166,9 +177,9 @@ def chosen(text: str, suite: str) -> tuple[str, ...]:
 
 
 def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -> Measured:
-    """Return the figures of an outcome, each `Missing` where a need is not there. there: which needs there are for this case.
+    """Return the figures of an outcome, each `Missing` where a need is not met. there: the needs that are met for this case.
 
-    Raises NetflipsError where a side of it cannot be used.
+    Raises NetflipsError where one of its sides cannot be used.
     """
     lacking = sorted(need for need in metric.needs - there if not is_installed(need))
     if lacking:

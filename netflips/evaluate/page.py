@@ -1,7 +1,7 @@
-"""What an evaluation leaves behind: metrics.json, table.md and report.html, with the clips to look at first.
+"""The results of an evaluation: metrics.json, table.md and report.html, with the clips to look at first.
 
-The page is one HTML file that needs nothing beside it, to read and hear on any screen without a network. `templates/suite.html` is
-what it looks like; its colours and letters are those of the report of a dub.
+The page is one HTML file without other files, to read and listen to on any screen without a network. Its layout is
+`templates/suite.html`; its colours and fonts are those of the report of a dub.
 """
 
 import io
@@ -39,33 +39,44 @@ MEANINGS = {
     "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
     "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
 }
-"""What the columns of the table are."""
+"""The columns of the table, explained."""
 
 
 @dataclass(frozen=True)
 class WorstClip:
-    """A clip as the page has it. failed: what could not be measured, and why. figures: title, value, `usual`, that of all clips,
-    and `share`, of the clips that are better. stills, sounds: data URIs by what they are of."""
+    """A clip as the page shows it."""
 
     id: str
     dub: str
+    """name of its file"""
     failed: Sequence[str]
+    """why something could not be measured"""
     figures: Sequence[Mapping[str, Any]]
+    """title, value, `usual` (the figure of all clips) and `share` (of the clips that are better), the worst first"""
     stills: Mapping[str, Sequence[str]]
+    """data URIs of JPEG, for source and dub"""
     sounds: Mapping[str, str]
+    """data URIs of FLAC, for source, dub and true speech"""
     texts: Mapping[str, str]
+    """as in `Record.texts`"""
     notes: Sequence[str]
+    """what could not be shown, and why"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found. facts: of the run, by name. failures: clips and why nothing, or not all, could be measured of them."""
+    """The results of a run."""
 
     title: str
+    """of table and page"""
     facts: Mapping[str, str]
+    """about the run, by name"""
     rows: Sequence[Row]
+    """of the table"""
     worst: Sequence[WorstClip]
+    """the clips to look at first"""
     failures: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """clips of which nothing, or not all, could be measured, and why"""
 
 
 def write_evaluation(told: Evaluation, out_dir: Path) -> None:
@@ -82,7 +93,7 @@ def metrics_json(told: Evaluation) -> dict[str, Any]:
 
 
 def facts_text(told: Evaluation) -> str:
-    """Return what is to be known beside the figures, a line each."""
+    """Return the facts to be read beside the figures, one a line."""
     failed = {"failed": f"{several(len(told.failures), 'clip')}, told beside each figure"} if told.failures else {}
     return "".join(f"- {name}: {value}\n" for name, value in {**told.facts, **failed}.items())
 
@@ -99,7 +110,8 @@ def page(told: Evaluation) -> str:
 
 
 def rendered(template: str, title: str, sources: str, **values: Any) -> str:
-    """Return a page of the evaluation in the report's colours and letters. sources: where its pictures and sounds may come from."""
+    """Return a page of the evaluation in the colours and fonts of the report. sources: content policy for its pictures and
+    sounds."""
     sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
     style = "\n".join(words.template_text(package, name) for package, name in sheets)
     policy = _POLICY.format(style=words.short_digest(style), sources=sources)
@@ -111,9 +123,9 @@ def rendered(template: str, title: str, sources: str, **values: Any) -> str:
 
 
 def worst_clips(rows: Sequence[Row], ids: Sequence[str], most: int) -> list[tuple[str, dict[str, float]]]:
-    """Return the clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
+    """Return the clips to look at first: the id, and for each figure the share of clips that are better, 0 to 1.
 
-    Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
+    Clips rank by the sum of these shares. A figure that was tried on a clip but is missing counts as the worst.
     """
     behind: dict[str, dict[str, float]] = {name: {} for name in ids}
     for row in rows:
@@ -132,13 +144,13 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], most: int) -> list[tupl
 
 
 def _near_of(row: Row) -> float:
-    """Return what a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
+    """Return the value that a figure should be near to: that of the true speech, else of the source, else of the dubs."""
     found = (row.figure_of(subject) for subject in (TRUTH, ITSELF, DUBBED))
     return next((one.value for one in found if one is not None), 0.0)
 
 
 def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row], found: Sequence[Record]) -> WorstClip:
-    """Gather what is to be shown of a clip; of its pictures a few, evenly spread, cut to the face where there is one.
+    """Collect what the page shows of a clip. Its stills are spread evenly, and cut to the face where there is one.
 
     behind: the share of clips that are better, by figure; found: records of the dub.
     """
@@ -161,10 +173,12 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
                 sounds[what] = sound_data(path)
         except NetflipsError as error:
             notes.append(str(error))
+
     failed = list(dict.fromkeys(one.failed for one in found if one.failed))
     texts = next((dict(one.texts) for one in found if one.texts), {})
     if case.reference_text:
         texts.setdefault("wanted", case.reference_text)
+
     figures = list[dict[str, Any]]()
     for row in rows:
         if (cell := row.own) is not None and row.name in behind:
@@ -172,6 +186,7 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
             value = f"{number(cell.clips[case.id])}{unit}" if case.id in cell.clips else "none"
             usual = _near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
             figures.append({"title": row.title, "value": value, "usual": number(usual), "share": behind[row.name]})
+
     figures.sort(key=lambda one: -one["share"])
     return WorstClip(case.id, case.dub.name, failed, figures[:_WORST_FIGURES], stills, sounds, texts, notes)
 
