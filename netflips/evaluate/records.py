@@ -1,7 +1,8 @@
-"""What is measured, a line a clip and measure: `records.jsonl`, which grows, and is believed for the same files and models.
+"""Measurements, one a line for each clip and measure: `records.jsonl`, which only grows. A record is used again for the same files
+and models.
 
-One loop does the work of all evaluations: what is left of what is wanted is done case by case, and kept as soon as it is there. A
-case that workers die of is a record like any other.
+One loop does the work of all evaluations: what is left is measured case by case, and saved as soon as it is there. A case that
+kills its workers gets a record, too.
 """
 
 import logging
@@ -33,7 +34,7 @@ _LISTENERS = ("recognizer", "published")
 Place = tuple[str, str, str]
 """Id, subject and measure of a record."""
 Job = tuple[int, tuple[Any, ...]]
-"""A case by its number, and what is to be done of it, in one worker, so that what is read of a case is read once."""
+"""The number of a case, and what is left of it. One worker does it all, so that the files of a case are read once."""
 
 
 @dataclass(frozen=True)
@@ -41,43 +42,46 @@ class Record:
     """One measure of one clip."""
 
     id: str
+    """of the clip"""
     subject: str
     """what stood in the dub's place (`netflips.evaluate.cases`)"""
     measure: str
+    """name of the metric"""
     key: str
-    """made from all that the figures depend on"""
+    """digest of everything that the figures depend on"""
     figures: Mapping[str, float] = field(default_factory=dict)
+    """by name"""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """why other figures are not there"""
+    """why other figures could not be measured, by name"""
     failed: str = ""
-    """why nothing could be measured of this clip, as one without a face; "" = it could"""
+    """why nothing could be measured of this clip, such as one without a face; "" = it could be measured"""
     texts: Mapping[str, str] = field(default_factory=dict)
-    """what was heard and what should have been, where the measure is of texts"""
+    """`heard`, `wanted` and the name of the `recognizer`, where the measure compares texts"""
 
     @property
     def place(self) -> Place:
-        """What it is of."""
+        """What it is a measurement of."""
         return self.id, self.subject, self.measure
 
     @classmethod
     def of(cls, place: Place, key: str, found: Measured, texts: Mapping[str, str]) -> "Record":
-        """Make the record of what a metric answered."""
+        """Make a record of the answer of a metric."""
         missing = {name: value.reason for name, value in found.items() if isinstance(value, Missing)}
         figures = {name: float(value) for name, value in found.items() if not isinstance(value, Missing)}
         return cls(*place, key, figures, missing, "", dict(texts))
 
     def to_row(self) -> dict[str, Any]:
-        """Return the record as a JSON object; what it does not have is left out."""
+        """Return the record as a JSON object without its empty fields."""
         return {name: value for name, value in vars(self).items() if value or name in _KEYS}
 
 
 def add(folder: Path, records: Iterable[Record]) -> None:
-    """Keep records, on the disk before this returns. Raises OutputError."""
+    """Save records; they are on the disk when this returns. Raises OutputError."""
     journal.append(folder / RECORDS, (one.to_row() for one in records), is_sealed=True)
 
 
 def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
-    """Read the records of a folder, the last of each place. is_repaired: half and damaged lines are cut out, which are named."""
+    """Read the records of a folder, the last of each place. is_repaired: incomplete and damaged lines are cut out and reported."""
     path = folder / RECORDS
     if is_repaired:
         journal.repair(path, *_KEYS)
@@ -95,10 +99,10 @@ def run_left(
     stage: str,
     progress: Progress = silent,
 ) -> Iterator[Sequence[Any]]:
-    """Do what is left of cases, a job for a case; yields what was found of each once it is kept.
+    """Work on what is left of cases, one job a case; yields the result of each once it is saved.
 
-    total: cases, with those of which nothing is left. pool: starts only where anything is. lost: what is found of a job that
-    workers die of, with the reason. Raises NetflipsError for what concerns all cases.
+    total: number of cases, with those that are complete. pool: starts only if something is left. lost: makes the result of a job
+    that killed its workers, with the reason. keep: saves a result. Raises NetflipsError for faults that concern all cases.
     """
     done = total - len(left)
     progress(stage, done, total)
@@ -118,54 +122,57 @@ def run_left(
 
 @dataclass(frozen=True)
 class AskedFigures:
-    """What is measured of a group of cases. figures: by name. subjects: what stands in the dub's place, one after the other."""
+    """What is measured of a group of cases."""
 
     figures: tuple[str, ...]
+    """by name"""
     subjects: tuple[str, ...] = (DUBBED,)
+    """what stands in the dub's place, one after the other"""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Those that answer with one of the figures, in the order of tables."""
+        """The metrics that give any of the figures, in the order of tables."""
         return tuple(one for one in all_metrics() if set(one.figures) & set(self.figures))
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What is measured, with what, and how the table calls it."""
+    """What is measured, with which models, and its names in the table."""
 
     cases: Sequence[CaseFiles]
     asked: Mapping[str, AskedFigures]
-    """by group of the cases; "" = of all that no other names"""
+    """by group of the cases; "" = for all groups that are not named"""
     options: MeasureOptions
-    """which models there are"""
+    """decide which models there are"""
     title: str = ""
     """of table and page"""
     goals: Mapping[str, float] = field(default_factory=dict)
-    """by name of the row"""
+    """values that figures should reach, by name of the row"""
     titles: Mapping[str, str] = field(default_factory=dict)
-    """of groups"""
+    """of groups, by name"""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """to be known beside those of every suite"""
+    """to be listed beside those of every suite"""
 
     @cached_property
     def by_group(self) -> Mapping[str, AskedFigures]:
-        """What is measured of each group that there is."""
+        """What is measured, for each group of the cases."""
         return {case.group: self.asked.get(case.group, self.asked.get("", AskedFigures(()))) for case in self.cases}
 
 
 class Measurer:
-    """A worker that measures cases by the metrics that are asked for, with models of its own."""
+    """A worker that measures cases by the metrics asked for, with models of its own."""
 
     def __init__(self, work: Suite) -> None:
         self._work = work
 
     def process(self, *parts: Sequence[Job]) -> list[Record]:
-        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read, which would fail for every
+        clip."""
         return [one for part in parts for number, tasks in part for one in self._measure(number, tasks)]
 
     @cached_property
     def _clips(self) -> Clips:
-        """The clips, with models that could be read."""
+        """The clips, once all models that are needed could be loaded."""
         judges, asked = Evaluators(self._work.options), self._work.by_group
         try:
             needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
@@ -190,6 +197,7 @@ class Measurer:
                 if outcome is None:
                     yield Record(*place, key, missing=dict.fromkeys(metric.figures, "there is none"))
                     continue
+
                 there = case.there(outcome)
                 found = measured(metric, case, outcome, there)
                 listener = next((need for need in _LISTENERS if need in metric.needs & there), None)
@@ -197,7 +205,9 @@ class Measurer:
                     heard = outcome.published_text if listener == "published" else outcome.text
                     name = clips.judges.model(listener).name
                     texts = {"heard": heard, "wanted": case.files.wanted(heard), "recognizer": name}
+
                 yield Record.of(place, key, found, texts)
+
             except OutputError:
                 raise
             except NetflipsError as error:
@@ -205,7 +215,8 @@ class Measurer:
 
 
 def keys_of(work: Suite) -> dict[Place, str]:
-    """Make a key for each measure of each subject of each case, in order: from the files, texts and models that it depends on."""
+    """Return the key of each measure of each subject of each case, in order: a digest of the files, texts and models that it
+    depends on."""
     judges, digest_of = Evaluators(work.options), cache(file_digest)
     clips = Clips(work.cases, judges)
     models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in all_metrics()}
@@ -236,8 +247,8 @@ def keys_of(work: Suite) -> dict[Place, str]:
 def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Record]:
     """Measure what is not measured yet; returns all records that are asked for, in order.
 
-    out_dir: where records are kept, a case at a time. Raises NetflipsError for what concerns all cases; what is wrong with one is
-    its record.
+    out_dir: where records are saved, a case at a time. Raises NetflipsError for faults that concern all cases; a fault of one case
+    is in its record.
     """
     keys, numbers = keys_of(work), {case.id: number for number, case in enumerate(work.cases)}
     kept = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if place in keys}

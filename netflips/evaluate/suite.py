@@ -1,4 +1,4 @@
-"""An evaluation suite from its cases to its files: records, figures, table, page."""
+"""Run an evaluation suite, from its cases to its files: records, figures, table, page."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -27,16 +27,17 @@ from netflips.version import __version__
 from unit2text.text import VERSION
 
 FILES = (RECORDS, *RESULTS)
-"""What a suite writes into its folder."""
+"""Files that a suite writes into its folder."""
 RESULT = "result.jsonl"
 _DIGITS, _KEY_DIGITS, _SHOWN, _NAMED = 12, 16, 80, 20
 _FORM = 'a line a clip, {"key": ID, NAME: NUMBER, ...}, with an id of the manifest'
 
 
 def measure(suite: Suite, out_dir: Path, progress: Progress = silent) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
-    """Measure cases, keeping records in a folder where a stopped run goes on; returns them, rows, and what is to be known beside.
+    """Measure cases; returns records, rows, and facts to be listed beside them. Records are kept in a folder, where a stopped run
+    continues.
 
-    Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
+    Raises NetflipsError for faults that concern all cases. A case that fails is reported beside every figure that it lacks.
     """
     found = completed(suite, out_dir, progress)
     rows = rows_of(found, suite)
@@ -44,7 +45,7 @@ def measure(suite: Suite, out_dir: Path, progress: Progress = silent) -> tuple[d
 
 
 def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evaluation:
-    """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
+    """Measure cases and write all results into a folder. Raises NetflipsError as `measure` does."""
     with folder_lock(out_dir):
         found, rows, facts = measure(suite, out_dir, progress)
         of_clip = {case.id: list[Record]() for case in suite.cases}
@@ -64,7 +65,7 @@ def run_suite(suite: Suite, out_dir: Path, progress: Progress = silent) -> Evalu
 
 
 def _facts(suite: Suite, rows: Sequence[Row], found: Iterable[Record]) -> dict[str, str]:
-    """Return what is to be known beside the figures."""
+    """Return the facts to be listed beside the figures."""
     cases, judges = suite.cases, Evaluators(suite.options)
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
     if report_to := listeners(one.texts for one in found):
@@ -93,7 +94,7 @@ def measure_dubs(options: DubsOptions) -> None:
 
 
 def measure_speech(options: SpeechOptions) -> None:
-    """Measure speech with the words and the time of a recording. Raises NetflipsError."""
+    """Measure speech with the words and the timing of a recording. Raises NetflipsError."""
     cases = read_cases(options.cases, (), options.lang)
     truths = [replace(case, reference=case.reference or case.source) for case in cases]
     if lacking := [case.id for case in truths if case.reference is None]:
@@ -117,7 +118,7 @@ def measure_one_dub(options: OneDubOptions) -> None:
 
 
 def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of: str, title: str, is_kept: bool = True) -> None:
-    """Check everything, measure, and say the table. manifest: where the cases are from."""
+    """Check everything, measure, and print the table. manifest: where the cases are from. is_kept: whether the folder stays."""
     cases = [replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases]
     suite, folder = suite_of(options, cases, of, title), options.out_dir or Path()
     models = [path for path in Evaluators(options).files.values() if path is not None]
@@ -133,7 +134,7 @@ def _run(options: MeasureOptions, manifest: Path, cases: Sequence[CaseFiles], of
 
 
 def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title: str, baselines: bool = True) -> Suite:
-    """Return what options ask for. of: what is evaluated, `DUBS` or `SPEECH`. Raises UsageError, InputError."""
+    """Return the suite that options ask for. of: what is evaluated, `DUBS` or `SPEECH`. Raises UsageError, InputError."""
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     known = {need.partition(":")[2] for metric in all_metrics() for need in metric.needs if need.startswith("judge:")}
@@ -152,9 +153,9 @@ def suite_of(options: MeasureOptions, cases: Sequence[CaseFiles], of: str, title
 
 
 def write_for_versa(cases: Sequence[CaseFiles], folder: Path, progress: Progress) -> None:
-    """Write the sound of dubs, and of references, else sources, as WAV at 16 kHz, and the lists that name them by id.
+    """Write the sound of dubs, and of references, else sources, as WAV at 16 kHz, and the lists that name these files by id.
 
-    What was written before is taken again. Raises NetflipsError for a file that cannot be read.
+    Files that are there already are used again. Raises NetflipsError for a file that cannot be read.
     """
     lists: dict[str, list[str]] = {"pred.scp": [], "gt.scp": [], "text": []}
     for case in track(cases, "sound for VERSA", progress, len(cases)):
@@ -172,18 +173,19 @@ def write_for_versa(cases: Sequence[CaseFiles], folder: Path, progress: Progress
 
 
 def _key(case: CaseFiles) -> str:
-    """A case's id as VERSA's lists can have it: without blanks."""
+    """Return a case's id in the form that VERSA's lists allow: without spaces."""
     return "_".join(case.id.split())
 
 
 def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
-    """Return a row for each number that VERSA's answers have; none where it was not run. Which way is better, they do not say.
+    """Return a row for each number in VERSA's answers; none where it was not run. The answers do not say which way is better.
 
-    Python writes NaN, which JSON does not have. Raises InputError for lines that are not its.
+    NaN, which Python writes but JSON does not have, is left out. Raises InputError for lines that are not VERSA's.
     """
     path = folder / RESULT
     if not path.is_file():
         return []
+
     by_key, found = {_key(case): case for case in cases}, dict[tuple[str, str], dict[str, float]]()
     for place, text in enumerate(read_text(path, "the answers of VERSA").splitlines(), 1):
         try:
@@ -192,12 +194,14 @@ def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
             line = None
         if not isinstance(line, dict):
             raise InputError(f"line {place} is no JSON object", path=path, expected=_FORM, found=text[:_SHOWN])
+
         key = str(line.get("key", "no key"))
         if key not in by_key:
             raise InputError(f"line {place} is of no clip", path=path, expected=_FORM, found=key[:_SHOWN])
         for name, value in line.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
                 found.setdefault((by_key[key].group, name), {})[by_key[key].id] = float(value)
+
     rows = list[Row]()
     for (group, name), values in found.items():
         kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")

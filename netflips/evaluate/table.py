@@ -1,7 +1,7 @@
 """The table of an evaluation: each figure of each system over all clips, with its 95 % interval, or why there is none.
 
-A column is a system: what was made, or a baseline in its place; of a bench, a program. Every result is a view of it: text, JSON,
-the page, the clips to look at first, two runs compared, programs ranked.
+A column is a system: what was made, or a baseline in its place; in a bench, a program. All results are views of the table: text,
+JSON, the page, the clips to look at first, the comparison of two runs, the ranking of programs.
 """
 
 import math
@@ -22,11 +22,11 @@ from netflips.evaluate.records import Place, Record, Suite
 SUBJECT_TITLES = {DUBBED: "dub", ITSELF: "source itself", SHUFFLED: "shuffled pairs", TRUTH: "true speech"}
 """Columns of the table."""
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
-"""Which way is better; an arrow to the right: near what recordings have."""
+"""Which way is better; an arrow to the right: near the value of recordings."""
 _DASH, _ROUND = "\u2013", 4
 _SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
 _LEAST_RANKS = 4
-"""Two values on either side: below, nothing rises or falls with anything."""
+"""Two values on either side; with fewer there is no rank correlation."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,27 @@ class Cell:
     """A figure of one system, clip by clip; all mappings are by the clip's id."""
 
     kind: FigureKind
+    """of the figure"""
     found: Mapping[str, float]
     """of each clip that has the figure"""
     sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """of a rate or a rank: what is above and below the line"""
     failed: frozenset[str] = frozenset()
-    """clips of which nothing could be measured; they stand beside the figure"""
+    """clips of which nothing could be measured; listed beside the figure"""
     missing: Mapping[str, int] = field(default_factory=dict)
-    """why others have none, and how many"""
+    """reasons why other clips have no figure, and for how many"""
     tried: Sequence[str] = ()
-    """all clips that it was asked of"""
+    """all clips that were measured, or failed"""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """what was heard, what was wanted, and by which recognizer"""
+    """`heard`, `wanted` and `recognizer`, as in `Record.texts`"""
     rules: TextRules | None = None
-    """of a figure of all texts together, which is no mean over clips"""
+    """for a figure of all texts together, which is no mean over clips; else None"""
     language: str = ""
+    """of the texts, two letters"""
 
     @cached_property
     def of_texts(self) -> CorpusScore | None:
-        """The figure of all texts together; None where it is of no texts."""
+        """The figure of all texts together; None for other figures."""
         texts = self.texts.values()
         if self.rules is None or not texts:
             return None
@@ -62,7 +64,8 @@ class Cell:
 
     @cached_property
     def figure(self) -> Figure | None:
-        """Over the clips that have it; None without one, and where there is nothing to divide by or too little to rank."""
+        """The figure over the clips that have it; None without any, and where there is nothing to divide by or too little to
+        rank."""
         if not self.found:
             return None
         if self.of_texts is not None:
@@ -81,7 +84,7 @@ class Cell:
 
     @property
     def reasons(self) -> Mapping[str, int]:
-        """Why clips have no figure, or all of them together have none, and how many."""
+        """Why clips, or all of them together, have no figure, and how many."""
         if self.figure is not None or not self.found:
             return self.missing
         why = "several clips are needed" if self.kind.of == "rank" else "nothing to divide by"
@@ -89,7 +92,7 @@ class Cell:
 
     @property
     def why(self) -> str:
-        """Why there is no figure, or not of all clips, in a line; "" = there is nothing to say."""
+        """One line on why the figure is missing, as a whole or for some clips; "" = nothing is missing."""
         failed = [f"{len(self.failed)} failed"] if self.failed else []
         reasons = self.reasons
         if not reasons:
@@ -101,7 +104,8 @@ class Cell:
         return "; ".join([*failed, f"{sum(reasons.values())} without: {why}"])
 
     def compared(self, other: "Cell") -> tuple[float, Difference] | None:
-        """Return the figure over the clips that both have, and how far the other's is from it; None where there is none."""
+        """Return the figure over the clips that both have, and the difference of the other's from it; None where it cannot be
+        computed."""
         both = [name for name in self.found if name in other.found]
         if not both:
             return None
@@ -122,7 +126,7 @@ class Cell:
         return value, paired_bootstrap(own, theirs, weights, self._statistic)
 
     def near(self, right: float) -> "Cell":
-        """Return the cell of how near the figure is to what is right: the more, the nearer."""
+        """Return a cell that scores how near each value is to the right one: higher is nearer."""
         return replace(self, found={name: -abs(value - right) for name, value in self.found.items()}, sums={})
 
     @property
@@ -130,7 +134,7 @@ class Cell:
         return rank_correlations if self.kind.of == "rank" else ratios
 
     def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
-        """What the figure of some clips is made of: their own values, or the sums that a rate is taken over."""
+        """Return what the figure of some clips is computed from: their own values, or the sums above and below the line."""
         chosen = list(ids)
         if not self.sums:
             return [self.found[name] for name in chosen], None
@@ -138,7 +142,7 @@ class Cell:
 
 
 def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[str, Cell]:
-    """Return the figures of a metric by name. records: of this metric and one system, of which each clip has one."""
+    """Return the figures of a metric by name. records: of this metric and one system, one a clip."""
     failed, tried = frozenset(one.id for one in records if one.failed), [one.id for one in records]
     texts = {one.id: one.texts for one in records if {"heard", "wanted"} <= one.texts.keys()}
     cells = dict[str, Cell]()
@@ -153,7 +157,7 @@ def cells_of(metric: Metric, records: Sequence[Record], language: str) -> dict[s
 
 
 def listeners(texts: Iterable[Mapping[str, str]]) -> str:
-    """Return the names of the recognizers that heard texts of records."""
+    """Return the names of the recognizers that made the transcripts in records."""
     return ", ".join(sorted({one["recognizer"] for one in texts if "recognizer" in one}))
 
 
@@ -164,17 +168,18 @@ class Row:
     name: str
     """unique, with its group before it"""
     measure: str
-    """the metric that it is of"""
+    """name of its metric"""
     kind: FigureKind
     cells: Mapping[str, Cell]
+    """by system"""
     goal: float | None = None
-    """that it should reach; None = there is none"""
+    """value that it should reach; None = there is none"""
     group: str = ""
-    """of the cases, "" = there are none"""
+    """of the cases; "" = there are no groups"""
 
     @property
     def own(self) -> Cell | None:
-        """The cell that the row is about: of what was made, and of no baseline."""
+        """The cell that the row is about: that of the dubs, not of a baseline."""
         return self.cells.get(DUBBED)
 
     def figure_of(self, system: str) -> Figure | None:
@@ -188,17 +193,17 @@ class Row:
 
     @property
     def signature(self) -> str:
-        """How it was computed, "" = as its kind says."""
+        """How it was computed; "" = as its kind describes."""
         return next((one.of_texts.signature for one in self.cells.values() if one.of_texts is not None), "")
 
     @property
     def title(self) -> str:
-        """What a table calls it."""
+        """Its name in a table."""
         return f"{self.group}: {self.kind.title}" if self.group else self.kind.title
 
     @property
     def headline(self) -> str:
-        """The title without its group, with its unit, and which way is better."""
+        """Its title without the group, with its unit and an arrow for which way is better."""
         return f"{self.kind.title}{f', {self.kind.unit}' if self.kind.unit else ''} {ARROWS[self.kind.better]}"
 
     @property
@@ -218,7 +223,7 @@ class Row:
 
     @property
     def notes(self) -> str:
-        """What is to be said of it: why figures of dubs are missing, where baselines failed, how it was computed."""
+        """Remarks: why figures of dubs are missing, where baselines failed, how it was computed."""
         own = self.own
         failed = [
             f"{SUBJECT_TITLES[name]}: {len(one.failed)} failed" for name, one in self.cells.items() if one is not own and one.failed
@@ -227,7 +232,7 @@ class Row:
 
 
 def row_name(group: str, figure: str) -> str:
-    """Return what a row is called."""
+    """Return the name of a row."""
     return f"{group}.{figure}" if group else figure
 
 
@@ -251,7 +256,7 @@ def rows_of(found: Mapping[Place, Record], suite: Suite) -> list[Row]:
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the rows as JSON objects, one a figure and subject: value, its interval where it has one, how many clips it is of."""
+    """Return the rows as JSON objects, one for each figure and subject: value, interval where there is one, number of clips."""
     lines = list[dict[str, Any]]()
     for row in rows:
         goal = {} if row.goal is None else {"goal": row.goal, "met": row.is_met}
@@ -270,13 +275,13 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def number(value: float) -> str:
-    """Return a number with as many places as say something."""
+    """Return a number with as many decimals as are significant."""
     size = abs(value)
     return f"{value:.{0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3}f}"
 
 
 def three_places(figure: Figure | None) -> str:
-    """Return a figure in three places that count; a dash where there is none."""
+    """Return a figure to three significant digits; a dash where there is none."""
     return _DASH if figure is None else number(figure.value)
 
 
@@ -285,7 +290,7 @@ def _has_ends(figure: Figure) -> bool:
 
 
 def interval(figure: Figure | None) -> str:
-    """Return the 95 % interval of a figure; "" where one clip has none."""
+    """Return the 95 % interval of a figure; "" where there is none, as for a single clip."""
     return f"{number(figure.low)}, {number(figure.high)}" if figure is not None and _has_ends(figure) else ""
 
 
@@ -301,7 +306,7 @@ def subjects_of(rows: Sequence[Row]) -> list[str]:
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    """Return the lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
+    """Return the lines of a table: a title and its row. Figures of one measure that are all missing for one reason share a line."""
     lines = list[tuple[str, Row]]()
     for _, group in groupby(rows, key=lambda row: (row.group, row.measure)):
         of_measure = list(group)
@@ -314,9 +319,9 @@ def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the table as Markdown, aligned so that it can be read as it is.
+    """Return the table as Markdown, aligned so that its source is readable, too.
 
-    The first line of a group of cases names it. Goals and notes have a column where there are any.
+    The first line of a group of cases names the group. Goals and notes have a column where there are any.
     """
     subjects, above, lines = subjects_of(rows), "", list[dict[str, str]]()
     titles = [SUBJECT_TITLES[one] for one in subjects]

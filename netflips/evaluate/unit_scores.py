@@ -1,4 +1,4 @@
-"""How near translated units come to the references: unit error rate, BLEU and chrF over a whole test split.
+"""Compare translated units with references: unit error rate, BLEU and chrF over a whole test split.
 
 `netflips evaluate units` and `netflips evaluate translate`.
 """
@@ -29,28 +29,31 @@ from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
 
 Side = dict[str, Ids]
-"""Units by id, int64 [N] each; repeats may be there, and none at all."""
+"""Units by id, int64 [N] each. They may have repeats, and may be empty."""
 _TABLE, _IDS, _NAMED, _ROUND = ".jsonl", ".ids", 3, 4
 _FIRST_CHARACTER = 0xF0000
-"""Of Unicode's private plane, in which each unit is one character for chrF."""
+"""Start of Unicode's private plane, in which each unit is one character for chrF."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An utterance's merged units, int64 [U] each."""
+    """The units of an utterance, found and right, int64 [U] each. Repeats are merged."""
 
     id: str
+    """of the utterance"""
     found: Ids
+    """the hypothesis"""
     reference: Ids
+    """the right units"""
 
     @classmethod
     def of(cls, name: str, found: Ids, reference: Ids) -> "Pair":
-        """A pair whose repeats are merged."""
+        """Make a pair, with repeats merged."""
         return cls(name, Units(found).merged().ids, Units(reference).merged().ids)
 
     @property
     def errors(self) -> int:
-        """Edits that make one of the other."""
+        """Number of edits that turn one into the other."""
         return edit_distance(self.found, self.reference)
 
 
@@ -59,18 +62,24 @@ class UnitScores:
     """Figures over all utterances together."""
 
     utterances: int
+    """their number"""
     reference_units: int
+    """number of units of the references"""
     found_units: int
+    """number of units of the hypotheses"""
     exact: float
+    """share of the utterances without an error"""
     unit_error_rate: Figure
+    """edits over units of the references, with its 95 % interval"""
     bleu: float
-    """0 to 100, as chrf"""
+    """0 to 100"""
     chrf: float
+    """0 to 100"""
     signatures: Mapping[str, str]
-    """how sacrebleu computed each"""
+    """settings with which sacrebleu computed each"""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures, rounded; the interval where there are several utterances."""
+        """Return the figures, rounded; with the interval where there are several utterances."""
         content = dict[str, Any]()
         for name, one in vars(self).items():
             if isinstance(one, Figure):
@@ -88,7 +97,7 @@ def require_sacrebleu() -> None:
 
 
 def score(pairs: Sequence[Pair]) -> UnitScores:
-    """Score utterances, each of whose repeats are merged. Raises UsageError without any or without sacrebleu."""
+    """Score utterances with merged repeats. Raises UsageError without any, or without sacrebleu."""
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
     figures, signatures = dict[str, float](), dict[str, str]()
@@ -103,7 +112,7 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
 
 
 def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
-    """Yield figures and units of each utterance; BLEU of one sentence takes the orders that it is long enough for."""
+    """Yield figures and units of each utterance. BLEU of one sentence uses the orders that the sentence is long enough for."""
     scorers = _scorers(is_sentence=True)
     for one in pairs:
         row = {"id": one.id, "unit_error_rate": round(one.errors / max(1, len(one.reference)), _ROUND)}
@@ -113,7 +122,7 @@ def score_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
 
 
 def score_table(scores: UnitScores, cut: int | None = None) -> str:
-    """Return the figures as one table. cut: translations that reached the limit of length, None = nothing was translated."""
+    """Return the figures as one table. cut: number of translations that reached the length limit, None = nothing was translated."""
     ratio = scores.found_units / max(1, scores.reference_units)
     lines = [
         ("figure", "value", "what it is"),
@@ -129,12 +138,12 @@ def score_table(scores: UnitScores, cut: int | None = None) -> str:
 
 
 def as_characters(ids: Ids) -> str:
-    """Units int64 [U] as a text of U characters."""
+    """Return units int64 [U] as a text of U characters."""
     return "".join(chr(_FIRST_CHARACTER + int(unit)) for unit in ids)
 
 
 def _scorers(is_sentence: bool) -> dict[str, tuple[Any, Callable[[Ids], str]]]:
-    """Return sacrebleu's BLEU and chrF, each with the form in which it takes units."""
+    """Return sacrebleu's BLEU and chrF, each with a function that brings units into the form that it takes."""
     require_sacrebleu()
     from sacrebleu.metrics import BLEU, CHRF
 
@@ -143,10 +152,10 @@ def _scorers(is_sentence: bool) -> dict[str, tuple[Any, Callable[[Ids], str]]]:
 
 
 def read_side(path: Path) -> Side:
-    """Read JSON lines (by id), a folder of such or of unit files (by name), or a text file of an utterance a line.
+    """Read JSON lines (by id), a folder of JSON lines or of unit files (by name), or a text file with one utterance a line.
 
-    A text file's ids stand in the file of its name and the ending `.ids` beside it, as `prepare_pairs` writes it, or are numbers of
-    lines. A blank unit file or line is an utterance without units. Raises InputError or UnitError naming the place.
+    The ids of a text file are in a file of the same name with the ending `.ids`, which `prepare_pairs` writes; without one they are
+    line numbers. A blank unit file or line is an utterance without units. Raises InputError or UnitError with the place.
     """
     inner = path / "shards" if (path / "shards").is_dir() else path
     if path.suffix == _TABLE or (path.is_dir() and any(file.suffix == _TABLE for file in inner.iterdir())):
@@ -169,16 +178,16 @@ def read_side(path: Path) -> Side:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()  # a file without a letter has no units
+        return path.read_text(encoding="utf-8-sig").splitlines()  # an empty unit file is an utterance without units
     except UnicodeDecodeError as error:
         raise UnitError("this is not a text file", path=path, expected="whole numbers with blanks between") from error
 
 
 def match(found: Mapping[str, Ids], references: Mapping[str, Ids]) -> list[Pair]:
-    """Bring the two sides together by id, in the references' order; one utterance on each side is a pair whatever they are called.
+    """Match the two sides by id, in the order of the references; a single utterance on each side is a pair whatever the ids.
 
-    A reference that nothing was found for counts as one for which no units were found, and is named. Raises InputError where none
-    was found for any.
+    A reference without a hypothesis is reported, and counts as one with an empty hypothesis. Raises InputError where no reference
+    has one.
     """
     if len(found) == len(references) == 1:
         return [Pair.of(name, next(iter(found.values())), reference) for name, reference in references.items()]
@@ -214,10 +223,12 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
         from_, to = map(str, read_json(about, "the report of the pairs")["languages"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError("this does not say the languages of the pairs", path=about, found=error) from error
+
     sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in (from_, to))
     translator = load_translator(path, Running(options.device, options.precision, from_, to))
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
+
     found, cut = dict[str, Ids](), 0
     with bars(options.quiet) as progress:
         for one, translation in translate_many(translator, given, from_, to, search, progress, len(given)):
@@ -226,6 +237,7 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
             else:
                 found[one.id] = translation.units.ids
                 cut += translation.truncated
+
     if cut:
         hint = "--max-target-units lets them go on"
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
@@ -234,7 +246,7 @@ def score_translations(options: TranslationScoresOptions) -> int | None:
 
 
 def _tell(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
-    """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
+    """Write and print the figures. cut: number of translations that reached the length limit, None = nothing was translated."""
     scores = score(pairs)
     if options.rows is not None:
         write_rows(options.rows, score_rows(pairs))
