@@ -1,1 +1,1 @@
-"""A metric a file; `netflips.evaluate.metric` finds them."""
+"""One metric a file, or a few that belong together; `netflips.evaluate.metric` finds them."""

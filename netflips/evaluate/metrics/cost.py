@@ -1,4 +1,4 @@
-"""What the report of a dub says: what making it took, which compares only on one machine, and how its utterances fit their time."""
+"""Figures from the report of a dub: time and memory, which compare only on one machine, and how its utterances fit their slots."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from netflips.script.types import Script
 _MEGABYTE = 1 << 20
 _BY = "the dub's report"
 _FITTING, _SQUEEZED = (0.9, 1.1), 0.8
-"""Of the natural length: nobody hears the difference; everybody does."""
+"""Shares of the natural length: within these, nobody hears the difference; below the third, everybody does."""
 
 
 def _script(case: Case, outcome: Clip) -> Script:
-    """Return what a report says of a dub. Raises InputError for one of another file."""
-    assert case.files.report is not None  # as needs say
+    """Return the script of a dub from its report. Raises InputError for the report of another dub."""
+    assert case.files.report is not None  # a metric that asks for it declares it as a need
     content, dub = read_json(case.files.report, "the dub's report"), outcome.path.name
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
     scripts = (script_from(one, case.files.report) for one in dubs)
@@ -36,7 +36,7 @@ def _script(case: Case, outcome: Clip) -> Script:
     of_baselines=False,
 )
 def cost(case: Case, outcome: Clip) -> Measured:
-    """Seconds of work for each second of the source, and the largest memory. Raises InputError for another file."""
+    """Seconds of work for each second of the source, and peak memory. Raises InputError for the report of another dub."""
     found = _script(case, outcome)
     work, length, peak = sum(step.seconds for step in found.result.timings), found.input_s, found.result.peak_memory_bytes
     memory = Missing("the report does not say it") if peak is None else peak / _MEGABYTE
@@ -52,7 +52,7 @@ def cost(case: Case, outcome: Clip) -> Measured:
     of_baselines=False,
 )  # fmt: skip
 def pace(case: Case, outcome: Clip) -> Measured:
-    """Count the utterances of a dub that fit their slots as they are spoken. Raises InputError for another file."""
+    """Count the utterances that fit their slots as they are spoken. Raises InputError for the report of another dub."""
     found = _script(case, outcome)
     fits = [one.fit for one in found.utterances if one.fit is not None and one.fit.factor is not None]
     fitting = sum(not fit.cut_s and _FITTING[0] <= (fit.factor or 0.0) <= _FITTING[1] for fit in fits)

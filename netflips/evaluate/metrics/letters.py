@@ -1,8 +1,8 @@
-"""Which letters of Korean are misheard: consonants that begin a word, and ㅓ heard as ㅏ.
+"""Errors in Korean letters: consonants at the beginning of a word, and ㅓ recognised as ㅏ.
 
-What a recognizer writes is aligned with the right text letter by letter (jamo), by the fewest letters changed, added and left out.
-A voice whose bursts are smeared loses the consonants that begin words, where no vowel before them helps; vowels that lie near each
-other show what its filters do.
+The transcript is aligned with the right text letter by letter (jamo), with the fewest letters changed, added and left out. A voice
+with smeared bursts loses the consonants that begin words, because no vowel before them helps. Vowels that are close to each other
+show how well its filters work.
 """
 
 import unicodedata
@@ -15,10 +15,10 @@ from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate
 from unit2text.text import normalise_for_reading
 
 _SILENT = "\u110b"
-"""ㅇ at the beginning of a syllable, which is no sound."""
+"""ㅇ at the beginning of a syllable, where it is silent."""
 _INITIALS = "\u1100", "\u1112"
 _AS_A = {"\u1165": "\u1161", "\u1167": "\u1163", "\u116f": "\u116a"}
-"""ㅓ ㅕ ㅝ, and what they are when ㅓ is heard as ㅏ."""
+"""ㅓ ㅕ ㅝ, and what they become when ㅓ is recognised as ㅏ."""
 _NONE = ""
 _ASR = "the recognizer's errors count as the voice's: read it beside its figure on true speech"
 
@@ -32,7 +32,8 @@ _ASR = "the recognizer's errors count as the voice's: read it beside its figure 
     place=11,
 )
 def misheard_letters(case: Case, outcome: Clip) -> Measured:
-    """Return the shares of word-initial consonants that are written otherwise or not at all, and of ㅓ that are written ㅏ."""
+    """Return the shares of word-initial consonants that are missing or another letter in the transcript, and of ㅓ that are ㅏ
+    there."""
     if case.files.language != "ko":
         return dict.fromkeys(("onset_errors", "eo_as_a"), Missing("for Korean texts only"))
     words = [unicodedata.normalize("NFD", word) for word in normalise_for_reading(case.files.reference_text).split()]
@@ -48,12 +49,12 @@ def misheard_letters(case: Case, outcome: Clip) -> Measured:
 
 
 def is_initial(letter: str) -> bool:
-    """Return whether a letter is a consonant that is heard at the beginning of a syllable."""
+    """Return whether a letter is a consonant that sounds at the beginning of a syllable."""
     return _INITIALS[0] <= letter <= _INITIALS[1] and letter != _SILENT
 
 
 def aligned_letters(wanted: str, found: str) -> Sequence[str]:
-    """Return what stands in a found text for each letter of the wanted one, "" for nothing, by the fewest errors."""
+    """Return the letter of a found text that is aligned with each letter of the wanted one, "" for none, with the fewest errors."""
     rows, columns = len(wanted), len(found)
     cost = np.zeros((rows + 1, columns + 1), np.int64)
     cost[:, 0], cost[0] = np.arange(rows + 1), np.arange(columns + 1)

@@ -1,11 +1,11 @@
-"""Lips: whether they move while nothing is said, close for b, m and p, or snap, and whether they move with the sound.
+"""Lips: whether they move in silence, close for b, m and p, or snap, and whether they move with the sound.
 
-Openings are the face mesh's (the gap between the lips over the distance between the eyes' corners). When b, m and p are said is
-espeak-ng's time of them in the reference text, carried to the sound by dynamic time warping. What they are not: whether the rest
-of the mouth fits, which sync measures tell.
-`unit_sync` is what the unit encoder that made a dub says: it needs no weights but its own and shows delay, lost lips and wrong
-clips, but is no judge from outside. SyncNet's LSE-C and LSE-D (Prajwal et al. 2020), by the corrected and by the published
-protocol, judge from outside, but forgive a constant delay, which is told beside them.
+Openings are those of the face mesh (the gap between the lips over the distance between the eyes' corners). The times of b, m and p
+in the reference text are those of espeak-ng, transferred to the sound by dynamic time warping. These figures do not show whether
+the rest of the mouth fits; measures of sync do.
+`unit_sync` is measured by the unit encoder that made a dub. It needs no other weights, and shows delay, lost lips and wrong clips,
+but is no independent judge. SyncNet's LSE-C and LSE-D (Prajwal et al. 2020), by the corrected and by the published protocol, are
+independent, but forgive a constant delay, which is reported beside them.
 """
 
 from collections.abc import Iterable
@@ -28,13 +28,14 @@ from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 from unit2av.face.syncnet import SyncNet
 
 _AROUND_S = 0.2
-"""Before and after speech a mouth opens and closes for it."""
+"""Time before and after speech in which a mouth opens and closes for it."""
 _MOVES, _CLOSED = 0.02, 0.03
-"""Change of the opening from one picture to the next that is a movement, and no jitter of the mesh (0.005); a closed mouth."""
+"""Least change of the opening between frames that is a movement, and no jitter of the mesh (0.005); largest opening of a closed
+mouth."""
 _USUAL = 90
-"""Percentile of changes of the opening that says how fast lips usually are."""
+"""Percentile of changes of the opening that stands for the usual speed of lips."""
 _REACH_S = 0.04
-"""How far from where b, m or p is found the lips may close: one picture, and the error of finding it."""
+"""How far from the place of a b, m or p the lips may close: one frame, and the error of the alignment."""
 _LIPS = "bmp"
 """First letters of espeak-ng's names of sounds that close the lips: b, m, p, ph, pp, p-."""
 _EYES = "mesh openings, distances of the eyes' corners"
@@ -57,7 +58,7 @@ def _times(openings: Floats) -> NDArray[np.float64]:
     needs={"faces"}, place=63, suits=(DUBS,), of_pairs=True,
 )  # fmt: skip
 def lip_leak(_: Case, outcome: Clip) -> Measured:
-    """Return the share of pictures in which the mouth moves while nothing is said."""
+    """Return the share of silent frames in which the mouth moves."""
     openings = outcome.openings()
     times, quiet = _times(openings), np.ones(len(openings), np.bool_)
     for one in find_speech(outcome.speech):
@@ -96,7 +97,7 @@ def closures(case: Case, outcome: Clip) -> Measured:
     needs={"faces"}, place=65, suits=(DUBS,), of_pairs=False,
 )  # fmt: skip
 def speed(_: Case, outcome: Clip) -> Measured:
-    """Return the 90th percentile and the largest change of the opening from one picture to the next."""
+    """Return the 90th percentile and the largest change of the opening from one frame to the next."""
     changes = np.abs(np.diff(outcome.openings()))
     seen = changes[np.isfinite(changes)]
     if not len(seen):
@@ -116,13 +117,14 @@ def speed(_: Case, outcome: Clip) -> Measured:
     of_pairs=True,
 )
 def sync(_: Case, outcome: Clip) -> Measured:
-    """Lips and sound of a clip, each alone."""
+    """Compare the units of the sound alone with those of the lips alone."""
     heard = outcome.heard.frames()
     return sync_by_units(heard, outcome.seen.frames(), rest_unit(heard, outcome.speech))
 
 
 def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
-    """Return how far lips and sound agree and at which delay of the sound (ms, negative = early); units int64 [steps] of 20 ms.
+    """Return how well lips and sound agree, and at which delay of the sound (ms, negative = early); units are int64 [steps] of 20
+    ms.
 
     silence: the unit of silence, None = not known.
     """
@@ -151,7 +153,7 @@ def lse(case: Case, outcome: Clip) -> Measured:
 
 
 def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
-    """Return LSE of faces, by both protocols: the mean. Raises NoFaceError where there is none."""
+    """Return the means of LSE over faces, by both protocols. Raises NoFaceError where there is no face."""
     found = [sync_by_syncnet(network, clip.pictures, clip.sound) for clip in clips]
     if not found:
         raise NoFaceError("no face was seen long enough for SyncNet")
@@ -159,9 +161,9 @@ def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
 
 
 def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
-    """Return LSE of one face, by both protocols. pictures: as `sync_vectors` takes them; sound: float32 [S] at 16 kHz.
+    """Return LSE of one face, by both protocols. pictures: as for `sync_vectors`; sound: float32 [S] at 16 kHz.
 
-    Offsets in pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
+    Offsets are in frames of 40 ms, positive where the sound comes too early. Raises InputError for less than six frames.
     """
     vectors, found = sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), dict[str, float]()
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):

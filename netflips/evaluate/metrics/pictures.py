@@ -1,6 +1,6 @@
-"""Pictures: whether there is a face, by the dub's detector; and beside the source's how sharp it is, and what changed outside it.
+"""Frames: whether the dub's detector finds a face, how sharp the face is beside the source's, and what changed outside it.
 
-What they are not: whose face it is, nor how it looks to people.
+These figures do not show whose face it is, nor how it looks to people.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,16 +18,16 @@ from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
 CLOSE = 8
-"""Levels of 255 by which brightness may differ and still counts as unchanged: writing a video again does as much."""
+"""Levels of 255 by which brightness may differ and still count as unchanged: encoding a video again changes as much."""
 _AROUND = 0.08
-"""Of the box's sides, what belongs to the face around it: soft edges, and boxes that differ a little."""
+"""Margin around a face's box that belongs to the face, as a share of its sides: soft edges, and boxes that differ a little."""
 
 
 def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
-    """Return what a dub left as it was, and how sharp it drew.
+    """Compare a dub with its source: what it left unchanged, and how sharp it drew the face.
 
-    made, source: uint8 [height, width, 3] RGB, picture by picture the same moment; what one has more is left out. boxes: [4] in
-    pixels of both, None = no face.
+    made, source: uint8 [height, width, 3] RGB, frame by frame at the same times; surplus frames of either are left out. boxes: [4]
+    in pixels of both, None = no face.
     outside_unchanged: share of the pixels outside the face whose brightness differs by no more than CLOSE, 1 = all.
     sharpness: of the face, as a share of the source's (see `sharpness`), 1 = as sharp.
     """
@@ -48,7 +48,7 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
 
 
 def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
-    """Return the share of unchanged pixels outside a box (with a margin; None = in the whole picture)."""
+    """Return the share of unchanged pixels outside a box and its margin; None = in the whole frame."""
     difference = np.abs(_brightness(made).astype(np.int16) - _brightness(source))
     kept = np.ones(difference.shape, np.bool_)
     if box is not None:
@@ -61,7 +61,8 @@ def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
 
 
 def sharpness(picture: Pixels) -> float:
-    """Return the variance of the Laplacian of brightness, uint8 [h, w, 3] (Pech-Pacheco et al. 2000), for pictures of one size."""
+    """Return the variance of the Laplacian of brightness (Pech-Pacheco et al. 2000) of uint8 [h, w, 3], to compare frames of one
+    size."""
     return float(cv2.Laplacian(_brightness(picture), cv2.CV_64F).var())
 
 
@@ -95,7 +96,7 @@ _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
     suits=(DUBS,),
 )
 def face(_: Case, outcome: Clip) -> Measured:
-    """Return the share of pictures with a face; a dub without any counts, with zero."""
+    """Return the share of frames with a face; a dub without any counts as zero."""
     try:
         boxes = outcome.faces()
     except NoFaceError:

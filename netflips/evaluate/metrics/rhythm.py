@@ -1,11 +1,11 @@
-"""When and how it is spoken beside the source: length, pace, pauses, speech while it speaks, and loudness and pitch that follow.
+"""Timing and delivery beside the source: length, pace, pauses, overlap of speech, and whether loudness and pitch follow.
 
-Length is that of whole files: the ratio, and speech length compliance (SLC; Lakew et al. 2022).
-Rate and pauses are what SeamlessExpressive's paper calls by these names (Seamless Communication 2023, section 4), without its
-alignment of words: syllables are counted in recognised text, and pauses meet by how much of the speech was said before them.
-Loudness and pitch are compared phrase by phrase where both have as many (`avcore.speech.voice_activity`), else over all that is
-said; a contour is brought to the same number of points, so that a phrase may be longer than its source. What it is not: right for
-the language; a question may rise in one and fall in another.
+Lengths are those of whole files: their ratio, and speech length compliance (SLC; Lakew et al. 2022).
+Rate and pauses are those of SeamlessExpressive (Seamless Communication 2023, section 4), without its alignment of words: syllables
+are counted in transcripts, and pauses are matched by the share of the speech before them.
+Loudness and pitch are compared phrase by phrase where both have as many phrases (`avcore.speech.voice_activity`), else over all
+speech. Contours are resampled to the same number of points, so that a phrase may be longer than its source. These figures do not
+show what is right for the language: a question may rise in one and fall in another.
 """
 
 import itertools
@@ -21,15 +21,15 @@ from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sound_of
 
 _NEAR = 0.25
-"""Of all that is said: pauses that lie farther apart do not belong together."""
+"""Pauses that are farther apart do not belong together; share of all speech."""
 _SEAMLESS = "as SeamlessExpressive's"
 _COMPLIANT = {"slc_20": 0.2, "slc_40": 0.4}
 """Share of the source's length by which a dub may be longer or shorter."""
 _NO_LIPS = "not whether words fall where lips move"
 _POINTS = 20
-"""Of a contour: a phrase of 2 s has one each 0.1 s."""
+"""Points of a contour: a phrase of 2 s has one each 0.1 s."""
 _FLOOR_DB = 40.0
-"""Below the loudest: what is quieter counts as so loud."""
+"""Range below the loudest part: quieter sound counts as this quiet."""
 
 
 @metric(
@@ -40,7 +40,7 @@ _FLOOR_DB = 40.0
     place=50,
 )
 def durations(case: Case, outcome: Clip) -> Measured:
-    """Return the ratio, and for each SLC 1 where it is kept, else 0: the mean over a set is the share."""
+    """Return the ratio, and for each SLC 1 where it is met, else 0. The mean over a set is the share."""
     source_s = case.source.seconds
     if source_s <= 0:
         return dict.fromkeys(durations.figures, Missing("the source has no length"))
@@ -57,7 +57,7 @@ def durations(case: Case, outcome: Clip) -> Measured:
     place=36,
 )  # fmt: skip
 def pace(case: Case, outcome: Clip) -> Measured:
-    """Return syllables a second of both, and their ratio. Texts are what the recognizer writes, in each one's language."""
+    """Compare the syllables a second of both. The texts are transcripts, each in its own language."""
     source, heard_rates = case.source, []
     for clip, transcript in ((outcome, Transcript(outcome.text, case.files.language)), (source, source.in_its_language)):
         seconds, count = spoken_seconds(phrases_of(sound_of(clip))), syllables(transcript.text)
@@ -69,7 +69,7 @@ def pace(case: Case, outcome: Clip) -> Measured:
 
 
 def pauses(phrases: list[Phrase]) -> list[tuple[float, float]]:
-    """Return the pauses between phrases: how much of the speech was said before (0 to 1), and how long each is (s)."""
+    """Return the pauses between phrases: the share of the speech before each (0 to 1), and its length (s)."""
     whole, said, found = sum(end - start for start, end in phrases), 0, []
     for (start, end), (following, _) in itertools.pairwise(phrases):
         said += end - start
@@ -78,7 +78,7 @@ def pauses(phrases: list[Phrase]) -> list[tuple[float, float]]:
 
 
 def pause_alignment(made: list[Phrase], source: list[Phrase]) -> float | Missing:
-    """Return how far pauses agree, 0 to 1: each with the nearest of the other, by place times ratio of lengths."""
+    """Return how well pauses agree, 0 to 1: each is matched with the nearest of the other; closeness times ratio of lengths."""
     ours, theirs = pauses(made), pauses(source)
     if not ours and not theirs:
         return Missing("neither of them pauses")
@@ -104,7 +104,7 @@ def pause_alignment(made: list[Phrase], source: list[Phrase]) -> float | Missing
     place=37,
 )
 def rhythm(case: Case, outcome: Clip) -> Measured:
-    """Compare when both speak. Both begin together, as a dub and its source do."""
+    """Compare when both speak. Both begin at the same time, as a dub and its source do."""
     made, source = phrases_of(sound_of(outcome)), phrases_of(sound_of(case.source))
     if not source:
         return dict.fromkeys(rhythm.figures, Missing("the source says nothing"))
@@ -139,13 +139,14 @@ _IS_NOT = "not right for the language: one may rise where another falls"
     place=35,
 )
 def delivery(case: Case, outcome: Clip) -> Measured:
-    """Return correlations of the contours, -1 to 1, mean over phrases by their length."""
+    """Return correlations of the contours, -1 to 1: the mean over phrases, weighted by their lengths."""
     made, source = sound_of(outcome), sound_of(case.source)
     ours, theirs = phrases_of(made), phrases_of(source)
     if not ours or not theirs:
         return dict.fromkeys(delivery.figures, Missing("one of them says nothing"))
     if len(ours) != len(theirs):
         ours, theirs = [(ours[0][0], ours[-1][1])], [(theirs[0][0], theirs[-1][1])]
+
     found: dict[str, float | Missing] = {}
     for name, own, true in zip(delivery.figures, _contours(made), _contours(source), strict=True):
         likeness, weights = list[float](), list[int]()
@@ -159,7 +160,7 @@ def delivery(case: Case, outcome: Clip) -> Measured:
 
 
 def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
-    """Loudness in dB and pitch in ln Hz, every 5 ms: float64 [T] each."""
+    """Return loudness in dB and pitch in ln Hz, every 5 ms: float64 [T] each."""
     count = len(speech) // PITCH_STEP
     power = np.square(speech[: count * PITCH_STEP].astype(np.float64)).reshape(count, PITCH_STEP).mean(1)
     loudness = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-_FLOOR_DB / 10) + 1e-12))
@@ -168,6 +169,6 @@ def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
 
 
 def _points(contour: Doubles, phrase: Phrase) -> Doubles:
-    """Means of equal parts of a phrase: float64 [20]."""
+    """Return the means of equal parts of a phrase: float64 [20]."""
     edges = np.linspace(phrase[0] / PITCH_STEP, min(phrase[1] / PITCH_STEP, len(contour)), _POINTS + 1)
     return np.array([contour[int(start) : max(int(end), int(start) + 1)].mean() for start, end in itertools.pairwise(edges)])

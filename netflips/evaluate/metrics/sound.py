@@ -1,13 +1,13 @@
-"""How speech sounds, at 16 kHz: to networks that learnt it from listeners, as a wave alone, and beside the true recording.
+"""Sound quality at 16 kHz: by networks trained on listeners' scores, from the wave alone, and beside the true recording.
 
 DNSMOS P.835 (Reddy et al. 2021) comes in the package speechmos. `--judge mos=PATH` names an ONNX file, or a folder with one, that
-takes sound float32 [1, S] and answers with a score: NISQA, UTMOS or KOMOS exported so.
-Harmonicity after Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
-sampled sound" (1993): a stretch whose autocorrelation has a peak of height r has r parts of harmonics to 1 - r parts of noise.
-Most figures of the wave are to be read beside those of recordings: a whisper has no pitch and is no fault.
-STOI: Taal et al. 2011; ESTOI: Jensen & Taal 2016, both by pystoi (it resamples to 10 kHz as published). PESQ: ITU-T P.862.2, wide
-band, by the package pesq, which a C compiler must build. They are for resynthesis and speech for silent lips, not for dubs, whose
-words and times are others; both sounds must be in step.
+takes sound float32 [1, S] and returns a score: NISQA, UTMOS or KOMOS exported in this form.
+Harmonicity is that of Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
+sampled sound" (1993): a stretch whose autocorrelation has a peak of height r has r parts of harmonics to 1 - r parts of noise. Most
+figures of the wave should be read beside those of recordings: a whisper has no pitch, which is no fault.
+STOI (Taal et al. 2011) and ESTOI (Jensen & Taal 2016) are computed by pystoi, which resamples to 10 kHz as published; PESQ (ITU-T
+P.862.2, wide band) by the package pesq, which needs a C compiler. They are for resynthesis and speech for silent lips, not for
+dubs, whose words and timing differ: both sounds must be in step.
 """
 
 import math
@@ -31,24 +31,24 @@ from netflips.evaluate.judges import asked
 from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, sound_of
 
 _WINDOW_S = 9.01
-"""What DNSMOS listens to at once; shorter speech is repeated."""
+"""Length of the windows of DNSMOS; shorter speech is repeated."""
 _OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
-"""From the network's third output to the mean opinion score of the overall quality, as its authors fitted it."""
+"""Maps the network's third output to the mean opinion score of the overall quality, as fitted by its authors."""
 _WINDOW, _HOP = 800, 160
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
 _LOUD = 0.25
-"""Share of the loudest stretch's root mean square above which a stretch counts: vowels and what is as loud."""
+"""Stretches count above this share of the loudest stretch's root mean square: vowels, and what is as loud."""
 _MOST = 0.999
 _QUIET_AROUND = 2
-"""Steps of 20 ms to each side of a pause that belong to the speech around it."""
+"""Steps of 20 ms on each side of a pause that belong to the speech around it."""
 _LEAST_LEVEL, _OCTAVE = 1e-6, 12.0
 INTELLIGIBILITY = ("stoi", "estoi", "pesq_wide")
 _MOST_OFF = 0.05
-"""Share of the recording's length by which the other may be longer or shorter: then both are cut to the shorter one."""
+"""Share of the recording's length by which the other may be longer or shorter; both are then cut to the shorter one."""
 
 
 def dnsmos(speech: Samples) -> float:
-    """DNSMOS P.835 overall of float32 [S] at 16 kHz, 1 to 5: the mean over windows of 9 s, a second apart."""
+    """Return DNSMOS P.835 overall of float32 [S] at 16 kHz, 1 to 5: the mean over windows of 9 s, one second apart."""
     network = open_network(Path(str(resources.files("speechmos"))) / "dnsmos_models" / "sig_bak_ovr.onnx", "DNSMOS")
     window = seconds_to_samples(_WINDOW_S)
     long = np.tile(speech, -(-window // len(speech)))
@@ -76,7 +76,8 @@ def _of_file(case: Case, outcome: Clip) -> Measured:
 
 
 def periodic_heights(samples: Samples) -> NDArray[np.float64]:
-    """Height of the autocorrelation's highest peak between 65 and 400 Hz in each loud stretch: float64 of shape [n], 0 to 0.999."""
+    """Return the height of the highest peak of the autocorrelation, between 65 and 400 Hz, in each loud stretch: float64 [n], 0 to
+    0.999."""
     if len(samples) < _WINDOW:
         return np.zeros(0)
     stretches = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _WINDOW)[::_HOP]
@@ -91,7 +92,7 @@ def periodic_heights(samples: Samples) -> NDArray[np.float64]:
 
 
 def harmonicity_db(heights: NDArray[np.float64]) -> float:
-    """Return the median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all. heights: r, float64 of shape [n]."""
+    """Return the median of 10 log10(r / (1 - r)), -30 where nothing is periodic. heights: r, float64 [n]."""
     if not len(heights):
         return -30.0
     r = np.clip(heights, 1e-3, _MOST)
@@ -99,9 +100,9 @@ def harmonicity_db(heights: NDArray[np.float64]) -> float:
 
 
 def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:
-    """Level in pauses relative to the loudest step of 20 ms, in dB; None where there is no pause of 100 ms or more.
+    """Return the level in pauses relative to the loudest step of 20 ms, in dB; None where there is no pause of 100 ms or more.
 
-    is_silence: bool of shape [T], of each 20 ms, what the speech was made from or is known to say.
+    is_silence: bool [T], for each 20 ms, from what the speech was made from or is known to say.
     """
     steps = min(len(is_silence), len(samples) // SAMPLES_PER_UNIT)
     if not steps:
@@ -110,7 +111,7 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
     near_speech = np.convolve(~is_silence[:steps], np.ones(2 * _QUIET_AROUND + 1), "same") > 0
     if near_speech.all() or power.max() <= 0:
         return None
-    floor = float(np.median(power[~near_speech]))  # not the mean: where a pause begins is known to a step or two only
+    floor = float(np.median(power[~near_speech]))  # not the mean: the beginning of a pause is known only to a step or two
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
 
 
@@ -137,7 +138,7 @@ def _voice(_: Case, outcome: Clip) -> Measured:
     place=23,
 )
 def _beside_source(case: Case, outcome: Clip) -> Measured:
-    """An octave is the distance of sound that has no pitch."""
+    """Compare harmonicity and pitch with those of the source. Sound without pitch counts as an octave off."""
     made, own = sound_of(outcome), sound_of(case.source)
     pitch, true = measure_pitch(made), measure_pitch(own)
     off = _OCTAVE * abs(math.log2(pitch.hz / true.hz)) if pitch is not None and true is not None else _OCTAVE
@@ -155,7 +156,8 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
     place=24,
 )
 def _pauses(_: Case, outcome: Clip) -> Measured:
-    """Pauses are steps of the unit that is quiet most often; where it is loud as often, it is a stop, and no silence."""
+    """Measure the noise in pauses, which are steps of the unit that is quiet most often. If it is loud as often, it is a stop, not
+    silence."""
     samples, frames = sound_of(outcome), outcome.heard.frames()
     quiet, rest = quiet_units(frames, samples), rest_unit(frames, samples)
     is_stop = rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum()
@@ -179,7 +181,7 @@ def _intelligibility(case: Case, outcome: Clip) -> Measured:
 
 
 def intelligibility(made: Samples, recorded: Samples) -> Measured:
-    """STOI and ESTOI (-1 to 1, 1 = as the recording) and PESQ (1 to 4.5) of speech, float32 [S] at 16 kHz each."""
+    """Return STOI and ESTOI (-1 to 1, 1 = as the recording) and PESQ (1 to 4.5) of speech, float32 [S] at 16 kHz each."""
     if not len(recorded) or abs(len(made) - len(recorded)) > _MOST_OFF * len(recorded):
         seconds = [float(samples_to_seconds(len(one))) for one in (made, recorded)]
         why = f"not in step with the reference: {seconds[0]:.2f} s beside {seconds[1]:.2f} s"
@@ -198,7 +200,7 @@ def _stoi(made: Samples, recorded: Samples, is_extended: bool) -> float | Missin
     from pystoi import stoi
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)  # it answers 1e-5 where there is too little speech, and warns
+        warnings.simplefilter("error", RuntimeWarning)  # with too little speech it returns 1e-5, and warns
         try:
             return float(stoi(recorded.astype(np.float64), made.astype(np.float64), SAMPLE_RATE, extended=is_extended))
         except (RuntimeWarning, ValueError):

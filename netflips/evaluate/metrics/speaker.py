@@ -1,10 +1,11 @@
-"""Whose voice a dub has: cosines of voice vectors to the source's, to other people's, and to the reference's, as of a teacher.
+"""Speaker similarity: cosines of a dub's voice vector to the source's, to those of other people, and to the reference's, such as a
+teacher's.
 
-Vectors are of the speaker encoder in use (GE2E, Wan et al. 2018, where it is the one that comes with NetfLips); `--judge
-speaker=PATH` adds an encoder from outside, such as WavLM's for speaker verification: an ONNX file, or a folder with one, that
-takes sound at 16 kHz, float32 [1, S], and answers with a vector [1, E]. A cosine alone says little, for all voices are somewhat
-alike: those to others stand beside it. What it is not: how natural a voice is, nor a judgement from outside where the same
-encoder steered the vocoder.
+The vectors are those of the speaker encoder in use (GE2E, Wan et al. 2018, for the one that comes with NetfLips). `--judge
+speaker=PATH` adds an independent encoder, such as WavLM's for speaker verification: an ONNX file, or a folder with one, that takes
+sound at 16 kHz, float32 [1, S], and returns a vector [1, E]. A cosine alone says little, because all voices are somewhat alike:
+those to others stand beside it. These figures do not show how natural a voice is, and are not independent where the same encoder
+steered the vocoder.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def cosine(left: Floats, right: Floats) -> float | Missing:
     place=30,
 )
 def _among_others(case: Case, outcome: Clip) -> Measured:
-    """Return the cosine to the source less the mean of those to others, and that mean."""
+    """Return the cosine to the source less the mean of the cosines to others, and that mean."""
     own, to_others = cosine(outcome.voice, case.source.voice), [cosine(outcome.voice, other) for other in case.other_voices]
     known = [one for one in to_others if not isinstance(one, Missing)]
     usual = float(np.mean(known)) if known else Missing("there is no other voice to compare with")

@@ -1,10 +1,10 @@
-"""Texts against texts: word and character error rate (WER, CER), BLEU, chrF2 and chrF++, as jiwer and sacrebleu count them.
+"""Text scores: word and character error rate (WER, CER), BLEU, chrF2 and chrF++, as computed by jiwer and sacrebleu.
 
-The text found is mostly a recognizer's of the dubbed speech (ASR-BLEU): errors of the recognizer count as errors of the dub, so
-its own errors on true speech belong beside every figure. What it is not: a judgement of meaning; a good translation in other
-words has a bad figure. Texts are compared by two sets of rules: `OURS`, for comparing dubs with one another, and `SEAMLESS`, for
-figures that papers have (Seamless Communication 2023; their evaluation of ASR-BLEU). `right` asks which of all sentences of a
-bundle is nearest by letters: no figure of free speech, which is like none of them whatever is wrong with it.
+The text found is mostly the transcript of the dubbed speech (ASR-BLEU). Errors of the recognizer count as errors of the dub, so its
+own errors on true speech belong beside every figure. None of these judges meaning: a good translation in other words scores low.
+Texts are compared by two sets of rules: `OURS`, to compare dubs with one another, and `SEAMLESS`, for figures as in papers
+(Seamless Communication 2023; their evaluation of ASR-BLEU). `right` asks which of all sentences of a bundle is nearest by letters.
+It is no figure for free speech, which is like none of them even without any fault.
 """
 
 import unicodedata
@@ -24,9 +24,9 @@ from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.text import VERSION, character_errors, normalise_for_reading, word_errors
 
 _CHRF = {"chrf": 0, "chrf_words": 2}
-"""Orders of words in chrF2 (Popovic 2015), and in chrF++, which counts words and pairs of words too (Popovic 2017)."""
+"""Orders of words in chrF2 (Popovic 2015), and in chrF++, which also counts words and pairs of words (Popovic 2017)."""
 _BLEU = {"bleu_char": "char", "bleu_13a": "13a", "bleu_ko_mecab": "ko-mecab"}
-"""BLEU by what counts as a word: a character, what blanks and punctuation divide, a Korean morpheme."""
+"""BLEU by what counts as a word: a character, what is between blanks and punctuation, a Korean morpheme."""
 _TITLES = {
     "wer": "word error rate", "cer": "character error rate", "chrf": "chrF2", "chrf_words": "chrF++",
     "bleu_char": "BLEU of characters", "bleu_13a": "BLEU of words (13a)", "bleu_ko_mecab": "BLEU of morphemes (ko-mecab)",
@@ -39,42 +39,44 @@ _OTHER_WORDS = "no judgement of meaning: a good translation in other words score
 
 @dataclass(frozen=True)
 class CorpusScore:
-    """A figure of a whole set, 0 to 100, which is no mean over clips. signature: how sacrebleu computed it, on what texts."""
+    """A figure of a whole set, 0 to 100, which is no mean over clips."""
 
     figure: Figure
+    """with its interval"""
     signature: str
+    """how sacrebleu computed it, and on what texts"""
 
 
 @dataclass(frozen=True)
 class TextRules:
-    """How texts are compared.
-
-    prefix: of the figures' names. normalise: makes a text of a language (two letters) comparable; rules: its name in signatures.
-    bleu: kinds of BLEU.
-    """
+    """How texts are compared."""
 
     prefix: str
+    """of the names of the figures"""
     normalise: Callable[[str, str], str]
+    """makes a text of a language (two letters) comparable"""
     rules: str
+    """name of `normalise` in signatures"""
     bleu: tuple[str, ...]
+    """kinds of BLEU"""
 
     @property
     def likeness(self) -> tuple[str, ...]:
-        """Names of the figures of likeness."""
+        """Names of the figures that are not error rates: chrF and BLEU."""
         return tuple(self.prefix + name for name in (*_CHRF, *self.bleu))
 
     def errors_of(self, found: str, reference: str, language: str = "") -> Measured:
-        """WER and CER of one text (0 = right, may exceed 1) and their sums, `wer_errors` over `wer_length` and so on.
+        """Return WER and CER of one text (0 = right, may exceed 1) and their sums, `wer_above` over `wer_below` and so on.
 
-        Words are what blanks divide; characters do not count blanks, of Hangul they are syllables. Raises InputError where jiwer
-        is not installed.
+        Words are separated by blanks. Characters do not include blanks; those of Hangul are syllables. Raises InputError where
+        jiwer is not installed.
         """
         given, wanted = self.normalise(found, language), self.normalise(reference, language)
         wer = rate(f"{self.prefix}wer", *word_errors(wanted, given), _EMPTY)
         return {**wer, **rate(f"{self.prefix}cer", *character_errors(wanted, given), _EMPTY)}
 
     def likeness_of(self, found: str, reference: str, language: str = "") -> Measured:
-        """chrF and BLEU of one text, 0 to 100; BLEU takes the orders that the text is long enough for.
+        """Return chrF and BLEU of one text, 0 to 100. BLEU uses the orders that the text is long enough for.
 
         Raises UsageError where sacrebleu is not installed.
         """
@@ -89,9 +91,9 @@ class TextRules:
     def of_corpus(
         self, name: str, found: Sequence[str], references: Sequence[str], language: str = "", report_to: str = ""
     ) -> CorpusScore | Missing:
-        """A figure of likeness of a whole set with a bootstrap interval over its texts; one reference for each text found.
+        """Return chrF or BLEU of a whole set with a bootstrap interval over its texts; one reference for each text found.
 
-        heard_by: the recognizer with its settings, for the signature. Raises UsageError where sacrebleu is not installed.
+        report_to: the recognizer with its settings, for the signature. Raises UsageError where sacrebleu is not installed.
         """
         given, wanted = ([self.normalise(one, language) for one in side] for side in (found, references))
         if not any(wanted):
@@ -107,8 +109,8 @@ class TextRules:
     def compared(
         self, name: str, first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
     ) -> tuple[float, Difference] | None:
-        """Return a figure of likeness of a first run, and what a second one has more on the same texts, by a paired bootstrap
-        (Koehn 2004)."""
+        """Return chrF or BLEU of a first run, and the difference of a second one on the same texts, by a paired bootstrap (Koehn
+        2004)."""
         a, b, wanted = ([self.normalise(one, language) for one in side] for side in (first, second, references))
         scorer = self._scorer(name, language, is_sentence=False)
         if isinstance(scorer, Missing):
@@ -119,7 +121,7 @@ class TextRules:
         return own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
 
     def _scorer(self, name: str, language: str, is_sentence: bool) -> Any:
-        """sacrebleu's metric of a name, or why there is none."""
+        """Return sacrebleu's metric for a name, or why there is none."""
         require_sacrebleu()
         from sacrebleu import metrics
 
@@ -139,7 +141,7 @@ def _draws(count: int) -> "chain[Ids]":
 
 
 def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles:
-    """Return what sacrebleu counts of each text, whose sums are all that a figure depends on: float64 [texts, counts]."""
+    """Return sacrebleu's counts of each text, float64 [texts, counts]. A figure depends only on their sums."""
     return np.array(scorer._extract_corpus_statistics(given, [wanted]), np.float64)
 
 
@@ -148,7 +150,8 @@ def _score(scorer: Any, counts: Doubles) -> float:
 
 
 def by_whisper(text: str, language: str) -> str:
-    """Normalise a text as Whisper's authors do: English by their rules, other languages without signs, in lower case."""
+    """Normalise a text as Whisper's authors do: English by their rules; other languages in lower case, without punctuation and
+    symbols."""
     from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -158,15 +161,15 @@ def by_whisper(text: str, language: str) -> str:
 
 OURS = TextRules("", lambda text, _: normalise_for_reading(text), f"unit2text.{VERSION}", tuple(_BLEU))
 SEAMLESS = TextRules("asr_", by_whisper, "whisper", ("bleu_13a", "bleu_char"))
-"""Whisper with beam 1 at temperature 0, Whisper's normaliser on both sides, and for Korean words as 13a divides them."""
+"""Whisper with beam 1 at temperature 0, Whisper's normaliser on both sides, and for Korean, words as split by 13a."""
 RULES = {rules.likeness[0]: rules for rules in (OURS, SEAMLESS)}
-"""By the name of the metric whose figures are of all texts together."""
+"""Rules by the name of the metric whose figures are those of all texts together."""
 
 
 def _metrics_of(
     rules: TextRules, heard: Callable[[Clip], str], needs: set[str], title: str, source: str, places: tuple[int, int], **how: Any
 ) -> tuple[Metric, Metric]:
-    """Return the metrics of errors and of likeness by some rules. heard: what the recognizer writes of a clip. title: with {}."""
+    """Return the metrics of errors and of likeness by a set of rules. heard: returns the transcript of a clip. title: with {}."""
 
     def kind(name: str) -> FigureKind:
         full, called = rules.prefix + name, title.format(_TITLES[name])
@@ -217,7 +220,7 @@ def to_the_nearest(case: Case, outcome: Clip) -> Measured:
     needs={"reference_text", "recognizer", "phrasebook"}, place=12, suits=(),
 )  # fmt: skip
 def by_letters(case: Case, outcome: Clip) -> Measured:
-    """Say whether the right sentence is nearest, alone; it is one of them also where the bundle does not have it."""
+    """Return 1 where the right sentence is nearest, and no other as near. It is a candidate even if the bundle does not have it."""
     heard, wanted = _letters(outcome.text), _letters(case.files.wanted(outcome.text))
     known = [wanted, *(one for one in map(_letters, case.model("phrasebook")) if not np.array_equal(one, wanted))]
     lengths = np.array([len(one) for one in known])
@@ -226,5 +229,5 @@ def by_letters(case: Case, outcome: Clip) -> Measured:
 
 
 def _letters(text: str) -> Ids:
-    """Return the letters of a text, of Hangul its jamo, without blanks, as int64 [letters]."""
+    """Return the letters of a text (jamo for Hangul), without blanks, as int64 [letters]."""
     return np.array([ord(one) for one in unicodedata.normalize("NFD", "".join(normalise_for_reading(text).split()))], np.int64)

@@ -1,6 +1,6 @@
-"""Units of a clip, by the unit encoder that made a dub: beside the reference's, and what is read in them.
+"""Units of a clip, by the unit encoder that made a dub: compared with those of the reference, and as text.
 
-Two units may sound nearly alike, and a translation in other words has bad figures.
+Two units may sound nearly alike, and a translation in other words scores low.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ NAME = "unit_error_rate"
 
 
 def unit_errors_of(found: Ids, reference: Ids) -> Measured:
-    """`unit_error_rate` with its sums, of int64 [U] units, whose repeats are merged."""
+    """Return `unit_error_rate` with its sums, for units int64 [U]. Repeats are merged."""
     given, wanted = Units(found).merged().ids, Units(reference).merged().ids
     return rate(NAME, edit_distance(given, wanted), len(wanted), "the reference has no units")
 
@@ -33,7 +33,8 @@ _TO_READ = {"reference_text", "reader", "extractor", "package:jiwer"}
 
 
 def _read(case: Case, units: Units, name: str) -> Measured:
-    """Return the character error rate of what `unit2text` reads (`python -m unit2text.evaluate` counts the same)."""
+    """Return the character error rate of the text that `unit2text` makes of units (`python -m unit2text.evaluate` counts the same
+    way)."""
     wanted, language = normalise_for_reading(case.files.reference_text), case.files.language
     read = case.model("reader").read(replace(units, language=language), language or None).text
     return rate(name, *character_errors(wanted, normalise_for_reading(read)), "the reference text is empty")
