@@ -1,6 +1,6 @@
-"""A Ray cluster that runs already: joined quietly, left as it was; the only module that imports Ray.
+"""Join a Ray cluster that is already running, and leave it as it was. This is the only module that imports Ray.
 
-What is read goes from reader to worker without passing through this process.
+What readers read goes straight to the workers, without passing through this process.
 """
 
 import logging
@@ -19,7 +19,7 @@ from avcore.processes import ONE_THREAD, Crew, DiedError, PoolSize
 os.environ.update(
     {
         **ONE_THREAD,
-        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are told by us
+        "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are reported by NetfLips
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
     }
@@ -40,19 +40,20 @@ except ImportError as error:
 
 LOG = logging.getLogger("netflips")
 _PATIENCE_S, _LONGEST_WAIT_S = 60.0, 900.0
-"""Until it is said that new workers find no place, and until a run ends that has no other workers."""
+"""Wait until it is reported that new workers find no place; and until a run without any other workers ends."""
 _LOOK_EVERY_S, _KNOCK_S = 5.0, 10.0
 _NODE_LOST = ("node has died", "node was terminated")
-"""In what Ray says of an actor whose machine went away."""
+"""Parts of Ray's message for an actor whose machine was lost."""
 _READERS_FAULT = (WorkerCrashedError, NodeDiedError, RayTaskError, ObjectLostError)
-"""Errors of a worker's call that come from what it was to be given, and leave the worker alive."""
+"""Errors of a worker's call that come from its input, and leave the worker alive."""
 
 
 @contextmanager
 def joined(address: str) -> Iterator[tuple[dict[str, float], Callable[[Crew, PoolSize], Processes]]]:
-    """Join the cluster at `address` (host:port or `auto`) for a block; within another session, use that.
+    """Join the cluster at `address` (host:port or `auto`) for a block; within another session, use that session.
 
-    Yields what there is (`CPU`, `GPU` and more) and what makes processes there. Raises UsageError for one that cannot be reached.
+    Yields the resources (`CPU`, `GPU` and more), and a function that makes processes there. Raises UsageError for a cluster that
+    cannot be reached.
     """
     if ray.is_initialized():
         yield ray.cluster_resources(), RayProcesses
@@ -72,7 +73,7 @@ def joined(address: str) -> Iterator[tuple[dict[str, float], Callable[[Crew, Poo
 
 
 def require_listening(address: str) -> None:
-    """Raise UsageError when nothing listens at host:port; Ray itself would try for a quarter of an hour."""
+    """Raise UsageError when nothing listens at host:port. Ray itself would keep trying for a quarter of an hour."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host:
         return  # `auto`: Ray knows where
@@ -83,7 +84,7 @@ def require_listening(address: str) -> None:
 
 
 class RayProcesses(Processes):
-    """Workers as actors, readers as tasks, spread over the machines of a cluster. A call is a reference to an object of Ray's."""
+    """Workers as actors and readers as tasks, spread over the machines of a cluster. A call is a reference to an object in Ray."""
 
     def __init__(self, crew: Crew, size: PoolSize) -> None:
         options = {"num_cpus": size.cpus, "num_gpus": size.gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
@@ -97,26 +98,26 @@ class RayProcesses(Processes):
         self._has_warned = False
 
     def new_worker(self, place: int) -> Any:
-        """Start an actor, on whatever machine has room."""
+        """Start an actor on any machine with free resources."""
         self._workers.append(self._new_actor())
         return self._workers[-1]
 
     def load(self, worker: Any) -> Any:
-        """Have a worker load its models."""
+        """Start the loading of models by a worker."""
         self._loading.add(call := worker.load.remote())
         return call
 
     def read(self, items: tuple[Any, ...]) -> Any:
-        """Have a part read."""
+        """Start the reading of a part."""
         return self._read(items)
 
     def process(self, worker: Any, parts: Sequence[Any]) -> Any:
-        """Have a worker do a task."""
+        """Start a task on a worker."""
         self._at_work.add(call := worker.process.remote(*parts))
         return call
 
     def wait(self, calls: Sequence[Any]) -> Sequence[Any]:
-        """Wait until a call has ended. Raises WorkersFailError when there is no worker any more, and no place for another."""
+        """Wait until a call has ended. Raises WorkersFailError when no worker is left, and there is no place for another."""
         begin = time.monotonic()
         while not (ready := ray.wait(list(calls), num_returns=1, timeout=_LOOK_EVERY_S, fetch_local=False)[0]):
             waited_s, num_loading = time.monotonic() - begin, len(self._loading.intersection(calls))
@@ -129,7 +130,7 @@ class RayProcesses(Processes):
         return list(ready)
 
     def result(self, call: Any) -> Any:
-        """Return what came of a call."""
+        """Return the result of a call. Raises DiedError when its process is lost, else the error that it raised."""
         self.wait([call])
         self._loading.discard(call)
         self._at_work.discard(call)
@@ -154,16 +155,16 @@ class RayProcesses(Processes):
 
 
 def _is_node_lost(error: RayError) -> bool:
-    """Return whether a machine of the cluster went away, with whatever ran there."""
+    """Return whether a machine of the cluster was lost, with whatever ran there."""
     return isinstance(error, NodeDiedError) or (isinstance(error, RayActorError) and any(text in str(error) for text in _NODE_LOST))
 
 
 def _reason(error: RayError) -> str:
-    """Return one line for a call that failed."""
+    """Return one line on why a call failed."""
     if isinstance(error, WorkerCrashedError):
         return "the process that read it died"
     if _is_node_lost(error):
         return "its machine went away"
-    if isinstance(error, ActorUnavailableError):  # whether its machine or it alone is gone is not known then
+    if isinstance(error, ActorUnavailableError):  # the worker may be lost, or its whole machine
         return "it could not be reached any more"
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

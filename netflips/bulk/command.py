@@ -86,15 +86,18 @@ class ExtractOptions(SpreadFlags, CommonOptions):
 def extract_corpus(options: ExtractOptions) -> int | None:
     """Extract; returns 1 when some utterances were set aside."""
     settings = options.settings()
+
     LOG.info("reading %s", options.in_path)
     language = normalise_language(options.source) if options.source else ""
     manifest = read_inputs(str(options.in_path), options.root, language)
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
+
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
     models = ExtractModels(encoder, options.speaker_encoder_path, options.device, options.precision)
     given = [path for path in (Path(options.in_path), models.encoder, models.speaker) if path is not None and path.is_file()]
     media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
     require_apart(options.out_dir, chain(given, media))
+
     spread = options.spread(options.readers)
     if options.dry_run is not None:
         from netflips.bulk.extraction import dry_run
@@ -112,6 +115,7 @@ def extract_corpus(options: ExtractOptions) -> int | None:
     if summary.progress.done or summary.progress.failed:
         LOG.info("%s", summary.progress.table())
     LOG.info("results: %s", settings.out_dir)
+
     if not summary.failures:
         return None
     LOG.error("%s set aside, see %s:", several(len(summary.failures), "utterance"), settings.out_dir / "failed.jsonl")

@@ -1,9 +1,9 @@
-"""Dub many videos side by side: one a task, models loaded once a worker; what is complete is not done again.
+"""Dub many videos side by side: one video a task, models loaded once a worker. Complete dubs are not made again.
 
-Which videos of a folder are dubbed, and which were set aside:
+The output folder records which videos are dubbed, and which were set aside:
 
-    dubs.jsonl      what is complete, with the settings it was made with, why it was tried again, and its report
-    failed.jsonl    what was set aside, with the reason
+    dubs.jsonl      complete dubs, with their settings, why they were tried again, and their reports
+    failed.jsonl    videos that were set aside, with the reason
 """
 
 import json
@@ -50,23 +50,27 @@ _FAILED_KEYS = ("id", "reason")
 
 @dataclass(frozen=True)
 class VideoToDub:
-    """A video and where its dubbed twin goes."""
+    """A video, and the place of its dub."""
 
     source: Path
+    """the original"""
     target: Path
+    """the dub"""
 
 
 @dataclass
 class DubRecord:
-    """What is known of an output folder, kept in it as it grows. done: rows by output name. failures: reasons by source."""
+    """The record of an output folder; it is stored in the folder as it grows."""
 
     out_dir: Path
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """rows of dubs.jsonl, by name of the dub"""
     failures: dict[str, str] = field(default_factory=dict)
+    """reasons, by source"""
 
     @classmethod
     def read(cls, out_dir: Path) -> "DubRecord":
-        """Return what earlier runs left there."""
+        """Read the record that earlier runs left in a folder."""
         dubs, failed = out_dir / "dubs.jsonl", out_dir / "failed.jsonl"
         journal.repair(dubs, *_DONE_KEYS)
         journal.repair(failed, *_FAILED_KEYS)
@@ -74,7 +78,7 @@ class DubRecord:
         return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
 
     def is_done(self, job: VideoToDub, key: str) -> bool:
-        """Return whether a video was made like this, and is as it was made."""
+        """Return whether a dub was made with these settings, and is unchanged."""
         row = self.done.get(job.target.name, {})
         if row.get("key") != key or not job.target.is_file():
             return False
@@ -84,26 +88,27 @@ class DubRecord:
         return is_whole
 
     def add(self, job: VideoToDub, key: str, report: Script, deaths: Sequence[str] = ()) -> None:
-        """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
+        """Record a complete dub, with the key of its settings. deaths: the reason of each time that it was tried again."""
         again = {"tried_again": list(deaths)} if deaths else {}
         row = {"output": job.target.name, "key": key, "file": checksum_of(job.target), **again, "report": script_json(report)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 
     def reject(self, rejected: Rejected) -> None:
-        """Note a video that cannot be dubbed."""
+        """Record a video that cannot be dubbed."""
         journal.append(self.out_dir / "failed.jsonl", [{"id": rejected.id, "reason": rejected.reason}])
         self.failures[rejected.id] = rejected.reason
 
     def clear_failures(self) -> None:
-        """Forget what was set aside, so that it is tried again."""
+        """Forget the videos that were set aside, so that they are tried again."""
         self.failures = {}
         (self.out_dir / "failed.jsonl").unlink(missing_ok=True)
 
     def write_report(self, path: Path, jobs: Iterable[VideoToDub]) -> None:
-        """Write the reports of all videos that are done, in the form of `netflips.report.write_reports`.
+        """Write the reports of all finished dubs, in the form of `netflips.report.write_reports`.
 
-        With them go the videos whose worker or machine went away over them, and that were tried again: what was said, by source.
+        The reports also list, by source, the videos that were tried again because their worker or machine was lost, with the
+        reasons.
         """
         rows = {job: self.done[job.target.name] for job in jobs if job.target.name in self.done}
         again = {str(job.source): row["tried_again"] for job, row in rows.items() if "tried_again" in row}
@@ -113,33 +118,36 @@ class DubRecord:
 
 @dataclass(frozen=True)
 class DubModels:
-    """The weights, how they run, and what is dubbed into what."""
+    """The models, how they run, and the two languages."""
 
     paths: ModelPaths
+    """of the weights"""
     run: RunOptions
+    """how they run: device, number format, unit offsets"""
     languages: tuple[str, str] = ("en", "ko")
+    """source and target"""
 
     def key(self) -> list[str]:
-        """Return what of them decides the result. Raises CheckpointError for a file of another kind."""
+        """Return everything about the models that the result depends on. Raises CheckpointError for a file of another kind."""
         run, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
         return [repr(run), *known, encoder_fingerprint(self.paths.speaker_encoder), *others]
 
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Return the bytes of all files together."""
         return sum(file_size(path) for path in (*self.paths.needed.values(), *self.paths.others.values()))
 
 
 class DubWorker:
-    """Holds the models of a dub; one a process."""
+    """Holds the models of a dub; there is one in each process."""
 
     def __init__(self, models: DubModels, options: DubOptions) -> None:
         self._paths, self._options = models, options
         self._models: Models | None = None
 
     def load(self) -> str:
-        """Load the models; returns "" or, in one line, what is wrong with them."""
+        """Load the models; returns "", or what is wrong with them in one line."""
         torch.set_num_threads(1)
         keep_freed_memory()
         try:
@@ -149,7 +157,7 @@ class DubWorker:
         return ""
 
     def process(self, *parts: Sequence[VideoToDub]) -> list[Script | Rejected]:
-        """Dub; a video that cannot be dubbed is rejected with the reason."""
+        """Dub videos; one that cannot be dubbed is rejected with the reason."""
         if self._models is None and (complaint := self.load()):
             raise RuntimeError(complaint)
         assert self._models is not None
@@ -171,25 +179,29 @@ def dub_side_by_side(
     report: Path | None = None,
     is_quiet: bool = False,
 ) -> int | None:
-    """Dub what is not complete yet; returns the exit code, 1 when some videos were set aside.
+    """Dub the videos that are not complete yet; returns the exit code, 1 when some videos were set aside.
 
     jobs: with targets in one folder; large files come first, so that no worker is left alone with one at the end. report: JSON of
-    all dubs, those of earlier runs too. Raises NetflipsError for what concerns all videos.
+    all dubs, with those of earlier runs. Raises NetflipsError for faults that concern all videos.
     """
     if spread.address is None:
         models = replace(models, run=replace(models.run, device=str(resolve_device(models.run.device))))
+
     settings = settings_key(options, models)
     sizes = {job: file_size(job.source) if job.source.is_file() else 0 for job in jobs}
     keys = {job: key_of(settings, job.source.name, size) for job, size in sizes.items()}
+
     out_dir = jobs[0].target.parent
     with folder_lock(out_dir):
         remove_temporary(out_dir)
         record = DubRecord.read(out_dir)
         if retry_failed:
             record.clear_failures()
+
         left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
         if len(left) < len(jobs):
             LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
+
         told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
         left.sort(key=sizes.__getitem__, reverse=True)
         try:
@@ -200,7 +212,9 @@ def dub_side_by_side(
         finally:
             told.now()
             remove_temporary(out_dir)
+
         failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
+
     if not failed:
         return None
     LOG.error("%d of %s failed: %s", len(failed), several(len(jobs), "input"), ", ".join(failed))
@@ -208,9 +222,11 @@ def dub_side_by_side(
 
 
 def settings_key(options: DubOptions, models: DubModels) -> str:
-    """Return what dubs are made with, as a name: options, models, and what the files and folders hold that the options name.
+    """Return a digest of the settings that dubs are made with: options, models, and the content of files and folders that the
+    options name.
 
-    A folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError for what cannot be read.
+    The content counts because a folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError
+    for files that cannot be read.
     """
     asked = options.cascade_models
     folders = [] if asked is None else [asked.recognizer, *filter(None, [asked.translator])]
@@ -221,15 +237,18 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a video. deaths: why it was tried again, each time."""
+    """The outcome for a video."""
 
     job: VideoToDub
+    """the video"""
     result: Script | Rejected
+    """its script, or why it was rejected"""
     deaths: tuple[str, ...] = ()
+    """the reason of each time that it was tried again"""
 
 
 def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
-    """Write down what became of a video, and say it."""
+    """Record the outcome for a video, and report it."""
     job, result = outcome.job, outcome.result
     if isinstance(result, Rejected):
         LOG.error("failed: %s", result.reason)

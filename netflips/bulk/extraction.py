@@ -1,7 +1,7 @@
-"""Units, voices, features and lip crops of a whole corpus, such that the work can be stopped anywhere and goes on.
+"""Extract units, voices, features and lip crops of a whole corpus, such that a run can be stopped anywhere and continued.
 
-What of the models decides the results is known before, so that those of different models are never mixed. What a run would take is
-estimated from a few utterances, which are done one after the other and thrown away.
+The properties of the models that decide the results are read in advance, so that results of different models are never mixed. The
+cost of a run is estimated from a few utterances, which are done one after the other and thrown away.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ from unit2av.speaker import encoder_fingerprint
 
 _FILES_AT_ONCE = 8
 _UNKNOWN_S = 8.0
-"""Taken for the length (s) of an utterance that nothing is known of."""
+"""Length (s) that is assumed for an utterance of unknown length."""
 
 
 def stated_seconds(entry: Entry) -> float:
@@ -54,7 +54,7 @@ def stated_seconds(entry: Entry) -> float:
 
 
 def expected_seconds(sources: Sequence[Source]) -> list[float]:
-    """Return the length (s) of each utterance, close to exact, 0 where nothing says; heads of files are read side by side."""
+    """Return the length (s) of each utterance, nearly exact, 0 where it is not known. Headers of files are read side by side."""
     stated = [stated_seconds(source.entry) for source in sources]
     if all(stated):
         return stated
@@ -70,11 +70,11 @@ def _seconds(stated: float, source: Source) -> float:
         with open_media(path) as container:
             return float(Fraction(container.duration or 0, av.time_base))
     except NetflipsError:
-        return 0.0  # reading it will say what is wrong
+        return 0.0  # the reader will report what is wrong with it
 
 
 def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
-    """Utterances that are left to do, shard by shard."""
+    """Yield the utterances that are left to do, shard by shard."""
     for shard in work:
         if shard.num_pending:
             pending = shard.pending
@@ -82,7 +82,7 @@ def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
 
 
 def total_seconds(sources: Iterable[Source]) -> float:
-    """Return the length (s) that is stated of all together, 0 when that of one is not."""
+    """Return the length (s) that the manifest states for all together, 0 when it states none for one of them."""
     total = 0.0
     for source in sources:
         seconds = stated_seconds(source.entry)
@@ -93,10 +93,10 @@ def total_seconds(sources: Iterable[Source]) -> float:
 
 
 def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, PoolTask[Source]]]:
-    """Yield the tasks of each shard with its number: a batch a task, read in parts.
+    """Yield the tasks of each shard with its number: one batch a task, read in parts.
 
-    Batches are those of the whole shard, less what is done already, so that a run that goes on makes the batches of one
-    that was never stopped.
+    Batches are those of the whole shard, less what is done already. So a run that is continued makes the same batches as one that
+    was never stopped.
     """
     for shard in work:
         if not shard.num_pending:
@@ -121,19 +121,27 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the sample says of the whole. num_left, media_s: what there is to do. costs, bytes_made: of the sample."""
+    """The estimated cost of a run, from a sample."""
 
     num_left: int
+    """utterances that are left to do"""
     media_s: float
+    """their length (s)"""
     num_sampled: int
+    """utterances of the sample"""
     rejected: tuple[Rejected, ...]
+    """utterances of the sample that cannot be used"""
     costs: Costs
+    """of the sample"""
     bytes_made: int
+    """size of the results of the sample"""
     size: PoolSize
+    """numbers of workers and readers"""
 
     @property
     def wall_s(self) -> float:
-        """Seconds that the whole would take: as long as its busiest part, be it readers, workers or all cores together."""
+        """Seconds that the whole run would take: as long as its bottleneck, which is the readers, the workers, or all cores
+        together."""
         if not self.costs.media_s:
             return 0.0
         reading, models = self.costs.decode_s + self.costs.face_s, self.costs.model_s
@@ -163,29 +171,32 @@ class Estimate:
 def estimate(
     work: Sequence[ShardWork], settings: ExtractSettings, models: ExtractModels, size: PoolSize, num_samples: int
 ) -> Estimate:
-    """Do `num_samples` utterances, spread evenly over what is left to do, into a folder that is thrown away."""
+    """Do `num_samples` utterances, spread evenly over what is left to do, in a folder that is thrown away."""
     num_left = sum(shard.num_pending for shard in work)
     step = max(1, num_left // num_samples) if num_samples else 1
     sample = list(islice(iter_pending(work), step // 2, step // 2 + step * num_samples, step))
+
     with private_folder() as folder:
         tried = replace(settings, out_dir=folder)
         worker = ModelWorker(models, tried)
         if complaint := worker.load():
             raise CheckpointError(complaint)
         made, rejected, costs = list[MadeFile](), list[Rejected](), Costs()
-        for number, source in enumerate([*sample[:1], *sample]):  # the first one twice: the first time warms up
+        for number, source in enumerate([*sample[:1], *sample]):  # the first one twice: the first time is a warm-up
             result = worker.process(read_part(tried, [source]))
             if number:
                 made, rejected, costs = made + result.made, rejected + result.rejected, costs + result.costs
         ShardFiles(folder, settings.layout).write(0, [one.row for one in made])
         bytes_made = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
     mean_s = costs.media_s / len(made) if made else 0.0
     media_s = sum(stated_seconds(source.entry) or mean_s for source in iter_pending(work))
     return Estimate(num_left, media_s, len(sample), tuple(rejected), costs, bytes_made, size)
 
 
 def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any]:
-    """Return what of the models decides the results. Raises CheckpointError, and InputError for a layer that is not there."""
+    """Return the properties of the models that decide the results. Raises CheckpointError, and InputError for a layer that does not
+    exist."""
     key: dict[str, Any] = {"precision": models.precision}
     if settings.needs_encoder:
         checkpoint = read_checkpoint(cast(Path, models.encoder), UNIT_ENCODER)
@@ -208,18 +219,22 @@ _HERE = Spread()
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did, and what there is now: num_before was finished by earlier runs; failures: reasons by id."""
+    """What a run did, and the state of the folder after it."""
 
     num_inputs: int
+    """utterances of the input"""
     num_before: int
+    """utterances that earlier runs had finished"""
     progress: RunProgress
+    """of this run"""
     failures: dict[str, str]
+    """reasons, by id"""
 
 
 def prepare_extraction(
     manifest: Manifest, settings: ExtractSettings, models: ExtractModels, address: str | None = None
 ) -> ExtractModels:
-    """Find what cannot work before anything is started, and settle the device. Raises NetflipsError."""
+    """Find what cannot work before anything is started, and resolve the device. Raises NetflipsError."""
     if settings.needs_names:
         require_file_names(entry.id for entry in manifest.entries)
     if settings.needs_encoder and models.encoder is None:
@@ -244,24 +259,27 @@ def extract(
     overwrite: bool = False,
     retry_failed: bool = False,
 ) -> Summary:
-    """Do what is left to do of a manifest.
+    """Extract what is left to do of a manifest.
 
-    Results lie in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: what they set
-    aside is tried again. Raises NetflipsError for what concerns all utterances; one that cannot be used is set aside. What is
-    finished stays finished however this ends.
+    Results are in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: what earlier
+    runs set aside is tried again. Raises NetflipsError for faults that concern all utterances; one that cannot be used is set
+    aside. Finished work is kept however a run ends.
     """
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
     models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
+
     with open_store(settings.out_dir, key, settings.layout, settings.shard_size, overwrite) as store:
         work = store.plan(manifest, retry_failed)
         num_before, num_pending = store.num_done, sum(shard.num_pending for shard in work)
+
         progress = RunProgress(num_pending, total_seconds(iter_pending(work)), is_quiet=is_quiet)
         try:
             _Run(store, settings, models, spread, progress).do(work)
         finally:
             progress.close()
             store.tidy()
+
         ids = (entry.id for entry in manifest.entries) if store.failures else ()
         failures = {name: store.failures[name] for name in ids if name in store.failures}
         return Summary(len(manifest), num_before, progress, failures)
@@ -275,7 +293,7 @@ def dry_run(
     num_samples: int = 8,
     retry_failed: bool = False,
 ) -> Estimate:
-    """Estimate what `extract` would take on this machine; nothing is written. Raises what it would."""
+    """Estimate what `extract` would take on this machine; nothing is written. Raises the same errors."""
     models = prepare_extraction(manifest, settings, models)
     require_same(settings.out_dir, settings.key() | model_key(models, settings))
     store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
@@ -294,15 +312,17 @@ class _Run:
     _left: dict[int, int] = field(default_factory=dict)
 
     def do(self, work: Sequence[ShardWork]) -> None:
-        """Work off what is pending and close each shard as it becomes complete."""
+        """Work through what is pending, and close each shard as soon as it is complete."""
         for shard in work:
             if not shard.num_pending:
                 self._store.close(shard.number)
         self._left = {shard.number: shard.num_pending for shard in work if shard.num_pending}
         if not self._left:
             return
+
         left = several(sum(self._left.values()), "utterance"), several(len(self._left), "shard")
         LOG.info("%s to do, in %s; starting workers, which can take a minute on a busy machine", *left)
+
         with place_at(self._spread.address) as place:
             models = replace(self._models, device=place.device(self._models.device))
             settings = self._settings.for_device(models.device)
@@ -319,7 +339,7 @@ class _Run:
                 self._progress.close()
 
     def _keep(self, shard: int, result: BatchResult) -> None:
-        """Write down what became of a batch before anything else happens."""
+        """Store the outcome of a batch before anything else happens."""
         if result.made:
             self._store.add(shard, result.made)
         if result.rejected:

@@ -1,4 +1,4 @@
-"""What to work on: a manifest, a folder, a glob or one file, all as one manifest."""
+"""The inputs of a bulk run: a manifest, a folder, a glob or one file, all as one manifest."""
 
 import glob
 import os
@@ -18,12 +18,12 @@ _MAX_NAME_BYTES = 200
 
 
 def read_inputs(what: str, root: Path | None = None, language: str = "") -> Manifest:
-    """List what a path or pattern stands for; a million entries of it take little memory.
+    """List the utterances that a path or pattern stands for; a million entries take little memory.
 
-    A `.jsonl` manifest is taken as it is (root: where its paths start from, None = its own folder). In a folder with its
-    sub-folders, or among what a glob finds, media files are utterances named by their path without its
-    ending; a published `<stem>.lip.mp4` beside a video is its lip crops. language: of the entries that name none. Raises
-    InputError when there is nothing, and for two files of one name.
+    A `.jsonl` manifest is used as it is (root: where its paths start from, None = its own folder). In a folder with its
+    sub-folders, or among the files that a glob finds, media files are utterances, named by their path without its ending; a
+    published `<stem>.lip.mp4` beside a video is its lip crops. language: of entries without one. Raises InputError when there is
+    nothing, and for two files of one name.
     """
     path = Path(what)
     if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
@@ -45,7 +45,7 @@ def read_inputs(what: str, root: Path | None = None, language: str = "") -> Mani
 
 
 def require_file_names(ids: Iterable[str]) -> None:
-    """Raise InputError for an id that cannot name a file below the output folder."""
+    """Raise InputError for an id that cannot be the name of a file below the output folder."""
     for name in ids:
         parts = PurePosixPath(name).parts
         is_outside = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
@@ -79,7 +79,7 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
 
 
 def _media_in(folder: Path) -> Iterator[Path]:
-    """Media below a folder; links to folders are followed, each folder is looked at once."""
+    """Yield the media below a folder. Links to folders are followed, and each folder is read once."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

@@ -1,6 +1,6 @@
-"""Where bulk work is done: in processes of this machine, or on a Ray cluster that runs already.
+"""Where bulk work is done: in processes of this machine, or on a running Ray cluster.
 
-Workers of a cluster stand in folders of their own: paths are made such that they mean the same in every process.
+Workers of a cluster have working folders of their own, so all paths are made absolute.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,21 +23,21 @@ Settings = TypeVar("Settings", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class Place:
-    """What there is to work with."""
+    """Resources, and how to start processes on them."""
 
     resources: dict[str, float]
-    """`CPU` and `GPU`: how many."""
+    """numbers of `CPU` and `GPU`"""
     processes: Callable[[Crew, PoolSize], Processes]
-    """Makes the processes of a pool."""
+    """makes the processes of a pool"""
 
     def device(self, asked: str) -> str:
-        """Return where models run; of a cluster it is known only now whether it has GPUs."""
+        """Return the device of the models. Only here is it known whether a cluster has GPUs."""
         return asked if asked != "auto" else "cuda" if self.resources.get("GPU") else "cpu"
 
 
 @contextmanager
 def place_at(address: str | None) -> Iterator[Place]:
-    """Yield this machine, or the Ray cluster at an address (host:port or `auto`), which is joined for a block.
+    """Yield this machine, or join the Ray cluster at an address (host:port or `auto`) for a block.
 
     Raises UsageError when Ray is not installed or the cluster cannot be reached.
     """
@@ -56,13 +56,12 @@ def resources_here() -> dict[str, float]:
 
 
 def with_full_paths(settings: Settings) -> Settings:
-    """Settings, a dataclass, with every path in it absolute, those of dataclasses inside it too."""
+    """Return settings, a dataclass, with all paths absolute, also those in dataclasses inside it."""
     return replace(settings, **{field.name: full_paths(getattr(settings, field.name)) for field in fields(settings) if field.init})
 
 
 def full_paths(value: object) -> object:
-    """Return what is sent to other machines, with every path in it absolute, in whatever dataclass, dict, tuple or list it
-    stands."""
+    """Return a value that is sent to other machines with all paths absolute, inside dataclasses, dicts, tuples and lists, too."""
     if isinstance(value, Path):
         return value.absolute()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How a bulk run is going: a bar on a terminal, now and then a line elsewhere, a table at the end."""
+"""Progress of a bulk run: a bar on a terminal, a line now and then elsewhere, and a table at the end."""
 
 import logging
 import sys
@@ -16,9 +16,9 @@ _HOUR_S, _MINUTE_S, _MINUTES = 3600, 60, 60
 
 
 class RunProgress:
-    """Counts what is done of `num_items`, `total_s` seconds of media (0 = not known), and shows it. what: one of them.
+    """Counts and shows what is done of `num_items` items (what: the name of one) and `total_s` seconds of media (0 = not known).
 
-    began: `time.monotonic()` when the work itself began, all start-up done.
+    began: `time.monotonic()` when the work itself began, after all start-up.
     """
 
     def __init__(self, num_items: int, total_s: float = 0.0, what: str = "utterance", is_quiet: bool = False) -> None:
@@ -29,14 +29,14 @@ class RunProgress:
         self._bar: Any = None
 
     def start(self) -> None:
-        """Begin to count time: all that was waited for is there."""
+        """Start counting time, after all start-up."""
         self.began = self._last_line = time.monotonic()
         if not self._is_quiet and sys.stderr is not None and sys.stderr.isatty():
             form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
             self._bar = tqdm(total=self._num_items, desc=f"{self._what}s", dynamic_ncols=True, bar_format=form)
 
     def add(self, done: int, failed: int, media_s: float, costs: Costs | None = None, num_again: int = 0) -> None:
-        """Count finished and failed items, media of the finished ones, tries that came to nothing (num_again), and show it."""
+        """Count finished and failed items, media of the finished ones, and lost attempts (num_again), and show the progress."""
         self.again += num_again
         self.done, self.failed, self.media_s = self.done + done, self.failed + failed, self.media_s + media_s
         self.costs += costs or Costs()
@@ -64,14 +64,14 @@ class RunProgress:
         return self.media_s / self.elapsed_s
 
     def remaining_s(self) -> float | None:
-        """Seconds until the end, by media where their length is known; None before anything is done."""
+        """Return the seconds until the end, by media where their length is known; None before anything is done."""
         if self._total_s and self.media_s:
             return max(0.0, self._total_s - self.media_s) / self.x_real_time
         finished = self.done + self.failed
         return (self._num_items - finished) * self.elapsed_s / finished if finished else None
 
     def rates(self) -> str:
-        """Hours done, speed, time left and failures, in a few words."""
+        """Return hours done, speed, time left and failures, in a few words."""
         words = [f"{self.media_s / _HOUR_S:.2f} h of media", f"{self.x_real_time:.1f} x real time"]
         remaining = self.remaining_s()
         words += [] if remaining is None else [f"{duration(remaining)} left"]
@@ -79,7 +79,7 @@ class RunProgress:
         return ", ".join(words)
 
     def table(self) -> str:
-        """Return what was done, and where the time went."""
+        """Return what was done, and where the time was spent."""
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
         attempts = f", {several(self.again, 'try', 'attempts')} lost with a worker" if self.again else ""
@@ -95,7 +95,7 @@ class RunProgress:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time for people: 41 s, 12 min, 3 h 05 min."""
+    """Return a duration in words: 41 s, 12 min, 3 h 05 min."""
     if round(seconds) < 2 * _MINUTE_S:
         return f"{seconds:.0f} s"
     minutes = round(seconds / _MINUTE_S)

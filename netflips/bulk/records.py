@@ -1,4 +1,4 @@
-"""What passes between the driver, the readers and the model workers, and how utterances of like length are put together."""
+"""What driver, readers and model workers send one another, and how utterances of similar length are grouped."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Source:
-    """One utterance to work on, and the folder that its paths start from."""
+    """One utterance to work on."""
 
     entry: Entry
+    """its line of the manifest"""
     root: Path
+    """folder that its paths start from"""
 
     @property
     def id(self) -> str:
@@ -35,19 +37,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Loaded:
-    """One utterance as the models take it.
-
-    speech: float32 [samples] at 16 kHz; lips: uint8 [time, 96, 96] at 25 fps; None where they are not asked for. seconds:
-    its length. row: what reading adds to the utterance's row. decode_s, face_s: wall seconds that it took to read.
-    """
+    """One utterance as the models take it. What is not needed is None."""
 
     source: Source
     speech: NDArray[np.float32] | None
+    """float32 [samples] at 16 kHz"""
     lips: NDArray[np.uint8] | None
+    """uint8 [time, 96, 96] at 25 fps"""
     seconds: float
+    """its length"""
     row: dict[str, Any] = field(default_factory=dict)
+    """fields that reading adds to the utterance's row"""
     decode_s: float = 0.0
+    """wall seconds of decoding"""
     face_s: float = 0.0
+    """wall seconds of finding faces"""
 
 
 @dataclass(frozen=True)
@@ -60,35 +64,42 @@ class Rejected:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """The finished row of an utterance. seconds: its length."""
+    """The results of an utterance."""
 
     id: str
     row: dict[str, Any]
+    """its finished row"""
     seconds: float
+    """its length"""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a batch took: wall seconds by kind of work, and seconds of media with and without the batch's padding."""
+    """The costs of a batch."""
 
     decode_s: float = 0.0
+    """wall seconds of decoding"""
     face_s: float = 0.0
+    """wall seconds of finding faces"""
     model_s: float = 0.0
+    """wall seconds of models"""
     media_s: float = 0.0
+    """seconds of media"""
     padded_s: float = 0.0
+    """the same with the padding of the batch"""
 
     def __add__(self, other: "Costs") -> "Costs":
         return Costs(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def padding_share(self) -> float:
-        """The part of what the model was fed that was padding, 0..1."""
+        """Share of padding in the input of the models, 0..1."""
         return 1 - self.media_s / self.padded_s if self.padded_s else 0.0
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of the utterances of a batch, each in one of the two lists."""
+    """The outcome for the utterances of a batch; each is in one of the two lists."""
 
     made: list[MadeFile]
     rejected: list[Rejected]
@@ -96,7 +107,7 @@ class BatchResult:
 
 
 def reason_of(error: Exception) -> str:
-    """Return one line that says why an utterance cannot be used."""
+    """Return one line on why an utterance cannot be used."""
     if isinstance(error, NetflipsError):
         return str(error)
     return f"unexpected error: {type(error).__name__}: {' '.join(str(error).split())}"
@@ -105,10 +116,10 @@ def reason_of(error: Exception) -> str:
 def by_length(
     items: Sequence[Item], seconds: Callable[[Item], float], most_s: float, most_padding_s: float = math.inf
 ) -> Iterator[list[Item]]:
-    """Group items of like length, longest first, such that items times longest is at most `most_s` seconds in each group.
+    """Group items of similar length, longest first. In each group, items times longest is at most `most_s` seconds.
 
-    No item is more than `most_padding_s` shorter than the longest of its group. An item longer than `most_s` has a group of
-    its own. The same items give the same groups.
+    No item is more than `most_padding_s` shorter than the longest of its group. An item longer than `most_s` has a group of its
+    own. The same items always give the same groups.
     """
     group: list[Item] = []
     longest = 0.0

@@ -156,8 +156,8 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
     place=24,
 )
 def _pauses(_: Case, outcome: Clip) -> Measured:
-    """Measure the noise in pauses, which are steps of the unit that is quiet most often. If it is loud as often, it is a stop, not
-    silence."""
+    """Measure the noise in pauses, which are steps of the unit that is quiet most often. If it is loud more often, it is a stop,
+    not silence."""
     samples, frames = sound_of(outcome), outcome.heard.frames()
     quiet, rest = quiet_units(frames, samples), rest_unit(frames, samples)
     is_stop = rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum()
