@@ -1,12 +1,12 @@
-"""What an output folder holds of a run: what its results were made with, which utterance goes into which shard, and the shards.
+"""The output folder of a run: what its results were made with, the plan that assigns utterances to shards, and the shards.
 
-Nothing else is mixed in. The plan is decided once, kept with the results, only ever extended. A finished shard is JSON lines, one
-row an utterance, complete as soon as it has its name.
+Nothing else is mixed in. The plan is made once, kept with the results, and only ever extended. A finished shard is JSON lines, one
+row an utterance; it is complete as soon as it has its name.
 
-What a closed one holds is noted, so that it is believed only while it is as it was closed:
-`closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
-planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
-checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes.
+The content of a closed shard is recorded, so that it is used only while it is unchanged: `closed.jsonl` has a line for each shard,
+written before the shard has its name. The line holds the length and digest of the shard's file, the planned utterances without a
+row in it, and the sizes and checksums of the files beside its rows. So a corpus is checked by reading its shards and files once,
+without parsing any. Features, which are a thousand times as large, are checked by their sizes.
 """
 
 import json
@@ -33,7 +33,7 @@ from netflips.bulk.settings import ShardLayout
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")
 _FOLDERS = ("shards", "index", "work", *SIDE_FOLDERS)
 _RUN = "run.json"
-_FILES = ("plan.jsonl", "failed.jsonl", "closed.jsonl", _RUN)  # run.json last: without it the rest is not taken for ours
+_FILES = ("plan.jsonl", "failed.jsonl", "closed.jsonl", _RUN)  # run.json last: without it, the rest is not recognised as ours
 _FORMAT = "netflips-extract-1"
 WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 _DIGEST_DIGITS = 16
@@ -48,21 +48,21 @@ _BESIDE = {
     "lips": f"lips/{{}}{LIP_ENDING}",
     "boxes": f"lips/{{}}{BOXES_ENDING}",
 }
-"""Files below the output folder that a row tells of, by its field."""
+"""Files below the output folder that belong to a row, by field of the row."""
 _LARGE = (_BESIDE["features"],)
-"""Those of them that are looked at by their size alone."""
+"""Files that are checked by their size alone."""
 _MISSING = -1
 _SIZE_BITS = 32
-"""A size is noted above a checksum of so many bits."""
+"""A size is stored in the bits above a checksum of this many bits."""
 _BLOCK = 1 << 20
 ShardState = Literal["gone", "whole", "damaged"]
-"""Of a shard's file; a damaged one cannot be kept."""
+"""State of a shard's file; a damaged one cannot be used."""
 
 
 def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
-    """Make sure that results made with `key` can go into a folder; overwrite: what is there of ours is deleted.
+    """Make sure that results made with `key` can go into a folder. overwrite: delete earlier results first.
 
-    Raises UsageError when there are results made otherwise, OutputError when other things have the names of ours.
+    Raises UsageError when there are results made with another key, OutputError when other files have the names of ours.
     """
     path = out_dir / _RUN
     if path.exists() and overwrite:
@@ -74,24 +74,26 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
                 shutil.rmtree(out_dir / name)
         for name in _FILES:
             (out_dir / name).unlink(missing_ok=True)
+
     if not require_same(out_dir, key):
         taken = [name for name in (*_FOLDERS, *_FILES) if (out_dir / name).exists()]
         if taken:
             found = ", ".join(taken)
             raise OutputError("this folder holds other things", path=out_dir, found=found, hint="choose another --out-dir")
         write_text(path, json.dumps({"format": _FORMAT, **key}, indent=1) + "\n")
+
     remove_temporary(out_dir)  # files that a killed run had under a temporary name
     for name in _FOLDERS:
         remove_temporary(out_dir / name, below=True)
 
 
 def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
-    """Raise OutputError when a file that is read is one that a run writes into its folder, or lies where it writes."""
+    """Raise OutputError when an input file is also an output file of a run, or is inside a folder where the run writes."""
     keep_folder_apart(out_dir, _FILES, _FOLDERS, inputs, "choose another --out-dir")
 
 
 def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
-    """Return whether there are results in a folder; raises UsageError when they were not made with `key`."""
+    """Return whether there are results in a folder. Raises UsageError when they were not made with `key`."""
     if not (out_dir / _RUN).exists():
         return False
     before = _read_run(out_dir / _RUN)
@@ -120,17 +122,21 @@ def _list(key: Mapping[str, Any], names: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Shard:
-    """The utterances of a shard in their order. digests: what each was made from, see `digest`."""
+    """The utterances of a shard, in order."""
 
     number: int
+    """from 0, in the order of the plan"""
     ids: tuple[str, ...]
+    """of the utterances"""
     digests: tuple[str, ...]
+    """of what each utterance was made from, see `digest`"""
 
 
 def digest(source: Source) -> str:
-    """Name what an utterance is made from: its row of the manifest, and the size of its files.
+    """Return a digest of what an utterance is made from: its row of the manifest, and the sizes of its files; "" where none of them
+    exists.
 
-    A corpus may move, its files may not be exchanged. "" where none of the files is there.
+    A corpus may move, but its files may not be exchanged.
     """
     entry = source.entry
     sizes = [_size(source.path(what)) for what in ("audio", "video", "lips")]
@@ -141,7 +147,7 @@ def digest(source: Source) -> str:
 
 
 def read_plan(path: Path) -> Iterator[Shard]:
-    """Read the plan of an output folder, shard by shard; none where there is none. Raises InputError for a damaged one."""
+    """Yield the shards of the plan of an output folder; none where there is no plan. Raises InputError for a damaged one."""
     if not path.exists():
         return
     try:
@@ -156,7 +162,7 @@ def read_plan(path: Path) -> Iterator[Shard]:
 
 
 def packed_shards(shards: Iterable[Shard]) -> Packed[Shard]:
-    """The same shards in little memory, by number."""
+    """Return the shards, by number, in a form that takes little memory."""
     return Packed(
         shards, lambda shard: [shard.number, shard.ids, shard.digests], lambda row: Shard(row[0], tuple(row[1]), tuple(row[2])), 1
     )
@@ -175,7 +181,7 @@ def _size(path: Path | None) -> int:
 
 
 class ShardFiles:
-    """The shards of an output folder, by number. In the layout `files` they hold all but the units, in `index`."""
+    """The shards of an output folder, by number. In the layout `files`, shards are in `index` and hold everything but the units."""
 
     def __init__(self, out_dir: Path, layout: ShardLayout) -> None:
         self.has_unit_files = layout == "files"
@@ -186,21 +192,21 @@ class ShardFiles:
         return self.folder / f"{number:05d}.jsonl"
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]], see: Callable[[Path], None] | None = None) -> None:
-        """Write a shard, whole or not at all; `see` is shown the file before it has its name."""
+        """Write a shard, whole or not at all. `see` gets the file before it has its name."""
         with atomic_output(self.path(number)) as temporary:
             put_rows(temporary, rows)
             if see is not None:
                 see(temporary)
 
     def read(self, number: int) -> Iterator[Row]:
-        """The rows of a shard; none when there is no such file, or all its utterances were set aside."""
+        """Yield the rows of a shard; none when there is no such file, or all its utterances were set aside."""
         path = self.path(number)
         if path.exists() and path.stat().st_size:
             yield from (row for _, row in iter_rows(path))
 
 
 class ClosedShards:
-    """Notes shards as they are closed, and checks them when a run begins."""
+    """Records shards as they are closed, and checks them when a run begins."""
 
     def __init__(self, out_dir: Path, files: ShardFiles) -> None:
         self._out_dir, self._path, self._files = out_dir, out_dir / CLOSED, files
@@ -209,7 +215,7 @@ class ClosedShards:
             self._notes.setdefault(row["shard"], []).append(row)
 
     def write(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write a shard, whole or not at all, and what it holds before it has its name."""
+        """Record the content of a shard, then write it, whole or not at all."""
 
         def note(temporary: Path) -> None:
             told = self._note(shard, {row["id"]: row for row in rows}, temporary)
@@ -219,7 +225,7 @@ class ClosedShards:
         self._files.write(shard.number, rows, note)
 
     def look(self, shard: Shard, is_open: bool) -> tuple[ShardState, frozenset[str]]:
-        """Check a shard's file; returns the ids too whose rows can be believed, and whose files lie beside them.
+        """Check a shard's file; returns its state, and the ids whose rows and files are intact.
 
         is_open: its utterances were being made.
         """
@@ -235,7 +241,7 @@ class ClosedShards:
         return "damaged", frozenset()
 
     def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
-        """The rows whose files are there, as they were."""
+        """Return the ids of the rows whose files are there and unchanged."""
         left_out, lost = set(note["left_out"]), set()
         names = [name for name in shard.ids if name not in left_out]
         for kind, sizes in note["beside"].items():
@@ -273,7 +279,7 @@ class ClosedShards:
             return False
 
     def _size(self, kind: str, name: str) -> int:
-        """Return the size of a file with its checksum below it, -1 where there is none."""
+        """Return the size of a file in the bits above its checksum, -1 where there is no such file."""
         size = checksum = 0
         try:
             with open(f"{self._out_dir}/{kind.format(name)}", "rb") as file:
@@ -285,5 +291,5 @@ class ClosedShards:
 
 
 def _name(shard: Shard) -> str:
-    """Return which utterances a shard is planned to hold."""
+    """Return a digest of the utterances that are planned for a shard."""
     return sha256(json.dumps(shard.ids).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What is made of each utterance. Readers load this and no torch, which would cost each 200 MB."""
+"""Settings of an extraction. Readers load this module and not torch, which would cost each of them 200 MB."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,37 +13,41 @@ ShardLayout = Literal["jsonl", "files"]
 LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
 CPU_PADDING_S, GPU_PADDING_S = 0.5, math.inf
-"""On a CPU, what a call of the encoder costs beside its frames is worth about half a second of speech, measured at published
-and at debug size: an utterance that joins a batch saves one call, and costs what it is filled up with. No bound was measured
-on a GPU, where few large calls are wanted.
-"""
+"""On a CPU, the overhead of a call of the encoder equals about half a second of speech, measured at published and at debug size. An
+utterance that joins a batch saves one call, and costs its padding. No bound was measured on a GPU, where few large calls are
+best."""
 SOUND_ALONE = 2.0
-"""Times as long are batches without pictures: they are read in no time, and handing them over is what costs."""
+"""Factor on the length of batches without frames: they are read quickly, and most of their cost is the transfer."""
 
 
 @dataclass(frozen=True)
 class ExtractSettings:
-    """What is made of each utterance, and where it goes.
-
-    modalities: what the units are taken from. face: whose lips. units: whether units are made at all. features: a layer's
-    number or `last`, "" = none. speaker: the embedding in the `row` or as `npy` file, "" = none. lips: whether lip crops
-    and boxes are kept. batch_s: the most seconds, padding counted, that go through the encoder together, 0 = as suits the
-    device. most_padding_s: the most that an utterance of a batch is filled up with, None = as suits the device. part_s: the
-    most seconds that are read by one task. See `for_device`.
-    """
+    """What is made of each utterance, and where it goes. `for_device` fills in what depends on the device."""
 
     out_dir: Path
+    """folder of the results"""
     modalities: frozenset[str] = frozenset({AUDIO, VIDEO})
+    """what the units are made from"""
     face: str = "auto"
+    """whose lips: `auto`, `largest`, or a number from the left"""
     layout: ShardLayout = "jsonl"
+    """form of the shards"""
     shard_size: int = 1000
+    """utterances in a shard"""
     units: bool = True
+    """whether units are made"""
     features: str = ""
+    """number of a layer or `last`, "" = none"""
     speaker: Literal["", "row", "npy"] = ""
+    """voice vector in the `row` or as `npy` file, "" = none"""
     lips: bool = False
+    """whether lip crops and boxes are kept"""
     batch_s: float = 0.0
+    """most seconds, with padding, that go through the encoder together, 0 = depends on the device"""
     most_padding_s: float | None = None
+    """most padding of an utterance in a batch, None = depends on the device"""
     part_s: float = CPU_BATCH_S
+    """most seconds that one task reads"""
 
     def __post_init__(self) -> None:
         parse_face_choice(self.face)
@@ -76,7 +80,7 @@ class ExtractSettings:
 
     @property
     def face_choice(self) -> FaceChoice:
-        """Whose lips, parsed."""
+        """The parsed choice of the face."""
         return parse_face_choice(self.face)
 
     @property
@@ -86,11 +90,11 @@ class ExtractSettings:
 
     @property
     def padding_s(self) -> float:
-        """The most that an utterance of a batch is filled up with; without a bound as long as nothing is settled."""
+        """Most padding of an utterance in a batch; no bound before `for_device`."""
         return math.inf if self.most_padding_s is None else self.most_padding_s
 
     def for_device(self, device: str) -> "ExtractSettings":
-        """With the size and padding of batches, and how much is read at a time, settled."""
+        """Return the settings with size and padding of batches, and how much a task reads, set for a device."""
         batch_s, padding_s = (GPU_BATCH_S, GPU_PADDING_S) if device.startswith("cuda") else (CPU_BATCH_S, CPU_PADDING_S)
         times = 1.0 if self.uses_video or self.lips else SOUND_ALONE
         return replace(
@@ -101,16 +105,18 @@ class ExtractSettings:
         )
 
     def key(self) -> dict[str, Any]:
-        """Return what must be the same for results to lie in one folder."""
+        """Return the settings that must be the same for all results in a folder."""
         names = ("face", "layout", "shard_size", "units", "features", "speaker", "lips")
         return {"modalities": ",".join(sorted(self.modalities)), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
 class ExtractModels:
-    """The weights and how they run. speaker: None = resemblyzer's."""
+    """The models, and how they run."""
 
     encoder: Path | None
+    """unit encoder; None = it is not needed"""
     speaker: Path | None = None
+    """speaker encoder; None = resemblyzer's"""
     device: str = "cpu"
     precision: str = "float32"

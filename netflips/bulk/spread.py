@@ -1,4 +1,4 @@
-"""How the work is spread over cores, GPUs and machines, and the options of all bulk commands."""
+"""How work is spread over cores, GPUs and machines, with the options that all bulk commands share."""
 
 import os
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ _COPIES_OF_WEIGHTS = 1.5
 
 @dataclass(frozen=True)
 class Spread:
-    """What the user says of it.
-
-    workers: model workers, 0 = one for each share of a GPU, or without one for each core that memory allows. readers:
-    reading tasks at a time, 0 = one a core. gpus_per_worker: may be a fraction. address: of a Ray cluster, None = here.
-    """
+    """How the user wants the work spread."""
 
     workers: int = 0
+    """model workers, 0 = one for each share of a GPU; without a GPU, one for each core that memory allows"""
     readers: int = 0
+    """reading tasks at a time, 0 = one a core"""
     gpus_per_worker: float = 1.0
+    """may be a fraction"""
     address: str | None = None
+    """of a Ray cluster, None = this machine"""
 
     def __post_init__(self) -> None:
         if self.workers < 0 or self.readers < 0:
@@ -36,14 +36,14 @@ class Spread:
 
     @property
     def num_readers(self) -> int:
-        """Readers of a session on this machine."""
+        """Number of readers on this machine."""
         return self.readers or num_cores()
 
     def pool_size(self, device: str, weights: int, resources: dict[str, float], has_readers: bool = True) -> PoolSize:
-        """Settle the numbers.
+        """Return the numbers of workers and readers.
 
-        device: of the models. weights: bytes of the checkpoint. resources: `ray.cluster_resources()`. has_readers: others read for
-        the workers, and need cores of a cluster too. Raises UsageError for more than there is, which would wait for ever.
+        device: of the models. weights: bytes of the checkpoint. resources: `ray.cluster_resources()`. has_readers: whether readers
+        need cores of a cluster, too. Raises UsageError when more is asked for than there is, which would wait for ever.
         """
         if device.startswith("cuda"):
             return self._on_gpus(resources.get("GPU", 0.0), int(resources.get("CPU", 1)))
@@ -73,18 +73,18 @@ class Spread:
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers(weights: int) -> int:
-    """Workers for a model of `weights` bytes: one a core, as far as the machine's memory goes."""
+    """Return the number of workers for a model of `weights` bytes: one a core, as far as memory allows."""
     fitting = int(machine_memory_bytes() * _MEMORY_PART // (weights * _COPIES_OF_WEIGHTS + _BYTES_BESIDE_WEIGHTS))
     return max(1, min(num_cores(), fitting))
 
 
 def file_size(path: Path | None) -> int:
-    """Bytes of a checkpoint, 0 for none."""
+    """Return the bytes of a checkpoint, 0 for none."""
     return 0 if path is None else path.stat().st_size
 
 

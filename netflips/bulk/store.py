@@ -1,14 +1,14 @@
-"""The output folder of a bulk run, such that a run can be killed at any moment and goes on where it was.
+"""The output folder of a bulk run, such that a run can be killed at any moment and continues where it was.
 
     run.json              what the results were made with
     plan.jsonl            which utterance goes into which shard
     work/00012.jsonl      finished rows of a shard that is not complete yet
     shards/00012.jsonl    a complete shard, in the order of the plan
-    closed.jsonl          length and digest of each complete shard, see `shards`
-    failed.jsonl          what was set aside, with the reason
+    closed.jsonl          length and digest of each complete shard, see `run_folder`
+    failed.jsonl          utterances that were set aside, with the reason
 
-A shard is closed when it has a file and no work file. Its file is believed when it is as it was closed; what is neither in
-it nor in its work file nor set aside is left to do, and opens it again.
+A shard is closed when it has a file and no work file. Its file is used while it is unchanged. Utterances that are neither in it nor
+in its work file nor set aside are left to do, and reopen the shard.
 """
 
 import logging
@@ -53,29 +53,28 @@ _NOWHERE = -1
 
 @dataclass(frozen=True, eq=False)
 class ShardWork:
-    """What is left to do of a shard. Its utterances are looked up when they are asked for: they are not all in memory at a time.
-
-    places: in the manifest, int32, of its utterances that the input has. is_left: which of them were left when this was planned.
-    """
+    """What is left to do of a shard. Utterances are looked up when they are needed, so that not all are in memory at a time."""
 
     number: int
     manifest: Manifest
     places: NDArray[np.int32]
+    """int32, places in the manifest of its utterances that the input has"""
     is_left: NDArray[np.bool_]
+    """bool, which of them were left when this was planned"""
 
     @property
     def num_pending(self) -> int:
-        """How many are left."""
+        """Number of utterances that are left."""
         return int(self.is_left.sum())
 
     @property
     def planned(self) -> tuple[Source, ...]:
-        """Its utterances that the input has, in order."""
+        """The utterances of the shard that the input has, in order."""
         return tuple(_source(self.manifest, at) for at in self.places.tolist())
 
     @property
     def pending(self) -> frozenset[str]:
-        """Ids of those that are left."""
+        """Ids of the utterances that are left."""
         return frozenset(one.id for one, is_left in zip(self.planned, self.is_left, strict=True) if is_left)
 
 
@@ -85,8 +84,8 @@ def open_store(
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
-    key: what the results are made with. Raises UsageError when there are results made otherwise
-    (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
+    key: what the results are made with. overwrite: delete earlier results first. Raises UsageError when there are results made with
+    another key, OutputError when another run is at work or other files have the names of ours.
     """
     with folder_lock(out_dir):
         prepare_folder(out_dir, key, overwrite)
@@ -98,7 +97,7 @@ def open_store(
 
 
 class ResultStore:
-    """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
+    """What is planned, done and set aside in an output folder. `open_store` makes one that may be written to."""
 
     def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int) -> None:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
@@ -110,14 +109,14 @@ class ResultStore:
         self._reopened: set[int] = set()
         self._num_unlisted = 0
         self.num_done = 0
-        """How many utterances of the input were finished when it was planned."""
+        """Number of utterances of the input that were finished when it was planned."""
         self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
-        """Say what is left to do, shard by shard; utterances that are new here are added to the plan.
+        """Return what is left to do, shard by shard. New utterances are added to the plan.
 
-        retry_failed: what was set aside is left to do too. is_trial: nothing is written. Raises InputError when what is done
-        was made from other files.
+        retry_failed: what was set aside is left to do, too. is_trial: nothing is written. Raises InputError when finished results
+        were made from other files.
         """
         places = {entry.id: place for place, entry in enumerate(manifest.entries)}
         before = packed_shards(self._read_plan())
@@ -125,10 +124,12 @@ class ResultStore:
         if self._num_unlisted:
             what = "%s: %s neither in a finished shard nor set aside, made again"
             LOG.warning(what, self._failed_path, several(self._num_unlisted, "utterance"))
+
         of_shards = list[NDArray[np.int32]]()
         self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
         if not is_trial:
             write_plan(self._plan_path, self._shards)
+
         if retry_failed:
             self._clear_failures(self.failures.keys() & places.keys(), is_trial)
         self.num_done = 0
@@ -136,21 +137,21 @@ class ResultStore:
         return [work for work in works if work is not None]
 
     def add(self, shard: int, made: Iterable[MadeFile]) -> None:
-        """Keep finished utterances of a shard."""
+        """Store finished utterances of a shard."""
         made = list(made)
         journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
         self._done[shard].update(one.id for one in made)
 
     def reject(self, shard: int, rejected: Iterable[Rejected]) -> None:
-        """Note utterances that cannot be used."""
+        """Record utterances that cannot be used."""
         rejected = list(rejected)
         journal.append(self._failed_path, [{"id": one.id, "reason": one.reason, "shard": shard} for one in rejected])
         self.failures.update({one.id: one.reason for one in rejected})
 
     def close(self, shard: int) -> None:
-        """Write a shard to its place; it stays open while any of its utterances is neither done nor set aside.
+        """Write a shard to its place. It stays open while any of its utterances is neither done nor set aside.
 
-        Raises OutputError when rows that were written down are not there any more.
+        Raises OutputError when stored rows are missing.
         """
         ids, done = self._shards[shard].ids, self._done[shard]
         if any(name not in done and name not in self.failures for name in ids):
@@ -164,7 +165,7 @@ class ResultStore:
         self._work_path(shard).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Bring the list of what was set aside into the order of the plan."""
+        """Sort the list of what was set aside in the order of the plan."""
         if not self.failures:
             self._failed_path.unlink(missing_ok=True)
             return
@@ -172,7 +173,7 @@ class ResultStore:
         write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": number} for name, number in known))
 
     def _read_plan(self) -> Iterable[Shard]:
-        """The plan; raises InputError when there are results without one, or it is damaged."""
+        """Return the plan. Raises InputError when it is damaged, or when there are results without one."""
         has_results = any(self.files.folder.glob("[0-9]*")) or any(self._work_dir.glob("[0-9]*"))
         if self._plan_path.exists() and self._plan_path.stat().st_size:
             return read_plan(self._plan_path)
@@ -181,7 +182,7 @@ class ResultStore:
         return []
 
     def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
-        """The utterances of a shard whose rows can be believed. The shard is opened where others must be made again."""
+        """Return the utterances of a shard whose rows can be used. The shard is reopened where others must be made again."""
         number, work = shard.number, self._work_path(shard.number)
         is_open = work.exists()
         state, ids = self._closed.look(shard, is_open)
@@ -199,10 +200,10 @@ class ResultStore:
     def _renewed(
         self, before: Iterable[Shard], manifest: Manifest, places: Mapping[str, int], of_shards: list[NDArray[np.int32]]
     ) -> Iterator[Shard]:
-        """The shards as they are planned now, those of what is new in the input behind the others.
+        """Yield the shards as they are planned now; new utterances are in further shards at the end.
 
-        of_shards: filled with the places of each shard's utterances. Raises InputError when what is done is made from something
-        else now; of what is not done is noted what it is made from now.
+        of_shards: is filled with the places of each shard's utterances. Raises InputError when a finished utterance would be made
+        from something else now. For unfinished ones, the plan records what they are made from now.
         """
         is_new, number = np.ones(len(manifest.entries), bool), 0
         for shard in before:
@@ -230,7 +231,7 @@ class ResultStore:
         return replace(shard, digests=tuple(after or before for before, after in zip(shard.digests, now, strict=True)))
 
     def _clear_failures(self, again: Set[str], is_trial: bool) -> None:
-        """Open the shards of failed utterances again, then take these off the list: in this order none is ever lost."""
+        """Reopen the shards of failed utterances, then take these off the list. In this order, none is ever lost."""
         opened = {shard.number for shard in self._shards if not again.isdisjoint(shard.ids)}
         self._reopened |= opened
         for number in () if is_trial else opened:

@@ -1,6 +1,5 @@
-"""What the workers of a bulk run do: readers decode sound and picture and find faces, on the CPU and without torch; model workers
-make units, features and voices of what was read.
-"""
+"""The workers of a bulk run: readers decode sound and frames and find faces, on the CPU and without torch; model workers make
+units, features and voice vectors from what was read."""
 
 import logging
 import time
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Loaded | Rejected]:
-    """Read utterances; one that cannot be used is rejected with the reason, and the others go on."""
+    """Read utterances. One that cannot be used is rejected with the reason, and the others go on."""
     found = list[Loaded | Rejected]()
     for source in sources:
         try:
@@ -48,7 +47,7 @@ def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Load
 
 
 def read_source(settings: ExtractSettings, source: Source) -> Loaded:
-    """Read one utterance, and write its lip crops and boxes where they are asked for. Raises NetflipsError."""
+    """Read one utterance, and write its lip crops and boxes if asked for. Raises NetflipsError."""
     clock, row = StageClock(), dict[str, Any]()
     with _warnings(row):
         speech, heard = _speech(settings, source, clock)
@@ -68,7 +67,7 @@ def read_source(settings: ExtractSettings, source: Source) -> Loaded:
 
 
 def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tuple[Floats | None, MediaSource | None]:
-    """Return the sound of an utterance, and its video with the track that this is of; None where there is none."""
+    """Return the sound of an utterance, and its video with the track that the sound is from; None where there is none."""
     path = source.path("audio") or source.path("video")
     is_wanted = _is_heard(settings)
     if path is None and is_wanted:
@@ -84,19 +83,19 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> tup
     except MediaError:
         if is_wanted:
             raise
-        return None, video  # who speaks is then seen from the mouths alone
+        return None, video  # the active speaker is then found by the mouths alone
     if is_wanted and not speech.size:
         raise NoSpeechError("its sound track is empty", path=path)
     return speech, video
 
 
 def _is_heard(settings: ExtractSettings) -> bool:
-    """Return whether a model takes the sound."""
+    """Return whether a model needs the sound."""
     return settings.uses_audio or bool(settings.speaker)
 
 
 def _must_look(settings: ExtractSettings, source: Source) -> bool:
-    """Return whether the lips have to be found in the picture."""
+    """Return whether the lips must be found in the frames."""
     return (settings.uses_video or settings.lips) and not source.entry.lips
 
 
@@ -114,11 +113,13 @@ def _lips(
             return None
         with clock.stage("decode"):
             return read_lip_video(existing)
+
     if not _must_look(settings, source):
         return None
     path = source.path("video")
     if path is None:
         raise InputError("it has no picture", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
+
     pictures = PictureSource(heard or path)
     with clock.stage("faces"):
         face = find_faces(
@@ -148,7 +149,7 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def _warnings(row: dict[str, Any]) -> Iterator[None]:
-    """Put what is warned of inside the block into the row: nobody sees the log of a worker."""
+    """Put warnings from inside the block into the row, because nobody sees the log of a worker."""
     collector = _Collector()
     logging.getLogger().addHandler(collector)
     try:
@@ -163,11 +164,11 @@ def _warnings(row: dict[str, Any]) -> Iterator[None]:
 
 _FLOAT32_DIGITS = 9
 _LENGTHS_OFF = 1.1
-"""How much more than said utterances may be, or be filled up, before their batch is cut anew."""
+"""How much real lengths and padding may exceed the expected ones before a batch is split."""
 
 
 class ModelWorker:
-    """Holds the models; one a process."""
+    """Holds the models; there is one in each process."""
 
     def __init__(self, models: ExtractModels, settings: ExtractSettings) -> None:
         self._models, self._settings = models, settings
@@ -176,7 +177,7 @@ class ModelWorker:
         self._is_loaded = False
 
     def load(self) -> str:
-        """Load the models and warm them up; returns "" or, in one line, what is wrong with them."""
+        """Load the models and warm them up; returns "", or what is wrong with them in one line."""
         import torch
 
         torch.set_num_threads(1)
@@ -185,7 +186,7 @@ class ModelWorker:
         try:
             if self._settings.needs_encoder and models.encoder is not None:
                 self._extractor = load_unit_encoder(models.encoder, Running(models.device, models.precision))
-                # It lays its weights out when they are first used, which belongs to the start.
+                # The first use lays out the weights: a call here makes that part of the start-up.
                 speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
                 if self._settings.uses_video:
                     side = self._extractor.config.image_crop_size
@@ -199,7 +200,8 @@ class ModelWorker:
         return ""
 
     def process(self, *parts: Sequence[Loaded | Rejected]) -> BatchResult:
-        """Make the rows of a batch, and the files that belong to them; what a model refuses is rejected with the reason."""
+        """Make the rows of a batch, and the files that belong to them. An utterance that a model refuses is rejected with the
+        reason."""
         if not self._is_loaded and (complaint := self.load()):
             raise RuntimeError(complaint)
         read = list(chain.from_iterable(parts))
@@ -219,7 +221,7 @@ class ModelWorker:
     def _finish_batch(self, batch: list[Loaded]) -> list[MadeFile | Rejected]:
         try:
             units = self._units(batch)
-        except Exception as error:  # of one of them, or of all together where memory is short
+        except Exception as error:  # one of them is at fault, or all together need too much memory
             if len(batch) == 1:
                 return [Rejected(batch[0].source.id, reason_of(error))]
             import torch
@@ -264,7 +266,7 @@ class ModelWorker:
         return {"id": entry.id} | {name: value for name, value in labels.items() if value} | extra
 
     def _write_array(self, folder: str, name: str, array: NDArray[np.float32]) -> str:
-        """Write an array as a file of its own; returns its path below the output folder."""
+        """Write an array into a file of its own; returns the path below the output folder."""
         relative = f"{folder}/{name}.npy"
         with atomic_output(self._settings.out_dir / relative) as temporary:
             np.save(temporary, array)

@@ -1,6 +1,6 @@
-"""C2PA manifests: written into a file when it is whole, or beside it where its kind has no place for one; read and verified.
+"""C2PA manifests: written into a finished file, or beside it where its format cannot hold one; read and verified.
 
-Nothing is fetched from a network, in either direction: no time stamp, no revocation list, no manifest that lies elsewhere.
+Nothing is fetched from a network, when writing or when reading: no time stamp, no revocation list, no remote manifest.
 """
 
 import io
@@ -23,29 +23,33 @@ from netflips.version import __version__
 # The key that files are signed with: a person's own, or one that is made once for this machine
 
 _YEARS = 10
-"""A file that was signed without a time of others is only good for as long as its certificate."""
+"""A file that was signed without a time stamp of others is valid only for as long as its certificate."""
 _MOST_KEY_BYTES = 1 << 20
 
 
 class SigningKey(NamedTuple):
-    """key, chain: PEM, the key's own certificate first. algorithm: as C2PA names it."""
+    """A private key and its certificates."""
 
     key: bytes
+    """PEM"""
     chain: bytes
+    """PEM, the key's own certificate first"""
     algorithm: str
+    """its name in C2PA"""
 
 
 def machine_file() -> Path:
-    """Return where this machine's key and its certificates are kept, in one file; it need not be there."""
+    """Return the file with this machine's key and its certificates; it need not exist."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "netflips" / "signing" / "key.pem"
 
 
 def machine_key() -> SigningKey:
-    """Return this machine's key, made now if there is none. Raises OutputError where it cannot be kept, InputError for damage."""
+    """Return this machine's key; it is made if there is none. Raises OutputError where it cannot be stored, InputError for a
+    damaged file."""
     path = machine_file()
     if not path.is_file():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # nobody else looks into it
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # other users must not read it
         except OSError as error:
             raise OutputError("the signing key cannot be kept", path=path.parent, found=error.strerror) from error
         with atomic_output(path) as temporary:
@@ -55,8 +59,8 @@ def machine_key() -> SigningKey:
 
 
 def read_key(key_path: Path, chain_path: Path) -> SigningKey:
-    """Read a private key and its certificates, PEM. Raises InputError for other files; whether they are of one another is not
-    looked at."""
+    """Read a private key and its certificates, PEM. Raises InputError for other files. Whether they belong together is not
+    checked."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -84,7 +88,7 @@ def _pem(key: Any) -> bytes:
 
 
 def read_certificates(path: Path) -> bytes:
-    """Return the certificates of a file, PEM, without what else is in it. Raises InputError."""
+    """Return the certificates in a file, PEM, without its other content. Raises InputError."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -96,7 +100,8 @@ def read_certificates(path: Path) -> bytes:
 
 
 def _made() -> bytes:
-    """Return a new key and its certificates, PEM: C2PA takes none that signs itself, so one above it does, whose key is dropped."""
+    """Return a new key and its certificates, PEM. C2PA accepts no self-signed key, so a root key signs it, and is then
+    discarded."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -104,7 +109,7 @@ def _made() -> bytes:
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     root, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    now, number = datetime.now(UTC), token_hex(4)  # of the machine its name says nothing
+    now, number = datetime.now(UTC), token_hex(4)  # a random number, so that the name reveals nothing of the machine
     above = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
 
     def certificate(of: ec.EllipticCurvePrivateKey, *names: str) -> bytes:
@@ -127,18 +132,19 @@ def _made() -> bytes:
 # The manifest
 
 MADE = "netflips.made"
-"""The assertion that is our own."""
+"""Label of our own assertion."""
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC's type of what was made in part by trained models."""
+"""IPTC's source type of media that are made in part by trained models."""
 _KINDS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".m4a": "audio/mp4"}
-"""Kinds of files that hold a manifest; any other gets one beside it."""
+"""Formats that can hold a manifest; any other file gets one beside it."""
 _ANY = "application/octet-stream"
 _MOST_BYTES = 4 << 20
-"""Of a manifest that is read; one of ours has 5 KB."""
+"""Largest manifest that is read; one of ours has 5 KB."""
 _MOST_LETTERS, _LONGEST_S, _RATE = 200, 60.0, 20e6
-"""Of why it cannot be read; and the time in which a file is read (s), beside that of so many bytes a second."""
+"""Longest reason why a manifest cannot be read; and the time limit for reading a file: so many seconds, and one more for this many
+bytes."""
 _MOST_BOXES = 100_000
-"""Parts of a file that are looked through for a manifest."""
+"""Number of boxes of a file that are searched for a manifest."""
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _UNTRUSTED = "signingCredential.untrusted"
 Actions = Sequence[Mapping[str, Any]]
@@ -147,15 +153,19 @@ _SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}, "b
 
 @dataclass(frozen=True)
 class Signing:
-    """A key that signs, tried before the work. by: whose it says it is. path: of its certificate."""
+    """A key to sign with, tried before the work begins."""
 
     key: SigningKey
+    """with its certificates"""
     path: Path
+    """of its certificate"""
     by: str = ""
+    """owner, as the certificate names it"""
 
     @classmethod
     def of(cls, flags: MarkFlags) -> "Signing | None":
-        """Return what signs as the options ask for, None = nothing does. Raises UsageError, InputError or OutputError."""
+        """Return the signing key that the options ask for, None = nothing is signed. Raises UsageError, InputError or
+        OutputError."""
         if not flags.sign:
             return None
         if find_spec("c2pa") is None:
@@ -167,9 +177,9 @@ class Signing:
         return cls(signing.key, signing.path, signing._tried() + note)
 
     def sign(self, actions: Actions, facts: Mapping[str, Any], out: Path) -> Callable[[Path, Path], None]:
-        """Return what writes a file that is whole once more, with its manifest; see `atomic_output`.
+        """Return a function that copies a finished file and adds its manifest; see `atomic_output`.
 
-        actions: of C2PA, after a source was opened; facts: of our own assertion. out: what the file will be.
+        actions: of C2PA, after a source was opened; facts: for our own assertion. out: final place of the file.
         """
 
         def write(plain: Path, sealed: Path) -> None:
@@ -183,7 +193,8 @@ class Signing:
         return write
 
     def _sign(self, actions: Actions, facts: Mapping[str, Any], kind: str, source: Any, target: Any) -> bytes:
-        """Write a file with its manifest, which is returned. Raises InputError for a key and certificate that make no valid one."""
+        """Write a file with its manifest; returns the manifest. Raises InputError for a key and certificate that cannot make a
+        valid one."""
         import c2pa
 
         opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["source"]}}
@@ -196,7 +207,7 @@ class Signing:
         info = c2pa.C2paSignerInfo(self.key.algorithm, self.key.chain, self.key.key, None)
         try:
             with c2pa.Builder(json.dumps(content), _context(c2pa)) as builder, c2pa.Signer.from_info(info) as signer:
-                # Nothing of the source: its name would tell of somebody's disk, its manifest of what nobody here looked at.
+                # Nothing of the source: its name would reveal somebody's disk, and its own manifest was not verified here.
                 builder.add_ingredient(about, _ANY, io.BytesIO())
                 if kind == _ANY:
                     builder.set_no_embed()
@@ -208,7 +219,7 @@ class Signing:
             ) from error
 
     def _tried(self) -> str:
-        """Sign a byte; returns whose key it was. Raises InputError."""
+        """Sign a byte; returns the owner of the key. Raises InputError."""
         import c2pa
 
         manifest = self._sign((), {}, _ANY, io.BytesIO(b"x"), io.BytesIO())
@@ -220,7 +231,7 @@ class Signing:
 
 
 def sidecar(path: Path) -> Path:
-    """Return where a file's manifest lies if not in it."""
+    """Return the place of a manifest that is not inside its file."""
     return path.with_suffix(".c2pa")
 
 
@@ -231,30 +242,34 @@ def sidecars(out: Path, flags: MarkFlags) -> list[Path]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What was found of a file's manifest.
-
-    state: none, unseen (a file of this kind is not looked into), unread (nothing here can read it), valid, or broken: file or
-    manifest was changed, or they are not of one another. problems: C2PA's codes. signer, issuer: what the certificate calls itself.
-    is_trusted: it rests on certificates that were given; is_ours: none were, and it rests on this machine's own. actions, made:
-    what it says; nothing where it is broken, for then nobody said it.
-    """
+    """What was found in a file's manifest. All texts are somebody's claims."""
 
     state: str = "none"
+    """none; unseen: files of this kind are not searched; unread: nothing here can read it; valid; broken: file or manifest was
+    changed, or they do not belong together"""
     problems: tuple[str, ...] = ()
+    """C2PA's codes"""
     signer: str = ""
+    """name in the certificate"""
     issuer: str = ""
+    """name of the issuer in the certificate"""
     is_trusted: bool = False
+    """it is signed under certificates that the caller gave"""
     is_ours: bool = False
+    """no certificates were given, and it is signed under this machine's own"""
     generator: str = ""
+    """program that made the file"""
     actions: tuple[Mapping[str, Any], ...] = ()
+    """of C2PA; empty where the manifest is broken, because then nobody vouches for them"""
     made: Mapping[str, Any] = field(default_factory=dict)
+    """our own assertion; empty as `actions`"""
 
 
 def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
-    """Read and verify the manifest of a file, or the one beside it. trusted: certificates that are believed, PEM.
+    """Read and verify the manifest of a file, or the one beside it. trusted: PEM file of certificates to trust.
 
-    Whatever is in it is somebody's claim: texts of any kind, to be shown with what steers escaped. Raises InputError for
-    certificates that cannot be read.
+    All content is somebody's claim: texts of any kind, whose control characters must be escaped before they are shown. Raises
+    InputError for certificates that cannot be read.
     """
     beside, kind = sidecar(path), _KINDS.get(path.suffix.lower(), _ANY)
     size = 0 if kind == _ANY else _box_bytes(path)
@@ -262,25 +277,29 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
         kind, size = _ANY, beside.stat().st_size if beside.is_file() else 0
     if not size:
         return Provenance("none" if path.suffix.lower() in (*_KINDS, ".mkv") else "unseen")
+
     if size > _MOST_BYTES:
         return Provenance("broken", (f"a manifest of {size:,} bytes; {_MOST_BYTES:,} at most",))
     if find_spec("c2pa") is None:
         return Provenance("unread")
+
     anchors = trusted or (machine_file() if machine_file().is_file() else None)
     if anchors is not None:
         read_certificates(anchors)
+
     given = (kind, path, str(beside) if kind == _ANY else "", str(anchors or ""))
-    try:  # a manifest that somebody forged may crash the library
+    try:  # in a process of its own: a forged manifest may crash the library
         found, state = apart(_read, *given, limit_s=_LONGEST_S + path.stat().st_size / _RATE, what="the reader of manifests")
     except (InputError, ValueError, RecursionError) as error:
         return Provenance("broken", (f"it cannot be read: {reason(error)}"[:_MOST_LETTERS],))
+
     told = _provenance_of(found) if found else Provenance("broken", (state[:_MOST_LETTERS],))
     is_vouched = told.state == "valid" and state == "Trusted"
     return replace(told, is_trusted=is_vouched and trusted is not None, is_ours=is_vouched and trusted is None)
 
 
 def _read(kind: str, path: Path, beside: str, anchors: str) -> list[Any]:
-    """Return what a manifest says, nothing where it cannot be read, and the state that it is in, or why."""
+    """Return the content of a manifest, empty where it cannot be read, and its validation state, or the error."""
     import c2pa
 
     data = Path(beside).read_bytes() if beside else None
@@ -312,7 +331,7 @@ def _provenance_of(found: Mapping[str, Any]) -> Provenance:
 
 
 def _box_bytes(path: Path) -> int:
-    """Return the bytes of the manifest that lies in an MP4, 0 = none; what is larger than the file is as large as it says."""
+    """Return the bytes of the manifest in an MP4, 0 = none. The stated size counts even where it exceeds the file."""
     found, place, end = 0, 0, path.stat().st_size
     with path.open("rb") as file:
         for _ in range(_MOST_BOXES):

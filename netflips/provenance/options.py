@@ -1,4 +1,4 @@
-"""The options of a command that signs what it makes, and the consent that goes into it; cheap to import."""
+"""The options of a command that signs its results, and the consent that is stored in them; cheap to import."""
 
 import json
 from dataclasses import dataclass, fields
@@ -16,15 +16,14 @@ from netflips.script.types import Consent
 
 @dataclass(frozen=True)
 class Generated:
-    """What of a video was generated, in the words of an operator.
-
-    label: shown in all pictures, as the guidelines on transparency ask of what looks real. notice: said by the file beside that, in
-    the words of Article 31 of Korea's AI Basic Act. done: what a manifest says was done.
-    """
+    """What is generated in a video, in the words that an operator must use."""
 
     label: str
+    """shown in all frames, as the guidelines on transparency require for content that looks real"""
     notice: str
+    """in the file's metadata, in the words of Article 31 of Korea's AI Basic Act"""
     done: str
+    """what was done, for the manifest"""
 
 
 SPEECH_AND_LIPS = Generated(
@@ -88,8 +87,8 @@ class MarkFlags(Options):
 
 
 def read_consent(path: Path) -> tuple[Consent, ...]:
-    """Read who agreed to what: a list of `who`, `agreed_to` and, where it ends, `until`. Raises InputError, for an end that is
-    over, too."""
+    """Read who agreed to what: a list of `who`, `agreed_to` and, if it ends, `until`. Raises InputError, also for a consent that
+    has expired."""
     content = json.loads(json.dumps(read_yaml(path, "the consent"), default=str, skipkeys=True))  # YAML has dates, JSON has none
     found: tuple[Consent, ...] = value_from(tuple[Consent, ...], content, "the consent", path)
     if not 0 < len(found) <= _MOST_PEOPLE:
@@ -99,7 +98,7 @@ def read_consent(path: Path) -> tuple[Consent, ...]:
 
 
 def require_in_force(consent: tuple[Consent, ...], path: Path | None) -> None:
-    """Raise InputError for a consent that says nothing, or that is over."""
+    """Raise InputError for a consent without content, or one that has expired."""
     for one in consent:
         try:
             end = date.fromisoformat(one.until) if one.until else date.max

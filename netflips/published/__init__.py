@@ -1,1 +1,1 @@
-"""Models that others publish: what there is (`catalogue.yaml`), getting it, and finding it by name ever after."""
+"""Models that others publish: the list of them (`catalogue.yaml`), downloading them, and finding them by name afterwards."""

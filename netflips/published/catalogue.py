@@ -1,4 +1,4 @@
-"""What is published for each flag that takes a model, as `catalogue.yaml` lists it, or the file that NETFLIPS_CATALOGUE names."""
+"""The published models for each flag that takes a model, from `catalogue.yaml` or the file that NETFLIPS_CATALOGUE names."""
 
 import os
 import re
@@ -16,7 +16,7 @@ VARIABLE = "NETFLIPS_CATALOGUE"
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 Commercial = Literal["yes", "no", "not stated"]
-"""Whether what is made with a model may be sold."""
+"""Whether results of a model may be sold."""
 NOT_STATED: Final = "not stated"
 _HOSTED = ("hub", "drive")
 _KINDS = (*_HOSTED, "url", "unzip")
@@ -24,15 +24,16 @@ _KINDS = (*_HOSTED, "url", "unzip")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file lies. kind: hub, drive, url, or unzip (a zip at that address).
-
-    at: a repository, an id or an address. commit: of a repository, "" = the newest. folder: in the repository, "" or `x/`.
-    """
+    """Where a file is published."""
 
     kind: str
+    """hub, drive, url, or unzip: in a zip at the address"""
     at: str
+    """a repository, an id or an address"""
     commit: str = ""
+    """of a repository, "" = the newest"""
     folder: str = ""
+    """in the repository, "" or `x/`"""
 
     def __str__(self) -> str:
         names = {"hub": f"Hugging Face {self.at}", "drive": f"Google Drive {self.at}"}
@@ -41,60 +42,75 @@ class Origin:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of a model. name: or a pattern, of a repository's. size (bytes), sha256: None = learnt at the first download.
-
-    sources: of its own, where it lies elsewhere than the rest.
-    """
+    """A file of a model."""
 
     name: str
+    """or a pattern for files of a repository"""
     size: int | None = None
+    """in bytes; None = noted at the first download"""
     sha256: str | None = None
+    """None = noted at the first download"""
     sources: tuple[Origin, ...] = ()
+    """its own sources, where they are not the model's"""
     is_optional: bool = False
+    """whether the model is complete without it"""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """What a model may be used for. asks: it is accepted one by one, because it forbids something or says nothing."""
+    """What a model may be used for."""
 
     key: str
+    """short name, for `--accept-licence`"""
     title: str
+    """as people know it"""
     allows: str
+    """what it allows, in words"""
     asks: bool = False
+    """it must be accepted on its own, because it forbids something or states nothing"""
     commercial: Commercial = NOT_STATED
+    """whether results may be sold"""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A published model. flag: that takes it. megabytes: of all files, about; None = not known.
-
-    main: the file that the flag takes, "" = the folder. not_this: other files that go by the same name, by their lengths.
-    """
+    """A published model."""
 
     name: str
     flag: str
+    """the flag that takes it"""
     about: str
+    """what it is, in a few words"""
     languages: str
+    """their names or their number"""
     licence: Licence
     files: tuple[ModelFile, ...]
+    """that it consists of"""
     sources: tuple[Origin, ...]
+    """of all files without sources of their own, in the order in which they are tried"""
     megabytes: float | None = None
+    """of all files, about; None = not known"""
     main: str = ""
+    """file that the flag takes, "" = the folder"""
     not_this: Mapping[int, str] = field(default_factory=dict)
+    """other files that are published under the same name, in words, by their size in bytes"""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """hosts: addresses by kind of source. sets: names of models that go together, and what for. built_in: licences of what comes
-    with NetfLips, by name."""
+    """A list of published models."""
 
     hosts: Mapping[str, str]
+    """addresses, by kind of source"""
     models: Mapping[str, Model]
+    """by name"""
     sets: Mapping[str, tuple[str, tuple[str, ...]]]
+    """by name: what a set is for, and the names of models that go together"""
     built_in: Mapping[str, Licence] = field(default_factory=dict)
+    """licences of what comes with NetfLips, by name"""
 
     def named(self, names: Iterable[str]) -> list[Model]:
-        """Return the models of these names of models and sets, each once. Raises UsageError for a name that it does not have."""
+        """Return the models of these names of models and sets, each once. Raises UsageError for an unknown name."""
         found = dict[str, Model]()
         for name in names:
             parts = self.sets[name][1] if name in self.sets else (name,)
@@ -107,7 +123,7 @@ class Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """Return the list that is in use. Raises InputError for one of the user's own that cannot be read."""
+    """Return the list in use. Raises InputError for a list of the user's own that cannot be read."""
     named = os.environ.get(VARIABLE)
     return read_catalogue(Path(named)) if named else shipped_catalogue()
 
@@ -119,7 +135,7 @@ def shipped_catalogue() -> Catalogue:
 
 
 def read_catalogue(path: Path) -> Catalogue:
-    """Read a list of models. Raises InputError for what is none."""
+    """Read a list of models. Raises InputError for a file of another form."""
     content = read_yaml(path, "the list of models")
     try:
         licences = {key: _licence(key, one) for key, one in content["licences"].items()}

@@ -1,4 +1,4 @@
-"""`netflips models list | get | add | check | path`: models that others publish, fetched once and found by name ever after."""
+"""`netflips models list | get | add | check | path`: models that others publish, downloaded once and found by name afterwards."""
 
 import re
 import shutil
@@ -105,7 +105,7 @@ def _list(options: ListOptions) -> None:
 
 
 def facts_of_all() -> list[dict[str, Any]]:
-    """Return what is known of each model of the list, and whether it is here."""
+    """Return the facts about each model of the list, and whether it is downloaded."""
     here = {one.name: one for one in all_kept()}
     return [_facts(one, here) for one in catalogue().models.values()]
 
@@ -151,7 +151,7 @@ def _licences(models: Any) -> list[Licence]:
 
 
 def get(options: GetOptions) -> dict[str, Path]:
-    """Download models that are not here yet; returns where each is. Raises NetflipsError."""
+    """Download the models that are missing; returns the path of each. Raises NetflipsError."""
     listed = catalogue()
     models = listed.named(options.names)
     missing = [one for one in models if options.replace or not _is_whole(one.name)]
@@ -189,7 +189,7 @@ def _noted(name: str) -> dict[str, Any]:
 
 
 def _left(model: Model, wanted: Sequence[Wanted]) -> int:
-    """Return the bytes that are still to come, as far as the list or the host states them."""
+    """Return the bytes that are still to be downloaded, as far as the list or the host states them."""
     known = [one.size for one in wanted if one.size is not None]
     total = sum(known) if len(known) == len(wanted) else max(round((model.megabytes or 0) * _MEGA), sum(known))
     folder = partial_folder(model.name)
@@ -225,21 +225,25 @@ def _note(model: Model, places: Sequence[str], commits: dict[str, str]) -> dict[
 
 
 def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
-    """Have the licences accepted: what forbids something one by one, the others at once. Raises UsageError where one is not."""
+    """Ask for the licences to be accepted: those that forbid something one by one, the others at once. Raises UsageError where one
+    is not accepted."""
     given = {key for text in accepted for key in text.split(",")}
     known = [_ALL, *(one.key for one in _licences(catalogue().models.values()))]
     if odd := sorted(given - set(known)):
         raise UsageError("no such licence", expected=", ".join(known), found=", ".join(odd))
+
     licences = [one for one in _licences(models) if not given & {one.key, _ALL}]
     asked = [[one] for one in licences if one.asks]
     if free := [one for one in licences if not one.asks]:
         asked.insert(0, free)
     can_ask = sys.stdin is not None and sys.stdin.isatty()
+
     for model in models:
         LOG.info("%s: %s; %s; %s", model.name, _size(model), model.licence.title, model.licence.allows)
     if asked and not can_ask:
         needed = " ".join(f"--accept-licence {one.key}" for one in licences)
         raise UsageError("the licences were not accepted", expected=needed, hint="netflips models list says what they allow")
+
     for group in asked:
         which = " and ".join(f"{one.title} ({one.allows})" for one in group)
         names = ", ".join(model.name for model in models if model.licence in group)
@@ -253,20 +257,23 @@ def _add(options: AddOptions) -> None:
     listed = catalogue()
     if not NAME.fullmatch(options.name) or options.name in listed.sets:
         raise UsageError("this is no name for a model", expected="small letters, digits, '.', '-' and '_'", found=options.name)
+
     model = listed.models.get(options.name)
     noted = {} if options.replace else _noted(options.name)
     place, given = Path(realpath(partial_folder(options.name))), {path: Path(realpath(path)) for path in options.files}
     if inside := next((path for path, real in given.items() if place in (real, *real.parents)), None):
         raise InputError("the model's own unfinished folder cannot be added", path=inside, hint="copy its files elsewhere")
+
     if model is not None:
         _accept([model], options.accept_licence)
+
     with only_one(options.name) as folder, bars(options.quiet) as progress:
         clear_partial(options.name)
         folder.mkdir()
         try:
             _gather(options.files, model, folder, progress)
             for path in folder.iterdir():
-                # Raise InputError for a file of another content than is known of it
+                # InputError where the content is not the known one
                 file = next((one for one in (model.files if model else ()) if path.match(one.name)), ModelFile(path.name))
                 known = noted.get(path.name, {})
                 wrong = Wanted(path.name, (), file.size or known.get("bytes"), file.sha256 or known.get("sha256")).wrong(path)
@@ -289,7 +296,7 @@ def _add(options: AddOptions) -> None:
 
 
 def _only_model(folder: Path) -> Path:
-    """Return what a folder is added for: its only file, the weights of a folder for a hub, or all of it."""
+    """Return the model in an added folder: its only file, the weights of a folder for a hub, or the whole folder."""
     with loading():
         from netflips.model_folder import is_model_folder
 
@@ -300,8 +307,10 @@ def _only_model(folder: Path) -> Path:
 
 
 def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: Progress) -> None:
-    """Copy what was given into a folder under the names of the model's files; parts are joined. Raises InputError, OutputError."""
+    """Copy the given files into a folder under the names of the model's files, with parts joined. Raises InputError,
+    OutputError."""
     found = dict[str, list[tuple[int, Callable[[], IO[bytes]], int]]]()
+
     is_alone = model is not None and len(model.files) == len(files) == 1 and files[0].suffix not in _ARCHIVES and files[0].is_file()
     for name, size, opened in (one for path in files for one in _inside(path)):
         whole, number = (match[1], int(match[2])) if (match := _PART.fullmatch(name)) else (name, 0)
@@ -309,13 +318,16 @@ def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: 
             whole = model.main if model else whole
         if model is None or any(Path(whole).match(file.name) for file in model.files):
             found.setdefault(whole, []).append((number, opened, size))
+
     needed = [] if model is None else [one.name for one in model.files if not one.is_optional]
     missing = [name for name in needed if not any(Path(one).match(name) for one in found)]
     if missing or not found:
         raise InputError(
             "the model is not complete", path=files[0], expected=", ".join(missing) or "files", found="none of this name"
         )
+
     require_room(folder, sum(size for parts in found.values() for _, _, size in parts))
+
     for name, parts in found.items():
         numbers = sorted(number for number, _, _ in parts)
         if (len(parts) > 1 and numbers != list(range(numbers[0], numbers[0] + len(parts)))) or numbers[0] > 1:
@@ -333,7 +345,8 @@ def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: 
 
 
 def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
-    """Name, length (bytes) and how to open it of each file of a folder or an archive, or of the file itself. Raises InputError."""
+    """Yield name, length (bytes) and a function that opens it for each file of a folder or archive, or for the file itself. Raises
+    InputError."""
     if path.is_dir():
         for one in sorted(path.iterdir()):
             if one.is_file() and not one.name.startswith((".", "_")) and one.suffix not in (".py", ".md"):

@@ -1,8 +1,8 @@
 """Download the files of a published model: resumed, checked by length and digest, from the first host whose bytes are right.
 
-One plain downloader (urllib) serves repositories of the Hugging Face Hub, Google Drive and other addresses. huggingface_hub
-deletes what it has of a file when a download fails, so that the next run begins anew, and never ends a body that drips. gdown asks
-Google's own address whatever the list of models says, follows pages without an end, and goes on with a part of another file.
+One plain downloader (urllib) serves repositories of the Hugging Face Hub, Google Drive and other addresses. huggingface_hub deletes
+its partial file when a download fails, so that the next run starts again, and never gives up on a body that drips. gdown uses
+Google's own address whatever the list of models states, follows pages without an end, and continues with a part of another file.
 Proxies (HTTPS_PROXY) and certificates (SSL_CERT_FILE) are those of the environment; no token is read or sent.
 """
 
@@ -39,16 +39,16 @@ from netflips.version import __version__
 
 LOG = logging.getLogger("netflips")
 PAUSES_S = (1.0, 2.0, 4.0)
-"""Before each further try that follows one which brought nothing new."""
+"""Pauses before further tries, as long as tries bring nothing new."""
 _BLOCK = 1 << 18
 _TIMEOUT_S, _LONGEST_PAUSE_S = 60.0, 120.0
-"""For an answer to begin, redirects included, and for each block of it."""
+"""Limit for an answer to begin, with its redirects, and for each block of it; and longest pause that a host may ask for."""
 _COME_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _MOST_PAGE = 4 << 20
 _MEGA = 1_000_000
 _ROOM, _ABOUT = 1.05, 1.5
 BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, struct.error)
-"""What is raised for a zip that is damaged, encrypted or of an unknown method."""
+"""Errors of a zip that is damaged, encrypted or of an unknown method."""
 _MOST_DIGITS, _MOST_SHOWN = 18, 200
 _GO_ON = "run the command again: it goes on where it stopped"
 _BY_HAND = "get it in a browser and give it to netflips models add"
@@ -56,11 +56,11 @@ _Answer = TypeVar("_Answer")
 
 
 class HostError(InputError):
-    """A host that does not give the file; another one may."""
+    """A host that does not deliver the file; another one may."""
 
 
 class _BrokenError(Exception):
-    """A line that broke, or a host that asks to come again. after_s: when (s), 0 = it does not say."""
+    """A connection that broke, or a host that asks to come again. after_s: when (s), 0 = it does not state it."""
 
     def __init__(self, words: str, after_s: float = 0.0) -> None:
         super().__init__(words)
@@ -68,26 +68,28 @@ class _BrokenError(Exception):
 
 
 class _BeyondError(_BrokenError):
-    """A part that is longer than what the host has: it is begun anew."""
+    """A part that is longer than the file of the host; the download starts again."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to be fetched, and where from. size (bytes), sha256: what it must have, None = not known.
-
-    most_bytes: where its length is not known, None = half of the disk that is free. git: what git calls its content, None = not
-    known; the Hub states it for small files.
-    """
+    """A file to download."""
 
     name: str
+    """of the file"""
     places: tuple[Origin, ...]
+    """its sources, in the order in which they are tried"""
     size: int | None = None
+    """in bytes, None = not known"""
     sha256: str | None = None
+    """None = not known"""
     git: str | None = None
+    """git's name of its content, which the Hub states for small files; None = not known"""
     most_bytes: int | None = None
+    """largest size where it is not known, None = half of the free disk space"""
 
     def wrong(self, path: Path) -> tuple[str, str] | None:
-        """Return what was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
+        """Return the expected and the found property of the file's content, None = it is right. Raises OSError."""
         checksum = checksum_of(path)
         if self.size is not None and checksum["bytes"] != self.size:
             return f"{self.size:,} bytes", f"{checksum['bytes']:,}"
@@ -101,16 +103,16 @@ class Wanted:
 
 
 class Fetcher:
-    """Fetches from the hosts of a catalogue. is_latest: the newest commit of a repository, not the one that the catalogue names."""
+    """Downloads from the hosts of a catalogue. is_latest: take the newest commit of a repository, not the one in the catalogue."""
 
     def __init__(self, hosts: Mapping[str, str], progress: Progress, *, is_latest: bool = False) -> None:
         self._hosts, self._progress, self._is_latest = hosts, progress, is_latest
         self.commits = dict[str, str]()
-        """Of each repository, what is taken."""
+        """Commit that is taken, by repository."""
         self._listings = dict[str, list[dict[str, Any]]]()
 
     def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
-        """Return the files of a model, with what is known of each. noted: seals of before, by name. Raises InputError."""
+        """Return the files of a model, with their known properties. noted: earlier digests, by name. Raises InputError."""
         most = None if model.megabytes is None else round(model.megabytes * _MEGA * _ABOUT)
         files = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
         found = [replace(one, most_bytes=most) for one in files]
@@ -124,14 +126,14 @@ class Fetcher:
         if not listed and not file.is_optional:
             raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
         found = list[Wanted]()
-        for one in listed:  # with what the Hub says, where the catalogue says nothing
+        for one in listed:  # with the properties that the Hub states, where the catalogue states none
             large = one.get("lfs") or {}
             digest, git = file.sha256 or large.get("oid"), None if large else one.get("oid")
             found.append(replace(plain, name=one["path"], size=file.size or one.get("size"), sha256=digest, git=git))
         return found
 
     def _listing(self, source: Origin) -> list[dict[str, Any]]:
-        """Return what a repository says of its files: path, size, oid, and lfs of large ones, whose oid is a sha256."""
+        """Return the files of a repository: path, size, oid, and for large ones lfs, whose oid is a sha256."""
         if source.at not in self._listings:
             path = f"api/models/{source.at}/tree/{self._commit(source)}?recursive=true&expand=false"
             listed = self._json(f"{self._hosts['hub']}/{path}", source)
@@ -159,10 +161,9 @@ class Fetcher:
         return self._patiently(source, ask)
 
     def fetch(self, one: Wanted, folder: Path) -> str:
-        """Fetch a file into a folder and return where it came from, "" where it is there and right.
+        """Download a file into a folder; returns its source, "" where the file is already there and right.
 
-        A part of it that is there from before is gone on with. Raises InputError where no host gives it, OutputError where there is
-        no room.
+        An earlier part of it is continued. Raises InputError where no host delivers it, OutputError where there is no space.
         """
         path, part, failed = folder / one.name, folder / f"{one.name}.part", list[HostError]()
         if path.is_file() and one.wrong(path) is None:
@@ -184,7 +185,7 @@ class Fetcher:
         raise failed[0]
 
     def _download(self, place: Origin, one: Wanted, part: Path) -> None:
-        """Append to a part until it is whole."""
+        """Append to a part until it is complete."""
         size = None if place.kind == "unzip" else one.size
 
         def reached() -> int:
@@ -207,7 +208,7 @@ class Fetcher:
         have = part.stat().st_size if part.is_file() else 0
         known = tag.read_text(errors="replace") if have and tag.is_file() else ""
         if not known and one.sha256 is None:
-            have = 0  # nothing would say whether the rest belongs to it
+            have = 0  # nothing would show whether the rest belongs to it
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and known:
             headers["If-Range"] = known
@@ -226,13 +227,15 @@ class Fetcher:
                 url = urljoin(answer.geturl(), f"{page.action}?{urlencode(page.fields)}")
 
     def _write(self, answer: Any, place: Origin, one: Wanted, size: int | None, part: Path, tag: Path, have: int) -> None:
-        """Write a body behind what is there, where it is the rest of it, or anew."""
+        """Write a body: behind the part that is there, if it is the rest of it, else from the beginning."""
         begin, total = _extent(answer, have)
         if size is not None and total is not None and total != size:
             raise _other_file(place, one.name, f"{size:,} bytes", f"{total:,}")
         require_room(part.parent, (total or 0) - begin)
+
         most = next(known for known in (size, total, one.most_bytes, shutil.disk_usage(part.parent).free // 2) if known is not None)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+
         try:
             if begin == 0:
                 tag.write_text("" if validator.startswith("W/") else validator)
@@ -246,6 +249,7 @@ class Fetcher:
                     self._progress(one.name, done // _MEGA, None if total is None else -(-total // _MEGA))
         except OSError as error:
             raise OutputError("there is no room for it", path=part, found=error.strerror, hint=f"make room and {_GO_ON}") from error
+
         if done > most:
             part.unlink()
             raise _other_file(place, one.name, f"{most:,} bytes at most", "more")
@@ -261,7 +265,7 @@ class Fetcher:
         return place.at
 
     def _patiently(self, place: Origin, attempt: Callable[[], _Answer], reached: Callable[[], int] = lambda: 0) -> _Answer:
-        """Try again after pauses until as many tries in a row as there are pauses brought nothing new.
+        """Try again after pauses, until as many tries in a row as there are pauses brought nothing new.
 
         Raises HostError then, and for an answer that cannot be read.
         """
@@ -281,7 +285,7 @@ class Fetcher:
 
 
 def require_room(folder: Path, num_bytes: int) -> None:
-    """Raise OutputError where a folder, or the nearest one above it that is there, has no room for so many bytes more."""
+    """Raise OutputError where a folder, or its nearest existing parent, has no space for this many more bytes."""
     place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
     free = shutil.disk_usage(place).free
     if num_bytes * _ROOM > free:
@@ -291,9 +295,10 @@ def require_room(folder: Path, num_bytes: int) -> None:
 
 @contextmanager
 def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """The answer to a GET, redirects followed. Raises HostError for what will not change, and `_BrokenError` for what may."""
+    """Yield the answer to a GET after redirects. Raises HostError for a lasting error, and `_BrokenError` for a passing one."""
     asked = {"User-Agent": f"netflips/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
     request, opener = Request(url, headers=asked), build_opener(HTTPCookieProcessor())
+
     try:
         answer = within(_TIMEOUT_S, lambda: opener.open(request, timeout=_TIMEOUT_S))
     except HTTPError as error:
@@ -316,12 +321,13 @@ def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -
         raise _BrokenError(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(reason(error)) from error
+
     yield answer
-    answer.close()  # only then: a thread that reads too long still holds it
+    answer.close()  # not after an error: a thread that reads too long still holds it
 
 
 def _read(answer: Any, most: int) -> bytes:
-    """Some bytes of a body. Raises `_BrokenError`."""
+    """Return some bytes of a body. Raises `_BrokenError`."""
     try:
         return bytes(within(_TIMEOUT_S, lambda: answer.read(most)))
     except (OSError, http.client.HTTPException) as error:
@@ -329,7 +335,7 @@ def _read(answer: Any, most: int) -> bytes:
 
 
 def _extent(answer: Any, have: int) -> tuple[int, int | None]:
-    """Return where a body begins in the file (bytes), and the file's length; None = not stated. Raises `_BrokenError`."""
+    """Return where a body begins in the file (bytes), and the file's length, None = not stated. Raises `_BrokenError`."""
     if answer.status == 206:
         span, _, whole = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("/")
         if span.partition("-")[0] != str(have):
@@ -339,12 +345,12 @@ def _extent(answer: Any, have: int) -> tuple[int, int | None]:
 
 
 def _count(text: str | None) -> int | None:
-    """Return a number of a header; None = it is none."""
+    """Return the number in a header; None = there is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _is_listed(one: Any) -> bool:
-    """Whether this is what the Hub says of a file, as far as it is used."""
+    """Return whether this is an entry of the file list of the Hub, as far as it is used."""
     if not isinstance(one, dict) or not isinstance(one.get("path"), str):
         return False
     size, large = one.get("size", 0), one.get("lfs") or {}
@@ -354,7 +360,7 @@ def _is_listed(one: Any) -> bool:
 
 
 def _is_name(path: str) -> bool:
-    """Whether a path of a repository is a file's name, no folder."""
+    """Return whether a path in a repository is a file name without a folder."""
     return path.isprintable() and "/" not in path and path not in ("", ".", "..") and len(path) < _MOST_SHOWN
 
 
@@ -367,7 +373,7 @@ def _host(url: str) -> str:
 
 
 class _Page(HTMLParser):
-    """A page of Google Drive: the form that confirms a download (action, fields), or what it says instead."""
+    """A page of Google Drive: the form that confirms a download (action, fields), or its message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -391,13 +397,13 @@ class _Page(HTMLParser):
             self._words.append(" ".join(data.split()))
 
     def refusal(self, place: Origin, name: str) -> HostError:
-        """Return the error about a page that leads to no file."""
+        """Return the error for a page that leads to no file."""
         said = "; ".join(self._words)[:300] or "a page that says nothing"
         return HostError(f"{place} does not give the file", path=name, found=said, hint=f"wait a day, or {_BY_HAND}")
 
 
 def _unzip(part: Path, name: str, place: Origin) -> None:
-    """Put the one file of this name that a zip has in the zip's place. Raises HostError and OutputError."""
+    """Replace a zip by the one file of this name in it. Raises HostError and OutputError."""
     whole = part.with_name(f"{part.name}.unzipped")
     try:
         with zipfile.ZipFile(part) as archive:

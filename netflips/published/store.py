@@ -1,8 +1,8 @@
-"""Models that were fetched or added, in one folder of the user's: found by name, and believed only as they were noted.
+"""Downloaded and added models, in one folder of the user's: found by name, and used only while they are as noted.
 
 NETFLIPS_MODELS names the folder; by default it is `netflips/models` in the user's cache (XDG_CACHE_HOME, else ~/.cache). A model
-NAME is a folder NAME there, with NAME.note.json beside it: its flag, where it came from, which licence was accepted when, and the
-length and digest of each file. NAME.partial is what is not whole yet; no command reads it.
+NAME is a folder NAME there, with NAME.note.json beside it: its flag, its source, the accepted licence with the date, and the length
+and digest of each file. NAME.partial is an incomplete download; no command reads it.
 """
 
 import fcntl
@@ -26,20 +26,22 @@ VARIABLE = "NETFLIPS_MODELS"
 _FORMAT = "netflips-model-1"
 _ENDING = ".note.json"
 _SUFFIXES = (".pt", ".pth", ".safetensors", ".model")
-"""Of what is meant as a file, whatever models are called."""
+"""Endings by which an argument is meant as a file, whatever the names of models are."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A model in the folder. note: what was noted of it, see the module."""
+    """A model in the folder."""
 
     name: str
     folder: Path
+    """of its files"""
     note: Mapping[str, Any]
+    """content of its note, see the module"""
 
     @property
     def path(self) -> Path:
-        """What its flag takes: the folder, or a file in it."""
+        """The path that its flag takes: the folder, or a file in it."""
         return self.folder / self.note["main"] if self.note["main"] else self.folder
 
     @property
@@ -50,11 +52,12 @@ class Kept:
 
     @property
     def is_there(self) -> bool:
-        """Whether its files are in the folder; a note alone keeps what their digests must be."""
+        """Whether its files are in the folder. A note without files still keeps their expected digests."""
         return self.folder.is_dir()
 
     def damage(self, *, is_thorough: bool) -> str:
-        """Return what is wrong with its files, "" = nothing. A file as long and as old as noted is read only where thorough."""
+        """Return what is wrong with its files, "" = nothing. A file with the noted length and time is read only if
+        `is_thorough`."""
         for name, checksum in self.files.items():
             path = self.folder / name
             try:
@@ -68,13 +71,13 @@ class Kept:
 
 
 def models_folder() -> Path:
-    """Return the folder that models are kept in; it need not be there."""
+    """Return the folder of the models; it need not exist."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netflips" / "models"
 
 
 def kept(name: str) -> Kept | None:
-    """Return what is noted of a model; None where nothing is. Raises InputError for a note that cannot be read."""
+    """Return a model by its note; None where there is no note. Raises InputError for a note that cannot be read."""
     path = _note_path(name)
     if not path.is_file():
         return None
@@ -105,7 +108,7 @@ def all_kept() -> list[Kept]:
 
 
 def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
-    """Move a whole model to its place, with a note of what its files hold; one that was there before goes. Raises OutputError."""
+    """Move a complete model to its place, with a note of the content of its files. An older one is replaced. Raises OutputError."""
     place = models_folder() / name
     files = {path.name: {**checksum_of(path), "mtime_ns": path.stat().st_mtime_ns} for path in sorted(folder.iterdir())}
     try:
@@ -124,18 +127,18 @@ def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
 
 
 def partial_folder(name: str) -> Path:
-    """Return where the files of a model are until all are there and checked."""
+    """Return the folder of the files of a model until all are there and checked."""
     return models_folder() / f"{name}.partial"
 
 
 def clear_partial(name: str) -> None:
-    """Remove what is not whole."""
+    """Remove an incomplete model."""
     _remove(partial_folder(name))
 
 
 @contextmanager
 def only_one(name: str) -> Iterator[Path]:
-    """Hold a model's partial folder, which is made, for this process alone. Raises OutputError while another one has it."""
+    """Make a model's partial folder, and hold it for this process alone. Raises OutputError while another process has it."""
     folder = partial_folder(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,10 +162,10 @@ def only_one(name: str) -> Iterator[Path]:
 
 
 def find_model(name: str, flag: str = "") -> Path | None:
-    """Return the path of a model by its name, None where no model is called so.
+    """Return the path of a model by its name, None where no model has this name.
 
-    flag: that it is given to. Raises UsageError for one that is published but not here, or that another flag takes, and
-    CheckpointError for files that changed since they were noted.
+    flag: the flag that it is given to. Raises UsageError for a model that is published but not downloaded, or that another flag
+    takes, and CheckpointError for files that changed since they were noted.
     """
     if not NAME.fullmatch(name):
         return None
@@ -178,6 +181,7 @@ def find_model(name: str, flag: str = "") -> Path | None:
         if near and Path(name).suffix not in _SUFFIXES:
             raise UsageError(f"{name}: no such file, and no model of this name", hint=near)
         return None
+
     if flag and found.note["flag"] not in ("", flag):
         raise UsageError(f"{name} is for {found.note['flag']}, not for {flag}")
     require_undamaged(found)
@@ -185,15 +189,14 @@ def find_model(name: str, flag: str = "") -> Path | None:
 
 
 def require_undamaged(found: Kept, *, is_thorough: bool = False) -> None:
-    """Raise CheckpointError where files are not what was noted of them."""
+    """Raise CheckpointError where files differ from their note."""
     if wrong := found.damage(is_thorough=is_thorough):
         again = f"netflips models get {found.name}" if found.name in catalogue().models else "netflips models add"
         raise CheckpointError(f"the model {found.name} has changed", path=found.folder, found=wrong, hint=f"run: {again}")
 
 
 def usual_model(flag: str, of: str = "korean") -> Path | None:
-    """Return the model that a set has for a flag, where it is here: what a command takes when nothing is given; None = it is not
-    here."""
+    """Return the model of a set for a flag, which a command takes when none is given; None = it is not downloaded."""
     listed = catalogue()
     for name in listed.sets[of][1] if of in listed.sets else ():
         found = kept(name)

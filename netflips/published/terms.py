@@ -1,4 +1,4 @@
-"""What models may be used for, as the catalogue says, and whether what is made with them may be sold."""
+"""What models may be used for, as the catalogue states it, and whether results may be sold."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -29,25 +29,29 @@ _SPEAKERS = {ESPEAK: "espeak-ng", KOKORO: "Kokoro-82M"}
 
 
 class Terms(NamedTuple):
-    """Of one model. part: of the chain. name: its file, or what people call it. licence: its title."""
+    """The terms of one model or program."""
 
     part: str
+    """of the chain"""
     name: str
+    """of its file, or as people call it"""
     licence: str
+    """its title"""
     commercial: Commercial
+    """whether results may be sold"""
 
 
 def terms_of(part: str, path: Path) -> Terms:
-    """Return the terms of a checkpoint or an engine's folder. What no list knows is "not stated"; see `licence_of`."""
+    """Return the terms of a checkpoint or an engine's folder, "not stated" where it is not listed; see `licence_of`."""
     licence = licence_of(path)
     return Terms(part, _BUNDLE if _is_shipped(path) else path.name, licence.title, licence.commercial)
 
 
 def licence_of(path: Path) -> Licence:
-    """Return the licence of a checkpoint or an engine's folder, of an empty key where no list knows it.
+    """Return the licence of a checkpoint or an engine's folder; one with an empty key where it is not listed.
 
-    A model is known by the folder of `netflips models`, by a digest that the list states, or by the name of a published file:
-    whoever renames one is not found out, and no other file gains anything by a name.
+    A model is known by the folder of `netflips models`, by a digest in the list, or by the name of a published file. A renamed file
+    is not recognised, and a name gives no other file more rights.
     """
     if _is_shipped(path):
         return shipped_catalogue().built_in[_BUNDLE]
@@ -66,7 +70,7 @@ def _is_shipped(path: Path) -> bool:
 
 
 def may_be_sold(terms: Iterable[Terms]) -> str:
-    """Return whether a dub may be sold as far as its models go: "yes", or "no" or "not stated" with the models it is so for."""
+    """Return whether a dub may be sold as far as its models go: "yes", or "no" or "not stated" with the models that cause it."""
     terms = list(terms)
     for answer in ("no", NOT_STATED):
         if names := dict.fromkeys(one.name for one in terms if one.commercial == answer):
@@ -75,7 +79,7 @@ def may_be_sold(terms: Iterable[Terms]) -> str:
 
 
 def require_commercial(terms: Iterable[Terms]) -> None:
-    """Raise UsageError unless what is made with these models may be sold."""
+    """Raise UsageError unless results of these models may be sold."""
     if (found := may_be_sold(terms)) != "yes":
         raise UsageError(
             "--only-commercial: what these models make may not be sold, as far as is known",
@@ -86,7 +90,7 @@ def require_commercial(terms: Iterable[Terms]) -> None:
 
 
 def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple[Terms, ...]:
-    """Return the terms of all models and programs that a dub into a language is made with."""
+    """Return the terms of all models and programs that make a dub into a language."""
     files: dict[str, Path | None] = {stage.name: path for stage, path in paths.needed.items() if stage is not TRANSLATOR}
     asked = options.cascade_models
     if asked is not None:
@@ -96,6 +100,7 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
     if not options.is_speech_given and (asked is not None or options.script_in is not None):
         files[TEXT2UNIT.name] = paths.other(TEXT2UNIT, target)
     files |= file_of_lips(options.lips, paths.unit2av)
+
     terms = [terms_of(part, path) for part, path in files.items() if path is not None]
     if paths.speaker_encoder is None:
         terms.append(_built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder"))
@@ -103,18 +108,20 @@ def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple
         terms.append(terms_of(SPEAKER_ENCODER.name, paths.speaker_encoder))
     if options.speak_with in _SPEAKERS:
         terms.append(_built_in("speech", _SPEAKERS[options.speak_with]))
+
     programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
     if options.separate_with == SPLEETER:
         terms.append(_built_in("music apart", "Spleeter"))
     programs |= {"--translate-with": options.translate_with}
     programs |= {"--separate-with": options.separate_with != SPLEETER and options.separate_with}
     programs |= {"--diarize-with": options.diarize_with}
+
     given = (flag for flag, program in programs.items() if program)
     return (*terms, *(Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag in given))
 
 
 def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:
-    """Return the file of the lip-sync backend, where it has one of its own, by its part of the chain."""
+    """Return the file of the lip-sync backend, if it has its own, by its part of the chain."""
     name = backend_of(choice, renderer).name
     return {"lips": {"wav2lip": choice.values.get("wav2lip_path"), "mesh": table_of(choice, renderer)}.get(name)}
 
@@ -125,7 +132,7 @@ def _built_in(part: str, name: str) -> Terms:
 
 
 def _is_file(path: Path, known: ModelFile, digest: Callable[[Path], str]) -> bool:
-    """Return whether a checkpoint, or the file of that name in an engine's folder, has a published content."""
+    """Return whether a checkpoint, or the file of that name in an engine's folder, has the published content."""
     file = path / known.name if path.is_dir() else path
     is_alike = file.name == known.name and file.is_file() and known.size in (None, file.stat().st_size)
     return is_alike and digest(file) == known.sha256
