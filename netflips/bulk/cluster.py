@@ -21,7 +21,7 @@ os.environ.update(
         **ONE_THREAD,
         "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are reported by NetfLips
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's next default, which avoids a warning
     }
 )  # Ray reads it once, when it is imported
 try:

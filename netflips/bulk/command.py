@@ -66,7 +66,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """estimate time and space from N utterances (8)"""
 
     def settings(self) -> ExtractSettings:
-        """Return what is made, and where it goes. Raises UsageError for what cannot be."""
+        """Return the settings of the extraction. Raises UsageError for options that cannot be used."""
         with loading():
             from av2unit.sources import parse_modalities
 

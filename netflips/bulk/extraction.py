@@ -39,7 +39,7 @@ from netflips.bulk.store import ResultStore, ShardWork, open_store
 from netflips.bulk.worker import ModelWorker, read_part
 from unit2av.speaker import encoder_fingerprint
 
-# From what is left to do to batches for the pool
+# Batches for the pool
 
 _FILES_AT_ONCE = 8
 _UNKNOWN_S = 8.0
@@ -74,7 +74,7 @@ def _seconds(stated: float, source: Source) -> float:
 
 
 def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
-    """Yield the utterances that are left to do, shard by shard."""
+    """Yield the pending utterances, shard by shard."""
     for shard in work:
         if shard.num_pending:
             pending = shard.pending
@@ -114,7 +114,7 @@ def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterato
                 yield shard.number, PoolTask(parts)
 
 
-# What a run would take
+# The cost of a run
 
 _HOUR_S = 3600
 
@@ -171,7 +171,7 @@ class Estimate:
 def estimate(
     work: Sequence[ShardWork], settings: ExtractSettings, models: ExtractModels, size: PoolSize, num_samples: int
 ) -> Estimate:
-    """Do `num_samples` utterances, spread evenly over what is left to do, in a folder that is thrown away."""
+    """Do `num_samples` utterances, spread evenly over the pending ones, in a folder that is thrown away."""
     num_left = sum(shard.num_pending for shard in work)
     step = max(1, num_left // num_samples) if num_samples else 1
     sample = list(islice(iter_pending(work), step // 2, step // 2 + step * num_samples, step))
@@ -259,11 +259,11 @@ def extract(
     overwrite: bool = False,
     retry_failed: bool = False,
 ) -> Summary:
-    """Extract what is left to do of a manifest.
+    """Extract the pending utterances of a manifest.
 
-    Results are in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: what earlier
-    runs set aside is tried again. Raises NetflipsError for faults that concern all utterances; one that cannot be used is set
-    aside. Finished work is kept however a run ends.
+    Results are in `settings.out_dir`; see `store`. overwrite: those of earlier runs are deleted first. retry_failed: utterances
+    that earlier runs set aside are tried again. Raises NetflipsError for faults that concern all utterances; one that cannot be
+    used is set aside. Finished work is kept however a run ends.
     """
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
     models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))

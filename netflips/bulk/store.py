@@ -53,7 +53,7 @@ _NOWHERE = -1
 
 @dataclass(frozen=True, eq=False)
 class ShardWork:
-    """What is left to do of a shard. Utterances are looked up when they are needed, so that not all are in memory at a time."""
+    """The pending work of a shard. Utterances are looked up when they are needed, so that not all are in memory at a time."""
 
     number: int
     manifest: Manifest
@@ -113,10 +113,10 @@ class ResultStore:
         self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
-        """Return what is left to do, shard by shard. New utterances are added to the plan.
+        """Return the pending work, shard by shard. New utterances are added to the plan.
 
-        retry_failed: what was set aside is left to do, too. is_trial: nothing is written. Raises InputError when finished results
-        were made from other files.
+        retry_failed: utterances that were set aside are pending, too. is_trial: nothing is written. Raises InputError when finished
+        results were made from other files.
         """
         places = {entry.id: place for place, entry in enumerate(manifest.entries)}
         before = packed_shards(self._read_plan())

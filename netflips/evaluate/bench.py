@@ -196,7 +196,7 @@ def read_systems(folder: Path, clips: Sequence[CaseFiles]) -> list[System]:
         dubs = {clip.id: path for clip in clips for ending in reversed(_ENDINGS) if (path := place / (clip.id + ending)).is_file()}
         if not dubs:
             raise InputError("it has none of the clips", path=place, expected=f"{clips[0].id}.mp4, ...")
-        texts = dict[str, str]()  # of subtitles beside a dub
+        texts = dict[str, str]()  # by id of the clip
         for name, dub in dubs.items():
             beside = [path for path in sorted(place.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
             if beside and (text := " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text)):

@@ -1,4 +1,4 @@
-"""The cases of an evaluation suite: files of what was made, what it was made from, and what is right.
+"""The cases of an evaluation suite: files of dubs, sources and references.
 
     {"id": "t1", "source": "t1.mp4", "dub": "t1_ko.mp4", "reference_text": "...", "reference": "t1_ko.wav", "speaker": "ann"}
 

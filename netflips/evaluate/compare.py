@@ -73,7 +73,7 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
             notes.append(f"{metric.name}: heard by {report_to[0]} and by {report_to[1]}")
             continue
 
-        # A record does not say its language; only Korean has measures of its own.
+        # A record does not state its language; only Korean has measures of its own.
         language = "ko" if any(_HANGUL.search(one.texts.get("wanted", "")) for one in a) else ""
         own, other = (cells_of(metric, of, language) for of in (a, b))
         for name, kind in metric.kinds.items():

@@ -1,8 +1,7 @@
 """What metrics may need beside an outcome, and the models among these needs. Each process loads a model when it is first needed.
 
 A need is a word: a side of a case, something in it, a model, `package:NAME`, or `judge:NAME`, a network of the user's own. None of
-the models judges units independently: the unit encoder also read the source for the dub. Whisper is an independent judge of what is
-spoken.
+the models is an independent judge of units: the unit encoder also read the source for the dub. For spoken words, Whisper is one.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Measurements, one a line for each clip and measure: `records.jsonl`, which only grows. A record is used again for the same files
 and models.
 
-One loop does the work of all evaluations: what is left is measured case by case, and saved as soon as it is there. A case that
-kills its workers gets a record, too.
+One loop does the work of all evaluations: missing measures are taken case by case, and saved at once. A case that kills its workers
+gets a record, too.
 """
 
 import logging
@@ -34,7 +34,7 @@ _LISTENERS = ("recognizer", "published")
 Place = tuple[str, str, str]
 """Id, subject and measure of a record."""
 Job = tuple[int, tuple[Any, ...]]
-"""The number of a case, and what is left of it. One worker does it all, so that the files of a case are read once."""
+"""The number of a case, and its missing measures. One worker does them all, so that the files of a case are read once."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,11 @@ def run_left(
     stage: str,
     progress: Progress = silent,
 ) -> Iterator[Sequence[Any]]:
-    """Work on what is left of cases, one job a case; yields the result of each once it is saved.
+    """Do the missing work of cases, one job a case; yields the result of each once it is saved.
 
-    total: number of cases, with those that are complete. pool: starts only if something is left. lost: makes the result of a job
-    that killed its workers, with the reason. keep: saves a result. Raises NetflipsError for faults that concern all cases.
+    left: the missing work, by number of the case. total: number of cases, with those that are complete. pool: starts only if work
+    is missing. lost: makes the result of a job that killed its workers, with the reason. keep: saves a result. Raises NetflipsError
+    for faults that concern all cases.
     """
     done = total - len(left)
     progress(stage, done, total)
@@ -122,7 +123,7 @@ def run_left(
 
 @dataclass(frozen=True)
 class AskedFigures:
-    """What is measured of a group of cases."""
+    """The figures to measure for a group of cases."""
 
     figures: tuple[str, ...]
     """by name"""
@@ -137,7 +138,7 @@ class AskedFigures:
 
 @dataclass(frozen=True)
 class Suite:
-    """What is measured, with which models, and its names in the table."""
+    """An evaluation: cases, figures, models, and names for the table."""
 
     cases: Sequence[CaseFiles]
     asked: Mapping[str, AskedFigures]
@@ -155,7 +156,7 @@ class Suite:
 
     @cached_property
     def by_group(self) -> Mapping[str, AskedFigures]:
-        """What is measured, for each group of the cases."""
+        """The figures to measure for each group of the cases."""
         return {case.group: self.asked.get(case.group, self.asked.get("", AskedFigures(()))) for case in self.cases}
 
 
@@ -166,8 +167,7 @@ class Measurer:
         self._work = work
 
     def process(self, *parts: Sequence[Job]) -> list[Record]:
-        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read, which would fail for every
-        clip."""
+        """Measure some cases. Raises CheckpointError for a model that cannot be read, which would fail for every clip."""
         return [one for part in parts for number, tasks in part for one in self._measure(number, tasks)]
 
     @cached_property
@@ -245,7 +245,7 @@ def keys_of(work: Suite) -> dict[Place, str]:
 
 
 def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Record]:
-    """Measure what is not measured yet; returns all records that are asked for, in order.
+    """Measure what is missing; returns all records that are asked for, in order.
 
     out_dir: where records are saved, a case at a time. Raises NetflipsError for faults that concern all cases; a fault of one case
     is in its record.

@@ -38,7 +38,7 @@ class Cell:
     found: Mapping[str, float]
     """of each clip that has the figure"""
     sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """of a rate or a rank: what is above and below the line"""
+    """of a rate or a rank: the sums above and below the line"""
     failed: frozenset[str] = frozenset()
     """clips of which nothing could be measured; listed beside the figure"""
     missing: Mapping[str, int] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Provenance of a file: a signed C2PA manifest, and the consent of the people who are seen and heard."""
+"""Provenance of a file: a signed C2PA manifest, and the consent of the people in the video."""

@@ -16,7 +16,7 @@ from netflips.script.types import Consent
 
 @dataclass(frozen=True)
 class Generated:
-    """What is generated in a video, in the words that an operator must use."""
+    """The words for what is generated in a video, which an operator must use."""
 
     label: str
     """shown in all frames, as the guidelines on transparency require for content that looks real"""
