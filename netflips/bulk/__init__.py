@@ -1,1 +1,1 @@
-"""Bulk work: units of whole corpora, folders of videos dubbed, on all cores and GPUs of a machine or of a Ray cluster."""
+"""Bulk work on all cores and GPUs of a machine or of a Ray cluster: extract units of whole corpora, dub folders of videos."""

@@ -1,1 +1,1 @@
-"""How good models are on one's own test split."""
+"""Evaluation of the demo models, dubs, speech and test splits of units: metrics, tables, pages and comparisons."""
