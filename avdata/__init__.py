@@ -1,1 +1,1 @@
-"""Corpora: manifests, units of many utterances, labels, splits, and the published forms of them."""
+"""Corpora: manifests, units by id, labels, splits, and their published forms."""

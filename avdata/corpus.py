@@ -1,5 +1,5 @@
-"""Corpora to train on: the published .tsv form, or NetfLips' JSON lines, as one plain list of clips; the settings that all
-trainers' corpora share, and what is held out of them."""
+"""Corpora to train on, read from the published .tsv form or from NetfLips' JSON lines into one list of clips; the settings that
+the corpora of all trainers share, and the choice of held-out clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,21 +22,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CorpusClip:
-    """One utterance. audio, lips: files, "" = none. frames: lip pictures, samples: at 16 kHz; 0 = not known."""
+    """One utterance."""
 
     id: str
     audio: str
+    """file, "" = none"""
     lips: str
+    """file, "" = none"""
     frames: int = 0
+    """lip frames, 0 = not known"""
     samples: int = 0
+    """at 16 kHz, 0 = not known"""
     repeat: int = 1
-    """How often an epoch has it."""
+    """how often an epoch has it"""
     sentence: str = ""
-    """The same for all clips of the same words, "" = not known."""
+    """the same for all clips of the same words, "" = not known"""
 
     @property
     def seconds(self) -> Fraction | None:
-        """Its length by the manifest: that of the lips where it has any, else of the sound; None = not said."""
+        """Its length in the manifest: of the lips if it has any, else of the sound; None = not stated."""
         if self.frames and self.lips:
             return frames_to_seconds(self.frames)
         return samples_to_seconds(self.samples) if self.samples else None
@@ -52,16 +56,18 @@ class Corpus:
     """The clips of a manifest, in its order."""
 
     path: Path
+    """the manifest"""
     clips: tuple[CorpusClip, ...]
 
     @property
     def split(self) -> str:
-        """The manifest's name without its ending, as `train`."""
+        """The manifest's name without its suffix, such as `train`."""
         return self.path.stem
 
 
 def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
-    """Read a manifest: `.tsv` as published, anything else as JSON lines. root: where its paths start from, None = as it says.
+    """Read a manifest: `.tsv` as published, anything else as JSON lines. root: folder that its paths start from, None = as stated
+    in it.
 
     Raises InputError naming the first line that cannot be used.
     """
@@ -80,7 +86,7 @@ def _clip_of(entry: Entry, root: Path) -> CorpusClip:
 
 
 def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:
-    """Read a `.tsv`: the videos' folder, then lines of id, video, audio, video frames, audio samples; audio paths as given."""
+    """Read a `.tsv`: the folder of the videos, then lines of id, video, audio, video frames, audio samples."""
     lines = iter_lines(path, "the manifest")
     _, first = next(lines)
     folder = Path(first.strip()) if root is None else Path(root)
@@ -107,7 +113,7 @@ def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:
 
 
 def _audio_path(name: str, folder: Path) -> str:
-    """Return a path as given, or below the root when only there is such a file."""
+    """Return a path as given, or below the root if the file exists only there."""
     if not name or Path(name).is_absolute() or Path(name).exists() or not (folder / name).exists():
         return name
     return str(folder / name)
@@ -115,21 +121,22 @@ def _audio_path(name: str, folder: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
-    """What is trained and validated on.
-
-    train, valid: manifests; empty valid = `hold_out` of train, chosen by their ids and the seed: a corpus that grows holds out what
-    it held out before, or what is new. allow_missing: leave out what lacks something, instead of stopping.
-    """
+    """Data to train and to validate on."""
 
     train: str = "???"
+    """manifest"""
     valid: str = ""
+    """manifest, "" = `hold_out` items of train"""
     hold_out: Number = 0
+    """number of items, chosen by their ids and the seed: as a corpus grows, only new items can replace those held out before"""
     allow_missing: bool = False
+    """leave out items that lack something, instead of stopping"""
 
     def held_out(self, items: Sequence[T], seed: int, key: Callable[[T], str], of: str) -> tuple[list[T], list[T]]:
-        """Return what is trained on and what is held out, both in their order. key: those alike stay together; of: its plural.
+        """Return the items to train on and those held out, both in their order.
 
-        Raises UsageError where nothing would be left to train on.
+        key: items of equal keys stay together. of: what keys are called, in the plural, for messages. Raises UsageError if nothing
+        would be left to train on.
         """
         names = {key(one) for one in items}
         if self.hold_out >= len(names):
@@ -141,7 +148,7 @@ class CorpusConfig:
         return [one for one in items if key(one) not in chosen], [one for one in items if key(one) in chosen]
 
     def require_validation(self) -> None:
-        """Raise UsageError where there is nothing to validate on."""
+        """Raise UsageError if there is nothing to validate on."""
         if not self.valid and not self.hold_out:
             raise UsageError(
                 "there is nothing to validate on", expected="data.valid, or data.hold_out above 0",
@@ -151,20 +158,20 @@ class CorpusConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCorpusConfig(CorpusConfig):
-    """A corpus with units.
-
-    units, valid_units: units by id (avdata.unit_store); empty valid_units = units. frame_level: rows of units without durations are
-    one id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit encoder.
-    units_vocabulary: fingerprint of the quantizer where the data do not say it.
-    """
+    """A corpus with units."""
 
     units: str = ""
+    """units by id (avdata.unit_store)"""
     valid_units: str = ""
+    """those of valid, "" = the same store"""
     frame_level: bool = False
+    """rows of units without durations are one id every 20 ms"""
     first_unit: Number = 0
+    """number of unit 0 in the data; 4 in raw classes of the unit encoder"""
     units_vocabulary: str = ""
+    """fingerprint of the quantizer, if the data do not state it"""
 
 
 def by_lot(names: "Sequence[str] | set[str]", count: int, seed: int) -> list[str]:
-    """Return `count` of some names: which, depends on each name and the seed alone, not on what else there is."""
+    """Return `count` of some names. The rank of a name depends on the name and the seed alone, not on the other names."""
     return sorted(names, key=lambda name: (blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), name))[:count]

@@ -1,6 +1,6 @@
-"""Labels: the unit of each 20 ms of each clip, from `.km` lines or from units by id, and what the classes are called.
+"""Labels: the unit of each 20 ms of each clip, from `.km` lines or from units by id, and the symbols of the classes.
 
-Clips can be used that have labels as long as they are, are of usable length, and whose files are there.
+A clip can be used if its labels are as long as its media, its length is allowed, and its files exist.
 """
 
 import json
@@ -25,26 +25,26 @@ from avdata.unit_store import iter_units
 
 LOG = logging.getLogger("netflips.train")
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-"""What each dictionary begins with."""
+"""The first symbols of each dictionary."""
 MOST_UNITS = 100_000
-"""Of any quantizer: the largest published ones have a few thousand."""
+"""More units than any quantizer has: the largest published ones have a few thousand."""
 NO_LABEL = -100
-"""A step that no loss is taken of."""
+"""Label of a step that is left out of the loss."""
 _STORED = np.int32
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Units of all clips of a corpus, 50 a second.
-
-    values: int32 [sum of lengths]. starts: int64 [clips + 1]. vocabulary: fingerprint of their quantizer, "" = unknown.
-    source: the files, for messages.
-    """
+    """Units of all clips of a corpus, 50 a second."""
 
     values: NDArray[np.int32]
+    """int32 [sum of lengths]"""
     starts: NDArray[np.int64]
+    """int64 [clips + 1], where each clip begins among the values"""
     vocabulary: str
+    """fingerprint of their quantizer, "" = unknown"""
     source: str
+    """the files, for messages"""
 
     def of(self, index: int) -> NDArray[np.int32]:
         """Return the units of one clip, int32 of shape [N]; none for a clip without labels."""
@@ -52,16 +52,16 @@ class Labels:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """How many units each clip has, int64 of shape [clips]."""
+        """Number of units of each clip, int64 of shape [clips]."""
         return np.diff(self.starts)
 
 
 def read_labels(paths: Sequence[str], corpus: Corpus, label_rate: int, allow_other_vocabulary: bool = False) -> Labels:
     """Read the labels of a corpus.
 
-    paths: a `.jsonl` or folder of units by id; or one or two text files with a line for each clip. Of two, the first has
-    the units at even places and the second those at odd ones, 25 a second each, as published; of one, there are
-    `label_rate` a second (50, or 25 = each for two steps). Raises InputError, UnitError, VocabularyError or UsageError.
+    paths: a `.jsonl` or folder of units by id; or one or two text files with a line for each clip. Two files are as published: the
+    first has the units at even places, the second those at odd places, 25 a second each. One file has `label_rate` units a second:
+    50, or 25, each of which stands for two steps. Raises InputError, UnitError, VocabularyError or UsageError.
     """
     if len(paths) == 1 and (Path(paths[0]).suffix == ".jsonl" or Path(paths[0]).is_dir()):
         return _read_by_id(Path(paths[0]), corpus, allow_other_vocabulary)
@@ -75,7 +75,7 @@ def read_labels(paths: Sequence[str], corpus: Corpus, label_rate: int, allow_oth
 
 
 def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator[Ids]:
-    """Yield the units of clip after clip at 50 a second. Raises InputError when there are not as many lines as clips."""
+    """Yield the units of each clip, 50 a second. Raises InputError unless there are as many lines as clips."""
     times = UNITS_PER_FRAME if len(paths) == 1 and label_rate == FRAME_RATE else 1
     count = 0
     for lines in zip_longest(*(_iter_lines(path) for path in paths)):
@@ -84,7 +84,7 @@ def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator
                 "the label files have different numbers of lines", path=" and ".join(paths), found=f"at line {count + 1}"
             )
         count += 1
-        # Interleaved; where one head is longer, its end is left out.
+        # The heads are interleaved; the end of a longer one is left out.
         heads = lines * times
         shortest = min(map(len, heads))
         yield np.stack([head[:shortest] for head in heads], axis=1).ravel()
@@ -99,7 +99,7 @@ def _iter_lines(path: str) -> Iterator[Ids]:
 
 
 def _require_units(units: Ids, place: str) -> Ids:
-    """Return labels that a quantizer can have made; raises UnitError: a table of 10^11 classes would be made for them."""
+    """Return the labels. Raises UnitError for ids that no quantizer makes: the table of classes would not fit into memory."""
     if units.max(initial=0) >= MOST_UNITS:
         raise UnitError(
             "a label is larger than any quantizer's", path=place, expected=f"{MOST_UNITS - 1} at most", found=units.max()
@@ -156,9 +156,9 @@ def _join(clips: Iterable[Ids | NDArray[np.int32]], vocabulary: str, source: str
 def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> list[list[str]]:
     """Return the symbols of each head's classes, the four specials first.
 
-    paths: the published `dict.<name>.txt`, one a head or one for both; none = units 0..num_units - 1, and with num_units
-    0 up to the largest among the labels. Inference reads both heads by the first dictionary, so heads whose symbols
-    differ are refused. Raises InputError or UsageError.
+    paths: the published `dict.<name>.txt`, one for each head or one for both; none = units 0..num_units - 1, or if num_units is 0,
+    up to the largest label. Inference reads both heads by the first dictionary, so heads with different symbols are refused.
+    Raises InputError or UsageError.
     """
     if not paths:
         size = num_units or int(labels.values.max(initial=-1)) + 1
@@ -177,7 +177,7 @@ def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> l
 
 
 def _read_dictionary(path: str) -> list[str]:
-    """Read the symbols of a fairseq dictionary: `symbol count` a line."""
+    """Read the symbols of a fairseq dictionary, which has `symbol count` on each line."""
     symbols = []
     for number, line in iter_lines(path, "the dictionary"):
         symbol, _, count = line.rstrip("\n").rpartition(" ")
@@ -197,7 +197,7 @@ def _read_dictionary(path: str) -> list[str]:
 
 
 def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
-    """Return the class that stands for each unit, int64 of shape [largest unit + 1]; NO_LABEL where none does."""
+    """Return the class of each unit, int64 of shape [largest unit + 1]; NO_LABEL for units without a class."""
     units = {int(symbol): place for place, symbol in enumerate(symbols) if symbol.isascii() and symbol.isdecimal()}
     classes = np.full(max(units, default=-1) + 1, NO_LABEL, dtype=np.int64)
     for unit, place in units.items():
@@ -206,7 +206,7 @@ def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
 
 
 def check_against_dictionary(labels: Labels, corpus: Corpus, classes: NDArray[np.int64]) -> None:
-    """Raises UnitError naming the clip when a label is not in the dictionary. classes: int64 of shape [largest unit + 1]."""
+    """Raise UnitError naming the clip if a label is not in the dictionary. classes: int64 of shape [largest unit + 1]."""
     outside = (labels.values < 0) | (labels.values >= len(classes))
     outside |= classes[np.where(outside, 0, labels.values)] == NO_LABEL if len(classes) else True
     if not outside.any():
@@ -221,35 +221,38 @@ def check_against_dictionary(labels: Labels, corpus: Corpus, classes: NDArray[np
     )
 
 
-# Which clips can be used
+# Selection of clips
 
 LARGEST_DIFFERENCE = Fraction(1, 10)
-"""Seconds; labels and media that differ by so much or more do not belong together."""
+"""Seconds. Labels and media whose lengths differ by this or more do not belong together."""
 _SHOWN = 5
 _MISSING = "with a missing file"
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A clip that is not used. reason: in a few words, the same for all clips of a kind."""
+    """A clip that is not used."""
 
     id: str
     reason: str
+    """in a few words, the same for all clips of a kind"""
     detail: str
+    """about this clip"""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """indices: the clips of the corpus that are used, each as often as an epoch has it."""
+    """The clips of a corpus that are used, and those that are not."""
 
     indices: list[int]
+    """places in the corpus of clips that are used, each as often as an epoch has it"""
     left_out: list[LeftOut]
 
 
 def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing_share: float) -> Selection:
-    """Choose the clips that can be used.
+    """Select the clips that can be used. allowed: least and most frames of a clip.
 
-    Raises InputError when more than `max_missing_share` of the files are missing, or when nothing is left.
+    Raises InputError if more than `max_missing_share` of the clips have missing files, or if no clip is left.
     """
     indices: list[int] = []
     left_out: list[LeftOut] = []
@@ -260,6 +263,7 @@ def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing
             indices += [index] * clip.repeat
         else:
             left_out.append(problem)
+
     reasons = Counter(one.reason for one in left_out)
     for reason, count in reasons.items():
         LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
@@ -297,7 +301,7 @@ def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> It
 
 
 def write_left_out(path: Path, left_out: list[LeftOut]) -> None:
-    """Write every clip that is not used, with the reason, one JSON object a line."""
+    """Write every clip that is not used with its reason, one JSON object a line."""
     with atomic_output(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for one in left_out:
             file.write(json.dumps(vars(one), ensure_ascii=False) + "\n")

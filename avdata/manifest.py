@@ -2,8 +2,8 @@
 
     {"id": "003_0001", "audio": "003/0001.flac", "duration_s": 4.28, "language": "ko", "speaker": "003"}
 
-The root is the manifest's own folder unless another is given at run time, so a corpus can move. A million rows take tens of
-megabytes: they are packed a block at a time, and unpacked when asked for.
+The root is the manifest's own folder unless another is given at run time, so a corpus can be moved. Entries can be held packed in
+blocks, which are unpacked on access: a million rows then take tens of megabytes.
 """
 
 import json
@@ -29,14 +29,14 @@ from avcore.units import normalise_language
 Item = TypeVar("Item")
 
 _LEVEL = 1
-"""Of zlib: what is kept are names and numbers of like form, of which the higher levels make little more."""
+"""zlib's level. Names and numbers of similar form get hardly smaller at higher levels."""
 
 
 class Packed(Sequence[Item], Generic[Item]):
-    """Items in their order. One after another they are as quick as a list; each from somewhere else costs a block."""
+    """A sequence whose items are held packed in blocks. Access in order is as quick as of a list; random access unpacks a block."""
 
     def __init__(self, items: Iterable[Item], pack: Callable[[Item], Any], unpack: Callable[[Any], Item], block: int = 64) -> None:
-        """pack, unpack: an item as a JSON value, and back. block: items that are packed together."""
+        """pack, unpack: convert an item to a JSON value and back. block: number of items that are packed together."""
         self._pack, self._unpack, self._block = pack, unpack, block
         self._blocks: list[bytes] = []
         self._length = 0
@@ -90,32 +90,35 @@ class Packed(Sequence[Item], Generic[Item]):
 PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")
 """Fields of an entry that name files."""
 _MOST_BYTES = 1024
-"""Of an id or a path: an id becomes the name of files, below folders of its own."""
+"""Longest id or path: file names and folders are made from ids."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One utterance.
-
-    audio, video, lips (96x96, 25 fps), boxes: files relative to the root, "" = none. reference: a video of the same pictures with
-    another mouth, which lip training can use. duration_s: seconds. frames: pictures at 25 Hz, 0 = no picture. samples: at
-    16 kHz, 0 = not known. translation: the text in the other language. extra: whatever else a corpus says of it.
-    """
+    """One utterance. Files are relative to the root, "" = none."""
 
     id: str
     audio: str = ""
     video: str = ""
     lips: str = ""
+    """lip video, 96x96, 25 fps"""
     boxes: str = ""
+    """face boxes"""
     reference: str = ""
+    """video of the same frames with another mouth, for lip training"""
     duration_s: float = 0.0
+    """0 = not stated"""
     frames: int = 0
+    """at 25 Hz, 0 = no frames"""
     samples: int = 0
+    """at 16 kHz, 0 = not known"""
     language: str = ""
     speaker: str = ""
     text: str = ""
     translation: str = ""
+    """the text in the other language"""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """further fields of the corpus"""
 
     @property
     def seconds(self) -> float:
@@ -124,11 +127,11 @@ class Entry:
 
     @property
     def sentence(self) -> str:
-        """The same for all utterances of the same words; "" where these are not known."""
+        """The same for all utterances of the same words; "" if the words are not known."""
         return str(self.extra.get("sentence") or (f"{self.language}:{self.text}" if self.text else ""))
 
     def repeat(self, path: Path | None = None) -> int:
-        """Return how often an epoch has it. Raises InputError, which names the path, for what is no number of times."""
+        """Return how often an epoch has it. Raises InputError naming the path if `repeat` is no integer of 0 or more."""
         repeat = self.extra.get("repeat", 1)
         if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
             raise InputError(
@@ -137,7 +140,7 @@ class Entry:
         return repeat
 
     def to_row(self) -> dict[str, Any]:
-        """Return the entry as a JSON object; what it does not have is left out."""
+        """Return the entry as a JSON object without empty fields."""
         row = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}
         return {name: value for name, value in row.items() if value or name == "id"} | dict(self.extra)
 
@@ -145,7 +148,7 @@ class Entry:
 _NAMES = tuple(one.name for one in fields(Entry))
 _KINDS = {one.name: one.type for one in fields(Entry) if one.name != "extra"}
 _TEXTS = ("text", "translation")
-"""Fields whose Hangul is composed; names of files stay as they are."""
+"""Fields that are normalised to NFC, so that Hangul is composed; names of files stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def read_manifest(
 ) -> Manifest:
     """Read a manifest. Raises InputError naming the first line that is no entry, and doubled ids.
 
-    keep: how the entries are held: `packed_entries` takes a tenth of the memory, where a corpus is gone through in its order.
+    keep: how the entries are held. `packed_entries` takes a tenth of the memory, for a corpus that is read in its order.
     """
     path = require_file(path, "the manifest")
     hashes = array("q")
@@ -196,12 +199,12 @@ def _require_unique(path: Path) -> None:
 
 
 def packed_entries(entries: Iterable[Entry]) -> Packed[Entry]:
-    """Return the same entries in little memory."""
+    """Return the same entries, packed to save memory."""
     return Packed(entries, lambda entry: [getattr(entry, name) for name in _NAMES], lambda row: Entry(*row))
 
 
 def iter_entries(path: str | Path) -> Iterator[tuple[int, Entry]]:
-    """Read a manifest a line at a time: line number from 1, entry. Blank lines are passed over."""
+    """Read a manifest line by line: yields line number (from 1) and entry. Blank lines are skipped."""
     for number, row in iter_rows(path):
         try:
             yield number, parse_entry(row)
@@ -210,7 +213,7 @@ def iter_entries(path: str | Path) -> Iterator[tuple[int, Entry]]:
 
 
 def parse_entry(row: Mapping[str, Any]) -> Entry:
-    """Make an entry of a JSON object. Raises ValueError saying what is wrong with it."""
+    """Make an entry from a JSON object. Raises ValueError, whose text says what is wrong."""
     values = {name: _value(name, _KINDS[name], value) for name, value in row.items() if name in _KINDS and value is not None}
     if not values.get("id"):
         raise ValueError("it has no id")
@@ -226,7 +229,7 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
 
 
 def write_manifest(path: str | Path, entries: Iterable[Entry]) -> int:
-    """Write a manifest, whole or not at all; returns how many entries it has."""
+    """Write a manifest atomically; returns the number of entries."""
     return write_rows(path, (entry.to_row() for entry in entries))
 
 

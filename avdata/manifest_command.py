@@ -1,4 +1,4 @@
-"""`netflips manifest`: check, count, divide and join manifests, and change from and to the published forms."""
+"""`netflips manifest`: check, count, divide and join manifests, and convert from and to the published forms."""
 
 import json
 from collections import Counter
@@ -24,12 +24,12 @@ from avdata.manifest import PATH_FIELDS, Entry, Manifest, parse_entry, read_mani
 from avdata.published.conversions import CONVERSIONS, ENTRIES, ManifestOptions
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved
 
-# Lengths as a page: a histogram of seconds, and with the other side of pairs one of ratios
+# A page of lengths: a histogram of seconds, and for pairs one of ratios
 
 _BARS, _WIDTH, _HEIGHT, _GAP = 40, 800, 220, 24
 _SHARES = (0.05, 0.5, 0.95)
 _MOST = 0.995
-"""Share of the values that lie within the picture; longer ones are counted in its last bar."""
+"""Share of the values within the range of the histogram; larger ones are counted in its last bar."""
 _STYLE = (
     "body{font:16px system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
     "svg{width:100%;height:auto}rect{fill:#3b6ea5}line{stroke:#888}text{font-size:13px;fill:#444}"
@@ -38,14 +38,14 @@ _STYLE = (
 
 
 def lengths_by_id(manifest: Manifest) -> dict[str, float]:
-    """Return the stated seconds of each entry that states them, by id."""
+    """Return the seconds of each entry with a stated length, by id."""
     return {entry.id: entry.seconds for entry in manifest.entries if entry.seconds}
 
 
 def write_lengths(out: Path, sides: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-    """Write a page with a histogram of each side's lengths and, of two, one of their ratios (second to first) for equal ids.
+    """Write a page with a histogram of each side's lengths and, for two sides, of the ratios (second to first) for equal ids.
 
-    sides: seconds by id, by the name of their manifest. Returns what each shows, in words, by its title. Raises OutputError.
+    sides: seconds by id, by the name of their manifest. Returns a summary of each histogram by its title. Raises OutputError.
     """
     shown = {f"{name}: seconds": np.array([*lengths.values()]) for name, lengths in sides.items()}
     if len(sides) > 1:
@@ -95,7 +95,7 @@ _MOST_SHOWN = 50
 
 
 def count(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return counts and hours, in all and by language and split; lengths and quality from least to most."""
+    """Return counts and hours, in total and by language and split; least, median and most of lengths and quality figures."""
     lengths = np.array([entry.seconds for entry in entries])
     groups = {"language": [entry.language for entry in entries], "split": [str(entry.extra.get("split", "")) for entry in entries]}
     return {
@@ -147,29 +147,30 @@ def _hours(lengths: Doubles) -> float:
     return round(float(lengths.sum()) / _SECONDS_PER_HOUR, 3)
 
 
-# Checks: of lines, of the files that they name, and of what is in them
+# Checks of lines, of the files that they name, and of the content of these
 
 _LARGEST_DIFFERENCE_S = 0.1
 _BATCH = 16
-"""Entries that a process is given at a time where their files are not read."""
+"""Entries that a process gets at a time if their files are not decoded."""
 
 _Line = tuple[int, Entry]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Entries that a manifest has, and what is wrong with them, a line each."""
+    """The result of checking a manifest."""
 
     num_entries: int
     problems: list[str]
+    """what is wrong, a line each"""
 
 
 def check_manifest(
     path: Path, root: Path | None = None, is_deep: bool = False, workers: int = 1, progress: Progress = silent
 ) -> Checked:
-    """Check a manifest. root: folder its paths start from, None = its own. is_deep: decode every file.
+    """Check a manifest. root: folder that its paths start from, None = its own. is_deep: decode every file.
 
-    Raises InputError when it is no JSON lines file at all.
+    Raises InputError if it is no JSON lines file at all.
     """
     root = path.parent if root is None else root
     problems: list[str] = []
@@ -185,6 +186,7 @@ def check_manifest(
             problems.append(f"line {number}: the id {entry.id!r} stands on line {seen[entry.id]} too")
         seen.setdefault(entry.id, number)
         entries.append((number, entry))
+
     size = 1 if is_deep else _BATCH
     with ProcessPool[_Line, None](_Checker, (root, is_deep), workers) as pool:
         tasks = ((None, PoolTask((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
@@ -194,7 +196,7 @@ def check_manifest(
 
 
 def _complaints(outcomes: Iterable[Finished[_Line, None] | Lost[_Line, None]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of each line and what is wrong with its entry, as they come."""
+    """Yield the number of each line and the problems of its entry, in the order of completion."""
     for outcome in outcomes:
         if isinstance(outcome, Lost):
             yield outcome.item[0], [outcome.reason]
@@ -209,12 +211,12 @@ class _Checker:
         self._root, self._is_deep = root, is_deep
 
     def process(self, lines: tuple[_Line, ...]) -> list[tuple[int, list[str]]]:
-        """Return the number of each line and what is wrong with its entry."""
+        """Return the number of each line and the problems of its entry."""
         return [(number, _check(entry, self._root, self._is_deep)) for number, entry in lines]
 
 
 def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
-    """Return what is wrong with an entry."""
+    """Return the problems of an entry."""
     files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
     missing = [(what, path, why_missing(path)) for what, path in files.items() if not path.is_file()]
     problems = [f"{what} is not there: {path}" + (f"; {why}" if why else "") for what, path, why in missing]
@@ -238,7 +240,7 @@ def _lengths(entry: Entry) -> Iterator[str]:
 
 
 def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
-    # They load OpenCV and the decoders, which everything else here does without.
+    # These import OpenCV and the decoders, which nothing else here needs.
     from avcore.faces.boxes import read_boxes
     from avcore.faces.crop import LIP_SIDE
     from avcore.media import iter_speech_blocks, probe, read_gray_video

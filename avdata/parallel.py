@@ -1,4 +1,4 @@
-"""Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
+"""Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line. Every bad one is named."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,40 +21,43 @@ from avdata.unit_store import SHARD_SUFFIX, UNIT_SUFFIXES
 LOG = logging.getLogger(__name__)
 _SHOWN = 50
 StoredIds = NDArray[np.signedinteger[Any]]
-"""Units in the fewest bytes that hold their vocabulary (see `UnitReading.number`), of which a million sentences fit into memory."""
+"""Units in the smallest integer type for their vocabulary (`UnitReading.number`), so that a million sentences fit into memory."""
 
 
 @dataclass(frozen=True)
 class UnitReading:
-    """Options for reading unit sequences. offset is taken off every id (files of raw class indices: 4)."""
+    """Options for reading unit sequences."""
 
     num_units: int = 1000
     offset: int = 0
+    """subtracted from every id; 4 for files of raw class indices"""
 
     @property
     def number(self) -> np.dtype[np.signedinteger[Any]]:
-        """The format that units are stored in: int16 for the published 1,000."""
+        """The integer type that units are stored in: int16 for the published 1,000."""
         return np.dtype(next(one for one in (np.int16, np.int32, np.int64) if self.num_units <= np.iinfo(one).max))
 
 
 @dataclass
 class UnitCorpus:
-    """Merged units by id, [U] each in the fewest bytes, where each was found, and one line for each that is bad.
-
-    steps: their length by id, in steps of 20 ms, where `is_timed`: some of them have durations or repeats.
-    vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
-    """
+    """Merged unit sequences of one language."""
 
     path: Path
     units: dict[str, StoredIds] = field(default_factory=dict)
+    """[U] each, by id"""
     steps: dict[str, int] = field(default_factory=dict)
+    """length in steps of 20 ms, by id; meaningful if `is_timed`"""
     places: dict[str, str] = field(default_factory=dict)
+    """where each was found, by id"""
     problems: list[str] = field(default_factory=list)
+    """a line for each bad sequence"""
     vocabulary: str = ""
+    """fingerprint of the quantizer, "" = unknown"""
     is_by_line: bool = False
+    """whether ids are line numbers"""
 
     def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading, steps: int = 0) -> None:
-        """Read one sequence; a bad one, or a second one of a name, becomes a problem. steps: its length, 0 = as many as ids."""
+        """Read one sequence. A bad one, or a second one of a name, becomes a problem. steps: its length, 0 = number of ids."""
         if name in self.places:
             self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
             return
@@ -68,16 +71,16 @@ class UnitCorpus:
 
     @property
     def is_timed(self) -> bool:
-        """Whether anything says how long the sequences last."""
+        """Whether the lengths of the sequences are known: some have durations or repeats."""
         return any(self.steps[name] > len(units) for name, units in self.units.items())
 
     def note_vocabulary(self, vocabulary: str, place: str) -> None:
-        """Take note of a sequence's quantizer; raises VocabularyError when it differs from the others'."""
+        """Note the quantizer of a sequence. Raises VocabularyError if it differs from the others'."""
         self.vocabulary = agreed_vocabulary(self.vocabulary, vocabulary, place)
 
 
 def agreed_vocabulary(known: str, found: str, place: str) -> str:
-    """Return the one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
+    """Return the quantizer that two parts share, "" = unknown. Raises VocabularyError if they differ."""
     if known and found and known != found:
         raise VocabularyError(
             "units of two quantizers are mixed",
@@ -90,7 +93,7 @@ def agreed_vocabulary(known: str, found: str, place: str) -> str:
 
 
 def merged_units(ids: Ids, place: str, reading: UnitReading) -> Ids:
-    """Take the offset off and merge repeats, int64 [N] -> [U], U >= 1. Raises UnitError or UnitRangeError naming `place`."""
+    """Subtract the offset and merge repeats, int64 [N] -> [U], U >= 1. Raises UnitError or UnitRangeError naming `place`."""
     if not len(ids):
         raise UnitError("no units", path=place)
     shifted = ids - reading.offset
@@ -102,10 +105,10 @@ def merged_units(ids: Ids, place: str, reading: UnitReading) -> Ids:
 
 
 def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, progress: Progress = silent) -> UnitCorpus:
-    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file or a folder of such shards (rows with `id` and
-    `units`), or a text file (lines).
+    """Read a folder of unit files (`**/name.txt` or `.unit`), a `.jsonl` file or a folder of such shards (rows with `id` and
+    `units`), or a text file (a sequence a line).
 
-    Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
+    Raises InputError if there are no units, and VocabularyError for units of two quantizers.
     """
     path = Path(path)
     corpus = UnitCorpus(path)
@@ -129,14 +132,14 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
 
 
 def _shards(path: Path) -> list[Path]:
-    """Return files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
+    """Return files of rows: the path itself, or the shards that bulk extraction wrote into a folder's `shards`."""
     if path.is_dir():
         return sorted(file for file in (path / "shards").glob(f"[!.]*{SHARD_SUFFIX}"))
     return [path] if path.suffix == SHARD_SUFFIX and path.exists() else []
 
 
 def common_vocabulary(corpora: Iterable[UnitCorpus], stated: str) -> str:
-    """Return the one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
+    """Return the quantizer that corpora share, "" = unknown, with a warning. Raises VocabularyError if they differ."""
     common = stated
     for corpus in corpora:
         common = agreed_vocabulary(common, corpus.vocabulary, str(corpus.path))
@@ -146,7 +149,7 @@ def common_vocabulary(corpora: Iterable[UnitCorpus], stated: str) -> str:
 
 
 def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
-    """Name the bad ones; raises InputError unless they may be skipped."""
+    """Log the problems, at most 50. Raises InputError if there are any, unless they may be skipped."""
     for line in problems[:_SHOWN]:
         LOG.warning("%s", line)
     if len(problems) > _SHOWN:

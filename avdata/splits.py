@@ -1,6 +1,6 @@
-"""Divide utterances and manifests into train, valid and test so that nothing in one is in another, and join manifests.
+"""Divide utterances and manifests into train, valid and test without overlap, and join manifests.
 
-Paths always lead to the same files.
+Paths are rewritten, so that they lead to the same files.
 """
 
 import hashlib
@@ -21,16 +21,15 @@ SPLITS = (TRAIN, VALID, TEST)
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Shares or numbers to hold out.
-
-    valid, test: a share below 1, or a number of utterances. group: a regular expression for the part of an id that must
-    not be in two splits (a speaker, a topic), "" = no such part. Raises UsageError when it is none.
-    """
+    """How much to hold out. Raises UsageError if the group is no regular expression."""
 
     valid: float
+    """share below 1, or number of utterances"""
     test: float
+    """share below 1, or number of utterances"""
     seed: int
     group: str = ""
+    """regular expression for the part of an id (a speaker, a topic) that must not be in two splits, "" = none"""
 
     def __post_init__(self) -> None:
         try:
@@ -40,11 +39,11 @@ class SplitPlan:
 
 
 def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) -> dict[str, list[str]]:
-    """Return the ids of each split, sorted. contents: what must not be in two splits, by id, as bytes.
+    """Return the ids of each split, sorted. contents: by id, the contents (as bytes) that must not be in two splits.
 
-    Ids with a content or a group in common stay together. The choice depends on the seed and the names of the groups (of the
-    ids, without --group) alone, so that two recordings of the same groups are divided alike. Raises UsageError when a split
-    that was asked for stays empty.
+    Ids with a content or a group in common stay together. The choice depends only on the seed and the names of the groups (without
+    --group, on the ids), so that two recordings of the same groups are divided alike. Raises UsageError if a split that was asked
+    for stays empty.
     """
     groups = sorted(_groups(contents, plan.group), key=lambda names: _rank(plan, names[0]))
     chosen: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -71,7 +70,8 @@ def _rank(plan: SplitPlan, name: str) -> bytes:
 
 
 def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[list[str]]:
-    """Return groups of ids that must stay together: connected by a content or a match of the pattern, over others if need be."""
+    """Return groups of ids that must stay together: those connected, directly or through others, by a content or a match of the
+    pattern."""
     parent = {name: name for name in contents}
 
     def root(name: str) -> str:
@@ -106,7 +106,7 @@ def moved(manifest: Manifest, folder: Path) -> list[Entry]:
 
 
 def by_field(entries: Iterable[Entry], field: str) -> dict[str, list[Entry]]:
-    """Group entries by the value of a field. Raises UsageError for one without it, and for values that cannot name a file."""
+    """Group entries by the value of a field. Raises UsageError if an entry lacks it, or if a value cannot be a file name."""
     found: dict[str, list[Entry]] = {}
     for entry in entries:
         value = field_of(entry, field)
@@ -117,9 +117,10 @@ def by_field(entries: Iterable[Entry], field: str) -> dict[str, list[Entry]]:
 
 
 def at_random(entries: Sequence[Entry], plan: SplitPlan, apart: Sequence[str] = ()) -> dict[str, list[Entry]]:
-    """Train, valid and test. apart: fields whose values must not be in two splits, as `speaker`; empty values don't count.
+    """Divide entries into train, valid and test. apart: fields, such as `speaker`, whose values must not be in two splits; empty
+    values do not count.
 
-    Raises UsageError when a split that was asked for stays empty.
+    Raises UsageError if a split that was asked for stays empty.
     """
     contents = {
         entry.id: [f"{field}={value}".encode() for field in apart if (value := field_of(entry, field))] for entry in entries
@@ -130,10 +131,10 @@ def at_random(entries: Sequence[Entry], plan: SplitPlan, apart: Sequence[str] = 
 
 
 def merge(paths: Sequence[Path], folder: Path, with_prefix: bool = False) -> list[Entry]:
-    """Return the entries of several manifests, for one in `folder`. with_prefix: ids begin with the name of their manifest's
+    """Return the entries of several manifests, for a manifest in `folder`. with_prefix: begin ids with the name of their manifest's
     folder.
 
-    Raises InputError for an id that is there twice.
+    Raises InputError for an id that is in two manifests.
     """
     merged: dict[str, Entry] = {}
     for path in paths:
@@ -146,7 +147,7 @@ def merge(paths: Sequence[Path], folder: Path, with_prefix: bool = False) -> lis
 
 
 def field_of(entry: Entry, field: str) -> str:
-    """Return a field of an entry as text, "" = it has none."""
+    """Return a field of an entry as text, "" if it is missing."""
     value = entry.to_row().get(field)
     return "" if value is None else str(value)
 

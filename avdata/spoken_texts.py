@@ -1,4 +1,4 @@
-"""Utterances as units and as text: a manifest with texts, and a store of units with the same ids."""
+"""Utterances as units and as text, from a manifest with texts and a store of units with the same ids."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,44 +12,48 @@ from avdata.unit_store import iter_units, leave_out, timed_units
 
 @dataclass(frozen=True, eq=False)
 class SpokenText:
-    """One utterance. units: plain names with durations. sound: those of its sound beside units of its lips, None = there are none.
-
-    sentence: the same for all utterances of the same words. repeat: how often an epoch has it.
-    """
+    """One utterance as it is spoken."""
 
     id: str
     text: str
     language: str
     units: Units
+    """plain names with durations"""
     sound: Units | None = None
+    """units of its sound, if `units` are those of its lips; None = there are none"""
     sentence: str = ""
+    """the same for all utterances of the same words"""
     repeat: int = 1
+    """how often an epoch has it"""
 
 
 @dataclass(frozen=True)
 class SeenText:
-    """One utterance as it is seen. lips: a video or array of its mouth, 96 x 96 at 25 fps. frames: its pictures, 0 = not said."""
+    """One utterance as it is seen."""
 
     id: str
     text: str
     language: str
     lips: Path
+    """video or array of its mouth, 96 x 96 at 25 fps"""
     frames: int = 0
+    """0 = not stated"""
     sentence: str = ""
+    """as `SpokenText.sentence`"""
 
 
 @dataclass(frozen=True)
 class TextReading:
-    """Options for reading them.
-
-    frame_level: rows of units without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data.
-    languages: only these, () = all. allow_missing: leave out utterances without units or text, instead of stopping.
-    """
+    """Options for reading utterances."""
 
     frame_level: bool = False
+    """rows of units without durations are one id every 20 ms"""
     first_unit: int = 0
+    """number of unit 0 in the data"""
     languages: tuple[str, ...] = ()
+    """only these, () = all"""
     allow_missing: bool = False
+    """leave out utterances without units or text, instead of stopping"""
 
 
 def read_spoken_texts(
@@ -57,10 +61,10 @@ def read_spoken_texts(
 ) -> list[SpokenText]:
     """Read a manifest with its units, in its order.
 
-    units: stores of units by id; an utterance that several have is there as often, since what was heard, seen and labelled are
-    different units of the same words. sound: as many stores of the sound beside units of lips, () = none. Raises InputError and
-    UnitError for what is damaged, UsageError without units, and InputError naming utterances without text, language or units,
-    unless `reading` allows that.
+    units: stores of units by id. An utterance in several stores is returned once for each: units from sound, from lips and from
+    labels differ for the same words. sound: stores with the units of the sound, one for each of `units` if these are of lips,
+    () = none. Raises InputError and UnitError for damaged files, UsageError without units, and InputError naming utterances without
+    text, language or units, unless `reading` allows them.
     """
     reading = reading or TextReading()
     stores = [path for path in units if str(path)]
@@ -68,6 +72,7 @@ def read_spoken_texts(
         raise UsageError(
             "units are missing", expected="data.units=units.jsonl or a folder of unit files, of the sound as well or not"
         )
+
     entries = [entry for entry in read_manifest(manifest).entries if _is_wanted(entry, reading)]
     wanted = {entry.id for entry in entries}
     found = [dict(_rows(path, wanted, reading)) for path in stores]
@@ -84,6 +89,7 @@ def read_spoken_texts(
         for at in places:
             beside = heard[at][entry.id] if heard else None
             kept.append(SpokenText(*said, found[at][entry.id], beside, entry.sentence, entry.repeat()))
+
     what = f"without text, language or units in {', '.join(map(str, stores))}"
     leave_out(lacking, "utterance", what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
     if not kept:
@@ -92,7 +98,7 @@ def read_spoken_texts(
 
 
 def read_seen_texts(manifest: str | Path, reading: TextReading | None = None) -> list[SeenText]:
-    """Read a manifest whose entries have lips, in its order. Raises InputError naming those without text, language or a file."""
+    """Read a manifest whose entries have lips, in its order. Raises InputError naming those without text, language or lips."""
     reading = reading or TextReading()
     read = read_manifest(manifest)
     kept: list[SeenText] = []

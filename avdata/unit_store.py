@@ -1,6 +1,6 @@
 """Units of many utterances by id: JSON lines (with durations and the quantizer's fingerprint), or unit files.
 
-Trainers take them as plain names from 0, with durations, all of one quantizer.
+Trainers use them as plain names (ids from 0) with durations, all of one quantizer.
 """
 
 import logging
@@ -20,7 +20,7 @@ from avcore.units import Ids, Units, read_unit_file
 UNIT_SUFFIXES = (".unit", ".txt")
 SHARD_SUFFIX = ".jsonl"
 _MOST_STEPS = 24 * 3600 * UNIT_RATE
-"""Of one utterance: a day of speech."""
+"""Longest utterance: a day of speech."""
 LOG = logging.getLogger("netflips.train")
 T = TypeVar("T")
 _MOST_NAMED = 5
@@ -28,11 +28,12 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class UnitRow:
-    """One utterance's units. extra: what else stands in its row (a speaker embedding, ...)."""
+    """The units of one utterance."""
 
     id: str
     units: Units
     extra: Mapping[str, Any]
+    """further fields of its row, such as a speaker embedding"""
 
     def to_row(self) -> dict[str, Any]:
         """Return the row as a JSON object."""
@@ -44,11 +45,11 @@ class UnitRow:
 
 
 def iter_units(path: str | Path) -> Iterator[UnitRow]:
-    """Read units from a .jsonl file, a folder of such shards, or one of frame-level unit files named after their
-    ids (sub-folders count); what `netflips extract` wrote is found in its output folder.
+    """Read units from a .jsonl file, a folder of such shards, or a folder of frame-level unit files named after their ids, with
+    sub-folders as part of the id. In an output folder of `netflips extract` the units are found.
 
-    Rows without durations are frame-level where the file is a unit file, and of unknown duration in JSON lines. Raises
-    InputError or UnitError naming the file and line.
+    Unit files are frame-level; rows of JSON lines without durations have unknown durations. Raises InputError or UnitError naming
+    file and line.
     """
     path = Path(path)
     if path.is_dir():
@@ -59,7 +60,7 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
 
 
 def read_units(path: str | Path) -> dict[str, Units]:
-    """Read all units by id (see `iter_units`). Raises InputError for doubled ids and when there are none."""
+    """Read all units by id (see `iter_units`). Raises InputError for doubled ids, and if there are no units."""
     found: dict[str, Units] = {}
     for row in iter_units(path):
         if row.id in found:
@@ -71,7 +72,7 @@ def read_units(path: str | Path) -> dict[str, Units]:
 
 
 def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
-    """Write units as JSON lines, whole or not at all; returns how many."""
+    """Write units as JSON lines, atomically; returns the number of rows."""
     return write_rows(path, (row.to_row() for row in rows))
 
 
@@ -89,7 +90,7 @@ def _iter_folder(folder: Path) -> Iterator[UnitRow]:
 
 
 def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
-    """Make a row of a JSON object, the one on line `number` of a file. Raises UnitError naming both."""
+    """Make a row from the JSON object on line `number` of a file. Raises UnitError naming both."""
     place = f"{path}:{number}"
     if "id" not in row or "units" not in row:
         raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))
@@ -111,7 +112,7 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
 
 
 def _require_spoken(units: Units) -> None:
-    """Raise UnitError for impossible durations: their frames would not fit into memory."""
+    """Raise UnitError for durations of more than a day: their frames would not fit into memory."""
     if units.durations is None:
         return
     longest = units.durations.max(initial=0)
@@ -120,10 +121,10 @@ def _require_spoken(units: Units) -> None:
 
 
 def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_unit: int = 0) -> Units:
-    """Return a stored row's units with durations and plain names.
+    """Return the units of a stored row with durations and plain names.
 
-    is_frame_level: rows without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data.
-    place: where the row stands, for messages. Raises UnitError without durations, UnitRangeError below first_unit.
+    is_frame_level: rows without durations are one id every 20 ms. first_unit: number of unit 0 in the data. place: location of the
+    row, for messages. Raises UnitError if durations are missing, UnitRangeError for ids below first_unit.
     """
     units = row.units
     if units.durations is None and not is_frame_level:
@@ -138,7 +139,7 @@ def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_un
 
 
 def plain_names(ids: Ids, first_unit: int, place: str) -> Ids:
-    """Return names from 0, of numbers int64 [N] that start at first_unit. Raises UnitRangeError naming place and position."""
+    """Convert ids int64 [N] that start at first_unit to ids from 0. Raises UnitRangeError naming place and position."""
     below = np.flatnonzero(ids < first_unit)
     if below.size:
         raise UnitRangeError(int(ids[below[0]]), int(below[0]), None, path=place)
@@ -146,9 +147,9 @@ def plain_names(ids: Ids, first_unit: int, place: str) -> Ids:
 
 
 def resolve_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
-    """Return the fingerprint of the quantizer that made all units; "" = unknown, with one line of warning.
+    """Return the fingerprint of the quantizer that made all units; "" = unknown, with a warning.
 
-    named: id and fingerprint ("" = it does not say) of each utterance. stated: holds for those that do not say. Raises
+    named: id and fingerprint ("" = not stated) of each utterance. stated: fingerprint of those that do not state one. Raises
     VocabularyError naming two utterances of different quantizers.
     """
     first: dict[str, str] = {stated: "data.units_vocabulary"} if stated else {}
@@ -172,15 +173,15 @@ def resolve_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
 
 
 def table_size(stated: int, used: Iterable[Units]) -> int:
-    """Return the number of rows of a table of units: as stated, or for 0 enough for the largest unit used."""
+    """Return the number of rows of a table of units: `stated`, or if that is 0, enough for the largest unit used."""
     return stated or 1 + max((int(units.ids.max()) for units in used if len(units.ids)), default=0)
 
 
 def leave_out(names: Sequence[str], kind: str, what: str, path: Path, is_allowed: bool, hint: str) -> None:
-    """Complain about items that cannot be used, naming the first of them; nothing happens without names.
+    """Report items that cannot be used, naming the first of them; without names nothing happens.
 
-    kind: a word for one of them. what: is wrong with each, as `without video`. is_allowed: a warning that they are left out.
-    Otherwise raises InputError.
+    kind: a word for one item. what: their fault, such as `without video`. is_allowed: whether to log a warning that they are left
+    out; otherwise raises InputError.
     """
     if not names:
         return

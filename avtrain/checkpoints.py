@@ -1,4 +1,4 @@
-"""Everything needed to go on, written whole or not at all: `last`, `best` and every N updates."""
+"""Training checkpoints: `last`, `best` and every N updates. Each holds what a run needs to go on, and is written atomically."""
 
 import logging
 import random
@@ -24,14 +24,14 @@ BEGINNING = "loop.resume, the checkpoint to begin from,"
 METRICS_FILE, WANDB_FILE, BOARD_FOLDER, LOG_FILE = "metrics.jsonl", "wandb.id", "tensorboard", "train.log"
 _FOLDER = "checkpoints"
 _OF_ONE_RUN = (_FOLDER, METRICS_FILE, BOARD_FOLDER, CONFIG_FILE, WANDB_FILE, LOG_FILE)
-"""What is put aside when another run begins in the folder. What was computed of the data stays."""
+"""Files that are moved away when another run begins in the folder. Files computed from the data stay."""
 _MARGIN = 1 << 20
 """Bytes that a checkpoint needs beside its tensors."""
 _WRITER = "[enforce fail at inline_container"
 
 
 def unwritten(error: OSError | RuntimeError, path: Path) -> OutputError:
-    """Return what to say where torch's writer fails. Of a write that was cut off it knows places in its own source alone."""
+    """Return the error to raise if torch's writer fails. For a write that was cut off, torch only names a place in its source."""
     told = reason(error)
     free = f"{shutil.disk_usage(path.parent).free / 1e6:,.0f} MB free"
     found = f"a write that was cut off, {free}" if told.startswith(_WRITER) else f"{told}; {free}"
@@ -39,11 +39,14 @@ def unwritten(error: OSError | RuntimeError, path: Path) -> OutputError:
 
 
 class Found(NamedTuple):
-    """A checkpoint to go on from. is_own: of the run that is in the folder, which goes on; else another run begins from it."""
+    """A checkpoint to go on from."""
 
     path: Path
+    """its file"""
     state: State
+    """its content"""
     is_own: bool
+    """whether it belongs to the run in the folder, which goes on; otherwise another run begins from it"""
 
 
 class RunFolder:
@@ -55,10 +58,10 @@ class RunFolder:
         self._keep = keep
 
     def save(self, state: State, step: int, *, is_numbered: bool, is_best: bool) -> None:
-        """Write `last`, and `step_N` and `best` where asked; old numbered ones go.
+        """Write `last`, and `step_N` and `best` where asked, and delete old numbered checkpoints.
 
-        `last`, which says which is the best, comes last. Raises OutputError, also where there is no room, before anything is
-        written.
+        `last` is written last, because it says which checkpoint is the best. Raises OutputError; for a lack of disk space, before
+        anything is written.
         """
         paths = [self._folder / name for name in ([BEST] * is_best + [f"step_{step:08d}.pt"] * is_numbered + [LAST])]
         self._require_room(state, paths)
@@ -66,8 +69,9 @@ class RunFolder:
             with atomic_output(path) as temporary:
                 try:
                     torch.save(state, temporary)
-                except RuntimeError as error:  # of torch's own writer, whatever went wrong
+                except RuntimeError as error:  # torch's own writer raises this, whatever went wrong
                     raise unwritten(error, path) from error
+
         numbered = sorted(self._folder.glob("step_*.pt"))
         for old in numbered[: max(0, len(numbered) - self._keep)]:
             old.unlink()
@@ -89,10 +93,11 @@ class RunFolder:
         return f"{shutil.disk_usage(self._folder).free / 1e6:,.0f} MB free"
 
     def find(self, resume: str) -> Found | None:
-        """The checkpoint to go on from: resume is `auto`, `never` or the path that a run begins from.
+        """Return the checkpoint to go on from, None for none. resume: `auto`, `never` or the path that a run begins from.
 
-        A run that began from such a path goes on from its own. A damaged `last` gives way to the newest numbered one that is
-        whole, and then to `best`, with a warning. Raises CheckpointError for a path that is missing or damaged, and when all are.
+        A run that began from such a path goes on from its own checkpoint. If `last` is damaged, the newest whole numbered
+        checkpoint is taken, then `best`, with a warning. Raises CheckpointError if the path is missing or damaged, or if all
+        checkpoints of the folder are damaged.
         """
         own = None if resume == NEVER else self._newest_whole()
         if own is None and resume in (NEVER, AUTO):
@@ -121,7 +126,7 @@ class RunFolder:
 
 
 def move_previous_run(run_dir: Path) -> None:
-    """Move what an earlier run left into `<run>/earlier.N`, with a line. Nothing happens where there is none."""
+    """Move the files of an earlier run to `<run>/earlier.N` and log it. Without an earlier run nothing happens."""
     left = [run_dir / name for name in _OF_ONE_RUN if (run_dir / name).exists()]
     if not (run_dir / _FOLDER).exists():
         return
@@ -136,7 +141,7 @@ def move_previous_run(run_dir: Path) -> None:
 
 
 def began_from(resume: str) -> str:
-    """Return how a run remembers what it began from: a checkpoint's whole path, "" for nothing."""
+    """Return the absolute path of the checkpoint that a run begins from, as its own checkpoints store it; "" for none."""
     return "" if resume in (NEVER, AUTO) else str(Path(resume).absolute())
 
 
@@ -148,7 +153,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def no_number_in(modules: Mapping[str, Any]) -> str | None:
-    """Return the name of the first weight, of modules or their state dicts, that is not finite; None where all are."""
+    """Return the name of the first weight that is not finite, None if all are. modules: modules or their state dicts, by name."""
     for part, module in modules.items():
         for name, tensor in (module.state_dict() if isinstance(module, nn.Module) else module).items():
             if isinstance(tensor, Tensor) and not torch.isfinite(tensor).all():
@@ -157,9 +162,9 @@ def no_number_in(modules: Mapping[str, Any]) -> str | None:
 
 
 def require_fit(state: State, modules: Mapping[str, nn.Module], kind: str, path: Path, changes: list[str]) -> None:
-    """Raise CheckpointError where a run's checkpoint is of another trainer or of other sizes.
+    """Raise CheckpointError if a run's checkpoint is of another trainer, or its weights have other shapes.
 
-    changes: settings that differ from those that it was made with, the first of which are named.
+    changes: settings that differ from those that it was made with; the message names the first three.
     """
     about = state["about"].get("kind")
     if about != kind:
@@ -170,6 +175,7 @@ def require_fit(state: State, modules: Mapping[str, nn.Module], kind: str, path:
             found=f"a {about}'s",
             hint="give another run_dir",
         )
+
     for part, module in modules.items():
         stored, own = state["modules"].get(part, {}), module.state_dict()
         for name in {**own, **stored}:
@@ -183,10 +189,10 @@ def require_fit(state: State, modules: Mapping[str, nn.Module], kind: str, path:
 
 
 def read_state(path: Path) -> State:
-    """Read a training checkpoint (tensors and plain values only). Raises CheckpointError when it is damaged."""
+    """Read a training checkpoint, which holds tensors and plain values only. Raises CheckpointError if it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch takes a hole of zeros for weights
+            damaged = archive.testzip()  # torch would read a hole of zeros as weights
         if damaged is not None:
             raise ValueError(f"a checksum that does not fit, of {damaged}")
         return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
@@ -196,7 +202,7 @@ def read_state(path: Path) -> State:
 
 
 def random_state() -> dict[str, Any]:
-    """Python's, numpy's and torch's random states as tensors and plain values."""
+    """Return the random states of Python, numpy and torch as tensors and plain values."""
     version, internal, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
@@ -210,7 +216,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` saved."""
+    """Restore the states that `random_state` returned."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
@@ -228,17 +234,17 @@ def seed_everything(seed: int) -> None:
 
 
 def require_name(path: str | Path, suffixes: tuple[str, ...] = (".safetensors",)) -> Path:
-    """Return the path of an output. Raises UsageError for another suffix."""
+    """Return the path of an output. Raises UsageError if its suffix is none of `suffixes`."""
     if Path(path).suffix not in suffixes:
         raise UsageError(f"the output's name must end in {' or '.join(suffixes)}", found=Path(path).name)
     return Path(path)
 
 
 def read_run(path: str | Path, kind: str, trainer: str) -> State:
-    """Read a checkpoint of a run whose task describes itself as `kind`.
+    """Read a checkpoint of a run whose task is of this `kind`.
 
-    trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file, and for weights that are
-    not finite.
+    trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file, and if weights are not
+    finite.
     """
     path = require_file(path, f"the {kind}'s training checkpoint", hint=f"python -m {trainer} makes one")
     state = read_state(path)

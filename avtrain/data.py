@@ -1,6 +1,6 @@
-"""From items to batches: by length, the same for the same seed, epoch and position, which is what makes an exact resume possible.
+"""From items to batches of similar length. Batches depend only on seed, epoch and position, so that a run resumes exactly.
 
-A bad file is skipped by name, counted and reported, never silently.
+A bad file is skipped, counted and reported by name.
 """
 
 import logging
@@ -23,30 +23,33 @@ from avtrain.config import BatchConfig
 
 LOG = logging.getLogger(__name__)
 Key = tuple[int, int]
-"""(epoch, index): what a dataset is asked for, so that its randomness depends on nothing else."""
+"""(epoch, index) of an item. Its randomness depends on nothing else."""
 
 
 @dataclass(frozen=True)
 class TakenBatches:
-    """Batches of one epoch that were taken with the same settings. items: of an epoch; batches: of each of `world` processes."""
+    """Batches of one epoch that were taken with the same settings."""
 
     batch: BatchConfig
     seed: int
     world: int
+    """number of processes"""
     items: int
+    """items of an epoch"""
     batches: int = 0
+    """batches that each process took"""
 
     @classmethod
     def from_state(cls, row: Mapping[str, Any]) -> "TakenBatches":
-        """Read one as `dataclasses.asdict` writes it."""
+        """Make one from the dict that `dataclasses.asdict` returned."""
         return cls(**{**row, "batch": BatchConfig(**row["batch"])})
 
 
 class LengthBatches:
-    """Batch sampler: shuffle, sort by length within buckets, cut into batches, shuffle the batches.
+    """Batch sampler: shuffles, sorts by length within buckets, cuts into batches, shuffles the batches.
 
-    lengths: int per item, in any unit. rank, world: this process's share of every epoch (each process gets the same
-    number of batches). `start(epoch, position)` begins an epoch after `position` batches.
+    lengths: int per item, in any unit. rank, world: this process's number, and how many processes share an epoch; each gets the
+    same number of batches. `start(epoch, position)` begins an epoch after `position` batches.
     """
 
     def __init__(self, lengths: Sequence[int], config: BatchConfig, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -61,7 +64,7 @@ class LengthBatches:
         return TakenBatches(self._config, self._seed, self._world, len(self._lengths))
 
     def skip(self, epoch: int, taken: Iterable[TakenBatches]) -> int:
-        """Leave out of an epoch what was trained on in it with other settings; returns how many items that are."""
+        """Leave out of an epoch the items that were trained on in it with other settings; returns how many."""
         seen = np.zeros(len(self._lengths), dtype=np.bool_)
         for one in taken:
             other = LengthBatches(self._lengths.tolist(), one.batch, one.seed)
@@ -72,7 +75,7 @@ class LengthBatches:
         return int(seen.sum())
 
     def start(self, epoch: int, position: int = 0) -> None:
-        """Choose the epoch, and how many of its batches were used already."""
+        """Choose the epoch, and the number of its batches that are already used."""
         self._epoch, self._position = epoch, position
 
     def epoch_batches(self, epoch: int) -> list[list[int]]:
@@ -118,9 +121,10 @@ class LengthBatches:
 
 
 class EndlessBatches:
-    """Batch sampler: epoch after epoch without a pause, so that workers stay and read ahead into the next one.
+    """Batch sampler: epoch after epoch without a pause, so that workers live on and read ahead into the next epoch.
 
-    A loader reads ahead; `next_position` tells for each batch that comes out of it, in order, where the run then stands.
+    Because a loader reads ahead, `next_position` must be called once for each batch that comes out of it, in order: it returns the
+    position of the run after that batch.
     """
 
     def __init__(self, batches: LengthBatches, epoch: int, position: int) -> None:
@@ -137,38 +141,38 @@ class EndlessBatches:
             position = 0
 
     def next_position(self) -> tuple[int, int]:
-        """Epoch, and how many of its batches are used with the batch that came out next."""
+        """Return the epoch of the next batch that came out, and how many batches of the epoch are used with it."""
         return self._ahead.popleft()
 
 
 def item_generator(seed: int, key: Key) -> np.random.Generator:
-    """Randomness of one item in one epoch: the same whichever worker loads it, before and after a resume."""
+    """Return the random generator of one item in one epoch: the same in any worker, before and after a resume."""
     return np.random.default_rng((seed, *key))
 
 
-# Items, and what becomes of bad ones
+# Items and bad items
 
 Item = TypeVar("Item", covariant=True)
 _ITEM_ERRORS = (NetflipsError, OSError, ValueError, EOFError)
 
 
 class ItemSource(Protocol[Item]):
-    """What a trainer provides: items by key, with names and lengths known beforehand."""
+    """Items of a trainer by key, with names and lengths known beforehand."""
 
     def __len__(self) -> int: ...
 
     def load(self, key: Key) -> Item:
-        """Load item key[1] in epoch key[0]; raises NetflipsError, OSError or ValueError for a bad file."""
+        """Load item key[1] for epoch key[0]. Raises NetflipsError, OSError or ValueError for a bad file."""
 
     def name(self, index: int) -> str:
-        """Return what to call an item in a report."""
+        """Return the name of an item in reports."""
 
     def lengths(self) -> Sequence[int]:
-        """Return a length per item, for the buckets."""
+        """Return the length of each item, for the buckets."""
 
 
 class Identified(Protocol):
-    """What an item is made of: a clip, an utterance."""
+    """The row that an item is made of, such as a clip or an utterance."""
 
     @property
     def id(self) -> str:
@@ -179,7 +183,7 @@ Row = TypeVar("Row", bound=Identified)
 
 
 class ItemsOf(ABC, Generic[Row, Item]):
-    """An item source of rows, an item each. rows: what the items are made of, all in memory; lengths: of each."""
+    """An item source with one item for each row. rows: all in memory; lengths: the length of each."""
 
     def __init__(self, rows: Sequence[Row], lengths: Iterable[int]) -> None:
         self.rows, self._lengths = rows, list(lengths)
@@ -197,7 +201,7 @@ class ItemsOf(ABC, Generic[Row, Item]):
 
     @abstractmethod
     def load(self, key: Key) -> Item:
-        """Load item key[1] in epoch key[0], as `ItemSource.load`."""
+        """Load item key[1] for epoch key[0], as `ItemSource.load` does."""
 
 
 @dataclass(frozen=True)
@@ -210,15 +214,18 @@ class BadItem:
 
 @dataclass(frozen=True)
 class LoadedBatch(Generic[Item]):
-    """A collated batch (None when all its items were bad) and the items that were left out."""
+    """A collated batch and the items that were left out."""
 
     content: Any
+    """what the task's collate returned; None if all items were bad"""
     bad: tuple[BadItem, ...]
+    """items that were left out"""
     size: int
+    """number of items in the content"""
 
 
 class Guarded(Dataset[Any]):
-    """Turns a failing item into a BadItem, in the worker that met it."""
+    """A dataset that returns a BadItem for an item that cannot be loaded, in the worker that loads it."""
 
     def __init__(self, source: ItemSource[Any]) -> None:
         self._source = source
@@ -250,8 +257,8 @@ def make_loader(
 ) -> DataLoader[Any]:
     """Return a loader over the batches, to be read within `reading`.
 
-    Its workers run one torch thread each. They ignore Ctrl-C and SIGTERM, which schedulers send to a whole group of
-    processes: the run saves first, and ends them itself.
+    Its workers run one torch thread each. They ignore Ctrl-C and SIGTERM, which schedulers send to all processes of a group: the
+    run saves first and then ends them itself.
     """
     return DataLoader(
         Guarded(source),
@@ -260,18 +267,18 @@ def make_loader(
         num_workers=num_workers,
         prefetch_factor=4 if num_workers else None,
         worker_init_fn=_prepare_worker,
-        generator=torch.Generator(),  # its own: a loader must not draw from the stream that dropout uses
+        generator=torch.Generator(),  # a loader must not draw from the stream that dropout uses
     )
 
 
 @contextmanager
 def reading(loader: Iterable[LoadedBatch[Any]]) -> Iterator[Iterator[LoadedBatch[Any]]]:
-    """The batches of a loader, whose workers end with the block in all cases."""
+    """Iterate over the batches of a loader. Its workers end with the block, also on an error."""
     stream = iter(loader)
     try:
         yield stream
     finally:
-        # There is no public way to end them; waiting for the iterator's own end would hang where an error keeps it alive.
+        # torch has no public way to end workers, and an iterator that a traceback keeps alive does not end its own.
         end_workers = getattr(stream, "_shutdown_workers", None)
         if end_workers is not None:
             end_workers()
@@ -286,7 +293,7 @@ def _prepare_worker(_: int) -> None:
 
 
 class BadItems:
-    """Counts bad items, names each once, and stops a run whose data are mostly bad."""
+    """Counts bad items, logs each once, and stops a run if too large a share is bad."""
 
     def __init__(self, max_share: float) -> None:
         self._max_share = max_share
@@ -295,14 +302,14 @@ class BadItems:
         self._failed = 0
 
     def note(self, batch: LoadedBatch[Any]) -> None:
-        """Count a batch's bad items; raises InputError when their share is beyond the bound."""
+        """Count a batch's bad items. Raises InputError if their share exceeds the bound."""
         self._seen += batch.size + len(batch.bad)
         self._failed += len(batch.bad)
         for item in batch.bad:
             if item.name not in self._names:
                 LOG.warning("skipped %s: %s", item.name, item.reason)
                 self._names[item.name] = item.reason
-        if self._failed > self._max_share * self._seen and self._seen >= 20:  # too few say nothing yet
+        if self._failed > self._max_share * self._seen and self._seen >= 20:  # a share of fewer means little
             raise InputError(
                 "too many training items cannot be read",
                 expected=f"at most {self._max_share:.0%}",
@@ -312,7 +319,7 @@ class BadItems:
 
     @property
     def names(self) -> dict[str, str]:
-        """Bad items met so far and why."""
+        """Names of the bad items so far, with the reasons."""
         return dict(self._names)
 
 

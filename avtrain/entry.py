@@ -1,9 +1,9 @@
-"""From a yaml in configs/ and overrides on the command line to a frozen dataclass: the door of every trainer.
+"""The command line of every trainer: a yaml in configs/ and overrides become a frozen dataclass.
 
     python -m av2unit.train --config av2unit/debug data.train=... loop.max_steps=100
 
-A wrong key, type or value is one clear error before anything is loaded; so is a run that would write over what it reads. hydra,
-OmegaConf and what else only training needs (the extra `train`) are loaded once it begins, so that exports and `--help` do without.
+A wrong key, type or value is one clear error before anything is loaded; so is a run that would overwrite its inputs. hydra,
+OmegaConf and the other packages of the extra `train` are imported when training begins: exports and `--help` do not need them.
 """
 
 import argparse
@@ -38,35 +38,35 @@ _FILES = ("config.yaml", STARTS_FILE, "metrics.jsonl", "left_out.jsonl", "train.
 _PATIENCE_S = 8
 _FOLDERS = ("checkpoints", "tensorboard", "wandb")
 _NO_INPUTS = ("run_dir", "resume")
-"""The folder itself, and the checkpoint of the run that it goes on from."""
+"""Settings that are not checked as inputs: the run's folder, and the checkpoint that the run begins from."""
 LOG = logging.getLogger(TRAINING)
 Config = TypeVar("Config")
 _CHECKPOINTS = ("checkpoint", "init", "speaker_encoder")
-"""How the names of settings end that are checkpoints."""
+"""Endings of the names of settings that are checkpoints."""
 _NEEDED = {"hydra": "hydra-core", "omegaconf": "omegaconf", "accelerate": "accelerate", "tensorboard": "tensorboard"}
-"""Modules that training loads and the packages that have them."""
+"""Modules that training imports, and the packages that contain them."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
-"""In the repository a link to `configs/`; in the installed package the files themselves."""
+"""A link to `configs/` in the repository; a folder of files in the installed package."""
 
 
 class _Stamped(PlainFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line, with the local time where it is a training run's."""
+        """Return the record's line; lines of a training run begin with the local time."""
         line = super().format(record)
         return f"{self.formatTime(record, _TIME)} {line}" if record.name == TRAINING else line
 
 
 def stamp_training_lines() -> None:
-    """Let the handlers that a command has set up write the time before lines of training runs."""
+    """Make the handlers that a command has set up write the time before lines of training runs."""
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
             handler.setFormatter(_Stamped("%(message)s"))
 
 
 def keep_run_apart(config: Any) -> None:
-    """Raise OutputError when a setting names a file or folder that the run writes: its folder, or what is made in it.
+    """Raise OutputError if a setting names a file or folder that the run writes: its folder, or a file in it.
 
-    Settings without a `run_dir` are of no run. Nothing is made or opened.
+    Settings without a `run_dir` pass. Nothing is created or opened.
     """
     if not is_dataclass(config) or not hasattr(config, "run_dir"):
         return
@@ -79,7 +79,7 @@ def keep_run_apart(config: Any) -> None:
 
 
 def _texts(settings: Any) -> Iterator[str]:
-    """Yield every text among settings, whatever it stands for."""
+    """Yield every string among settings, whatever its meaning."""
     if isinstance(settings, str):
         yield from [settings] if settings else []
     elif is_dataclass(settings):
@@ -97,18 +97,18 @@ def _texts(settings: Any) -> Iterator[str]:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # a text that no file can be called
+    except (OSError, ValueError):  # a string that cannot be a path
         return False
 
 
 @contextmanager
 def only_run_in(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run for this one. Raises OutputError while another one trains in it."""
-    if int(os.environ.get("RANK", "0")):  # the first process of a run holds it for all
+    """Hold the lock of a run's folder. Raises OutputError if another run trains in it."""
+    if int(os.environ.get("RANK", "0")):  # the first process of a run holds the lock for all
         yield
         return
     with ExitStack() as held:
-        for last in (False,) * _PATIENCE_S + (True,):  # the workers of one that was just killed hold it for some seconds
+        for last in (False,) * _PATIENCE_S + (True,):  # workers of a run that was just killed hold it for some seconds
             try:
                 held.enter_context(folder_lock(folder))
                 break
@@ -124,7 +124,7 @@ def only_run_in(folder: Path) -> Iterator[None]:
 
 
 def require_training() -> None:
-    """Raise UsageError where something that only training needs is not installed."""
+    """Raise UsageError if a package that only training needs is not installed."""
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
         raise UsageError(
@@ -135,10 +135,10 @@ def require_training() -> None:
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
     """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
 
-    A yaml of another folder may inherit from those of NetfLips: what its `defaults` name is looked for there too. Settings
-    that have no default in the schema and that the yaml does not name are as in the schema's `PUBLISHED` yaml, if it has one.
-    Raises InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a
-    value still `???`, and where what training needs is not installed.
+    A yaml of another folder may inherit from those of NetfLips: its `defaults` are looked for there too. A setting that has no
+    default in the schema and is not in the yaml gets the value of the schema's `PUBLISHED` yaml, if the schema has one. Raises
+    InputError if the file is no yaml. Raises UsageError for a missing yaml, an unknown key, a wrong type, a value that is still
+    `???`, and if a package that training needs is not installed.
     """
     require_training()
     from avtrain.settings import compose_config
@@ -149,8 +149,8 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
 
 
 def _with_kept_models(settings: Any) -> Any:
-    """Return settings with the path of each checkpoint that is given by the name of a fetched model. Raises NetflipsError for one
-    that is not here, or has changed."""
+    """Return settings in which each checkpoint given by the name of a fetched model is replaced by its path. Raises NetflipsError
+    for a model that is not here or has changed."""
     changed = dict[str, Any]()
     for one in fields(settings):
         value = getattr(settings, one.name)
@@ -170,11 +170,11 @@ def train_of(
     argv: Sequence[str] | None = None,
     others: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({}),
 ) -> int:
-    """Return the command line of a trainer; returns the exit code. Without `check_only` in its config what `make_task` makes is
+    """Run the command line of a trainer and return the exit code. With `check_only` in its config everything is checked and nothing
     trained.
 
-    make_task: reads and checks everything that a run needs. others: what is done where the first word is their name. The rest: see
-    `main_of`.
+    make_task: reads and checks everything that a run needs. others: commands by their name as the first word. Other arguments are
+    as of `main_of`.
     """
 
     def work(config: Any) -> int | None:
@@ -204,10 +204,10 @@ def main_of(
     purpose: str,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Return the command line of a trainer: `--config NAME` and overrides; returns the exit code.
+    """Run a command line of `--config NAME` and overrides, and return the exit code.
 
-    With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
-    or first in the folder that `--config-dir` names.
+    With `--print-config` the resolved config is printed and nothing runs. Configs are looked for in the folder that `--config-dir`
+    names, if any, then in `configs/` of NetfLips.
     """
     parser = Parser(prog=prog, description=purpose)
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
@@ -231,7 +231,8 @@ def main_of(
 
 
 def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json is written beside it", into: str = "") -> Parser:
-    """Return the options that every export of a run has. out: help of its --out-path; into: of its --into a renderer, "" = none."""
+    """Return a parser with the options that every export of a run has. out: help of --out-path; into: help of --into, which names a
+    renderer, "" = no such option."""
     parser = Parser(prog=prog, description=description)
     parser.add_argument(
         "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
@@ -245,7 +246,7 @@ def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json
 
 
 def run_export(parser: Parser, export: Callable[..., Path], argv: Sequence[str] | None = None) -> int:
-    """Run the command that writes a run's result; returns its exit code. export: takes the parser's options by their names."""
+    """Run the command that exports a run's result, and return its exit code. export: takes the parser's options by name."""
 
     def work(options: argparse.Namespace) -> None:
         asked = signature(export).parameters

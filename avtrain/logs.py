@@ -1,4 +1,4 @@
-"""Where a run stands, how it ended, and where it writes what it measured: one line each N updates, a JSONL file, TensorBoard."""
+"""The position of a run, its result, and its logs: a line each N updates, a JSONL file, TensorBoard, Weights & Biases."""
 
 import json
 import logging
@@ -27,19 +27,24 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass
 class Position:
-    """Where a run stands. batch: of the epoch, taken with these settings. seconds: of training, over resumes; waited: for data.
-
-    best: the best validation figure so far, and the step that it was measured at; stale: validations since then.
-    """
+    """Where a run stands."""
 
     step: int = 0
+    """updates done"""
     epoch: int = 0
+    """from 0"""
     batch: int = 0
+    """batches of the epoch taken with these settings"""
     seconds: float = 0.0
+    """training time, over all resumes"""
     waited: float = 0.0
+    """seconds of it that were spent waiting for data"""
     best: float | None = None
+    """best validation figure so far, None = none yet"""
     best_step: int = 0
+    """step at which it was measured"""
     stale: int = 0
+    """validations since then"""
 
     @property
     def best_so_far(self) -> tuple[float | None, int]:
@@ -51,7 +56,7 @@ class Position:
         self.best, self.best_step = best
 
     def note(self, value: float, is_highest: bool) -> bool:
-        """Take note of a validation figure; returns whether it is the best so far, which one that is not finite never is."""
+        """Note a validation figure; returns whether it is the best so far. A figure that is not finite never is."""
         is_better = self.best is None or (value > self.best if is_highest else value < self.best)
         is_best = math.isfinite(value) and is_better
         if is_best:
@@ -60,7 +65,7 @@ class Position:
         return is_best
 
     def pace(self, progress: float) -> str:
-        """Return how fast the run is and how long it will take, in words. progress: share of it that is done, 0..1."""
+        """Describe the speed of the run and the time left. progress: share of the run that is done, 0 to 1."""
         per_step = self.seconds / max(1, self.step)
         left = self.seconds * (1 / max(progress, 1e-9) - 1)
         waited = self.waited / max(self.seconds, 1e-9)
@@ -69,17 +74,22 @@ class Position:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. history: the lines of metrics.jsonl. stop_signal: None when it came to its end."""
+    """How a run ended."""
 
     step: int
+    """updates done"""
     history: list[dict[str, Any]]
+    """the lines of metrics.jsonl"""
     bad_items: dict[str, str]
+    """reasons by name"""
     best: float | None
+    """best validation figure, None = none"""
     stop_signal: int | None
+    """the signal that stopped it, None = it came to its end"""
 
 
 class LogWindow:
-    """Means of what training steps returned since the last log line."""
+    """Collects the values that training steps returned since the last log line."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
@@ -87,16 +97,16 @@ class LogWindow:
         self._pending: list[Values] = []
 
     def add(self, values: Values) -> None:
-        """Keep a step's values; tensors are read later, so that a device is not waited for."""
+        """Keep a step's values. Tensors are read later, so that no step waits for the device."""
         self._pending.append({name: v.detach() if isinstance(v, Tensor) else v for name, v in values.items()})
 
     def state(self) -> dict[str, dict[str, float]]:
-        """Return what `restore` puts back."""
+        """Return the state for `restore`."""
         self.read_pending()
         return {"sums": self.sums, "counts": dict(self.counts)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from a state that `state` returned."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
 
     def read_pending(self) -> None:
@@ -108,7 +118,7 @@ class LogWindow:
         self._pending = []
 
     def take(self) -> "LogWindow":
-        """Return what it holds, read; the window starts anew."""
+        """Return a window with the values so far, read, and empty this one."""
         self.read_pending()
         taken = LogWindow()
         taken.sums, taken.counts = self.sums, self.counts
@@ -126,10 +136,10 @@ def means_of(windows: Sequence[LogWindow]) -> Metrics:
 
 
 class RunLog:
-    """The log of one run; only the main process writes. Lines after `resumed_at` from a broken run are dropped.
+    """The log of one run; only the main process writes. Lines of a broken run after step `resumed_at` are dropped.
 
-    wandb: the project of Weights & Biases where it is logged to as well, "" = none; a run that goes on, goes on there too.
-    settings: of the run, plain values, which are told there.
+    wandb: project of Weights & Biases to log to as well, "" = none; a resumed run continues there too. settings: the run's settings
+    as plain values, for Weights & Biases.
     """
 
     def __init__(
@@ -140,6 +150,7 @@ class RunLog:
         self._trackers: list[GeneralTracker] = []
         if not is_main:
             return
+
         run_dir.mkdir(parents=True, exist_ok=True)
         self._path = run_dir / METRICS_FILE
         self._keep_until(resumed_at)
@@ -163,7 +174,7 @@ class RunLog:
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in self.history))
 
     def write(self, kind: str, step: int, metrics: Metrics, note: str = "") -> None:
-        """Write one line of measurements; kind: train or valid."""
+        """Write one line of measurements. kind: train or valid."""
         if not self._is_main:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -177,7 +188,7 @@ class RunLog:
         LOG.info("%s step %d: %s%s", kind, step, shown, f" ({note})" if note else "")
 
     def image(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
-        """Add a picture, uint8 [H, W, 3]."""
+        """Add an image, uint8 [H, W, 3]."""
         if self._is_main:
             self._board.writer.add_image(name, picture, step, dataformats="HWC")
 
@@ -187,6 +198,6 @@ class RunLog:
             self._board.writer.add_audio(name, torch.from_numpy(samples)[None], step, sample_rate=rate)
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close all trackers."""
         for tracker in self._trackers:
             tracker.finish()

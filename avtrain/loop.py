@@ -1,7 +1,7 @@
-"""The training loop: one for every stage, on accelerate.
+"""The training loop of all stages, on accelerate.
 
-A run goes on exactly where it stopped: weights, optimizers, random states, the position in the epoch and the half-filled
-log window are all in `last.pt`. SIGTERM and Ctrl-C save and exit.
+A run resumes exactly where it stopped: `last.pt` holds weights, optimizers, random states, the position in the epoch and the
+half-filled log window. On SIGTERM and Ctrl-C the run saves and exits.
 """
 
 import logging
@@ -54,11 +54,11 @@ from avtrain.task import Task, named_parameters
 
 LOG = logging.getLogger("netflips.train")
 _STOPPED = 128
-"""A run that a signal stopped ends with this plus the signal's number, as shells have it."""
+"""The exit code of a run that a signal stopped is this plus the signal's number, as in shells."""
 
 
 class Trainer:
-    """Runs a task. `train()` does everything."""
+    """Trains a task: `train()` does everything."""
 
     def __init__(self, task: Task, config: RunConfig) -> None:
         self._task, self._config, self._loop = task, config, config.loop
@@ -73,7 +73,8 @@ class Trainer:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=self._loop.find_unused)],
         )
         if not self.is_main:
-            LOG.setLevel(logging.ERROR)  # the first process says it for all
+            LOG.setLevel(logging.ERROR)  # the first process logs for all
+
         seed_everything(self._loop.seed)
         self._plain = task.parts
         self._modules = {
@@ -86,7 +87,8 @@ class Trainer:
             name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, [name]), config))
             for name, config in task.optim.items()
         }
-        # Every process has built the same network; from here on each draws by itself, and dropout differs between them.
+
+        # Every process has built the same network. From here on their random numbers, such as dropout, differ.
         seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
@@ -98,6 +100,7 @@ class Trainer:
         self._stop_signal: int | None = None
         self._taken: list[TakenBatches] = []
         self._begun_epoch = 0
+
         is_resumed = self._resume()
         self._marked = self._at.step, self._at.seconds
         log_processes(self._accelerator, self._loop)
@@ -105,10 +108,10 @@ class Trainer:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the first process of the run, or its only one: the one that writes."""
+        """Whether this is the first or only process of the run: the one that writes."""
         return bool(self._accelerator.is_main_process)
 
-    # What a training step sees (avtrain.task.Engine)
+    # The interface for training steps (avtrain.task.Engine)
 
     @property
     def step(self) -> int:
@@ -117,7 +120,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, 0..1."""
+        """Share of the run that is done, 0 to 1."""
         shares = [0.0]
         if self._loop.max_steps:
             shares.append(self._at.step / self._loop.max_steps)
@@ -126,11 +129,11 @@ class Trainer:
         return min(1.0, max(shares))
 
     def module(self, name: str) -> Any:
-        """A module as it must be called in training."""
+        """Return a module as it must be called in training."""
         return self._modules.get(name, self._plain[name])
 
     def update(self, name: str, loss: Tensor) -> None:
-        """Backpropagate a loss of shape [], clip and step one optimizer; without a finite gradient the update is left out."""
+        """Backpropagate a loss of shape [], clip and step one optimizer. An update without a finite gradient is left out."""
         config, optimizer = self._task.optim[name], self._optimizers[name]
         self._accelerator.backward(loss)
         if not self._accelerator.sync_gradients or self._has_gradient(name):
@@ -139,7 +142,7 @@ class Trainer:
         optimizer.zero_grad()
 
     def _has_gradient(self, name: str) -> bool:
-        """Clip an optimizer's gradients and return whether the update can be made."""
+        """Clip the gradients of an optimizer's parameters; returns whether the update can be made."""
         parameters = list(named_parameters(self._plain, [name]).values())
         norm = float(self._accelerator.clip_grad_norm_(parameters, self._task.optim[name].clip_norm or math.inf))
         if math.isfinite(norm):
@@ -148,7 +151,8 @@ class Trainer:
             return True
         scaler = self._accelerator.scaler
         if scaler is not None and scaler.get_scale() > 1:
-            return True  # fp16: the scaler leaves it out, and scales less the next time
+            return True  # fp16: the scaler leaves this update out, and scales less the next time
+
         self._left_out[name] = self._left_out.get(name, 0) + 1
         LOG.warning("step %d: the gradient of %s is no number; this update is left out", self._at.step + 1, name)
         if self._left_out[name] == MOST_LEFT_OUT:
@@ -157,7 +161,7 @@ class Trainer:
                 found=f"none in {MOST_LEFT_OUT} updates of {name}",
                 hint="lower its lr or give clip_norm, and go on from a checkpoint of before: loop.resume=PATH",
             )  # fmt: skip
-        for module in self._plain[name].modules():  # what it kept of this batch is no number either
+        for module in self._plain[name].modules():  # its running statistics of this batch are not finite either
             if isinstance(module, nn.modules.batchnorm._BatchNorm) and no_number_in({name: module}):
                 module.reset_running_stats()
         return False
@@ -170,11 +174,11 @@ class Trainer:
         return of_all(self._accelerator, value)
 
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
-        """Show a picture, uint8 [H, W, 3], in the log."""
+        """Add an image, uint8 [H, W, 3], to the log."""
         self._log.image(name, picture, self._at.step)
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
-        """Let a sound, float32 of shape [S] in -1..1 at `rate` Hz, be heard in the log."""
+        """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz, to the log."""
         self._log.sound(name, samples, rate, self._at.step)
 
     # The run
@@ -226,7 +230,7 @@ class Trainer:
             warn_of_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
 
     def _replace_lost(self, content: Any) -> Any:
-        """With several processes, all must take each step: one whose whole batch was bad repeats an earlier one."""
+        """Return the content, or an earlier one if it is None and there are several processes: all must take each step."""
         if self._accelerator.num_processes == 1:
             return content
         if content is None and self._spare is None:
@@ -245,7 +249,7 @@ class Trainer:
             self._at.step += 1
 
     def _after_update(self) -> bool:
-        """Log, validate and save when it is time; returns whether the run is over (what is not saved now never would be)."""
+        """Log, validate and save if due; returns whether the run is over. The last update is always saved."""
         step, loop = self._at.step, self._loop
         is_over = self._is_over()
         if step % loop.log_every == 0 or is_over:
@@ -278,7 +282,7 @@ class Trainer:
         with torch.no_grad():
             metrics = self._task.validate(self._valid_batches(items), self)
         restore_random_state(saved)
-        metrics = of_first(self._accelerator, metrics)  # the same figure for all: they must save and stop together
+        metrics = of_first(self._accelerator, metrics)  # all processes need the same figure, so that they save and stop together
         self._log.write("valid", self._at.step, metrics)
         name = self._loop.best_metric
         is_best = self._at.note(metrics.get(name, math.nan), self._loop.best_is_highest)
@@ -288,7 +292,7 @@ class Trainer:
         return is_best
 
     def _valid_batches(self, items: Any) -> Iterator[Any]:
-        # The batches are those of one process, in turn: the figures are the same for any number of them.
+        # The batches of a single process, dealt out in turn: the figures do not depend on the number of processes.
         batches = LengthBatches(items.lengths(), replace(self._config.batch, drop_last=False), self._loop.seed)
         own = list(batches)[self._accelerator.process_index :: self._accelerator.num_processes]
         for batch in make_loader(items, self._task.collate, own, 0):
@@ -310,25 +314,26 @@ class Trainer:
         return is_over
 
     def _agreed(self, seconds: float) -> float:
-        """Return the main process's clock, where the clock ends the run: processes must not end at different steps."""
+        """Return the main process's clock if time ends the run: processes must not end at different steps."""
         if not self._loop.max_minutes or self._accelerator.num_processes == 1:
             return seconds
         return float(broadcast(torch.tensor(seconds, dtype=torch.float64, device=self._accelerator.device)))
 
     def _note_signal(self, number: int, _: object) -> None:
-        # Nothing is logged here: the signal may come while a line is being written, and a second one fails then.
+        # Logging here would fail if the signal comes while a line is being written.
         self._stop_signal = number
 
     # Saving and going on
 
     def _save(self, is_numbered: bool, is_best: bool, is_last: bool) -> None:
-        """Save the run. What cannot be written is a warning while there is another chance."""
+        """Save the run. A checkpoint that cannot be written is a warning; the last one is an error."""
         if name := no_number_in(self._plain):
             raise UsageError("training broke down; nothing is saved since", expected="weights that are numbers", found=name)
         states = of_all(self._accelerator, {"random": random_state(), "window": self._window.state()})
         if not self.is_main:
             return
-        # What was taken of the epoch that the run is in, by settings.
+
+        # Batches taken of the current epoch, by settings.
         *before, now = self._taken
         taken = [*(before if self._at.epoch == self._begun_epoch else ()), replace(now, batches=self._at.batch)]
         state: State = {
@@ -345,7 +350,7 @@ class Trainer:
         try:
             self._folder.save(state, self._at.step, is_numbered=is_numbered, is_best=is_best)
         except OutputError as error:
-            self._at.best_so_far = self._saved_best  # the file of the best is still that one
+            self._at.best_so_far = self._saved_best  # best.pt still holds that one
             if is_last:
                 raise
             LOG.warning("%s; training goes on, and saves the next time", error)
@@ -358,7 +363,7 @@ class Trainer:
         if found is not None:
             self._restore(found.path, found.state)
             self._began_from = found.state.get("began_from", "") if found.is_own else self._began_from
-        self._accelerator.wait_for_everyone()  # until all have read what may be put aside
+        self._accelerator.wait_for_everyone()  # until all have read the files that may be moved away
         if self.is_main and not (found and found.is_own):
             move_previous_run(self._folder.path)
         return found is not None
@@ -367,6 +372,7 @@ class Trainer:
         require_fit(state, self._plain, self._task.kind, path, changed_settings(path.parents[1], self._config))
         for name, module in self._plain.items():
             module.load_state_dict(state["modules"][name])
+
         try:
             for name, optimizer in self._optimizers.items():
                 settings = [{key: group[key] for key in group if key != "params"} for group in optimizer.param_groups]
@@ -378,10 +384,12 @@ class Trainer:
                 "this run's checkpoint does not fit the optimizers", path=path, found=reason(error),
                 hint="give another run_dir or loop.resume=never",
             ) from error  # fmt: skip
+
         self._taken = [TakenBatches.from_state(row) for row in state["taken_batches"]]
         self._at = Position(**state["position"])
         self._saved_best = self._at.best_so_far
-        # This process's own randomness and log window; one that the run did not have starts with fresh ones.
+
+        # Random states and log windows are saved by process. A process that the run did not have starts with fresh ones.
         states = [state, *state.get("other_processes", ())]
         rank, number = self._accelerator.process_index, self._accelerator.num_processes
         if rank < len(states):
@@ -412,7 +420,7 @@ class Trainer:
         return batches
 
     def _from_here(self, batches: LengthBatches) -> EndlessBatches:
-        """Go on in the epoch: in its order with the settings of before, with others over the items that it has not seen yet."""
+        """Continue the epoch. With the same settings its order stays; with others, the items that it has not seen follow."""
         now, before = batches.nothing_taken, self._taken
         if before and replace(before[-1], batches=0) == now:
             before = before[:-1]
@@ -435,7 +443,7 @@ class Trainer:
 
 
 def run_task(task: Task, config: RunConfig) -> int | None:
-    """Train to the end or until a signal, say where the result lies, and return the exit code (None = done)."""
+    """Train to the end or until a signal, log where the result is, and return the exit code; None = done."""
     if config.loop.device == "cpu" or not torch.cuda.is_available():
         keep_freed_memory()
     trainer = Trainer(task, config)

@@ -1,4 +1,4 @@
-"""Optimizers and their schedules, computed from where the run stands, so that nothing has to be restored."""
+"""Optimizers and their schedules. Rates are computed from the position of the run, so that no schedule is restored."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ from avtrain.config import OptimConfig
 
 _NO_DECAY_DIMS, _MATRIX_DIMS = 1, 2
 _MULTIPLE = "multiple"
-"""Key of a group of parameters: its rate as a multiple of the others'."""
+"""Key of a parameter group: its rate as a multiple of the schedule's."""
 
 
 def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW over the parameters that learn, and Muon over the matrices and kernels of the parts that it is named for.
+    """Return AdamW over the parameters that learn, and Muon over the matrices and kernels of the parts that `config.muon` names.
 
-    Raises UsageError where such a part has none that learn.
+    Raises UsageError if such a part has none that learn.
     """
     learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     by_muon = _matrices_of(learning, config.muon)
@@ -28,10 +28,10 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
 
 
 def join_muon(by_muon: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
-    """Muon over matrices and kernels, at `config.muon_rate` times the rate, and AdamW over the others, whatever `config.muon` says.
+    """Return Muon over `by_muon`, at `config.muon_rate` times the rate, and AdamW over the others. `config.muon` is not read.
 
-    by_muon: weights of shape [n, ...], each seen as a matrix of its n rows; others: weights of any shape. Muon's steps are made
-    as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
+    by_muon: weights of shape [n, ...], each treated as a matrix of n rows; others: weights of any shape. Muon's steps are made as
+    long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
     """
     muon = Muon(by_muon, lr=config.lr, weight_decay=config.weight_decay)
     muon.param_groups[0][_MULTIPLE] = config.muon_rate
@@ -39,7 +39,7 @@ def join_muon(by_muon: Iterable[Tensor], others: Iterable[Tensor], config: Optim
 
 
 def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW; vectors (biases, norms) are not decayed."""
+    """Return AdamW without decay of vectors (biases, norms)."""
     known = list(parameters)
     matrices = [parameter for parameter in known if parameter.ndim > _NO_DECAY_DIMS]
     vectors = [parameter for parameter in known if parameter.ndim <= _NO_DECAY_DIMS]
@@ -55,7 +55,7 @@ def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.Ada
 
 
 def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
-    """Return the matrices and kernels below names of parts. Raises UsageError for a part without any."""
+    """Return the matrices and kernels of the parts, by name. Raises UsageError for a part without any."""
     found: dict[str, nn.Parameter] = {}
     for part in parts:
         below = {
@@ -74,11 +74,11 @@ def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") for weights of shape [n, ...], each as
-    the matrix of its n rows.
+    """Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") for weights of shape [n, ...], each
+    treated as a matrix of n rows.
 
-    torch.optim.Muon takes matrices only, and multiplies in bfloat16 on every device: on a processor without such products that is
-    13 to 46 times slower than float32.
+    torch.optim.Muon takes matrices only, and multiplies in bfloat16 on every device, which is 13 to 46 times slower than float32 on
+    a processor without bfloat16 products.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float, momentum: float = 0.95) -> None:
@@ -109,9 +109,9 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrix: Tensor, eps: float = 1e-7) -> Tensor:
     """Return U S V^T for a matrix U s V^T of shape [m, n]: S is 0.68 to 1.21 wherever s is 0.005 of the matrix's norm or more.
 
-    Five Newton-Schulz steps with Jordan's coefficients, computed in the matrix's own number format.
+    Makes five Newton-Schulz steps with Jordan's coefficients, in the number format of the matrix.
     """
-    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix  # the smaller products
+    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix  # products with the shorter side are smaller
     wide = wide / wide.norm().clamp(min=eps)
     for _ in range(5):
         gram = wide @ wide.T
@@ -120,34 +120,34 @@ def orthogonal(matrix: Tensor, eps: float = 1e-7) -> Tensor:
 
 
 class Joined(torch.optim.Optimizer):
-    """Optimizers of different parameters as one."""
+    """Several optimizers, of different parameters, as one."""
 
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         super().__init__([group for part in parts for group in part.param_groups], {})
         self._parts = list(parts)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Make one update of each and return the loss of `closure`."""
+        """Make one update with each and return the loss of `closure`."""
         loss = None if closure is None else closure()
         for part in self._parts:
             part.step()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of each, in order."""
+        """Return the states of all, in order."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Put back what `state_dict` gave. Raises KeyError or ValueError for the state of other optimizers."""
+        """Restore a state that `state_dict` returned. Raises KeyError or ValueError for the state of other optimizers."""
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
 
 def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -> float:
-    """Return the rate of update number `step` (from 0).
+    """Return the learning rate of update number `step` (from 0).
 
-    progress: share of the run that is done, 0..1. Raises UsageError for an unknown schedule.
+    progress: share of the run that is done, 0 to 1. Raises UsageError for an unknown schedule.
     """
     warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     if config.schedule == "constant":
@@ -161,6 +161,6 @@ def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of all groups, or of each its multiple."""
+    """Set the rate of all groups; a group with a multiple gets that multiple of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get(_MULTIPLE, 1.0)

@@ -1,4 +1,4 @@
-"""Changes of training pictures: turned, stretched and relit, all of a clip alike."""
+"""Augmentation of training frames: rotation, scale, stretch, shift and light, the same for all frames of a clip."""
 
 import cv2
 import numpy as np
@@ -7,16 +7,16 @@ from avcore.arrays import Pictures
 
 _WHITE = 255
 _AT_ONCE = 512
-"""Planes that OpenCV takes as the channels of one picture, at most."""
+"""The most planes that OpenCV takes as channels of one picture."""
 
 
 def turn(
     pictures: Pictures, degrees: float, factor: float, stretch: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
 ) -> Pictures:
-    """Turn pictures around their middle and make them larger; what comes in at the edges repeats the outermost pixels.
+    """Rotate frames around their middle and scale them; the outermost pixels are repeated at the edges.
 
-    pictures: uint8 [time, height, width] or [time, height, width, 3]. degrees: counter-clockwise. factor: above 1 = larger.
-    stretch: how much wider than high. shift: right and down, in pixels. Returns the same shape.
+    pictures: uint8 [time, height, width] or [time, height, width, 3]. degrees: counter-clockwise. factor: scale, above 1 is
+    larger. stretch: further scale of the width. shift: right and down, in pixels. Returns the same shape.
     """
     count, height, width = pictures.shape[:3]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, factor)
@@ -26,7 +26,7 @@ def turn(
     planes = pictures.reshape(count, height * width, colours).swapaxes(1, 2).reshape(count * colours, height * width)
     turned = np.empty_like(planes)
     for start in range(0, len(planes), _AT_ONCE):
-        # As channels of one picture they take a fifth of the time that they take one after another, and come out the same.
+        # As channels of one picture they take a fifth of the time of one after another, with the same result.
         together = cv2.transpose(planes[start : start + _AT_ONCE]).reshape(height, width, -1)
         warped = cv2.warpAffine(together, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         turned[start : start + _AT_ONCE] = cv2.transpose(warped.reshape(height * width, -1))
@@ -34,6 +34,6 @@ def turn(
 
 
 def relight(pictures: Pictures, gain: float, offset: float) -> Pictures:
-    """Multiply levels around the middle gray by `gain` and add `offset` (of levels 0 to 255). pictures: uint8 of any shape."""
+    """Scale the contrast around the middle gray by `gain` and add `offset` (levels are 0 to 255). pictures: uint8 of any shape."""
     levels = np.clip(np.round((np.arange(_WHITE + 1) - _WHITE / 2) * gain + _WHITE / 2 + offset), 0, _WHITE)
     return np.asarray(levels.astype(np.uint8)[pictures])

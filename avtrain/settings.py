@@ -1,6 +1,6 @@
-"""Settings of a run by hydra and OmegaConf: yaml files that inherit, overrides, a check against a frozen dataclass.
+"""Settings of a run from yaml files that inherit and from overrides, by hydra and OmegaConf, checked against a frozen dataclass.
 
-The only module, beside the notes on a run's start, that needs both; `avtrain.entry` loads it when a training begins.
+`avtrain.entry` imports this module when training begins. Only it imports hydra; `avtrain.started` needs OmegaConf, too.
 """
 
 import dataclasses
@@ -25,17 +25,17 @@ from avcore.texts import describe_yaml_error, read_yaml
 
 Config = TypeVar("Config")
 _HYDRA = "hydra"
-"""What hydra calls itself where it keeps configs of its own."""
+"""Hydra's name for itself among stored configs."""
 _QUOTED = "'\"[{$"
-"""How values of overrides begin that are quoted, or hold others."""
+"""First characters of override values that are quoted, or hold other values."""
 
 
 def compose_config(schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path) -> Config:
     """Compose `<name>.yaml` with overrides and check it against a frozen dataclass.
 
-    folders: where it and what its `defaults` name are looked for, in this order. published: the folder with the schema's
-    `PUBLISHED` yaml, which says what has no default in the schema. Raises InputError for what is no yaml, and
-    UsageError for a missing one, a key the schema does not have, a wrong type or a value still `???`.
+    folders: where the yaml and its `defaults` are looked for, in this order. published: folder of the schema's `PUBLISHED` yaml,
+    which has the values of settings without a default in the schema. Raises InputError if the file is no yaml. Raises UsageError
+    for a missing yaml, an unknown key, a wrong type, or a value that is still `???`.
     """
     folder = folders[0]
     there_is = [place / f"{name}.yaml" for place in folders if (place / f"{name}.yaml").exists()]
@@ -44,8 +44,9 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
         near = get_close_matches(name, there) or [one for one in there if Path(one).parent == Path(name).parent] or there
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(near) or "a yaml file")
     read_yaml(there_is[0], f"config {name}")
+
     try:
-        kind: Any = schema  # as a key of what is kept
+        kind: Any = schema  # a key of the caches
         merged = OmegaConf.merge(_schema(kind), _published(kind, published), _compose(name, overrides, folders))
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
@@ -61,13 +62,13 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
     except (HydraException, OmegaConfBaseException) as error:
         raise _complaint(error, name, schema) from error
     except (YAMLError, OSError, ValueError, RecursionError, OverflowError) as error:
-        # Of another file that it names, a doubled key, a list that is none, or a number that no setting can hold.
+        # Causes: another file that it names, a doubled key, a broken list, or a number too large for a setting.
         found = describe_yaml_error(error) if isinstance(error, YAMLError) else reason(error)
         raise UsageError(f"config {name} cannot be read", path=folder, found=found) from error
 
 
 def _complaint(error: HydraException | OmegaConfBaseException, name: str, schema: type[Any]) -> UsageError:
-    """Return what does not fit in a config; of a key that there is not, those that are close."""
+    """Return the error for a config that does not fit; for an unknown key, with similar keys as a hint."""
     key = str(getattr(error, "full_key", "") or "")
     if key and isinstance(error, ValidationError):
         return UsageError(f"the setting {key} is of another kind", found=reason(error))
@@ -90,7 +91,7 @@ def _keys(schema: type[Any], place: str = "") -> Iterator[str]:
 
 
 def as_yaml(config: Any) -> str:
-    """Return a config, a dataclass, as the text of a yaml file."""
+    """Return a config (a dataclass) as the text of a yaml file."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
@@ -107,7 +108,7 @@ def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> Di
 
 @contextmanager
 def _own_config_store() -> Iterator[ConfigStore]:
-    """Hydra's store of configs without what other libraries put there: fairseq's groups would hide settings of ours."""
+    """Keep only hydra's own entries in its store of configs for a while: fairseq's groups would hide our settings."""
     store = ConfigStore.instance()
     everything = store.repo
     store.repo = {name: node for name, node in everything.items() if _HYDRA in (name, getattr(node, "provider", None))}
@@ -118,9 +119,9 @@ def _own_config_store() -> Iterator[ConfigStore]:
 
 
 def _as_override(text: str, folders: Sequence[Path]) -> str:
-    """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are.
+    """Prefix an override so that it works whether or not the yaml has the key; choices of a config group stay as they are.
 
-    A text in another script than Latin is quoted, as hydra asks for: folders have Korean names.
+    Values that are not ASCII, such as Korean folder names, are quoted, as hydra requires.
     """
     key, sign, value = text.partition("=")
     if not value.isascii() and value[0] not in _QUOTED and value.isprintable():
@@ -132,7 +133,7 @@ def _as_override(text: str, folders: Sequence[Path]) -> str:
 
 @cache
 def _published(schema: type[Any], folder: Path) -> dict[str, Any]:
-    """Return what the schema's `PUBLISHED` yaml says of settings that the schema gives no default; nobody may change it."""
+    """Return the values of the schema's `PUBLISHED` yaml for settings without a default in the schema. Do not change them."""
     name = getattr(schema, "PUBLISHED", "")
     if not name:
         return {}
@@ -157,7 +158,7 @@ def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any
 
 @cache
 def _schema(schema: type[Any]) -> DictConfig:
-    """Return the schema as a node to be copied and filled: frozen dataclasses come out read-only, at every level."""
+    """Return the schema as a node to merge into. OmegaConf makes frozen dataclasses read-only at every level; here they are not."""
     node = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, None)
     for name, kind in get_type_hints(schema).items():

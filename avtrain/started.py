@@ -1,7 +1,6 @@
-"""A run's start and end: whether its settings can work, its number format, the processes that train together, what is noted of it.
+"""Start and end of a run: the check of its settings, its number format, its processes, and the record of each start.
 
-Each time are noted its settings, what differs from the time before, the command and the commit. What each process draws by chance
-is its own; on some things all must agree.
+The record has the settings, how they differ from the start before, the command and the commit.
 """
 
 import logging
@@ -39,13 +38,13 @@ if TYPE_CHECKING:
     from avtrain.task import Task
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-"""Variables by which launchers tell a process how many of it they have started."""
+"""Variables in which launchers give the number of processes that they started."""
 LOG = logging.getLogger("netflips.train")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def check_run(config: RunConfig, task: "Task | None" = None) -> None:
-    """Raise UsageError or InputError for settings that cannot work, before anything is built; with a task, for it."""
+    """Raise UsageError or InputError for settings that cannot work. With a task, its figures are checked, too."""
     require_bounds(config)
     loop = config.loop
     if loop.max_steps <= 0 and loop.max_minutes <= 0:
@@ -54,6 +53,7 @@ def check_run(config: RunConfig, task: "Task | None" = None) -> None:
         raise UsageError("batches have no bound", expected="batch.batch_size or batch.max_length_sum above 0")
     if task is not None and task.valid is not None and loop.best_metric not in task.figures:
         raise UsageError("loop.best_metric is not measured", expected=", ".join(task.figures), found=loop.best_metric)
+
     device = resolve_device(loop.device)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError("there is no such device", expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", found=loop.device)
@@ -66,7 +66,7 @@ def check_run(config: RunConfig, task: "Task | None" = None) -> None:
 
 
 def number_format(loop: LoopConfig) -> str:
-    """Return what accelerate computes in: no, bf16 or fp16; without fp16 on a CPU, where accelerate passes over it."""
+    """Return accelerate's `mixed_precision`: no, bf16 or fp16. fp16 on a CPU becomes no, because accelerate ignores it there."""
     device = resolve_device(loop.device)
     if loop.precision == "auto":
         return "bf16" if has_quick_bfloat16(device) else "no"
@@ -74,7 +74,7 @@ def number_format(loop: LoopConfig) -> str:
 
 
 def warn_of_slow_precision(name: str, device: torch.device) -> None:
-    """Warn where a number format that was asked for, such as `bf16`, is not what the device is quick in, or is left out there."""
+    """Warn if the device is slow in a number format that was asked for, such as `bf16`, or does not use it."""
     if name in ("fp16", "float16") and device.type == "cpu":
         LOG.warning("half precision (%s) needs a GPU: training in float32 on the CPU", name)
     elif name in ("bf16", "bfloat16") and not has_quick_bfloat16(device):
@@ -82,16 +82,17 @@ def warn_of_slow_precision(name: str, device: torch.device) -> None:
 
 
 def processes_line(number: int, device: str, number_format: str = "no") -> str:
-    """Return what a run says of itself at its start."""
+    """Return the line that a run logs at its start."""
     computed = "" if number_format == "no" else f", in {number_format}"
     return f"training with {number} process{'' if number == 1 else 'es'} on {device}{computed}"
 
 
 def warn_of_minutes_ended(setting: str, done: int, expected: int, warmup: int, seconds: float) -> None:
-    """Say how many updates a run made that its minutes ended, and warn where so few cannot have taught it what more would have.
+    """Log how many updates a run made before its time was over, and warn if these are too few.
 
-    setting: what gave the minutes. expected: the updates that its config asks for as well, 0 = it does not say. warmup: updates
-    in which the rate rises. seconds: of training.
+    Too few are less than the warm-up or less than half of what is expected. setting: name of the setting with the minutes.
+    expected: updates that the config asks for as well, 0 = not stated. warmup: updates in which the rate rises. seconds: training
+    time.
     """
     made = f"{done:,} of {expected:,} updates" if expected else several(done, "update")
     pace = seconds / max(1, done)
@@ -107,12 +108,12 @@ def warn_of_minutes_ended(setting: str, done: int, expected: int, warmup: int, s
 
 
 def missing_processes(number: int, environment: Mapping[str, str]) -> str | None:
-    """Return what to tell a user whose launcher was asked for more processes than train this run together; None for nothing."""
+    """Return a warning if the launcher was asked for more processes than train this run together, else None."""
     asked = max((int(environment[name]) for name in _ASKED if environment.get(name, "").isdecimal()), default=1)
     advice = "start it as torchrun --nproc_per_node N -m ..."
     if asked > number:
         return f"{asked} processes were started, but each trains by itself (processes of this run: {number}); {advice}"
-    # accelerate starts one process where it finds no GPUs, whatever --num_processes says; this is all that it leaves behind.
+    # Without GPUs, accelerate starts one process whatever --num_processes says; these variables are the only sign of it.
     is_by_accelerate = "ACCELERATE_USE_CPU" in environment and "MASTER_PORT" in environment
     if is_by_accelerate and "WORLD_SIZE" not in environment and number == 1:
         return f"accelerate launch was asked for several processes, but starts them on GPUs only: this is the only one; {advice}"
@@ -120,7 +121,7 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
 
 
 def log_processes(accelerator: "Accelerator", loop: LoopConfig) -> None:
-    """Say how many processes train together and in what, and warn where more were asked for, or a format that is slow here."""
+    """Log how many processes train together, and in which format; warn if more were asked for, or if the format is slow here."""
     number = int(accelerator.num_processes)
     if warning := missing_processes(number, os.environ):
         LOG.warning("%s", warning)
@@ -132,7 +133,7 @@ def log_processes(accelerator: "Accelerator", loop: LoopConfig) -> None:
 
 
 def of_all(accelerator: "Accelerator", value: Any) -> list[Any]:
-    """Return the plain values of all processes, in the order of their ranks; all must call it."""
+    """Return the plain values of all processes, in the order of their ranks. All processes must call it."""
     if accelerator.num_processes == 1:
         return [value]
     from accelerate.utils import gather_object
@@ -141,7 +142,7 @@ def of_all(accelerator: "Accelerator", value: Any) -> list[Any]:
 
 
 def of_first(accelerator: "Accelerator", value: Any) -> Any:
-    """The first process's plain value; all must call it."""
+    """Return the first process's plain value. All processes must call it."""
     if accelerator.num_processes == 1:
         return value
     from accelerate.utils import broadcast_object_list
@@ -152,14 +153,14 @@ def of_first(accelerator: "Accelerator", value: Any) -> Any:
 
 
 def seed_of(seed: int, rank: int) -> int:
-    """Return the seed of one process: the run's for the first, others for the others, below 2 ** 32."""
+    """Return the seed of one process, below 2 ** 32: the run's for the first, a different one for each other."""
     return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 
 
 def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> None:
-    """Write the run's settings and a line on this start into its folder, which is made.
+    """Write the run's settings and a line about this start into its folder, which is created if missing.
 
-    Settings of an earlier start that differ are kept beside, as config.1.yaml and so on; a run that goes on names them.
+    If an earlier start had other settings, its file is kept as config.1.yaml and so on; a resumed run logs the differences.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / CONFIG_FILE
@@ -170,6 +171,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
         for change in changes if is_resumed else ():
             LOG.warning("going on with another setting: %s", change)
         LOG.info("the settings before are kept in %s", kept)
+
     write_text(path, as_yaml(config))
     journal.append(
         run_dir / STARTS_FILE,
@@ -191,7 +193,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
 
 
 def changed_settings(run_dir: Path, config: Any) -> list[str]:
-    """Return the settings that differ from those in a run's folder, as `loop.max_steps: 100 -> 200`; [] where there are none."""
+    """Return the settings that differ from those in a run's folder, as `loop.max_steps: 100 -> 200`; [] if it has none."""
     path = run_dir / CONFIG_FILE
     if not path.exists():
         return []
@@ -217,7 +219,7 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _commit() -> dict[str, Any]:
-    """Return the commit of the checkout that runs and whether files differ from it; {} where it is none."""
+    """Return the commit of the running checkout and whether files differ from it; {} if this is no checkout."""
     if not (_REPOSITORY / ".git").exists():
         return {}
     found = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]

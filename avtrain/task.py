@@ -1,4 +1,4 @@
-"""What a trainer brings to the loop."""
+"""The interface between a trainer and the loop: `Task` is a trainer's part, `Engine` the loop's."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ Values = Mapping[str, Tensor | float]
 
 
 class Engine(Protocol):
-    """What the loop offers to a training step."""
+    """The loop, as a training step uses it."""
 
     @property
     def step(self) -> int:
@@ -24,10 +24,10 @@ class Engine(Protocol):
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, 0..1."""
+        """Share of the run that is done, 0 to 1."""
 
     def module(self, name: str) -> Any:
-        """A module as it must be called in training (wrapped for several devices)."""
+        """Return a module as it must be called in training (wrapped for several devices)."""
 
     def update(self, name: str, loss: Tensor) -> None:
         """Backpropagate a loss of shape [], clip, and step the optimizer called `name` (gradients accumulate as configured).
@@ -36,27 +36,27 @@ class Engine(Protocol):
         """
 
     def of_all(self, value: Any) -> list[Any]:
-        """Return the plain values of all processes, in the order of their ranks: all must call it, as often."""
+        """Return the plain values of all processes, in the order of their ranks. All must call it equally often."""
 
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
-        """Show a picture, uint8 [H, W, 3], in the log."""
+        """Add an image, uint8 [H, W, 3], to the log."""
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
-        """Let a sound, float32 of shape [S] in -1..1 at `rate` Hz, be heard in the log."""
+        """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz, to the log."""
 
 
 class Task(ABC):
     """A model to train: its parts, its data, a step and a validation.
 
-    parts: everything with weights, by the name it is saved under. optim: the optimizers, by the part that each of them trains.
-    train: training items; valid: those to validate on, None for no validation. about: plain values that are saved beside the
-    weights, with the kind, the trainer and the config, so that a checkpoint explains itself.
+    parts: everything with weights, by the name that it is saved under. optim: optimizers, by the part that each trains. train:
+    training items; valid: validation items, None for no validation. about: plain values that are saved beside the weights, with
+    the kind, the trainer and the config, so that a checkpoint explains itself.
     """
 
     kind: ClassVar[str]
-    """What its checkpoints say they are of."""
+    """The kind of model, as stored in its checkpoints."""
     trainer: ClassVar[str]
-    """The module that trains it, as `python -m` takes it."""
+    """The module that trains it, as in `python -m`."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class Task(ABC):
     @property
     @abstractmethod
     def figures(self) -> tuple[str, ...]:
-        """What `validate` measures, of which one chooses the best checkpoint."""
+        """Names of the figures that `validate` measures. One of them chooses the best checkpoint."""
 
     @abstractmethod
     def collate(self, items: list[Any]) -> Any:
-        """Make a batch of items that were loaded well."""
+        """Make a batch of items that were loaded without error."""
 
     @abstractmethod
     def training_step(self, batch: Any, engine: Engine) -> Values:
@@ -87,8 +87,8 @@ class Task(ABC):
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
         """Measure the model on validation batches (no gradients are recorded).
 
-        Each of several processes has its share of the batches, which may be none: what was measured is to be brought together
-        by `engine.of_all` before anything is divided by a count.
+        Each of several processes gets its share of the batches, which may be empty: gather sums by `engine.of_all` before dividing
+        by a count.
         """
 
 

@@ -1,1 +1,1 @@
-"""Prepare corpora as they are delivered, into one manifest and the files it names; manifests to and from other forms."""
+"""Preparation of corpora as delivered: each becomes a manifest and the files that it names."""

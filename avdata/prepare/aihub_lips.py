@@ -3,17 +3,17 @@
     1.Training/<source data>/TS*.tar: .../lip_J_1_F_03_E220_A_001.mp4       five minutes, 1080p, 30 fps
     1.Training/<label data>/TL*.tar:  .../lip_J_1_F_03_E220_A_001.json      2.Validation: VS*, VL*
 
-Tar archives are read where they lie; one video at a time is copied out of them. A video and its label belong together by
-name. Pictures are taken at 25 fps by presentation time: no frames are blended.
+Tar archives are not unpacked; one video at a time is copied out of them. A video and its label have the same name. Frames are
+taken at 25 fps by presentation time; none are blended.
 
 A label is an object, or a list whose first item counts:
 
     Sentence_info: [{ID, topic, sentence_text, start_time, end_time}, ...]      seconds
     speaker_info: {speaker_ID, ...}     Video_env: {Angle: A..I, ...}
-    Bounding_box_info: {Face_bounding_box: {xtl_ytl_xbr_ybr: [[4 numbers], ...]}}       one row for each picture
+    Bounding_box_info: {Face_bounding_box: {xtl_ytl_xbr_ybr: [[4 numbers], ...]}}       one row for each frame
 
-The labels call their boxes xtl_ytl_xbr_ybr, but those who used them found y1, x1, y2, x2 in them: which number is which is told
-from the pictures, not from the name of the field.
+The labels call their boxes xtl_ytl_xbr_ybr, but those who used them found y1, x1, y2, x2 in them. The order is therefore decided
+by the frames, not by the name of the field.
 
 `netflips prepare lips --data-root lip-reading --out-dir data/aihub_lips`
 """
@@ -47,7 +47,7 @@ from avdata.prepare.video import ClipOptions, clips_of, draw_contact_sheet, make
 from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace, read_journal
 
 UNCLEAR = "X"
-"""Stands in the text for what could not be understood."""
+"""Marks a place in the text that the transcriber could not understand."""
 _BOXES = "Bounding_box_info.Face_bounding_box.xtl_ytl_xbr_ybr"
 _SENTENCES = "Sentence_info"
 Order = Literal["xyxy", "yxyx"]
@@ -57,22 +57,23 @@ UNDECIDED = "undecided"
 Rows = NDArray[np.float32]
 _COLUMNS: dict[str, list[int]] = {"xyxy": [0, 1, 2, 3], "yxyx": [1, 0, 3, 2]}
 _LOOKS = 5
-"""Pictures of a video in which faces are looked for."""
+"""Frames of a video in which faces are detected."""
 _MIN_LEAD = 0.1
 _SLACK = 2.0
-"""Pixels that a box may reach beyond the picture."""
+"""Pixels that a box may reach beyond the frame."""
 LOG = logging.getLogger("netflips")
 _SPLITS = {"Training": "train", "Validation": "valid", "Test": "test"}
 _WIDEN = 0.5
-"""Room around the labelled boxes of a sentence in which the face is looked for, in their sizes, on each side."""
+"""Margin on each side of a sentence's labelled boxes within which the face is detected, as a share of their size."""
 _MIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class LipSentence:
-    """A sentence and when it is said, in seconds. number: its ID, or its place where IDs are doubled."""
+    """A sentence of a video."""
 
     number: int
+    """its ID, or its place if IDs are doubled"""
     start_s: float
     end_s: float
     text: str
@@ -81,16 +82,19 @@ class LipSentence:
 
 @dataclass(frozen=True, eq=False)
 class LipLabel:
-    """A label file. sentences: in order. rows: face boxes as they stand there, float32 [pictures, 4], NaN = none."""
+    """A label file."""
 
     speaker: str
     angle: str
+    """the camera, A to I"""
     sentences: tuple[LipSentence, ...]
+    """in the order of time"""
     rows: NDArray[np.float32]
+    """face boxes as labelled, float32 [frames, 4], NaN = none"""
 
 
 def read_lip_label(file: CorpusFile) -> LipLabel:
-    """Read a label. Raises InputError, with the fields that are there, when it is none."""
+    """Read a label. Raises InputError, which lists the fields of the file, if it is none."""
     try:
         content = parse_json(file.read_text())
     except ValueError as error:
@@ -133,7 +137,7 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> LipSentence:
 
 
 def _rows(found: Any, file: CorpusFile) -> NDArray[np.float32]:
-    """Return the boxes as float32 [pictures, 4]; no row = the label has none."""
+    """Return the boxes as float32 [frames, 4]; no rows if the label has none."""
     rows = found if isinstance(found, list) else []
     try:
         return np.array([_row(row) for row in rows], np.float32).reshape(-1, 4)
@@ -152,19 +156,23 @@ def _row(row: Any) -> list[float]:
 
 
 class Sighting(NamedTuple):
-    """Faces seen in a picture. row: the labelled box of that picture, as it stands in the label."""
+    """Faces detected in a frame."""
 
     row: Rows
+    """the labelled box of the frame, as in the label"""
     faces: list[Box]
 
 
 @dataclass(frozen=True)
 class BoxOrder:
-    """A decision and its figures. inside: share of boxes in the picture; agreement: mean overlap with faces seen; by order."""
+    """The order of the numbers in boxes, and the figures that decided it."""
 
     order: str
+    """one of ORDERS, or UNDECIDED"""
     inside: dict[str, float]
+    """share of boxes within the frame, by order"""
     agreement: dict[str, float]
+    """mean overlap with detected faces, by order"""
 
     @property
     def is_decided(self) -> bool:
@@ -173,12 +181,12 @@ class BoxOrder:
 
 
 def reordered(rows: Rows, order: str) -> Rows:
-    """Convert rows float32 [n, 4] of an order to x1, y1, x2, y2."""
+    """Convert rows float32 [n, 4] in an order to x1, y1, x2, y2."""
     return rows[:, _COLUMNS[order]]
 
 
 def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighting]) -> BoxOrder:
-    """Decide the order of rows float32 [n, 4] by where boxes would lie, in the picture and on faces seen in it."""
+    """Decide the order of rows float32 [n, 4]: in the right one, boxes lie within the frame and on detected faces."""
     known = rows[np.isfinite(rows).all(axis=1)]
     inside: dict[str, float] = {order: _share_inside(reordered(known, order), width, height) for order in ORDERS}
     agreement: dict[str, float] = {order: _agreement(order, sightings) for order in ORDERS}
@@ -189,7 +197,7 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
 
 
 def look_for_faces(video: AnySource, rows: Rows, shown_s: Span) -> Iterator[Sighting]:
-    """Look for faces in a few pictures of a video, spread over it, whose rows hold a box. shown_s: where its pictures lie (s)."""
+    """Detect faces in a few frames with a labelled box, spread over the video. shown_s: start and end of its frames (s)."""
     from avcore.faces.detect import FaceDetector
 
     if not len(rows):
@@ -206,7 +214,7 @@ def look_for_faces(video: AnySource, rows: Rows, shown_s: Span) -> Iterator[Sigh
 
 
 def _share_inside(boxes: Rows, width: int, height: int) -> float:
-    """Return the share of boxes that lie in a picture, the right way round."""
+    """Return the share of boxes that lie within the frame and have x1 < x2 and y1 < y2."""
     if not len(boxes):
         return 0.0
     x1, y1, x2, y2 = boxes.T
@@ -222,14 +230,14 @@ def _agreement(order: str, sightings: Sequence[Sighting]) -> float:
 
 @dataclass(frozen=True)
 class LipSettings:
-    """padding_s: added before and after a sentence, at most half the time to its neighbour. angles: cameras, none = all.
-
-    box_order: of the labelled boxes, "auto" = told from the pictures.
-    """
+    """Settings of the preparation."""
 
     padding_s: float = 0.5
+    """added before and after a sentence, at most half of the time to its neighbour"""
     angles: tuple[str, ...] = ()
+    """cameras, () = all"""
     box_order: str = "auto"
+    """order of the labelled boxes, "auto" = decided by the frames"""
     clips: ClipSettings = field(default_factory=ClipSettings)
 
 
@@ -249,11 +257,11 @@ class LipCorpus(SourceCorpus):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them: clips of two kinds must not be mixed."""
+        """All settings: clips made with different ones must not be mixed."""
         return {"corpus": "aihub_lips", **asdict(self.lips)}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each video that has a label. Raises InputError for another layout."""
+        """Yield an item for each video that has a label. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         labels = {file.stem: file for file in listing.with_suffix(".json")}
@@ -278,7 +286,7 @@ class LipCorpus(SourceCorpus):
         return LipWorker(place.out, place.temporary, self.lips)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Draw the contact sheet, and say which order the boxes were in."""
+        """Draw the contact sheet, and log the order of the boxes."""
         draw_contact_sheet(place)
         rows = (record.rows.get(MANIFEST, {}) for record in read_journal(place.journal).values())
         orders = {str(row["source"]): str(row["box_order"]) for row in rows if "box_order" in row}
@@ -293,7 +301,7 @@ class LipCorpus(SourceCorpus):
 
 @dataclass(frozen=True)
 class LipWorker(ItemWorker):
-    """Reads a video's label and checks its boxes, then makes its sentences, each a piece of its own."""
+    """Reads a video's label and checks its boxes; each sentence then is a piece of its own."""
 
     out: Path
     temporary: Path
@@ -314,7 +322,7 @@ class LipWorker(ItemWorker):
         return clips
 
     def finish(self, piece: CorpusItem) -> None:
-        """Remove what is not needed when all sentences of a video are made."""
+        """Remove the footage when all sentences of a video are done."""
         Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
@@ -356,7 +364,7 @@ class LipWorker(ItemWorker):
 
 
 def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: int) -> Iterator[tuple[LipSentence, int, int]]:
-    """Yield each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
+    """Yield each sentence with its first frame and number of frames at 25 fps, padded. Sentences beyond the end are left out."""
     ordered = list(sentences)
     for place, sentence in enumerate(ordered):
         earliest = (ordered[place - 1].end_s + sentence.start_s) / 2 if place else 0.0
@@ -368,9 +376,10 @@ def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: in
 
 
 def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace | None:
-    """Return where to look for the face in a stretch of pictures; None = anywhere.
+    """Return the place where the face of a stretch of frames is, with a margin; None = unknown.
 
-    boxes: x1, y1, x2, y2, one for each picture of the video at its own rate: their share of it is that of the time.
+    boxes: x1, y1, x2, y2, one for each frame of the video at its own rate, so that a box's place among them is its share of the
+    time.
     """
     if not len(boxes):
         return None

@@ -1,7 +1,7 @@
-"""Make a clip of a talking face out of a stretch of a video: face, lips, sound, and how good they are.
+"""Clips of a talking face from stretches of a video: face, lips, sound, and their quality figures.
 
-Footage is the video that clips are cut from, and its sound, which is decoded once and kept as long as clips are cut. A frame is the
-part of a picture that a clip shows, and how large.
+Footage is the video that clips are cut from, and its sound, which is decoded once and kept as long as clips are cut. A framing is
+the part of a picture that a clip shows, and its size.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ from avdata.prepare.workplace import ItemRecord
 _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 _MARGIN = 0.3
-"""Room around the face on each side, in sizes of all its boxes together: hair, chin, and what a wide-open mouth needs."""
+"""Margin on each side of the face, as a share of the area of all its boxes: for hair, chin and a wide-open mouth."""
 MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
 FacePlace = tuple[float, float, float, float]
@@ -54,26 +54,26 @@ FacePlace = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Footage:
-    """video: a file (a copy of one in an archive, where is_copy), with the sound track on whose clock clips lie. sound: its speech
-    as raw int16 at 16 kHz.
-    """
+    """A video that clips are cut from."""
 
     video: MediaSource
+    """its file, with the sound track on whose clock clips lie"""
     sound: Path
+    """its speech as raw int16 at 16 kHz"""
     is_copy: bool
+    """whether the file is a copy of one in an archive"""
 
     @classmethod
     def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
-        """Return where a source's footage lies once it is brought."""
+        """Return the paths of a source's footage; `bring` makes the files."""
         stem = fingerprint(str(source).encode()).rpartition(":")[2]
         video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
         return cls(MediaSource(video), temporary / f"{stem}.s16", not source.is_plain)
 
     def bring(self, source: CorpusFile, audio_track: str | None = None) -> Self:
-        """Copy the video out of its archive if it is in one, and store its sound, of one of several tracks, which
-        is named in what is returned.
+        """Copy the video out of its archive if it is in one, and store the sound of one track. Returns the footage with that track.
 
-        Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
+        Raises MediaError or InputError if it has no sound or cannot be read; then no files are left.
         """
         try:
             if self.is_copy:
@@ -89,7 +89,7 @@ class Footage:
         return replace(self, video=video)
 
     def listen(self) -> SpeechActivity:
-        """Say where there is speech."""
+        """Detect where there is speech."""
         return detect_activity(self._blocks())
 
     def _blocks(self) -> Iterator[Samples]:
@@ -98,7 +98,7 @@ class Footage:
                 yield block / np.float32(_FULL_SCALE)
 
     def speech(self, first: int, num_frames: int) -> Samples:
-        """Return the sound of pictures `first` to `first + num_frames - 1` at 25 fps: float32, silence beyond its end."""
+        """Return the sound of frames `first` to `first + num_frames - 1` at 25 fps: float32 [S], 16 kHz, silent beyond its end."""
         start, length = units_to_samples(frames_to_units(first)), units_to_samples(frames_to_units(num_frames))
         stored = np.fromfile(self.sound, np.int16, count=length, offset=start * np.dtype(np.int16).itemsize)
         speech = np.zeros(length, np.float32)
@@ -106,7 +106,7 @@ class Footage:
         return speech
 
     def remove(self) -> None:
-        """Remove what was made."""
+        """Remove the files that `bring` made."""
         for path in (self.sound, *([self.video.path] if self.is_copy else [])):
             with suppress(OSError):
                 path.unlink()
@@ -114,23 +114,23 @@ class Footage:
 
 @dataclass(frozen=True)
 class Framing:
-    """The pixels left..right - 1, top..bottom - 1 of a picture, shown as `size` = (height, width) pixels, both even."""
+    """The part of a picture that a clip shows: pixels left..right - 1, top..bottom - 1."""
 
     left: int
     top: int
     right: int
     bottom: int
     size: tuple[int, int]
+    """height and width in the clip, both even"""
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Framing":
-        """Return all of a picture."""
+        """Return the framing of a whole picture."""
         return cls(0, 0, width, height, (height, width))
 
     @classmethod
     def around(cls, boxes: Sequence[Box], height: int, width: int, max_side: int) -> "Framing":
-        """Return what holds all boxes (x1, y1, x2, y2 in pixels) with room around, made smaller where it is larger than
-        max_side."""
+        """Return a framing of all boxes (x1, y1, x2, y2 in pixels) with a margin, scaled down if larger than max_side pixels."""
         corners = np.stack(boxes)
         low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
         room = _MARGIN * (high - low)
@@ -142,14 +142,14 @@ class Framing:
         return cls(left, top, right, bottom, (_even((bottom - top) * scale), _even((right - left) * scale)))
 
     def cut(self, picture: Pixels) -> Pixels:
-        """Return the part of a picture uint8 [height, width, 3] that is shown, uint8 [*size, 3]."""
+        """Cut the part out of a picture, uint8 [height, width, 3]; returns uint8 [*size, 3]."""
         part = picture[self.top : self.bottom, self.left : self.right]
         if part.shape[:2] == self.size:
             return part
         return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def place(self, box: Box) -> Box:
-        """Return a box of the picture, float32 [4], as one of what is shown."""
+        """Convert a box, float32 [4], from pixels of the picture to pixels of the clip."""
         scale = np.array([self.size[1] / (self.right - self.left), self.size[0] / (self.bottom - self.top)], np.float32)
         corner = np.array([self.left, self.top], np.float32)
         return np.concatenate([(box[:2] - corner) * scale, (box[2:] - corner) * scale])
@@ -161,24 +161,21 @@ def _even(length: float) -> int:
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """The outputs of a clip.
-
-    picture: `face` = the video is cropped around the face, `full` = it is not, `none` = lips and sound only. max_side: of the
-    cropped video, pixels. min_frames: shorter clips are not kept. gates: what else a clip must reach.
-    """
+    """The outputs of a clip, and what a clip must reach to be kept."""
 
     picture: PictureKind = "face"
+    """`face`: video cropped around the face; `full`: whole video; `none`: lips and sound only"""
     max_side: int = 384
+    """longest side of the cropped video, in pixels"""
     min_frames: int = 25
+    """shorter clips are not kept"""
     gates: QualityGates = field(default_factory=QualityGates)
+    """bounds of the quality figures"""
 
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """A stretch of a video: pictures `first` to `first + num_frames - 1` at 25 fps.
-
-    look_at: x1, y1, x2, y2 in pixels, where the face is known to be; None = anywhere. extra: further fields of its entry.
-    """
+    """A stretch of a video that becomes a clip: frames `first` to `first + num_frames - 1` at 25 fps."""
 
     id: str
     footage: Footage
@@ -188,18 +185,20 @@ class ClipRequest:
     speaker: str = ""
     text: str = ""
     look_at: FacePlace | None = None
+    """where the face is known to be, None = not known"""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """further fields of its entry"""
 
 
 class ClipMaker:
-    """Makes clips into an output folder; clips that are not good enough leave nothing but a line, and some a sample picture."""
+    """Makes clips in an output folder. Of a rejected clip only a record is kept, and a sample picture of the first few."""
 
     def __init__(self, out: Path, samples: Path, settings: ClipSettings) -> None:
         self._out, self._settings = out, settings
         self._keeper = SampleKeeper(samples)
 
     def make(self, request: ClipRequest) -> ItemRecord:
-        """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
+        """Make a clip. If the returned record says that it was kept, its files are complete. Raises MediaError for bad video."""
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
         stays = _Stays()
@@ -209,6 +208,7 @@ class ClipMaker:
             face = find_faces(pictures, speech=speech, source=request.id, pixel_aspect=aspect)
         except NoFaceError:
             return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
+
         count = len(face.frames)
         speech = request.footage.speech(request.first, count)
         quality = measure_clip(face, speech)
@@ -221,6 +221,7 @@ class ClipMaker:
             *self._settings.gates.complaints(quality),
         ]:
             return self._reject(request, reason, detail, figures, strip)
+
         entry = self._write(request, face, speech, figures)
         self._keeper.keep("kept", request.id, strip, figures)
         return ItemRecord(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
@@ -236,7 +237,7 @@ class ClipMaker:
         return ItemRecord(request.id, "rejected", reason=reason, detail=detail, figures=figures)
 
     def _write(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], figures: dict[str, float]) -> Entry:
-        """Write all files of a clip; the sound last."""
+        """Write all files of a clip, the sound last; returns its entry."""
         count, name = len(face.frames), request.id
         names = {"audio": f"audio/{name}.wav", "lips": f"lips/{name}.mp4"}
         if self._settings.picture != "none":
@@ -282,7 +283,7 @@ class ClipMaker:
 
 
 class _Stays:
-    """How long one picture of a clip is held: its lips say nothing."""
+    """Measures how long one frame of a clip is held: meanwhile its lips do not follow the speech."""
 
     def __init__(self) -> None:
         self._longest = 0
@@ -296,14 +297,14 @@ class _Stays:
             yield picture
 
     def complaints(self) -> Iterator[tuple[str, str]]:
-        """Yield a complaint when that is for long."""
+        """Yield a complaint if a frame is held for too long."""
         held_s = frames_to_seconds(self._longest)
         if held_s > LONGEST_STAY_S:
             yield "no picture", f"one picture stays for {float(held_s):.2f} s of it"
 
 
 def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
-    """Yield a complaint when the face is not one track throughout."""
+    """Yield a complaint if the face is not a single track."""
     numbers = [number for number in face.track_numbers if number is not None]
     changed = next((place for place, (one, other) in enumerate(pairwise(numbers)) if one != other), None)
     if changed is not None:
@@ -311,12 +312,12 @@ def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
 
 
 def _company(face: SpeakerFace) -> dict[str, int]:
-    """Return how many faces are seen at once, where it is more than one."""
+    """Return the largest number of faces at once as a field of the entry; {} for a single face."""
     return {"faces": face.most_at_once} if face.most_at_once > 1 else {}
 
 
 def _pictures(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Picture]:
-    """Yield the pictures of a clip at 25 fps, of what is to be looked at. stays: counts them. Raises MediaError when there are
+    """Yield the frames of a clip at 25 fps, cropped to `look_at`. stays: measures held frames. Raises MediaError if there are
     none."""
     start_s, end_s = frames_to_seconds(request.first), frames_to_seconds(request.first + request.num_frames)
     found = at_rate(read_pictures(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
@@ -334,7 +335,7 @@ def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
 
 
 def _visible(look_at: FacePlace | None, height: int, width: int) -> tuple[int, int, int, int]:
-    """Return the part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
+    """Return the part of a place within a picture, at least 2 pixels wide and high, as left, top, right, bottom."""
     if look_at is None:
         return 0, 0, width, height
     x1, y1, x2, y2 = (round(value) for value in look_at)

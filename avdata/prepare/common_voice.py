@@ -1,6 +1,6 @@
-"""Common Voice (CC0): sentences that volunteers read, in one folder a language.
+"""Common Voice (CC0): sentences read by volunteers, with one folder for each language.
 
-    en/train.tsv, dev.tsv, test.tsv, validated.tsv      with a head: client_id, path, sentence, ...
+    en/train.tsv, dev.tsv, test.tsv, validated.tsv      with a header: client_id, path, sentence, ...
     en/clips/*.mp3
 
 `netflips prepare cv --data-root cv-corpus/en --out-dir data/cv_en --language en`
@@ -23,25 +23,26 @@ from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 
 _TABLES = {"test": "test", "dev": "valid", "train": "train", "validated": "train"}
-"""Tables by their split; a clip belongs to the first one that has it."""
+"""Split of each table. A clip belongs to the first table that lists it."""
 _LAYOUT = "train.tsv with a head, and clips/*.mp3"
 _NEEDED = ("client_id", "path", "sentence")
 
 
 @dataclass
 class CommonVoiceCorpus(RecordedCorpus):
-    """One language of the corpus, unpacked. all_validated: take what was found right and is in no split, too, to train on."""
+    """One language of the corpus, unpacked."""
 
     language: str
     all_validated: bool = False
+    """whether clips that are in validated.tsv only are added to train"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
         return {"corpus": "common voice", "language": self.language, "all_validated": self.all_validated}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each clip. Raises InputError for another layout."""
+        """Yield an item for each clip. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         clips = {file.stem: file for file in listing.with_suffix(".mp3", ".wav", ".flac", ".ogg", ".opus")}
@@ -62,7 +63,7 @@ class CommonVoiceCorpus(RecordedCorpus):
                 yield from self._of(tables[name], split, clips, seen)
 
     def _of(self, table: CorpusFile, split: str, clips: Mapping[str, CorpusFile], seen: set[str]) -> Iterator[CorpusItem]:
-        """Yield the clips of a table that were not `seen` in another one."""
+        """Yield the clips of a table that were not `seen` in an earlier one."""
         columns: list[str] = []
         for number, line in _lines(table):
             fields = normalize("NFC", line.rstrip("\r\n")).split("\t")
@@ -86,7 +87,7 @@ class CommonVoiceCorpus(RecordedCorpus):
 
 
 def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:
-    """Return the lines of a table, numbered from 1; a million of a file of its own take no memory."""
+    """Return the lines of a table, numbered from 1. A plain file is read line by line."""
     if table.is_plain:
         return iter_lines(table.paths[0], "the table")
     return enumerate(table.read_text().splitlines(), 1)

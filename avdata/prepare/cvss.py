@@ -1,8 +1,8 @@
 """CVSS (Jia et al. 2022, CC BY 4.0): Common Voice 4 of a language with its English translation, as text and as speech.
 
-    cvss_c_es_en_v1.0/train.tsv, dev.tsv, test.tsv     clip (common_voice_es_19765426.mp3), translation; no head
+    cvss_c_es_en_v1.0/train.tsv, dev.tsv, test.tsv     clip (common_voice_es_19765426.mp3), translation; no header
     cvss_c_es_en_v1.0/train/CLIP.mp3.wav               the translation, spoken
-    cv-corpus-4/es/clips/CLIP.mp3, validated.tsv       the source, and what is said in it
+    cv-corpus-4/es/clips/CLIP.mp3, validated.tsv       the source, and its transcript
 
 The result is two manifests with equal ids.
 
@@ -30,18 +30,20 @@ _TARGET = "en"
 
 @dataclass
 class CvssCorpus(RecordedCorpus):
-    """A source language. common_voice: its folder of Common Voice."""
+    """One source language of the corpus."""
 
     source: str
+    """two letters"""
     common_voice: Path
+    """folder of the language in Common Voice"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
         return {"corpus": "cvss", "source": self.source}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield two for each translated clip. Raises InputError for another layout."""
+        """Yield two items for each translated clip. Raises InputError for another layout."""
         spoken = {file.name.rpartition("/")[2]: file for file in list_files(self.root).with_suffix(".wav")}
         clips = {file.stem: file for file in list_files(self.common_voice).with_suffix(".mp3", ".wav", ".flac")}
         tables = {name: self.root / f"{name}.tsv" for name in _SPLITS if (self.root / f"{name}.tsv").is_file()}
@@ -49,6 +51,7 @@ class CvssCorpus(RecordedCorpus):
             raise InputError(
                 "this is not the layout of CVSS", path=self.root, expected="test.tsv and test/*.mp3.wav", hint="unpack it"
             )
+
         said = self._transcripts()
         for split, table in tables.items():
             for number, line in iter_lines(table, "the table"):
@@ -69,7 +72,7 @@ class CvssCorpus(RecordedCorpus):
                 yield CorpusRecording(other, one, _TARGET).piece()
 
     def _transcripts(self) -> dict[str, str]:
-        """Return what is said in Common Voice's clips, by name; none where its table is not there."""
+        """Return the transcripts of Common Voice's clips by name; {} if its table is missing."""
         path = self.common_voice / "validated.tsv"
         if not path.is_file():
             return {}

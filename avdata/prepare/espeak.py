@@ -1,7 +1,7 @@
-"""Speech from espeak-ng with the time of every phoneme, through its C library (a tool of the training side, not shipped).
+"""Speech from espeak-ng with the time of every phoneme, through its C library (a tool for training, not shipped).
 
-The library and its data are those of the package espeakng-loader (`pip install espeakng-loader`), so that every machine speaks
-alike; one that the system may have is not asked. The library is GPL-3; what it says is not.
+The library and its data come from the package espeakng-loader (`pip install espeakng-loader`), never from the system, so that
+speech is the same on every machine. The library is GPL-3; the speech is not.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _END_OF_LIST, _PHONEME_EVENT = 0, 7
 _INT16 = 32768
 _MNEMONICS, _IPA, _SEPARATOR, _SOFT = 0, 2, "|", ";"
 _STRESS = "',%="
-"""Marks of stress before a mnemonic; 1.52 writes them, 1.51 does not."""
+"""Stress marks before a mnemonic. Version 1.52 writes them, 1.51 does not."""
 
 PhonemeClauses = tuple[str, str]
 """A phoneme as espeak-ng's mnemonic, and in the international alphabet with its stress."""
@@ -35,21 +35,27 @@ Phoneme = tuple[str, float, float]
 
 @dataclass(frozen=True)
 class EspeakVoice:
-    """A voice: espeak-ng's name, with a variant as `en-us+m3`; words a minute; pitch and its range 0..99."""
+    """A voice of espeak-ng and how it speaks."""
 
     name: str
+    """espeak-ng's name, with or without a variant, as `en-us+m3`"""
     words_per_minute: int = 165
     pitch: int = 50
+    """0 to 99"""
     pitch_range: int = 50
+    """0 to 99"""
 
 
 @dataclass(frozen=True)
 class TimedSpeech:
-    """samples: float32 [S] at `rate` Hz. phonemes: mnemonic, start and end in seconds, in order."""
+    """Speech with the times of its phonemes."""
 
     samples: NDArray[np.float32]
+    """float32 [S]"""
     rate: int
+    """Hz"""
     phonemes: tuple[Phoneme, ...]
+    """in the order of time"""
 
 
 class _EventId(ctypes.Union):
@@ -73,7 +79,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class _Engine:
-    """The library, once a process: it keeps its voice and settings in global state."""
+    """The library. One object for each process, because voice and settings are global in the library."""
 
     def __init__(self) -> None:
         folder = library_folder()
@@ -83,7 +89,7 @@ class _Engine:
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS))
         if self.rate <= 0:
             raise InputError("espeak-ng does not start", path=folder, hint="pip install --force-reinstall espeakng-loader")
-        self._receive = _Callback(self._on_sound)  # kept: the library holds only the pointer
+        self._receive = _Callback(self._on_sound)  # kept alive: the library only has the pointer
         self._library.espeak_SetSynthCallback(self._receive)
         self._pieces: list[NDArray[np.int16]] = []
         self._starts: list[tuple[str, float]] = []
@@ -111,7 +117,7 @@ class _Engine:
         ]
 
     def _phonemes(self, text: str, mode: int) -> list[str]:
-        """Return the clauses of a text in phonemes that `_SEPARATOR` stands between; the library remembers where a clause ended."""
+        """Return the phonemes of each clause, separated by `_SEPARATOR`. The library moves the pointer past each clause."""
         rest, clauses = ctypes.c_char_p(text.encode()), []
         while rest.value is not None:
             found = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode | ord(_SEPARATOR) << 8)
@@ -135,9 +141,9 @@ class _Engine:
 
 
 def _paired(names: list[str], signs: list[str]) -> list[PhonemeClauses]:
-    """Return a word's phonemes with their signs.
+    """Pair the mnemonics of a word's phonemes with their signs.
 
-    What softens a phoneme is a phoneme of its own by name; by its sign it is a part of the one before, as in Bologna, or empty.
+    The mark of palatalisation is a mnemonic of its own; its sign is empty, or part of the sign before it, as in Bologna.
     """
     own, at = list[str](), 0
     for name in names:
@@ -152,7 +158,7 @@ def _paired(names: list[str], signs: list[str]) -> list[PhonemeClauses]:
 
 
 def library_folder() -> Path:
-    """Return the folder of the library and its data. Raises InputError where the package espeakng-loader is not installed."""
+    """Return the folder of the library and its data. Raises InputError if the package espeakng-loader is not installed."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise InputError("espeak-ng is not installed", hint="pip install espeakng-loader (`make env` has it)")
@@ -165,10 +171,10 @@ def _engine() -> _Engine:
 
 
 def phonemize_ipa(text: str, voice: EspeakVoice) -> list[list[list[PhonemeClauses]]]:
-    """Return the phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
+    """Return the phonemes of a text in the voice's accent: clauses of words. Raises as `espeak_speech` does."""
     return _engine().phonemize(text, voice)
 
 
 def espeak_speech(text: str, voice: EspeakVoice) -> TimedSpeech:
-    """Speak a text (UTF-8) in a voice. Raises InputError when espeak-ng is missing, UsageError for an unknown voice."""
+    """Speak a text in a voice. Raises InputError if espeak-ng is missing, UsageError for an unknown voice."""
     return _engine().say(text, voice)

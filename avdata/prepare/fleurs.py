@@ -1,10 +1,10 @@
-"""FLEURS (Conneau et al. 2022, CC BY 4.0): sentences of FLoRes read in 102 languages, several people a sentence.
+"""FLEURS (Conneau et al. 2022, CC BY 4.0): sentences of FLoRes in 102 languages, each read by several people.
 
-    en_us/train.tsv, dev.tsv, test.tsv      id, file, text, text without marks, characters, samples, gender; no head
+    en_us/train.tsv, dev.tsv, test.tsv      id, file, text, text without marks, characters, samples, gender; no header
     en_us/audio/train/*.wav, or an archive (.tar, .zip) in place of the folder
 
-Sentences of two languages belong together by id. The result is two manifests with equal ids, as Ko-X has them. Where a sentence was
-read more often in one language than in the other, recordings of the other one come again, so that every recording has a partner.
+Sentences of two languages are paired by id. The result is two manifests with equal ids, as for Ko-X. If a sentence was read more
+often in one language than in the other, recordings of the other are repeated, so that every recording has a partner.
 
 `netflips prepare fleurs --data-root fleurs --out-dir data/fleurs`
 """
@@ -29,12 +29,12 @@ _LAYOUT = "en_us/train.tsv and en_us/audio/train/*.wav, and the same of ko_kr"
 _UNPACK = "unpack the sound first: tar xzf en_us/audio/train.tar.gz -C en_us/audio"
 _COLUMNS = 7
 Key = tuple[str, str]
-"""A split, and a sentence's id in it."""
+"""A split, and the id of a sentence in it."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A recording of a sentence, as a table has it."""
+    """A recording of a sentence, as listed in a table."""
 
     sound: CorpusFile
     text: str
@@ -43,17 +43,18 @@ class _Reading:
 
 @dataclass
 class FleursCorpus(RecordedCorpus):
-    """The corpus. folders: names of the two languages' folders, as en_us and ko_kr."""
+    """Two languages of the corpus."""
 
     folders: tuple[str, str]
+    """names of their folders, such as en_us and ko_kr"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The languages must not change when the work goes on."""
+        """The languages, which must not change on resume."""
         return {"corpus": "fleurs", "languages": list(self.folders)}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield two pieces for each pair of recordings. Raises InputError for another layout."""
+        """Yield two items for each pair of recordings. Raises InputError for another layout."""
         files = list_files(self.root).files
         sides = [self._readings(files, folder) for folder in self.folders]
         shared = [key for key in sides[0] if key in sides[1]]
@@ -71,7 +72,7 @@ class FleursCorpus(RecordedCorpus):
                     yield _recording(name, folder, _SPLITS[split], own, other.text).piece()
 
     def _readings(self, files: Sequence[CorpusFile], folder: str) -> dict[Key, list[_Reading]]:
-        """Return what was read in a language, by sentence."""
+        """Return the recordings of a language by sentence."""
         below = [file for file in files if folder in file.folders]
         sounds = {(file.folders[-1], file.stem): file for file in below if file.suffix == ".wav"}
         tables = {file.stem: file for file in below if file.suffix == ".tsv" and file.stem in _SPLITS}
@@ -80,6 +81,7 @@ class FleursCorpus(RecordedCorpus):
             raise InputError(
                 "this is not the layout of FLEURS", path=self.root / folder, expected=_LAYOUT, found=found, hint=_UNPACK
             )
+
         found_by = dict[Key, list[_Reading]]()
         for split, table in sorted(tables.items()):
             for number, line in enumerate(table.read_text().splitlines(), 1):

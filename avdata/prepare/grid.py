@@ -1,7 +1,9 @@
-"""Prepare GRID, sentences of six words said by 34 people (`netflips prepare grid --data-root GRID --out-dir grid --split unseen`).
+"""GRID: sentences of six words spoken by 34 people.
 
-<speaker>/video/<clip>.mpg, or any other folders below one that is named s1 to s34, archives too. A clip's name says its sentence:
-prwo5p is "place red with o five please".
+<speaker>/video/<clip>.mpg, or any other folders or archives below a folder named s1 to s34. The name of a clip encodes its
+sentence: prwo5p is "place red with o five please".
+
+`netflips prepare grid --data-root GRID --out-dir grid --split unseen`
 """
 
 import hashlib
@@ -22,9 +24,9 @@ from avdata.prepare.video import ClipOptions, Recording, VideoSettings
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
 _FOUR = {"s1", "s2", "s4", "s29"}
 _UNSEEN = {"test": {"s1", "s2", "s20", "s22"}, "valid": {"s31", "s32", "s33", "s34"}}
-"""Tested on as by Assael et al., "LipNet" (2016)."""
+"""Speakers by split; the test speakers are those of Assael et al., "LipNet" (2016)."""
 _PARTS = 20
-"""Of the clips of a speaker, one part is to validate and one to test on."""
+"""The clips of a speaker are divided into this many parts, of which one is for validation and one for the test."""
 _SPEAKER = re.compile(r"s([1-9]|[12]\d|3[0-4])", re.IGNORECASE)
 _WORDS = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
@@ -37,7 +39,7 @@ _WORDS = (
 
 
 def sentence_of_name(name: str) -> str:
-    """Return the sentence that a clip's name stands for, "" for a name of another kind."""
+    """Return the sentence that a clip's name encodes, "" for a name of another form."""
     letters = name.lower()
     if len(letters) != len(_WORDS) or any(letter not in words for letter, words in zip(letters, _WORDS, strict=True)):
         return ""
@@ -45,10 +47,10 @@ def sentence_of_name(name: str) -> str:
 
 
 def split_of(speaker: str, clip: str, rule: str) -> str:
-    """Return the split of a clip by a rule, always the same; "" = it is in none.
+    """Return the split of a clip by a rule, "" for none. It does not depend on other clips.
 
-    overlap: of each speaker 90 % to train, 5 % each to validate and to test on. unseen: four speakers to test on and four to
-    validate on, who are not trained on. four: as overlap, of s1, s2, s4 and s29 alone.
+    overlap: 90 % of each speaker's clips for training, 5 % each for validation and test. unseen: four speakers for the test and
+    four for validation, who are not in training. four: as overlap, of s1, s2, s4 and s29 only.
     """
     if rule == UNSEEN:
         return next((split for split, speakers in _UNSEEN.items() if speaker in speakers), "train")
@@ -60,17 +62,18 @@ def split_of(speaker: str, clip: str, rule: str) -> str:
 
 @dataclass(kw_only=True)
 class GridCorpus(ListedCorpus):
-    """The corpus as it was delivered, or unpacked. rule: how clips are split where no list says so."""
+    """The corpus as it was delivered, or unpacked."""
 
     rule: str = OVERLAP
+    """how clips are split without lists"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them, for the folder's own record."""
+        """All settings, which must not change on resume."""
         return self.settings_with("grid", self.rule)
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each clip of a split. Raises InputError for another layout."""
+        """Yield an item for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         seen, self.left_out = set[str](), 0

@@ -1,4 +1,4 @@
-"""A folder as Kaldi and ESPnet have them (KSS, Zeroth and most recipes), to 16 kHz wav and a manifest.
+"""A data folder of Kaldi or ESPnet (KSS, Zeroth and most recipes), to 16 kHz wav and a manifest.
 
 `netflips prepare kaldi --data-root data/tr_no_dev --out-dir data/kss --language ko`
 """
@@ -31,18 +31,19 @@ MANIFEST = "manifest"
 
 @dataclass
 class KaldiCorpus(SourceCorpus):
-    """The folder. sound_root: where relative paths of wav.scp start from, None = where they are found."""
+    """A data folder."""
 
     language: str
     sound_root: Path | None = None
+    """folder that relative paths of wav.scp start from, None = the first in which they exist (see `read_kaldi`)"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
         return {"corpus": "kaldi", "language": self.language}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Return one for each utterance, those of a recording together. Raises InputError for another folder."""
+        """Return an item for each utterance, those of a recording together. Raises InputError for another kind of folder."""
         found = read_kaldi(self.root, self.sound_root)
         for warning in found.warnings:
             LOG.warning("%s: warning: %s", self.root, warning)
@@ -91,7 +92,7 @@ class KaldiWorker(ItemWorker):
 
 @lru_cache(maxsize=1)
 def _recording(path: Path) -> NDArray[np.float32]:
-    """Return a recording, float32 [S]: its utterances come one after another, and it is decoded once for them."""
+    """Return a recording, float32 [S]. Its utterances come one after another, so that it is decoded once for them."""
     return read_speech(path)
 
 

@@ -1,12 +1,11 @@
-"""AIHub Ko-X: Korean sentences with English translations, and English speech where there is any.
+"""AIHub Ko-X: Korean sentences with English translations, some of them with English speech.
 
     .../Training/<source data>/TS*.zip    recordings        .../Training/<label data>/TL*.zip    labels, JSON
     .../Validation/... VS*.zip, VL*.zip
 
-Archives are read where they lie, also in parts (`TS1.zip.part0`, ...). A recording and its label belong together by name; which
-recordings are Korean is told by words in the names of archives and folders (`TS_ko_1.zip`, `TS_en_1.zip`).
-The result is two manifests with equal ids, ko.jsonl and en.jsonl.
-A command that a user gives speaks the English text where there is no recording of it.
+Archives are not unpacked, and may be in parts (`TS1.zip.part0`, ...). A recording and its label have the same name; words in the
+names of archives and folders (`TS_ko_1.zip`, `TS_en_1.zip`) decide which recordings are Korean. The result is two manifests with
+equal ids, ko.jsonl and en.jsonl. English sentences without a recording can be synthesised by a command of the user.
 
 `netflips prepare kox --data-root Ko-X --out-dir data/kox`
 """
@@ -43,17 +42,16 @@ _TEMPLATE_HELP = (
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A command template. It is split as a shell would, but no shell runs it; {name} stands for a value anywhere in a word.
-
-    {text} the text, {text_file} a UTF-8 file with it, {out} the wav file to write, {reference} the recording in the other
-    language (for a voice to clone), {id}, {speaker}.
-    """
+    """A command that speaks a text."""
 
     template: str
+    """is split as by a shell, but no shell runs it. Placeholders may stand anywhere in a word: {text}, {text_file} (UTF-8 file with
+    the text), {out} (wav file to write), {reference} (recording in the other language, for a voice to clone), {id}, {speaker}"""
     timeout_s: float = 300.0
+    """for a sentence"""
 
     def check(self) -> None:
-        """Raises UsageError for a template that cannot work."""
+        """Raise UsageError for a template that cannot work."""
         if not takes([self.template], "out") or not takes([self.template], "text", "text_file"):
             raise UsageError(
                 "--synthesise-with needs {out}, and {text} or {text_file}",
@@ -63,7 +61,7 @@ class Synthesis:
         parse_command(self.template, "--synthesise-with")
 
     def speak(self, text: str, reference: Path, folder: Path, name: str, speaker: str) -> Path:
-        """Have a text spoken; returns the wav file, in `folder`. Raises InputError with the program's own last words."""
+        """Run the command for a text; returns the wav file, in `folder`. Raises InputError with the last output of the program."""
         text_file, out = folder / f"{name}.txt", folder / f"{name}.tts.wav"
         write_text(text_file, text + "\n")
         values = (text, str(text_file), str(out), str(reference), name, speaker)
@@ -79,32 +77,36 @@ class Synthesis:
 
 @dataclass(frozen=True)
 class KoxSide:
-    """One side of a pair. sound: its recording, None = to be synthesised after `reference`, the other side's recording."""
+    """One side of a pair."""
 
     language: str
     utterance: KoxUtterance
     split: str
     sound: CorpusFile | None
+    """its recording, None = to be synthesised"""
     reference: CorpusFile
+    """the Korean recording"""
 
 
 @dataclass
 class KoxCorpus(SourceCorpus):
-    """The corpus as it was delivered, or unpacked. english_root: where all recordings are English, None = told by their names."""
+    """The corpus as it was delivered, or unpacked."""
 
     layout: KoxLayout
     english_root: Path | None = None
+    """folder or archive in which all recordings are English, None = names decide"""
     synthesis: Synthesis | None = None
+    """speaks English sentences without a recording, None = these have no English side"""
     _places: dict[tuple[str, str], str] = field(default_factory=dict)
     _num_alone: int = 0
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The voice of what is synthesised must not change on the way."""
+        """The command of the synthesis, which must not change on resume."""
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each recording that is there, and for each that is to be synthesised.
+        """Yield an item for each recording, and for each sentence to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
         """
@@ -120,6 +122,7 @@ class KoxCorpus(SourceCorpus):
                 found=f"{several(len(sounds.korean), 'Korean recording')}, {several(len(labels), 'label')}, "
                 f"{several(len(sounds.english) + len(sounds.alone), 'English recording')}",
             )
+
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)
         for utterance in self._utterances(labels) if labels else (KoxUtterance(name, "", "", "", "") for name in sounds.korean):
@@ -139,14 +142,13 @@ class KoxCorpus(SourceCorpus):
         self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
 
     def _sorted_labels(self, files: list[CorpusFile]) -> tuple[list[CorpusFile], list[CorpusFile]]:
-        """Return the labels that say what is Korean, and those of English recordings, by the names of their folders and
-        archives."""
+        """Return the labels of Korean recordings, and those of English ones, by the names of their folders and archives."""
         english = [file for file in files if self.layout.language(file) == ENGLISH]
         others = [file for file in files if self.layout.language(file) not in (ENGLISH, OTHER)]
         return (others, english) if others else (english, [])
 
     def _english_texts(self, labels: list[CorpusFile]) -> dict[str, str]:
-        """Return what the labels of English recordings say, by names without words for languages; unreadable ones are set aside."""
+        """Return the texts of English labels by names without language words. Unreadable labels become problems."""
         texts: dict[str, str] = {}
         for label in labels:
             try:
@@ -156,7 +158,7 @@ class KoxCorpus(SourceCorpus):
         return texts
 
     def _utterances(self, labels: list[CorpusFile]) -> Iterator[KoxUtterance]:
-        """Yield all that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
+        """Yield all labelled utterances. Raises InputError if the first label does not fit; later ones become problems."""
         is_first = True
         for label in labels:
             try:
@@ -187,11 +189,11 @@ class KoxCorpus(SourceCorpus):
         return CorpusItem(f"{language}/{utterance.name}", side, item=utterance.name)
 
     def worker(self, place: Workplace) -> "KoxWorker":
-        """Return the worker that converts and synthesises."""
+        """Return the worker that converts and synthesises sound."""
         return KoxWorker(place.out, place.temporary, self.synthesis)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Say how many sentences have no English side, and warn where sound does not seem to be of its language."""
+        """Log how many sentences have no English side, and warn if recordings do not seem to be in their language."""
         if self._num_alone:
             LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", self._num_alone)
         check_lengths(place.out, self._places)
@@ -206,7 +208,7 @@ class KoxWorker(ItemWorker):
     synthesis: Synthesis | None
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Convert a recording, or have it synthesised."""
+        """Convert a recording, or synthesise it."""
         side: KoxSide = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
         if side.sound is not None:

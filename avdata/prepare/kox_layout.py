@@ -18,13 +18,13 @@ _HANGUL = re.compile("[가-힣]")
 _WORD = re.compile(r"[^\W\d_]+")
 _CORPUS_NAME = re.compile(r"(?<![a-z])ko[-_ ]x(?![a-z])")
 _DELIVERIES = ("ts", "vs", "tl", "vl")
-"""What AIHub's archives begin with: training and validation, sources and labels."""
+"""First letters of AIHub's archives: T and V for training and validation, S and L for sources and labels."""
 KOREAN, ENGLISH, OTHER = "ko", "en", "other"
 
 
 @dataclass(frozen=True)
 class KoxLayout:
-    """Paths of fields, and names of folders; configs/data/kox.yaml says what each is."""
+    """Paths of fields and names of folders. configs/data/kox.yaml explains each field."""
 
     utterances: list[str] = field(default_factory=list)
     sound: list[str] = field(default_factory=list)
@@ -39,9 +39,9 @@ class KoxLayout:
     splits: dict[str, str] = field(default_factory=dict)
 
     def language(self, file: CorpusFile) -> str:
-        """Return `ko`, `en` or `other` by the words in the names of folders and archive, the innermost first; then by its own name.
+        """Return `ko`, `en` or `other` by words in the names of folders and archive, innermost first, then in its own name.
 
-        "" = nothing says it. A name with words of two languages says nothing.
+        Returns "" if no name decides. A name with words of two languages does not.
         """
         for folder in reversed(file.folders):
             if found := self._language_of(_words(folder)):
@@ -51,7 +51,7 @@ class KoxLayout:
         return ENGLISH if file.stem.endswith(self.english_ending) else self._language_of(ends)
 
     def without_language(self, stem: str) -> str:
-        """Return a recording's name without the words for Korean and English: `c_005_0001` of `en_c_005_0001`."""
+        """Return a recording's name without words for Korean and English, such as `c_005_0001` for `en_c_005_0001`."""
         said = {*self.korean_folders, *self.english_folders}
         return "_".join(word for word in stem.split("_") if word.lower() not in said)
 
@@ -61,31 +61,34 @@ class KoxLayout:
         return found[0] if len(found) == 1 else ""
 
     def split(self, file: CorpusFile) -> str:
-        """Return the split a file belongs to, "" = its folders don't say."""
+        """Return the split of a file by its folders, "" if they do not show it."""
         return next((split for name, split in self.splits.items() for folder in file.folders if name in folder), "")
 
 
 @dataclass(frozen=True)
 class KoxUtterance:
-    """A label. name: of the recording, without its ending. text: Korean, translation: English, "" = there is none."""
+    """A labelled utterance. "" = there is none."""
 
     name: str
+    """name of the recording, without its suffix"""
     text: str
+    """Korean"""
     translation: str
+    """English"""
     speaker: str
     topic: str
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in small letters, without digits and signs: `TS_en_1` is `ts`, `en`; so is `TSen1`."""
+    """Return the words of a name in lower case, without digits and signs. `TS_en_1` gives `ts` and `en`; `TSen1` gives `en`."""
     words = _WORD.findall(_CORPUS_NAME.sub(" ", name.lower()))
     return [word[2:] if word.startswith(_DELIVERIES) and len(word) > len("ts") else word for word in words]
 
 
 def read_layout(path: Path | None = None) -> KoxLayout:
-    """Read a layout, None = the one that comes with NetfLips. Raises UsageError for a yaml that does not fit.
+    """Read a layout. path: None = the one that comes with NetfLips. Raises UsageError for a yaml that does not fit.
 
-    What a layout of one's own does not say is empty.
+    Fields that the yaml does not have get the defaults of `KoxLayout`.
     """
     path = _OURS if path is None else require_file(path, "the layout")
     content = read_yaml(path, "the layout")
@@ -101,7 +104,7 @@ def read_layout(path: Path | None = None) -> KoxLayout:
 
 
 def _fits(value: object, kind: object) -> bool:
-    """Return whether a value is text, a list of text or a table of text, whichever the kind names."""
+    """Return whether a value is of the kind: text, a list of texts, or a table of texts."""
     if kind is str:
         return isinstance(value, str)
     if kind == list[str]:
@@ -110,9 +113,9 @@ def _fits(value: object, kind: object) -> bool:
 
 
 def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
-    """Return the utterances of a label file; text "" where it was marks of a transcriber alone.
+    """Return the utterances of a label file; text "" if it only had marks of a transcriber.
 
-    Raises InputError, with the fields that are there, when the layout does not fit it.
+    Raises InputError, which lists the fields of the file, if the layout does not fit.
     """
     content = _content(file)
     rows = _rows(content, layout.utterances, layout.text)
@@ -129,10 +132,9 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
 
 
 def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
-    """Return the utterances of a label of English recordings, with what they say as `translation`; none where the layout does not
-    fit.
+    """Return the utterances of a label of English recordings, with their text as `translation`; none if the layout does not fit.
 
-    The text may stand under the name of an English text, or under that of any text.
+    The text may be in a field for English texts, or in one for any text.
     """
     rows = _rows(_content(file), layout.utterances, [*layout.translation, *layout.text])
     found = [_utterance(row, file, layout) for row in rows]
@@ -147,7 +149,7 @@ def _content(file: CorpusFile) -> Any:
 
 
 def _rows(content: Any, places: list[str], texts: list[str]) -> list[Any]:
-    """Return the utterances of a file: the first place where there is a list of objects, or one object with a text."""
+    """Return the rows of a file: those at the first place that has a list of objects with texts, or one such object."""
     for path in places:
         there = field_at(content, path)
         rows = there if isinstance(there, list) else [there]
@@ -165,9 +167,9 @@ def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> K
 
 
 def _text(row: Mapping[str, Any], paths: list[str]) -> str:
-    """Return the first of several fields that is text or a number, in NFC, blanks in one; "" = none is there.
+    """Return the first of several fields that is text or an integer, in NFC, with single blanks; "" if there is none.
 
-    A field may also lie deeper than its path says, where no other has its name.
+    A field may also lie deeper than its path if no other field has its name.
     """
     for path in (*paths, *(deeper for one in paths for deeper in deeper_paths(row, one))):
         value = field_at(row, path)

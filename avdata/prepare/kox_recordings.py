@@ -1,11 +1,11 @@
-"""Which recordings of Ko-X are Korean and which English, and which two belong together.
+"""The Korean and the English recordings of Ko-X, and their pairing.
 
-Whether they are of the language that they are taken for is told by how long they last: a recording follows the length of its
-own text more closely than that of the text's translation. Ranks are compared, so that slow speakers, pauses and single wrong
-files count for little. Measured on 400 pairs of made sentences in each of two sets (short ones, and one to five of them in a
-row), spoken by a synthesiser at 130 to 200 words a minute with 0.3 to 1.2 s of silence: of 100 recordings in the right language
-the difference of the two partial correlations was 0.08 or more, in the wrong one -0.08 or less (99.5 % of 400 draws); where
-half were in the wrong one it was about 0.
+Durations show whether recordings are in the language that their names claim: a duration follows the length of its own text more
+closely than that of the translation. Ranks are compared, so that slow speakers, pauses and single wrong files matter little.
+
+Measured on 400 pairs of made sentences in each of two sets (short ones, and one to five of them in a row), spoken by a synthesiser
+at 130 to 200 words a minute with 0.3 to 1.2 s of silence: for 100 recordings in the right language the difference of the two
+partial correlations was 0.08 or more, in the wrong one -0.08 or less (99.5 % of 400 draws); if half were in the wrong one, about 0.
 """
 
 import logging
@@ -29,32 +29,35 @@ from avdata.prepare.sources import CorpusFile, Listing, list_files
 
 LOG = logging.getLogger("netflips")
 _MOST_PLACES = 12
-"""Places that are named one by one; where there are more, their outer folders are."""
+"""Places that are logged one by one. If there are more, their outer folders are logged."""
 _PART = re.compile(r"\.part\d+$")
 _NAMES = {KOREAN: "Korean", ENGLISH: "English", OTHER: "of other languages"}
 _FEWEST = 100
-"""Recordings of a place that allow a judgement."""
+"""Recordings of a place that are needed for a check."""
 _LEAST_LEAN, _LEAST_CORRELATION = 0.0, 0.3
 _LEAST_SPREAD = 1.5
-"""Where nine of ten texts are not this much longer than one of ten, their lengths say nothing."""
+"""Least ratio of the 90th to the 10th percentile of text lengths: with less spread, lengths show nothing."""
 _SYLLABLE = re.compile("[가-힣]|[aeiouy]+|[0-9]", re.IGNORECASE)
 _SPOKEN = {KOREAN: "Korean", ENGLISH: "English"}
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recordings by the name of the Korean one. alone: English ones that belong to no Korean one, by their own names."""
+    """The recordings of a corpus."""
 
     korean: Mapping[str, CorpusFile]
+    """by name"""
     english: Mapping[str, CorpusFile]
+    """by the name of their Korean partner"""
     alone: Mapping[str, CorpusFile]
+    """English ones without a Korean partner, by their own names"""
 
 
 def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_root: Path | None) -> Recordings:
-    """Tell Korean and English recordings apart, say how many lie where, and pair them by name.
+    """Sort recordings into Korean and English, log their places, and pair them by name.
 
-    english_root: a folder or archive in which all is English, also where it lies below `root`. Raises InputError for two
-    recordings of one name in one language: which of them is the right one cannot be known.
+    english_root: a folder or archive in which all recordings are English, also if it lies below `root`. Raises InputError for two
+    recordings of one name in one language, because either may be the right one.
     """
     sounds = listing.with_suffix(*SOUND_SUFFIXES)
     sides: dict[str, list[CorpusFile]] = {KOREAN: [], ENGLISH: [], OTHER: []}
@@ -67,6 +70,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
         has_partner = file.stem.endswith(layout.english_ending) and beside in places
         sides[ENGLISH if has_partner else layout.language(file) or KOREAN].append(file)
     _log_where_sound_lies(sides, (root, english_root))
+
     korean = _by_name((file, file.stem) for file in sides[KOREAN])
     partners = _partners(sides[ENGLISH], korean, layout)
     english = _by_name((file, name) for file, name in partners if name)
@@ -84,7 +88,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
 
 
 def _outside(sounds: Iterable[CorpusFile], root: Path, english_root: Path) -> list[CorpusFile]:
-    """Return the recordings that are not below `english_root`, by where they really lie and by where they would if unpacked."""
+    """Return the recordings that are not below `english_root`, neither by their real paths nor by those after unpacking."""
     place = english_root.resolve()
     inner = place.relative_to(root.resolve()) if place.is_relative_to(root.resolve()) else None
     name = "" if inner is None else (inner.with_suffix("") if english_root.is_file() else inner).as_posix() + "/"
@@ -97,9 +101,9 @@ def _lies_below(paths: tuple[Path, ...], place: Path) -> bool:
 
 
 def _partners(english: Iterable[CorpusFile], korean: Mapping[str, CorpusFile], layout: KoxLayout) -> list[tuple[CorpusFile, str]]:
-    """Return each English recording with the name of the Korean one that it belongs to, "" = none.
+    """Return each English recording with the name of its Korean partner, "" = none.
 
-    They have equal names, or names that are equal without `_en`, or without the words for the languages.
+    Partners have equal names, or names that are equal without `_en` or without the words for the languages.
     """
     plain = Counter(map(layout.without_language, korean))
     by_plain = {layout.without_language(name): name for name in korean}
@@ -128,7 +132,7 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
 
 
 def _log_where_sound_lies(sides: Mapping[str, list[CorpusFile]], roots: tuple[Path, Path | None]) -> None:
-    """Log one line for all recordings, and one for each folder or archive."""
+    """Log one line about all recordings, and one for each folder or archive."""
     LOG.info("recordings: %s", ", ".join(_counted(sides)))
     counts: Counter[tuple[str, str]] = Counter()
     for depth in (4, 3, 2, 1):
@@ -147,21 +151,21 @@ def _counted(sides: Mapping[str, list[CorpusFile]]) -> Iterator[str]:
 
 
 def place_of(file: CorpusFile, roots: Iterable[Path | None], depth: int = 2) -> str:
-    """Return the archive that a recording is in, or the outer `depth` folders that it is in, below one of the roots."""
+    """Return the archive of a recording, or the outer `depth` folders of its path below one of the roots."""
     path = file.paths[0].parent if file.is_plain else file.paths[0]
     below = next((path.relative_to(root) for root in roots if root and path.is_relative_to(root)), Path(path.name))
     return intern(Path(*below.parts[:depth]).as_posix() if file.is_plain else _PART.sub("", below.as_posix()))
 
 
 def syllables(text: str) -> int:
-    """Estimate how many syllables a Korean or English text has; a digit counts as one."""
+    """Estimate the number of syllables of a Korean or English text; a digit counts as one."""
     return len(_SYLLABLE.findall(text))
 
 
 def check_lengths(out: Path, places: Mapping[tuple[str, str], str]) -> None:
-    """Warn of places whose recordings do not last as their texts would in the language that they are taken for.
+    """Warn about places whose durations do not fit texts in the language that their recordings are taken for.
 
-    out: the folder with ko.jsonl and en.jsonl. places: where each recording is from, by its language and name.
+    out: folder with ko.jsonl and en.jsonl. places: place of each recording by its language and name.
     """
     for language, spoken in _SPOKEN.items():
         rows: dict[str, list[tuple[float, int, int]]] = {}
@@ -177,8 +181,8 @@ def check_lengths(out: Path, places: Mapping[tuple[str, str], str]) -> None:
 
 
 def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
-    """Return what is wrong with durations and syllables of own and other text, float [recordings, 3]; "" = nothing that can be
-    told."""
+    """Return a complaint about rows of seconds and syllables of own and other text, float64 [recordings, 3]; "" for none, also if
+    too little is known."""
     short, long = np.percentile(rows[:, 1], (10, 90)) if len(rows) >= _FEWEST else (1.0, 1.0)
     if long < _LEAST_SPREAD * max(short, 1.0):
         return ""
@@ -195,8 +199,8 @@ def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
 
 
 def lean(rows: NDArray[np.float64]) -> float:
-    """Return how much closer durations follow the own text than its translation, -2 to 2: the difference of partial rank
-    correlations.
+    """Return how much more closely durations follow the own text than its translation: the difference of partial rank correlations,
+    -2 to 2.
 
     rows: seconds, syllables of the own text, syllables of the translation, float64 of shape [recordings, 3].
     """
@@ -207,7 +211,7 @@ def lean(rows: NDArray[np.float64]) -> float:
 
 
 def _correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Spearman's rank correlations of the columns; 0 where a column does not vary."""
+    """Return Spearman's rank correlations of the columns; 0 for columns that do not vary."""
     ranks = np.apply_along_axis(rankdata, 0, rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nan_to_num(np.corrcoef(ranks, rowvar=False)), dtype=np.float64)

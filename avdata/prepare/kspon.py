@@ -1,9 +1,10 @@
 """KsponSpeech (Bang et al. 2020, AIHub): 969 hours of Korean talk, sound without a header and transcripts in CP949.
 
-    KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.pcm       and, where it was not cleaned up, KsponSpeech_000001.txt
+    KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.pcm       and KsponSpeech_000001.txt, if not cleaned up
     scripts/train.trn, dev.trn, eval_clean.trn, eval_other.trn   "<path>.pcm :: <text>", a line for each
 
-Nobody is named in it. The scripts say which split a recording is of; of one that they do not list the .txt beside it is the text.
+Speakers are not named. The scripts list the splits and texts of recordings. For a recording that they do not list, the .txt beside
+it is the text.
 
 `netflips prepare kspon --data-root KsponSpeech --out-dir data/kspon`
 """
@@ -24,7 +25,7 @@ from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 
 _SPLITS = {"train": "train", "dev": "valid", "eval_clean": "test", "eval_other": "test_other"}
-"""Lists and what their split is called; the noisier of the two tests is apart, as papers report it."""
+"""Split of each list. The noisier of the two tests is a split of its own, because papers report it separately."""
 _BETWEEN = "::"
 _LAYOUT = "scripts/train.trn, or a .txt beside each .pcm"
 
@@ -34,11 +35,11 @@ class KsponCorpus(RecordedCorpus):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Nothing can be set."""
+        """The name of the corpus: there are no settings."""
         return {"corpus": "kspon"}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each recording that has a text. Raises InputError for another layout."""
+        """Yield an item for each recording with a text. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         sounds = {file.stem: file for file in listing.with_suffix(".pcm", ".wav", ".flac")}
@@ -51,8 +52,9 @@ class KsponCorpus(RecordedCorpus):
                 expected=_LAYOUT,
                 found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
             )
+
         for name, split, line in chain(self._listed(lists), self._beside(file for file in texts if file.stem in sounds)):
-            # Sounds with a text are removed from `sounds`, so that no text is taken where a list has one.
+            # A sound is removed with its first text: lists come first, so that a .txt counts only if no list has one.
             sound, text = sounds.pop(name, None), spoken_form(" ".join(normalize("NFC", line).split()))
             if sound is None or not text:
                 self.problems[name] = NOTHING_SAID if sound is not None else f"there is no {name}.pcm"

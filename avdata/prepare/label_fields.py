@@ -1,4 +1,4 @@
-"""Label files: their fields, and their transcripts in the form in which they are spoken."""
+"""Label files: their fields, and the spoken form of their transcripts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,11 @@ _BEFORE_MARK = re.compile(r"\s+(?=[.,?!](?:\s|$))")
 
 
 def spoken_form(text: str) -> str:
-    """Return a transcript as it is said, without the marks of AIHub's transcribers; "" where only marks were in it.
+    """Return a transcript as it is spoken, without the marks of AIHub's transcribers; "" if it only had marks.
 
-    Of `(spelling)/(pronunciation)`, as `(70%)/(칠십 퍼센트)`, the pronunciation stays. Some corpora have the two the other way
-    round; the one that is all in words is the pronunciation then. In Korean text these are taken out: noises (b/ breath, n/ noise,
-    o/ others, l/ laughter, u/ not understood), the slash behind a filler (아/), + and * behind a word that is repeated or unclear.
+    Of `(spelling)/(pronunciation)`, such as `(70%)/(칠십 퍼센트)`, the pronunciation is kept. Some corpora have the two the other
+    way round: if only the first is all in words, it is kept. Removed from Korean text are noises (b/ breath, n/ noise, o/ others,
+    l/ laughter, u/ not understood), the slash behind a filler (아/), and + and * behind a repeated or unclear word.
     """
     said = _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
     bare = _NOISES.sub(" ", said)
@@ -36,19 +36,19 @@ def _is_said(form: str) -> bool:
 
 
 def describe_fields(content: Any) -> str:
-    """Return the fields of parsed JSON by their paths, with the beginning of their values; of lists the first item."""
+    """Describe the fields of parsed JSON: paths and the beginning of values, at most 40 fields; of lists only the first item."""
     return "; ".join(islice(_fields(content, ""), _MOST_SHOWN)) or "nothing"
 
 
 def field_at(content: Any, path: str) -> Any:
-    """Return what stands at a path with dots, as `speaker.id`; "" is the whole, None = nothing is there."""
+    """Return the value at a path with dots, such as `speaker.id`; "" is the whole content. Returns None if there is none."""
     for name in filter(None, path.split(".")):
         content = content.get(name) if isinstance(content, Mapping) else None
     return content
 
 
 def deeper_paths(content: Any, path: str) -> list[str]:
-    """Return where the last name of a path stands in parsed JSON, if that is deeper than the path says and nowhere else."""
+    """Return the path of the only field with the last name of `path`, if it lies deeper than `path`; otherwise []."""
     name = path.rpartition(".")[2]
     found = list(_paths_of(content, name, "")) if path else []
     return found if len(found) == 1 and found[0].count(".") > path.count(".") else []

@@ -1,4 +1,4 @@
-"""Corpora of lip clips whose splits are in published lists, and the report of what a preparation kept of each."""
+"""Corpora of lip clips with splits in published lists, and the report of a preparation by split."""
 
 import hashlib
 import json
@@ -20,22 +20,22 @@ from avdata.prepare.workplace import ItemRecord, PrepareResult, Workplace, read_
 REPORT = "report.json"
 _NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "train"}
 _ALSO_A_SET = "pretrain"
-"""Folder of clips whose numbers begin anew: names in it keep it."""
+"""Folder whose clips are numbered from the start again, so that their names keep the folder."""
 _NO_SPLIT = "(none)"
 
 
 @dataclass(kw_only=True)
 class ListedCorpus(SourceCorpus):
-    """A corpus of clips, as it was delivered. listed: splits of clips by name, {} = by the corpus's own rule. left_out: clips of no
-    split.
-    """
+    """A corpus of clips, as it was delivered."""
 
     video: VideoSettings
     listed: Mapping[str, str] = field(default_factory=dict)
+    """splits of clips by name, {} = by the corpus's own rule"""
     left_out: int = 0
+    """number of clips in no split"""
 
     def settings_with(self, corpus: str, rule: str, **more: object) -> Mapping[str, Any]:
-        """Return all of them: clips of two kinds must not be mixed."""
+        """Return all settings: clips made with different ones must not be mixed."""
         names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
         how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else rule
         return {"corpus": corpus, "split": how, **more, **asdict(self.video)}
@@ -51,15 +51,15 @@ class ListedCorpus(SourceCorpus):
 
 
 def split_named(name: str) -> str:
-    """Return the split that a list or a folder stands for: train, valid or test, another name as it is."""
+    """Return the split that a list or a folder is named for: train, valid or test; other names in lower case."""
     return _NAMES.get(name.lower(), name.lower())
 
 
 def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
-    """Return the split of each name in lists, as `s20/prwo5p`.
+    """Return the split of each clip in lists, by its name, such as `s20/prwo5p`.
 
-    lists: `NAME=FILE`, whose lines are names, or `FILE`, whose lines begin with the split, as `val/s20/prwo5p`. What stands behind
-    a name is left out, and `pretrain/...` is kept whole. Raises InputError for a line that names no clip, and UsageError for a clip
+    lists: `NAME=FILE`, whose lines are names, or `FILE`, whose lines begin with the split, as in `val/s20/prwo5p`. Further words of
+    a line are ignored, and `pretrain/...` is kept whole. Raises InputError for a line that names no clip, and UsageError for a clip
     in two splits.
     """
     found = dict[str, str]()
@@ -84,8 +84,8 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
 
 
 def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
-    """Return what was kept by split, at which rates clips came, which show several people or have no text, and what was not kept
-    and why."""
+    """Return clips, seconds and speakers by split, the frame rates of the sources, clips with several faces or without text, and
+    clips that were rejected or failed, with the reasons."""
     records = list(records)
     kept = [(record.key, record.rows[MANIFEST]) for record in records if record.rows.get(MANIFEST)]
     splits = dict[str, dict[str, Any]]()
@@ -109,7 +109,7 @@ def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
 
 
 def write_report(place: Workplace, outcome: PrepareResult, left_out: int, problems: Mapping[str, str]) -> None:
-    """Write `report.json` and say it in a few lines. left_out: clips that are in no split."""
+    """Write `report.json` and log its main figures. left_out: number of clips in no split."""
     report = report_of(read_journal(place.journal).values()) | {"left_out": left_out}
     report["failed"] |= dict(sorted(problems.items()))
     path: Path = place.out / REPORT

@@ -1,7 +1,9 @@
-"""Prepare LRS2 or LRS3, sentences of television and of talks (`netflips prepare lrs --data-root lrs3 --out-dir data/lrs3`).
+"""LRS2 and LRS3: sentences from television and from talks.
 
 LRS2: <root>/main/<id>/<number>.mp4 and .txt, pretrain/<id>/..., lists train.txt, val.txt, test.txt, pretrain.txt beside them
 LRS3: <root>/pretrain/<id>/<number>.mp4 and .txt, trainval/<id>/..., test/<id>/...
+
+`netflips prepare lrs --data-root lrs3 --out-dir data/lrs3`
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,17 +26,18 @@ _OWN_LISTS = ("pretrain", "train", "val", "test")
 
 @dataclass(kw_only=True)
 class LrsCorpus(ListedCorpus):
-    """The corpus, unpacked or in archives. sets: only these folders, () = all."""
+    """The corpus, unpacked or in archives."""
 
     sets: tuple[str, ...] = ()
+    """only these folders, () = all"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them, for the folder's own record."""
+        """All settings, which must not change on resume."""
         return self.settings_with("lrs", "corpus", sets=list(self.sets))
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each clip of a split. Raises InputError for another layout."""
+        """Yield an item for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         texts = {file.name.rpartition(".")[0]: file for file in listing.with_suffix(".txt")}
@@ -50,7 +53,7 @@ class LrsCorpus(ListedCorpus):
                 self.problems[source.name] = "another video is the same clip"
                 continue
             seen.add(name)
-            # A list that names no set is not of the clips to pre-train on.
+            # Names without a folder are not of `pretrain`, whose clips are numbered from the start again.
             clip = f"{speaker}/{source.stem}"
             named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
             split = named if named or self.listed or part == MAIN else split_named(part)
@@ -65,7 +68,7 @@ class LrsCorpus(ListedCorpus):
             )
 
     def _own_lists(self) -> dict[str, str]:
-        """Return the lists that lie beside the clips of LRS2."""
+        """Return the splits in the lists beside the clips of LRS2."""
         files = {name: self.root / f"{name}.txt" for name in _OWN_LISTS}
         found = dict[str, str]()
         for name, file in files.items():

@@ -1,4 +1,4 @@
-"""mTEDx (Salesky et al. 2021, CC BY-NC-ND 4.0): TEDx talks with transcripts and translations, cut by its own segments.
+"""mTEDx (Salesky et al. 2021, CC BY-NC-ND 4.0): TEDx talks with transcripts and translations, cut by the corpus's segments.
 
     es-en/data/test/wav/TALK.flac
     es-en/data/test/txt/segments                id, talk, start and end in seconds
@@ -27,18 +27,20 @@ _SPLITS = ("train", "valid", "test")
 
 @dataclass
 class MtedxCorpus(SourceCorpus):
-    """A pair of languages; source and target alike: transcripts alone."""
+    """A pair of languages of the corpus."""
 
     source: str
+    """two letters"""
     target: str
+    """two letters; the same as the source = transcripts only"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
         return {"corpus": "mtedx", "languages": [self.source, self.target]}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each segment, those of a talk together. Raises InputError for another layout."""
+        """Yield an item for each segment, those of a talk together. Raises InputError for another layout."""
         folder = self.root / f"{self.source}-{self.target}" / "data"
         splits = [split for split in _SPLITS if (folder / split / "txt" / "segments").is_file()]
         if not splits:
@@ -58,7 +60,7 @@ class MtedxCorpus(SourceCorpus):
                 yield CorpusItem(name, one)
 
     def _lines(self, folder: Path, split: str, language: str, names: list[str]) -> dict[str, str]:
-        """Return what stands beside each line of segments."""
+        """Return the line of a text file for each line of segments. Raises InputError if they are not equally many."""
         path = folder / f"{split}.{language}"
         lines = [" ".join(line.split()) for _, line in iter_lines(path, "the texts")]
         if len(lines) != len(names):

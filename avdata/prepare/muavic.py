@@ -1,13 +1,13 @@
-"""MuAViC (Anwar et al. 2023): talks with mouth crops, to score translation from a language into English as AV2AV's paper did.
+"""MuAViC (Anwar et al. 2023): talks with mouth crops, to score translation from a language into English as in AV2AV's paper.
 
-    muavic/es/test.tsv, es/en/test_avst.tsv     a root, then id (test/TALK/TALK_0000), video, audio, pictures, samples
-    muavic/es/test.es, es/en/test_avst.en       what is said, and its translation: a line for each line of the table
+    muavic/es/test.tsv, es/en/test_avst.tsv     a root, then id (test/TALK/TALK_0000), video, audio, frames, samples
+    muavic/es/test.es, es/en/test_avst.en       transcripts and translations: a line for each line of the table
     muavic/es/audio/ID.wav, es/video/ID.mp4     16 kHz; 96x96 crops at 25 fps
     mtedx/es-en/data/test/txt/segments, test.en the texts again, with ids (OpenSLR 100)
 
-The table's segments are mTEDx's es-es, its translations mTEDx's es-en, and only their line numbers join them. With --mtedx they
-are joined by id, and what line numbers would have joined wrongly is counted. Where MuAViC found no face it squeezed the whole
-picture to 96x96 pixels, and a talk that was gone has sound alone: both are counted, and stand in each entry (`picture`). Nothing is
+The table's segments are those of mTEDx es-es, its translations those of mTEDx es-en, and MuAViC joins them by line number. With
+--mtedx they are joined by id, and wrong joins by line number are counted. Where MuAViC found no face, it squeezed the whole picture
+to 96x96 pixels; talks whose video was gone have sound only. Both are counted, and noted in each entry (`picture`). Nothing is
 copied.
 
 `netflips prepare muavic --data-root muavic --mtedx mtedx --source es --out-dir data/muavic_es`
@@ -39,34 +39,38 @@ from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workpla
 MANIFEST = "manifest"
 LIPS, SQUEEZED, NO_PICTURE = "lips", "squeezed", "none"
 _LOOKS = 5
-"""Pictures of a clip that are looked at for a face; mouth crops have none that a detector finds."""
+"""Frames of a clip in which a face is searched. A detector finds none in mouth crops."""
 
 
 @dataclass
 class MuavicCorpus(SourceCorpus):
-    """A language of the corpus. source, target: two letters. split: train, valid or test."""
+    """One language of the corpus."""
 
     source: str
+    """two letters"""
     target: str
+    """two letters"""
     split: str = "test"
+    """train, valid or test"""
     mtedx: Path | None = None
-    """mTEDx, for its ids; None = line numbers alone say which translation is whose"""
+    """folder of mTEDx, to join translations by id; None = by line number"""
     listed: Path | None = None
-    """a list of ids, of those that a paper scored; None = all"""
+    """list of the ids that a paper scored, None = all"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
         joined = "lines" if self.mtedx is None else "ids"
         return {"corpus": "muavic", "languages": [self.source, self.target], "split": self.split, "joined": joined}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each clip with a translation. Raises InputError for another layout, and for tables that do not fit."""
+        """Yield an item for each clip with a translation. Raises InputError for another layout, and for tables that do not fit."""
         folder = self.root / self.source
         tables = (folder / self.target / f"{self.split}_avst.tsv", folder / f"{self.split}.tsv")
         table = next((path for path in tables if path.is_file()), None)
         if table is None:
             raise InputError("this is not the layout of MuAViC", path=folder, expected=f"{self.split}.tsv", hint="name its root")
+
         clips = read_corpus(table).clips
         texts = self._texts(self.source, [folder / f"{self.split}.{self.source}"], clips)
         places = [folder / self.target / f"{self.split}_avst.{self.target}", folder / f"{self.split}.{self.target}"]
@@ -76,6 +80,7 @@ class MuavicCorpus(SourceCorpus):
         wanted = (
             None if self.listed is None else {line.split()[0] for _, line in iter_lines(self.listed, "the list") if line.strip()}
         )
+
         for clip in clips:
             name = _short(clip.id)
             if wanted is not None and wanted.isdisjoint((name, clip.id)):
@@ -99,7 +104,7 @@ class MuavicCorpus(SourceCorpus):
             yield CorpusItem(clip.id, MuavicClip(entry, sound, crops))
 
     def _texts(self, language: str, places: Sequence[Path], clips: Sequence[CorpusClip]) -> dict[str, str]:
-        """Return the texts in a language by the clips' short ids: mTEDx's own, or the first of `places`, line by line."""
+        """Return the texts in a language by the clips' short ids: from mTEDx, or line by line from the first file of `places`."""
         names = [_short(clip.id) for clip in clips]
         own = next((path for path in places if path.is_file()), None)
         if self.mtedx is None:
@@ -116,11 +121,11 @@ class MuavicCorpus(SourceCorpus):
         return found
 
     def worker(self, place: Workplace) -> "MuavicWorker":
-        """Return the worker that looks at the crops."""
+        """Return the worker that checks the crops."""
         return MuavicWorker(place.out)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Say how many have which picture: the number that belongs beside each figure."""
+        """Log how many clips have which kind of picture: scores should be reported with these counts."""
         path = place.out / f"{MANIFEST}.jsonl"
         kinds = Counter(str(one.extra.get("picture")) for one in read_manifest(path).entries) if path.is_file() else Counter[str]()
         told = (kinds[LIPS], kinds[SQUEEZED], kinds[NO_PICTURE])
@@ -131,21 +136,23 @@ class MuavicCorpus(SourceCorpus):
 
 @dataclass(frozen=True)
 class MuavicClip:
-    """A clip. sound, crops: its files, None = not there."""
+    """A clip and its files."""
 
     entry: Entry
     sound: Path | None
+    """None = missing"""
     crops: Path | None
+    """video of mouth crops, None = missing"""
 
 
 @dataclass(frozen=True)
 class MuavicWorker(ItemWorker):
-    """Looks at what a clip has."""
+    """Checks the files of a clip."""
 
     out: Path
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Note a clip, or why it is left out."""
+        """Record a clip, or why it is left out."""
         clip: MuavicClip = piece.work
         if clip.sound is None:
             journal.add(ItemRecord(piece.key, "rejected", reason="no sound", detail="its talk could not be downloaded"))
@@ -161,7 +168,7 @@ class MuavicWorker(ItemWorker):
 
 
 def _shows_a_face(crops: Path) -> bool:
-    """Return whether most pictures of 96x96 show a whole face: a picture that was squeezed, for a mouth alone is no face."""
+    """Return whether most of the checked crops of 96x96 show a whole face: then they are squeezed pictures, not mouth crops."""
     pictures = read_lip_crops(crops)
     places = np.linspace(0, len(pictures) - 1, min(_LOOKS, len(pictures))).round().astype(int)
     with FaceDetector() as detector:
@@ -170,7 +177,7 @@ def _shows_a_face(crops: Path) -> bool:
 
 
 def _lines(path: Path, wanted: int | None = None) -> list[str]:
-    """Return the lines of a file. Raises InputError where they are not as many as `wanted`."""
+    """Return the lines of a file. Raises InputError unless there are `wanted`; None = any number."""
     require_file(path, "the table")
     lines = [" ".join(line.split()) for _, line in iter_lines(path, "the table")]
     if wanted is not None and len(lines) != wanted:

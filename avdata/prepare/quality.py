@@ -1,6 +1,6 @@
-"""Quality figures of a clip of a talking face, and bounds on them.
+"""Quality figures of a clip of a talking face, and their bounds.
 
-Sample pictures of clips, kept and rejected ones, are laid out on a contact sheet.
+Samples of kept and rejected clips are drawn on a contact sheet.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from avcore.media import Picture
 _CROPS_AT_ONCE = 250
 KEPT = "kept"
 _SHOWN = 6
-"""Pictures of a clip in its sample."""
+"""Frames of a clip in its sample."""
 _SIDE = 96
 _MOST = 12
 """Samples of each kind."""
@@ -35,24 +35,24 @@ _INK, _PAPER = (235, 235, 235), 32
 
 @dataclass(frozen=True)
 class Quality:
-    """Measures of a clip.
-
-    face_share: of pictures in which the face was seen. face_height: of its box, pixels, median. lip_jump: the largest
-    difference of two lip crops that follow one another, mean over the pixels, in standard deviations of their brightness: about
-    0.3 in speech, 1 where the crop jumps to something else. sharpness: variance of the lip crop's Laplacian, median; 5 is a
-    blur. turn: of the head to the side, degrees, median. sync: correlation of the mouth's opening and the sound's level, with
-    the mouth up to 0.16 s early or late; 0.2 is chance in 3 s.
-    """
+    """Quality figures of a clip."""
 
     face_share: float
+    """share of frames in which the face was found"""
     face_height: float
+    """height of its box in pixels, median"""
     lip_jump: float
+    """largest difference of two successive lip crops, mean over the pixels, in standard deviations of their brightness: about 0.3
+    in speech, 1 if the crop jumps to something else"""
     sharpness: float
+    """variance of the lip crop's Laplacian, median; 5 is a blur"""
     turn: float
+    """turn of the head to the side in degrees, median"""
     sync: float
+    """correlation of the mouth's opening and the sound's level, with the mouth up to 0.16 s early or late; 0.2 is chance in 3 s"""
 
     def rounded(self) -> dict[str, float]:
-        """Return the figures for a manifest."""
+        """Return the figures as stored in a manifest."""
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
@@ -74,7 +74,7 @@ class QualityGates:
     """agreement of mouth and sound; -1 = any, 0.2 = chance (default: -1)"""
 
     def complaints(self, quality: Quality) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with a clip: in two words, and in a sentence."""
+        """Yield a reason in two words and a sentence for each bound that a clip does not reach."""
         for gate, limit in asdict(self).items():
             kind, _, name = gate.partition("_")
             value = getattr(quality, name)
@@ -84,7 +84,7 @@ class QualityGates:
 
 
 def measure_clip(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
-    """Measure a clip. speech: float32 of shape [S] at 16 kHz in -1..1 that belongs to its pictures."""
+    """Measure a clip. speech: the sound of its frames, float32 of shape [S] at 16 kHz in -1..1."""
     seen = [frame for frame in face.frames if frame is not None]
     heights = [float(frame.box[3] - frame.box[1]) for frame in seen]
     return Quality(
@@ -98,13 +98,13 @@ def measure_clip(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
 
 
 def lip_crops(face: SpeakerFace) -> Iterator[NDArray[np.uint8]]:
-    """Yield the lip crops of a clip, uint8 [96, 96] each, a few of them in memory at a time."""
+    """Yield the lip crops of a clip, uint8 [96, 96] each, with at most 250 in memory at a time."""
     for start in range(0, len(face.frames), _CROPS_AT_ONCE):
         yield from face.lips_between(start, min(start + _CROPS_AT_ONCE, len(face.frames)))
 
 
 def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
-    """Return the largest change from one lip crop, uint8 [96, 96], to the next; see `Quality`. 0 for one picture."""
+    """Return the largest change from one lip crop, uint8 [96, 96], to the next, as `Quality.lip_jump`; 0 for a single crop."""
     largest, before = 0.0, None
     for crop in lips:
         here = crop.astype(np.float32)
@@ -116,7 +116,7 @@ def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
 
 
 def _openings(face: SpeakerFace) -> NDArray[np.float64]:
-    """Return how far the mouth is open in each picture, that of the picture before where there is no face: float64 [T]."""
+    """Return the opening of the mouth in each frame, float64 [T]. A frame without a face gets the value of the frame before."""
     openings, last = [], next(frame.opening for frame in face.frames if frame is not None)
     for frame in face.frames:
         last = last if frame is None else frame.opening
@@ -125,14 +125,14 @@ def _openings(face: SpeakerFace) -> NDArray[np.float64]:
 
 
 class Thumbnails:
-    """Takes small copies of a few pictures of a stream as it passes."""
+    """Takes small copies of a few frames of a stream as it passes."""
 
     def __init__(self, num_frames: int) -> None:
         self._wanted = set(np.linspace(0, max(num_frames - 1, 0), _SHOWN).round().astype(int).tolist())
         self._taken: dict[int, tuple[Pixels, float]] = {}
 
     def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        """Yield the same pictures."""
+        """Yield the same frames."""
         for index, picture in enumerate(pictures):
             if index in self._wanted:
                 scale = min(1.0, _SMALL / max(picture.rgb.shape[:2]))
@@ -140,9 +140,9 @@ class Thumbnails:
             yield picture
 
     def strip(self, face: SpeakerFace | None) -> Pixels | None:
-        """Draw faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole pictures where no face is known.
+        """Draw faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole frames if no face is known.
 
-        None when there were no pictures.
+        Returns None if there were no frames.
         """
         columns = []
         for index, (picture, scale) in self._taken.items():
@@ -159,13 +159,13 @@ class Thumbnails:
 
 
 class SampleKeeper:
-    """Keeps the first few samples of each kind of clip in a folder each."""
+    """Keeps the first 12 samples of each kind of clip, in a folder for each kind."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, kind: str, name: str, strip: Pixels | None, figures: Mapping[str, float]) -> None:
-        """Keep a sample, uint8 [height, width, 3], with its figures, unless there are enough of this kind."""
+        """Keep a sample, uint8 [height, width, 3], with its figures, unless there are enough of its kind."""
         folder = self._folder / kind
         if strip is None or (folder.is_dir() and sum(1 for _ in folder.iterdir()) >= _MOST):
             return
@@ -176,7 +176,7 @@ class SampleKeeper:
 
 
 def write_contact_sheet(path: Path, folder: Path) -> bool:
-    """Write all samples as one picture, the kept ones first, each kind under its name; False when there are none."""
+    """Write all samples as one image, kept ones first, each kind under its name; returns False if there are none."""
     kinds = sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: (one.name != KEPT, one.name))
     rows: list[Pixels] = []
     for kind in kinds:
@@ -202,7 +202,7 @@ def _two_a_row(title: str, strips: list[Pixels]) -> Iterator[Pixels]:
 
 
 def _text(text: str, width: int, height: int, scale: float) -> Pixels:
-    """Return a line of text; letters that the font lacks show as `?` (the files are named in full)."""
+    """Draw a line of text, uint8 [height, width, 3]. Letters that are not ASCII become `?`; names of files have them in full."""
     line = np.full((height, width, 3), _PAPER, np.uint8)
     known = text.encode("ascii", "replace").decode()
     cv2.putText(line, known, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
@@ -217,7 +217,7 @@ def _cut(picture: Pixels, box: NDArray[np.float32]) -> Pixels:
 
 
 def _square(picture: Pixels) -> Pixels:
-    """Return a picture fitted into 96 x 96 pixels."""
+    """Fit a picture into 96 x 96 pixels."""
     small = _resized(picture, _SIDE / max(picture.shape[:2]))
     square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
     top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2

@@ -1,4 +1,4 @@
-"""Recordings of a corpus: their sound as 16 kHz mono wav files, and a line of a manifest for each that has a text."""
+"""Recordings of a corpus, converted to 16 kHz mono wav files, with a line of a manifest for each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,29 +18,31 @@ from avdata.prepare.workplace import ItemRecord, Journal, Workplace
 
 MIN_SECONDS = 0.1
 SILENT_DBFS = -70.0
-"""Sound below this level is none: a recording that failed."""
+"""Sound below this level counts as silence: the recording failed."""
 
 
 @dataclass(frozen=True)
 class StoredSound:
-    """A wav file that was written. name: its path in the output folder. samples: at 16 kHz."""
+    """A wav file that was written."""
 
     name: str
+    """its path in the output folder"""
     samples: int
+    """at 16 kHz"""
 
     @property
     def seconds(self) -> float:
-        """Its length, to the tenth of a millisecond."""
+        """Its length, rounded to 0.1 ms."""
         return round(float(samples_to_seconds(self.samples)), 4)
 
 
 def store_sound(source: Path, out: Path, name: str) -> StoredSound:
-    """Convert any sound file to `out / name`, a 16 kHz mono wav. Raises MediaError when there is nothing to hear in it."""
+    """Convert any sound file to `out / name`, a 16 kHz mono wav. Raises MediaError if it is silent or shorter than 0.1 s."""
     return store_speech(read_speech(source), out, name, source.name)
 
 
 def store_speech(speech: NDArray[np.float32], out: Path, name: str, source: str) -> StoredSound:
-    """Write float32 of shape [S] at 16 kHz to `out / name`. source: what it is from, for messages. Raises as `store_sound` does."""
+    """Write float32 of shape [S] at 16 kHz to `out / name`. source: its origin, for messages. Raises as `store_sound` does."""
     if float(samples_to_seconds(len(speech))) < MIN_SECONDS:
         raise MediaError("it is too short", path=source, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
     level = level_dbfs(speech)
@@ -55,14 +57,16 @@ MANIFEST = "manifest"
 
 @dataclass(frozen=True)
 class CorpusRecording:
-    """A recording of a corpus. entry: what is known of it; `audio` is where its wav goes. manifest: the one that it stands in."""
+    """A recording of a corpus."""
 
     sound: CorpusFile
     entry: Entry
+    """its entry without lengths; `audio` is the path for its wav"""
     manifest: str = MANIFEST
+    """name of the manifest that the entry goes to"""
 
     def piece(self) -> CorpusItem:
-        """Return the piece of work that it is."""
+        """Return the recording as a piece of work."""
         return CorpusItem(self.entry.id if self.manifest == MANIFEST else f"{self.manifest}/{self.entry.id}", self)
 
 
@@ -84,7 +88,7 @@ class RecordingWorker(ItemWorker):
 
 
 class RecordedCorpus(SourceCorpus):
-    """A corpus whose pieces are recordings as they are."""
+    """A corpus whose pieces are whole recordings."""
 
     def worker(self, place: Workplace) -> RecordingWorker:
         """Return the worker that converts sounds."""

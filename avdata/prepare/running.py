@@ -1,6 +1,6 @@
 """Common parts of all preparations: options, and the run from pieces to manifest.
 
-The pieces of a corpus are worked off on several processes; a piece may have follow-ups, and one that fails is set aside by name.
+The pieces of a corpus are processed in parallel. A piece may have follow-ups; one that fails is recorded by name.
 """
 
 import errno
@@ -28,35 +28,36 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 
 @dataclass(frozen=True)
 class CorpusItem:
-    """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
-
-    parent: the piece that it is a follow-up of; set by the runner. item: what it is a part of, which --limit counts; "" = itself.
-    """
+    """A piece of work."""
 
     key: str
+    """its unique name in the journal"""
     work: Any
+    """the task, which is sent to another process"""
     parent: str = ""
+    """key of the piece that it is a follow-up of; set by the runner"""
     item: str = ""
+    """the item that it is a part of, which --limit counts; "" = itself"""
 
 
 class ItemWorker(ABC):
-    """Does pieces; goes to other processes."""
+    """Processes pieces; is sent to other processes."""
 
     @abstractmethod
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Do a piece: make its files and record the result, or return follow-ups."""
+        """Process a piece: make its files and record the result, or return follow-ups."""
 
     def finish(self, piece: CorpusItem) -> None:  # noqa: B027  # most leave nothing
-        """Clear up behind a piece whose follow-ups are all done, where anything is left."""
+        """Clean up after a piece whose follow-ups are all done."""
 
 
 def process_items(
     pieces: Iterable[CorpusItem], worker: ItemWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
 ) -> None:
-    """Do all pieces but those that are known.
+    """Process all pieces except those that are known.
 
-    folder: of the journal. Follow-ups come first, so that few pieces are half done at a time. A piece that raises is recorded
-    as failed, and so is one that kills its process. Raises OutputError when the results cannot be written.
+    folder: folder of the journal. known: keys of pieces that are done. Follow-ups are processed first, so that few pieces are half
+    done at a time. A piece that raises or kills its process is recorded as failed. Raises OutputError if results cannot be written.
     """
     journal = Journal(folder)
     plan = _Plan(pieces, worker, journal, set(known), progress)
@@ -70,14 +71,14 @@ def process_items(
 
 
 class _Doer:
-    """Does pieces in a process of the pool."""
+    """Processes pieces in a process of the pool."""
 
     def __init__(self, worker: ItemWorker, journal: Journal) -> None:
         self._worker, self._journal = worker, journal
 
     def process(self, pieces: tuple[CorpusItem]) -> list[CorpusItem]:
-        """Do one piece; returns its follow-ups."""
-        # What goes wrong with a piece is recorded, unless results cannot be written at all.
+        """Process one piece; returns its follow-ups."""
+        # Errors of a piece are recorded, unless results cannot be written at all.
         piece = pieces[0]
         try:
             return list(self._worker.do(piece, self._journal))
@@ -89,14 +90,14 @@ class _Doer:
             self._journal.add(_failure(piece, "unexpected", str(error)))
         except NetflipsError as error:
             self._journal.add(_failure(piece, type(error).__name__, str(error)))
-        except Exception as error:  # one strange file must not end the work of a night
+        except Exception as error:  # one broken file must not end a run of many hours
             LOG.debug("%s", piece.key, exc_info=True)
             self._journal.add(_failure(piece, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
         return []
 
 
 class _Plan:
-    """Which piece is next, and which are open because their follow-ups are not done."""
+    """Chooses the next piece, and knows which pieces wait for their follow-ups."""
 
     def __init__(
         self, pieces: Iterable[CorpusItem], worker: ItemWorker, journal: Journal, known: set[str], progress: Progress
@@ -111,7 +112,7 @@ class _Plan:
         return self
 
     def __next__(self) -> tuple[CorpusItem, PoolTask[CorpusItem]]:
-        """Return the next piece that is not known; there may be others when one is done."""
+        """Return the next unknown piece. After it ends the iteration, further pieces may come once one is done."""
         if self._ready:
             piece = self._ready.popleft()
         else:
@@ -120,7 +121,7 @@ class _Plan:
         return piece, PoolTask.of(piece)
 
     def done(self, piece: CorpusItem, follow_ups: list[CorpusItem]) -> None:
-        """Take note that a piece is done but for its follow-ups."""
+        """Note that a piece is done except for its follow-ups."""
         new = [replace(one, parent=piece.key) for one in follow_ups if self._is_new(one)]
         self._ready.extend(new)
         self._num_known += len(new)
@@ -154,18 +155,17 @@ def _failure(piece: CorpusItem, reason: str, detail: str) -> ItemRecord:
 
 @dataclass
 class SourceCorpus(ABC):
-    """A corpus that can be prepared.
-
-    root: where it lies. problems: what cannot even be begun, by name; complete when the pieces are listed.
-    """
+    """A corpus that can be prepared."""
 
     root: Path
+    """its folder, or an archive"""
     problems: dict[str, str] = field(default_factory=dict, kw_only=True)
+    """reasons by name for what cannot become a piece; complete when `items` is exhausted"""
 
     @property
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """What must not change when the work goes on."""
+        """Settings that must not change on resume."""
 
     @abstractmethod
     def items(self) -> Iterator[CorpusItem]:
@@ -173,10 +173,10 @@ class SourceCorpus(ABC):
 
     @abstractmethod
     def worker(self, place: Workplace) -> ItemWorker:
-        """Return who does them."""
+        """Return the worker that processes them."""
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:  # noqa: B027  # most have no more
-        """Say or draw more about the result, where there is more."""
+        """Log or draw more about the result."""
 
 
 def _num_cores() -> int:
@@ -203,10 +203,10 @@ class PrepareOptions(QuietOptions):
 
 
 def prepare_corpus(corpus: SourceCorpus, options: PrepareOptions, *more_roots: Path, paired: tuple[str, ...] = ()) -> int:
-    """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
+    """Prepare a corpus, or resume; returns the exit code: 1 if something failed or nothing was kept.
 
-    more_roots: where else something is read. paired: manifests that are to have equal ids. Raises InputError when the corpus is not
-    there, UsageError when an earlier run had other settings, OutputError when the folder cannot be written or holds what is read.
+    more_roots: further folders that are read. paired: manifests that must have equal ids. Raises InputError if the corpus is
+    missing, UsageError if an earlier run had other settings, OutputError if the folder cannot be written or holds an input.
     """
     for root in (corpus.root, *more_roots):
         if root.resolve() in (options.out_dir.resolve(), *options.out_dir.resolve().parents):

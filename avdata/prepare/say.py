@@ -1,4 +1,4 @@
-"""Speak a text to a wav file with the espeak-ng that pip installs, for `prepare_kox --synthesise-with` and the like.
+"""Speak a text to a wav file with the espeak-ng that pip installs, for `netflips prepare kox --synthesise-with` and the like.
 
 python -m avdata.prepare.say --voice en-us --text "Good morning." --out morning.wav
 """

@@ -1,7 +1,7 @@
 """The files of a corpus as it was delivered: in folders, in zip archives (also in parts), in tar archives.
 
-Nothing is unpacked: an archive is listed once, and its files are read where they lie. What a file of an archive becomes has limits
-before it is read: a megabyte can stand for gigabytes.
+Nothing is unpacked: an archive is listed once, and its files are read in place. The unpacked size of a file is checked before it is
+read, because a megabyte in an archive can unpack to gigabytes.
 """
 
 import io
@@ -31,21 +31,21 @@ _PART = re.compile(r"(?P<name>.+\.(?:zip|tar))\.part(?P<number>\d+)$", re.IGNORE
 _COMPRESSED_TAR = re.compile(r".+\.(tar\.\w+|tgz)$", re.IGNORECASE)
 _UTF8_NAME = 0x800
 _LONE = re.compile("[\ud800-\udfff]")
-"""How Python holds the bytes of a file name that is not UTF-8."""
+"""Surrogates, with which Python represents the bytes of a file name that is not UTF-8."""
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What zipfile and tarfile raise for damaged archives, unknown compression and passwords."""
+"""Errors of zipfile and tarfile for damaged archives, unknown compression and passwords."""
 _TEXT = ("utf-8-sig", "cp949")
 _BLOCK = 1 << 20
 MOST_UNPACKED = 32 << 30
-"""Bytes of one file of an archive that is copied out of it; a day of 1080p video."""
+"""Most bytes of a file that is copied out of an archive: a day of 1080p video."""
 _MOST_TIMES, _ANY_TIMES = 100, 64 << 20
-"""How many times its packed length it may have, above so many bytes: video and sound are hardly packed, zeros a thousand times."""
+"""Most times its packed size, for files above so many bytes: video and sound hardly compress, zeros a thousand times."""
 _RESERVE = 1 << 30
 """Bytes of the disk that are left free."""
 
 
 class JoinedFile(io.RawIOBase):
-    """The parts of a file, one after the other, as one that can be read and sought in."""
+    """The parts of a file as one readable, seekable file."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = [path.open("rb") for path in paths]
@@ -83,45 +83,46 @@ class JoinedFile(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class CorpusFile:
-    """A file of a corpus.
-
-    name: where it would lie below the corpus's folder if its archive were unpacked beside itself, in NFC, with slashes.
-    paths: the file itself, or the archive it is in (several: parts). member: its name in a zip archive. offset: where it lies in a
-    tar archive. size, packed: bytes of a file of an archive, and those that it takes there.
-    """
+    """A file of a corpus."""
 
     name: str
+    """path below the corpus's folder if each archive were unpacked beside itself, in NFC, with slashes"""
     paths: tuple[Path, ...]
+    """the file itself, or its archive (several paths: parts)"""
     member: str = ""
+    """its name in a zip archive"""
     offset: int = -1
+    """its position in a tar archive"""
     size: int = 0
+    """bytes of a file in an archive"""
     packed: int = 0
+    """bytes that it takes in the archive"""
 
     @property
     def stem(self) -> str:
-        """Its name without folders and ending."""
+        """Its name without folders and suffix."""
         return PurePosixPath(self.name).stem
 
     @property
     def suffix(self) -> str:
-        """Its ending, in small letters."""
+        """Its suffix in lower case."""
         return PurePosixPath(self.name).suffix.lower()
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders it is in, outermost first."""
+        """The folders of its path, outermost first."""
         return PurePosixPath(self.name).parts[:-1]
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a file of its own."""
+        """Whether it is a file of its own, not in an archive."""
         return not self.member and self.offset < 0
 
     def __str__(self) -> str:
         return shown(self.paths[0]) if self.is_plain else f"{shown(self.paths[0])}: {self.name}"
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield its content in blocks. Raises InputError when it cannot be read."""
+        """Yield its content in blocks. Raises InputError if it cannot be read."""
         with ExitStack() as stack:
             try:
                 file, left = self._open(stack)
@@ -134,7 +135,7 @@ class CorpusFile:
                 raise InputError("it cannot be read", path=str(self), found=reason(error)) from error
 
     def read_text(self) -> str:
-        """Return the whole file as text. Raises InputError when it is none, or longer than a text is."""
+        """Return the whole file as text. Raises InputError if it is no text, or too large for one."""
         size = self._length()
         if size > MOST_BYTES:
             raise InputError("it is too large", path=str(self), expected=f"{MOST_BYTES:,} bytes of text", found=f"{size:,} bytes")
@@ -148,7 +149,7 @@ class CorpusFile:
 
     @contextmanager
     def on_disk(self, folder: Path) -> Iterator[Path]:
-        """Yield the file under a path: itself, or a copy in `folder` that is deleted afterwards."""
+        """Yield a path of the file: its own, or that of a copy in `folder` that is deleted afterwards."""
         if self.is_plain:
             yield self.paths[0]
             return
@@ -161,7 +162,7 @@ class CorpusFile:
 
     @contextmanager
     def named(self, copy: Path) -> Iterator[None]:
-        """Let errors about a copy of a file of an archive name the archive, as the copy is gone when they are read."""
+        """Make errors about a copy of an archive's file name the archive, because the copy is gone when they are read."""
         try:
             yield
         except InputError as error:
@@ -170,13 +171,13 @@ class CorpusFile:
             raise type(error)(error.what, path=str(self), expected=error.expected, found=error.found, hint=error.hint) from error
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy. Raises InputError before anything is written where it would be too large."""
+        """Write a copy. Raises InputError before anything is written if the copy would be too large."""
         self._require_room(path.parent)
         with path.open("wb") as copy:
             copy.writelines(self.blocks())
 
     def _require_room(self, folder: Path) -> None:
-        """Raise InputError for a file of an archive that is packed as no recording is, or does not fit on the disk."""
+        """Raise InputError if a file is compressed more than any recording is, or does not fit on the disk."""
         size = self._length()
         if size > _ANY_TIMES and size > _MOST_TIMES * self.packed and not self.is_plain:
             raise InputError(
@@ -196,14 +197,14 @@ class CorpusFile:
             )
 
     def _length(self) -> int:
-        """Return its length in bytes. Raises InputError where it is gone."""
+        """Return its length in bytes. Raises InputError if it is gone."""
         try:
             return self.paths[0].stat().st_size if self.is_plain else self.size
         except OSError as error:
             raise InputError("it cannot be read", path=str(self), found=error.strerror) from error
 
     def _open(self, stack: ExitStack) -> tuple[IO[bytes], int]:
-        """Return the open file or archive, at its first byte, and how many bytes of it are this file's."""
+        """Return the open file or archive, at this file's first byte, and the number of its bytes."""
         if self.member:
             return stack.enter_context(_open_zip(self.paths).open(self.member)), self.size
         if self.is_plain:
@@ -215,25 +216,27 @@ class CorpusFile:
 
 @dataclass
 class Listing:
-    """The files of a corpus. files: sorted by name. problems: an archive that cannot be read, and why."""
+    """The files of a corpus."""
 
     files: list[CorpusFile] = field(default_factory=list)
+    """sorted by name"""
     problems: dict[str, str] = field(default_factory=dict)
+    """archives that cannot be read, with the reasons"""
 
     def with_suffix(self, *suffixes: str) -> list[CorpusFile]:
-        """Return the files with one of the endings."""
+        """Return the files with one of the suffixes."""
         return [file for file in self.files if file.suffix in suffixes]
 
     def videos(self) -> list[CorpusFile]:
-        """Return the videos, but for those of lips that were cut out of others."""
+        """Return the videos, except lip videos that were cut out of others."""
         return [file for file in self.with_suffix(*VIDEO_SUFFIXES) if not file.name.lower().endswith(LIP_ENDING)]
 
 
 def list_files(root: str | Path) -> Listing:
-    """List the files of a corpus, those in its archives too.
+    """List the files of a corpus, including those in its archives.
 
-    root: its folder, or one archive. A file that lies there unpacked hides its archived self. Raises InputError when there
-    is nothing, and where an archive holds archives, which would be passed over.
+    root: its folder, or one archive. An unpacked file hides the same file in an archive. Raises InputError if there are no files,
+    and if an archive contains archives, which would be skipped.
     """
     root = Path(root)
     if not root.exists():
@@ -243,6 +246,7 @@ def list_files(root: str | Path) -> Listing:
     listing = Listing()
     paths = sorted(_walk(root)) if root.is_dir() else [root]
     folder = root if root.is_dir() else root.parent
+
     archives, plain = _sorted_out(path for path in paths if not path.name.startswith("."))
     found = {name: CorpusFile(name, (path,)) for path in plain for name in [_name(path.relative_to(folder))]}
     for name, parts in archives.items():
@@ -252,6 +256,7 @@ def list_files(root: str | Path) -> Listing:
                 found.setdefault(file.name, file)
         except InputError as error:
             listing.problems[_name(Path(name).relative_to(folder))] = str(error)
+
     if inner := [file for file in found.values() if not file.is_plain and _is_archive(file.name)]:
         outer = inner[0].paths[0]
         raise InputError(
@@ -269,7 +274,7 @@ def _is_archive(name: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Yield all files below a folder, also behind links; no folder twice."""
+    """Yield all files below a folder. Links are followed, but no folder is visited twice."""
     seen: set[str] = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
@@ -281,7 +286,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list[Path]]:
-    """Return archives by name, with their parts by number (a whole one is part 0 and hides its parts), and plain files."""
+    """Return archives by name, as parts by number, and plain files. A whole archive is part 0 and hides its parts."""
     archives: dict[str, dict[int, Path]] = {}
     plain = []
     for path in paths:
@@ -298,7 +303,7 @@ def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list
 
 
 def _in_order(parts: dict[int, Path]) -> list[Path]:
-    """Return parts in the order of their numbers, from 0 or 1, or of where a part begins. Raises InputError for a gap."""
+    """Return parts in the order of their numbers, which count from 0 or 1 or are byte positions. Raises InputError for a gap."""
     numbers = sorted(parts)
     ordered = [parts[number] for number in numbers]
     begins = [0, *accumulate(path.stat().st_size for path in ordered[:-1])]
@@ -308,7 +313,7 @@ def _in_order(parts: dict[int, Path]) -> list[Path]:
 
 
 def _list_archive(name: str, paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
-    """Yield the files of an archive. name: of the whole archive. place: the folder it would be unpacked to."""
+    """Yield the files of an archive. name: name of the whole archive. place: folder that it would be unpacked to."""
     try:
         yield from _list_zip(paths, place) if name.lower().endswith(".zip") else _list_tar(paths, place)
     except _UNREADABLE as error:
@@ -331,7 +336,7 @@ def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Return a member's name: where it is not marked as UTF-8, it is that all the same, or CP949 as Korean Windows writes it."""
+    """Return a member's name. If it is not marked as UTF-8, it is tried as UTF-8, then as CP949, as Korean Windows writes it."""
     if info.flag_bits & _UTF8_NAME:
         return _name(PurePosixPath(info.filename))
     stored = info.filename.encode("cp437", "replace")
@@ -344,14 +349,13 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _name(path: Path | PurePosixPath) -> str:
-    """Return a path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder and is text: see
-    `_as_text`."""
+    """Return a path with slashes, in NFC (macOS decomposes Hangul), without `..`, and with names decoded by `_as_text`."""
     text = "/".join(map(_as_text, path.as_posix().split("/")))
     return normalize("NFC", "/".join(part for part in text.replace("\\", "/").split("/") if part not in ("", ".", "..")))
 
 
 def _as_text(name: str) -> str:
-    """Decode a name that is not UTF-8 as CP949 (as Korean Windows writes it), or write the bytes that are neither as `%FF`."""
+    """Decode a name that is not UTF-8 as CP949, as Korean Windows writes it; if it is neither, its bytes become `%FF` and so on."""
     if not _LONE.search(name):
         return name
     stored = name.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Any folder of talking-head videos (LRS3, mTEDx, GRID, own recordings), cut into clips.
+"""Any folder of talking-head videos (LRS3, mTEDx, GRID, your own recordings), cut into clips.
 
 `netflips prepare video --data-root talks --out-dir data/talks --language en`
 """
@@ -28,32 +28,33 @@ from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workpla
 
 @dataclass(frozen=True)
 class CutSettings:
-    """What pieces are wanted, in seconds.
-
-    min_s, max_s: shorter pieces are left out, longer ones are not made. max_pause_s: a longer pause always ends a piece.
-    margin_s: silence that a piece keeps at its ends, where there is any. speech: what counts as speech.
-    """
+    """How speech is cut into pieces, in seconds."""
 
     min_s: float = 2.0
+    """shorter pieces are left out"""
     max_s: float = 10.0
+    """no piece is longer"""
     max_pause_s: float = 1.0
+    """a longer pause always ends a piece"""
     margin_s: float = 0.2
+    """silence that a piece keeps at its ends, if there is any"""
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    """what counts as speech"""
 
 
 @dataclass(frozen=True)
 class SpeechCuts:
-    """pieces: in order, none touching another. too_short: what would have been pieces shorter than asked for."""
+    """Pieces of speech, and stretches that are too short for one."""
 
     items: list[Region]
+    """in order, without overlap"""
     too_short: list[Region]
 
 
 def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts:
-    """Cut into pieces of speech no longer than `max_s`, as long as pauses allow.
+    """Cut into pieces of speech of at most `max_s`, each as long as pauses allow.
 
-    Neighbours are joined as long as the piece stays short enough; speech that is too long by itself is cut at its
-    quietest moment.
+    Neighbours are joined while the piece is short enough. Speech without pauses that is too long is cut at its quietest moment.
     """
     room = 2 * settings.margin_s
     longest = max(settings.max_s - room, settings.max_s / 2)
@@ -66,10 +67,10 @@ def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts
 
 
 def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings) -> SpeechCuts:
-    """Cut into pieces of exactly `length_s`, as many as fit into each stretch of speech (pauses up to `max_pause_s` are in it).
+    """Cut into pieces of exactly `length_s`, as many as fit into each stretch of speech, which includes pauses up to `max_pause_s`.
 
-    Shorter stretches are surrounded with what is around them; those that fill less than half of a piece, and those at
-    whose place there is no room, are too short.
+    A shorter stretch is padded with the sound around it. It is too short if it fills less than half of a piece, or if there is not
+    enough sound around it.
     """
     pieces: list[Region] = []
     too_short: list[Region] = []
@@ -91,7 +92,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
 def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator[Region]:
     """Yield a region in parts no longer than `longest`, cut at quiet moments."""
     while region.seconds > longest:
-        # In the second half of what is allowed, and so that no crumb is left at the end.
+        # In the second half of the allowed length, with at least a quarter of it left for the last part.
         latest = min(region.start_s + longest, region.end_s - longest / 4)
         cut_s = activity.quietest_s(min(region.start_s + longest / 2, latest), latest)
         yield Region(region.start_s, cut_s)
@@ -100,7 +101,7 @@ def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator
 
 
 def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterator[Region]:
-    """Yield neighbours joined as long as the result is short enough."""
+    """Join neighbours while the result is at most `longest` and the pause between them at most `max_pause_s`."""
     held: Region | None = None
     for region in regions:
         fits = held is not None and region.end_s - held.start_s <= longest and region.start_s - held.end_s <= max_pause_s
@@ -117,60 +118,62 @@ CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
 _MARK = re.compile(r"\{[^{}]*\}")
-"""Of a transcriber: {LAUGHTER}."""
+"""A mark of a transcriber, such as {LAUGHTER}."""
 _SAME_RATE_HZ = 0.01
 _UNSEEN_S = 0.2
-"""How much of a stretch of speech may have no picture: no more than the silence that is kept around it."""
+"""Most seconds of a stretch of speech without frames: no more than the silence that is kept around it."""
 
 FrameStretch = tuple[int, int]
-"""First picture and number of pictures at 25 fps."""
+"""First frame and number of frames at 25 fps."""
 _CUTS = CutSettings()
 
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """Options for cutting videos, and fields of their entries.
-
-    cut: at `pauses`, into pieces of `exact` length (exact_s), or `none`: a file is a clip. language: two letters, "" = not
-    said. speaker: one name for all, "" = the folder that a video lies in. audio_track: which is heard, "" = the first one in which
-    somebody speaks.
-    """
+    """How videos are cut, and fields of their entries."""
 
     cut: Literal["pauses", "exact", "none"] = "pauses"
+    """at `pauses`, into pieces of `exact` length, or `none`: each file is a clip"""
     exact_s: float = 0.0
+    """length of pieces for `exact`"""
     cuts: CutSettings = field(default_factory=CutSettings)
     clips: ClipSettings = field(default_factory=ClipSettings)
     language: str = ""
+    """two letters, "" = not stated"""
     speaker: str = ""
+    """one name for all, "" = the folder of the video"""
     audio_track: str = ""
+    """a number from 1 or a language, "" = the first track with speech"""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A video to be cut. text: the file that says what is said in it, None = there is none; said: the same as it is. extra:
-    further fields of its clips."""
+    """A video to be cut."""
 
     source: CorpusFile
     speaker: str
     text: CorpusFile | None
+    """file with its transcript, None = there is none"""
     said: str = ""
+    """its transcript, if there is no file"""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """further fields of its clips"""
 
 
 @dataclass
 class VideoCorpus(SourceCorpus):
-    """A folder of videos; they may lie in archives."""
+    """A folder of videos, which may be in archives."""
 
     video: VideoSettings
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them: clips of two kinds must not be mixed."""
+        """All settings: clips made with different ones must not be mixed."""
         settings = {"corpus": "video", **asdict(self.video)}
         return settings if self.video.audio_track else {name: one for name, one in settings.items() if name != "audio_track"}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each video. Raises InputError when there is none."""
+        """Yield an item for each video. Raises InputError if there is none."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         texts = {_stem(file): file for file in listing.with_suffix(".txt")}
@@ -182,7 +185,7 @@ class VideoCorpus(SourceCorpus):
                 continue
             seen.add(name)
             folders = source.folders or (name,)
-            # VoxCeleb's id00012/21Uxsk56VDQ/00001.mp4 has a folder for each person, and in it one for each video.
+            # VoxCeleb has a folder for each person, and in it one for each video: id00012/21Uxsk56VDQ/00001.mp4.
             is_voxceleb = len(folders) > 1 and re.fullmatch(r"id\d{5}", folders[-2])
             speaker = self.video.speaker or (folders[-2] if is_voxceleb else folders[-1])
             yield CorpusItem(name, Recording(source, speaker, texts.get(name)))
@@ -200,7 +203,7 @@ class VideoCorpus(SourceCorpus):
 
 @dataclass(frozen=True)
 class VideoWorker(ItemWorker):
-    """Cuts a video, then makes its clips, each a piece of its own."""
+    """Cuts a video; each clip then is a piece of its own."""
 
     out: Path
     temporary: Path
@@ -224,7 +227,7 @@ class VideoWorker(ItemWorker):
         return clips_of(recording.source, self.temporary, cut, self.video.audio_track)
 
     def finish(self, piece: CorpusItem) -> None:
-        """Remove what is not needed when all clips of a video are made."""
+        """Remove the footage when all clips of a video are done."""
         Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
@@ -248,7 +251,7 @@ class VideoWorker(ItemWorker):
         ]
 
     def _pieces(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
-        """Return the stretches that become clips; those that are too short, or where there are no pictures, are noted."""
+        """Return the stretches that become clips; those that are too short or have no frames are recorded as rejected."""
         if self.video.cut == "exact":
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
         else:
@@ -257,6 +260,7 @@ class VideoWorker(ItemWorker):
         if len(seen) < len(cuts.items):
             detail = f"{several(len(cuts.items) - len(seen), 'stretch', 'stretches')} of speech without a picture of that time"
             journal.add(ItemRecord(f"{name}#unseen", "rejected", reason="no picture", detail=detail))
+
         if count:
             stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
         else:
@@ -272,7 +276,7 @@ class VideoWorker(ItemWorker):
 def clips_of(
     source: CorpusFile, temporary: Path, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = ""
 ) -> list[CorpusItem]:
-    """Bring a video and return its clips, a piece each; its footage stays as long as there are any to make."""
+    """Prepare a video's footage and return its clips, each as a piece. The footage is kept only if there are clips to make."""
     footage = Footage.of(source, temporary)
     with source.named(footage.video.path):
         footage = footage.bring(source, audio_track or None)
@@ -291,13 +295,13 @@ def make_clip(piece: CorpusItem, out: Path, settings: ClipSettings, journal: Jou
 
 
 def draw_contact_sheet(place: Workplace) -> None:
-    """Draw the sheet of samples, if there are any."""
+    """Draw the contact sheet if there are samples."""
     if (place.out / _SAMPLES).is_dir():
         write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
 
 
 def video_frames(video: MediaSource) -> range:
-    """Return the pictures at 25 fps on its file's clock that a video has. Raises MediaError when it has none, or one only."""
+    """Return the frames of a video at 25 fps, counted on the clock of its file. Raises MediaError if it has fewer than two."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has no video track", path=video.path, expected="a video", found="sound only")
@@ -308,7 +312,8 @@ def video_frames(video: MediaSource) -> range:
 
 
 def _whole(footage: Footage, own: range) -> int:
-    """Return pictures at 25 fps of a whole file; where there is speech behind the last picture, that one is held (a reject)."""
+    """Return the number of frames at 25 fps of a whole file. If speech follows the last frame, they go to the end of the sound:
+    that frame is then held, for which the clip is rejected."""
     end = probe(footage.video).duration_s
     if end - frames_to_seconds(own.stop) <= _UNSEEN_S:
         return own.stop
@@ -317,18 +322,18 @@ def _whole(footage: Footage, own: range) -> int:
 
 
 def _other_rate(video: MediaSource) -> dict[str, float]:
-    """Return the rate of a video (Hz), where it is not that of the clips."""
+    """Return the frame rate of a video (Hz) as a field of its entries; {} if it is that of the clips."""
     rate = probe(video).frame_rate
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
 def _is_shown(piece: Region, own: range) -> bool:
-    """Return whether there are pictures of a stretch of speech, but for a margin at its ends."""
+    """Return whether a stretch of speech has frames, except for a margin at its ends."""
     return frame_at(piece.start_s + _UNSEEN_S) >= own.start and frames_covering(piece.end_s - _UNSEEN_S) <= own.stop
 
 
 def _in_frames(piece: Region, own: range, max_s: float) -> FrameStretch:
-    """Return a stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
+    """Return the frames that cover a stretch of time, within the video's own frames and at most `max_s` long."""
     first, last = max(frame_at(piece.start_s), own.start), min(frames_covering(piece.end_s), own.stop)
     return first, min(last - first, frame_at(max_s))
 
@@ -338,8 +343,8 @@ def _stem(file: CorpusFile) -> str:
 
 
 def _text(file: CorpusFile) -> str:
-    """Return what a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it; without
-    marks in curly brackets."""
+    """Return the transcript in a text file beside a video, without marks in curly brackets: the line that begins with `Text:`, as
+    in LRS2 and LRS3, or else the whole file."""
     lines = [" ".join(_MARK.sub(" ", line).split()) for line in normalize("NFC", file.read_text()).splitlines()]
     marked = next((line.removeprefix(_LRS_TEXT).strip() for line in lines if line.startswith(_LRS_TEXT)), None)
     return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)

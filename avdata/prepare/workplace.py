@@ -1,6 +1,6 @@
-"""The folder that a corpus is prepared into: results, and what is needed to go on after a kill.
+"""The folder that a corpus is prepared into: the results, and a journal from which a killed run resumes.
 
-What has been done is kept in a journal, a line each, by every process in a file of its own.
+Each process writes a journal file of its own, a line for each piece that is done.
 """
 
 import json
@@ -32,19 +32,21 @@ _WORK, _RUNNING = ".work", "running"
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """The result of a piece of the corpus.
-
-    status: `done` = its follow-ups are all done. parent: the piece it was a follow-up of. rows: manifest entries that it made,
-    by the manifest's name. reason: in two words, for counting; detail: in a sentence. figures: what was measured.
-    """
+    """The result of a piece of the corpus."""
 
     key: str
     status: Status
+    """`done`: all its follow-ups are done"""
     parent: str = ""
+    """key of the piece that it is a follow-up of"""
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """entries that it made, by the name of their manifest"""
     reason: str = ""
+    """in two words, for counting"""
     detail: str = ""
+    """the reason in a sentence"""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    """measurements"""
 
 
 _KEYS = ("key", "status")
@@ -52,13 +54,13 @@ _FIELDS = frozenset(one.name for one in fields(ItemRecord))
 
 
 class Journal:
-    """Appends records to a file of each process's own. A line is written at once: what a kill leaves is whole lines."""
+    """Appends records to a file of the process's own. Each line is written in one call, so that a kill leaves whole lines."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._run = folder, uuid4().hex[:8]
 
     def add(self, record: ItemRecord) -> None:
-        """Append a record; that follow-ups are all done is only said when what became of them is on the disk."""
+        """Append a record. Before `done`, all journals are flushed to disk, so that the records of the follow-ups are there."""
         if record.status == "done":
             for path in self._folder.glob("journal-*.jsonl"):
                 flush(path)
@@ -68,7 +70,7 @@ class Journal:
 
 
 def read_journal(folder: Path) -> dict[str, ItemRecord]:
-    """Return all records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
+    """Return the records of all processes by key. A later record replaces an earlier one; a torn last line is skipped."""
     records: dict[str, ItemRecord] = {}
     for path in _journals(folder):
         for row in journal.read(path, *_KEYS):
@@ -77,9 +79,9 @@ def read_journal(folder: Path) -> dict[str, ItemRecord]:
 
 
 def recover_journal(folder: Path) -> dict[str, ItemRecord]:
-    """Read the same for a run that begins: journals are made whole.
+    """Repair the journals at the beginning of a run, and read them.
 
-    Where one was not, pieces are looked at again whose follow-ups were all done: what became of one of them may be lost.
+    If one was damaged, pieces with status `done` are processed again, because the record of a follow-up may be lost.
     """
     is_damaged = [journal.repair(path, *_KEYS) for path in _journals(folder)]
     records = read_journal(folder)
@@ -89,12 +91,12 @@ def recover_journal(folder: Path) -> dict[str, ItemRecord]:
 
 
 def _journals(folder: Path) -> list[Path]:
-    """Return all journals, those that were written to last at the end."""
+    """Return all journals, the last modified at the end."""
     return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
 
 
 def compact_journal(folder: Path, records: Mapping[str, ItemRecord]) -> None:
-    """Put records into one file in place of all."""
+    """Write the records into one file, and delete the other journals."""
     others = list(folder.glob("journal-*.jsonl"))
     write_rows(folder / _COMPACT, (asdict(record) for record in records.values()))
     for path in others:
@@ -102,7 +104,7 @@ def compact_journal(folder: Path, records: Mapping[str, ItemRecord]) -> None:
 
 
 def without_failures(records: Mapping[str, ItemRecord]) -> dict[str, ItemRecord]:
-    """Return all records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
+    """Return all records except those of failed pieces and of their parents, which are to be processed again."""
     failed = {key: record for key, record in records.items() if record.status == "failed"}
     again = failed.keys() | {record.parent for record in failed.values()}
     return {key: record for key, record in records.items() if key not in again}
@@ -110,18 +112,22 @@ def without_failures(records: Mapping[str, ItemRecord]) -> dict[str, ItemRecord]
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """The result of a preparation. entries, seconds: by manifest. rejected: by reason. num_wordless: entries without a text, by
-    manifest, where others have one."""
+    """The result of a preparation."""
 
     entries: Mapping[str, int]
+    """number of entries by manifest"""
     seconds: Mapping[str, float]
+    """their length by manifest"""
     rejected: Mapping[str, int]
+    """number of pieces by reason"""
     num_failed: int
     num_alone: int = 0
+    """entries without a partner"""
     num_wordless: Mapping[str, int] = field(default_factory=dict)
+    """entries without a text, of each manifest in which others have one"""
 
     def lines(self) -> Iterator[str]:
-        """Yield the outcome in words."""
+        """Yield the result as lines of text."""
         for name, count in self.entries.items():
             wordless = f", {self.num_wordless[name]} without a text" if self.num_wordless.get(name) else ""
             yield f"{name}.jsonl: {several(count, 'entry', 'entries')}, {self.seconds[name] / 3600:.2f} h{wordless}"
@@ -135,7 +141,7 @@ class PrepareResult:
 
 
 class Workplace:
-    """An output folder that is being worked in. `temporary`: for files that are not kept; emptied when work begins."""
+    """An output folder in use. Its folder `temporary` is for files that are not kept, and is emptied when work begins."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -144,14 +150,14 @@ class Workplace:
 
     @contextmanager
     def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, ItemRecord]]:
-        """Work in the folder; gives what has been done already.
+        """Hold the folder for a run; yields the records of earlier runs by key.
 
-        settings: what must not change from one run to the next; None = not said this time. Raises UsageError when they did,
-        OutputError when the folder cannot be written or another process works in it.
+        settings: values that must not change from one run to the next; a value None = not stated this time. Raises UsageError if
+        they changed, OutputError if the folder cannot be written or another process works in it.
         """
         with folder_lock(self.journal):
             self._check_settings(settings)
-            # Clear what a killed run left half made.
+            # A killed run leaves half-made files.
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir(parents=True)
             if (self.journal / _RUNNING).exists():
@@ -167,9 +173,9 @@ class Workplace:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
     def write_results(self, problems: Mapping[str, str], paired: tuple[str, ...] = ()) -> PrepareResult:
-        """Write the manifests, and the lists of what was rejected, of what failed and of what has no partner.
+        """Write the manifests, and the lists of pieces that were rejected, failed or have no partner.
 
-        problems: what could not even be begun, by name. paired: manifests that get equal ids, where all of them have any.
+        problems: reasons by name for what could not become a piece. paired: manifests that get equal ids, if none is empty.
         """
         records = dict(sorted(read_journal(self.journal).items()))
         compact_journal(self.journal, records)
@@ -177,6 +183,7 @@ class Workplace:
         for record in records.values():
             for name, row in record.rows.items():
                 manifests.setdefault(name, []).append(row)
+
         alone = list[Mapping[str, Any]]()
         if paired and all(name in manifests for name in paired):
             common = set.intersection(*({row["id"] for row in manifests[name]} for name in paired))
@@ -185,6 +192,7 @@ class Workplace:
         self._write_list(ALONE, alone)
         for name, rows in manifests.items():
             write_rows(self.out / f"{name}.jsonl", rows)
+
         rejected = [record for record in records.values() if record.status == "rejected"]
         failed = [{"id": record.key, "reason": record.detail} for record in records.values() if record.status == "failed"]
         failed += [{"id": name, "reason": shown(reason)} for name, reason in sorted(problems.items())]

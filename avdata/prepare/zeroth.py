@@ -30,11 +30,11 @@ class ZerothCorpus(RecordedCorpus):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Nothing can be set."""
+        """The name of the corpus: there are no settings."""
         return {"corpus": "zeroth"}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each recording that has a transcript. Raises InputError for another layout."""
+        """Yield an item for each recording with a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav", ".pcm")}
@@ -47,8 +47,9 @@ class ZerothCorpus(RecordedCorpus):
                 found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
                 hint="unpack it first: tar xzf zeroth_korean.tar.gz",
             )
+
         for transcript in transcripts:
-            # Sounds with a sentence are removed from `sounds`.
+            # Sounds with a sentence are removed from `sounds`; the others are problems in the end.
             for number, line in enumerate(transcript.read_text().splitlines(), 1):
                 name, _, written = normalize("NFC", line).strip().partition(" ")
                 if not name:

@@ -1,1 +1,1 @@
-"""The published forms of training data, read and written."""
+"""Readers and writers of the published forms of training data."""

@@ -1,4 +1,4 @@
-"""The subcommands of `netflips manifest` that change from and to the published forms, and what reads those."""
+"""The subcommands of `netflips manifest` that convert from and to the published forms, and the readers of these."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ ENTRIES = ("entry", "entries")
 
 
 def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
-    """Yield the clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
+    """Yield the clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is no clip."""
     for clip in read_corpus(path).clips:
         odd = next((one for one in (clip.audio, clip.lips) if "\\" in one and not Path(one).exists()), None)
         if odd is not None:
@@ -41,7 +41,7 @@ def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
 
 
 def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language: str, vocabulary: str) -> Iterator[UnitRow]:
-    """Yield the labels of a table's clips as units by id. label_rate: 50 or 25, of a single label file."""
+    """Yield the labels of a table's clips as units by id. label_rate: units a second in a single label file, 50 or 25."""
     corpus = read_corpus(path)
     found = read_labels(list(labels), corpus, label_rate)
     for place, clip in enumerate(corpus.clips):
@@ -53,8 +53,8 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
-    """Yield the recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
-    from avcore.media import probe  # which takes time to load
+    """Yield the recordings of a language as entries: ids are their names, paths are relative to `out`. May yield nothing."""
+    from avcore.media import probe  # slow to import
 
     place = next((one for one in (folder / "audio" / language, folder / language) if one.is_dir()), None)
     if place is None:
@@ -68,7 +68,7 @@ def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]
 
 
 def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterator[UnitRow]:
-    """Yield the units of a language by name; none when the folder has none."""
+    """Yield the units of a language by name; nothing if the folder has none."""
     place = folder / "units" / language
     if place.is_dir():
         for row in iter_units(place):
@@ -175,7 +175,7 @@ class ToUnit2aOptions(ManifestOptions):
 
 
 def _to_unit2a(options: ToUnit2aOptions) -> None:
-    from avdata.published.unit2a import write_unit2a  # which loads torch
+    from avdata.published.unit2a import write_unit2a  # imports torch
 
     number = write_unit2a(options.read(), options.units, options.out, options.unit_offset)
     LOG.info("%s: %s", options.out, several(number, "line"))

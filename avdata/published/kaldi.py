@@ -1,4 +1,4 @@
-"""The folder that Kaldi and ESPnet train from: wav.scp, text, utt2spk and segments, read and written.
+"""Reads and writes the data folder that Kaldi and ESPnet train from: wav.scp, text, utt2spk and segments.
 
 wav.scp    <recording> <path>                        a command in place of a path (`sox ... |`) is refused, never run
 text       <utterance> <sentence>
@@ -20,7 +20,7 @@ from avdata.manifest import Manifest
 
 WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS = "wav.scp", "text", "utt2spk", "spk2utt", "segments"
 FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY)
-"""What is written."""
+"""Files that are written."""
 _PIPE = "|"
 _ARCHIVES = ("ark:", "scp:")
 _SEGMENT_FIELDS = 3
@@ -29,32 +29,39 @@ _FORBIDDEN = ("/", "\\", "\0")
 
 @dataclass(frozen=True)
 class KaldiUtterance:
-    """One utterance. start_s, end_s: of the recording, None = all of it. translation, split: of corpora that have them."""
+    """One utterance."""
 
     id: str
     path: Path
+    """its recording"""
     speaker: str
     text: str
     start_s: float | None = None
+    """within the recording, None = all of it"""
     end_s: float | None = None
+    """within the recording, None = all of it"""
     translation: str = ""
+    """empty if the corpus has none"""
     split: str = ""
+    """empty if the corpus has none"""
 
 
 @dataclass
 class KaldiFolder:
-    """The content of a folder. problems: what cannot be used, by the line or the utterance; warnings: what is odd, but can."""
+    """The content of a folder."""
 
     utterances: list[KaldiUtterance] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    """reasons by line or utterance that cannot be used"""
     warnings: list[str] = field(default_factory=list)
+    """oddities that do no harm"""
 
 
 def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
-    """Read a folder; everything that is missing, double or unsorted is found before any sound is opened.
+    """Read a folder. Missing, doubled and unsorted lines are found before any sound is opened.
 
-    sound_root: the folder that relative paths start from; None = the folder that Kaldi would be run in, where they are found: the
-    folder itself or one above it. Raises InputError when a file is missing, and for a command in wav.scp.
+    sound_root: folder that relative paths start from; None = the folder itself or the nearest one above it in which the file
+    exists, which is where Kaldi would be run. Raises InputError if a table is missing, and for a command in wav.scp.
     """
     found = KaldiFolder()
     waves, texts = _table(folder / WAVES, found), _table(folder / TEXT, found)
@@ -69,6 +76,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
         speaker = speakers.get(name, "")
         text = " ".join(normalize("NFC", texts[name]).split())
         found.utterances.append(KaldiUtterance(name, paths[recording], speaker, text, start_s, end_s))
+
     for name in texts.keys() - parts.keys():
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
     if unknown := sum(one.id not in speakers for one in found.utterances):
@@ -78,7 +86,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
 
 
 def write_kaldi(manifest: Manifest, folder: Path) -> int:
-    """Write a manifest as a folder, sorted as Kaldi wants it; returns how many utterances it has.
+    """Write a manifest as a folder, sorted as Kaldi requires; returns the number of utterances.
 
     Paths are absolute, and ids begin with their speaker. Raises InputError naming entries without sound or text, and ids or
     speakers with blanks.
@@ -109,7 +117,7 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
 
 
 def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
-    """Return a table of names and what stands behind them; names that are there twice are problems, and neither line is taken."""
+    """Return the rest of each line of a table by its first word. Doubled names are problems, and none of their lines is used."""
     require_file(path, f"{path.name} of the Kaldi folder", hint=f"a Kaldi folder holds {WAVES}, {TEXT} and {SPEAKERS}")
     rows: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -130,7 +138,7 @@ def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
 
 
 def _refuse_commands(path: Path, waves: Mapping[str, str]) -> None:
-    """Raise InputError for a table of recordings that names programs or archives in place of files."""
+    """Raise InputError if a table of recordings has commands or archives in place of files."""
     for name, place in waves.items():
         if place.endswith(_PIPE) or place.startswith(_PIPE):
             raise InputError(
@@ -150,7 +158,7 @@ def _refuse_commands(path: Path, waves: Mapping[str, str]) -> None:
 
 
 def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
-    """Return where a path of wav.scp leads; one that leads nowhere stays as it would be below the folder."""
+    """Return the file of a path in wav.scp. If it exists nowhere, the path is returned as below the first root."""
     path = Path(place)
     if path.is_absolute():
         return path
@@ -159,7 +167,7 @@ def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
 
 
 def read_segments(path: Path, problems: dict[str, str]) -> dict[str, tuple[str, float | None, float | None]]:
-    """Return recording, start and end (s) of each utterance of a table of segments, in its order; `problems` gets what is none."""
+    """Return recording, start and end (s) of each utterance in a table of segments, in its order. Bad lines go to `problems`."""
     return _segments(path.parent, KaldiFolder(problems=problems))
 
 

@@ -1,7 +1,7 @@
 """Training data of a vocoder: recordings with their units, from JSON lines manifests or the published form.
 
-The published manifests, one Python dict literal a line, are written here too. The small .pt files of the published form are read
-without running anything in them: an utterance `X.pt` = {"code": LongTensor [T] or [1, T], "spkr": float [E]}, a vocoder
+The published manifests, with one Python dict literal a line, are also written here. The small .pt files of the published form are
+read without running code from them: an utterance `X.pt` = {"code": LongTensor [T] or [1, T], "spkr": float [E]}, a vocoder
 `g_XXXXXXXX` = {"generator": tensors}.
 """
 
@@ -33,10 +33,10 @@ _NUMPY = [
     np.dtype,
     *(type(np.dtype(name)) for name in ("float32", "float64", "int64", "int32")),
 ]
-"""What a numpy array in a file names; building arrays runs no code of the file's."""
+"""Globals that a numpy array in a file refers to. Building arrays runs no code from the file."""
 Vector = NDArray[np.float32]
 _UNIT_FIELDS = ("cpc_km100", "vqvae256", "hubert", "codes")
-"""Names that the published form gives to units in the line itself."""
+"""Fields of the published form that hold units in the line itself."""
 _LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 UNITS_FIELD = "hubert"
 VOICE_FIELD, ENCODER_FIELD = "speaker_embedding", "speaker_encoder"
@@ -44,14 +44,16 @@ VOICE_FIELD, ENCODER_FIELD = "speaker_embedding", "speaker_encoder"
 
 @dataclass(frozen=True)
 class UnitItem:
-    """codes: int64 [T], one unit every 20 ms. speaker: float32 [E], the voice."""
+    """A stored utterance."""
 
     codes: NDArray[np.int64]
+    """int64 [T], one unit every 20 ms"""
     speaker: NDArray[np.float32]
+    """float32 [E], the voice"""
 
 
 def read_unit_item(path: str | Path) -> UnitItem:
-    """Read a stored utterance without running anything in it; raises InputError for anything else."""
+    """Read a stored utterance without running code from it. Raises InputError for any other file."""
     content = read_entries(path, "the unit file", ("code", "spkr"))
     codes, speaker = _row(content["code"], "code", path), _row(content["spkr"], "spkr", path)
     if codes.dtype.kind not in "iu":
@@ -60,7 +62,7 @@ def read_unit_item(path: str | Path) -> UnitItem:
 
 
 def read_generator(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read the state dict of a vocoder training checkpoint on the CPU, shapes as stored; raises InputError for anything else."""
+    """Read the state dict of a vocoder training checkpoint on the CPU, shapes as stored. Raises InputError for any other file."""
     state = read_entries(path, "the vocoder training checkpoint", ("generator",))["generator"]
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError("the generator is no state dict", path=path, found=type(state).__name__)
@@ -68,7 +70,7 @@ def read_generator(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Read a torch.save file of tensors and numpy arrays; raises InputError when it has other objects or lacks a key."""
+    """Read a torch.save file of tensors and numpy arrays. Raises InputError if it has other objects or lacks a key."""
     path = require_file(path, what)
     require_stored(path)
     try:
@@ -84,7 +86,7 @@ def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str
 
 
 def _row(value: Any, key: str, path: str | Path) -> NDArray[Any]:
-    """Return a tensor or array with at most one axis longer than 1, as a row."""
+    """Return a tensor or array with at most one axis longer than 1 as a row. Raises InputError for anything else."""
     if not isinstance(value, torch.Tensor | np.ndarray):
         raise InputError(f"'{key}' must be a tensor", path=path, found=type(value).__name__)
     array = np.asarray(value)
@@ -95,36 +97,37 @@ def _row(value: Any, key: str, path: str | Path) -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class VoiceClip:
-    """One recording. units: plain names with durations. voice: float32 [E], None where it is not known yet. encoder: fingerprint
-    of the speaker encoder that made it, "" = it does not say."""
+    """One recording with its units."""
 
     id: str
     audio: Path
     units: Units
+    """plain names with durations"""
     voice: Vector | None = None
+    """speaker embedding, float32 [E], None = not known yet"""
     encoder: str = ""
+    """fingerprint of the speaker encoder that made it, "" = not stated"""
 
 
 @dataclass(frozen=True)
 class ReadingRules:
-    """Options for reading recordings with units.
-
-    root: folder that relative paths start from, "" = the manifest's own. frame_level: rows of units without durations are one
-    id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit encoder.
-    allow_missing: leave out utterances without a recording or units, instead of stopping.
-    """
+    """Options for reading recordings with units."""
 
     root: str = ""
+    """folder that relative paths start from, "" = the manifest's own"""
     frame_level: bool = False
+    """rows of units without durations are one id every 20 ms"""
     first_unit: int = 0
+    """number of unit 0 in the data; 4 in raw classes of the unit encoder"""
     allow_missing: bool = False
+    """leave out utterances without a recording or units, instead of stopping"""
 
 
 def read_utterances(manifest: str | Path, units: str | Path, reading: ReadingRules) -> list[VoiceClip]:
     """Read a manifest with its units.
 
-    units: by id, for a JSON lines manifest; not needed for the published form. Raises InputError and UnitError for what
-    is damaged, and InputError naming recordings or units that are missing, unless the config allows that.
+    units: units by id, for a JSON lines manifest; not used for the published form. Raises InputError and UnitError for damaged
+    files, and InputError naming missing recordings or units, unless `reading` allows them.
     """
     path = require_file(manifest, "the manifest")
     found = list(_read_published(path, reading) if _is_published(path) else _read_json_lines(path, units, reading))
@@ -138,13 +141,13 @@ def read_utterances(manifest: str | Path, units: str | Path, reading: ReadingRul
 
 
 def check_range(utterances: Iterable[VoiceClip], num_units: int) -> None:
-    """Raise UnitRangeError naming the first utterance with a unit that is not in the table, and where it stands in it."""
+    """Raise UnitRangeError naming the first utterance with a unit of `num_units` or more, and the position of the unit in it."""
     for utterance in utterances:
         utterance.units.check_range(num_units, utterance.id)
 
 
 def _is_published(path: Path) -> bool:
-    """Return whether the first line is a Python literal: JSON has no single quotes."""
+    """Return whether the first line is a Python literal, with single quotes, which JSON does not have."""
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         first = next((line.strip() for line in lines if line.strip()), "")
     return first.startswith("{'")
@@ -174,7 +177,7 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
 
 
 def as_voice(values: Any, place: str | Path) -> Vector:
-    """Return a row of finite numbers as float32 [E]; raises InputError for anything else."""
+    """Return a row of finite numbers as float32 [E]. Raises InputError for anything else."""
     try:
         vector = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -215,9 +218,9 @@ def _published_line(line: str, place: str, root: Path, reading: ReadingRules) ->
 
 
 def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 0) -> int:
-    """Write a published manifest `out`; returns how many lines it has.
+    """Write a published manifest `out`; returns the number of lines.
 
-    units: by id; those with a speaker embedding in their row become .pt files beside the manifest, the others stand in the
+    units: units by id. Rows with a speaker embedding become .pt files beside the manifest; units of the others are written into the
     line. unit_offset: added to every unit, 4 for the published Korean vocoder. Raises UnitError for an entry without units.
     """
     rows = {row.id: row for row in iter_units(units)}
@@ -232,7 +235,7 @@ def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 
 
 
 def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[VoiceClip]:
-    """Read a published manifest. unit_offset: taken off every unit. Raises InputError or UnitError naming the line."""
+    """Read a published manifest. unit_offset: subtracted from every unit. Raises InputError or UnitError naming the line."""
     if path.suffix == ".jsonl":
         raise UsageError("this is no published manifest", found=path, expected="a text file with a Python dict literal a line")
     return read_utterances(path, "", ReadingRules(str(root or ""), first_unit=unit_offset))
@@ -241,7 +244,7 @@ def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[Voi
 def entries_of(utterances: list[VoiceClip], out: Path, language: str, vocabulary: str) -> Iterator[tuple[Entry, UnitRow]]:
     """Yield entries with paths relative to `out`, and their units with the voice.
 
-    Ids are the recordings' paths below the folder that they have in common.
+    Ids are the paths of the recordings below their common folder.
     """
     common = Path(os.path.commonpath([utterance.audio.resolve().parent for utterance in utterances]))
     for utterance in utterances:

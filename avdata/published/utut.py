@@ -1,4 +1,4 @@
-"""The published data layout: `<split>/lang_pairs.txt` and one tab-separated table of unit files a language pair."""
+"""The published layout of unit pairs: `<split>/lang_pairs.txt`, and a tab-separated table of unit files for each language pair."""
 
 import csv
 import pickle
@@ -18,38 +18,41 @@ from avcore.units import Ids, Units, normalise_language, read_unit_file
 
 LANG_PAIRS = "lang_pairs.txt"
 MIN_UNITS, MAX_UNITS = 1, 1022
-"""Samples outside are left out, as published."""
+"""Samples with fewer or more units are left out, as in the published training."""
 _MOST_DIGITS = 12
 
 COLUMNS = ("src_unit_path", "src_n_units", "tgt_unit_path", "tgt_n_units")
 RATIO = "duration_ratio"
-"""A column of ours, which published tables do not have: target to source."""
+"""A column that only NetfLips' tables have: target to source."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtutSide:
-    """One side of a sample: where its units are, how many the table says there are, and their language."""
+    """One side of a sample."""
 
     path: str
+    """its unit file"""
     num_units: int
+    """as stated in the table"""
     language: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A source and its target; `pair` is the line of lang_pairs.txt it came with. ratio: of durations, target to source; None =
-    the table does not say it."""
+    """A source and its target."""
 
     source: UtutSide
     target: UtutSide
     pair: str
+    """its line of lang_pairs.txt"""
     ratio: float | None = None
+    """duration of the target over that of the source, None = not stated"""
 
 
 def read_samples(data_dir: Path, split: str) -> tuple[list[Sample], int]:
-    """Read a split's tables. Returns the samples and how many were left out for their length.
+    """Read a split's tables. Returns the samples, and how many were left out because of their length.
 
-    Unit files are looked up beside `data_dir` when their paths are relative. Raises InputError naming file and line.
+    Relative paths of unit files start from `data_dir`. Raises InputError naming file and line.
     """
     listing = require_file(data_dir / split / LANG_PAIRS, "the list of language pairs")
     samples: list[Sample] = []
@@ -66,7 +69,7 @@ def read_samples(data_dir: Path, split: str) -> tuple[list[Sample], int]:
 
 
 def load_units(path: str | Path, num_units: int) -> Ids:
-    """Read one unit file, text or torch-saved, to merged units, int64 [U]. Raises an InputError that names the file."""
+    """Read one unit file, as text or saved by torch, and merge repeats; returns int64 [U]. Raises an InputError naming the file."""
     path = require_file(path, "the unit file")
     ids = _load_saved(path) if require_stored(path) else read_unit_file(path)
     outside = np.flatnonzero((ids < 0) | (ids >= num_units))
