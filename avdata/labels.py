@@ -269,6 +269,7 @@ def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing
         LOG.warning("%s: %d of %d clips are left out, %s", corpus.path, count, len(corpus.clips), reason)
         for one in [one for one in left_out if one.reason == reason][:_SHOWN]:
             LOG.warning("  %s: %s", one.id, one.detail)
+
     if reasons[_MISSING] > max_missing_share * len(corpus.clips) or not indices:
         counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         what = "too many clips have missing files" if indices else "no clip can be used"

@@ -253,6 +253,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
                 yield f"its sound has {rate} Hz and {channels} and not {SAMPLE_RATE} Hz and 1"
             if entry.samples and abs(count - entry.samples) > 1:
                 yield f"its sound has {count} samples and not {entry.samples}"
+
         num_frames = {}
         if "lips" in files:
             lips = read_gray_video(files["lips"])

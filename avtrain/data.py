@@ -278,7 +278,7 @@ def reading(loader: Iterable[LoadedBatch[Any]]) -> Iterator[Iterator[LoadedBatch
     try:
         yield stream
     finally:
-        # torch has no public way to end workers, and an iterator that a traceback keeps alive does not end its own.
+        # torch has no public way to end workers, and waiting for the end of the iterator hangs if an error keeps it alive.
         end_workers = getattr(stream, "_shutdown_workers", None)
         if end_workers is not None:
             end_workers()

@@ -76,6 +76,7 @@ class Trainer:
             LOG.setLevel(logging.ERROR)  # the first process logs for all
 
         seed_everything(self._loop.seed)
+
         self._plain = task.parts
         self._modules = {
             name: self._accelerator.prepare(module)
@@ -90,6 +91,7 @@ class Trainer:
 
         # Every process has built the same network. From here on their random numbers, such as dropout, differ.
         seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
+
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
         self._saved_best = self._at.best_so_far

@@ -335,6 +335,7 @@ class LipWorker(ItemWorker):
             "angle": label.angle,
             "box_order": order.order,
         }
+
         for sentence, first, count in stretches(label.sentences, self.lips.padding_s, own.stop):
             yield ClipRequest(
                 id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}",

@@ -289,7 +289,7 @@ class _Stays:
         self._longest = 0
 
     def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        """Yield the same pictures."""
+        """Yield the same frames."""
         before, count = None, 0
         for picture in pictures:
             count = count + 1 if picture.rgb is before else 1

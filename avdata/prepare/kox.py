@@ -138,6 +138,7 @@ class KoxCorpus(SourceCorpus):
                 self.problems[utterance.name] = "it is labelled twice"
             elif utterance.name not in sounds.alone:
                 self.problems[utterance.name] = "its recording is not there"
+
         unlabelled = sounds.korean.keys() - seen - self.problems.keys()
         self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
 
@@ -218,6 +219,7 @@ class KoxWorker(ItemWorker):
             made = self._synthesise(side)
             stored = store_sound(made, self.out, name)
             made.unlink()
+
         own, other = side.utterance.text, side.utterance.translation
         extra = {"split": side.split, "topic": side.utterance.topic, "synthetic": side.sound is None}
         entry = Entry(

@@ -64,6 +64,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
     if english_root is not None:
         sounds = _outside(sounds, root, english_root)
         sides[ENGLISH] += list_files(english_root).with_suffix(*SOUND_SUFFIXES)
+
     places = {(PurePosixPath(file.name).parent, file.stem) for file in sounds}
     for file in sounds:
         beside = PurePosixPath(file.name).parent, file.stem.removesuffix(layout.english_ending)
@@ -74,6 +75,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
     korean = _by_name((file, file.stem) for file in sides[KOREAN])
     partners = _partners(sides[ENGLISH], korean, layout)
     english = _by_name((file, name) for file, name in partners if name)
+
     alone = {file.stem: file for file, name in partners if not name}
     if alone:
         first = next(iter(alone.values()))

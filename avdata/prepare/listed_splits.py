@@ -69,6 +69,7 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if not (words := line.split()):
                 continue
+
             first, _, rest = words[0].partition("/")
             where = split if is_named else first
             name = words[0] if is_named or first == _ALSO_A_SET else rest

@@ -41,6 +41,7 @@ class LrsCorpus(ListedCorpus):
         listing = list_files(self.root)
         self.problems |= listing.problems
         texts = {file.name.rpartition(".")[0]: file for file in listing.with_suffix(".txt")}
+
         listed = self.listed or self._own_lists()
         seen, self.left_out = set[str](), 0
         for source in listing.videos():
@@ -53,6 +54,7 @@ class LrsCorpus(ListedCorpus):
                 self.problems[source.name] = "another video is the same clip"
                 continue
             seen.add(name)
+
             # Names without a folder are not of `pretrain`, whose clips are numbered from the start again.
             clip = f"{speaker}/{source.stem}"
             named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
@@ -62,6 +64,7 @@ class LrsCorpus(ListedCorpus):
                 yield CorpusItem(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
             else:
                 self.left_out += 1
+
         if not seen:
             raise InputError(
                 "this is not the layout of LRS2 or LRS3", path=self.root, expected="main/ID/00001.mp4 or trainval/ID/00001.mp4"

@@ -77,6 +77,7 @@ class MuavicCorpus(SourceCorpus):
         translations = self._texts(self.target, places, clips)
         if self.mtedx is None:
             LOG.warning("texts are joined by line number alone; --mtedx joins them by their ids")
+
         wanted = (
             None if self.listed is None else {line.split()[0] for _, line in iter_lines(self.listed, "the list") if line.strip()}
         )

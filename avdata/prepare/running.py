@@ -23,7 +23,7 @@ from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workpla
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRITTEN = ("audio", "lips", "samples", "video")
-"""Folders that recordings and pictures are written to."""
+"""Folders that recordings, videos and samples are written to."""
 
 
 @dataclass(frozen=True)

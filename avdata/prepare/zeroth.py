@@ -60,6 +60,7 @@ class ZerothCorpus(RecordedCorpus):
                     what = silent if sound is not None else f"there is no {name}.flac"
                     self.problems[f"{transcript.name}:{number}"] = what
                     continue
+
                 speaker = name.split("_")[0]
                 split = next(
                     (split for split in ("train", "test") for folder in transcript.folders if folder.startswith(split)), ""

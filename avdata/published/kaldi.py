@@ -69,6 +69,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     _refuse_commands(folder / WAVES, waves)
     paths = {name: _resolve(path, folder, sound_root) for name, path in waves.items()}
     parts = _segments(folder, found) if (folder / SEGMENTS).is_file() else {name: (name, None, None) for name in waves}
+
     for name, (recording, start_s, end_s) in parts.items():
         if reason := next(_complaints(name, recording, paths, texts), ""):
             found.problems[name] = reason
@@ -96,6 +97,7 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
     if lacking:
         what = f"{several(len(lacking), 'entry', 'entries')} without sound or text"
         raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
+
     for one in manifest.entries:
         speaker = one.speaker or one.id
         name = one.id.replace("/", "_")
@@ -105,6 +107,7 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
         rows[name] = ((manifest.root / one.audio).resolve(), " ".join(one.text.split()), speaker)
     if len(rows) < len(manifest.entries):
         raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
+
     ordered = sorted(rows, key=str.encode)
     spoken: dict[str, list[str]] = {}
     for name in ordered:
