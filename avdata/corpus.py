@@ -128,7 +128,7 @@ class CorpusConfig:
     valid: str = ""
     """manifest, "" = `hold_out` items of train"""
     hold_out: Number = 0
-    """number of items, chosen by their ids and the seed: as a corpus grows, only new items can replace those held out before"""
+    """how many to hold out, chosen by their ids and the seed: as a corpus grows, only new ones can replace those held out before"""
     allow_missing: bool = False
     """leave out items that lack something, instead of stopping"""
 

@@ -1,6 +1,7 @@
 """Start and end of a run: the check of its settings, its number format, its processes, and the record of each start.
 
-The record has the settings, how they differ from the start before, the command and the commit.
+The record has the settings, how they differ from the start before, the command and the commit. Processes have random seeds of their
+own; `of_all` and `of_first` let them agree on values.
 """
 
 import logging
@@ -90,7 +91,7 @@ def processes_line(number: int, device: str, number_format: str = "no") -> str:
 def warn_of_minutes_ended(setting: str, done: int, expected: int, warmup: int, seconds: float) -> None:
     """Log how many updates a run made before its time was over, and warn if these are too few.
 
-    Too few are less than the warm-up or less than half of what is expected. setting: name of the setting with the minutes.
+    Too few are fewer than the warm-up or than half of those expected. setting: name of the setting with the minutes.
     expected: updates that the config asks for as well, 0 = not stated. warmup: updates in which the rate rises. seconds: training
     time.
     """

@@ -45,7 +45,7 @@ from avdata.prepare.workplace import ItemRecord
 _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 _MARGIN = 0.3
-"""Margin on each side of the face, as a share of the area of all its boxes: for hair, chin and a wide-open mouth."""
+"""Margin on each side of the face, as a share of the size of all its boxes together: for hair, chin and a wide-open mouth."""
 MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
 FacePlace = tuple[float, float, float, float]
