@@ -45,7 +45,7 @@ class Synthesis:
     """A command that speaks a text."""
 
     template: str
-    """is split as by a shell, but no shell runs it. Placeholders may stand anywhere in a word: {text}, {text_file} (UTF-8 file with
+    """split as by a shell, but no shell runs it. Placeholders may stand anywhere in a word: {text}, {text_file} (UTF-8 file with
     the text), {out} (wav file to write), {reference} (recording in the other language, for a voice to clone), {id}, {speaker}"""
     timeout_s: float = 300.0
     """for a sentence"""
