@@ -1,7 +1,7 @@
 """NetfLips: dub people on video into another language, in their own voice, with lips that fit.
 
-`netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: what a command can do, Python can, see `netflips.api`. `netflips.load()` reads
-the models once, for many calls. What you can put right is a `NetflipsError`. `__init__.pyi` has the signatures.
+`netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: each command is a function too, see `netflips.api`. `netflips.load()` reads the
+models once, for many calls. Errors that you can put right are `NetflipsError`. `__init__.pyi` has the signatures.
 """
 
 import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
@@ -39,5 +39,5 @@ __getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api") | _HOM
 
 
 def __dir__() -> list[str]:
-    """Names for completion and `help`: what there is to call, and no modules."""
+    """Return the names for completion and `help`: what can be called, without modules."""
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -13,13 +13,15 @@ from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, espeak_spee
 _VOICES = {"en": "en-us"}
 """espeak-ng's voices of languages that it does not call by their two letters."""
 _INT16, _LOUDNESS, _FLOOR = 32768, 0.1, 1e-4
-"""Scale of the features' input; level that recordings are brought to; level of the noise that is laid under all, since the
-digital silence of a synthesiser is a sound of its own to the ear of a logarithm."""
+"""Scale of the features' input; level that recordings are brought to; level of the noise added to all of them, because in
+logarithmic features the digital silence of a synthesiser looks like a sound of its own."""
 
 
 def mfcc_of(samples: Samples) -> Floats:
-    """Return what recordings are compared by: MFCC with differences of float32 [S] at 16 kHz, normalised, float32 [T, 39], 50 a
-    second."""
+    """Return the features by which recordings are compared: normalised MFCC with differences, float32 [T, 39], 50 a second.
+
+    samples: float32 [S] at 16 kHz.
+    """
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
     sound = np.random.default_rng(0).standard_normal(max(len(samples), 1)) * _FLOOR
     if level:
@@ -28,15 +30,15 @@ def mfcc_of(samples: Samples) -> Floats:
 
 
 def phonemes_in(speech: Samples, text: str, language: str) -> tuple[Phoneme, ...]:
-    """Phonemes of a text with their times in speech float32 [S] at 16 kHz that says it.
+    """Return the phonemes of a text with their times in speech of that text, float32 [S] at 16 kHz.
 
-    Raises InputError or UsageError where espeak-ng cannot say the text.
+    Raises InputError or UsageError where espeak-ng cannot speak the text.
     """
     return aligned_phonemes(espeak_speech(text, EspeakVoice(_VOICES.get(language, language))), speech)
 
 
 def aligned_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:
-    """Phonemes of a reference with their times in other speech, float32 [S] at 16 kHz; without those that take no time."""
+    """Return the phonemes of a reference with their times in other speech, float32 [S] at 16 kHz, without those of no duration."""
     rows = mfcc_of(resample(reference.samples, reference.rate, SAMPLE_RATE))
     step_of, _ = warp_path(rows, mfcc_of(speech))  # int64 [steps of 20 ms], the reference's step of each
     carried = []

@@ -3,8 +3,8 @@
     import netflips
     netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")
 
-The options' help stands in each docstring. Paths may be text. What you can put right is a `NetflipsError` (`avcore.errors`).
-Libraries are loaded when a function is called. The signatures that editors show, `__init__.pyi`, are written by `make stub`.
+Each docstring has the help of the options. Paths may be text. Errors that you can put right are `NetflipsError`
+(`avcore.errors`). Libraries are loaded when a function is called. `make stub` writes `__init__.pyi`, the signatures for editors.
 """
 
 import os
@@ -56,7 +56,7 @@ def lipsync(options: LipsyncOptions) -> "Script":
 
 @command(PortraitOptions, "portrait out", "speech text units voice")
 def portrait(options: PortraitOptions) -> "Script":
-    """Make a still portrait say speech, text or units; returns the script of what was done."""
+    """Let a still portrait speak given speech, text or units; returns the script of what was done."""
     from netflips.dubbing.portrait import animate
 
     return animate(options)
@@ -64,7 +64,7 @@ def portrait(options: PortraitOptions) -> "Script":
 
 @command(AvatarOptions, "portrait out", "listen voice")
 def avatar(options: AvatarOptions) -> "Script":
-    """Let a portrait answer a spoken question in Korean; returns a script of what was heard and is answered."""
+    """Let a portrait answer a spoken question in Korean; returns a script of the recognised question and the answer."""
     from netflips.dialogue.work import answer_question
 
     return answer_question(options)
@@ -83,7 +83,7 @@ def say(options: SayOptions) -> Path:
 
 @command(TranscribeOptions, "recordings out", "source recognizer format")
 def transcribe(options: TranscribeOptions) -> "Script":
-    """Write what is said in a video or sound file, or shown by lips; returns a script of its utterances, with words and times."""
+    """Transcribe a video or sound file, by its sound or its lips; returns a script of its utterances, with words and times."""
     heard: list[Script] = []
     from netflips.transcription import transcribe_files
 
@@ -117,7 +117,7 @@ def translate(options: TranslateOptions) -> Path:
 
 @command(RenderCommand, "units out", "video to voice")
 def render(options: RenderCommand) -> "Script":
-    """Turn units into a video: a speaker's face and voice saying them; returns the script of what was done."""
+    """Turn units into a video, in which a speaker's face and voice speak them; returns the script of what was done."""
     from netflips.dubbing.given_audio import render_units
 
     return render_units(options)
@@ -125,13 +125,13 @@ def render(options: RenderCommand) -> "Script":
 
 @command(ExtractOptions, "in_path out_dir", "source workers retry_failed")
 def extract(options: ExtractOptions) -> Path:
-    """Extract the units of a corpus; returns their folder, where a list says what was set aside."""
+    """Extract the units of a corpus; returns their folder, which also has a list of what was set aside."""
     extract_corpus(options)
     return options.out_dir
 
 
 _PUBLISHED = "checkpoint config input_file output_folder"
-"""What only the published command has."""
+"""Options that only the published command has."""
 
 
 @command(SpeakOptions, "units out", "voice to", without=_PUBLISHED, needed="units out voice")
@@ -146,8 +146,8 @@ def speak(options: SpeakOptions) -> Path:
 
 @command(DemoEvaluation, "", "bundle out_dir number", without="write_docs docs")
 def evaluate_demo(options: DemoEvaluation) -> Path:
-    """Measure a bundle on unseen material, which is made as needed; returns the folder of the figures. It needs a checkout. Other
-    evaluations: `evaluate`."""
+    """Measure a bundle on unseen material, which is made as needed; returns the folder of the figures. It needs a checkout. For
+    other evaluations see `evaluate`."""
     from netflips.evaluate.command import measure_demo
 
     measure_demo(options)
@@ -156,29 +156,31 @@ def evaluate_demo(options: DemoEvaluation) -> Path:
 
 @command(GetOptions, "*names", "accept_licence", without="yes verbose")
 def get_models(options: GetOptions) -> dict[str, Path]:
-    """Download models or a set of them, check them, and return where each is. A licence that is not accepted is asked for."""
+    """Download models or a set of them, check them, and return where each is. Asks about a licence that is not accepted."""
     from netflips.published.command import get
 
     return get(options)
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Return the published models: name, flag, about, licence, commercial, and whether each is here (is_here)."""
+    """Return the published models: name, flag, about, licence, commercial, and whether each is on this machine (is_here)."""
     from netflips.published.command import facts_of_all
 
     return facts_of_all()
 
 
 def evaluate(*words: StrPath) -> int:
-    """Measure your own clips, dubs or units: the words of `netflips evaluate`, as ("dubs", "dubs/", "--jobs", "2"); returns the
-    exit code."""
+    """Measure your own clips, dubs or units; returns the exit code.
+
+    words: arguments of `netflips evaluate`, as ("dubs", "dubs/", "--jobs", "2").
+    """
     from netflips.evaluate.command import main
 
     return main([os.fspath(word) for word in words])
 
 
 def prepare(*words: StrPath) -> int:
-    """Prepare a corpus: the words of `netflips prepare`, as ("video", "clips/", "prepared/"); returns the exit code."""
+    """Prepare a corpus; returns the exit code. words: arguments of `netflips prepare`, as ("video", "clips/", "prepared/")."""
     from netflips.prepare import main
 
     return main([os.fspath(word) for word in words])

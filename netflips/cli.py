@@ -1,4 +1,4 @@
-"""The installed command `netflips`: each subcommand is a command of its own elsewhere; only the chosen one is imported."""
+"""The installed command `netflips`. The subcommands are defined elsewhere; only the chosen one is imported."""
 
 import argparse
 import shlex
@@ -42,7 +42,7 @@ COMMANDS = {
 }
 
 _STAGES = ("units", "translate", "speak")
-"""Commands of the stages, which go by other names when they are run as modules."""
+"""Commands of the stages, which have other names when they are run as modules."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,11 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_text(help_of(arguments[1], parser_of(arguments[1]), "--all" in arguments))
         return EXIT_DONE
     arguments = arguments[1:] if arguments[0] == "help" else arguments
+
     if arguments[0] not in COMMANDS:
         _complain(arguments[0])
         return EXIT_BAD_INPUT
     with loading():
         command = command_of(arguments[0])
+
     if arguments[0] in _STAGES:
         return int(command.main(arguments[1:], prog=f"netflips {arguments[0]}"))
     return int(command.main(arguments[1:]))
@@ -103,7 +105,7 @@ def program() -> NoReturn:
     sys.exit(main())
 
 
-# What `netflips help` prints: the commands by their use, examples of each, and of a command with many options the usual ones
+# What `netflips help` prints: the commands by their use, examples of each, and the usual options of a command that has many
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "dub", "script", "serve", "info", "completion"),
@@ -129,7 +131,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
         "--report",
     ),
 }
-"""Options that most people need, of a command that has many."""
+"""Options that most people need, for commands that have many."""
 EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "demo": (("the clip that comes with NetfLips", "netflips demo"),),
     "dub": (
@@ -183,13 +185,13 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "bundle": (("the one that is used", "netflips bundle check"),),
     "convert": (("a published checkpoint", "netflips convert utut_ko.pt -o utut_ko.safetensors"),),
 }
-"""Of each command, what an example does and its line."""
+"""Examples of each command: what the example does, and its line."""
 _WIDTH = 79
 _NAMES = 24
 
 
 def usage(purposes: Mapping[str, str]) -> str:
-    """Return the list of commands. purposes: of each, in words."""
+    """Return the list of commands. purposes: what each command is for, in words."""
     lines = ["usage: netflips COMMAND INPUT... -o OUT [options]"]
     for title, names in GROUPS.items():
         lines += ["", title, *(f"  {name:<10} {purposes[name]}" for name in names)]
@@ -197,7 +199,7 @@ def usage(purposes: Mapping[str, str]) -> str:
 
 
 def help_of(name: str, parser: Parser, is_all: bool) -> str:
-    """Return a command's help: its options, or the usual ones of many, and examples. is_all: all options."""
+    """Return a command's help: its options and examples. If it has many options, only the usual ones unless `is_all`."""
     examples = "\n".join(["examples:", *(f"  {line}\n      {what}" for what, line in EXAMPLES[name])])
     if is_all or name not in USUAL:
         return f"{parser.format_help().rstrip()}\n\n{examples}"
@@ -221,7 +223,7 @@ def _option(action: argparse.Action) -> Iterator[str]:
 
 
 def words_of(line: str) -> list[str]:
-    """Return the arguments of an example, behind the command's name."""
+    """Return the arguments of an example, after the command's name."""
     return shlex.split(line)[2:]
 
 

@@ -42,7 +42,7 @@ _FOR_ZSH = "autoload -U +X bashcompinit && bashcompinit\nautoload -U +X compinit
 
 
 def build_parser() -> Parser:
-    """Return the command's options."""
+    """Return the command's parser."""
     parser = Parser(prog="netflips completion", description='Print a completion script: eval "$(netflips completion bash)".')
     parser.add_argument("shell", choices=_SHELLS, help="; ".join(_SHELLS))
     return parser
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def script_for(shell: str) -> str:
-    """Return the script for `bash` or `zsh`, which understands bash's way of completion."""
+    """Return the script for `bash` or `zsh`. Both run the same code, because zsh understands bash's completion."""
     from netflips.cli import COMMANDS, parser_of
 
     parsers, options, actions = list[tuple[str, argparse.ArgumentParser]](), list[str](), list[str]()
@@ -67,10 +67,12 @@ def script_for(shell: str) -> str:
         first = next((action for action in parser._actions if not action.option_strings), None)
         if first is not None and first.choices:
             actions.append(f"        {name}) {_reply([str(one) for one in first.choices])}; return ;;")
+
     for where, one in reversed(parsers):  # those of an action before all others of its command
         flags = [flag for flag in one._option_string_actions if flag.startswith("--")]
         pattern = f'"{where}"' if " " in where else f'"{where} "*'
         options.append(f"        {pattern}) {_reply(flags)} ;;")
+
     values = [line for where, parser in parsers for line in _values(where, parser)]
     script = _SCRIPT.format(
         commands=" ".join(COMMANDS), values="\n".join(values), actions="\n".join(actions), options="\n".join(options)
@@ -79,7 +81,7 @@ def script_for(shell: str) -> str:
 
 
 def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield what may follow an option of a command: its choices."""
+    """Yield the lines that complete the values of a command's options, for options that have choices."""
     name = where.partition(" ")[0]
     for action in parser._actions:
         if action.option_strings and action.choices is not None:

@@ -1,7 +1,7 @@
 """`netflips convert`: published checkpoints to our own format, safetensors and a readable JSON configuration.
 
-Optimizer state stays behind (a published translator is three times its model), a table that is stored under several
-names is written once, and a vocoder fresh from training can be put into a renderer.
+Optimizer state is left out (with it, a published translator is three times the size of its model). A table that is stored under
+several names is written once. A vocoder's training checkpoint can be put into a renderer.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,10 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 
 
 def convert(options: ConvertOptions) -> None:
-    """Convert the checkpoint that the options name. Raises what `convert_checkpoint` does."""
+    """Convert the checkpoint that the options name. Raises what `convert_checkpoint` raises."""
     if options.to != "netflips" and (options.out_path.is_file() or options.out_path.suffix):
         raise UsageError(f"--to {options.to} writes a folder", found=options.out_path.name)
+
     require_place(options.out_path if options.to == "netflips" else options.out_path / HUB_WEIGHTS, "the output")
     if options.to == "transformers":
         if options.add_vocoder or options.dtype != "keep":
@@ -41,12 +42,14 @@ def convert(options: ConvertOptions) -> None:
         there = write_for_transformers(read_checkpoint(options.in_path, None), options)
         LOG.info("%s: for transformers, %s", options.out_path, there)
         return
+
     vocoders = dict[str, Path]()
     for text in options.add_vocoder:
         language, _, path = text.partition("=")
         if not language or not path:
             raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
         vocoders[language] = Path(path)
+
     wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
     out_path = options.out_path
     if options.to == "hub":
@@ -55,6 +58,7 @@ def convert(options: ConvertOptions) -> None:
     written = convert_checkpoint(options.in_path, out_path, wanted, DTYPES[options.dtype], vocoders)
     if options.to == "hub":
         complete_folder(written, options.in_path)
+
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     told = written.kind, len(written.tensors), after, before, written.fingerprint
     LOG.info("%s: %s, %d tensors, %.1f MB (was %.1f MB), %s", written.path, *told)
@@ -63,7 +67,7 @@ def convert(options: ConvertOptions) -> None:
 def write_for_transformers(checkpoint: Checkpoint, options: ConvertOptions) -> str:
     """Write a checkpoint as a folder of transformers, and return the name of its class there.
 
-    Raises UsageError for a stage that no class of transformers holds, and what the writers raise.
+    Raises UsageError for a stage that transformers has no class for, and what the writers raise.
     """
     if checkpoint.stage is TRANSLATOR:
         write_transformers(checkpoint, options.out_path, options.source_lang, options.target_lang)
@@ -86,13 +90,12 @@ def convert_checkpoint(
     dtype: torch.dtype | None = None,
     vocoders: Mapping[str, str | Path] | None = None,
 ) -> Checkpoint:
-    """Write a published or own checkpoint, a folder for a hub, or a translator's folder of transformers, as `out_path`
-    (.safetensors) and the .json beside it, and return what was written.
+    """Convert a checkpoint into `out_path` (.safetensors) and a .json file beside it; returns what was written.
 
-    stage: whose checkpoint the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is,
-    int8 is for matrices and kernels alone (`to_eight_bits`).
-    vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
-    there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
+    in_path: a published or own checkpoint, a folder for a hub, or a translator's folder of transformers. stage: the stage it must
+    be of; None takes any. dtype: number format of all weights; None keeps each as it is, int8 is for matrices and kernels only
+    (`to_eight_bits`). vocoders: vocoder training checkpoints (g_XXXXXXXX) by language, to put into a renderer; each replaces the
+    one that is there. The result is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
     UsageError when the paths do not fit.
     """
     in_path, out_path = Path(in_path), Path(out_path)
@@ -101,21 +104,25 @@ def convert_checkpoint(
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
     keep_apart({"the output": out_path}, {"the checkpoint": in_path, "a vocoder": list((vocoders or {}).values())})
+
     wanted = RENDERER if vocoders else stage
     is_folder = in_path.is_dir() and wanted in (None, TRANSLATOR)
     source = read_transformers(in_path) if is_folder else read_checkpoint(in_path, wanted)
+
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
         replaced = normalise_language(language)
         for name in {"vocoders", "unit_offsets"} & config.keys():
             config = {**config, name: {key: value for key, value in config[name].items() if key != replaced}}
+
     if dtype is not None and (vocabulary := source.stage.layout.vocabularies(source).get("")):
         # Where it is not recorded, it may be computed from tensors, which are about to be rounded.
         config = {**config, "vocabulary": vocabulary}
     eight_bits = dtype is torch.int8
     if dtype is not None and not eight_bits:
         tensors = cast_weights(tensors, dtype, source.path)
+
     path = write_checkpoint(out_path, source.stage, config, tensors, eight_bits)
     written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
@@ -123,9 +130,10 @@ def convert_checkpoint(
 
 
 def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:
-    """Floating-point tensors of `least_axes` axes or more in another format; the others, and counters, stay as they are.
+    """Return tensors with the floating-point ones of `least_axes` axes or more in another format.
 
-    Shapes stay. Raises CheckpointError naming the file when a value is too large for the format.
+    All others, such as counters, stay as they are. Shapes stay. Raises CheckpointError naming the file when a value is too large
+    for the format.
     """
     casts: dict[int, Tensor] = {}
     result = {}

@@ -1,4 +1,4 @@
-"""`netflips demo`, which `make demo` runs: dub the clip that comes along, let a portrait say it, and tell what came out."""
+"""`netflips demo` (`make demo`): dub the clip that comes with NetfLips, let a portrait speak the dub, and report the result."""
 
 import json
 import time
@@ -30,7 +30,7 @@ _WIDTH = 18
 
 
 def run_demo(options: DemoOptions) -> None:
-    """Dub a clip, let a portrait say it, and print what came out."""
+    """Dub a clip, let a portrait speak the dub, and print the result."""
     video, out_dir = options.video, options.out_dir
     started = time.perf_counter()
     bundle = require_bundle()
@@ -38,18 +38,22 @@ def run_demo(options: DemoOptions) -> None:
     source, target = str(bundle.about["source"]), str(bundle.about["target"])
     models = load_models(bundle_paths(bundle), source, target, RunOptions(options.device, options.precision))
     loaded_s = time.perf_counter() - started
+
     out = out_dir / f"{options.stem}_{target}.mp4"
     has_reader = models.paths.other(UNIT2TEXT) is not None
     page, settings = out_dir / "report.html", DubOptions(subtitles="source,target" if has_reader else None)
     told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
+
     with bars(options.quiet) as progress:
         report = dub(video, out, models, settings, progress=progress)
     told.add(report)
     told.write()
+
     talking = out_dir / f"portrait_{target}.mp4"
     animated_s = _let_talk(options.portrait, options, bundle, out, talking)
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
+
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")] if options.verbose else []
     files = _files(video, out, talking, page, settings, (source, target))
     lines = [*_expected(video), *_texts(report), *_heard(match), *times, *files]
@@ -57,7 +61,7 @@ def run_demo(options: DemoOptions) -> None:
 
 
 def _expected(clip: Path) -> Iterator[tuple[str, str]]:
-    """Yield what is known of the clip: of the one that is shipped, from the file beside it."""
+    """Yield what is known of the clip, from the JSON file beside it; only the shipped clip has one."""
     path = clip.with_suffix(".json")
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not facts:
@@ -71,7 +75,7 @@ def _expected(clip: Path) -> Iterator[tuple[str, str]]:
 
 
 def _texts(report: Script) -> Iterator[tuple[str, str]]:
-    """Yield what was heard and what is said, as the unit-to-text model reads both."""
+    """Yield the texts of the source and of the dub, as the unit-to-text model recognises them."""
     if not report.source_text and not report.target_text:
         yield "as text", "nothing was read: these models have no unit-to-text model for it"
     for one in report.processed:
@@ -82,7 +86,7 @@ def _texts(report: Script) -> Iterator[tuple[str, str]]:
 
 
 def _heard(match: Match) -> Iterator[tuple[str, str]]:
-    """Yield the sentence that the dub says, as the unit encoder hears it."""
+    """Yield the known sentence whose units are nearest to those of the dub, and the distance."""
     yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
     units = len(match.reference.units)
     yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"
@@ -97,7 +101,7 @@ def _times(report: Script, loaded_s: float) -> Iterator[tuple[str, str]]:
 
 
 def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path, out: Path) -> float:
-    """Let the portrait say the dub's speech; returns how long that took (s)."""
+    """Let the portrait speak the dub's speech; returns how long that took (s)."""
     started = time.perf_counter()
     encoder, renderer = (bundle.checkpoint(stage) for stage in (UNIT_ENCODER, RENDERER))
     animate(

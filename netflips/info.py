@@ -1,4 +1,4 @@
-"""`netflips info [FILE]`: what a video, a sound, a checkpoint, an engine's folder or a bundle of models says of itself."""
+"""`netflips info [FILE]`: describe a video, a sound file, a checkpoint, an engine's folder or a bundle of models."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ _FOREIGN = {
     "--wav2lip-path": ("unit2av.lipsync.patches", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
 }
-"""Of models that are no checkpoints of a stage, by the flag that takes one: who loads it, and what it is."""
+"""Models that are no checkpoint of a stage, by the flag that takes them: the module and function that load one, and its kind."""
 _TOLD = {
     "languages": ("from", "to"),
     "models": ("part", "name", "fingerprint", "licence", "commercial"),
@@ -35,16 +35,16 @@ _TOLD = {
     "operator": (),
     "notice": (),
 }
-"""What is shown of our own assertion in a manifest: its names, and those of the entries."""
+"""What is shown of our own assertion in a manifest: its fields, and those of their entries."""
 _MOST_TOLD, _MOST_LETTERS = 20, 300
-"""So many entries of each, and letters of each word: a stranger may have written them."""
+"""Most entries shown of each field, and most letters of each word: a stranger may have written them."""
 _STATE_DICTS = {
     "face_encoder.0.conv_block.0.weight": "sync expert of Wav2Lip's training",
     "binary_pred.0.weight": "discriminator of Wav2Lip's training",
     "audio_encoder.0.conv_block.0.weight": _FOREIGN["--wav2lip-path"][2],
     "netcnnlip.0.weight": _FOREIGN["--syncnet"][2],
 }
-"""What a state dict is, by a tensor that it has."""
+"""Kinds of state dicts, by a tensor that each of them has."""
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
@@ -67,7 +67,7 @@ def _work(options: InfoOptions) -> None:
 
 
 def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
-    """Return what there is to say of a file, for machines and for people."""
+    """Return the description of a file: facts for machines, and lines for people."""
     if path is not None and path.parts == (path.name,) and not path.exists():
         path = named_model(path.name, "") or path
     if path is not None and (path / MODEL_FILE).is_file():
@@ -83,7 +83,7 @@ def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any],
 
 def flag_of(path: Path) -> str:
     """Return the flag that takes a model: a folder of an engine, or a checkpoint. Raises InputError or CheckpointError for
-    another."""
+    anything else."""
     with loading():
         from avcore.checkpoints.checkpoint import read_checkpoint
         from netflips.recognizers.folders import SEQUENCE_TO_SEQUENCE, spec_of
@@ -94,9 +94,9 @@ def flag_of(path: Path) -> str:
 
 
 def model_facts(path: Path, flag: str) -> dict[str, Any]:
-    """Read a model as the flag that takes it would, and return what it says of itself.
+    """Read a model as the flag that takes it would, and return its facts.
 
-    Raises InputError or CheckpointError for what is damaged or another model.
+    Raises InputError or CheckpointError for a damaged model or one of another kind.
     """
     with loading():
         from netflips.cascade.translator import require_translator_folder
@@ -143,7 +143,7 @@ def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
 
 
 def _extent(span: tuple[Fraction, Fraction]) -> dict[str, float]:
-    """From when on the file's clock, and for how long, there are pictures or sound (s)."""
+    """Return when frames or sound begin on the file's clock, and how long they last (s)."""
     return {"start_s": float(span[0]), "duration_s": float(span[1] - span[0])}
 
 
@@ -170,7 +170,7 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
-    """Say whose the manifest is before what it says: anybody can write one, in any name."""
+    """Yield who signed the manifest before what it states: anybody can write one, in any name."""
     unread = {
         "none": "no signed manifest",
         "unseen": "a file of this kind is not looked into",
@@ -180,15 +180,18 @@ def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
         note = "; the comment is no proof, anybody can write or remove one" if comment else ""
         yield f"provenance: {unread[found['state']]}{note}"
         return
+
     if found["state"] == "broken":
         yield f"provenance: NOT AS IT WAS SIGNED, nothing in its manifest is to be believed ({', '.join(found['problems'])})"
         return
+
     why = "by certificates that you trust" if found["is_trusted"] else "by this machine's own key" if found["is_ours"] else ""
     said, nobody = found["made"], "by nobody here; whoever made the key can write any name"
     yield f"provenance: signed, and unchanged since; {found['signer'] or '(no name)'}, issued by {found['issuer'] or '(no name)'}"
     yield f"  vouched for: {why or nobody}"
     yield f"  made with: {found['generator']}"
     yield f"  done: {', '.join(str(one.get('action', '')).removeprefix('c2pa.') for one in found['actions'][:_MOST_TOLD])}"
+
     for name, keys in _TOLD.items():
         rows = said.get(name)
         for row in rows[:_MOST_TOLD] if isinstance(rows, list) else [rows]:
@@ -225,7 +228,7 @@ def _checkpoint_facts(path: Path, stage: Stage | None = None) -> dict[str, Any]:
 
 
 def _of_training(path: Path) -> dict[str, Any]:
-    """Return what there is to say of a run's checkpoint, or of a file of Wav2Lip's training; nothing of another file."""
+    """Return the facts of a training run's checkpoint, or of a file of Wav2Lip's training; none for any other file."""
     from avcore.checkpoints.checkpoint import read_state_dict
     from avcore.checkpoints.layouts import run_of
     from avcore.checkpoints.pickles import Format, load_pickled, sniff

@@ -1,4 +1,4 @@
-"""Commands as functions: an option is a keyword, which is checked by its type, and which errors name in place of its flag."""
+"""Commands as functions: each option is a keyword, checked by its type; error messages name it in place of the flag."""
 
 import functools
 import inspect
@@ -24,31 +24,31 @@ Made = TypeVar("Made")
 StrPath = str | os.PathLike[str]
 _ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
 _OF_ONE = {"video": "the video", "recording": "the video or sound file"}
-"""The help of those."""
+"""Help of the arguments that take one file."""
 _MEANT = {"target": "to", "target_language": "to", "language": "to", "source_language": "source", "speaker": "voice"}
-"""Words that other programs have for a keyword."""
+"""Names that other programs have for a keyword."""
 _WIDTH = 100
 _FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)(?:[ =]([^\s;:()]*[^\s;:(),]))?")
 _COMMAND = re.compile(r"(?:netflips|python -m \S+) [^;:]*$")
 _VALUE = re.compile(r"[A-Z]+|\S*[\d./]\S*|\w+(?:,\w+)+|cpu|cuda|largest|none|auto|off|own|source|target")
-"""What may stand behind a flag as its value; other words go on in the sentence."""
+"""What may follow a flag as its value; any other word continues the sentence."""
 _PLACE, _PLACES = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", NoneType: "None"}
 _PATHS = {str, os.PathLike}
 
 
 class WrongArgumentError(UsageError, TypeError):
-    """An argument of a function that has another type, or that is none of the values that there are."""
+    """An argument has another type than its keyword, or is none of the allowed values."""
 
 
 def command(
     options: type[Options], places: str, first: str = "", *, without: str = "", needed: str = ""
 ) -> Callable[[Callable[[Options], Made]], Callable[..., Made]]:
-    """Return a decorator that makes a function with an option as each keyword of one that takes a command's options.
+    """Return a decorator for a function of a command's options: it gets each option as a keyword.
 
-    places: the options that can be given by place. first: those that people use, which stand first in the signature. without: what
-    the function cannot do. needed: what must be given, though the command has other ways. Arguments of other types are refused by
-    name, a keyword that is none names the nearest one, and files are checked as the command does. The help is in the docstring.
+    places: options that can be given by position. first: options that people use, first in the signature. without: options that
+    the function lacks. needed: options that must be given, though the command has other ways. An argument of a wrong type is
+    refused by name, an unknown keyword by the nearest one, and files are checked as in the command. The docstring gets the help.
     """
     known = _parameters(options, places.split(), first.split(), without.split(), needed.split())
     words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()}
@@ -102,12 +102,12 @@ def _parameters(
 
 
 def _default(value: object) -> object:
-    """Return a field's default as Python's; what a factory makes is called auto."""
+    """Return a field's default for the signature; one that a factory makes is shown as auto."""
     return "auto" if value is MISSING else os.fspath(value) if isinstance(value, Path) else value
 
 
 def _kind(kind: Any) -> Any:
-    """Return the type of a keyword by its field's: text is a path too, a list is as good as a tuple, a choice has a name."""
+    """Return the type of a keyword from that of its field: a path may be text, a tuple may be a list, a choice may be a name."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Path:
         return StrPath
@@ -120,7 +120,7 @@ def _kind(kind: Any) -> Any:
 
 
 def _bound(called: str, signature: inspect.Signature, given: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments by name. Raises TypeError, as Python does, where some are missing or too many."""
+    """Return the arguments by name. Raises TypeError, as Python does, where some are missing or too many."""
     try:
         return signature.bind(*given, **named).arguments
     except TypeError as error:
@@ -128,7 +128,7 @@ def _bound(called: str, signature: inspect.Signature, given: Sequence[Any], name
 
 
 def _options_of(options: Callable[..., Options], arguments: Mapping[str, Any]) -> Options:
-    """Return a command's options, whose files were checked as the command does."""
+    """Return a command's options from arguments, with the files checked as in the command."""
     given = dict(arguments)
     for many, one in _ONE_OF_MANY.items():
         if one in given and many in inspect.signature(options).parameters:
@@ -143,7 +143,7 @@ def _options_of(options: Callable[..., Options], arguments: Mapping[str, Any]) -
 
 
 def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) -> str:
-    """Return the keyword that is nearest to a word, by the flags of the command and by the keywords; "" = none is near."""
+    """Return the keyword nearest to a word, compared with the command's flags and with the keywords; "" = none is near."""
     found = [did_you_mean(flag, flags), did_you_mean(name, [one.replace("_", "-") for one in known])]
     near = next((one.removeprefix("did you mean ").removesuffix("?") for one in found if one), "")
     return flags.get(near, near.replace("-", "_"))
@@ -184,7 +184,7 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _described(kind: Any) -> str:
-    """Return a type in words: a text or None, one of 'a', 'b'."""
+    """Return a type in words, as `a text or None` or `'a', 'b'`."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         parts = {get_origin(one) or one for one in arguments}
@@ -203,7 +203,7 @@ def _described(kind: Any) -> str:
 
 
 def _in_python(text: str, flags: Mapping[str, str], known: Mapping[str, inspect.Parameter]) -> str:
-    """Return a message with keywords in place of flags, except in a command that it shows."""
+    """Return a message with keywords in place of flags, except within commands that it quotes."""
 
     def keyword(found: re.Match[str]) -> str:
         flag, value = found[1], found[2]

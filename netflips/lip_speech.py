@@ -1,5 +1,5 @@
-"""Speech for silent lips (lip-to-speech): units of each utterance's lips, said in the time that they took, in the voice of their
-owner or of somebody else."""
+"""Lip-to-speech: speech for silent lips. The units of each utterance's lips are spoken in the time that they took, in the voice of
+the person or of somebody else."""
 
 import shutil
 import zipfile
@@ -80,35 +80,35 @@ from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
-"""That a script tells."""
+"""Options that the script records."""
 _MEL, _STORED, _SPOKEN = ".npz", (".npy", ".npz"), "speech.wav"
 _ENOUGH, _LEAST = seconds_to_samples(20), seconds_to_samples(1)
-"""Samples of speech that a voice is taken from, and that it needs."""
+"""Samples of speech that a voice is taken from, and the least it needs."""
 _WINDOW = frame_at(0.6)
-"""Pictures over which a mouth's movement is measured; what is found is longer by half of it on both sides."""
+"""Frames over which a mouth's movement is measured; a stretch that is found is longer by half of it on both sides."""
 _LEAST_MOVING = MIN_VARIATION / 2
-"""Of what a whole utterance varies by, a moment of it has as much as this."""
+"""Least variation of a mouth at a moment of speech: half of that of a whole utterance."""
 _SHORTEST = frame_at(0.8)
-"""Pictures; what is shorter is a twitch of 0.2 s, and nothing that is said. Half a window less at an end of what is seen of a face,
-where the window has nothing to reach into: a clip that was cut at its first word is short there."""
+"""Frames. Anything shorter is a twitch of 0.2 s and no speech. Where a face comes into sight or leaves it, half a window less is
+enough, because the window has nothing to reach into: a clip that was cut at its first word is short there."""
 _AROUND = frame_at(1.0)
-"""Pictures before and after a moving mouth that belong to what it says: words such as "excuse me" move it as little as a rest, and
-where it does rest the units are silence. Pauses of less than two such lie within an utterance, whose lips are read together."""
+"""Frames before and after a moving mouth that belong to its speech: words such as "excuse me" move it as little as rest does, and
+where it does rest the units are silence. Pauses shorter than two of these lie within an utterance, whose lips are read together."""
 _PIECE_FRAMES = 250
-"""Pictures of silence made at once."""
+"""Frames of silence made at once."""
 
 Stretch = tuple[int, int]
-"""First picture and the one after the last, at 25 fps."""
+"""First frame and the one after the last, at 25 fps."""
 MELS, HOP, WINDOW = 80, 160, 640
-"""Bands, and samples at 16 kHz: from column to column, and that a column is made of."""
+"""Bands; samples at 16 kHz from column to column; samples in a column."""
 _LEAST_HZ, _MOST_HZ = 55.0, 7500.0
 _PEAK, _EMPHASIS, _FLOOR = 0.9, 0.97, 1e-5
 _COLUMNS = 1000
-"""Made at once."""
+"""Columns made at once."""
 
 
 def speak_video(options: LipSpeechOptions) -> Script:
-    """Speak what the options ask for; returns what was done.
+    """Make speech from the lips of a video as the options ask; returns the script of what was done.
 
     Raises NetflipsError for files that cannot be used; then nothing is written.
     """
@@ -118,6 +118,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
         raise UsageError(f"the name of a mel spectrogram must end in {_MEL}", found=options.save_mel.name)
     if options.out_vid_path is not None:
         require_video_name(options.out_vid_path)
+
     info = require_moving_lips(select_tracks(options.video, options.audio_track))
     clock, checkpoint = StageClock(), open_renderer_checkpoint(paths.unit2av)
     language = _language(options.source, checkpoint)
@@ -125,6 +126,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
     vocoder = models.vocoder
     voice, whose = _voice(options, info, models)
     LOG.info("voice: %s", whose)
+
     heard = list[Units]()
     with bars(options.quiet) as progress, private_folder() as folder:
         spoken = folder / _SPOKEN  # it is read again, which an output that is a pipe cannot be
@@ -140,6 +142,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
         if options.out_vid_path is not None:
             source = PictureSource(info.source, info.steady_rate)
             _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
+
     seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(utterances), "utterance"), vocoder.language)
     return Script(
@@ -163,7 +166,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
 
 
 def _utterance(number: int, said: tuple[Stretch, Units]) -> Utterance:
-    """Return what a mouth said in a stretch of the pictures, as it is spoken."""
+    """Return the utterance of a stretch of frames with its units, as it is spoken."""
     (first, last), units = said
     place = TimeSpan(*(float(frames_to_seconds(edge)) for edge in (first, last)))
     listed = UnitList.of(units)
@@ -179,8 +182,7 @@ def _utterance(number: int, said: tuple[Stretch, Units]) -> Utterance:
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
-    """Return the language to speak: the one asked for, else the only one that there is a voice for, else that of a bundle's
-    clips."""
+    """Return the language to speak: the given one, else the only one with a voice, else that of a bundle's clips."""
     if asked is not None:
         return asked
     if len(checkpoint.languages) == 1:
@@ -193,7 +195,7 @@ def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
 
 
 def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models) -> tuple[SpeakerVoice, str]:
-    """Return the voice to speak in, and in words where it is from: of --voice, else of the video's own sound, or neutral.
+    """Return the voice to speak in, and its origin in words: from --voice, else from the video's own sound, else neutral.
 
     Raises what `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.
     """
@@ -216,7 +218,7 @@ def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models) -> tuple[
 
 
 def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, progress: Progress) -> None:
-    """The pictures of a video as they are, with other speech."""
+    """Write the frames of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
     sound, carried = speech_as_it_is(speech, info.duration_s), PassthroughMetadata(info.source, Fraction, info.duration_s)
@@ -235,10 +237,11 @@ def speak_lips(
     face: FaceChoice = "auto",
     progress: Progress = silent,
 ) -> Speech:
-    """Return what a mouth in a video says, as long as the video, with silence where it rests or is not in sight.
+    """Return speech from the lips of a video, as long as the video, with silence where the mouth rests or is out of sight.
 
-    speaker: float32 [E], the voice, or with its pitch. Returns all samples (float32 [S] at 16 kHz), and the units of the utterances
-    with their durations, without the pauses between. Raises MediaError, NoFaceError or NoSpeechError as `see_lips` does.
+    speaker: the voice, float32 [E], or a voice with its pitch. Returns all samples (float32 [S] at 16 kHz), and the units of the
+    utterances with their durations, without the pauses between them. Raises MediaError, NoFaceError or NoSpeechError as `see_lips`
+    does.
     """
     seen, utterances = see_lips(video, face, progress)
     said = list[Units]()
@@ -248,9 +251,9 @@ def speak_lips(
 
 
 def see_lips(video: AnySource, face: FaceChoice = "auto", progress: Progress = silent) -> tuple[SpeakerFace, list[Stretch]]:
-    """The face whose lips are read, and its utterances. The sound is not listened to.
+    """Return the face whose lips are read, and its utterances. The sound is not used.
 
-    Raises MediaError for a file without pictures, InputError for a still one, NoFaceError, and NoSpeechError for lips that rest.
+    Raises MediaError for a file without frames, InputError for a still picture, NoFaceError, and NoSpeechError for lips at rest.
     """
     info = require_moving_lips(video)
     pictures = PictureSource(info.source)
@@ -271,7 +274,7 @@ def see_lips(video: AnySource, face: FaceChoice = "auto", progress: Progress = s
 
 
 def require_moving_lips(video: AnySource) -> MediaInfo:
-    """Return what a video holds. Raises MediaError where it has no pictures, InputError where it has one only."""
+    """Return the facts of a video. Raises MediaError where it has no frames, InputError where it has only one."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has sound only: lip-to-speech needs a face", path=info.path, expected="a video", found="no picture")
@@ -289,10 +292,10 @@ def speech_pieces(
     progress: Progress = silent,
     heard: Callable[[Units], object] | None = None,
 ) -> Iterator[Samples]:
-    """Yield the speech of a face piece by piece, float32 [n] at 16 kHz, together 640 samples for each picture; one utterance is
-    held.
+    """Yield the speech of a face in pieces, float32 [n] at 16 kHz, together 640 samples for each frame.
 
-    heard: told the units of each utterance. Raises VocabularyError where the vocoder does not know the encoder's units.
+    One utterance is held in memory. heard: called with the units of each utterance. Raises VocabularyError where the vocoder does
+    not know the encoder's units.
     """
     at = 0
     for first, last in track(utterances, "speech", progress, len(utterances)):
@@ -314,7 +317,7 @@ def _silence(num_frames: int) -> Iterator[Samples]:
 
 
 def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
-    """Return the utterances of a face, in order and apart, none longer than the models are comfortable with (12 s)."""
+    """Return the utterances of a face, in order and without overlap, none longer than suits the models (12 s)."""
     total = len(face.frames)
     movement = np.zeros(total)
     spans, borders = list[Span](), list[float]()
@@ -343,13 +346,13 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
 
 
 def _runs(values: list[int | None]) -> Iterator[Stretch]:
-    """Stretches of one value other than None, next to one another or not."""
+    """Yield the stretches of one value other than None; some are adjacent."""
     changes = [0, *(place + 1 for place, (one, other) in enumerate(pairwise(values)) if one != other), len(values)]
     yield from ((first, last) for first, last in pairwise(changes) if first < last and values[first] is not None)
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centred average, over what there is at the ends: float64 of the same shape [pictures]."""
+    """Return the centred moving average, float64 of the same shape [frames]; at the ends, the mean of the values there are."""
     kernel = np.ones(min(_WINDOW, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
@@ -362,10 +365,11 @@ def _seconds(frame: int) -> float:
 
 
 def write_mel(path: Path, speech: Path) -> int:
-    """Write the mel spectrogram of a 16 kHz file as `mel` float32 [80, T], T = samples / 160; returns T.
+    """Write the mel spectrogram of a 16 kHz file as `mel`, float32 [80, T], T = samples / 160; returns T.
 
-    The sound's peak is made 0.9 and high tones are lifted (pre-emphasis 0.97); a column is the natural logarithm, from 1e-5 up, of
-    the magnitudes in 640 samples about it (Hann), in 80 bands from 55 to 7,500 Hz. A stretch is held at a time.
+    The sound is scaled to a peak of 0.9, and high frequencies are raised (pre-emphasis 0.97). A column is the natural logarithm of
+    the magnitudes, 1e-5 or more, of the 640 samples around it (Hann), in 80 bands from 55 to 7,500 Hz. Only a stretch of the sound
+    is held in memory.
     """
     duration = seconds_to_samples(probe(speech).duration_s)
     peak = max((float(np.abs(block).max(initial=0)) for block in iter_speech_blocks(speech)), default=0.0)
@@ -385,7 +389,7 @@ def write_mel(path: Path, speech: Path) -> int:
 
 
 def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
-    """Columns of a file, float32 [80, n], `total` of them."""
+    """Yield the columns of a file, float32 [80, n], `total` in all."""
     filters = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ)
     window = torch.hann_window(WINDOW)
     edge = WINDOW // 2
@@ -405,7 +409,7 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
 
 
 def _emphasised(speech: Path, gain: float, edge: int) -> Iterator[Samples]:
-    """Yield the sound of a file as float32 [n], each sample less 0.97 of the one before; silence of `edge` samples at the end."""
+    """Yield the sound of a file as float32 [n], each sample minus 0.97 of the one before it; then `edge` samples of silence."""
     before = np.zeros(1, np.float32)
     for block in iter_speech_blocks(speech):
         sound = np.append(before, block * np.float32(gain)).astype(np.float32)
