@@ -1,7 +1,7 @@
-"""Models in memory, for many calls: `netflips.load()`. What goes in and comes out are arrays and units, not files.
+"""Models in memory, for many calls: `netflips.load()`. Inputs and outputs are arrays and units, not files.
 
-A voice is a file, a name of `voices`, float32 [S] speech at 16 kHz, or what `voice` returned; None is the first of `voices`, or
-where there are none a neutral one. Progress that raises stops the work: nothing half-written stays.
+A voice is a file, a name of `voices`, float32 [S] speech at 16 kHz, or what `voice` returned; None is the first of `voices`, or a
+neutral voice where there are none. A progress callback that raises stops the work, and nothing half-written stays.
 """
 
 import os
@@ -39,18 +39,19 @@ Voice = StrPath | Samples | SpeakerVoice | None
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """All stages, read once. Each method raises NetflipsError for what you can put right."""
+    """All stages, read once. Each method raises NetflipsError for errors that you can put right."""
 
     models: Models
+    """of all stages"""
     over_text: Mapping[str, Any] = field(default_factory=dict)
-    """Options of every dub with models of the cascade."""
+    """options of every dub with models of the cascade"""
 
     def units(
         self, heard: StrPath | Samples, *, modalities: str | None = None, face: str = "auto", progress: Progress = silent
     ) -> Units:
         """Return the units of a video, a sound file, or float32 [S] speech at 16 kHz.
 
-        modalities, of a file: audio,video, audio or video; None = whatever it has. face: as `netflips units` takes it.
+        modalities: of a file: audio,video, audio or video; None = those that it has. face: as in `netflips units`.
         """
         if isinstance(heard, np.ndarray):
             return replace(self.models.extractor.extract(heard), language=self._languages[0])
@@ -65,11 +66,11 @@ class Loaded:
         return replace(self.models.extractor.extract(speech, lips), language=self._languages[0])
 
     def translate(self, units: Units) -> Units:
-        """Return units in the other language, without durations: `speak` predicts them."""
+        """Return units translated into the other language, without durations; `speak` predicts them."""
         return self.models.translator.translate(units, *self._languages).units
 
     def voice(self, of: StrPath | Samples) -> SpeakerVoice:
-        """Return the voice in a file (x.npy, x.npz, sound or video), of a name, or of float32 [S] speech at 16 kHz."""
+        """Return the voice of a file (x.npy, x.npz, sound or video), of a name, or of float32 [S] speech at 16 kHz."""
         from netflips.text_voice import speaker_voice
         from unit2av.speaker import voice_of
 
@@ -106,8 +107,8 @@ class Loaded:
     def transcribe(
         self, heard: StrPath | Samples, *, modalities: str = "auto", face: str = "auto", progress: Progress = silent
     ) -> Transcript:
-        """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
-        `netflips transcribe` takes them."""
+        """Return the transcript of a file, or of float32 [S] speech at 16 kHz, in the most probable language. modalities, face: of
+        a file, as in `netflips transcribe`."""
         from avcore.media.tracks import select_audio_track
         from netflips.recognition import as_one, transcribe, transcribe_speech, transcript_of
 
@@ -126,7 +127,7 @@ class Loaded:
         decide: Decide | None = None,
     ) -> "Script":
         """Dub a video; returns the script of what was done. progress: called with the step, the amount done and the total or None.
-        decide: called before anything is spoken with how much is understood; it may raise NotUnderstoodError."""
+        decide: called with the quality estimate before anything is spoken; it may raise NotUnderstoodError."""
         from netflips.dubbing.dub import dub
 
         asked = replace(options or DubOptions(), **self.over_text)
@@ -142,7 +143,7 @@ class Loaded:
         decide: Decide | None = None,
     ) -> "Iterator[tuple[Path, Script | NetflipsError]]":
         """Dub videos one after another into a folder, as <stem>_<language>.mp4; yields each with its script, or with the error that
-        it failed with. Raises UsageError, before anything is dubbed, for two that would get one name."""
+        it failed with. Raises UsageError, before anything is dubbed, where two would get the same name."""
         folder = Path(out_dir)
         jobs = [(Path(one), folder / f"{Path(one).stem}_{self._languages[1]}.mp4") for one in videos]
         require_own_names(jobs)
@@ -196,10 +197,10 @@ def load(
     device: str = "auto",
     precision: str = "float32",
 ) -> Loaded:
-    """Load the models once, for many calls: the bundle's, or your own three; with cascade, those that dub any speech over text.
+    """Load the models once, for many calls: the bundle's, or three of your own; with cascade, those that dub any speech over text.
 
     source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps. The keywords of the
-    cascade are those of `netflips.dub`; such models have no `translate`, and no `units` but with an encoder of yours.
+    cascade are those of `netflips.dub`. Its models have no `translate`, and have `units` only with a unit encoder of yours.
     """
     given = locals()
     from netflips.cascade.engines import require_models
@@ -214,5 +215,6 @@ def load(
         require_models(asked.cascade_models)
         over_text = {name: getattr(asked, name) for name in _OVER_TEXT}
         source, to = asked.source, asked.to
+
     paths = given_or_bundle(asked)
     return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision)), over_text)

@@ -71,12 +71,12 @@ transcript = UnitReader.from_checkpoint("{file}").read(units, "{last}")  # .text
 
 units = TextToUnits.from_checkpoint("{file}").units_of(text, "{last}")""",
 }
-"""How each is loaded and used from Python. file: the weights. first, last: of its languages."""
+"""Python code that loads and uses each. file: the weights. first, last: of its languages."""
 _PLACE = f"FOLDER/{HUB_WEIGHTS}"
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Whether a folder is one that `complete_folder` finished, and not one of transformers. Raises CheckpointError."""
+    """Return whether `complete_folder` finished a folder; one of transformers is another kind. Raises CheckpointError."""
     path = folder / HUB_CONFIG
     if not path.is_file():
         return False
@@ -85,15 +85,15 @@ def is_model_folder(folder: Path) -> bool:
 
 
 def require_folder(folder: Path) -> None:
-    """Raise UsageError for a place that holds another model's configuration, which would be written over."""
+    """Raise UsageError for a folder with another model's configuration, which would be overwritten."""
     if (folder / HUB_CONFIG).is_file() and not is_model_folder(folder):
         raise UsageError("another model lies there", expected="a new folder", found=str(folder))
 
 
 def complete_folder(written: Checkpoint, source: Path) -> None:
-    """Make the folder of a hub of a checkpoint that was just written as `FOLDER/model.safetensors`.
+    """Complete the folder for a hub of a checkpoint that was just written as `FOLDER/model.safetensors`.
 
-    Its configuration gets the name that hubs look for, what lies beside a renderer goes along, and a card says what it is.
+    The configuration gets the name that hubs look for, files that belong to a renderer are copied, and a card describes the model.
     source: the file or folder that it was made from, by which the licence is known. Raises OutputError.
     """
     folder, source = written.path.parent, source / HUB_WEIGHTS if source.is_dir() else source
@@ -106,11 +106,12 @@ def complete_folder(written: Checkpoint, source: Path) -> None:
 
 
 def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
-    """Return the card, Markdown with the header that hubs read. taken: files that lie beside the weights."""
+    """Return the card: Markdown with the header that hubs read. taken: files that lie beside the weights."""
     stage, layout = checkpoint.stage, checkpoint.stage.layout
     languages = layout.languages(replace(checkpoint, path=source))  # a bundle knows what its models learnt
     licence = licence_of(source)
     known = licence.key if licence.key in _ON_HUBS else "other"
+
     header = {
         "library_name": "netflips",
         "pipeline_tag": _TASKS[stage],
@@ -118,6 +119,7 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
         **({"language": f"[{', '.join(languages)}]"} if languages else {}),
         "tags": "[speech-to-speech-translation, discrete-units, dubbing]",
     }
+
     facts = {
         "Languages": ", ".join(languages) or "any",
         "Units": ", ".join(_vocabularies(checkpoint)) or ("none" if stage is SPEAKER_ENCODER else "quantizer not stated"),
@@ -128,6 +130,7 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
         "Beside it": ", ".join(taken),
         "Licence": f"{licence.title}; {licence.allows}" if licence.title != NOT_STATED else "not stated: write it here",
     }
+
     code = _LOADED[stage].format(file=_PLACE, first=(languages or ["en"])[0], last=(languages or ["ko"])[-1])
     lines = [
         "---",
@@ -151,14 +154,14 @@ def card_of(checkpoint: Checkpoint, source: Path, taken: list[str]) -> str:
 
 
 def _vocabularies(checkpoint: Checkpoint) -> list[str]:
-    """Fingerprints of its units' quantizers, each once."""
+    """Return the fingerprints of its units' quantizers, each once."""
     if checkpoint.stage is RENDERER:
         return _stated(checkpoint, "vocabulary")
     return [one for one in checkpoint.stage.layout.vocabularies(checkpoint).values() if one]
 
 
 def _stated(checkpoint: Checkpoint, setting: str) -> list[str]:
-    """What the voices and the face of a renderer state, each value once."""
+    """Return the values of a setting that the voices and the face of a renderer state, each once."""
     renderer = RendererCheckpoint(checkpoint)
     parts = [*map(renderer.vocoder_settings, renderer.languages), renderer.face_settings if renderer.has_face else {}]
     return list(dict.fromkeys(str(one[setting]) for one in parts if one.get(setting)))

@@ -1,4 +1,4 @@
-"""Where the weights of a dub are, the bundle's or those that were given, and how they run."""
+"""Paths of the weights of a dub, the bundle's or given ones, and how the models run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ UnitOffset = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Where the weights are. av2unit, utut: None in the cascade, which has neither. speaker_encoder: None takes
-    resemblyzer's weights, which come along.
-
-    others: of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`. Paths
-    may be given as text. Raises UsageError for what is neither.
-    """
+    """Paths of the weights. They may be given as text. Raises UsageError for anything else."""
 
     av2unit: Path | None
+    """unit encoder; None in the cascade, which has none"""
     utut: Path | None
+    """unit translator; None in the cascade, which has none"""
     unit2av: Path
+    """renderer"""
     speaker_encoder: Path | None = None
+    """None takes resemblyzer's weights, which come with NetfLips"""
     others: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    """of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`"""
 
     def __post_init__(self) -> None:
         for name in ("av2unit", "utut", "unit2av", "speaker_encoder"):
@@ -43,15 +43,15 @@ class ModelPaths:
 
     @classmethod
     def of(cls, needed: Mapping[Stage, Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
-        """The same from the checkpoints of the stages that a dub needs: all, or in the cascade the renderer."""
+        """Return the paths from the checkpoints of the stages that a dub needs: all, or in the cascade the renderer."""
         named: dict[str, Path | None] = dict.fromkeys(stage.option.removesuffix(_PATH) for stage in needed_stages())
         named |= {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
         return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
 
     def other(self, stage: Stage, language: str = "") -> Path | None:
-        """Return the checkpoint of a stage that not every dub needs, None = there is none.
+        """Return the checkpoint of a stage that not every dub needs; None = there is none.
 
-        language: of a stage that has a model for each of them; one that was given with the flag serves any.
+        language: for a stage with a model for each language; a model that was given with the flag serves any language.
         """
         return self.others.get(stage.part_for(language)) or self.others.get(stage.part)
 
@@ -69,20 +69,20 @@ class ModelPaths:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How the models run: device, number format, unit offsets.
-
-    unloads: stages leave memory when a dub has done with them, and are read again for the next one.
-    """
+    """How the models run."""
 
     device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps"""
     precision: str = "float32"
+    """number format"""
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
     unloads: bool = False
+    """whether stages leave memory when a dub is done with them; they are read again for the next dub"""
 
 
 def require_bundle() -> Bundle:
-    """Return the bundle that is used by default. Raises InputError when there is none."""
+    """Return the default bundle. Raises InputError when there is none."""
     bundle = find_bundle()
     if bundle is None:
         raise InputError("no models come with this installation", hint="`make train-demo` makes the demo bundle")
@@ -96,11 +96,11 @@ def bundle_paths(bundle: Bundle | None = None) -> ModelPaths:
 
 
 def given_or_bundle(options: Any) -> ModelPaths:
-    """Return the checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
+    """Return the checkpoints that were given with the flags of the stages, or those of the bundle where none was given.
 
-    A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
-    The cascade needs the renderer alone, and for speech that is given the unit encoder; such speech needs no translator.
-    Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
+    A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with its own flag. The
+    cascade needs only the renderer, and with given speech also the unit encoder. Given speech needs no translator. Raises
+    UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
     """
     is_given = getattr(options, "speak_with", None) is not None or getattr(options, "speech_in", None) is not None
     needed = (RENDERER,) if getattr(options, "cascade", False) else needed_stages()
@@ -114,8 +114,8 @@ def given_or_bundle(options: Any) -> ModelPaths:
 
 
 def paths_asked(options: Any, *needed: Stage, spells: str = "") -> ModelPaths:
-    """Return the checkpoints of a command that needs few: those of its flags, else the bundle's. spells: the language of the
-    text-to-unit model, "" = it needs none. Raises UsageError, and InputError for a file that is not there."""
+    """Return the checkpoints of a command that needs few: those of its flags, else the bundle's. spells: language of the
+    text-to-unit model; "" = none is needed. Raises UsageError, and InputError for a file that is not there."""
     others = {TEXT2UNIT.part: optional_or_bundle(options.text2unit_path, TEXT2UNIT, normalise_language(spells))} if spells else {}
     found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
     return ModelPaths.of(found, getattr(options, SPEAKER_ENCODER.option, None), others)

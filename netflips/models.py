@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _Loaded = TypeVar("_Loaded")
 _DIGITS = 16
-"""Of a model file's digest."""
+"""Digits that are kept of a model file's digest."""
 
 
 class _Absent:
-    """Stands in the cascade for the unit encoder or the unit translator, which it has not. what: which of them."""
+    """Stands for a model that is not there, such as the unit encoder or the unit translator in the cascade. what: its name."""
 
     vocabulary = fingerprint = decoding = trained_on = ""
     domain = agreement = default_search = None
@@ -49,15 +49,15 @@ class _Absent:
         )
 
     def readings(self, *_: object) -> list[Any]:
-        """None: there is no score."""
+        """Return an empty list: there is no score."""
         return []
 
     def unload(self) -> None:
-        """Nothing is there to be put away."""
+        """Do nothing: there is no model in memory."""
 
 
 class _Later:
-    """Stands for a model that is read when something is asked of it."""
+    """Stands for a model that is read at its first use."""
 
     def __init__(self, read: Callable[[], Any]) -> None:
         self._read = cache(read)
@@ -70,55 +70,61 @@ class _Later:
 
 @dataclass(frozen=True)
 class Models:
-    """What dubs.
-
-    fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. unloads: see
-    RunOptions. renderer: None = whoever draws with it reads it. It is named by its class: a recording's silences ask for the
-    shape of a unit, which only lips that are drawn by units have.
-    """
+    """The models of a dub."""
 
     extractor: Extractor
+    """the unit encoder"""
     translator: Translator
+    """the unit translator"""
     vocoder: Voice
+    """of the target language"""
     renderer: "LipRenderer | None"
+    """the face network; None = whoever draws with it reads it. It is typed by its class: the silences of a recording ask for the
+    shape of a unit, which only lips that are drawn by units have"""
     fingerprints: dict[str, str]
+    """of the checkpoints, by the names of their stages"""
     paths: ModelPaths
+    """where the checkpoints came from"""
     how: Running
+    """how the models run"""
     unloads: bool = False
+    """as `RunOptions.unloads`"""
     _others: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """whatever else was loaded, by part or name"""
 
     def done_with(self, stage: Extractor | Translator) -> None:
-        """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
+        """Report that a dub does not need a stage any more; with `unloads`, its weights leave memory."""
         if self.unloads:
             stage.unload()
 
     @property
     def arithmetic(self) -> str:
-        """What the last digits of all answers depend on, besides the checkpoints: kept work is only good for the same."""
+        """Device and precision: besides the checkpoints, the last digits of all results depend on them. Kept work is only valid for
+        the same ones."""
         return f"{self.how.device} {self.how.precision}"
 
     @cached_property
     def speaker_encoder(self) -> Speaker:
-        """The speaker encoder whose vectors the vocoder takes, read when a voice is needed; raises CheckpointError when they do not
-        fit it."""
+        """The speaker encoder whose vectors the vocoder takes, read when a voice is needed. Raises CheckpointError when they do not
+        fit the vocoder."""
         from unit2av.speaker import encoder_for
 
         return encoder_for(self.vocoder, self.paths.speaker_encoder, self.how.device)
 
     @cached_property
     def likeness_encoder(self) -> Speaker:
-        """The speaker encoder that voices are told apart by. Its bounds were measured with GE2E's vectors, so that it is such a one
-        where the vocoder takes others, too."""
+        """The speaker encoder by which voices are compared. The bounds were measured with GE2E's vectors, so this is a GE2E encoder
+        even where the vocoder takes other vectors."""
         from unit2av.speaker import is_onnx
 
         given = self.paths.speaker_encoder
         return load_speaker_encoder(None, self.how) if is_onnx(given) else self.speaker_encoder
 
     def other(self, stage: Stage, language: str = "") -> Any:
-        """Return the model of a stage that not every dub needs, read when it is asked for first.
+        """Return the model of a stage that not every dub needs; it is read at the first call.
 
-        language: of a stage that has a model for each of them; one that was given with the flag serves any. Raises UsageError
-        where no checkpoint of it was given or packed.
+        language: for a stage with a model for each language; a model that was given with the flag serves any language. Raises
+        UsageError where no checkpoint of it was given or packed.
         """
         part = stage.part_for(language)
         if part not in self._others:
@@ -130,7 +136,7 @@ class Models:
 
     @cached_property
     def band_extension(self) -> "BandExtender | None":
-        """What the voices have above 8 kHz, of the file beside the renderer; None where there is none."""
+        """The band of the voices above 8 kHz, from the file beside the renderer; None where there is no such file."""
         from unit2av.voice.bandwidth import FILE, BandExtender
 
         path = self._beside_renderer(FILE)
@@ -138,7 +144,7 @@ class Models:
 
     @cached_property
     def named_voices(self) -> dict[str, SpeakerVoice]:
-        """Voices by name, of the file beside the renderer, the default first; none where there is none."""
+        """Voices by name, from the file beside the renderer, the default first; empty where there is no such file."""
         from unit2av.voice.named import FILE, read_named_voices
 
         path = self._beside_renderer(FILE)
@@ -150,7 +156,7 @@ class Models:
         return path if path is not None and path.is_file() else None
 
     def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
-        """Return what else is loaded once for all dubs with these models, when it is asked for first."""
+        """Return something else that all dubs with these models share; it is loaded at the first call."""
         if name not in self._others:
             self._others[name] = load()
         loaded: _Loaded = self._others[name]
@@ -162,7 +168,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     the unit encoder.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
-    VocabularyError for models of different units, UsageError for a device or precision that is not here.
+    VocabularyError for models of different units, UsageError for a device or precision that this machine lacks.
     """
     how = Running(run.device, run.precision, source, target)
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
@@ -171,27 +177,30 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     if paths.av2unit is None:
         vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
         return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.unloads)
+
     wanted: list[tuple[Stage, Path, Running]] = [
         (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
         (UNIT_ENCODER, paths.av2unit, how),
     ]
     if paths.utut is not None:
         wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
+
     *translators, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
     translator = translators[0] if translators else no_translator
     if paths.utut is not None:
         require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
     require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
     require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
+
     made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
     fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items() if fingerprint}
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.unloads)
 
 
 def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target: str = "") -> Models:
-    """Return the models of a command that needs few of them, each read when something is asked of it.
+    """Return the models of a command that needs few of them; each is read at its first use.
 
-    target: the language that the vocoder speaks. Reading raises what `load_models` raises.
+    target: language that the vocoder speaks. Reading raises what `load_models` raises.
     """
     how = Running(run.device, run.precision, "", target)
     found = paths.needed
@@ -207,7 +216,7 @@ def models_when_asked(paths: ModelPaths, run: RunOptions | CommonOptions, target
 
 
 def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
-    """Load models side by side, as far as there are threads: most of it is comparing the checksums of their files."""
+    """Load models in parallel, as far as there are threads; most of the time goes into the checksums of their files."""
     import torch  # which comes with the first model
 
     from avcore.compute.threads import map_in_threads
@@ -220,9 +229,9 @@ def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
 
 
 def choose_languages(source: str | None, target: str | None, paths: ModelPaths) -> tuple[str, str]:
-    """Return the languages that were given, and in place of None the only one that the models allow.
+    """Return the given languages; in place of None, the only one that the models allow.
 
-    Raises UsageError naming the choices where there are several, LanguageError for what a bundle never learnt.
+    Raises UsageError naming the choices where there are several, LanguageError for one that a bundle never learnt.
     """
     if paths.utut is not None and source == AUTO:
         raise UsageError(f"--from {AUTO} belongs to the cascade", hint="name the language, as en")
@@ -242,9 +251,9 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
 
 
 def _over_text(source: str | None, target: str | None, renderer: Path, read_aloud: Sequence[str] | None) -> tuple[str, str]:
-    """The same without a unit translator: into what can be spoken, from English unless it is said.
+    """Choose the languages without a unit translator: the target is one that can be spoken, the source is English unless given.
 
-    read_aloud: the languages of the text-to-unit model, None = speech is given.
+    read_aloud: languages of the text-to-unit model; None = speech is given.
     """
     spoken = RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
     if target is None:

@@ -1,4 +1,4 @@
-"""The commands that show, speak or convert but `netflips dub`: their options, and by whom the work is done.
+"""Options of all commands that show, speak or convert, except `netflips dub`, and the functions that do their work.
 
 Flags, their help, Python's keywords and the page's forms come from these fields. Libraries are loaded when the work begins.
 """
@@ -78,7 +78,7 @@ class PictureFlags(MarkFlags, CommonOptions):
 
 
 def duration_scale(speed: float) -> float:
-    """By how much durations are longer at a speed of speaking. Raises UsageError for a speed that nobody speaks at."""
+    """Return the factor of durations for a speed of speaking. Raises UsageError for a speed that nobody speaks at."""
     if not 0.4 <= speed <= 2.5:
         raise UsageError("--speed is out of range", expected="0.4 to 2.5, 1 = as learnt", found=speed)
     return 1 / speed

@@ -27,7 +27,7 @@ CORPORA = {
 
 
 def build_parser() -> Parser:
-    """Return the corpora, as module and purpose by name; the options of each are its own."""
+    """Return the parser, which takes the name of a corpus; each corpus has options of its own."""
     lines = [f"  {name:<10} {what}" for name, (_, what) in CORPORA.items()]
     parser = Parser(
         prog="netflips prepare",

@@ -1,4 +1,4 @@
-"""What is said in whole recordings: their utterances, each as text, as a script that ends behind what is heard."""
+"""Transcribe whole recordings: a script of their utterances with the texts of the source, and nothing of a translation."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,19 +43,22 @@ _SOUND_FILE = "sound.f32"
 
 @dataclass(frozen=True)
 class ListenSettings:
-    """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance.
-    read: by a unit-to-text model. is_auto: use what is there, and for each utterance what can be believed, as in a dub.
-    """
+    """How a recording is transcribed."""
 
     modalities: frozenset[str]
+    """what units are taken from; or video alone, where lips are read without units"""
     language: str | None
+    """None = the most probable one of each utterance"""
     face: FaceChoice
+    """whose lips are read"""
     read: ReadOptions | None = None
+    """of a unit-to-text model; None = another recognizer"""
     is_auto: bool = False
+    """whether to use the modalities that are there, and for each utterance the reliable ones, as in a dub"""
 
 
 class UnitRecognizer:
-    """A unit-to-text model, and the unit encoder where that reads units."""
+    """A unit-to-text model, with the unit encoder if the model reads units."""
 
     by: WrittenBy = "reader"
 
@@ -65,7 +68,7 @@ class UnitRecognizer:
         self.known = None if packed is None else packed.reading
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
-        """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
+        """Return the settings for what a user asks for. Raises UsageError or LanguageError where the model cannot do it."""
         read = self.reader.default_options
         if beam is not None:
             read = replace(read, search=replace(read.search, beam=beam))
@@ -80,8 +83,8 @@ class UnitRecognizer:
     def read(
         self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
     ) -> tuple[Transcript, QualityEstimate]:
-        """Return what an utterance says, by its units or by its lips, and how far it is understood: speech float32 [S] at 16 kHz,
-        lips uint8 [T, 96, 96] at 25 fps, at least one of them."""
+        """Return the transcript of an utterance, by its units or its lips, and its quality estimate. speech: float32 [S] at 16 kHz;
+        lips: uint8 [T, 96, 96] at 25 fps; at least one of them is needed."""
         if self.extractor is not None:
             bound = self.extractor.agreement if settings.is_auto else None
             found = select_units(self.extractor, speech, lips, bound).extraction
@@ -95,7 +98,7 @@ class UnitRecognizer:
 
 
 class RecordingRecognizer:
-    """A recognizer of sound, as Whisper."""
+    """A recognizer of sound, such as Whisper."""
 
     by: WrittenBy = "recognizer"
 
@@ -103,7 +106,7 @@ class RecordingRecognizer:
         self.recognizer = recognizer
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
-        """Check what a user asks for against the recognizer. Raises UsageError or LanguageError."""
+        """Return the settings for what a user asks for. Raises UsageError or LanguageError where the recognizer cannot do it."""
         if (modalities != AUTO and parse_modalities(modalities) != {AUDIO}) or beam is not None:
             found = f"--modalities {modalities}" if beam is None else f"--beam {beam}"
             raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
@@ -111,7 +114,10 @@ class RecordingRecognizer:
         return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
 
     def utterances(self, sound: Sound, spans: Sequence[Span], settings: ListenSettings) -> Iterator[Utterance]:
-        """Yield what the utterances of a recording say, recognised in windows; in its language, where none was named."""
+        """Yield the utterances of a recording with their texts, recognised in windows; in its own language if none was given.
+
+        An utterance may come again with a better text; the last one counts.
+        """
         speech = RecognisedSpeech(sound, self.recognizer, settings.language or "", settings.language is not None)
         said = dict[int, RecognisedText]()
         for number, span in enumerate(spans):
@@ -134,9 +140,9 @@ AnyRecognizer = UnitRecognizer | RecordingRecognizer
 
 
 def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecognizer:
-    """Load what hears: the folder of --recognizer, or a unit-to-text model with the encoder of its units.
+    """Load the recognizer: the folder of --recognizer, or a unit-to-text model with the encoder of its units.
 
-    Raises InputError, CheckpointError, or UsageError for a reader of the units of pre-training, which no encoder of ours makes.
+    Raises InputError, CheckpointError, or UsageError for a model that reads units of pre-training, which no encoder of ours makes.
     """
     if options.recognizer is not None:
         from netflips.recognizers.whisper import open_whisper
@@ -153,9 +159,9 @@ def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecogniz
 
 
 def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenSettings, progress: Progress = silent) -> Script:
-    """Return the script of a recording of any length, with the text of each utterance; of sound and pictures one at a time is held.
+    """Return the script of a recording of any length, with the text of each utterance.
 
-    Raises MediaError, NoSpeechError or NoFaceError.
+    Sound and frames of one utterance at a time are held in memory. Raises MediaError, NoSpeechError or NoFaceError.
     """
     path, info, spans = source.path, probe(source), list[Span]()
     uses_audio, uses_video = AUDIO in settings.modalities, VIDEO in settings.modalities
@@ -167,6 +173,7 @@ def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenS
     if uses_audio and not info.has_audio:
         hint = "use --modalities video to read the lips alone"
         raise MediaError("it has no sound track", path=path, expected="sound", hint=hint)
+
     with private_folder() as folder:
         sound, duration_s = None, float(info.duration_s)
         if info.has_audio:
@@ -178,6 +185,7 @@ def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenS
         spans = spans or [(0.0, duration_s)]  # lips are read of all of it
         face = _face(info, settings, sound, progress) if uses_video else None
         said = _utterances(spans, recognizer, settings, sound if uses_audio else None, face, progress)
+
     shots = () if not info.has_video else _cuts(source) if face is None else face.cuts
     whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in said)
     cuts, media = tuple(float(frames_to_seconds(cut)) for cut in shots), Media(str(path), duration_s=duration_s)
@@ -185,7 +193,7 @@ def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenS
 
 
 def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:
-    """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
+    """Return the transcript of sound, float32 [S] at 16 kHz, by its utterances; an empty one where there is no speech."""
     with private_folder() as folder:
         sound = stored_sound([speech], folder / _SOUND_FILE)
         spans = _cut(sound.activity, sound.activity.seconds)
@@ -193,12 +201,12 @@ def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: List
 
 
 def transcript_of(utterances: Iterable[Utterance]) -> list[Transcript]:
-    """Return what each utterance says, with times from the beginning of the recording."""
+    """Return the transcript of each utterance, with times from the beginning of the recording."""
     return [one.text.transcript.shifted(one.place.start_s) for one in utterances if one.text is not None]
 
 
 def as_one(said: Sequence[Transcript], language: str = "") -> Transcript:
-    """Return what utterances say as one text. language: where none says anything."""
+    """Join the transcripts of utterances. language: of the result where none has a text."""
     texts, words = [one for one in said if one.text], tuple(word for one in said for word in one.words)
     language = texts[0].language if texts else language
     return Transcript(" ".join(one.text for one in texts), language, words, any(one.has_loop for one in said))
@@ -208,7 +216,7 @@ def _utterances(
     spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None,
     progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
-    """Return the utterances with their texts; of sound and lips one is enough."""
+    """Return the utterances with their texts; sound or lips alone suffice."""
     told: Iterator[Utterance]
     if isinstance(recognizer, UnitRecognizer):
         told = (_read(number, span, recognizer, settings, sound, face) for number, span in enumerate(spans, 1))
@@ -222,7 +230,7 @@ def _utterances(
 def _read(
     number: int, span: Span, recognizer: UnitRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None
 ) -> Utterance:
-    """Return an utterance with its text, by its units or its lips."""
+    """Return an utterance with its text, recognised from its units or its lips."""
     (start, end), place, speech, lips = span, TimeSpan(*span), None, None
     if sound is not None:
         speech = sound.between(start, end)
@@ -237,7 +245,7 @@ def _read(
 
 
 def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progress: Progress) -> SpeakerFace | None:
-    """Return the face whose lips are read; None where there is none and the sound is enough. Raises NoFaceError."""
+    """Return the face whose lips are read; None where there is none and the sound suffices. Raises NoFaceError."""
     pictures, speech = PictureSource(info.source), None if sound is None or not sound.activity.num_samples else sound.samples
     try:
         return find_faces(pictures, settings.face, speech, progress, len(pictures), info.path, info.pixel_aspect)
@@ -250,7 +258,7 @@ def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progre
 def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
     """Return the language of most of the longest windows of a recording, or the only one that the recognizer knows.
 
-    Raises NoSpeechError where none can be told.
+    Raises NoSpeechError where it cannot be recognised.
     """
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
@@ -267,7 +275,7 @@ def _cut(activity: SpeechActivity, duration_s: float) -> list[Span]:
 
 
 def _cuts(source: MediaSource) -> Iterator[int]:
-    """Yield the pictures that begin another shot."""
+    """Yield the numbers of the frames that begin a new shot."""
     before = 0
     for number, (_, shot) in enumerate(with_shots(PictureSource(source))):
         if shot != before:

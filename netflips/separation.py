@@ -4,8 +4,8 @@
     netflips dub talk.mp4 --separate-with spleeter
 
 Hennequin et al., "Spleeter: a fast and efficient music source separation tool with pre-trained models" (2020): a U-Net for voices
-and one for all else (Jansson et al. 2017) say how much of a spectrogram at 44.1 kHz belongs to each, up to 11 kHz. The package
-carries the weights (MIT, as Spleeter's); of its code nothing is used, and its files are read without running what is in them.
+and one for everything else (Jansson et al. 2017) estimate how much of a spectrogram at 44.1 kHz belongs to each, up to 11 kHz. The
+package has the weights (MIT, as Spleeter's). Its code is not used, and its files are read without running code in them.
 """
 
 import sys
@@ -27,20 +27,20 @@ from avcore.media import MediaSource, iter_sound_at, probe, require_media, write
 from netflips.dubbing.spleeter import SPLEETER_PACKAGE, require_spleeter
 
 _FILES = ("checkpoints/2stems/testcheckpoint0.ckpt", "checkpoints/2stems/testcheckpoint1.ckpt")
-"""Of voices, and of all else."""
+"""Weights for voices, and for everything else."""
 RATE = 44_100
-"""Samples a second that the networks know."""
+"""Sample rate (Hz) of the networks."""
 _FFT, _HOP, _BINS, _FRAMES = 4096, 1024, 1024, 512
-"""Samples of a frame of the spectrogram and between two; bins and frames that a network sees at once."""
+"""Samples of a frame of the spectrogram, and from frame to frame; bins and frames that a network takes at once."""
 _LAYERS = 6
 _PIECE, _AROUND, _FADE = 8 * RATE, 3 * RATE // 2, RATE // 20
-"""Samples that are separated at once, that are seen before and behind them, and over which two pieces meet."""
+"""Samples that are separated at once, context before and after them, and overlap in which two pieces are cross-faded."""
 _HIGH_BINS = 64
-"""Bins below 11 kHz whose mean mask holds above."""
+"""Bins below 11 kHz whose mean mask is used above."""
 
 
 class _UNet(nn.Module):
-    """A network of one kind of sound; `state_dict` has the names of the package. widths: channels of the layers down."""
+    """A network for one kind of sound; `state_dict` has the names of the package. widths: channels of the downward layers."""
 
     def __init__(self, widths: tuple[int, ...], channels: int = 2) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _UNet(nn.Module):
         self.add_module(f"up{_LAYERS + 1}", nn.Sequential(nn.Conv2d(1, channels, 4, dilation=2, padding=3)))
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Magnitudes [batch, channel, frame, bin] to how much of them is of this kind, from 0 to 1, of the same shape."""
+        """Map magnitudes [batch, channel, frame, bin] to the share of them that is of this kind, 0 to 1, of the same shape."""
         found = list[Tensor]()
         now = levels
         for number in range(1, _LAYERS + 1):
@@ -72,10 +72,12 @@ class _UNet(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Separator:
-    """The networks of voices and of all else."""
+    """Two networks that take the voices out of a sound."""
 
     voices: nn.Module
+    """network for voices"""
     rest: nn.Module
+    """network for everything else"""
 
     @classmethod
     def installed(cls) -> "Separator":
@@ -84,9 +86,9 @@ class Separator:
         return cls(*(_network(folder / name) for name in _FILES))
 
     def background(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
-        """Yield a sound without voices: float32 [time, channel] at RATE in blocks of any length, and out as long as it was.
+        """Yield a sound without its voices, as long as it was. blocks: float32 [time, channel] at RATE, of any length.
 
-        Some 20 s are held.
+        About 20 s are held in memory.
         """
         held, given, end, tail = np.zeros((0, 0), np.float32), 0, 0, np.zeros((0, 0), np.float32)
         for block, is_last in _with_last(blocks):
@@ -106,7 +108,7 @@ class Separator:
                 tail, held, given = made[length:], held[length:], given + length
 
     def _without_voices(self, sound: Samples) -> Samples:
-        """Return a stretch of sound without voices, float32 [time, channel]. Channels are looked at in pairs."""
+        """Return a stretch of sound without voices, float32 [time, channel]. Channels are separated in pairs."""
         pairs = [sound[:, place : place + 2] for place in range(0, sound.shape[1], 2)]
         made = [self._pair(np.repeat(pair, 2, axis=1) if pair.shape[1] == 1 else pair)[:, : pair.shape[1]] for pair in pairs]
         return np.concatenate(made, axis=1)
@@ -146,7 +148,7 @@ def _network(path: Path) -> nn.Module:
 
 
 def _arrays(path: Path) -> Mapping[str, Samples]:
-    """Return the arrays of a file by name; what would run code is refused."""
+    """Return the arrays of a file by name; anything that would run code is refused."""
     import _codecs
 
     from numpy.core.multiarray import _reconstruct  # type: ignore[attr-defined]  # as arrays are stored

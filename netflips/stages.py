@@ -1,4 +1,4 @@
-"""The kinds of checkpoint of this installation, and who loads each.
+"""The kinds of checkpoint of this installation, and the functions that load them.
 
 A new kind is a package with a module `stage`, its name in `PACKAGES`, and a function in `LOADERS`. A loader imports the model when
 it is called, so that commands can list the kinds without loading torch.
@@ -33,7 +33,7 @@ PACKAGES = (
     "text2unit",  # text to units
 )
 STAGES: tuple[Stage, ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
-"""In the order in which a dub needs them."""
+"""Stages in the order in which a dub needs them."""
 MODEL_FLAGS = (*(one.flag for one in STAGES), "--recognizer", "--text-translator", "--wav2lip-path", "--syncnet")
 """Flags that take a model: a path, or the name of one that `netflips models` keeps."""
 SHIPPED = Path(__file__).with_name("bundle")
@@ -41,11 +41,14 @@ SHIPPED = Path(__file__).with_name("bundle")
 
 
 class VoiceAndFace(NamedTuple):
-    """Both halves of a renderer: the voice of one language and the lips. fingerprint: of the whole checkpoint."""
+    """Both halves of a renderer."""
 
     vocoder: "UnitVocoder"
+    """voice of one language"""
     lips: "LipRenderer"
+    """face network"""
     fingerprint: str
+    """of the whole checkpoint"""
 
 
 def load_unit_encoder(path: Path, how: Running) -> "UnitExtractor":
@@ -89,7 +92,7 @@ def _offset(how: Running) -> int | Literal["auto"]:
 
 
 def load_speaker_encoder(path: Path | None, how: Running) -> "Speaker":
-    """Load a speaker encoder, x.onnx too; None takes the weights that come with NetfLips. Raises CheckpointError."""
+    """Load a speaker encoder, also from x.onnx; None takes the weights that come with NetfLips. Raises CheckpointError."""
     from unit2av.speaker import open_speaker_encoder
 
     return open_speaker_encoder(path, how.device)
@@ -120,12 +123,12 @@ LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
 
 
 def load(stage: Stage, path: Path, how: Running) -> Any:
-    """Load the model of a checkpoint of that kind. Raises what its loader raises."""
+    """Load a model from a checkpoint of its stage. Raises what the stage's loader raises."""
     return LOADERS[stage](path, how)
 
 
 def named_model(name: str, flag: str) -> Path | None:
-    """Find a model that the user fetched, by its name. Raises UsageError for one that is not here, CheckpointError for damage."""
+    """Return the path of a downloaded model by its name. Raises UsageError for one that is not here, CheckpointError for damage."""
     if flag and flag not in MODEL_FLAGS:
         return None
     from netflips.published.store import find_model

@@ -1,4 +1,4 @@
-"""The signatures of `netflips` as editors read them: `__init__.pyi`, made from the options of the commands by `make stub`."""
+"""Signatures of `netflips` for editors: `make stub` writes `__init__.pyi` from the options of the commands."""
 
 import inspect
 import sys

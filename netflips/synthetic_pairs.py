@@ -1,9 +1,9 @@
-"""Pairs of two languages from a corpus of one: its text is translated as text, and the translation is spoken by programs.
+"""Pairs of two languages from a corpus of one: its text is translated, and programs speak the translation.
 
     sound and text of a manifest -> text of the other language -> its sound -> filters -> two manifests with equal ids
 
-Targets by synthesis are known practice (CVSS, Jia et al. 2022). Each pair says how it was made and what it measured; one that a
-filter leaves out stands in rejected.jsonl with the reason and the figure.
+Synthesised targets are known practice (CVSS, Jia et al. 2022). Each pair records how it was made and what was measured. Pairs that
+a filter leaves out are listed in rejected.jsonl, with the reason and the figure.
 
 `netflips prepare pairs --manifest data/zeroth/manifest.jsonl --target en --translate-with X --speak-with X --out-dir data/pairs`
 """
@@ -37,7 +37,7 @@ from unit2text.text import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
 _SCRIPTS = {"ko": _HANGUL, "en": _LATIN}
-"""Letters of which a translation into the language is mostly made; other languages are not looked at."""
+"""Letters that make up most of a translation into the language; other languages are not checked."""
 _FULL_SCALE = 0.999
 _URL = ("http://", "https://")
 _TRANSLATE_HELP = (
@@ -92,7 +92,7 @@ class PairsOptions(PrepareOptions):
 
 @cache
 def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
-    """Return what a flag names, opened once in each process."""
+    """Return a function that asks the translator or recognizer of a flag, which is opened once in each process."""
     what = f"the program of {flag}"
     if given.startswith(_URL):
         return lambda **request: _from_url(given, request, limit_s)
@@ -123,7 +123,7 @@ def _text(answer: Mapping[str, Any], whose: str) -> str:
 
 
 class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
-    """A pair is not good enough."""
+    """A filter leaves a pair out."""
 
     def __init__(self, reason: str, detail: str) -> None:
         """reason: in two words, for counting. detail: in a sentence."""
@@ -133,19 +133,20 @@ class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
 
 @dataclass
 class OneSidedCorpus(SourceCorpus):
-    """Entries of a manifest, the root, with sound."""
+    """Entries with sound of a manifest, which is the root."""
 
     options: PairsOptions
+    """how pairs are made"""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """How pairs are made and looked at must not change on the way."""
+        """Settings for making and filtering pairs, which must not change within a run."""
         names = ("target", "translate_with", "speak_with", "hear_with", "max_cer", "max_ratio", "max_clipped")
         asked = {name: getattr(self.options, name) for name in names}
         return {"corpus": "pairs", "manifest": str(self.root), "timeout_s": self.options.timeout, **asked}
 
     def items(self) -> Iterator[CorpusItem]:
-        """Yield one for each entry. Raises InputError for an id that names a file outside of the output folder."""
+        """Yield an item for each entry. Raises InputError for an id that names a file outside of the output folder."""
         said = set[tuple[str, str]]()
         for number, entry in iter_entries(self.root):
             if not entry.audio or entry.language in ("", self.options.target):
@@ -159,17 +160,20 @@ class OneSidedCorpus(SourceCorpus):
             yield CorpusItem(entry.id, (entry, is_repeated))
 
     def worker(self, place: Workplace) -> "PairWorker":
-        """Makes the other side."""
+        """Return the worker that makes the other side."""
         return PairWorker(place.out, place.temporary, self.options)
 
 
 @dataclass(frozen=True)
 class PairWorker(ItemWorker):
-    """Makes the other side of recordings, and looks at both."""
+    """Makes the other side of recordings, and checks both sides."""
 
     out: Path
+    """the output folder"""
     temporary: Path
+    """a folder for files that are not kept"""
     options: PairsOptions
+    """how pairs are made"""
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
         """Make and check one pair."""
@@ -191,13 +195,16 @@ class PairWorker(ItemWorker):
         own_path, options = self.options.manifest.parent / entry.audio, self.options
         text, made = entry.text, dict[str, Any]()
         self._require_whole(own_path, "recording")
+
         if options.hear_with:
             heard = self._hear(own_path, entry.language)
             made["heard" if not text else "cer"] = True if not text else self._error_rate(text, heard, "recording")
             text = text or heard
+
         if not text:
             raise LeftOutPair("no text", "it has no text, and --hear-with gives none")
         translation, by = self._translated(entry, text)
+
         voice = zlib.crc32(entry.id.encode()) % len(options.speak_with)
         synthesis = Synthesis(options.speak_with[voice], options.timeout)
         (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
@@ -209,6 +216,7 @@ class PairWorker(ItemWorker):
         }
         if options.hear_with:
             other["cer"] = self._error_rate(translation, self._hear(spoken, options.target), "translation")
+
         stored = [
             _stored(path, self.out, f"audio/{language}/{entry.id}.wav")
             for path, language in ((own_path, entry.language), (spoken, options.target))
@@ -216,6 +224,7 @@ class PairWorker(ItemWorker):
         short, long = sorted(one.seconds for one in stored)
         if long > options.max_ratio * short:
             raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
+
         kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
         own, target = (
             Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
@@ -226,7 +235,7 @@ class PairWorker(ItemWorker):
         return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
 
     def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
-        """Return a translation, and whose it is."""
+        """Return a translation and its origin: the corpus or the translator."""
         translation, by = " ".join(entry.translation.split()), "the corpus"
         if not translation and self.options.translate_with:
             by = self.options.translate_with

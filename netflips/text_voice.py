@@ -1,4 +1,4 @@
-"""Text to speech: a text-to-unit model and a voice, sentence by sentence; and `netflips say`."""
+"""Text to speech, sentence by sentence, with a text-to-unit model and a vocoder; and `netflips say`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from unit2av.voice.bandwidth import BandExtender
 
 NEUTRAL = "neutral"
-"""The voice in the middle of all, where none has a name."""
+"""The voice in the middle of all, used where no voice has a name."""
 END_S = 0.5
-"""Silence behind the last sentence: a file that ends with the last sound sounds cut off."""
+"""Silence after the last sentence: a file that ends with the last sound seems cut off."""
 
 
 def say_text(options: SayOptions) -> None:
@@ -51,9 +51,11 @@ def say_text(options: SayOptions) -> None:
     models = models_when_asked(paths, options, options.to)
     text_to_unit = models.other(TEXT2UNIT, options.to)
     text_to_unit.require_language(options.to)  # before the voice is loaded
+
     known = None if options.out is None else confidence_of(bundle_of(paths.unit2av))
     quality = of_text(" ".join(script.sentences), script.spelt, None if known is None else known.voice)
     report_quality(quality, options.text_path or "the text", options.strict, options.verdict)
+
     if options.out is None:
         spoken = list(text_to_unit.predict(script.sentences, options.to))
     else:
@@ -64,6 +66,7 @@ def say_text(options: SayOptions) -> None:
             seconds = write_speech_pieces(options.out, telling, telling.rate) / telling.rate
         spoken = telling.spellings
         LOG.info("%s: %s, %.2f s of speech", options.out, several(len(spoken), "sentence"), seconds)
+
     if options.units_path is not None:
         units = join(spoken, text_to_unit.silence)
         write_unit_file(options.units_path, units.ids)
@@ -71,8 +74,8 @@ def say_text(options: SayOptions) -> None:
 
 
 def chosen_voice(models: Models, given: Path | None) -> str | Path:
-    """Return which voice speaks: the file that is given, or the name of one that comes with the renderer, by default the first;
-    "neutral" where none does. Raises UsageError for a name that there is not."""
+    """Return the voice that speaks: the given file, or the name of one that comes with the renderer, by default the first;
+    "neutral" where none comes with it. Raises UsageError for an unknown name."""
     named = models.named_voices
     if given is None:
         return next(iter(named), NEUTRAL)
@@ -85,7 +88,7 @@ def chosen_voice(models: Models, given: Path | None) -> str | Path:
 
 
 def choose_voice(models: Models, given: Path | None) -> str | Path:
-    """Return which voice speaks, as `chosen_voice` does, and say how to choose one where none is given."""
+    """Return the voice that speaks, as `chosen_voice` does; where none is given, log how to choose one."""
     chosen = chosen_voice(models, given)
     if given is None:
         others = ", ".join(name for name in models.named_voices if name != chosen)
@@ -96,7 +99,7 @@ def choose_voice(models: Models, given: Path | None) -> str | Path:
 
 
 def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
-    """Return the voice of a file or a name, by default the one that `chosen_voice` tells. Raises what it and `read_voice` raise."""
+    """Return the voice of a file or a name, by default that of `chosen_voice`. Raises what it and `read_voice` raise."""
     from unit2av.speaker import neutral_voice, read_voice
 
     chosen = chosen_voice(models, given)
@@ -106,42 +109,45 @@ def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
 
 
 def _breathed(sentence: str, language: str) -> str:
-    """A sentence with pauses where a person breathes in it; nothing is known of that but for Korean."""
+    """Return a sentence with pauses where a person breathes. The places are only known for Korean."""
     return phrased(sentence) if language == "ko" else sentence
 
 
 @dataclass(eq=False)
 class TextVoice:
-    """Says text. scale: of durations, above 1 speaks slower. band_extension: what the voice has above 8 kHz, None = nothing."""
+    """Speaks text in one voice."""
 
     text_to_unit: "TextToUnits"
     vocoder: Voice
     voice: "SpeakerVoice"
+    """whose voice it is"""
     scale: float = 1.0
+    """of durations, above 1 is slower"""
     band_extension: "BandExtender | None" = None
+    """adds the band above 8 kHz to the voice; None = it has none"""
 
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
-        """Say text of a language with some models, in a voice as `speaker_voice` takes it. Raises what reading them raises."""
+        """Return one for text of a language. voice: as `speaker_voice` takes it. Raises what reading the models raises."""
         return cls(models.other(TEXT2UNIT, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
-        """Begin to say a text that `script_of` read."""
+        """Begin to speak a text that `script_of` read."""
         return Telling(self, script, progress)
 
 
 @dataclass(eq=False)
 class Telling:
-    """A text that is being said: iterate to get its samples, float32 [n] at `rate` Hz, a piece at a time.
-
-    spellings: the sentences said so far. parts: their units, and the silence between two, with the durations they were said in.
-    """
+    """A text that is being spoken: iterate to get its samples, float32 [n] at `rate` Hz, a piece at a time."""
 
     spoken_by: TextVoice
     script: SpokenScript
+    """the text"""
     progress: Progress = silent
     spellings: "list[SentenceUnits]" = field(default_factory=list)
+    """the sentences spoken so far"""
     parts: list[Units] = field(default_factory=list)
+    """units of these sentences and of the silence after each, with their durations as spoken"""
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         from unit2av.voice.speech import pieces_at_own_rate
@@ -166,7 +172,7 @@ class Telling:
         yield self._rest(END_S)
 
     def _rest(self, seconds: float) -> NDArray[np.float32]:
-        """Be silent for a while behind what was said last; its unit is that of silence, or the last one, whose mouth is held."""
+        """Return silence after the last sentence, and add its unit: that of silence, or the last one, whose mouth is held."""
         steps, before, unit = max(1, seconds_to_units(seconds)), self.parts[-1], self.spoken_by.text_to_unit.silence
         ids = np.array([int(before.ids[-1]) if unit is None else unit])
         self.parts.append(Units(ids, np.array([steps]), before.language, before.vocabulary))
@@ -174,21 +180,21 @@ class Telling:
 
     @property
     def rate(self) -> int:
-        """Samples a second."""
+        """Sample rate (Hz)."""
         from unit2av.voice.speech import rate_of
 
         return rate_of(self.spoken_by.vocoder) if self._extension is None else WIDE_RATE
 
     @property
     def _extension(self) -> "BandExtender | None":
-        """What adds a band above 8 kHz to a voice that has none."""
+        """The band extension, for a voice that has no band above 8 kHz."""
         from unit2av.voice.speech import rate_of
 
         return self.spoken_by.band_extension if rate_of(self.spoken_by.vocoder) == SAMPLE_RATE else None
 
     @property
     def units(self) -> Units:
-        """All that was said so far, with its durations."""
+        """Units of everything spoken so far, with their durations."""
         ids = np.concatenate([part.ids for part in self.parts])
         durations = np.concatenate([part.durations for part in self.parts if part.durations is not None])
         return Units(ids, durations, self.parts[0].language, self.parts[0].vocabulary)

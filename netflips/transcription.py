@@ -1,4 +1,4 @@
-"""Transcribe: what is said in videos and sound files, as text, subtitles or words with times."""
+"""Transcribe videos and sound files, as text, subtitles or words with times."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ _PRINTED = "txt"
 
 
 def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = None) -> int | None:
-    """Transcribe; returns the exit code, 2 when some of several failed. found: gets what was heard in place of being printed."""
+    """Transcribe; returns the exit code, 2 when some of several failed. found: gets the scripts, which are not printed then."""
     outputs = _outputs(options)
     if options.recognizer is None:
         optional_or_bundle(options.unit2text_path, UNIT2TEXT)  # before libraries are loaded
@@ -43,6 +43,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
         require_media(options.recordings[0], "the recording")
     ear = open_recognizer(options)
     asked = ear.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
+
     failed = 0
     for path, out in outputs.items():
         try:
@@ -67,7 +68,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
 
 
 def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
-    """Return the output of each input, None = standard output. Raises UsageError or OutputError."""
+    """Return the output of each input; None = standard output. Raises UsageError or OutputError."""
     files = options.recordings
     if options.out is None and options.out_dir is None:
         if len(files) > 1:
@@ -114,7 +115,7 @@ def _text(form: str, script: "Script") -> str:
 
 
 def _facts(script: "Script") -> dict[str, Any]:
-    """Return the transcript as JSON: every utterance with its words, times in seconds."""
+    """Return the transcript as JSON: every utterance with its words, and times in seconds."""
     from netflips.recognition import transcript_of
 
     utterances = [

@@ -1,1 +1,1 @@
-"""The small models that come with NetfLips: packing them, checking them, and finding out what they do not know."""
+"""The small models that come with NetfLips: pack them, check them, and measure where their domain ends."""

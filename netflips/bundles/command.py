@@ -1,4 +1,4 @@
-"""`netflips bundle`: pack the models that come with NetfLips, find out where their domain ends, check them."""
+"""`netflips bundle`: pack the models that come with NetfLips, measure where their domain ends, check them."""
 
 import sys
 from dataclasses import dataclass
@@ -126,6 +126,7 @@ def _pack(options: PackOptions) -> None:
     inputs = [*needed, *others.values(), options.references, options.about, *extras]
     for path in others.values():
         require_file(path, "a model")
+
     models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
     names = {*(one.file for one in models), *EXTRAS, REFERENCES, ABOUT}
     written = [options.bundle_dir / name for name in sorted(names)]

@@ -1,5 +1,5 @@
-"""How likely the words of a bundle's models are right, and how well its voice is heard: what recordings of voices outside of the
-training showed. `python -m recipes.demo.recipe.confidence` fits it, and it stands in bundle.json under `confidence`.
+"""How likely the words of a bundle's models are right, and how well its voice is recognised, as measured on recordings of voices
+outside of the training. `python -m recipes.demo.recipe.confidence` fits it; bundle.json has it under `confidence`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,58 +14,58 @@ from netflips.bundles.word_pairs import WordPairs
 
 KEY: Final = "confidence"
 _UNLIKE, _UNSURE = -3.0, -2.0
-"""Log-probabilities below which readings are all alike: speech that is no known sentence, a translation that is noise."""
+"""Log-probabilities below which readings count as equal: of speech that is no known sentence, of a translation that is noise."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Figures of a model, and how often it was right at them: steps that never fall."""
+    """How often a model was right, as a function of a figure; it never falls."""
 
     weights: Mapping[str, float]
     """of each reading in the figure (logistic regression)"""
     figures: tuple[float, ...]
-    """that were measured, rising"""
+    """measured figures, rising"""
     shares: tuple[float, ...]
-    """of the recordings with these figures that were right, 0 to 1 (isotonic regression, Zadrozny and Elkan 2002)"""
+    """share of the recordings with these figures that was right, 0 to 1 (isotonic regression, Zadrozny and Elkan 2002)"""
 
     def share(self, readings: Mapping[str, float]) -> float:
-        """Return how likely it is right. readings: all that have a weight."""
+        """Return the probability that it is right, 0 to 1. readings: all that have a weight."""
         figure = sum(weight * readings[name] for name, weight in self.weights.items())
         return float(np.interp(figure, self.figures, self.shares)) if np.isfinite(figure) else 0.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a model is right, by what it says of itself."""
+    """How often a model is right, by its own readings, such as its confidence."""
 
     tables: tuple[Table, ...]
-    """the least of which counts: no other reading makes up for a bad one"""
+    """the least of them counts: no other reading makes up for a bad one"""
     recordings: int
-    """on how many they were fitted"""
+    """number of recordings that they were fitted on"""
 
     def share(self, readings: Mapping[str, float]) -> float:
-        """Return how likely it is right, 0 to 1. readings: what it says of itself, by name."""
+        """Return the probability that it is right, 0 to 1. readings: the model's own, by name."""
         return min(one.share(readings) for one in self.tables)
 
 
 @dataclass(frozen=True, eq=False)
 class Confidence:
-    """What is known of a bundle's models."""
+    """What was measured of a bundle's models."""
 
     translation: Calibration
-    """of units, by `translation_readings`: whether the sentence that was said is said"""
+    """of unit translation, by `translation_readings`; right: it is the sentence that was spoken"""
     reading: Calibration
-    """of units as text, by `confidence`, the mean over its words: at most a tenth of the letters is wrong"""
+    """of unit-to-text, by `confidence`, the mean over its words; right: at most a tenth of the letters is wrong"""
     recognition: Calibration
-    """of speech by Whisper: the same"""
+    """of speech recognition by Whisper, with the same readings"""
     voice: float
-    """share of the characters that the bundle's voice says which Whisper base hears"""
+    """share of the characters spoken by the bundle's voice that Whisper base recognises"""
     words: WordPairs
-    """that the translator replaces one by one"""
+    """words that the translator replaces one by one"""
 
 
 def confidence_of(bundle: Bundle | None) -> Confidence | None:
-    """Return what is known of a bundle's models; None where it does not say. Raises CheckpointError."""
+    """Return what was measured of a bundle's models; None where it is not recorded. Raises CheckpointError."""
     stored = None if bundle is None else bundle.about.get(KEY)
     if bundle is None or stored is None:
         return None
@@ -92,8 +92,10 @@ def _calibration(stored: Mapping[str, Any]) -> Calibration:
 
 
 def translation_readings(score: float, nearest: float | None, others: Sequence[Any]) -> dict[str, float]:
-    """Return what a translation is judged by. score: its mean log-probability; nearest: likeness of the speech to a known sentence
-    where it is least (`Extraction.nearest`), None = not said; others: words that it says in place of those that were heard.
+    """Return the readings from which the confidence of a translation is computed.
+
+    score: its mean log-probability; nearest: likeness of the speech to a known sentence where it is least (`Extraction.nearest`),
+    None = not known; others: words that it has in place of those of the source.
     """
     sure = -float(np.log(-min(max(score, _UNSURE), -1e-3)))  # a score of -0.03 is usual, and one of -0.06 is half as sure
     return {"score": sure, "nearest": max(nearest or 0.0, _UNLIKE), "others": float(min(len(others), 1))}

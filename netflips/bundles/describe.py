@@ -1,4 +1,4 @@
-"""What a bundle says of itself: its bundle.json, with a checksum of every other file."""
+"""The description of a bundle: its bundle.json, with a checksum of every other file."""
 
 import hashlib
 import json
@@ -15,15 +15,15 @@ from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.named import FILE as VOICES_FILE
 
 MOST_BYTES = 60 * 10**6
-"""What a bundle may weigh, all files together."""
+"""Most bytes of a bundle, all files together."""
 EXTRAS = (TABLE_FILE, BAND_FILE, VOICES_FILE)
-"""The table of a mouth, the band extension of the voices, and voices by name: files that a bundle may have."""
+"""Files that a bundle may have: the table of a mouth, the band extension of the voices, and voices by name."""
 _MEGA, _CONFIG = 2**20, ".json"
 
 
 def bundle_files(bundle: Bundle) -> tuple[str, ...]:
-    """Everything in a bundle but bundle.json: of each model two files, the references, those of EXTRAS that it has, and what it
-    says to hold."""
+    """Return all files of a bundle but bundle.json: two of each model, the references, those of EXTRAS that it has, and those that
+    bundle.json names."""
     stated = bundle.about.get("files") or {}
     models = dict.fromkeys((*bundle.models, *filter(None, map(model_of, stated))))
     files = [name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))]
@@ -31,13 +31,13 @@ def bundle_files(bundle: Bundle) -> tuple[str, ...]:
 
 
 def model_of(name: str) -> PackedModel | None:
-    """Return the model of a bundle that a file's name belongs to; None for other files."""
+    """Return the model of a bundle that a file name belongs to; None for other files."""
     path = Path(name)
     return packed_as(f"{path.stem}{SUFFIX}") if path.name == name and path.suffix in (SUFFIX, _CONFIG) else None
 
 
 def file_facts(bundle: Bundle) -> dict[str, dict[str, Any]]:
-    """Checksum and size of each file of a bundle. Raises InputError when one is missing."""
+    """Return checksum and size of each file of a bundle. Raises InputError when one is missing."""
     folder, found = bundle.folder, {}
     for name in bundle_files(bundle):
         content = require_file(folder / name, "a file of the bundle").read_bytes()
@@ -46,7 +46,7 @@ def file_facts(bundle: Bundle) -> dict[str, dict[str, Any]]:
 
 
 def write_about(folder: Path, about: Mapping[str, Any]) -> Bundle:
-    """Write bundle.json anew, with the files as they are now."""
+    """Write bundle.json with the checksums of the files as they are now."""
     content = {**about, "files": file_facts(Bundle(folder, {}))}
     write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return read_bundle(folder)
@@ -74,12 +74,12 @@ def check_bundle(folder: str | Path) -> Bundle:
 
 
 def total_bytes(bundle: Bundle) -> int:
-    """Return what a bundle weighs, its bundle.json included."""
+    """Return the size of a bundle in bytes, its bundle.json included."""
     return sum((bundle.folder / name).stat().st_size for name in (*bundle_files(bundle), ABOUT))
 
 
 def bundle_lines(bundle: Bundle) -> Iterator[str]:
-    """Yield what a bundle is, in lines for a person."""
+    """Yield the description of a bundle, in lines for a person."""
     about, made = bundle.about, bundle.about.get("made") or {}
     yield f"{about['name']}: {about['domain']}"
     yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"
@@ -87,6 +87,7 @@ def bundle_lines(bundle: Bundle) -> Iterator[str]:
     others = [one.part for one in bundle.models if one.stage.place == "optional"]
     if others:
         yield f"and more: {', '.join(others)}"
+
     facts = {name: made[name] for name in ("date", "commit", "seed") if name in made}
     if facts:
         yield "made: " + ", ".join(f"{name} {value}" for name, value in facts.items())
@@ -94,6 +95,7 @@ def bundle_lines(bundle: Bundle) -> Iterator[str]:
     if seconds:
         steps = ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items())
         yield f"training: {sum(seconds.values()) / 60:.0f} minutes of a core ({steps})"
+
     for name, found in (about.get("out_of_domain") or {}).items():
         words = name.replace("_", " ")
         if "least" in found:

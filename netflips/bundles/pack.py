@@ -47,32 +47,34 @@ def pack_bundle(
     band_extension: str | Path | None = None,
     voices: str | Path | None = None,
 ) -> Bundle:
-    """Write a bundle into `out_dir`, in place of one that is there, or nothing.
+    """Write a bundle into `out_dir`; it replaces one that is there. If it cannot be finished, nothing is written.
 
-    encoder, translator, renderer: checkpoints, published layout or our own. references: units of every sentence, JSON
-    lines with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by
-    step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
-    None = as they are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) stay as they
-    are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
-    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `unit-to-text` or
-    `text_to_unit.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: what voices have above 8 kHz.
-    voices: voices by name.
-    Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
+    encoder, translator, renderer: checkpoints, in the published layout or our own. references: units of every sentence, JSON lines
+    with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by step), and
+    whatever else it records, as `metrics`. precision: number format of matrices and kernels, for all or by stage; None = as they
+    are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) keep their format: they take little space, and
+    rounding them costs most. Settings that are absolute paths of the machine that trained a model are left out. others:
+    checkpoints of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`.
+    mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: the band of voices above 8 kHz. voices: voices
+    by name. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle is too large.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
     ]
     if missing:
         raise UsageError("a bundle says where it came from", expected=", ".join(missing))
+
     given = dict(zip(map(PackedModel, needed_stages()), (encoder, translator, renderer), strict=True)) | _named(others or {})
     sources = {place: read_checkpoint(path, place.stage) for place, path in given.items()}
     rows = list(iter_units(references))
     vocabulary = _common_vocabulary(sources, rows, Path(references))
+
     table = None if mouth_table is None else MouthTable.load(mouth_table)
     if table is not None:
         require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
     wide = None if band_extension is None else BandExtender.load(band_extension)
     named = None if voices is None else read_named_voices(voices)
+
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
@@ -83,10 +85,11 @@ def pack_bundle(
             tensors = source.tensors
             if dtype is not None and not eight_bits:
                 tensors = cast_weights(tensors, dtype, source.path, least_axes=2)
-            # Said in words: a fingerprint over the encoder's heads would change with the number format.
+            # Stated in the config: a fingerprint over the encoder's heads would change with the number format.
             takes_units = bool(_vocabularies(place, source))
             config = without_places(source.config) | ({"vocabulary": vocabulary} if takes_units else {})
             write_checkpoint(folder / place.file, place.stage, config, tensors, eight_bits)
+
         write_units(folder / REFERENCES, rows)
         if table is not None:
             table.save(folder / TABLE_FILE)
@@ -94,6 +97,7 @@ def pack_bundle(
             wide.save(folder / BAND_FILE)
         if named is not None:
             write_named_voices(folder / VOICES_FILE, named)
+
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
             "format": FORMAT,
@@ -104,10 +108,12 @@ def pack_bundle(
             **about,
             "made": made,
         }
+
         packed = write_about(folder, told)
         if total_bytes(packed) > MOST_BYTES:
             sizes = ", ".join(f"{name} {facts['bytes'] / _MEGA:.1f}" for name, facts in packed.about["files"].items())
             raise OutputError("the bundle weighs too much", path=out_dir, expected=f"{MOST_BYTES / _MEGA:.0f} MiB", found=sizes)
+
         if out_dir.exists():
             out_dir.rename(temporary / "before")
         folder.rename(out_dir)
@@ -115,7 +121,7 @@ def pack_bundle(
 
 
 def _named(others: Mapping[str, str | Path]) -> dict[PackedModel, str | Path]:
-    """Models by their names in a bundle. Raises UsageError for a name that no stage has."""
+    """Return models by their place in a bundle. Raises UsageError for a name that no stage has."""
     places = {part: packed_part(part) for part in others}
     unknown = [part for part, place in places.items() if place is None or place.stage.place != "optional"]
     if unknown:
@@ -125,7 +131,7 @@ def _named(others: Mapping[str, str | Path]) -> dict[PackedModel, str | Path]:
 
 
 def _vocabularies(place: PackedModel, source: Checkpoint) -> dict[str, str]:
-    """Return the quantizers that a model states, by what they are of."""
+    """Return the quantizers that a model states, by the part of the model that has them."""
     stated = source.stage.layout.vocabularies(source, place.language or _TARGET)
     return {f"{source.path} ({part})" if part else str(source.path): name for part, name in stated.items()}
 
@@ -133,7 +139,7 @@ def _vocabularies(place: PackedModel, source: Checkpoint) -> dict[str, str]:
 def _common_vocabulary(sources: Mapping[PackedModel, Checkpoint], rows: Sequence[UnitRow], references: Path) -> str:
     """Return the quantizer that all models and references share: the encoder's.
 
-    Raises VocabularyError for another, and for a renderer without a Korean voice or a face what its layout raises.
+    Raises VocabularyError where one has another, and what its layout raises for a renderer without a Korean voice or a face.
     """
     stated = {owner: name for place, source in sources.items() for owner, name in _vocabularies(place, source).items()}
     stated |= {f"{references}: {row.id}": row.units.vocabulary for row in rows}
@@ -149,7 +155,7 @@ def _common_vocabulary(sources: Mapping[PackedModel, Checkpoint], rows: Sequence
 
 
 def _require_bundle_folder(out_dir: Path) -> Path:
-    """Return the folder to write, which is absent, empty, or a bundle already. Raises OutputError."""
+    """Return the output folder; it must be absent, empty, or a bundle. Raises OutputError for any other."""
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")

@@ -1,4 +1,4 @@
-"""The reference sentences of a bundle: what the units of an answer are compared with."""
+"""The reference sentences of a bundle, which the units of an answer are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,23 @@ from avdata.unit_store import iter_units
 
 @dataclass(frozen=True)
 class Reference:
-    """A sentence as its reference voice says it. text: in the target language; translation: in the source language."""
+    """A sentence as its reference voice speaks it."""
 
     id: str
     units: Units
     text: str
+    """in the target language"""
     translation: str
+    """in the source language"""
 
 
 @dataclass(frozen=True)
 class Match:
-    """The reference nearest to units, and by how many insertions, deletions and substitutions it differs."""
+    """The reference nearest to some units."""
 
     reference: Reference
     distance: int
+    """insertions, deletions and substitutions by which it differs"""
 
     @property
     def error_rate(self) -> float:
@@ -33,7 +36,7 @@ class Match:
 
 
 def read_references(path: str | Path) -> list[Reference]:
-    """Read a bundle's references.jsonl; repeats in the units are merged. Raises InputError when a row is none."""
+    """Read a bundle's references.jsonl; repeats in the units are merged. Raises InputError for a row that is no reference."""
     rows = [
         Reference(row.id, row.units.merged(), str(row.extra.get("text") or ""), str(row.extra.get("translation") or ""))
         for row in iter_units(path)
@@ -47,7 +50,7 @@ def read_references(path: str | Path) -> list[Reference]:
 
 
 def nearest_reference(units: Units, references: Sequence[Reference]) -> Match:
-    """Find the reference with the smallest edit distance of merged units; the first of several equal ones."""
+    """Return the reference with the smallest edit distance of merged units; the first of several equal ones."""
     distances = edit_distances(units.merged().ids, [one.units.ids for one in references])
     best = int(distances.argmin())
     return Match(references[best], int(distances[best]))

@@ -1,4 +1,4 @@
-"""Words that a translation replaces one by one, as numbers, days and things are; and which it says in place of those heard."""
+"""Words that are translated one by one, such as numbers, days and things; finds those that a translation got wrong."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,48 +7,51 @@ from functools import cached_property
 from typing import NamedTuple
 
 _HEARD_AS, _HARDLY = 0.2, 0.4
-"""Shares of a word's letters that a unit-to-text model may get wrong where it was heard, and from which on it was not."""
+"""Share of a word's letters that a unit-to-text model may get wrong where the word was spoken; share above which it was not."""
 _ARTICLE = "the "
 _ENDINGS = (
     "(?:은|는|이|가|을|를|의|도|만|나|에|에[는도]|에?서|에게|으?로|으?로[도는]|와|과|께서|께서는|까지|까지만|행|밖에|하고"
     "|이?에요|예요|이?세요|요)?"
 )
-"""What Korean writes behind a noun."""
+"""Endings that Korean writes after a noun."""
 
 
 class Word(NamedTuple):
-    """A pair by its kind, as `weekday`, and its place among those of the kind."""
+    """A pair of words."""
 
     kind: str
+    """as `weekday`"""
     place: int
+    """its place among those of the kind"""
 
 
 @dataclass(frozen=True, eq=False)
 class WordPairs:
-    """Words in the source and in the target language (Korean), by kinds whose words stand in each other's place."""
+    """Words in the source and in the target language (Korean)."""
 
     pairs: Mapping[str, Sequence[tuple[str, str]]]
+    """source and target of each word, by kind; words of one kind can replace each other"""
 
     def other_words(self, heard: str, said: str) -> list[tuple[str, str]]:
-        """Return words that a translation says in place of those that were heard, in the source language: pairs of what was heard,
-        "" = nothing like it, and what is said.
+        """Return words that a translation has in place of those of the source, in the source language: pairs of the source's word,
+        "" = nothing like it, and the translation's.
 
-        heard, said: texts as a reader of units has them. It errs by letters, so a word counts as another one only where one of the
-        same kind is nearer to what was heard, or nothing like it was heard at all.
+        heard, said: texts of source and translation by a unit-to-text model. It errs by letters, so a word counts as another one
+        only where one of the same kind is nearer to the source's text, or where nothing like it is there at all.
         """
         found, one, other = list[tuple[str, str]](), self.words_in(heard, is_target=False), self.words_in(said)
         for word in sorted(other - one):
             names = [name for name, _ in self.pairs[word.kind]]
             far = [_distance(_plain(name), _plain(heard)) for name in names]
             nearest = min(range(len(far)), key=far.__getitem__)
-            # another one was read letter by letter, and is no part of it, as tomorrow is of tomorrow morning
+            # another one is in the text letter by letter, and is no part of it, as tomorrow is of tomorrow morning
             is_clear = any(kind == word.kind and names[place] not in names[word.place] for kind, place in one - other)
             if far[word.place] > (0 if is_clear else _HEARD_AS) and (far[nearest] < far[word.place] or far[word.place] > _HARDLY):
                 found.append((names[nearest] if far[nearest] <= _HARDLY else "", names[word.place]))
         return found
 
     def words_in(self, text: str, is_target: bool = True) -> set[Word]:
-        """Return the words that a text has, in either language; what is part of a longer one is none."""
+        """Return the words of a text in either language, without those that are part of a longer word."""
         text, found = _plain(text), set[Word]()
         for word, pattern in self._patterns[is_target]:
             text, count = pattern.subn("/", text)
@@ -70,7 +73,7 @@ def _plain(text: str) -> str:
 
 
 def _distance(word: str, text: str) -> float:
-    """Return the fewest edits by which a word stands somewhere in a text (Sellers 1980), as a share of its letters."""
+    """Return the fewest edits that turn a word into some part of a text (Sellers 1980), as a share of its letters."""
     before = [0] * (len(text) + 1)
     for count, sign in enumerate(word, 1):
         now = [count]

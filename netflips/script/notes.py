@@ -1,6 +1,6 @@
-"""What a dub tells its user besides what the packages below tell: kinds of notes (see `avcore.notes`).
+"""Kinds of notes that a dub reports, besides those of the packages below (see `avcore.notes`).
 
-Whoever imports this has the words of all notes that stand in scripts.
+Importing this module registers the words of all notes that scripts contain.
 """
 
 import unit2unit.inference  # noqa: F401  # so that their kinds of notes are known
@@ -116,19 +116,19 @@ DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew
 
 
 ABSENT = {"": "", "no_face": "no face was found", "out_of_sight": "the speaker is not in sight", "not_wanted": "no face was wanted"}
-"""Why nobody is drawn, in words, by `SeenFaces.absent`."""
+"""Why no face is drawn, in words, by `SeenFaces.absent`."""
 LEFT_REASONS = {CUT_OFF: "cut_off"} | {
     name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden")
 }
-"""Why a picture was left as it was: codes by words."""
+"""Why a frame was left as it was: codes by words."""
 
 
 def left_words(code: str) -> str:
-    """Return why a picture was left as it was, in words."""
+    """Return why a frame was left as it was, in words."""
     return next((words for words, known in LEFT_REASONS.items() if known == code), code)
 
 
 def why_left(values: Values) -> str:
-    """Return the English words of why an utterance was left alone."""
+    """Return why an utterance was left alone, in English words."""
     reason = str(values["reason"])
     return sentence(Note(reason, values)) if reason in KINDS else reason
