@@ -1,6 +1,6 @@
-"""A portrait: a picture of a face whose head moves, blinks and is ready to speak, picture by picture.
+"""A portrait: a picture of a face whose head moves and blinks and can speak, frame by frame.
 
-Its mesh is turned in space, and hair, neck and what is near follow.
+Its mesh is turned in space; hair, neck and nearby pixels follow.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,45 +41,44 @@ from unit2av.rendering import FaceToDraw, OutputFrame, Talk
 # Two layers: the person, and the background as it would be behind them (matting and inpainting)
 
 _REACH = 4.0
-"""Side of the square that is looked at, in widths of the face."""
+"""Side of the square that is segmented, in widths of the face."""
 _LEAST_FACE = 0.9
-"""Share of the face that must be found to be of a person; else who is person and who is not is not known."""
+"""Share of the face that must be segmented as person; with less, the segmentation is not used."""
 _EDGE = 0.04
-"""How far hair and its surroundings are told apart by their own colours, in widths of the face."""
+"""Radius within which hair and its surroundings are separated by their colours, in widths of the face."""
 _EDGE_CONTRAST = 1e-3
 _SURE = 0.15, 0.9
-"""Below and above, a pixel is all background and all person."""
+"""Below the first, a pixel is all background; above the second, all person."""
 _MARGIN = 0.05
-"""How far from the person the background counts as such, in widths of the face; what is nearer may be hair, and goes along."""
+"""Distance from the person at which the background begins, in widths of the face; nearer pixels may be hair, and move along."""
 _TRUST = 16.0
-"""A mean of neighbours counts fully where they fill a sixteenth of its window."""
+"""A mean of neighbours has full weight where they fill a sixteenth of its window."""
 _FULL = 255
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """ground: uint8 [height, width, 3], the background, filled behind the person.
-
-    front: int16 [height, width, 4], what the person adds to it, and the person's cover, 0 to 255. Both are resampled as one and
-    unclipped: where a cubic curve swings beyond an edge, what one has too much the other has too little.
-    """
+    """A picture as background and person."""
 
     ground: Pixels
+    """uint8 [height, width, 3], the background, filled in behind the person"""
     front: NDArray[np.int16]
+    """int16 [height, width, 4], what the person adds to it, and the person's cover, 0 to 255. Both are resampled together and
+    unclipped: where a cubic curve overshoots an edge, the excess of one makes up for the lack of the other"""
 
     @property
     def cover(self) -> NDArray[np.int16]:
-        """How much of each pixel is the person, int16 [height, width] from 0 to 255."""
+        """Share of the person in each pixel, int16 [height, width], 0 to 255."""
         return self.front[..., 3]
 
     def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Pixels:
-        """Return a part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
+        """Return a part of the picture, uint8 [h, w, 3], with the person taken from the places x, y, float32 [h, w]."""
         moved = np.asarray(cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.int16)
         return np.asarray(np.clip(moved[..., :3] + _seen_of(self.ground[part], moved[..., 3]), 0, _FULL), np.uint8)
 
 
 def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
-    """Part a picture uint8 [height, width, 3]; None where the person in it is not found. mesh: landmarks of the face."""
+    """Split a picture, uint8 [height, width, 3], into layers; None where the person is not found. mesh: landmarks of the face."""
     points = mesh[:, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     width = float(high[0] - low[0])
@@ -104,7 +103,7 @@ def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16
 
 
 def _filled(still: Pixels, cover: NDArray[np.int16], width: float) -> Pixels:
-    """The background with what is behind the person, and close to it, filled from what is beside, coarser the farther it is."""
+    """Return the background, with the area behind and near the person filled from around it, coarser with distance."""
     margin = max(1, round(_MARGIN * width))
     near = cv2.dilate(cover.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
     weight = (near == 0).astype(np.float32)
@@ -115,7 +114,7 @@ def _filled(still: Pixels, cover: NDArray[np.int16], width: float) -> Pixels:
 
 
 def _spread(colour: Floats, weight: Floats) -> Floats:
-    """Colours where there are none, from a pyramid of weighted means: float32 [h, w, 3]. colour: times weight [h, w]."""
+    """Fill in missing colours from a pyramid of weighted means: float32 [h, w, 3]. colour: already times weight [h, w]."""
     here = colour / np.maximum(weight, 1e-6)[..., None]
     if min(weight.shape) <= 2 or weight.min() >= 1:
         return np.asarray(here, np.float32)
@@ -126,7 +125,7 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
 
 
 def _seen_of(ground: Pixels, cover: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return what is seen of the background through the person's cover, int16 of the same shape."""
+    """Return the background as seen through the person's cover, int16 of the same shape."""
     through = ground * ((_FULL - cover.astype(np.float32)) / _FULL)[..., None]
     return np.asarray(np.rint(through), np.int16)
 
@@ -136,48 +135,55 @@ def _seen_of(ground: Pixels, cover: NDArray[np.int16]) -> NDArray[np.int16]:
 _NECK = np.array([0.0, 0.35, 0.40])
 """The joint that a head turns about, in the head frame."""
 _RINGS = ((0.22, 1.0), (0.5, 0.85), (0.9, 0.45), (1.4, 0.12), (1.9, 0.0))
-"""How far outside the outline a ring lies, as a share of its size, and how much of its movement it makes."""
+"""Distance of each ring outside the outline, as a share of the outline's size, and its share of the outline's movement."""
 _BELOW = 0.45
-"""Share of that below the chin: the neck is held by the shoulders."""
+"""Factor of that share below the chin: the shoulders hold the neck."""
 _BEHIND = 0.15
-"""By how much each ring lies behind the one before, in widths of the face."""
+"""How far each ring is behind the one before it, in widths of the face."""
 
 
 @dataclass(frozen=True)
 class HeadMove:
-    """One moment: turns in radians (to the picture's right, down, clockwise), rise in widths of the face, lids 0 open to 1, brows 0
-    to 1 raised."""
+    """The pose of the head at one moment; turns are in radians."""
 
     yaw: float = 0.0
+    """to the picture's right"""
     pitch: float = 0.0
+    """down"""
     roll: float = 0.0
+    """clockwise"""
     rise: float = 0.0
+    """in widths of the face"""
     lids: float = 0.0
+    """0 open to 1 closed"""
     brows: float = 0.0
+    """0 to 1 raised"""
 
 
 class StillHead:
     """A still picture whose head can be moved."""
 
     def __init__(self, still: Pixels, mesh: Landmarks, layers: Layers | None = None) -> None:
-        """still: uint8 [height, width, 3]; mesh: landmarks of its face. layers: person and background apart; None = in one."""
+        """still: uint8 [height, width, 3]; mesh: landmarks of its face; layers: person and background; None = not separated."""
         self._still, self._pose, self._layers = still, fit_pose(mesh), layers
         self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
         self._blink, self._brows = blink(self._head), raised_brows(self._head)
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
     def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
-        """Return the picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
+        """Return the picture with its head moved, uint8 [height, width, 3], and the moved points of its face, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)
         head = self._head + move.lids * self._blink + move.brows * self._brows
         turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
         there = self._pose.to_picture(turned)
         points = np.concatenate([there[:, :2], self._rings(self._mesh[:, :2], there[:, :2] - self._mesh[:, :2])])
+
         outline = there[list(OVAL), 2]
         depth = np.concatenate([there[:, 2], *(outline + (n + 1) * _BEHIND * self._pose.scale for n in range(len(_RINGS)))])
         triangles = wound(_triangles(), points, _is_added())
         found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
+
         picture = self._still.copy()
         if found is not None:
             if self._layers is not None:
@@ -189,7 +195,7 @@ class StillHead:
         return picture, there.astype(np.float32)
 
     def _rings(self, points: Points, move: Points | None) -> Points:
-        """Return the rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""
+        """Return the rings around the outline of points [468, 2]. move: [468, 2], the movement that each ring shares in."""
         outline = points[list(OVAL)]
         away = outline - (outline.min(axis=0) + outline.max(axis=0)) / 2
         rings = [outline + reach * away for reach, _ in _RINGS]
@@ -214,7 +220,7 @@ def _turn(move: HeadMove) -> Points:
 
 @cache
 def _triangles() -> NDArray[np.int64]:
-    """Triangles of the face, its eyes and mouth, and the rings around it: int64 [m, 3]."""
+    """Return the triangles of the face, its eyes and mouth, and the rings around it: int64 [m, 3]."""
     parts = [neutral_face().triangles]
     mouth = ((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]), (MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1]))
     for upper, lower in (*EYES, mouth):
@@ -229,12 +235,12 @@ def _triangles() -> NDArray[np.int64]:
 
 @cache
 def _is_added() -> NDArray[np.bool_]:
-    """Return which triangles are not of the mesh itself, and may be wound either way: bool [m]."""
+    """Return which triangles are added to the mesh, and may be wound either way: bool [m]."""
     return np.arange(len(_triangles())) >= len(neutral_face().triangles)
 
 
 def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Triangles between two rows of points."""
+    """Return the triangles between two rows of points."""
     one = np.stack([first[:-1], first[1:], second[:-1]], axis=1)
     return np.concatenate([one, np.stack([first[1:], second[1:], second[:-1]], axis=1)])
 
@@ -244,9 +250,9 @@ _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 _NOD = 0.055
 """Radians, of the largest nod at motion 1."""
 _RISE, _BREATH_HZ = 0.006, 0.25
-"""How far the breath lifts the head, in widths of the face, and how often."""
+"""How far breathing lifts the head, in widths of the face, and how often (Hz)."""
 _AWAKE = 12
-"""Pictures at the end in which it does not blink: a film does not stop with closed eyes."""
+"""Frames at the end without a blink: a film does not stop with closed eyes."""
 MOVING = 2
 """Counts up whenever the same head moves or is drawn otherwise, so that pieces kept from before are made anew."""
 
@@ -255,7 +261,7 @@ class Portrait:
     """A picture of a face, ready to talk."""
 
     def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PictureFlags) -> None:
-        """still: uint8 [height, width, 3]; mesh, box: of its face, as `find_face` gives them."""
+        """still: uint8 [height, width, 3]; mesh, box: of its face, from `find_face`."""
         layers = layers_of(still, mesh) if choice.fill and choice.motion else None
         self._head, self._box, self.choice = StillHead(still, mesh, layers), box, choice
         self.height, self.width = still.shape[:2]
@@ -267,13 +273,13 @@ class Portrait:
         return cls(still, *find_face(still, choice.face, path), choice)
 
     def info(self, path: Path) -> MediaInfo:
-        """Return what the picture at a path holds, as it is shown."""
+        """Return the facts of the picture at a path, with the size at which it is shown."""
         return MediaInfo(MediaSource(path), width=self.width, height=self.height)
 
     def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[OutputFrame]]:
-        """Return what gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
+        """Return a function that yields the frames from one number up to another, of `count` at 25 fps, with the head moving.
 
-        codes: of what it says; levels: how loud that is in each picture, see `loudness`. The box goes along with the face.
+        codes: of its speech; levels: loudness of the speech in each frame, see `loudness`. The box moves along with the face.
         """
         choice, talk = self.choice, Talk(1, Fraction(0), codes)
         moves = movements(choice.seed, count, choice.motion, choice.blinks, levels)
@@ -292,18 +298,22 @@ class Portrait:
 def movements(
     seed: int, num_pictures: int, amount: float, has_blinks: bool, levels: NDArray[np.float32] | None = None
 ) -> list[HeadMove]:
-    """Return how the head moves in each picture at 25 fps; it begins as the picture shows it. amount: 0..1. levels: of the speech
-    in each picture, see `loudness`; None = it does not go along with any."""
+    """Return the pose of the head in each frame at 25 fps; the first is that of the picture.
+
+    amount: 0..1. levels: loudness of the speech in each frame, see `loudness`; None = the head does not move with speech.
+    """
     seconds = np.array([float(frames_to_seconds(number)) for number in range(num_pictures)])
     rng = np.random.default_rng([seed, 0])
     begun = np.clip(seconds / 1.5, 0, 1)
     yaw, pitch, roll = (amount * reach * begun * wander(rng, seconds) for reach in (_YAW, _PITCH, _ROLL))
     rise = amount * _RISE * np.sin(2 * np.pi * _BREATH_HZ * seconds)
+
     lids = blinks(np.random.default_rng([seed, 1]), num_pictures) if has_blinks else np.zeros(num_pictures)
     last = max(num_pictures - _AWAKE, 0)
     while last and lids[last - 1]:  # of a blink that has begun, too
         last -= 1
     lids[last:] = 0
+
     brows = np.zeros(num_pictures)
     if levels is not None:
         nods, raises = accents(np.random.default_rng([seed, 2]), levels, num_pictures)

@@ -1,6 +1,6 @@
-"""How somebody who talks moves: slow waves of the head, blinks, and nods and brows at stressed syllables, all from a seed.
+"""Movements of a talking person, from a seed: slow waves of the head, blinks, nods, and brows raised at stressed syllables.
 
-Nods and brows go with what is stressed (Munhall et al. 2004, "Visual prosody and speech intelligibility").
+Nods and brows follow the stress (Munhall et al. 2004, "Visual prosody and speech intelligibility").
 """
 
 from math import log
@@ -18,22 +18,22 @@ _FREQUENCIES = 0.08, 0.8
 _BLINK_GAPS = 1.8, 5.0
 """Seconds between blinks."""
 _BLINK = (0.5, 1.0, 1.0, 0.6, 0.2)
-"""A blink, picture by picture at 25 fps."""
+"""How far the lids close in a blink, frame by frame at 25 fps."""
 
 _SMOOTHED, _AROUND = 3, 21
-"""Pictures over which loudness is averaged, and of which a syllable must stick out."""
+"""Frames over which loudness is averaged: for a syllable, and for its surroundings."""
 _STRESSED, _APART = 0.2, 7
-"""By how much the logarithm of its level does, and pictures from one stressed syllable to the next."""
+"""How much louder a stressed syllable is than its surroundings (natural log), and least frames from one to the next."""
 _FLOOR = 3.0
-"""How far below the loudest a syllable may be, natural log."""
+"""How far below the loudest a stressed syllable may be (natural log)."""
 _NODS, _RAISES = 0.85, 0.3
 """Shares of stressed syllables at which the head nods, and the brows go up."""
 _DOWN, _UP = 4, 6
-"""Pictures in which a head goes down for a nod, and up again; the syllable is loudest just before the lowest."""
+"""Frames in which the head goes down for a nod, and up again; the syllable is loudest just before the lowest point."""
 
 
 def wander(rng: np.random.Generator, seconds: Values) -> Values:
-    """Return a sum of slow waves with standard deviation 1, slow ones larger, at times (s): [frames]."""
+    """Return a sum of waves at times (s), with standard deviation 1, slower waves larger: [frames]."""
     frequency = np.exp(rng.uniform(log(_FREQUENCIES[0]), log(_FREQUENCIES[1]), _NUM_WAVES))
     weight = frequency**-0.5
     weight /= np.sqrt(np.square(weight).sum() / 2)
@@ -42,7 +42,7 @@ def wander(rng: np.random.Generator, seconds: Values) -> Values:
 
 
 def blinks(rng: np.random.Generator, num_frames: int) -> Values:
-    """Return how far the lids are closed in pictures at 25 fps, 0 to 1: [frames]."""
+    """Return how far the lids are closed in each frame at 25 fps, 0 to 1: [frames]."""
     closed = np.zeros(num_frames + len(_BLINK))
     start = frame_at(rng.uniform(0.3, _BLINK_GAPS[1]))
     while start < num_frames:
@@ -54,7 +54,7 @@ def blinks(rng: np.random.Generator, num_frames: int) -> Values:
 def accents(rng: np.random.Generator, levels: NDArray[np.float32], num_frames: int) -> tuple[Values, Values]:
     """Return how far the head nods and the brows are raised with the speech, 0 to 1: [frames] each.
 
-    levels: loudness of each picture at 25 fps, see `avcore.faces.select.loudness`; silence beyond them.
+    levels: loudness of each frame at 25 fps, see `avcore.faces.select.loudness`; beyond them there is silence.
     """
     nods, raises = np.zeros(num_frames + _DOWN + _UP), np.zeros(num_frames + _DOWN + _UP)
     shape = np.concatenate([_eased(_DOWN), _eased(_UP)[::-1]])
@@ -69,12 +69,12 @@ def accents(rng: np.random.Generator, levels: NDArray[np.float32], num_frames: i
 
 
 def _eased(steps: int) -> Values:
-    """From near 0 to 1 in so many steps, without a jerk."""
+    """Return values from near 0 to 1 in so many steps, which begin and end smoothly."""
     return np.asarray((1 - np.cos(np.pi * np.arange(1, steps + 1) / steps)) / 2, np.float64)
 
 
 def _stressed(levels: Values) -> list[tuple[int, float]]:
-    """Pictures in which a stressed syllable is loudest, each with by how much it sticks out of what is around it."""
+    """Return the frames in which a stressed syllable is loudest, with how much louder it is than its surroundings."""
     if len(levels) < _SMOOTHED:
         return []
     smooth, around = (np.convolve(np.pad(levels, n // 2, mode="edge"), np.ones(n) / n, "valid") for n in (_SMOOTHED, _AROUND))

@@ -1,4 +1,4 @@
-"""Read a photograph and find the face that shall talk."""
+"""Read a photograph and find the face to animate."""
 
 from io import BytesIO
 from pathlib import Path
@@ -17,26 +17,26 @@ from unit2av.lipsync.mesh.shape import fit_pose
 from unit2av.lipsync.occlusion import is_hidden
 
 LEAST_FACE = 80
-"""Pixels, width of a face."""
+"""Least width of a face in pixels."""
 MOST_YAW = 25
-"""Degrees that a face may be turned to the side: what the picture does not show cannot be turned into it."""
+"""Most degrees that a face may be turned to the side: the side that the picture does not show cannot be turned into view."""
 _MOST_PIXELS = 8192 * 8192
 _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
-"""Modes of grey pictures of more than 8 bits; F is floating point, 0 to 1 or to whatever is white."""
+"""Modes of grey pictures of more than 8 bits; F is floating point, from 0 to 1 or to a larger white."""
 _HEAD, _HEIC = 64, (b"heic", b"heix", b"heim", b"hevc")
-"""Bytes at a file's beginning that name its brands, and those of HEVC pictures."""
+"""Bytes at a file's beginning that name its brands, and the brands of HEVC pictures."""
 _WITH_PROFILE = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK", "L": "L", "LA": "L"}
-"""Modes of pictures whose colour profile is applied, each with the mode that its colours have."""
+"""Modes of pictures whose colour profile is applied, with the mode of the profile's colours."""
 _SAME_FACE = 0.3
 _BACKGROUND = 0.4
-"""Share of the widest face's width below which a face is somebody in the background."""
+"""Share of the widest face's width below which a face is in the background."""
 
 
 def read_still(path: Path) -> Pixels:
-    """Read a picture of any usual kind, upright, its transparency on white, its colours as its profile means them: uint8 [height,
-    width, 3], sRGB.
+    """Read a picture of any usual kind as uint8 [height, width, 3] in sRGB.
 
-    Raises InputError for what is no picture, or a very large one.
+    It is turned upright, transparency becomes white, and its colour profile is applied. Raises InputError for what is no picture,
+    or a very large one.
     """
     require_file(path, "the portrait")
     try:
@@ -75,7 +75,7 @@ def _rgb(image: Image.Image) -> Pixels:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Return a picture in sRGB. One without a profile, or with one that cannot be read, is taken to be so already."""
+    """Return a picture in sRGB. One without a profile, or with an unreadable one, is assumed to be in sRGB."""
     stored = image.info.get("icc_profile")
     if not stored or image.mode not in _WITH_PROFILE:
         return image
@@ -104,11 +104,11 @@ def sized(still: Pixels, height: int | None) -> Pixels:
 
 
 def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks, Box]:
-    """Find the face to animate: its landmarks float32 [468, 3] and its box [4].
+    """Return the face to animate: its landmarks float32 [468, 3] and its box [4].
 
-    number: which from the left, from 1; None where there is one only, or one that is much larger than all others. Raises
-    NoFaceError for no face, UsageError where it is not clear which, InputError for a face that is too small, turned too far, or
-    without all of its mouth.
+    number: which face, from 1 at the left; None = the only one, or one much larger than all others. Raises NoFaceError where there
+    is no face, UsageError where it is not clear which one, InputError for a face that is too small, turned too far, or whose mouth
+    is not all visible.
     """
     faces = _faces(still)
     if not faces:
@@ -147,10 +147,10 @@ def _width(mesh: Landmarks) -> float:
 
 
 def _faces(still: Pixels) -> list[tuple[Box, Landmarks]]:
-    """Boxes and landmarks of all faces from left to right.
+    """Return boxes and landmarks of all faces from left to right.
 
-    A tile of a picture may show a face where a tie or a pattern is, or the same face in another box: what has no landmarks is
-    none, and what has those of another one is that one.
+    In a tile of a picture, a tie or a pattern may be detected as a face, or the same face in another box. A box without landmarks
+    is no face, and one with the landmarks of another face is that face.
     """
     kept = list[tuple[Box, Landmarks]]()
     with FaceDetector() as detector, MeshFinder() as finder:

@@ -1,4 +1,4 @@
-"""What was done: for a person in a few lines, for machines the script as JSON."""
+"""Reports of a dub: a few lines for people, and the script as JSON for machines."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from netflips.script.types import Script, Timing
 
 
 def summary_of(script: Script, with_times: bool = True) -> str:
-    """Return a dub in a few lines. with_times: how long each stage took."""
+    """Return the summary of a dub in a few lines. with_times: whether it has the time of each stage."""
     made = script.result
     head = (
         f"{script.source} -> {script.target}: {script.input_s:.2f} s in, {script.output_s:.2f} s out, "
@@ -19,6 +19,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         f"{several(script.num_target_units, 'unit')}, "
         f"lips by {made.lips} in {script.num_drawn} of {several(made.pictures, 'picture')}"
     )
+
     if script.is_source_timed:
         lines = [head, *_lines_of_recording(script)]
     else:
@@ -26,6 +27,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
             one for utterance in script.processed if utterance.drawn for one in utterance.drawn.left.items() if one[0] != "no_face"
         ]
         lines = [head + "".join(f", {count} left ({left_words(code)})" for code, count in left), *_lines_of_clip(script)]
+
     for one in made.timings if with_times else ():
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
     if made.has_grown:
@@ -38,7 +40,7 @@ def summary_of(script: Script, with_times: bool = True) -> str:
 
 
 def pace_of(script: Script, step: Timing) -> float:
-    """Return how many seconds of the input, or of the output, a step of the work did in one."""
+    """Return how many seconds of the input, or of the output, a step of the work processed per second."""
     return (script.input_s if step.by_input else script.output_s) / max(step.seconds, 1e-9)
 
 

@@ -13,14 +13,14 @@ from netflips.script.types import Script
 
 _PAGE_SUFFIXES = {".html", ".htm"}
 _IMAGE_BYTES_OF_RUN = 20_000_000
-"""Pictures of all dubs on one page, at most; many dubs share it."""
+"""Most bytes of pictures on a page; all dubs of the run share them."""
 
 
 class ReportFiles:
-    """What is known of a run so far. Written after each input, it tells of a run that was stopped what was finished."""
+    """Reports of a run so far. They are written after each input, so a run that was stopped has reports of what it finished."""
 
     def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]], reports: list[Script] | None = None) -> None:
-        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run. reports: gets what is added.
+        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run. reports: gets each added script.
 
         Raises OutputError where a report cannot be written, UsageError for one that would replace a video.
         """
@@ -37,21 +37,21 @@ class ReportFiles:
         self._failures: dict[str, str] = {}
 
     def add(self, report: Script) -> None:
-        """Take note of a finished dub."""
+        """Add the script of a finished dub."""
         self._reports.append(report)
 
     def fail(self, source: Path, message: str) -> None:
-        """Take note of an input that could not be dubbed."""
+        """Add an input that could not be dubbed."""
         self._failures[str(source)] = message
 
     def write(self, progress: Progress = silent) -> None:
-        """Write all files anew."""
+        """Write all files again."""
         for path in self.data_paths:
             write_reports(path, self._reports, self._failures)
         self.write_pages(progress)
 
     def write_pages(self, progress: Progress = silent) -> None:
-        """Write the pages anew; input and output of each dub are read for them once."""
+        """Write the pages again. Input and output of each dub are read only once."""
         if not self._pages:
             return
         for report in self._reports[len(self._told) :]:
@@ -61,8 +61,10 @@ class ReportFiles:
 
 
 def with_reports(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:
-    """Do some work and write reports of it; returns its script. paths, source, out: see `ReportFiles`. Raises what that raises
-    before the work begins."""
+    """Do some work and write reports of it; returns its script.
+
+    paths, source, out: see `ReportFiles`, whose errors are raised before the work begins.
+    """
     files = ReportFiles(paths, [(source, out)])
     script = work()
     files.add(script)

@@ -1,4 +1,4 @@
-"""What the page needs of the files themselves: pictures before and after."""
+"""Frames before and after dubbing, which the page takes from the files themselves."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,54 +21,64 @@ from netflips.script.types import Script, TimeSpan, Utterance
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 IMAGE_BYTES = 2_500_000
-"""All pictures of one dub on the page, at most, in base64."""
+"""Most bytes of all pictures of one dub on the page, in base64."""
 _MOST_PAIRS = 3
 _USUAL_BYTES = 8_000
-"""A still takes about this much; the number of stills is planned by it."""
+"""Usual size of a still, from which the number of stills is planned."""
 _POSTER_BYTES, _POSTER_SHARE = 60_000, 0.1
-"""A poster takes this much at most, and this share of all pictures; where that is less than a still takes, there is none."""
+"""Most bytes of a poster, and its most share of all pictures; where that is less than a still takes, there is no poster."""
 _BYTES_IN_BASE64 = 3 / 4
 _AROUND_FACE = 1.7
-"""Side of a close-up in sides of the face's box."""
+"""Side of a close-up as a multiple of the side of the face's box."""
 _TRIALS = ((224, 80), (224, 62), (192, 45), (144, 35), (96, 30))
 _POSTER_TRIALS = ((640, 80), (640, 60), (480, 50), (320, 40))
-"""Longer side in pixels and JPEG quality, until the picture is small enough; of stills, and of what a video shows at rest."""
+"""Longer side in pixels and JPEG quality, tried in order until the picture is small enough; for stills, and for posters."""
 
 
 @dataclass(frozen=True)
 class PicturePair:
-    """The same picture in input and output, as data URIs, and when it is shown (s)."""
+    """The same frame in input and output."""
 
     source_s: float
+    """when the input shows it (s)"""
     output_s: float
+    """when the output shows it (s)"""
     before: str
+    """as a data URI"""
     after: str
+    """as a data URI"""
 
 
 @dataclass(frozen=True)
 class Material:
-    """pairs: by the utterance's number. posters: what both videos show before they play, None = nothing. missing: what could not be
-    had, and why."""
+    """Pictures of one dub for the page."""
 
     pairs: dict[int, list[PicturePair]] = field(default_factory=dict)
+    """by the utterance's number"""
     posters: PicturePair | None = None
+    """what both videos show before they play; None = nothing"""
     missing: tuple[str, ...] = ()
+    """what could not be read, and why"""
 
 
 class _Moment(NamedTuple):
-    """A picture to take. face: where, in pixels, or None. is_poster: it is to be large."""
+    """A frame to take."""
 
     utterance: OnPage
     source_s: Fraction
+    """about when the input shows it"""
     output_s: Fraction
+    """about when the output shows it"""
     face: Region | None
+    """where the face is; None = unknown, or the whole frame is wanted"""
     is_poster: bool = False
+    """whether it is to be large"""
 
 
 def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
-    """Read pictures of a finished dub, each file once; memory does not grow with the pictures' number.
+    """Read frames of a finished dub, each file once; memory does not grow with the length of the videos.
 
-    A file that is gone or cannot be read costs its part of the page only: `missing` says so.
+    If a file is gone or cannot be read, only its part of the page is lost; `missing` says why.
     """
     try:
         pairs, posters = _pictures(script, progress, image_bytes)
@@ -85,6 +95,7 @@ def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dic
         return {}, None
     original = MediaSource(Path(before_path), script.media.audio_track, script.media.video_track)
     own = PictureSource(original).own if script.schedule != "own" else range(0)
+
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
     posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []
     left = image_bytes - 2 * of_poster * len(posters)
@@ -93,12 +104,14 @@ def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dic
     moments = [*stills, *posters]
     if not moments:
         return {}, None
+
     before = dict(track(_stills(original, moments, most, "source_s"), "stills before", progress, len(moments)))
     shown = [
         one._replace(output_s=output_time(script, one.utterance, one.output_s, before[number][1]))
         for number, one in enumerate(moments)
     ]
     after = dict(track(_stills(after_path, shown, most, "output_s"), "stills after", progress, len(moments)))
+
     pairs: dict[int, list[PicturePair]] = {}
     found = [
         PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
@@ -110,7 +123,7 @@ def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dic
 
 
 def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
-    """As many moments as fit the limit, up to three of an utterance; with too many utterances, every n-th has one."""
+    """Return as many moments as fit the limit, up to three for an utterance; with too many utterances, one for every n-th."""
     utterances = on_page(script)
     affordable = image_bytes // (2 * _USUAL_BYTES)
     each = min(affordable // max(len(utterances), 1), _MOST_PAIRS)
@@ -124,7 +137,7 @@ def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
 
 
 def _poster(script: Script, own: range) -> _Moment:
-    """Return the middle of the first utterance that was dubbed, or of all where there is none."""
+    """Return the middle of the first dubbed utterance, else of the first utterance, or of the whole dub where there is none."""
     utterances = on_page(script)
     length_s = 0.0 if script.made is None else script.made.duration_s
     all_of_it = OnPage(Utterance(), TimeSpan(*dubbed_part(script)), TimeSpan(0.0, length_s))
@@ -136,9 +149,9 @@ def _poster(script: Script, own: range) -> _Moment:
 def _stills(
     video: AnySource, moments: Sequence[_Moment], most_bytes: Mapping[bool, int], clock: Literal["source_s", "output_s"]
 ) -> Iterator[tuple[int, tuple[str, Fraction]]]:
-    """For each moment its number, the picture, and when that begins (s), in the order of time.
+    """Yield for each moment its number, its picture, and when the frame begins (s), in the order of time.
 
-    most_bytes: of a poster and of another, in base64. clock: whose time is that of the file.
+    most_bytes: of a poster (True) and of a still (False), in base64. clock: the time that counts in this file.
     """
     wanted: list[Fraction] = [getattr(one, clock) for one in moments]
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
@@ -150,7 +163,7 @@ def _stills(
 
 
 def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tuple[int, int]] = _TRIALS) -> str:
-    """Return a picture uint8 [height, width, 3] as a data URI, cut to the face (x1, y1, x2, y2) where there is one.
+    """Return a picture, uint8 [height, width, 3], as a data URI, cropped to the face (x1, y1, x2, y2) where there is one.
 
     trials: longer side in pixels and JPEG quality. The last and smallest trial is taken even where it is larger than `most_bytes`.
     """
@@ -162,6 +175,7 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
         left = int(min(max((x1 + x2 - square) / 2, 0), width - square))
         top = int(min(max((y1 + y2 - square) / 2, 0), height - square))
         part = rgb[top : top + square, left : left + square]
+
     encoded = b""
     for side, quality in trials:
         scale = min(side / max(part.shape[:2]), 1.0)

@@ -1,6 +1,6 @@
 """The report of a dub as one HTML page, to read on any screen without a network and to watch the videos that lie beside it.
 
-`templates/page.html` is what it looks like; here is what goes into it, and that nothing of it is taken for markup.
+`templates/page.html` has the layout. This module prepares the values, and ensures that none of them is read as markup.
 """
 
 import json
@@ -44,12 +44,12 @@ from netflips.script.types import Made, Media, Script
 if TYPE_CHECKING:
     from jinja2 import Template
 
-# The facts of each utterance's card, and what of the dub needs a look
+# The facts on each utterance's card, and remarks on the dub
 
 NUM_COLOURS = 6
 """Speakers beyond these share colours."""
 _MARK = "\ue000"
-"""Stands for the utterances in a sentence while it is put together."""
+"""Placeholder for the utterances in a sentence."""
 
 
 class Fact(NamedTuple):
@@ -62,30 +62,35 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """One utterance on the page. colour: class of its speaker. until_s: when both videos have shown it, in the output (s)."""
+    """One utterance on the page."""
 
     utterance: OnPage
     colour: str
+    """CSS class of its speaker"""
     verdicts: Sequence[UtteranceGrade]
     pairs: Sequence[PicturePair]
     until_s: float
+    """when both videos have shown it, in the output (s)"""
     facts: Sequence[Fact]
 
 
 class SentencePart(NamedTuple):
-    """A piece of a sentence. leads_to: number of the utterance whose card it leads to, or None."""
+    """A piece of a sentence."""
 
     text: str
     leads_to: int | None = None
+    """number of the utterance whose card it links to"""
 
 
 class Remark(NamedTuple):
-    """Something that needs a look. reasons: for each utterance that it sums up, why. korean: of a note, what it says in Korean."""
+    """Something that needs attention."""
 
     pieces: Sequence[SentencePart]
     is_warning: bool = False
     reasons: Sequence[Sequence[SentencePart]] = ()
+    """the reason for each utterance that it sums up"""
     korean: str = ""
+    """a note's sentence in Korean"""
 
 
 def cards_of(script: Script, material: Material) -> list[Card]:
@@ -140,12 +145,15 @@ def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
         facts.append(Fact("units", f"{num_source_units} in the original, {said} in the translation"))
     elif num_source_units:
         facts.append(Fact("units", several(num_source_units, "unit")))
+
     told = [text for text in ("" if heard is None else taken_from(heard.modalities), one.utterance.units_why) if text]
     if told:
         facts.append(Fact("units from", "; ".join(told)))
+
     for name, score, usual in _scores(script, one):
         if score is not None:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
+
     quality = one.utterance.quality if one.number in below else None
     if quality is not None and len(script.utterances) > 1:  # else the page's own verdict says it
         facts.insert(0, Fact("verdict", quality.text(), is_bad=quality.lost > 0))
@@ -156,7 +164,7 @@ def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
 
 
 def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
-    """Return how sure the models are of an utterance: of what, the score, and what is usual."""
+    """Return the scores of an utterance: what each is of, the score, and what is usual."""
     made, heard = script.result, one.utterance.source_units
     return (
         ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
@@ -168,7 +176,7 @@ _HOW = {"first": "checked", "candidate": "another translation", "alternative": "
 
 
 def _tries(one: OnPage) -> list[Fact]:
-    """What was heard and measured each time that it was spoken."""
+    """Return what was recognised and measured in each attempt."""
     facts = []
     for told in one.utterance.attempts:
         shares = (("right", told.right), ("b, m and p closed", told.closed), ("original under it", told.leak))
@@ -196,7 +204,7 @@ def _picture(one: OnPage) -> list[Fact]:
 
 
 def _face(one: OnPage) -> list[Fact]:
-    """Quality of the face; angles are rough, from the landmarks."""
+    """Return the quality of the face; angles are estimated from the landmarks."""
     quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
     if quality is None:
         return [] if one.fit.factor is None else [Fact("face", "none was found")]
@@ -215,7 +223,7 @@ def _face(one: OnPage) -> list[Fact]:
 
 
 def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
-    """Return what was left alone and why, and all notes. missing: what could not be had of the files."""
+    """Return what was left alone and why, and all notes. missing: what could not be read from the files."""
     utterances, made = on_page(script), script.result
     found = []
     left = Counter[str]()
@@ -239,7 +247,7 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
 
 
 def _warning(told: GroupedNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
-    """Return a note with links to its utterances; one that several share in other figures is followed by the reason for each."""
+    """Return a note with links to its utterances; where several share it with different figures, with the reason for each."""
     before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
     pieces = [SentencePart(before)]
     if mark:
@@ -273,48 +281,53 @@ _POLICY = (
     "base-uri 'none'",
     "form-action 'none'",
 )
-"""Allows the script and the style sheet with these digests, pictures within the page and media files, and nothing else."""
+"""Allows only the script and the style sheet with these digests, pictures within the page, and media files."""
 
 
 @dataclass(frozen=True)
 class FinishedDub:
-    """One finished dub and what the page shows of its files."""
+    """One finished dub."""
 
     script: Script
     material: Material
+    """pictures from its files"""
 
 
 @dataclass(frozen=True)
 class _Dub:
-    """One dub as the template takes it. prefix: of its ids. stretches: as JSON. factors: of the utterances that have one. below: as
-    `below_usual`."""
+    """One dub as the template takes it."""
 
     script: Script
     made: Made
     media: Media
     prefix: str
+    """of its ids in the page"""
     clips: VideoAddresses
     posters: PicturePair | None
     utterances: Sequence[OnPage]
     below: frozenset[int]
+    """as `below_usual`"""
     dubbed: int
+    """number of utterances that were dubbed"""
     speakers: Sequence[str]
     factors: Sequence[float]
+    """of the utterances that have one"""
     took_s: float
     stretches: str
+    """as JSON"""
     remarks: Sequence[Remark]
     cards: Sequence[Card]
 
 
 def write_report_page(path: Path, dubs: Sequence[FinishedDub], failures: Mapping[str, str]) -> None:
-    """Write the page, or nothing; raises OutputError when it cannot be written."""
+    """Write the page. Raises OutputError when it cannot be written; then nothing is."""
     write_text(path, report_page(dubs, failures, path.parent))
 
 
 def report_page(dubs: Sequence[FinishedDub], failures: Mapping[str, str], folder: Path = Path()) -> str:
     """Return the page of a run: all dubs, and the inputs that failed with their messages.
 
-    folder: where the page will lie; it plays the videos from where they are.
+    folder: where the page will be; it plays the videos from where they are.
     """
     is_single = len(dubs) == 1 and not failures
     settings = dubs[0].script.result.settings if dubs else {}

@@ -1,4 +1,4 @@
-"""Short clips and recordings seen in one way: utterances, where the videos are, which moments of both belong together."""
+"""One view of short clips and recordings for the page: utterances, places of the videos, and which moments of both correspond."""
 
 import os
 from collections import Counter
@@ -16,28 +16,33 @@ from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
 from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance
 
 _BELOW = 0.1
-"""By so much a sentence is less likely right than most, to be shown."""
+"""How much less likely right than the median an utterance must be to be shown."""
 ROUNDING_S = Fraction(1, 500)
-"""Containers round times; a picture is on screen for sure this long after it begins."""
+"""Containers round times; this long after it begins, a frame is on screen for certain."""
 
 
 class Hold(NamedTuple):
-    """The picture stands still at `at` of the recording for `seconds`."""
+    """A freeze frame."""
 
     at: float
+    """when it begins in the recording (s)"""
     seconds: float
+    """its length"""
 
 
 class ShownStretch(NamedTuple):
-    """From `start` to `stop` of the output (s) the recording is shown from `source` on, at its own pace."""
+    """A stretch of the output in which the recording is shown at its own pace."""
 
     start: float
+    """in the output (s)"""
     stop: float
+    """in the output (s)"""
     source: float
+    """time of the recording at `start` (s)"""
 
 
 class VideoAddresses(NamedTuple):
-    """Addresses of the videos of one dub, as seen from the page's folder; None = the file is not there."""
+    """Addresses of the videos of one dub, relative to the page's folder; None = the file is not there."""
 
     original: str | None
     dub: str | None
@@ -45,47 +50,48 @@ class VideoAddresses(NamedTuple):
 
 @dataclass(frozen=True)
 class OnPage:
-    """An utterance as the page shows it. source: where it is in the original, as in the output where it is nowhere there; output:
-    in the dub (s)."""
+    """An utterance as the page shows it."""
 
     utterance: Utterance
     source: TimeSpan
+    """in the original; as `output` where it has no place there"""
     output: TimeSpan
+    """in the dub"""
 
     @property
     def number(self) -> int:
-        """As in its script."""
+        """Its number in the script."""
         return self.utterance.number
 
     @property
     def speaker(self) -> str:
-        """As in its script."""
+        """Its speaker in the script."""
         return self.utterance.speaker
 
     @property
     def fit(self) -> TimeFit:
-        """How its new speech was fitted; nothing of it where it was left alone."""
+        """How its new speech was fitted; without values where it was left alone."""
         return self.utterance.fit or TimeFit(self.output)
 
     @property
     def drawn(self) -> DrawnPictures:
-        """What became of its pictures."""
+        """How many of its frames have new lips, and why others do not."""
         return self.utterance.drawn or DrawnPictures()
 
     @property
     def alone(self) -> Note | None:
-        """The note that says why it was left alone, None = it was not."""
+        """The note that says why it was left alone; None = it was not."""
         return self.utterance.note("left_alone")
 
 
 def on_page(script: Script) -> list[OnPage]:
-    """Return the utterances of a dub that something became of; a short clip is one."""
+    """Return the utterances of a dub that were processed; a short clip is one utterance."""
     outputs = ((one, output_span(script, one)) for one in script.processed)
     return [OnPage(one, one.place or output, output) for one, output in outputs]
 
 
 def output_span(script: Script, one: Utterance) -> TimeSpan:
-    """Return where an utterance is in the output; of one that was left alone, where its original is."""
+    """Return where an utterance is in the output; if it was left alone, where its original is."""
     if one.fit is not None:
         return one.fit.output
     place = one.place or TimeSpan(0.0, 0.0)
@@ -94,14 +100,14 @@ def output_span(script: Script, one: Utterance) -> TimeSpan:
 
 
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
-    """Return who speaks, in the order of appearance."""
+    """Return the speakers in the order in which they first speak."""
     return list(dict.fromkeys(one.speaker for one in utterances))
 
 
 def below_usual(script: Script) -> frozenset[int]:
-    """Return the utterances, by number, whose verdict is below what is usual of this dub, so that the eye falls on them.
+    """Return the numbers of the utterances whose quality is below what is usual for this dub; the page highlights them.
 
-    They are not understood, much less likely right than most, or have a cause that most have not.
+    They are not understood, much less likely right than the median, or have a cause that most others lack.
     """
     judged = {one.number: one.quality for one in script.processed if one.quality is not None}
     unsure = {number: found for number, found in judged.items() if found.words in ("unsure", "not_understood")}
@@ -117,14 +123,13 @@ def below_usual(script: Script) -> frozenset[int]:
 
 
 def holds_of(script: Script) -> list[Hold]:
-    """Return where the picture stands still, in order."""
+    """Return the freeze frames of a dub, in order."""
     held = ((one.place, one.fit) for one in script.processed if one.place is not None and one.fit is not None and one.fit.held_s)
     return [Hold(max(place.start_s + fit.spoken_s - fit.held_s, place.end_s), fit.held_s) for place, fit in held]
 
 
 def stretches_of(script: Script) -> list[ShownStretch]:
-    """Return which parts of the recording belong to which times of the output, in order; between two of them its picture is
-    held."""
+    """Return which parts of the recording are shown at which times of the output, in order; between two of them a frame is held."""
     if script.schedule != "own":
         return [ShownStretch(0.0, 0.0 if script.media is None else script.media.duration_s, 0.0)]
     start, stop = dubbed_part(script)
@@ -144,15 +149,15 @@ def dubbed_part(script: Script) -> tuple[float, float]:
 
 
 def moments_in(output: TimeSpan, count: int) -> list[Fraction]:
-    """Times of the output (s), spread over the new speech."""
+    """Return times of the output (s), spread evenly over the new speech."""
     start, length = exact(output.start_s), exact(output.end_s) - exact(output.start_s)
     return [start + length * (2 * k + 1) / (2 * count) for k in range(count)]
 
 
 def source_time(script: Script, one: OnPage, output_s: Fraction, own: range) -> Fraction:
-    """The time of the recording whose picture is shown at a time of an utterance in the output.
+    """Return the time of the recording whose frame is shown at a time of an utterance in the output.
 
-    own: the pictures at 25 fps that the input itself has; they are played to and fro, or the last one is held.
+    own: the frames at 25 fps that the input itself has; they are played forwards and backwards, or the last one is held.
     """
     if script.schedule == "own":
         return exact(one.source.start_s) + output_s - exact(one.output.start_s)
@@ -161,9 +166,9 @@ def source_time(script: Script, one: OnPage, output_s: Fraction, own: range) -> 
 
 
 def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fraction) -> Fraction:
-    """Return a time of the output at which a picture of the recording is on screen for sure.
+    """Return a time of the output at which a frame of the recording is on screen for certain.
 
-    output_s: about when; shown_since: when that picture begins in the recording (s). One that stays for long comes again.
+    output_s: about when; shown_since: when that frame begins in the recording (s). A frame that stays long is repeated.
     """
     if script.schedule == "own":
         begins = exact(one.output.start_s) + shown_since - exact(one.source.start_s)
@@ -172,9 +177,9 @@ def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fr
 
 
 def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, float] | None:
-    """Return where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
+    """Return where the speaker's face is around a time of the recording: x1, y1, x2, y2 in pixels; None = unknown.
 
-    Tracks count pictures at 25 fps from the utterance's first one.
+    Tracks count frames at 25 fps from the utterance's first one.
     """
     tracks = () if one.utterance.seen is None else one.utterance.seen.tracks
     chosen = [track for track in tracks if track.is_chosen]
@@ -186,19 +191,19 @@ def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, f
 
 
 def paths_of(script: Script) -> tuple[str, str]:
-    """Return the files of the original, "" = it is no video, and of the dub."""
+    """Return the files of the original ("" = it is no video) and of the dub ("" = there is none)."""
     original = "" if script.media is None or script.schedule == "still" else script.media.path
     return original, "" if script.made is None else script.made.output
 
 
 def addresses_of(script: Script, folder: Path) -> VideoAddresses:
-    """Look for the videos of a dub. folder: where the page lies, or will lie."""
+    """Return the addresses of the videos of a dub. folder: where the page is, or will be."""
     original, dub = (address(path, folder) if os.path.isfile(path) else None for path in paths_of(script))
     return VideoAddresses(original, dub)
 
 
 def address(path: str | Path, folder: Path) -> str:
-    """Return a file's address as seen from a folder, percent-encoded: relative, so that both can be moved together."""
+    """Return a file's address relative to a folder, percent-encoded, so that both can be moved together."""
     try:
         way = os.path.relpath(path, folder)
     except ValueError:  # there is no way to another drive

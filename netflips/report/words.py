@@ -1,4 +1,4 @@
-"""The words of the page: numbers in short forms, and what is said of an utterance first."""
+"""The words of the page: numbers in short forms, and the grades of an utterance."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _KEPT = "\n\t"
-"""What steers nothing in a page."""
+"""Control characters that are harmless in a page."""
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
 _LARGE_SLACK = 0.25
-"""Share of an utterance's time above which its silence is worth a word."""
+"""Share of an utterance's time above which its silence is mentioned."""
 _NAMES_OF_STAGES = {
     "read": "read the input",
     "faces": "find and follow faces",
@@ -47,18 +47,18 @@ _SOURCES_OF_UNITS = {
 
 
 def template_text(package: str, name: str) -> str:
-    """Return a file of a package's templates as it is."""
+    """Return the text of a file among a package's templates, unchanged."""
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def short_digest(text: str) -> str:
-    """Return what a page's policy calls a script or style of its own."""
+    """Return the digest by which a page's Content-Security-Policy allows a script or style of its own."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode('ascii')}"
 
 
 def environment_of(package: str) -> "Environment":
-    """Return what fills in a package's templates. All that goes in is escaped unless it is markup; what steers a terminal is,
-    too."""
+    """Return the Jinja environment of a package's templates. All values are escaped unless they are markup, and so are control
+    characters."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # work that ends without a page does without it
 
     return Environment(
@@ -73,28 +73,29 @@ def environment_of(package: str) -> "Environment":
 
 
 def plain_value(value: object) -> object:
-    """A value as it goes into the page, before it is escaped: nothing in it steers, None is nothing, markup stays as it is."""
+    """Return a value for the page, before it is escaped: without control characters; None is empty, markup is unchanged."""
     if isinstance(value, Markup):
         return value
     return "" if value is None else shown(value, _KEPT)
 
 
 def target_text(one: OnPage) -> str:
-    """Return what the dub says in an utterance's place, as text, or that it was left alone."""
+    """Return the text that the dub has in an utterance's place, or that it was left alone."""
     if one.alone is not None:
         return f"left alone: {why_left(one.alone.values)}"
     return one.utterance.spoken_by or DASH if one.utterance.said is None else one.utterance.said.text
 
 
 class UtteranceGrade(NamedTuple):
-    """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour."""
+    """How an utterance went."""
 
     text: str
     kind: str
+    """`good`, `note`, `warn` or `bad`, for its colour"""
 
 
 def verdicts(one: OnPage) -> list[UtteranceGrade]:
-    """Return what to know of an utterance, the fit first."""
+    """Return the grades of an utterance, that of its fit first."""
     utterance, heard = one.utterance, one.utterance.source_units
     if one.alone is not None:
         return [UtteranceGrade(f"left alone: {why_left(one.alone.values)}", "warn")]
@@ -129,14 +130,14 @@ def _fit(one: OnPage) -> UtteranceGrade:
 
 
 def taken_from(source: str) -> str:
-    """Return what units were taken from, in words, as `--modalities` names it."""
+    """Return in words what units were taken from. source: as `--modalities` names it."""
     return _SOURCES_OF_UNITS.get(source, source)
 
 
 def sure(score: float | None, usual: float | None = None) -> str:
-    """Return a mean log-probability of units as what it means, as `97 % of each unit (usual here: 95 % or more)`.
+    """Return a mean log-probability of units as a percentage, as `97 % of each unit (usual here: 95 % or more)`.
 
-    usual: the bound of usual scores, None = not known. Both have so many digits that one can be told from the other.
+    usual: the bound of usual scores, None = not known. Both get as many digits as are needed to show a difference.
     """
     if score is None or not isfinite(score):
         return "unknown"
@@ -149,23 +150,23 @@ def sure(score: float | None, usual: float | None = None) -> str:
 
 
 def unusual(score: float | None, usual: float | None) -> bool:
-    """Return whether a score is under what is usual."""
+    """Return whether a score is below what is usual."""
     return score is not None and usual is not None and not score >= usual
 
 
 def percent(part: float) -> str:
-    """Return a share that may be more than all, as `91 %`."""
+    """Return a share that may be more than 1, as `91 %`."""
     return f"{100 * part:.0f} %"
 
 
 def percents(least: float, most: float) -> str:
-    """Shares from the least to the most, as `91 % – 104 %`; one where both are told alike."""
+    """Return a range of shares, as `91 % – 104 %`; one percentage where both round to the same."""
     low, high = percent(least), percent(most)
     return low if low == high else f"{low} {DASH} {high}"
 
 
 def work_by_video(took_s: float, video_s: float) -> str:
-    """Seconds of computing for each second of video."""
+    """Return the seconds of computing for each second of video."""
     return seconds(took_s / video_s) if video_s > 0 else DASH
 
 
@@ -175,7 +176,7 @@ def seconds(value: float) -> str:
 
 
 def length(value: float) -> str:
-    """Return a length that may be long, as `1.82 s` or `10:24.9`."""
+    """Return a length in seconds, or in minutes if it is longer, as `1.82 s` or `10:24.9`."""
     return seconds(value) if value < _MINUTE else clock(value)
 
 
@@ -189,7 +190,7 @@ def clock(value: float) -> str:
 
 
 def per_cent(part: float, whole: float) -> str:
-    """Return a part in per cent; 100 % and 0 % only where it is all or nothing."""
+    """Return a part in per cent; 100 % and 0 % only where it is exactly all or nothing."""
     if not whole:
         return "none"
     percent = 100 * part / whole
@@ -199,20 +200,20 @@ def per_cent(part: float, whole: float) -> str:
 
 
 def number_or_dash(value: float | None, digits: int = 2) -> str:
-    """Return a number that may be missing."""
+    """Return a number, or a dash where it is missing."""
     return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
 
 def picture_rate(value: float) -> str:
-    """Pictures a second, as `29.97` or `25`."""
+    """Return frames per second, as `29.97` or `25`."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def channels(count: int) -> str:
-    """Channels of a sound, as `mono` or `6 channels`."""
+    """Return the channels of a sound, as `mono` or `6 channels`."""
     return {1: "mono", 2: "stereo"}.get(count, several(count, "channel"))
 
 
 def stage_name(name: str) -> str:
-    """Return a stage of the clock in words."""
+    """Return the name of a stage of the clock in words."""
     return _NAMES_OF_STAGES.get(name, name)
