@@ -1,1 +1,1 @@
-"""A web page to dub with: upload, look at what was understood, correct, download."""
+"""A web page to dub with: upload a video, read what was recognised, correct it, download the dub."""

@@ -1,4 +1,4 @@
-"""The page's server: the door, which says who may ask and from which page, and behind it which address answers with what."""
+"""The page's server: access control by token and by the page that a request comes from, and the routes behind it."""
 
 import asyncio
 import errno
@@ -38,10 +38,10 @@ from netflips.serve.uploads import PICTURE_SUFFIXES
 
 LOG = logging.getLogger("netflips")
 
-# The door: around everything
+# Access control, around everything
 
 _TOKEN, _VISITOR = "netflips-token", "netflips-visitor"
-"""Names of cookies. The port comes behind, for browsers send the cookies of a host to all its ports."""
+"""Names of cookies. The port is appended, because browsers send the cookies of a host to all its ports."""
 _A_YEAR_S = 31_536_000
 _PORT_DIGITS = 5
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -49,7 +49,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
-"""Nothing of another server is loaded, and no script that does not come with NetfLips runs."""
+"""Nothing is loaded from another server, and only scripts that come with NetfLips run."""
 _HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
@@ -65,14 +65,14 @@ _ASK = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="wi
 
 
 class Access:
-    """ASGI middleware around the whole page. scope["visitor"] is the id of whose browser asks."""
+    """ASGI middleware around the whole page. It sets scope["visitor"], the id of the visitor's browser."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
         self._key = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer it here."""
+        """Pass a request on, or refuse it here."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -105,7 +105,7 @@ class Access:
                 await refusal(500, "the server could not do it")(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
-        """The answer to who may not come in; None = come in. name: of the cookie of who knows the token."""
+        """Return the answer to a request that is refused; None = it may pass. name: of the cookie of visitors with the token."""
         host = headers.get("host", "")
         if not self._settings.token and _parts(f"//{host}").hostname not in LOCAL_HOSTS:
             return refusal(421, "this server answers to localhost only")  # another site's name that leads here
@@ -133,12 +133,12 @@ class Access:
         return kind.lower() == "bearer" and self._is_token(given.strip())
 
     def _proof(self) -> str:
-        """Return what the cookie of somebody who knows the token holds; good for this run of the server."""
+        """Return the value of the cookie of visitors with the token. It is valid for this run of the server."""
         return hmac.new(self._key, self._settings.token.encode(), hashlib.sha256).hexdigest()
 
 
 def _is_own_page(headers: Headers, host: str) -> bool:
-    """Return whether a request that changes something comes from our page, or from no page at all (a program)."""
+    """Return whether a request comes from our page, or from no page at all (a program)."""
     origin = headers.get("origin")
     if origin is not None:
         return _parts(origin).netloc == host != ""
@@ -146,7 +146,7 @@ def _is_own_page(headers: Headers, host: str) -> bool:
 
 
 def _parts(address: str) -> SplitResult:
-    """Return the parts of an address; empty ones where it is none, or names a user."""
+    """Return the parts of an address; they are empty where it is invalid or names a user."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -160,12 +160,12 @@ def _cookie(name: str, value: str) -> str:
 
 
 def _cookies(headers: Headers, name: str) -> Sequence[str]:
-    """Return all values of a cookie. What other programs of the host keep beside it has no rules: JSON, blanks, any letters."""
+    """Return all values of a cookie. Cookies of other programs on the host may have any form: JSON, blanks, any letters."""
     pairs = (one.strip().partition("=") for line in headers.getlist("cookie") for one in line.split(";"))
     return [value.strip().strip('"') for given, _, value in pairs if given == name]
 
 
-# Which address answers with what
+# Routes
 
 _MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": PICTURE_SUFFIXES}
 _OTHER_NAMES = {
@@ -173,7 +173,7 @@ _OTHER_NAMES = {
     ".wmv": "x-ms-wmv", ".flv": "x-flv", ".3gp": "3gpp", ".mp3": "mpeg", ".opus": "ogg", ".m4a": "mp4", ".jpg": "jpeg",
     ".tif": "tiff",
 }  # fmt: skip
-"""Media types (IANA) that are not called as the ending is."""
+"""Media types (IANA) whose names differ from the file ending."""
 _TEXTS = {
     ".json": "application/json",
     ".vtt": "text/vtt; charset=utf-8",
@@ -182,19 +182,19 @@ _TEXTS = {
 _UNKNOWN = "application/octet-stream"
 _MOST_FORM = 4 << 20
 _MOST_HEAD = 1 << 18
-"""Bytes of a head. Cookies of all programs on a host come with it, 4 KB each."""
+"""Most bytes of a request's head, which includes the cookies of all programs on the host, 4 KB each."""
 _SHUTDOWN_S = 2
 _MOST_DIGITS = 18
 _BEAT_S = 2.0
-"""Between signs of life where nothing changes: the page says within 5 s that a server has stopped, or the network before it."""
+"""Seconds between heartbeats when nothing changes: the page shows within 5 s that the server or the network is down."""
 _CLEAN_EVERY_S = 600.0
 _SAME_S = 60.0
 
 
 def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
-    """Return the whole server as an ASGI application. desk: what does the work, made from the settings where none is given.
+    """Return the whole server as an ASGI application. desk: the service behind it; None = one is made from the settings.
 
-    state.trouble says why it could not begin.
+    If it cannot start, state.trouble has the error.
     """
     desk = desk or Service(settings)
 
@@ -240,7 +240,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
-    """Return a server for the page. What else a bare port needs on the open internet, a reverse proxy gives (docs/page.md)."""
+    """Return a server for the page. On the open internet it needs a reverse proxy in front (docs/page.md)."""
     settings: Settings = app.state.desk.settings
     config = uvicorn.Config(
         app, http="h11", ws="none", loop="asyncio", h11_max_incomplete_event_size=_MOST_HEAD, proxy_headers=False,
@@ -251,7 +251,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
 
 
 class _Trouble:
-    """What goes wrong outside of any request, such as a lack of open files: one line, and the same one once a minute."""
+    """Logs errors outside of any request, such as a lack of open files: in one line, and the same line once a minute."""
 
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
@@ -270,7 +270,7 @@ async def _clean(desk: Service) -> None:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """Return what cannot be is answered with one line as JSON."""
+    """Return the answer to an error, one line as JSON. Raises errors of the system again, except that of a full disk."""
     if isinstance(error, RefusedError):
         return refusal(error.status, error.text)
     if isinstance(error, ClientDisconnect):
@@ -289,7 +289,7 @@ def _desk(request: Request) -> Service:
 
 
 def _asked_job(request: Request) -> Job:
-    """Return the job of the address. Raises RefusedError where there is none."""
+    """Return the job that the address names. Raises RefusedError where there is none."""
     job = _desk(request).queue.jobs.get(request.path_params["id"])
     if job is None:
         raise RefusedError(404, "this job is not there any more")
@@ -316,7 +316,7 @@ async def _example(request: Request) -> Response:
 
 
 async def _sample(request: Request) -> Response:
-    """Return the example, or the dub of it that comes with NetfLips."""
+    """Return the example video, or its dub, both of which come with NetfLips."""
     if request.path_params["name"] not in SAMPLE:
         raise RefusedError(404, "there is no such example")
     return FileResponse(str(files("netflips.serve") / request.path_params["name"]), media_type="video/mp4")
@@ -334,7 +334,7 @@ async def _new_job(request: Request) -> Response:
 
 
 async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
-    """Return the JSON object that was sent; nothing: what an empty body stands for. Raises RefusedError."""
+    """Return the JSON object that was sent. nothing: the text that an empty body stands for. Raises RefusedError."""
     body = bytearray()
     async for block in request.stream():
         body += block
@@ -388,14 +388,15 @@ async def _edited(request: Request) -> Response:
 
 
 async def _events(request: Request) -> Response:
-    """Server-sent events: the facts of all jobs of a visitor whenever they change: browsers keep few connections to one server."""
+    """Return server-sent events with the facts of a visitor's jobs whenever they change. One stream has all jobs, because browsers
+    keep few connections to a server."""
     queue, visitor = _desk(request).queue, request["visitor"]
 
     async def lines() -> AsyncIterator[str]:
         async for facts in queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S):
             yield "event: alive\ndata:\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
-    # A proxy such as nginx that waits for more would keep the signs of life back.
+    # A proxy such as nginx that buffers the answer would hold the heartbeats back.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
@@ -407,7 +408,7 @@ async def _file(request: Request) -> Response:
     if found is None:
         raise RefusedError(404, "this job has no such file")
     media_type = "text/html" if found["shows"] == "page" else _type_of(name)
-    # A report says itself which script it has, our own; anything else here is no page, and nothing in it runs.
+    # A report has a policy of its own, for our script in it; any other file is no page, and nothing in it runs.
     policy = "frame-ancestors 'self'" if found["shows"] == "page" else f"{POLICY}; sandbox"
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
     is_shown = "download" not in request.query_params and media_type != _UNKNOWN
@@ -418,7 +419,7 @@ async def _file(request: Request) -> Response:
 
 
 def _type_of(name: str) -> str:
-    """Return what a browser may show a file as, by the ending that we gave it; what is in no list is only saved."""
+    """Return the media type of a file, by the ending that we gave it; unknown types are only downloaded."""
     ending = Path(name).suffix
     kind = next((kind for kind, endings in _MEDIA.items() if ending in endings), "")
     return f"{kind}/{_OTHER_NAMES.get(ending, ending[1:])}" if kind else _TEXTS.get(ending, _UNKNOWN)

@@ -126,7 +126,7 @@ _MODELS = (
 
 
 def serve_settings(options: ServeOptions) -> Settings:
-    """Return what was asked for. Raises UsageError, InputError for a model that is not there."""
+    """Return the server's settings from the options. Raises UsageError, InputError for a model that is not there."""
     if not 0 <= options.port <= 65_535:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if not options.host.strip():
@@ -154,7 +154,10 @@ def serve_settings(options: ServeOptions) -> Settings:
 
 
 def _signing(options: ServeOptions) -> tuple[str, ...]:
-    """Return an operator's words for its key, which is tried: jobs would fail one after another. Raises UsageError, InputError."""
+    """Return the command-line words for an operator's key. The key is tried here, because otherwise job after job would fail.
+
+    Raises UsageError, InputError.
+    """
     marks = MarkFlags(operator=options.operator, sign_key=options.sign_key, sign_certificate=options.sign_certificate)
     if not options.operator:
         if marks.sign:
@@ -168,12 +171,12 @@ def _signing(options: ServeOptions) -> tuple[str, ...]:
 
 
 def _program(command: str, flag: str) -> str:
-    """A command whose files are found from any folder. Raises UsageError."""
+    """Return a command with absolute paths, so that its files are found from any folder. Raises UsageError."""
     return shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in parse_command(command, flag))
 
 
 def _require_replies(options: ServeOptions) -> None:
-    """Read the avatar's answers, so that what is wrong is said before anybody asks. Raises UsageError, InputError."""
+    """Read the avatar's answers, so that errors are reported before anybody asks. Raises UsageError, InputError."""
     if options.replies is not None or options.blocked is not None:
         from netflips.dialogue.guards import WordList
         from netflips.dialogue.replies import Replies
@@ -186,7 +189,7 @@ def _require_replies(options: ServeOptions) -> None:
 
 
 def _require_engines(options: ServeOptions) -> None:
-    """Look at the folders of the cascade by their files, so that another one is said before anybody asks. Raises InputError."""
+    """Check the files in the cascade's folders, so that a wrong folder is reported before anybody asks. Raises InputError."""
     if options.recognizer is not None:
         from netflips.recognizers.whisper import require_whisper_folder
 
@@ -207,12 +210,14 @@ def _work(options: ServeOptions) -> None:
             found=f"not installed: {', '.join(missing)}",
             hint=pip_line("web"),
         )
+
     settings = serve_settings(options)
     try:
         settings.work_dir.mkdir(parents=True, exist_ok=True)
         settings.work_dir.chmod(0o700)  # what visitors send is nobody else's
     except OSError as error:
         raise OutputError("the work folder cannot be made", path=settings.work_dir, found=error.strerror) from error
+
     with folder_lock(settings.work_dir), _listening(settings) as listening:
         _announce(settings, listening.getsockname()[1])
         with loading():
@@ -226,7 +231,7 @@ def _work(options: ServeOptions) -> None:
 
 
 def _listening(settings: Settings) -> socket.socket:
-    """Return the socket that it listens at. Raises UsageError where that cannot be."""
+    """Return the socket that the server listens on. Raises UsageError where that is not possible."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family)

@@ -1,6 +1,6 @@
-"""Fields of a form, many of them options of the job's command, checked.
+"""Fields of a form, with their checks; many are options of the job's command.
 
-What a visitor sends becomes a word of ours, a number, or a text in a file, never an option.
+A visitor's input becomes one of our own words, a number, or a text in a file, but never an option.
 """
 
 import math
@@ -15,14 +15,15 @@ from netflips.script.files import value_from
 
 SOUND_OR_VIDEO = ("video", "sound", "media")
 AUTO = "auto"
-"""What is chosen by the command itself."""
+"""The value with which the command itself chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """flag: of the command that takes the field; "" = it has a place there and no flag, None = the kind of job says how."""
+    """A field of a form."""
 
     flag: str | None = None
+    """of the command; "" = the field is positional there, None = the kind of job makes the words"""
 
     def words(self, value: Any) -> list[str]:
         """Return the words of the command line for a checked value."""
@@ -34,7 +35,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of some words, the first of which is the default."""
+    """One of several words, of which the first is the default."""
 
     name: str
     values: tuple[str, ...]
@@ -80,12 +81,15 @@ class Switch(Field):
 
 @dataclass(frozen=True)
 class Text(Field):
-    """A text, which goes into a file. least: letters of it, 0 = it may be left out. is_line: it has one line."""
+    """A text, which is written to a file."""
 
     name: str
     most: int
+    """most letters"""
     least: int = 0
+    """least letters; 0 = it may be left out"""
     is_line: bool = False
+    """whether it has only one line"""
 
     def checked(self, given: Any) -> str:
         """Return the text. Raises UsageError."""
@@ -100,11 +104,13 @@ class Text(Field):
 
 @dataclass(frozen=True)
 class File(Field):
-    """A file that was uploaded before. stored: its name in the job's folder, without ending. takes: kinds of uploads."""
+    """A file that was uploaded before."""
 
     name: str
     stored: str
+    """its name in the job's folder, without ending"""
     takes: tuple[str, ...]
+    """kinds of uploads"""
     is_needed: bool = True
 
     def checked(self, given: Any) -> str:
@@ -118,7 +124,8 @@ class File(Field):
 
 @dataclass(frozen=True)
 class Name(Field):
-    """A name of something that comes with the models, as of a voice: letters, digits and hyphens, which no option begins with."""
+    """A name of something that comes with the models, such as a voice: letters, digits and hyphens, with no hyphen at the start, so
+    that it is no option."""
 
     name: str
 
@@ -136,9 +143,9 @@ AnyField = Choice | Number | Switch | Text | File | Name
 
 
 def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField:
-    """Return the field of a form for an option of a command, which says its flag, its default and what it may be.
+    """Return the field of a form for an option of a command, with the option's flag, default and allowed values.
 
-    name: in the form, where it is not the option's. how: what the option does not say, such as the kinds of files that are taken.
+    name: in the form, if it differs from the option's. how: what the option lacks, such as the kinds of files that are taken.
     """
     told = option_info(options, option)
     name, flag = name or option, "" if told.is_positional else told.names[-1]
@@ -155,24 +162,28 @@ def field_of(options: type, option: str, name: str = "", **how: Any) -> AnyField
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """A row of the review. said: what it shall say, "" = as it was translated; speaker: a new one, "" = as it was;
-    speech: id of an upload that is heard in its place, "" = none."""
+    """One sentence of a review."""
 
     start_s: float
     end_s: float
     said: str = ""
+    """the text to speak; "" = as it was translated"""
     speaker: str = ""
+    """a new one; "" = as it was"""
     speech: str = ""
+    """id of an upload that replaces its speech; "" = none"""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a visitor says of a dub. rows: of its sentences. voices: ids of uploads by speaker. terms: how names and terms are said,
-    by word."""
+    """A visitor's corrections of a dub."""
 
     rows: Sequence[ReviewRow] = ()
+    """its sentences"""
     voices: Mapping[str, str] = field(default_factory=dict)
+    """ids of uploads by speaker"""
     terms: Mapping[str, str] = field(default_factory=dict)
+    """how names and terms are spoken, by word"""
 
 
 _MOST_ROWS, _MOST_SAID, _MOST_SPEAKER, _MOST_VOICES, _MOST_TERMS = 2000, 500, 60, 50, 500
@@ -191,7 +202,7 @@ def review_rows(given: Any) -> tuple[ReviewRow, ...]:
 
 
 def voices_asked(given: Any) -> dict[str, str]:
-    """Return ids of uploads by the speakers whose voices they are. Raises UsageError, InputError."""
+    """Return ids of uploads with voices, by speaker. Raises UsageError, InputError."""
     voices: dict[str, str] = value_from(dict[str, str], given, "voices")
     if len(voices) > _MOST_VOICES or not all(0 < len(name) <= _MOST_SPEAKER for name in voices):
         raise UsageError("the voices cannot be read", expected=f"{_MOST_VOICES} speakers at most, with names")
@@ -199,7 +210,7 @@ def voices_asked(given: Any) -> dict[str, str]:
 
 
 def terms_asked(given: Any) -> dict[str, str]:
-    """Return how names and terms are said, by word. Raises UsageError, InputError."""
+    """Return how names and terms are spoken, by word. Raises UsageError, InputError."""
     terms: dict[str, str] = value_from(dict[str, str], given, "terms")
     if len(terms) > _MOST_TERMS or not all(0 < len(one) <= _MOST_SPEAKER for pair in terms.items() for one in pair):
         expected = f"{_MOST_TERMS} at most, each a word and what is said for it, of {_MOST_SPEAKER} letters"
@@ -208,7 +219,7 @@ def terms_asked(given: Any) -> dict[str, str]:
 
 
 def checked(fields: Sequence[AnyField], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all fields of a form. Raises UsageError for a value that cannot be, and for a name that is none."""
+    """Return the values of all fields of a form. Raises UsageError for an invalid value, and for an unknown name."""
     known = {one.name for one in fields}
     strange = sorted(set(given) - known)
     if strange:

@@ -1,4 +1,4 @@
-"""Jobs as folders: what each was asked for and what became of it stands in its `job.json`, so that a new server knows them."""
+"""Jobs as folders. `job.json` in each has its request and its state, so that a restarted server knows all jobs."""
 
 import json
 import logging
@@ -26,24 +26,24 @@ WAITING, RUNNING, DONE, FAILED, STOPPED, ASKS = STATES = ("waiting", "running", 
 _ID = re.compile(r"[0-9a-f]{32}")
 _ABOUT, LOG_FILE, QUALITY_FILE, DRAFT_FILE = "job.json", "log.txt", "verdict.json", "draft.json"
 DRAFT = "--draft"
-"""The word of a dub that ends when its texts are known."""
+"""The option of a dub that ends when its texts are known."""
 DAMAGED = ".damaged"
-"""Ending of the folder of a job that cannot be read."""
+"""Suffix of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
 
 
 def new_id() -> str:
-    """Return a name that nobody can guess: 128 random bits."""
+    """Return an id that nobody can guess: 128 random bits."""
     return secrets.token_hex(16)
 
 
 def is_id(text: str) -> bool:
-    """Return whether a text may be an id."""
+    """Return whether a text has the form of an id."""
     return _ID.fullmatch(text) is not None
 
 
 def require_id(text: str) -> str:
-    """Return a text that may be an id. Raises UsageError for any other, so that no id is ever a path."""
+    """Return a text that has the form of an id. Raises UsageError for any other, so that an id is never a path."""
     if not is_id(text):
         raise UsageError("there is no such thing", expected="an id of this server")
     return text
@@ -51,7 +51,7 @@ def require_id(text: str) -> str:
 
 @dataclass(frozen=True)
 class KeptNote:
-    """What a command told its user, as the worker says it: see `avcore.notes.GroupedNote`."""
+    """A note that a command reported, as the worker sends it: see `avcore.notes.GroupedNote`."""
 
     code: str
     values: dict[str, Any]
@@ -61,36 +61,43 @@ class KeptNote:
 
 @dataclass
 class Job:
-    """One job. visitor: whose. title: what its visitor knows it by. words: its command line. values: of its form.
-
-    uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
-    files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
-    since 1970, 0 = not yet. error: why it failed, one line; lasts: it would fail again. share: of the work that is done, 0..1;
-    stage: what is under way. quality: how likely its words are right, as `QualityEstimate` writes it, {} = not known; in the state
-    `asks` it waits for its visitor to say whether it goes on.
-    notes: what its command told, each once.
-    """
+    """One job. Times are in seconds since 1970, 0 = not yet."""
 
     id: str
     visitor: str
+    """whose job it is"""
     kind: str
     title: str
+    """by which its visitor knows it"""
     words: tuple[str, ...]
+    """its command line"""
     values: dict[str, Any]
+    """of its form"""
     uploads: dict[str, str] = field(default_factory=dict)
+    """id of each file of the form, by field"""
     names: dict[str, str] = field(default_factory=dict)
+    """names of these files in the job's folder, by field"""
     shown: dict[str, str] = field(default_factory=dict)
+    """the visitor's names of files, by their names here"""
     made_by: str = ""
+    """the job that it continues; "" = none"""
     state: str = WAITING
+    """one of `STATES`; in `asks` it waits for its visitor to decide whether it goes on"""
     created_s: float = 0.0
     began_s: float = 0.0
     ended_s: float = 0.0
     error: str = ""
+    """why it failed, one line"""
     lasts: bool = False
+    """whether it would fail again"""
     notes: tuple[KeptNote, ...] = ()
+    """what its command reported, each note once"""
     share: float = 0.0
+    """of the work that is done, 0..1"""
     stage: str = ""
+    """the current one"""
     quality: dict[str, Any] = field(default_factory=dict)
+    """how likely its words are right, as `QualityEstimate` writes it; {} = not known"""
 
     @property
     def is_over(self) -> bool:
@@ -98,27 +105,27 @@ class Job:
         return self.state in (DONE, FAILED, STOPPED, ASKS)
 
     def begin(self) -> None:
-        """It runs from now on."""
+        """Mark the job as running from now on."""
         self.state, self.began_s, self.ended_s, self.share, self.stage, self.error = RUNNING, time.time(), 0.0, 0.0, "", ""
 
     def end(self, state: str, error: str = "", lasts: bool = False) -> None:
-        """It is over."""
+        """Mark the job as over."""
         self.state, self.ended_s, self.error, self.lasts = state, time.time(), error, lasts
         self.share = 1.0 if state == DONE else self.share
 
     @property
     def is_draft(self) -> bool:
-        """Whether it ends when its texts are known, and its visitor is asked then."""
+        """Whether it ends when its texts are known, and then asks its visitor."""
         return DRAFT in self.words
 
     def note(self, note: KeptNote) -> None:
-        """Keep what its command told, once."""
+        """Add a note of its command, unless it is there already."""
         if note not in self.notes:
             self.notes += (note,)
 
     @property
     def public_notes(self) -> list[GroupedNote]:
-        """Its notes; files in them are called as its visitor calls them."""
+        """Its notes, with the visitor's names of files."""
         found = []
         for one in self.notes:
             texts = {name: self.in_visitors_words(value) for name, value in one.values.items() if isinstance(value, str)}
@@ -126,7 +133,7 @@ class Job:
         return found
 
     def in_visitors_words(self, text: str) -> str:
-        """Return a value with the visitor's file names in place of ours, and without the server's folders."""
+        """Return a text with the visitor's file names in place of ours, and without the server's folders."""
         places = (place for word in self.words for place in (word, *word.split()))
         for place in filter(os.path.isabs, places):
             text = text.replace(place, os.path.basename(place))
@@ -142,11 +149,11 @@ class JobFolders:
         self.folder = folder
 
     def of(self, job_id: str) -> Path:
-        """Return the folder of a job. Raises UsageError for what is no id."""
+        """Return the folder of a job. Raises UsageError for an invalid id."""
         return self.folder / require_id(job_id)
 
     def keep(self, job: Job) -> None:
-        """Write down what is known of a job."""
+        """Write a job to its `job.json`."""
         write_text(self.of(job.id) / _ABOUT, json.dumps(asdict(job), ensure_ascii=False, indent=1) + "\n")
 
     def remove(self, job_id: str) -> None:
@@ -154,13 +161,13 @@ class JobFolders:
         shutil.rmtree(self.of(job_id), ignore_errors=True)
 
     def clean(self, keep_s: float) -> None:
-        """Remove what was set aside and is old."""
+        """Remove folders of damaged jobs that are older than `keep_s`."""
         for folder in self.folder.glob(f"*{DAMAGED}"):
             if not folder.is_symlink() and time.time() - folder.stat().st_mtime > keep_s:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def read_all(self) -> Iterator[Job]:
-        """Yield the jobs of earlier servers, oldest first. What is no job, or damaged, is set aside, with a word."""
+        """Yield the jobs of earlier servers, oldest first. The folder of a damaged job is renamed, with a warning."""
         found = []
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if not is_id(folder.name) or folder.is_symlink():
@@ -175,17 +182,17 @@ class JobFolders:
         yield from sorted(found, key=lambda job: job.created_s)
 
     def take_in(self, job_id: str, source: Path, name: str) -> None:
-        """Put a file into a job's folder: another name for the same content where the disk can do that, else a copy."""
+        """Put a file into a job's folder, as a hard link where the disk supports that, else as a copy."""
         target = self.of(job_id) / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # it may be another name for the very same content
+        target.unlink(missing_ok=True)  # it may be a link to the very same content
         try:
             os.link(source, target)
         except OSError:
             shutil.copyfile(source, target)
 
     def quality(self, job_id: str) -> dict[str, Any]:
-        """Return what the job's command wrote of how much is understood; {} where it did not."""
+        """Return the quality estimate that the job's command wrote; {} where it wrote none."""
         path = self.of(job_id) / QUALITY_FILE
         if not path.is_file():
             return {}
@@ -193,7 +200,7 @@ class JobFolders:
         return content if isinstance(content, dict) else {}
 
     def log(self, job_id: str) -> str:
-        """Return the end of what the job's command said."""
+        """Return the end of the log of the job's command."""
         path = self.of(job_id) / LOG_FILE
         if not path.is_file():
             return ""

@@ -1,6 +1,6 @@
-"""Limits: how slowly a body may come, and how full the disk may be.
+"""Limits: how slowly the body of a request may come, and how full the disk may be.
 
-And what a visitor is told of a refusal: without flags of the command line, and in Korean where the page is.
+Also the text of a refusal for a visitor: without flags of the command line, and in Korean too.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ _WAYS_OUT = {
     "it has no sound to take the voice from": "choose a recording as the Voice",
     "there is no usable speech to take the voice from": "choose a recording as the Voice",
 }
-"""What a visitor can do, where the command's way out is a flag."""
+"""What a visitor can do where the command's hint is a flag."""
 
 
 class RefusedError(Exception):
-    """What a visitor asked for cannot be. status: of the answer; the text is one line."""
+    """A request of a visitor is refused. status: of the answer; text: one line."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -32,13 +32,13 @@ class RefusedError(Exception):
 
 
 def require_disk(settings: Settings, more: int = 0, reserve: float = 1.0) -> None:
-    """Raise RefusedError where the disk has no room for so many bytes more. reserve: share of what is left free."""
+    """Raise RefusedError where the disk has no space for so many bytes more. reserve: share of the reserve to leave free."""
     if shutil.disk_usage(settings.work_dir).free - more < settings.reserve_bytes * reserve:
         raise RefusedError(507, TOO_FULL)
 
 
 class Paced:
-    """The body of a request within limits of time. What is counted is how long the server waits, not how long it works.
+    """Reads the body of a request within time limits. Only the time that the server waits counts, not the time that it works.
 
     Calling it raises RefusedError where the body stands still or comes too slowly.
     """
@@ -48,7 +48,7 @@ class Paced:
         self._waited_s, self._came, self._is_whole = 0.0, 0, False
 
     async def __call__(self) -> Message:
-        """Return the next part of the body; behind its end, the word that the visitor is gone, however late."""
+        """Return the next part of the body; after its end, the message that the visitor is gone, without a time limit."""
         if self._is_whole:
             return await self._receive()
         clock = asyncio.get_running_loop().time
@@ -69,7 +69,7 @@ class Paced:
 
 
 def told(error: str) -> dict[str, str]:
-    """Return one line of an error (a file, a clause, and what more there is to say, with `; ` between) in both languages."""
+    """Return one line of an error in both languages. error: a file, a clause, and more clauses, separated by `; `."""
     head = error.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
     parts = [*(part for part in error.split("; ") if "--" not in part), _WAYS_OUT.get(clause)]
@@ -79,5 +79,5 @@ def told(error: str) -> dict[str, str]:
 
 
 def refusal(status: int, text: str) -> Response:
-    """Return the answer to what cannot be."""
+    """Return the answer that refuses a request."""
     return JSONResponse(told(text), status_code=status)

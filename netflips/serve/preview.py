@@ -1,7 +1,7 @@
-"""What an upload is, found out in a process of its own: whatever is wrong with the file, no server ends by it.
+"""Inspect an upload in a process of its own, so that no faulty file can end the server.
 
-`python -m netflips.serve.preview FILE video|sound|media|picture|subtitles` prints one JSON object; of another kind of file
-`{"error": "..."}`, exit 2.
+`python -m netflips.serve.preview FILE video|sound|media|picture|subtitles` prints one JSON object; for a file of another kind
+`{"error": "..."}`, with exit code 2.
 """
 
 import json
@@ -17,17 +17,17 @@ from avcore.media.opening import require_no_still
 from avcore.notes import print_text
 
 VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture", "subtitles")
-"""media: a video or a sound file, whichever."""
+"""media: either a video or a sound file."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
-"""Seconds of computing, bytes of memory; no file of a crash."""
+"""Seconds of computing, bytes of memory; no core dump."""
 _LOOKED_S = 30.0
-"""Up to this length a video is looked at for a face, and heard for speech."""
+"""Up to this length, a video is searched for a face and for speech."""
 
 
 def facts(path: Path, wanted: str) -> dict[str, Any]:
-    """Length (s), size of the picture, whether there is sound; of a video, whether a face and speech.
+    """Return length (s), size of the picture, and whether there is sound; for a video, also whether there are a face and speech.
 
-    Raises InputError for a file that is not what is wanted.
+    Raises InputError for a file of another kind than `wanted`.
     """
     require_file(path, "the upload")
     if wanted == PICTURE:
@@ -40,7 +40,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         from netflips.subtitles.given import read_subtitles
 
         if path.suffix == ".json":
-            read_script(path)  # that the page gave away, changed by its visitor
+            read_script(path)  # a script that the visitor downloaded here and changed
         else:
             read_subtitles(path)
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
@@ -56,7 +56,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
 
 
 def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
-    """Return whether a short video has a face and speech; a longer one may have them anywhere."""
+    """Return whether a short video has a face and speech; a longer one is not searched, because they may be anywhere."""
     found = {"has_face": True, "has_speech": info.has_audio}
     if float(info.duration_s) > _LOOKED_S:
         return found
@@ -72,7 +72,7 @@ def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
 
 
 def main(path: str, wanted: str) -> int:
-    """Look at a file within limits and return the exit code."""
+    """Inspect a file within the limits and return the exit code."""
     for limit, value in _LIMITS.items():
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
