@@ -1,6 +1,6 @@
-"""What kinds of jobs there are: a subcommand each, with its form, the words of its command line, and the files it makes.
+"""The kinds of jobs: each is a subcommand, with its form, the words of its command line, and the files it makes.
 
-A job's command runs in the job's own folder, so that all names in it are ours and no report tells of the machine.
+A job's command runs in the job's own folder, so that all names in it are ours and no report has paths of the machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,41 +28,46 @@ _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 _LANGUAGE = (AUTO, *_LANGUAGES)
 SPEECH = "speech"
-"""A track of speech along the video; with a number behind it, that of one utterance."""
+"""Name of a track of speech for the whole video; followed by a number, of the speech of one utterance."""
 CONSENT_FILE = "consent.json"
 _READINGS_FILE = "readings.txt"
 _AGREED = "their picture and voice in a video that is made with generative AI"
 AGREEMENT = (Switch("agreed"), Text("people", 200, is_line=True), Text("agreed_until", 10, is_line=True))
-"""In which a visitor tells an operator that those who are seen and heard agreed."""
+"""Fields in which a visitor assures an operator that the people in the video agreed."""
 SCRIPT_FILE = "script.json"
-"""What a visitor says of the utterances of a dub."""
+"""A visitor's corrections of the utterances of a dub."""
 _FEW_S = LENGTH[1]
-"""A longer video is a recording for certain, and its work is kept with its upload."""
+"""A longer video is certainly a recording, and its work is kept with its upload."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a form asks for. values: its checked fields. names: of its files in the job's folder, by field.
-
-    length_s: of the first file. shared: a folder for work that later jobs with the same file may take up, seen from the job's.
-    rows: of a review. voices: files by speaker. terms: how names and terms are said. parts: of a track of speech, by the times of
-    the row. is_draft: only the texts of a dub are wanted.
-    """
+    """What a form asks for."""
 
     values: Mapping[str, Any]
+    """its checked fields"""
     names: Mapping[str, str]
+    """of its files in the job's folder, by field"""
     length_s: float
+    """of the first file"""
     shared: str
+    """folder for work that later jobs with the same file may use, relative to the job's folder"""
     settings: Settings
     has_reader: bool = False
+    """whether there is a unit-to-text model"""
     rows: Sequence[ReviewRow] = ()
+    """of a review"""
     voices: Mapping[str, str] = field(default_factory=dict)
+    """files by speaker"""
     terms: Mapping[str, str] = field(default_factory=dict)
+    """how names and terms are spoken, by word"""
     parts: Mapping[TimeSpan, SpokenSound] = field(default_factory=dict)
+    """of a track of speech, by the times of the row"""
     is_draft: bool = False
+    """whether only the texts of a dub are wanted"""
 
     def target(self, number: int, row: ReviewRow) -> Target | None:
-        """Return what is said in a row: speech of its own, its text, or its part of a track; None = the translation."""
+        """Return what is spoken in a row: its own speech, its text, or its part of a track; None = the translation."""
         name, track, keeps = self.names.get(f"{SPEECH} {number}"), self.names.get(SPEECH), self.values.get("keep_sound", False)
         if name is not None:
             return SpokenSound(name, keep_sound=keeps)
@@ -74,29 +79,31 @@ class Asked:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that a job may make. shows: how the page shows it."""
+    """A file that a job may make."""
 
     name: str
     shows: str = ""
+    """how the page shows it"""
 
 
 @dataclass(frozen=True)
 class JobKind:
-    """A kind of job.
-
-    command: of NetfLips, then what it is always asked. files: what may come out. models: flags of those that it takes.
-    more: what else it is asked. prepare: writes what the command reads into the folder. is_marked: an operator may offer it to
-    others, for what it makes says what it is; where it shows people, they must have agreed.
-    """
+    """A kind of job."""
 
     name: str
     command: tuple[str, ...]
+    """subcommand of NetfLips, then the options that it always gets"""
     fields: tuple[AnyField, ...]
     files: tuple[MadeFile, ...]
+    """files that it may make"""
     models: tuple[str, ...]
+    """flags of the models that it takes"""
     more: Callable[[Asked], list[str]] = lambda asked: []
+    """returns more words of its command line"""
     prepare: Callable[[Asked, Path], None] = lambda asked, folder: None
+    """writes what the command reads into the folder"""
     is_marked: bool = False
+    """whether an operator may offer it to others, because its results are labelled; people shown in them must have agreed"""
 
     @property
     def uploads(self) -> tuple[File, ...]:
@@ -115,11 +122,11 @@ class JobKind:
         return [name, *places, *always, *flags, *self.more(asked), *marks, *settings.words_for(self.models), *settings.running]
 
     def is_agreed(self, settings: Settings) -> bool:
-        """Return whether those who are seen and heard must have agreed."""
+        """Return whether the people who are seen and heard must have agreed."""
         return bool(settings.operator) and AGREEMENT[0] in self.fields
 
     def write(self, asked: Asked, folder: Path) -> None:
-        """Write what its command reads, and to an operator, who agreed."""
+        """Write what its command reads; for an operator, also who agreed."""
         if self.is_agreed(asked.settings):
             agreed = {"who": asked.values["people"], "agreed_to": _AGREED, "until": asked.values["agreed_until"]}
             write_text(folder / CONSENT_FILE, json_text([agreed]))
@@ -138,7 +145,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
         words += ["--script-in", SCRIPT_FILE if asked.rows else given]
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
-    # Whoever has seen the texts knows how much of it was understood.
+    # Whoever has seen the texts knows how good they are, so the command need not ask.
     words += ["--yes", "--verdict", QUALITY_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
         models += ["--recognizer", "--text-translator", "--translate-with", "--translate-model", "--speak-with"]
@@ -149,7 +156,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
 
 
 def _timing(asked: Asked) -> list[str]:
-    """Return whose time the dub has; its work is kept where its next step finds it."""
+    """Return the options for the dub's timing; its work is kept where its next step finds it."""
     timing, is_preview = asked.values["timing"], asked.values["preview"]
     if (
         asked.rows
@@ -165,7 +172,7 @@ def _timing(asked: Asked) -> list[str]:
 
 
 def _write_script(asked: Asked, folder: Path) -> None:
-    """Write what a visitor says of the utterances, and of words."""
+    """Write a visitor's corrections of the utterances, and pronunciations of words."""
     _write_readings(asked, folder)
     if asked.rows:
         utterances = (
@@ -193,7 +200,7 @@ def _readings(asked: Asked) -> list[str]:
 
 
 def _listener(asked: Asked) -> list[str]:
-    """Return the model that hears a question: a recognizer where there is one, else the unit-to-text model."""
+    """Return the options for the model that recognises a question: a recognizer if there is one, else the unit-to-text model."""
     settings = asked.settings
     return settings.words_for(("--recognizer",) if "--recognizer" in settings.models else ("--unit2text-path", "--av2unit-path"))
 
@@ -311,4 +318,4 @@ KINDS: Mapping[str, JobKind] = {
         ),
     )
 }
-"""By name, in the order of the page's tabs."""
+"""Kinds of jobs by name, in the order of the page's tabs."""

@@ -1,4 +1,4 @@
-"""The queue: jobs wait in their order, one runs, and whoever looks is told of every change."""
+"""The queue: jobs wait in order, one runs at a time, and every page that watches gets all changes."""
 
 import asyncio
 import logging
@@ -23,11 +23,11 @@ LOG = logging.getLogger("netflips")
 _RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
 
 _NEWS = ("state", "place", "stage", "share", "error")
-"""What is worth telling when it changes."""
+"""Facts whose changes are sent to the page."""
 
 
 class Queue:
-    """All jobs of a server, and the task that does them."""
+    """All jobs of a server, and the task that runs them."""
 
     def __init__(self, folders: JobFolders, hand: WorkerProcess, settings: Settings) -> None:
         self.folders = folders
@@ -35,14 +35,14 @@ class Queue:
         self._hand, self._settings = hand, settings
         self._waiting: list[str] = []
         self._served: dict[str, int] = {}
-        """Whose job began when: visitors, counted in jobs."""
+        """For each visitor, the number of the last job that began, counted over all visitors."""
         self._left: tuple[float, bool] | None = None
-        """How long the job that runs still takes (s), and whether its stage is slow; None = too early to tell."""
+        """Time left for the running job (s), and whether its stage is slow; None = too early to estimate."""
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Take up the jobs of earlier servers and begin. What ran is stopped, for it may be what ended the server."""
+        """Read the jobs of earlier servers and begin. A job that ran is stopped, because it may have ended the server."""
         for job in self.folders.read_all():
             self.jobs[job.id] = job
             if job.state == RUNNING:
@@ -53,7 +53,7 @@ class Queue:
         self._task = asyncio.create_task(self._work())
 
     async def close(self) -> None:
-        """End what runs; what waits stays in the queue for the next server."""
+        """End the running job. Waiting jobs stay in the queue for the next server."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -64,7 +64,7 @@ class Queue:
                 self._end(job, STOPPED, _RESTARTED)
 
     def add(self, job: Job) -> None:
-        """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
+        """Put a job at the end of the queue: a new one, or one that resumes from what is finished. Raises RefusedError."""
         self.require_room(job.visitor)
         before = job.state, job.error, job.notes
         job.state, job.error, job.notes = WAITING, "", ()
@@ -78,7 +78,7 @@ class Queue:
         self._tell()
 
     def require_room(self, visitor: str) -> None:
-        """Raise RefusedError where a job of a visitor cannot be put into the queue."""
+        """Raise RefusedError where the queue cannot take a job of a visitor."""
         own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
         if len(self._waiting) >= self._settings.most_waiting or own >= self._settings.most_waiting_each:
             raise RefusedError(429, "so many jobs wait that no other one can; try again when one is done")
@@ -92,24 +92,24 @@ class Queue:
         elif job.state == ASKS:
             self._end(job, STOPPED)
         elif job.state == RUNNING:
-            job.end(STOPPED)  # so that whoever hears of the worker's end knows why
+            job.end(STOPPED)  # before the worker ends, so that `_do` knows why it ended
             await self._hand.stop()
             self._end(job, STOPPED)
         self._tell()
 
     async def remove(self, job: Job) -> None:
         """Stop a job, and delete it with its files."""
-        self.jobs.pop(job.id, None)  # nobody puts it into the queue again while it ends
+        self.jobs.pop(job.id, None)  # so that nobody puts it into the queue again while it ends
         await self.stop(job)
         self.folders.remove(job.id)
         self._tell()
 
     def place(self, job: Job) -> int:
-        """Return how many jobs are done before it, itself included: 1 is next; 0 = it does not wait."""
+        """Return a job's place in the queue: 1 = it is next; 0 = it does not wait."""
         return self._in_turn().index(job.id) + 1 if job.id in self._waiting else 0
 
     def _in_turn(self) -> list[str]:
-        """Return what waits, in the order in which it is done: visitors take turns."""
+        """Return the waiting jobs in the order in which they will run: visitors take turns."""
         turns: Counter[str] = Counter()
         ranked = []
         for place, job_id in enumerate(self._waiting):
@@ -119,7 +119,7 @@ class Queue:
         return [job_id for *_, job_id in sorted(ranked)]
 
     def facts(self, job: Job) -> dict[str, Any]:
-        """Return what changes while a job waits and runs."""
+        """Return the facts of a job that change while it waits and runs."""
         took_s = (job.ended_s or time.time()) - job.began_s if job.began_s else 0.0
         left_s, is_slow = self._left if job.state == RUNNING and self._left is not None else (None, False)
         return {
@@ -130,19 +130,19 @@ class Queue:
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
-        """Yield what becomes of some jobs, without an end; None = nothing new of them for `beat_s`."""
+        """Yield the facts of some jobs whenever they change, without an end; None = no change for `beat_s`."""
         told: dict[str, dict[str, Any]] = {}
         clock = asyncio.get_running_loop().time
         due = clock() + beat_s
         while True:
-            news = self._news  # before anything is told: a job may end while its news are on their way
+            news = self._news  # before anything is sent: a job may end meanwhile
             for job in jobs():
                 facts, before = self.facts(job), told.get(job.id, {})
                 if any(facts[name] != before.get(name) for name in _NEWS):
                     told[job.id], due = facts, clock() + beat_s
                     yield facts
             try:
-                async with asyncio.timeout_at(due):  # others' jobs may have news all the time
+                async with asyncio.timeout_at(due):  # a fixed time, since other visitors' jobs may change all the time
                     await news.wait()
             except TimeoutError:
                 due = clock() + beat_s
@@ -153,7 +153,7 @@ class Queue:
         return [job for job in self.jobs.values() if job.visitor == visitor]
 
     async def clean(self, keep_s: float) -> None:
-        """Remove jobs that have been over for longer than they are kept."""
+        """Remove jobs that have been over for longer than `keep_s`."""
         for job in list(self.jobs.values()):
             if job.is_over and time.time() - max(job.ended_s, job.created_s) > keep_s:
                 await self.remove(job)
@@ -168,16 +168,16 @@ class Queue:
             watch = asyncio.create_task(self._watch(job))
             try:
                 await self._do(job)
-            except Exception as error:  # one job's trouble is no other's
+            except Exception as error:  # the other jobs go on
                 LOG.error("job %s: %s: %s", job.id, type(error).__name__, error)
-                await self._hand.stop()  # what it does now is not known
+                await self._hand.stop()  # the worker is in an unknown state
                 self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else "the server could not do it")
             finally:
                 watch.cancel()
             self._tell()
 
     async def _watch(self, job: Job) -> None:
-        """End a job whose files outgrow the disk."""
+        """End a job when its files fill the disk."""
         while job.state in (WAITING, RUNNING):
             await asyncio.sleep(self._settings.watch_s)
             try:
@@ -236,10 +236,10 @@ class Queue:
             if state != DONE:
                 remove_temporary(folder, below=True)
             self.folders.keep(job)
-        except OutputError as trouble:  # a full disk: the next server will not know, this one does
+        except OutputError as trouble:  # a full disk: the job's state is not on disk, but in this server's memory
             LOG.error("%s", trouble)
 
     def _tell(self) -> None:
-        """Wake everybody who waits for news."""
+        """Wake everybody who waits for changes."""
         old, self._news = self._news, asyncio.Event()
         old.set()

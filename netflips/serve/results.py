@@ -1,4 +1,4 @@
-"""What came out of a job, as the page shows it: files, the utterances of a dub, and how result and source belong together."""
+"""Results of a job as the page shows them: files, the utterances of a dub, and which times of result and source correspond."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from netflips.serve.kinds import KINDS, SPEECH
 _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
 _JUDGED = ("outside", "translation_repeats")
-"""Notes of what the verdict says already."""
+"""Notes that repeat what the quality estimate states."""
 _BY_SPEECH = ("unit2unit", "speech", "texts", "pictures", "check")
-"""Steps of a dub whose time goes by what is said."""
+"""Steps of a dub whose time grows with the length of speech."""
 _HEARD_TOGETHER_S = 28.0
-"""Speech that a check hears at once: a change of one sentence has all of it heard again."""
+"""Length of speech that a check recognises at once: if one sentence changes, all of it is recognised again."""
 _HALF = 0.5
 _SCRIPTS = ("report.json", DRAFT_FILE)
-"""Of a dub, and of what it will be: `--script-in` takes them."""
+"""Scripts of a dub and of a draft, which `--script-in` takes."""
 
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
-    """Return the files of a job that a visitor may have, its own first, by our names. Nothing else in the folder is served."""
+    """Return the files of a job that a visitor may download, its results first, by our names. No other file is served."""
     made = [(one.name, one.shows) for one in KINDS[job.kind].files] if job.kind in KINDS and job.state == DONE else []
     made += [(DRAFT_FILE, "")] if job.state == ASKS else []
     given = [(name, "given") for name in job.names.values()]
@@ -45,7 +45,7 @@ def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
 
 
 def _download_name(job: Job, name: str) -> str:
-    """Return how a file is called when it is saved: after the visitor's own file."""
+    """Return the name under which a file is downloaded, after the visitor's own file."""
     if name in job.shown:
         given, suffix = job.shown[name], Path(name).suffix
         return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
@@ -56,7 +56,7 @@ def _download_name(job: Job, name: str) -> str:
 
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
-    """Return all that the page shows of a job that is over."""
+    """Return everything that the page shows of a job that is over."""
     told = [in_both(one) for one in job.public_notes if one.note.code not in _JUDGED or not job.quality]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values}
     found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
@@ -89,7 +89,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def is_badly_recognised(script: Script) -> bool:
-    """Return whether most of what was read or recognised is more likely wrong than right: nobody wants that as subtitles."""
+    """Return whether the recognised texts are on average more likely wrong than right; then they are not offered as subtitles."""
     known, shares = confidence_of(find_bundle()), list[float]()
     for one in script.utterances:
         if known is not None and one.text is not None and one.text.confidence is not None:
@@ -100,14 +100,17 @@ def is_badly_recognised(script: Script) -> bool:
 
 @dataclass(frozen=True)
 class Edit:
-    """A sentence is divided, at a time of the original (s; None = at its longest pause), or joined with the one behind it."""
+    """An edit of sentences: one is split, or joined with the next one."""
 
     split: int = 0
+    """number of the sentence to split; 0 = none"""
     at_s: float | None = None
+    """where, as a time of the original (s); None = at its longest pause"""
     join: int = 0
+    """number of the sentence to join with the next one"""
 
     def of(self, script: Script) -> Script:
-        """Return a script with it. Raises UsageError."""
+        """Return the edited script. Raises UsageError."""
         return split(script, self.split, self.at_s) if self.split else join(script, self.join)
 
 
@@ -129,18 +132,18 @@ def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str,
 
 
 def _asked_of(job: Job, number: int) -> Mapping[str, Any]:
-    """Return what the visitor said of a sentence."""
+    """Return the visitor's corrections of a sentence."""
     rows = job.values.get("rows", ())
     return rows[number - 1] if number <= len(rows) else {}
 
 
 def _cost(job: Job, script: Script) -> dict[str, float] | None:
-    """Return what a correction takes, as measured: seconds for itself, and for each second of speech; None = not known."""
+    """Return the measured time of a correction: fixed seconds, and seconds for each second of speech; None = not known."""
     spoken_s = sum(one.fit.spoken_s for one in script.utterances if one.fit is not None)
     spent = {one.name: one.seconds for one in script.result.timings}
     kept = {} if script.result.work is None else script.result.work.kept
     if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("pictures"):
-        return None  # what is said and drawn was there: no pace is known
+        return None  # speech or frames came from kept work, so their pace was not measured
     by_speech = sum(spent.get(name, 0.0) for name in _BY_SPEECH)
     rest = job.ended_s - job.began_s - sum(spent.values()) + spent.get("read", 0.0) + spent.get("write", 0.0)
     again = spent.get("check", 0.0) * min(_HEARD_TOGETHER_S / spoken_s, 1.0)
@@ -153,7 +156,7 @@ def in_both(told: GroupedNote | Note) -> dict[str, str]:
 
 
 def _report(path: Path) -> Script | None:
-    """Return the script of a dub's report; None where there is none that can be read."""
+    """Return the script of a dub's report; None where there is no readable one."""
     try:
         return script_from(read_json(path, "the report"))
     except (NetflipsError, TypeError, KeyError, ValueError):
@@ -161,7 +164,7 @@ def _report(path: Path) -> Script | None:
 
 
 def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
-    """Return the parts of a track of speech that a dub or its draft took, by the times of the utterances."""
+    """Return the parts of a track of speech that a dub or its draft used, by the times of the utterances."""
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     targets = {one.place: one.target for one in script.utterances} if script is not None else {}
     return {
@@ -172,7 +175,7 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
 
 
 def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sentence of the dub. asked: what its visitor said of it; a later correction says named and speech again."""
+    """Return a sentence of the dub. asked: its visitor's corrections; a later correction has to repeat named and speech."""
     utterance, said = one.utterance, one.utterance.said
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {

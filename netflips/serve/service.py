@@ -1,4 +1,4 @@
-"""Forms become jobs here: what was asked for is checked, its files are put together, and the queue gets it."""
+"""Make jobs of forms: check the form, put its files into the job's folder, and add the job to the queue."""
 
 import asyncio
 import json
@@ -40,18 +40,18 @@ from unit2av.voice.named import read_named_voices
 from unit2text.stage import UNIT2TEXT
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
-"""By the kind of upload; one that did not come along is not offered."""
+"""Examples by the kind of upload; one that is not installed is not offered."""
 SAMPLE = ("example.mp4", "example.ko.mp4")
-"""A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
+"""A video and its dub by the demo's models, `netflips demo`; example.json has the texts of both."""
 _SENTENCES = 20
 _OF_REVIEW = ("rows", "voices", "terms")
 _ANY_SPEECH, _GIGA = "korean-free", 1000
-"""The set of models for any speech whose dubs may be sold; megabytes of one gigabyte."""
+"""The set of models for any speech whose dubs may be sold; megabytes in a gigabyte."""
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "has_face", "has_speech", "bytes")
 _MOST_TITLE = 60
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((TEXT2UNIT, "ko"), (UNIT2TEXT, ""))
-"""Stages that not every bundle has, each with the language that is asked for."""
+"""Stages that not every bundle has, each with the language that is needed."""
 
 
 class Service:
@@ -64,22 +64,22 @@ class Service:
         self._has = _what_is_there(settings)
 
     async def open(self) -> None:
-        """Take up what earlier servers left, and begin to work."""
+        """Resume the jobs of earlier servers, and begin to work."""
         for folder in (self.settings.uploads_dir, self.settings.jobs_dir):
             folder.mkdir(parents=True, exist_ok=True)
         await self.queue.open()
 
     async def close(self) -> None:
-        """End what runs."""
+        """End the running job."""
         await self.queue.close()
 
     async def clean(self) -> None:
-        """Remove jobs and uploads that are old."""
+        """Remove old jobs and uploads."""
         await self.queue.clean(self.settings.keep_s)
         await asyncio.to_thread(self.uploads.clean, self.settings.keep_s, self._used())
 
     async def remove(self, job: Job) -> None:
-        """Stop a job and delete it, with the uploads of its visitor that no other job has."""
+        """Stop a job and delete it, with those of its visitor's uploads that no other job uses."""
         await self.queue.remove(job)
         for upload_id in set(job.uploads.values()) - self._used():
             with suppress(RefusedError):
@@ -90,7 +90,7 @@ class Service:
         return {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
 
     def about(self) -> dict[str, Any]:
-        """Return what the page must know of this server."""
+        """Return the facts of this server that the page needs."""
         return {
             "version": __version__,
             "heads": [HEADED, HEADS],
@@ -103,7 +103,7 @@ class Service:
         }
 
     def shown(self, upload: Upload) -> dict[str, Any]:
-        """Return what a visitor is told of an upload."""
+        """Return the facts of an upload that its visitor gets."""
         return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
 
     async def example(self, kind: str, visitor: str) -> Upload:
@@ -114,16 +114,17 @@ class Service:
             return await self.uploads.copy(Path(path), kind, visitor)
 
     def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
-        """Put what a form asks for into the queue. Raises UsageError, RefusedError.
+        """Make a job of a form and add it to the queue. Raises UsageError, RefusedError.
 
         form: {"kind", "values", "rows"?, "voices"?, "terms"?, "after"?, "draft"?}: rows of a review, voices of its speakers, how
-        its terms are said, the id of the dub that they belong to, and whether their texts are to be seen first.
+        its terms are spoken, the id of the dub that they belong to, and whether the visitor sees their texts first.
         """
         if set(form) - {"kind", "values", *_OF_REVIEW, "after", "draft"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
         kind = self._kind(form.get("kind"))
         self.queue.require_room(visitor)
         values = checked(kind.fields, form["values"])
+
         review = _reviewed(form)
         before = self._before(form.get("after"), kind)
         if kind.is_agreed(self.settings):
@@ -135,6 +136,7 @@ class Service:
         if self._has["languages"] is not None and "target" in values:
             known = zip(("source", "target"), self._has["languages"], strict=True)
             values |= {name: language for name, language in known if values[name] == "auto"}
+
         first = next(iter(found.values()), None)
         title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
         job = Job(
@@ -152,10 +154,10 @@ class Service:
         return job
 
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
-        """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
+        """Put a job that is over into the queue again; it resumes from what is finished. Raises UsageError, RefusedError.
 
-        form: {"rows"?, "voices"?, "terms"?, "preview"?, "draft"?}: of a dub whose texts were seen, its rows as corrected, whether
-        only the first is wanted, and whether their texts are to be seen first.
+        form: {"rows"?, "voices"?, "terms"?, "preview"?, "draft"?}: for a dub whose texts were shown: its corrected rows, whether
+        only the first is wanted, and whether the visitor sees the texts again first.
         """
         if not job.is_over:
             raise UsageError("this job is not over yet")
@@ -170,7 +172,7 @@ class Service:
         self.queue.add(job)
 
     def edited(self, job: Job, form: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the sentences of a dub or draft as they are when some are divided or joined; nothing is kept of it.
+        """Return the sentences of a dub or draft after some are split or joined; nothing of it is stored.
 
         form: {"edits": [{"split": number, "at_s"?: seconds} or {"join": number}, ...]}, in their order. Raises UsageError,
         InputError.
@@ -179,7 +181,7 @@ class Service:
         return {"utterances": edited_rows(job, self.queue.folders.of(job.id), edits)}
 
     def _files(self, kind: JobKind, values: Mapping[str, Any], review: Review) -> dict[str, Upload]:
-        """Return the uploads of a form, those of its fields first, by their names in it. Raises UsageError, RefusedError."""
+        """Return the uploads of a form by their names in it, those of its fields first. Raises UsageError, RefusedError."""
         takes = {one.name: one.takes for one in kind.uploads}
         wanted = {name: values[name] for name in takes if values.get(name)}
         wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(review.rows, 1) if one.speech}
@@ -192,7 +194,7 @@ class Service:
         return found
 
     def _ask(self, job: Job, found: Mapping[str, Upload], review: Review, before: Job, is_draft: bool = False) -> None:
-        """Put the files of a job into its folder, and say its command line. before: whose parts of a track of speech are taken."""
+        """Put a job's files into its folder, and set its command line. before: the job whose parts of a speech track are used."""
         kind, folders = KINDS[job.kind], self.queue.folders
         stored = {one.name: one.stored for one in kind.uploads}
         names = {name: f"{stored.get(name, name.replace(' ', '-'))}{Path(one.file).suffix}" for name, one in found.items()}
@@ -235,7 +237,7 @@ class Service:
 def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a dub with the consent that an operator needs: the visitor's, else that of the dub before it.
 
-    Raises UsageError where there is none, or where it is over. The label is not the visitor's to choose.
+    Raises UsageError where there is none, or where it has expired. The visitor cannot choose the label.
     """
     asked = dict(values) if values["agreed"] else dict(values) | {one.name: before.get(one.name) for one in AGREEMENT}
     if not asked["agreed"] or not asked["people"]:
@@ -246,7 +248,7 @@ def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
 
 def _reviewed(form: Mapping[str, Any]) -> Review:
-    """Return what a form says of a dub. Raises UsageError, InputError."""
+    """Return the corrections of a dub in a form. Raises UsageError, InputError."""
     rows = review_rows(form["rows"]) if "rows" in form else ()
     found = Review(rows, voices_asked(form.get("voices", {})), terms_asked(form.get("terms", {})))
     if (found.voices or found.terms) and not rows:
@@ -259,7 +261,7 @@ def _examples() -> list[str]:
 
 
 def _sample() -> dict[str, str] | None:
-    """Return what is said in the example that is dubbed already, in both languages; None where it did not come along."""
+    """Return the texts of the example and its dub, by language; None where they are not installed."""
     folder = files("netflips.serve")
     if not all((folder / name).is_file() for name in (*SAMPLE, "example.json")):
         return None
@@ -268,7 +270,7 @@ def _sample() -> dict[str, str] | None:
 
 
 def _for_any_speech() -> dict[str, str]:
-    """Return how models for any speech are got, as README says it, with their size and licences."""
+    """Return the command that downloads models for any speech, as README has it, with their size and licences."""
     models = catalogue().named([_ANY_SPEECH])
     program = Path(sys.executable).with_name("netflips")
     beside = program.is_relative_to(Path.cwd()) and which("netflips") is None
@@ -280,12 +282,14 @@ def _for_any_speech() -> dict[str, str]:
 
 
 def _what_is_there(settings: Settings) -> dict[str, Any]:
-    """Return what the models can do, as far as files tell without being loaded."""
+    """Return what the models can do, as far as their files show without being loaded."""
     bundle = find_bundle()
     packed = {stage: bundle is not None and bundle.checkpoint(stage, language).is_file() for stage, language in _OPTIONAL}
     languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
     own = "--utut-path" in settings.models
+
     known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
+
     packed_renderer = None if bundle is None else bundle.checkpoint(RENDERER)
     renderer = Path(settings.models[RENDERER.flag]) if RENDERER.flag in settings.models else packed_renderer
     voices = None if renderer is None else renderer.parent / VOICES_FILE

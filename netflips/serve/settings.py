@@ -1,4 +1,4 @@
-"""What the server was asked for, and how sizes and times are written on its command line."""
+"""Settings of the server, and parsers for sizes and times on its command line."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,45 +16,45 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the server was asked for. The limits suit ten people who share a machine."""
+    """Settings of the server. The limits suit ten people who share a machine."""
 
     work_dir: Path
-    """Where uploads and jobs lie."""
+    """Folder of uploads and jobs."""
     host: str = "127.0.0.1"
     port: int = 7860
     token: str = ""
-    """What a visitor must know; "" = nothing."""
+    """Secret that a visitor must give; "" = none."""
     models: Mapping[str, str] = field(default_factory=dict)
-    """Words of the command line for models, by flag; paths are absolute."""
+    """Values of the command line for models, by flag; paths are absolute."""
     running: tuple[str, ...] = ()
-    """Words for device and precision."""
+    """Words of the command line for device and precision."""
     operator: str = ""
     """Who offers the page to others; "" = it is for one's own use."""
     signing: tuple[str, ...] = ()
-    """Words for the key that an operator signs with."""
+    """Words of the command line for the key that an operator signs with."""
 
     limit_bytes: int = 500 * 2**20
-    """Of an upload."""
+    """Largest upload."""
     longest_s: float = 3600.0
-    """An upload may last so long."""
+    """Longest upload in time."""
     keep_s: float = 86_400.0
-    """Jobs and uploads stay so long."""
+    """How long jobs and uploads are kept."""
     most_waiting: int = 50
-    """Jobs that wait."""
+    """Most waiting jobs."""
     most_waiting_each: int = 10
-    """Of one browser."""
+    """Most waiting jobs of one browser."""
     most_uploads: int = 20
-    """Uploads that come in at the same time."""
+    """Most uploads at the same time."""
     reserve_bytes: int = 500 * 2**20
-    """Bytes of the disk that uploads leave free; jobs leave half of it."""
+    """Bytes of the disk that uploads leave free; jobs leave half as many."""
     watch_s: float = 2.0
-    """Between two looks at the disk while a job runs."""
+    """Interval of checks of the disk while a job runs."""
     most_connections: int = 200
-    """More are answered that the server is busy."""
+    """Most connections; the server answers any more that it is busy."""
     idle_s: float = 30.0
-    """A body may stand still for so long."""
+    """How long a request's body may stand still."""
     rate_bytes: int = 8 * 2**10
-    """A body brings so many bytes a second on average, over each `rate_s` that the server waits for it."""
+    """Least bytes a second of a body, on average over each `rate_s` that the server waits for it."""
     rate_s: float = 60.0
 
     @property
@@ -64,21 +64,21 @@ class Settings:
 
     @property
     def uploads_dir(self) -> Path:
-        """Folder of uploads, a folder each."""
+        """Folder of uploads; each has a folder in it."""
         return self.work_dir / "uploads"
 
     @property
     def jobs_dir(self) -> Path:
-        """Folder of jobs, a folder each."""
+        """Folder of jobs; each has a folder in it."""
         return self.work_dir / "jobs"
 
     def words_for(self, flags: Iterable[str]) -> list[str]:
-        """Return flags with their values, of those that were given."""
+        """Return those of the flags that were given, with their values."""
         return [word for flag in flags if flag in self.models for word in (flag, self.models[flag])]
 
 
 def parse_size(text: str, flag: str) -> int:
-    """Bytes from a text as `500M`. Raises UsageError."""
+    """Return the bytes of a text such as `500M`. Raises UsageError."""
     found = _SIZE.fullmatch(text.strip())
     size = int(float(found[1]) * _SIZES[found[2].upper()]) if found else 0
     if size < 1:
@@ -87,7 +87,7 @@ def parse_size(text: str, flag: str) -> int:
 
 
 def parse_seconds(text: str, flag: str) -> float:
-    """Seconds from a text as `90s`, `30m`, `12h` or `7d`. Raises UsageError."""
+    """Return the seconds of a text such as `90s`, `30m`, `12h` or `7d`. Raises UsageError."""
     found = _TIME.fullmatch(text.strip())
     seconds = float(found[1]) * _TIMES[found[2].lower() or "s"] if found else 0.0
     if seconds <= 0:

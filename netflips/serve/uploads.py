@@ -1,4 +1,4 @@
-"""Uploads: taken in as a stream within limits, looked at by another process, and kept under names of our own."""
+"""Uploads: received as a stream within limits, inspected by another process, and stored under names of our own."""
 
 import asyncio
 import errno
@@ -29,14 +29,14 @@ _SUFFIXES = {
     SUBTITLES: (*SUBTITLE_SUFFIXES, ".json"),
 }  # fmt: skip
 HEADED = r"\.(mp4|m4v|m4a|mov|3gp|mkv|webm|avi|wav|wmv|flv|flac|ogg|opus)$"
-"""Names whose content begins with a word of its kind. Raw streams (mp3, aac, mpg, ts) may begin in their middle."""
+"""File names whose content begins with a signature of its format. Raw streams (mp3, aac, mpg, ts) may begin in their middle."""
 HEADS = (
     r"^\0*([\s\S]{4}(ftyp|styp|moov|moof|mdat|free|skip|wide|pnot|sidx|uuid|junk)|[\s\S]{0,192}G([\s\S]{187}G){3}|"
     r"[\s\S]{4}G([\s\S]{191}G){3}|\x1aE\xdf\xa3|RIF[FX]|RF64|riff|FORM|FRM8|OggS|ID3|fLaC|FLV|caff|\.snd|#!AMR|GIF8|DKIF|DSD |"
     r"\.RMF|\.SoX|TTA1|wvpk|MAC |MP\+|MPCK|NIST_1A|YUV4MPEG2|nut/|Creative Voice|[CF]WS|0&\xb2u|\x06\x0e\+4|\xb7\xd8\0 |"
     r"\0\0[\x01\x80-\x83]|\xff[\xd8\xe0-\xff]|\x0bw|V[\xe0-\xff]|\x1f\x07\0|\x12\0|\x7f\xfe\x80\x01)"
 )
-"""How any video or sound begins, whatever its name: a browser refuses what does not before it is sent (bytes as Latin-1)."""
+"""Signatures of all video and sound formats (bytes as Latin-1). The browser refuses a file with none of them before it is sent."""
 _ABOUT = "upload.json"
 _LOOK_S = 120.0
 _LOOKS_AT_ONCE = 2
@@ -45,22 +45,28 @@ _LETTERS = 80
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was taken in. name: what its visitor calls it. file: its name in its folder. seconds: 0 for a picture.
-    has_face, has_speech: of a short video."""
+    """A received file."""
 
     id: str
     visitor: str
     name: str
+    """its visitor's name of it"""
     kind: str
+    """video, sound, media, picture or subtitles"""
     file: str
+    """its name in its folder"""
     bytes: int
     seconds: float
+    """0 for a picture"""
     width: int
     height: int
     has_sound: bool
     created_s: float
+    """seconds since 1970"""
     has_face: bool = True
+    """of a short video"""
     has_speech: bool = True
+    """of a short video"""
 
 
 class Uploads:
@@ -72,7 +78,7 @@ class Uploads:
         self._coming = 0
 
     async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
-        """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
+        """Receive a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; then nothing is stored."""
         if kind not in _SUFFIXES:
             raise RefusedError(400, "an upload is a video, a sound, a picture or subtitles")
         if self._coming >= self._settings.most_uploads:
@@ -81,6 +87,7 @@ class Uploads:
         folder = self._folder(upload_id)
         ending, known = Path(clean_name(name)).suffix.lower(), _SUFFIXES[kind]
         file = folder / f"file{ending if ending in known else known[0]}"
+
         self._coming += 1
         try:
             if (length or 0) > self._settings.limit_bytes:
@@ -99,7 +106,7 @@ class Uploads:
         return upload
 
     async def copy(self, path: Path, kind: str, visitor: str) -> Upload:
-        """Take in a file of our own as if a visitor had sent it. Raises RefusedError."""
+        """Receive a file of our own as if a visitor had sent it. Raises RefusedError."""
 
         async def content() -> AsyncIterable[bytes]:
             yield path.read_bytes()
@@ -116,18 +123,18 @@ class Uploads:
             raise RefusedError(404, "this upload is not there any more; send the file again") from error
 
     def path(self, upload: Upload) -> Path:
-        """Return where its content lies."""
+        """Return the path of an upload's content."""
         return self._folder(upload.id) / upload.file
 
     def clean(self, keep_s: float, used: Collection[str]) -> None:
-        """Remove old uploads that no job uses, and what is none."""
+        """Remove old uploads that no job uses, and any other old folder among them."""
         folder = self._settings.uploads_dir
         for one in folder.iterdir() if folder.is_dir() else ():
             if one.name not in used and not one.is_symlink() and time.time() - one.stat().st_mtime > keep_s:
                 shutil.rmtree(one, ignore_errors=True)
 
     def remove(self, upload_id: str) -> None:
-        """Remove an upload with the work that belongs to it."""
+        """Remove an upload with the work that is kept with it."""
         shutil.rmtree(self._folder(require_id(upload_id)), ignore_errors=True)
 
     def _folder(self, upload_id: str) -> Path:
@@ -178,6 +185,6 @@ class Uploads:
 
 
 def clean_name(name: str) -> str:
-    """Return what a visitor calls a file, to show it and to name downloads: no folders, nothing that is not drawn, not too long."""
+    """Return a visitor's file name for the page and for downloads: without folders and control characters, and not too long."""
     bare = shown(re.split(r"[/\\]", name.strip())[-1]).strip(" .")
     return bare[-_LETTERS:] or "upload"

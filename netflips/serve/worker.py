@@ -1,11 +1,11 @@
-"""The process that does the jobs, one after another: it loads the libraries once and runs each job as its command.
+"""The process that runs the jobs, one after another: it loads the libraries once and runs each job as its command.
 
 It takes jobs as JSON lines on standard input and answers with JSON lines on standard output:
 
     {"words": ["dub", ...], "folder": "..."}  ->  {"stage": "look", "done": 3, "total": 9} ... {"note": {...}} ... {"end": 0}
 
-It ends with its server (standard input closes), and when it is told to (SIGTERM), as every command ends then: with nothing
-half-written. What a command prints goes into `log.txt` in the job's folder.
+It ends when its server ends (standard input closes) and on SIGTERM, like every command with nothing half-written. What a command
+prints goes into `log.txt` in the job's folder.
 """
 
 import gc
@@ -30,10 +30,10 @@ from netflips.serve.jobs import LOG_FILE
 from netflips.serve.worker_process import ENDED_BY_SIGNAL
 
 _EVERY_S = 0.1
-"""Between two words of the same stage."""
+"""Least seconds between two reports of the same stage."""
 _GRACE_S = 5.0
 _WARMED = ("netflips.dubbing.work", "netflips.report.page")
-"""What takes seconds to load and nearly every job needs."""
+"""Modules that take seconds to load and that nearly every job needs."""
 
 
 class Channel:
@@ -44,18 +44,18 @@ class Channel:
         self._stage, self._told = "", 0.0
 
     def say(self, **content: Any) -> None:
-        """One line."""
-        with self._lock, suppress(OSError):  # nobody listens any more; this process is about to end
+        """Write one line."""
+        with self._lock, suppress(OSError):  # the server is gone, and this process is about to end
             self._out.write(json_text(content) + "\n")
             self._out.flush()
 
     def note(self, told: GroupedNote) -> None:
-        """What a command tells its user, with its sentences for a server that does not know this kind."""
+        """Write a note of a command, with its sentences for a server that does not know its kind."""
         values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN, hint=False), **told.note.values}
         self.say(note={"code": told.note.code, "values": values, "numbers": list(told.numbers), "differ": told.differ})
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """How far a command is, now and then."""
+        """Write the progress of a command, at most every 0.1 s for a stage."""
         now = time.monotonic()
         if stage != self._stage or now - self._told >= _EVERY_S or done == total:
             self._stage, self._told = stage, now
@@ -63,9 +63,9 @@ class Channel:
 
 
 def main() -> int:
-    """Do jobs until standard input closes; returns the exit code."""
+    """Run jobs until standard input closes; returns the exit code."""
     channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # so that what a library prints is not taken for an answer
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
     for name in _WARMED:
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def _listen(source: TextIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:
-    """Hand on jobs; the end of the input is the end of the server, and of this process."""
+    """Put jobs into the queue. When the input ends, the server has ended, and this process ends too."""
     for line in source:
         jobs.put(json.loads(line))
     os.kill(os.getpid(), signal.SIGTERM)
@@ -90,7 +90,7 @@ def _listen(source: TextIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:
 
 
 def _run(words: Sequence[str], folder: Path, channel: Channel) -> int:
-    """Run a command in a folder, its words into the folder's log; returns its exit code."""
+    """Run a command in a folder, with its output in the folder's log; returns its exit code."""
     os.chdir(folder)
     before = os.dup(1), os.dup(2)
     log = os.open(LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

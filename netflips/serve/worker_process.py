@@ -1,4 +1,4 @@
-"""The server's end of the worker process: start it, give it a job, hear how far it is, end it."""
+"""The server's side of the worker process: start it, give it a job, receive its progress, end it."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ LOG = logging.getLogger("netflips")
 
 Heard = Callable[[str, int, int | None], None]
 _GRACE_S = 5.0
-"""After SIGTERM, for a command to put away what is half-written."""
+"""Seconds after SIGTERM in which a command can remove what is half-written."""
 WORKER = (sys.executable, "-m", "netflips.serve.worker")
 _MOST_LINE = 1 << 24
-"""Bytes of a note, which may name every utterance of a long recording."""
+"""Most bytes of a line: a note may name every utterance of a long recording."""
 ENDED_BY_SIGNAL = (130, 143)
 """Exit codes of a command that was interrupted or terminated."""
 
@@ -40,9 +40,9 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the worker where none is: it loads its libraries while it waits."""
+        """Start the worker if none runs. It loads its libraries while it waits."""
         if self._process is None or self._process.returncode is not None:
-            # A session of its own: Ctrl-C is for the server, which then ends the worker in its own time.
+            # In a session of its own, because Ctrl-C is for the server, which then ends the worker in its own time.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
@@ -53,9 +53,9 @@ class WorkerProcess:
             )
 
     async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[KeptNote], None]) -> int:
-        """Let the worker run a command in a folder; returns its exit code. noted: gets its notes.
+        """Let the worker run a command in a folder; returns its exit code. heard: gets its progress; noted: gets its notes.
 
-        Raises WorkerEndedError when the worker ends before.
+        Raises WorkerEndedError when the worker ends before the command.
         """
         await self.start()
         process = self._process
@@ -78,7 +78,7 @@ class WorkerProcess:
         raise WorkerEndedError(await process.wait())
 
     async def stop(self) -> None:
-        """End the worker, with its command; it is given a moment to leave nothing half-written."""
+        """End the worker with its command. It has a few seconds to leave nothing half-written."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
