@@ -4,7 +4,7 @@
 models once, for many calls. Errors that you can put right are `NetflipsError`. `__init__.pyi` has the signatures.
 """
 
-import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
+import avcore  # noqa: F401  first: it guards the start, and sets how torch's threads wait
 from avcore.loading import names_from
 from netflips.version import __version__ as __version__
 

@@ -128,6 +128,7 @@ def speak_video(options: LipSpeechOptions) -> Script:
     LOG.info("voice: %s", whose)
 
     heard = list[Units]()
+
     with bars(options.quiet) as progress, private_folder() as folder:
         spoken = folder / _SPOKEN  # it is read again, which an output that is a pipe cannot be
         with clock.stage("faces"):
@@ -324,7 +325,7 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
     for first, last in _runs(face.track_numbers):
         openings = np.array([frame.opening for frame in face.frames[first:last] if frame is not None])
         mean, square = _mean(openings), _mean(np.square(openings))
-        movement[first:last] = np.sqrt(np.maximum(square - np.square(mean), 0))  # standard deviation around each picture
+        movement[first:last] = np.sqrt(np.maximum(square - np.square(mean), 0))  # standard deviation around each frame
         borders.append(_seconds(first))
         moving = [None if moved < _LEAST_MOVING else 0 for moved in movement[first:last]]
         for a, b in _runs(moving):

@@ -234,7 +234,7 @@ def _read(
     (start, end), place, speech, lips = span, TimeSpan(*span), None, None
     if sound is not None:
         speech = sound.between(start, end)
-    if face is not None and frame_at(start) < len(face.frames):  # else the pictures have ended
+    if face is not None and frame_at(start) < len(face.frames):  # else the video track has ended
         lips = face.lips_between(frame_at(start), max(frames_covering(end), frame_at(start) + 1))
     if speech is None and lips is None:
         return Utterance(number, place, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())

@@ -128,7 +128,10 @@ def load(stage: Stage, path: Path, how: Running) -> Any:
 
 
 def named_model(name: str, flag: str) -> Path | None:
-    """Return the path of a downloaded model by its name. Raises UsageError for one that is not here, CheckpointError for damage."""
+    """Return the path of a downloaded model by its name; None where the flag takes no models.
+
+    Raises UsageError for one that is not here, CheckpointError for a damaged one.
+    """
     if flag and flag not in MODEL_FLAGS:
         return None
     from netflips.published.store import find_model

@@ -50,6 +50,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
             source = select_audio_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
                 script = transcribe(source, ear, asked, progress)
+
             report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
             if found is not None:
                 found.append(script)
@@ -130,7 +131,7 @@ def _facts(script: "Script") -> dict[str, Any]:
         }
         for one, text in zip(script.utterances, transcript_of(script.utterances), strict=True)
     ]  # fmt: skip
-    assert script.media is not None  # that was heard
+    assert script.media is not None  # of what was transcribed
     assert script.quality is not None
     return {
         "file": Path(script.media.path).name,

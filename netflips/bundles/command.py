@@ -137,6 +137,7 @@ def _pack(options: PackOptions) -> None:
 
     packed = (*needed_stages(), *_optional())
     precision = {stage: None if stage.part in options.keep else DTYPES[options.precision] for stage in packed}
+
     about = _read_json(options.about)
     encoder, translator, renderer = needed
     bundle = pack_bundle(

@@ -53,7 +53,7 @@ def pack_bundle(
     with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by step), and
     whatever else it records, as `metrics`. precision: number format of matrices and kernels, for all or by stage; None = as they
     are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) keep their format: they take little space, and
-    rounding them costs most. Settings that are absolute paths of the machine that trained a model are left out. others:
+    rounding them would cost most. Settings that are absolute paths of the machine that trained a model are left out. others:
     checkpoints of stages that not every dub needs, by their names in a bundle, as `unit-to-text` or `text-to-unit.ko`.
     mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: the band of voices above 8 kHz. voices: voices
     by name. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle is too large.

@@ -1,1 +1,1 @@
-"""A still portrait that talks: one picture of a face, and speech that it says."""
+"""A still portrait that talks: one picture of a face, and speech for it."""

@@ -254,7 +254,7 @@ _RISE, _BREATH_HZ = 0.006, 0.25
 _AWAKE = 12
 """Frames at the end without a blink: a film does not stop with closed eyes."""
 MOVING = 2
-"""Counts up whenever the same head moves or is drawn otherwise, so that pieces kept from before are made anew."""
+"""Increased whenever the same head moves or is drawn differently, so that kept pieces of earlier versions are made again."""
 
 
 class Portrait:

@@ -85,7 +85,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         seen = ImageCms.profileToProfile(colours, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         return image
-    if seen is None:  # never: it is only where a picture is changed in place
+    if seen is None:  # it never is: only where a picture is changed in place
         return image
     if image.has_transparency_data:
         seen.putalpha(image.convert("RGBA").getchannel("A"))

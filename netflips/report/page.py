@@ -155,7 +155,7 @@ def _units(script: Script, one: OnPage, below: frozenset[int]) -> list[Fact]:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
 
     quality = one.utterance.quality if one.number in below else None
-    if quality is not None and len(script.utterances) > 1:  # else the page's own verdict says it
+    if quality is not None and len(script.utterances) > 1:  # else the page's own verdict has it
         facts.insert(0, Fact("verdict", quality.text(), is_bad=quality.lost > 0))
     pitch = script.speaker(one.speaker).pitch_hz
     if pitch is not None and one.alone is None:

@@ -80,7 +80,7 @@ class OnPage:
 
     @property
     def alone(self) -> Note | None:
-        """The note that says why it was left alone; None = it was not."""
+        """The note with the reason why it was left alone; None = it was not."""
         return self.utterance.note("left_alone")
 
 
@@ -118,7 +118,7 @@ def below_usual(script: Script) -> frozenset[int]:
         for number, found in unsure.items()
         if found.words == "not_understood"
         or (found.share is not None and found.share < usual - _BELOW)
-        or any(2 * common[cause] <= len(judged) for cause in found.causes if cause != "unheard")  # of which the share tells
+        or any(2 * common[cause] <= len(judged) for cause in found.causes if cause != "unheard")  # which is in the share already
     )
 
 

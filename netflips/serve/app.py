@@ -229,6 +229,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}/files/{name}", _file),
         Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
     ]
+
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Access, settings=settings)],
@@ -355,7 +356,7 @@ async def _job(request: Request) -> Response:
     job, queue = _asked_job(request), _desk(request).queue
     found = results(job, queue.folders.of(job.id))
     before, seen = queue.jobs.get(job.made_by), {job.id}
-    while before is not None and before.id not in seen and "utterances" in found:  # what its sentences said in earlier dubs
+    while before is not None and before.id not in seen and "utterances" in found:  # texts of its sentences in earlier dubs
         seen.add(before.id)
         said = results(before, queue.folders.of(before.id)).get("utterances", [])
         for row, take in zip(found["utterances"], said, strict=False):

@@ -133,6 +133,7 @@ def serve_settings(options: ServeOptions) -> Settings:
         raise UsageError("--host takes an address", expected="such as 127.0.0.1, or 0.0.0.0 for all of this machine", found='""')
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+
     _require_replies(options)
     _require_engines(options)
     settings = Settings(
@@ -148,6 +149,7 @@ def serve_settings(options: ServeOptions) -> Settings:
         operator=options.operator,
         signing=_signing(options),
     )
+
     if settings.is_local or settings.token:
         return settings
     return replace(settings, token=secrets.token_urlsafe(12))

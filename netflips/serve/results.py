@@ -61,6 +61,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values}
     found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
     found["names"] = {one: job.shown.get(job.names.get(name, ""), "") for name, one in job.uploads.items()}
+
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     if script is not None:
         found |= {
@@ -69,6 +70,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             "terms": [one._asdict() | {"said": job.values.get("terms", {}).get(one.word, one.said)} for one in script.terms],
             "cost": _cost(job, script),
         }
+
     if job.state != DONE:
         if script is not None and script.quality is not None:  # of a part, it is known apart
             found["quality"] = script.quality.as_json()
@@ -82,6 +84,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
             "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
             "work": script.result.work_counts,
         }
+
     for one in found["files"]:
         if one["shows"] in ("text", "answer") and one["bytes"] <= _MOST_TEXT:
             found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")

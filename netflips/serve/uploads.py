@@ -103,6 +103,7 @@ class Uploads:
             raise
         finally:
             self._coming -= 1
+
         return upload
 
     async def copy(self, path: Path, kind: str, visitor: str) -> Upload:
