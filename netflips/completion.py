@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def script_for(shell: str) -> str:
-    """Return the script for `bash` or `zsh`. Both run the same code, because zsh understands bash's completion."""
+    """Return the script for `bash` or `zsh`. It is the same for zsh, which can load bash's completion."""
     from netflips.cli import COMMANDS, parser_of
 
     parsers, options, actions = list[tuple[str, argparse.ArgumentParser]](), list[str](), list[str]()

@@ -76,7 +76,7 @@ _PLACE = f"FOLDER/{HUB_WEIGHTS}"
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Return whether `complete_folder` finished a folder; one of transformers is another kind. Raises CheckpointError."""
+    """Return whether a folder was completed by `complete_folder`, and is not one of transformers. Raises CheckpointError."""
     path = folder / HUB_CONFIG
     if not path.is_file():
         return False

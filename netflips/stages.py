@@ -128,7 +128,7 @@ def load(stage: Stage, path: Path, how: Running) -> Any:
 
 
 def named_model(name: str, flag: str) -> Path | None:
-    """Return the path of a downloaded model by its name; None where the flag takes no models.
+    """Return the path of a downloaded model by its name; None where the flag takes no model, or none has this name.
 
     Raises UsageError for one that is not here, CheckpointError for a damaged one.
     """

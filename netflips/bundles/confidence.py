@@ -53,7 +53,7 @@ class Confidence:
     """What was measured of a bundle's models."""
 
     translation: Calibration
-    """of unit translation, by `translation_readings`; right: it is the sentence that was spoken"""
+    """of unit translation, by `translation_readings`; right: the translation is that of the spoken sentence"""
     reading: Calibration
     """of unit-to-text, by `confidence`, the mean over its words; right: at most a tenth of the letters is wrong"""
     recognition: Calibration
