@@ -1,4 +1,4 @@
-"""Movements of a talking person, from a seed: slow waves of the head, blinks, nods, and brows raised at stressed syllables.
+"""Movements of a talking person, from a seed: slow waves of the head, blinks, and nods and raised brows at stressed syllables.
 
 Nods and brows follow the stress (Munhall et al. 2004, "Visual prosody and speech intelligibility").
 """

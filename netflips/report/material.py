@@ -76,7 +76,7 @@ class _Moment(NamedTuple):
 
 
 def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
-    """Read frames of a finished dub, each file once; memory does not grow with the length of the videos.
+    """Read frames of a finished dub, each file once; memory does not grow with the number of frames.
 
     If a file is gone or cannot be read, only its part of the page is lost; `missing` says why.
     """
