@@ -92,7 +92,7 @@ class PackedModel(NamedTuple):
 
     @property
     def part(self) -> str:
-        """Its name in options and messages: `unit-encoder`, `text_to_unit.ko`."""
+        """Its name in options and messages: `unit-encoder`, `text-to-unit.ko`."""
         return self.stage.part_for(self.language)
 
 

@@ -168,7 +168,7 @@ class Stage:
         return self.flag.lstrip("-").replace("-", "_")
 
     def part_for(self, language: str = "") -> str:
-        """Return the same for the model of a language, "" = of all of them: `text_to_unit.ko`."""
+        """Return the same for the model of a language, "" = of all of them: `text-to-unit.ko`."""
         return f"{self.part}.{language}" if language else self.part
 
     def file_for(self, language: str = "") -> str:
