@@ -1,6 +1,6 @@
-"""Names for the arrays that pass between packages, and numpy's files read from people who may not mean well.
+"""Names for the arrays that pass between packages, and safe reading of numpy files from untrusted sources.
 
-Of `.npy` and `.npz` files nothing is unpickled and no size is believed.
+Nothing in a `.npy` or `.npz` file is unpickled, and the sizes that it claims are checked before memory is taken.
 """
 
 import zipfile
@@ -18,36 +18,36 @@ from avcore.files import require_file
 Samples = NDArray[np.float32]
 """Sound in [-1, 1]: [samples]."""
 Pictures = NDArray[np.uint8]
-"""Pictures of one size: [time, height, width] gray or [time, height, width, 3] RGB."""
+"""Frames of one size: [time, height, width] gray or [time, height, width, 3] RGB."""
 Pixels = NDArray[np.uint8]
-"""One picture: [height, width, 3] RGB."""
+"""One frame: [height, width, 3] RGB."""
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-"""Numbers of any shape; what they are is said where they are used."""
+"""Numbers of any shape; each use states its own."""
 
 LOUDEST = 4.0
-"""Of a sample, where 1 is full scale: a loud recording in floating point may pass it a little, numbers of 16 bits by far."""
+"""Largest sample, where 1 is full scale: a loud floating-point recording may exceed 1 a little, 16-bit integers by far."""
 _MAX_ARCHIVE_BYTES = 2 << 30
-"""What the arrays of an archive may take together once they are unpacked: voices of two million recordings."""
+"""Limit for all arrays of an archive together, unpacked: the voices of two million recordings."""
 _UNREADABLE = (
     ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError, TokenError, zipfile.BadZipFile,
 )  # fmt: skip
 
 
 def floats(values: ArrayLike) -> Floats:
-    """Return values as a float32 array of their shape, e.g. [n, 2]; an array of that kind is returned as it is."""
+    """Return values as a float32 array of their shape, e.g. [n, 2]; a float32 array is returned without a copy."""
     return np.asarray(values, dtype=np.float32)
 
 
 def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[Any]:
-    """Read a `.npy` file. what: what it is for, as "the speaker vector". is_mapped: leave its numbers on the disk.
+    """Read a `.npy` file; shape and number format are the file's.
 
-    Its shape and number format are the file's. Raises InputError when it is missing, no `.npy` file, holds objects, or claims
-    more numbers than it has bytes for.
+    what: its name in messages, as "the speaker vector". is_mapped: leave its numbers on the disk. Raises InputError when the file
+    is missing, is no `.npy` file, holds objects, or claims more numbers than it has bytes for.
     """
     path = require_file(path, what)
     try:
-        # Mapped first: that fails, without any memory taken, where the header claims more than there is.
+        # Mapped first: where the header claims more than there is, that fails before any memory is taken.
         with np.errstate(over="ignore"):
             mapped: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         return mapped if is_mapped else np.array(mapped)
@@ -58,7 +58,7 @@ def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[
 def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
     """Read all arrays of a `.npz` file, by name, in the shapes and number formats of the file.
 
-    Raises InputError as `load_array` does, and for one that unpacks to gigabytes.
+    Raises InputError as `load_array` does, and for an archive that unpacks to more than 2 GB.
     """
     path = require_file(path, what)
     try:

@@ -1,9 +1,9 @@
-"""What a setting may be, said where it is declared: `flip: Share = 0.0`; what settings must be to each other, in `check`.
+"""Bounds of settings, declared with the setting: `flip: Share = 0.0`. Conditions over several settings go into `check`.
 
     def check(self) -> None:
         require(self.least <= self.most, "no clip can be used", expected="least <= most")
 
-`require_bounds` looks at both in a whole config.
+`require_bounds` checks both in a whole config.
 """
 
 import math
@@ -15,13 +15,13 @@ from avcore.errors import UsageError
 
 
 class Bounds:
-    """Numbers from `least` to `most`; with is_open, `least` itself is not among them."""
+    """Numbers from `least` to `most`; with is_open, `least` itself is excluded."""
 
     def __init__(self, least: float = -math.inf, most: float = math.inf, *, is_open: bool = False) -> None:
         self._least, self._most, self._is_open = least, most, is_open
 
     def holds(self, value: float) -> bool:
-        """Return whether a value is within them."""
+        """Return whether a value is within the bounds."""
         return self._least <= value <= self._most and not (self._is_open and value == self._least)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Rising:
         self._least, self._most = least, most
 
     def holds(self, value: Sequence[float]) -> bool:
-        """Return whether they are."""
+        """Return whether a value is such a pair."""
         return len(value) == 2 and self._least <= value[0] <= value[1] <= self._most
 
     def __str__(self) -> str:
@@ -65,18 +65,20 @@ Positive = Annotated[float, Bounds(0, is_open=True)]
 Number = Annotated[int, Bounds(0)]
 Count = Annotated[int, Bounds(1)]
 Size = Annotated[int, Bounds(1, 1 << 24)]
-"""Of a part of a network: what is larger fits no machine."""
+"""Size of a part of a network: anything larger fits no machine."""
 
 
 def require(holds: bool, what: str, expected: object = None, found: object = None, hint: str | None = None) -> None:
-    """Raise UsageError where something does not hold of the settings."""
+    """Raise UsageError where a condition on the settings does not hold."""
     if not holds:
         raise UsageError(what, expected=expected, found=found, hint=hint)
 
 
 def require_bounds(config: Any, place: str = "") -> None:
-    """Raise UsageError for the first setting of a dataclass that is out of its bounds or no number, and for those that do not go
-    together as its method `check`, if it has one, finds out; at any depth."""
+    """Raise UsageError for the first setting of a dataclass that is out of its bounds or not finite, at any depth.
+
+    If the dataclass has a method `check`, it is called too: it raises UsageError for settings that do not go together.
+    """
     hints = get_type_hints(type(config), include_extras=True)
     for one in fields(config):
         name, value = f"{place}{one.name}", getattr(config, one.name)

@@ -1,7 +1,7 @@
 """The parser of all commands, and how each of them runs and ends.
 
-A usage error is one line with what was probably meant. Files are declared with their options; device and logging are options of
-all; failures have exit codes.
+A usage error is one line that suggests what was probably meant. Files are declared with their options; all commands have options
+for device and logging; failures have exit codes.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PUBLISHED = {
     "--in-vid-path": "--video", "--in-unit-path": "--units", "--out-vid-path": "--out", "--out-unit-path": "--out",
     "--src-lang": "--from", "--tgt-lang": "--to", "--cpu": "--device=cpu",
 }  # fmt: skip
-"""Options as AV2AV published them, and what they are called here. A file to read has no flag in most commands."""
+"""Options as AV2AV published them, and their names here. In most commands a file to read has no flag."""
 _USUAL = {
     "language": ("--to", "--from"), "lang": ("--to", "--from"), "target-language": ("--to",),
     "source-language": ("--from",), "output-dir": ("--out-dir",), "outdir": ("--out-dir",), "output-file": ("--out",),
@@ -39,11 +39,11 @@ _USUAL = {
     "audio": ("--speech",), "gpu": ("--device",),
     "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
 }  # fmt: skip
-"""Options of other programs, and ours that do the same, the likeliest first."""
+"""Options of other programs, and our options that do the same, the likeliest first."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return `did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
+    """Return `did you mean X?` with the known name nearest to an unknown word; "" where none is near."""
     names = list(known)
     word = given.lower().lstrip("-").replace("_", "-")
     usual = [name for name in _USUAL.get(word, ()) if name in names] if given.startswith("-") else []
@@ -52,13 +52,14 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def named_models(options: Mapping[str, object]) -> dict[str, Path]:
-    """Find the models that options name (`recognizer="whisper-small"`): their paths, by option. A path that exists stays as it is.
+    """Find the models that options name (`recognizer="whisper-small"`), and return their paths by option.
 
-    Raises NetflipsError for a model that is published but not here, and one that has changed.
+    A path that exists is left out: the option stays as it is. Raises NetflipsError for a model that is published but not fetched
+    yet, and for one that has changed.
     """
     given = {option: Path(value) for option, value in options.items() if isinstance(value, str | Path)}
     bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not os.path.exists(path)}
-    # A checkpoint may be of any kind: what it is given to says what it must be.
+    # A checkpoint may be of any kind: the command that takes it checks that.
     flags = {option: "" if option == "checkpoint" else f"--{option.replace('_', '-')}" for option in bare}
     found = {option: named_model(path.name, flags[option]) for option, path in bare.items()}
     return {option: path for option, path in found.items() if path is not None}
@@ -68,14 +69,14 @@ class Parser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` whose errors are one line on stderr and exit code 2."""
 
     was_used = False
-    """Whether it parsed anything, as those of the subcommands that are not named do not."""
+    """Whether it parsed anything; the parsers of other subcommands than the one that was given did not."""
 
     def error(self, message: str) -> NoReturn:
-        """End the process with the complaint, without the synopsis before it."""
+        """End the process with the message, without the synopsis before it."""
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(message)}; see {self.prog} --help\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse all arguments. An option that is not known is the first thing to be said, with the one that is nearest."""
+        """Parse all arguments. An unknown option is reported before any other error, with the option nearest to it."""
         given = sys.argv[1:] if args is None else list(args)
         known = list(self._option_string_actions)
         for action in self._actions:
@@ -94,12 +95,12 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and note that it was done."""
+        """Parse, and note in `was_used` that this parser was used."""
         self.was_used = True
         return super().parse_known_args(args, namespace)
 
     def declared(self, given: argparse.Namespace) -> Iterator[tuple[Input | Output, list[Path]]]:
-        """Yield the files that were given for the options that name one, of this parser and of the subcommand that was named."""
+        """Yield the options that name files, with the files that were given for them: of this parser and of the subcommand in use."""
         seen = set[str]()
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
@@ -111,7 +112,7 @@ class Parser(argparse.ArgumentParser):
                 yield action.type, list(_paths(getattr(given, action.dest, None)))
 
     def _get_option_tuples(self, option_string: str) -> Any:
-        """Return what an abbreviation may stand for; several names of one option are one."""
+        """Return the options that an abbreviation may stand for; several names of one option count as one."""
         found = super()._get_option_tuples(option_string)
         return found[:1] if len({id(one[0]) for one in found}) == 1 else found
 
@@ -125,7 +126,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _paths(value: Any) -> Iterator[Path]:
-    """Yield the paths of an option's value: one, several, or lists of them; - is none, but standard input."""
+    """Yield the paths of an option's value: one, several, or lists of them. `-` is skipped: it means standard input."""
     if isinstance(value, list | tuple):
         for one in value:
             yield from _paths(one)
@@ -134,7 +135,7 @@ def _paths(value: Any) -> Iterator[Path]:
 
 
 def _in_our_names(given: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return a command line with the options that AV2AV published in our names, files that have no flag first."""
+    """Return a command line in which the options that AV2AV published have our names; files without a flag come first."""
     files, rest, words = list[str](), list[str](), list(given)
     while words:
         name, equals, value = (word := words.pop(0)).partition("=")
@@ -155,7 +156,7 @@ def _in_our_names(given: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def speed(text: str) -> float:
-    """Read how fast somebody speaks: 1 = as learnt, above 1 faster."""
+    """Read a speaking rate: 1 = as learnt, above 1 faster."""
     value = float(text)
     if not 0 < value < inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
@@ -181,13 +182,13 @@ _REFUSED = (
     errno.EMFILE,
     errno.ENOTDIR,
 )
-"""Errors of the system about a name, a place or a limit; a user can correct them."""
+"""System errors about a name, a place or a limit, which a user can correct."""
 _MOST_SHOWN = 200
 _LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: what is under way ends as with Ctrl-C."""
+    """Raised on SIGTERM; work under way ends as with Ctrl-C."""
 
 
 def run(
@@ -198,8 +199,8 @@ def run(
 ) -> int:
     """Parse, set up logging on stderr, check the files that options name, do the work, and return the exit code.
 
-    read: makes of what was parsed what the work gets; may raise NetflipsError.
-    0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
+    read: turns the parsed options into the argument of `work`; may raise NetflipsError.
+    Exit codes: 0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
     from avcore.checkpoints.bundle import shipped_files
 
@@ -212,6 +213,7 @@ def run(
         forget()
     end_start()
     keep_freed_memory()
+
     try:
         with stopped_by_sigterm():
             if not stages():
@@ -223,6 +225,7 @@ def run(
             else:
                 check_files(files)
             return work(asked) or EXIT_DONE
+
     except NetflipsError as error:
         _complain(parser.prog, error, lasts=error.exit_code != EXIT_FAILED and not isinstance(error, OutputError))
         return error.exit_code
@@ -247,11 +250,11 @@ def run(
 
 
 COMPLAINT = NoteKind("failed", lambda one, _: str(one["text"]))
-"""Sent to listeners of a command's notes: the error that ended it. lasts: the same command on the same files fails again."""
+"""Sent to listeners of a command's notes: the error that ended it. lasts: the same command on the same files would fail again."""
 
 
 def _complain(prog: str, error: NetflipsError, lasts: bool = False) -> None:
-    """Print the error that ends a command. Listeners have it in English."""
+    """Print the error that ends a command. Listeners get it in English."""
     LOG.error("%s: %s: %s", prog, gettext_in(user_language())("error"), error_line(error))
     notify_listeners(GroupedNote(COMPLAINT(text=str(error), lasts=lasts)))
 
@@ -264,7 +267,7 @@ def _log_to_stderr() -> None:
 
 @contextmanager
 def stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, as batch systems send it, end the block as Ctrl-C does."""
+    """Let SIGTERM, which batch systems send, end the block as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

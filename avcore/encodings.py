@@ -1,47 +1,49 @@
-"""Which encoding bytes of a text are in: what programs wrote over thirty years does not say so.
+"""Detect the encoding of a text file that does not state it.
 
-UTF-8 and UTF-16 are known by their form, CP949 (Korean Windows) and Johab (Korean DOS) by how usual the syllables are that come
-out, Windows-1252 by letters with accents that stand alone. Text that was read in a wrong encoding and saved so again is undone.
+UTF-8 and UTF-16 are recognised by their form, CP949 (Korean Windows) and Johab (Korean DOS) by how common the decoded syllables
+are, Windows-1252 by accented letters that stand alone. Text that was decoded wrongly and saved as UTF-8 is restored.
 """
 
 import re
 from typing import NamedTuple
 
 LOST = "\ufffd"
-"""Stands where bytes were no letter."""
+"""Stands for bytes that are no letter."""
 _USUAL = frozenset(
     "이다는가고하을의에지도를은한그어나있아서사해니리기요자로여시게안일라거대인수들정보내없장상주전너면원말만부마생각과무제우것네겠저했래오"
     "았습세데까미중으야러때좋알모든난와녕구신비선분조동성공연방바학소두개번할될위된"
 )
 """Syllables that make up two thirds of Korean running text."""
 _LEAST_USUAL = 0.3
-"""Share of them in what is read rightly; bytes of other encodings give 0.1 at the most, of 11,172 syllables."""
+"""Least share of these in correctly decoded text; bytes of other encodings give 0.1 at most, of 11,172 syllables."""
 _JUDGED = 1 << 18
-"""Bytes that are looked at for that."""
+"""Bytes that are examined for that."""
 _CP949_PAIR = re.compile(b"[\x81-\xfe][\x41-\xfe]", re.DOTALL)
 _HANGUL_ROWS = range(0xB0, 0xC9)
-"""First bytes of the 2,350 usual syllables; Windows-1252 has accents there, with small letters behind them."""
+"""First bytes of the 2,350 common syllables; Windows-1252 has accented letters there, followed by small letters."""
 _SIGN_ROWS = range(0xA1, 0xA4)
 """First bytes of quotation marks, dashes and notes in CP949."""
 _HIGH = re.compile(b"[\x80-\x84\x86-\x90\x95\x98-\x9f\xa1-\xaa\xac-\xba\xbc-\xff]+")
-"""All but the blank, quotation marks, dashes and dots of Windows-1252, which stand beside letters."""
+"""Bytes beyond ASCII, without the blank, quotation marks, dashes and dots of Windows-1252, which stand beside letters."""
 _LONGEST_ALONE = 2
 _MOST_IN_ROWS = 0.25
-"""Share of a Western text's bytes beyond ASCII that stand in rows of three and more."""
+"""Largest share of a Western text's bytes beyond ASCII that stand in runs of three or more."""
 _AS_BYTES = {bytes((code,)).decode("cp1252"): code for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 """Letters that Windows-1252 has where Latin-1 has controls, with their bytes."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 
 
 class Decoded(NamedTuple):
-    """text: with LOST where a byte is missing or too many. encoding: "" for one that says by itself what it is in."""
+    """A text and the encoding that it was in."""
 
     text: str
+    """with LOST where a byte is missing or superfluous"""
     encoding: str = ""
+    """empty for a text that states its encoding itself (UTF-8, or UTF-16 with a mark)"""
 
 
 def decode(content: bytes) -> Decoded | None:
-    """Return the text of a file and its encoding; None where it is none that is known."""
+    """Return the text of a file and its encoding; None where the encoding is unknown."""
     found = _decode(content)
     return None if found is None or "\0" in found.text else found
 
@@ -60,7 +62,7 @@ def _decode(content: bytes) -> Decoded | None:
 
 
 def undone(text: str) -> Decoded | None:
-    """Return the text that was read as Latin-1 or Windows-1252 and saved as UTF-8; None where it was not."""
+    """Restore a text that was decoded as Latin-1 or Windows-1252 and saved as UTF-8; None where that did not happen."""
     if not _BEYOND_ASCII.search(text) or any(ord(sign) > 0xFF and sign not in _AS_BYTES for sign in text):
         return None
     content = bytes(_AS_BYTES.get(sign, ord(sign) & 0xFF) for sign in text)
@@ -79,7 +81,7 @@ def _strictly(content: bytes, encoding: str) -> Decoded | None:
 
 
 def _korean(content: bytes) -> Decoded | None:
-    """Return a text in CP949 or Johab, the one that gives more usual syllables; bytes that are no letter in it are LOST."""
+    """Decode CP949 or Johab, whichever gives more common syllables; bytes that are no letter become LOST. None = neither fits."""
     head = content[:_JUDGED]
     usual = {name: _usual(head.decode(name, "replace")) for name in ("cp949", "johab")}
     best = max(usual, key=lambda name: usual[name])
@@ -94,13 +96,13 @@ def _korean(content: bytes) -> Decoded | None:
 
 
 def _usual(text: str) -> float:
-    """Return the share of usual syllables in what is not ASCII."""
+    """Return the share of common syllables among the letters beyond ASCII."""
     there = _BEYOND_ASCII.findall(text)
     return sum(sign in _USUAL for sign in there) / max(len(there), 1)
 
 
 def _western(content: bytes) -> Decoded | None:
-    """Return a text in Windows-1252: its letters beyond ASCII stand among others."""
+    """Decode Windows-1252, where letters beyond ASCII stand among others; None for other bytes."""
     rows = _HIGH.findall(content[:_JUDGED])
     is_text = sum(len(row) for row in rows if len(row) > _LONGEST_ALONE) <= _MOST_IN_ROWS * sum(map(len, rows))
     return _strictly(content, "cp1252") if is_text else None

@@ -1,6 +1,6 @@
-"""One family of errors for everything a user can put right.
+"""One family of errors for everything that a user can correct.
 
-Each says which file, what was expected, what was found and what to do; a command prints it on one line and exits with
+Each states the file, what was expected, what was found and what to do; a command prints it on one line and exits with
 `exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def is_no_memory(error: BaseException) -> bool:
-    """Return whether an exception, of Python, torch, safetensors or the loader of libraries, says that there is no memory left."""
+    """Return whether an exception of Python, torch, safetensors or the library loader means that memory ran out."""
     words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
     return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)
 
@@ -22,10 +22,10 @@ EXIT_NOT_UNDERSTOOD = 3
 
 
 class NetflipsError(Exception):
-    """Something a user can put right.
+    """An error that a user can correct.
 
-    what: the complaint as a clause. path: the file it is about. expected, found: what must hold, and what it is
-    instead. hint: what to do. All are kept as attributes.
+    what: the message as a clause. path: the file that it is about. expected, found: what must hold, and what holds instead.
+    hint: what to do. All are kept as attributes.
     """
 
     exit_code = EXIT_BAD_INPUT
@@ -45,7 +45,7 @@ class NetflipsError(Exception):
         return "; ".join(parts if self.hint is None else [*parts, self.hint])
 
     def reword(self, change: Callable[[str], str]) -> None:
-        """Put another wording in place of the complaint, of what is expected and of the hint."""
+        """Change the words of the message, of what is expected and of the hint."""
         self.what = change(self.what)
         self.expected = change(self.expected) if isinstance(self.expected, str) else self.expected
         self.hint = None if self.hint is None else change(self.hint)
@@ -94,7 +94,7 @@ class VocabularyError(UnitError):
 
 
 class NotUnderstoodError(NetflipsError):
-    """Too little of the input is understood, and a user does not want what would come of it."""
+    """Confidence in the input is too low, and the user asked to stop then."""
 
     exit_code = EXIT_NOT_UNDERSTOOD
 
@@ -112,7 +112,7 @@ class NoSuchFaceError(NoFaceError):
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of what an exception says, its name where it says nothing."""
+    """Return the first line of an exception's message, or its class name where it has no message."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
