@@ -1,7 +1,7 @@
 """Files: complete under their name or not there at all, and checked before any work when a command names them.
 
-A file that is not whole yet is told from what a killed run left: ours by their name, and somebody's by a lock that ends with the
-process, however that ends. So two runs may write into one folder at once.
+Our unfinished files are recognised by their name. Those in use are told from those that a killed run left by a lock, which ends
+with the process, however it ends. So two runs may write into one folder at once.
 """
 
 import errno
@@ -25,10 +25,10 @@ from avcore.notes import NoteKind, report_note, shown
 from avcore.streams import end_of, is_stream, require_stream, written_into
 
 _STEM_LETTERS = 40
-"""Of the output's name: a long name must not become too long."""
+"""Letters of the output's name that a temporary name keeps, so that it does not become too long."""
 _HOST = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
 _OTHER_HOST_S = 86_400.0
-"""Of another machine's file in a shared folder a lock may not be seen; it is left alone while it may be in use."""
+"""Age from which another machine's file in a shared folder is removed: its lock may not be visible here."""
 _MARKED = re.compile(r"\..*\.netflips-([0-9a-f]{8})-[a-z0-9_]{8}(\..*)?", re.DOTALL)
 
 _swept: set[tuple[int, int]] = set()
@@ -38,7 +38,7 @@ _swept: set[tuple[int, int]] = set()
 def temporary_beside(path: Path) -> Iterator[Path]:
     """Yield an empty file beside `path`, with its suffix; it is deleted afterwards unless it was renamed.
 
-    What killed runs left in that folder is removed, once a process. Raises OSError when it cannot be made.
+    Files that killed runs left in that folder are removed first, once per process. Raises OSError when it cannot be made.
     """
     found = path.parent.stat()
     if (found.st_dev, found.st_ino) not in _swept:
@@ -53,9 +53,9 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def remove_temporary(folder: Path, *, below: bool = False) -> None:
-    """Remove what killed runs left under a temporary name in a folder; links are not followed.
+    """Remove the temporary files that killed runs left in a folder; links are not followed.
 
-    below: in its folders, too.
+    below: in its subfolders, too.
     """
     if folder.is_symlink():
         return
@@ -69,7 +69,7 @@ def remove_temporary(folder: Path, *, below: bool = False) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have what a file or folder holds on the disk before this returns. Raises OSError."""
+    """Write the content of a file or folder to the disk before this returns. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -78,13 +78,13 @@ def flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the file system can do that."""
+    """Write the names in a folder to the disk, where the file system can do that."""
     with suppress(OSError):
         flush(folder)
 
 
 def _new_file(path: Path) -> tuple[int, Path]:
-    """Return a file that is held: its handle and name."""
+    """Make a temporary file and lock it; returns its handle and name."""
     while True:
         prefix = f".{path.stem[:_STEM_LETTERS]}.netflips-{_HOST}-"
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
@@ -96,7 +96,7 @@ def _new_file(path: Path) -> tuple[int, Path]:
 
 
 def _remove_if_left(path: Path, least_s: float) -> None:
-    """Remove a file of ours that no process holds. Raises OSError while one does."""
+    """Remove a file of ours that no process holds and that is older than `least_s`. Raises OSError while a process holds it."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < least_s:
         return
@@ -110,25 +110,25 @@ def _remove_if_left(path: Path, least_s: float) -> None:
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".pcm")
-"""Endings of what is looked for in folders; a file that is named outright may have any."""
+"""Endings of files that are looked for in folders; a file that is named directly may have any."""
 LIP_ENDING = ".lip.mp4"
-"""Of the published side file with a video's lip crops, `<stem>.lip.mp4`."""
+"""Ending of the published side file with a video's lip crops, `<stem>.lip.mp4`."""
 BOXES_ENDING = ".bbox.pkl"
-"""Of the published side file with a video's face boxes, `<stem>.bbox.pkl`."""
+"""Ending of the published side file with a video's face boxes, `<stem>.bbox.pkl`."""
 _SCHEMES = (("http:",), ("https:",))
-"""How the path of a web address begins."""
+"""First part of the path of a web address."""
 _MOST_SHOWN = 200
-"""Letters of a path that no file can have."""
+"""Letters that are shown of a path that no file can have."""
 
 _OTHER_FILE = NoteKind("other_file", "another file was there; it is kept as {name}")
 
 
 HUB_WEIGHTS = "model.safetensors"
-"""What model hubs call the weights in a model's folder."""
+"""Name of the weights in a model's folder on model hubs."""
 
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
-    """Return the path of a readable, non-empty file; raises InputError saying what is there instead."""
+    """Return the path of a readable, non-empty file; raises InputError stating what is there instead."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -148,7 +148,7 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
 
 
 def why_missing(path: Path) -> str:
-    """Return what to do about a path at which nothing is, where its name tells; "" for any other."""
+    """Return a hint for a path where there is no file, if its name explains that; "" otherwise."""
     if path.parts[:1] in _SCHEMES:
         return "nothing is downloaded; save it and give the file"
     if "\\" in str(path):
@@ -165,7 +165,7 @@ def why_missing(path: Path) -> str:
 def require_place(path: str | Path, what: str = "the output") -> Path:
     """Return an output path that can be written; raises OutputError otherwise.
 
-    Nothing is made: a run that comes to nothing leaves no folder behind.
+    Nothing is made, so that a run that fails leaves no folder behind.
     """
     path = Path(path)
     try:
@@ -197,12 +197,12 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 @contextmanager
 def atomic_output(path: str | Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary name with the suffix of `path`; what is in it becomes `path` when the block ends well.
+    """Yield a temporary name with the suffix of `path`; its content becomes `path` when the block ends without an error.
 
-    A file is replaced whole, and keeps its permissions; it is on the disk then. Links stay, and lead to it, also where nothing was.
-    A pipe or a device is written into, once all is there. seal: writes what is whole once more, from the first file into a second
-    one, which becomes `path` instead. Raises OutputError when it cannot be written; on any error nothing stays behind, and what a
-    killed process leaves the next one removes.
+    A file is replaced whole, keeps its permissions, and is on the disk then. A link stays a link: the file that it leads to is
+    replaced, or made. A pipe or a device is written into once the content is complete. checksum: copies the complete file from
+    its first argument to its second, which becomes `path` instead. Raises OutputError when the output cannot be written. On any
+    error nothing stays behind; what a killed process leaves, the next one removes.
     """
     path = require_writable(path)
     try:
@@ -234,9 +234,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def keep_other(path: Path, text: str) -> None:
-    """Keep another file at `path` as `.bak`, `.bak2` ..., with a message, before a text is written under this default name.
+    """Copy a file with other content at `path` to `.bak`, `.bak2` ..., with a message, before a text is written to `path`.
 
-    Raises OutputError where it cannot be kept.
+    For outputs under a default name. Raises OutputError where it cannot be copied.
     """
     if not path.is_file() or (path.stat().st_size == len(text.encode()) and path.read_bytes() == text.encode()):
         return
@@ -250,7 +250,7 @@ def keep_other(path: Path, text: str) -> None:
 
 @contextmanager
 def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary folder of our own that is gone afterwards in all cases; parent: where, None = the system's place."""
+    """Yield a temporary folder that is removed afterwards in all cases; parent: where it lies, None = the system's default."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield folder
@@ -259,7 +259,7 @@ def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Ite
 
 
 def _permissions(path: Path) -> int:
-    """Return the permissions of the file that is replaced, or the usual ones."""
+    """Return the permissions of the file that is replaced, or those of a new file."""
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o777
     except FileNotFoundError:
@@ -275,23 +275,23 @@ def _shown(path: Path) -> str:
 
 
 Files = Mapping[str, Path | str | Iterable[Path | str] | None]
-"""Words for a file (`the report`, `--script-in`) and its path, or several, or none."""
+"""By the name of a file in messages (`the report`, `--script-in`): its path, or several, or none."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """The `type` of an option that names a file to read.
-
-    what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: its reader says what
-    it must be; the files of a folder count as inputs. in_turn: of several, each is opened when its turn comes, and fails alone.
-    may_be_name: a word without an ending that is no file is a name, which whoever takes it knows.
-    """
+    """The `type` of an option that names a file to read."""
 
     what: str
+    """its name in messages, as `the voice`"""
     hint: str | None = None
+    """what to do where it is not there"""
     may_be_folder: bool = False
+    """whether a folder is allowed, whose files then count as inputs; its reader checks which it is"""
     in_turn: bool = False
+    """whether each of several files is opened when its turn comes, and fails alone"""
     may_be_name: bool = False
+    """whether a word without an ending that is no file counts as a name, which the command resolves"""
 
     def __call__(self, text: str) -> Path:
         """Read the option's value."""
@@ -300,9 +300,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """The `type` of an option that names a file to write, or a folder. what: what messages call it, as `the report`."""
+    """The `type` of an option that names a file to write, or a folder."""
 
     what: str
+    """its name in messages, as `the report`"""
     is_folder: bool = False
 
     def __call__(self, text: str) -> Path:
@@ -311,7 +312,7 @@ class Output:
 
 
 def is_name(path: Path) -> bool:
-    """Return whether what was given for a file is a name of something else."""
+    """Return whether a word that was given for a file is a name of something else."""
     return path.parts == (path.name,) and not path.suffix and not path.exists()
 
 
@@ -319,9 +320,9 @@ Declared = Iterable[tuple[Input | Output, list[Path]]]
 
 
 def check_files(declared: Declared, reads: Files | None = None, writes: Files | None = None) -> None:
-    """Check what was declared: inputs are there, outputs have a place, and none is another. Nothing is made.
+    """Check declared files: inputs exist, outputs can be written, and no output is an input or another output. Nothing is made.
 
-    reads, writes: what is known besides; its existence and place are not looked at. Raises InputError or OutputError.
+    reads, writes: further files, whose existence and place are not checked. Raises InputError or OutputError.
     """
     files = [
         (file, path, len(paths))
@@ -330,6 +331,7 @@ def check_files(declared: Declared, reads: Files | None = None, writes: Files | 
         if not (isinstance(file, Input) and file.may_be_name and is_name(path))
     ]
     inputs, outputs = _listed(reads or {}), _listed(writes or {})
+
     for file, path, count in files:
         named = inputs if isinstance(file, Input) else outputs
         named[file.what] = [*named.get(file.what, ()), path]
@@ -348,19 +350,20 @@ def _listed(files: Files) -> dict[str, list[Path]]:
 
 
 _BESIDE = {".safetensors": (".json",), ".json": (".safetensors",)}
-"""Files that belong together: a checkpoint of ours is two."""
+"""Files that belong together: our checkpoints are two files."""
 
 
 def keep_apart(outputs: Files, inputs: Files) -> None:
-    """Raise OutputError when an output is one of the inputs, by whatever name or link, or two outputs are one file.
+    """Raise OutputError when an output is one of the inputs, under any name or link, or two outputs are one file.
 
-    With a checkpoint, the file that belongs to it counts as an input too. Nothing is made or opened.
+    The configuration beside a checkpoint counts as an input too. Nothing is made or opened.
     """
     read: dict[object, str] = {}
     for what, path in _each(inputs):
         for part in (path, *_beside(path)):
             for name in _identities(part):
                 read.setdefault(name, what)
+
     written: dict[object, tuple[str, Path]] = {}
     for what, path in _each(outputs):
         for part in (path, path.with_suffix(".json")) if path.suffix == ".safetensors" else (path,):
@@ -373,7 +376,7 @@ def keep_apart(outputs: Files, inputs: Files) -> None:
 
 
 def require_own_names(outputs: Iterable[tuple[Path, Path]]) -> None:
-    """Raise UsageError naming two inputs whose outputs, each given behind its input, would be one file."""
+    """Raise UsageError naming two inputs whose outputs would be one file. outputs: pairs of an input and its output."""
     taken: dict[str, Path] = {}
     for given, out in outputs:
         if (other := taken.setdefault(os.path.realpath(out), given)) is not given:
@@ -384,7 +387,7 @@ def require_own_names(outputs: Iterable[tuple[Path, Path]]) -> None:
 def keep_folder_apart(folder: Path, files: Iterable[str], folders: Iterable[str], inputs: Iterable[Path], hint: str) -> None:
     """Raise OutputError when an input is one of the `files` written into a folder, or lies in one of the `folders` in it.
 
-    inputs: any number of them; the links of each folder are followed once.
+    inputs: any number; the links of each folder are followed once.
     """
     places = {os.path.realpath(folder / name) for name in folders}
     taken = places.union(os.path.realpath(folder / name) for name in files)
@@ -404,16 +407,16 @@ def _each(files: Files) -> Iterable[tuple[str, Path]]:
 
 
 def _beside(path: Path) -> list[Path]:
-    """Return existing files that belong to an existing one."""
+    """Return the existing files that belong to an existing file."""
     return [other for ending in _BESIDE.get(path.suffix, ()) if (other := path.with_suffix(ending)).is_file() and path.is_file()]
 
 
 def _identities(path: Path) -> list[object]:
-    """Return what a file can be recognised by: its full name without links, and where it exists its place on the disk."""
+    """Return the identities of a file: its full name without links, and if it exists its place on the disk."""
     found: list[object] = [os.path.realpath(path)]
     try:
         place = path.stat()
     except OSError:
         return found
-    # Several may be written to /dev/null, or to one pipe.
+    # Several outputs may go to /dev/null, or to one pipe.
     return [*found, (place.st_dev, place.st_ino)] if stat.S_ISREG(place.st_mode) or stat.S_ISDIR(place.st_mode) else []

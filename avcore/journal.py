@@ -1,7 +1,7 @@
-"""Work that survives a kill: journals of JSON lines, one run at a time in a folder, and files known by their digest.
+"""Work that survives a kill: journals of JSON lines, locks for one run at a time in a folder, and digests of files.
 
-What was appended to a journal is there, a half line never counts, a damaged one is named. Every list of finished work is kept this
-way. A row is an object with the keys that its reader needs; what is none was damaged, and what it told of is to be done again.
+Appended rows are on the disk, a half line never counts, and a damaged line is reported. Every list of finished work is kept this
+way. A row is an object with the keys that its reader needs; any other line is damaged, and its work is done again.
 """
 
 import errno
@@ -27,7 +27,7 @@ from avcore.texts import iter_lines, parse_json
 Row = dict[str, Any]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
-"""Damaged lines that are named one by one."""
+"""Damaged lines that are reported by their number."""
 _CHECKSUM = "crc32"
 _AGAIN = "what stood there is done again"
 
@@ -36,7 +36,7 @@ _LINES = NoteKind("journal_lines", "lines {lines} are damaged and left out; {aga
 
 
 def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read JSON lines: line number from 1, object. Raises InputError naming the line that is no JSON object."""
+    """Read JSON lines: yields line numbers from 1, and objects. Raises InputError naming a line that is no JSON object."""
     for number, line in iter_lines(path, "the JSON lines file"):
         if not line.strip():
             continue
@@ -50,13 +50,13 @@ def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write JSON lines, whole or not at all; returns how many."""
+    """Write a file of JSON lines, whole or not at all; returns their number."""
     with atomic_output(path) as temporary:
         return put_rows(temporary, rows)
 
 
 def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Put JSON lines into a file under its temporary name; returns how many."""
+    """Write JSON lines into a file under its temporary name; returns their number."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
@@ -66,9 +66,9 @@ def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False) -> None:
-    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written.
+    """Append rows to a journal; they are on the disk before this returns. Raises OutputError when they cannot be written.
 
-    is_sealed: each has a checksum, so that a digit that became another is noticed too; `read` gives rows without it.
+    is_sealed: add a checksum to each row, so that a changed digit is noticed too; `read` removes it from the rows.
     """
     text = "".join(json.dumps({**row, _CHECKSUM: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
     try:
@@ -86,9 +86,9 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
 
 
 def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
-    """Yield the whole rows of a journal, those that have `keys`; none when there is no such file. Damaged lines are named.
+    """Yield the complete rows of a journal that have `keys`; none when there is no such file. Damaged lines are reported.
 
-    again: what becomes of what stood in them, in words.
+    again: words for what happens to the work in them.
     """
     if not path.exists():
         return
@@ -104,9 +104,9 @@ def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
 
 
 def repair(path: Path, *keys: str) -> bool:
-    """Make a journal whole: cut off a half line that a killed run left at the end, take out damaged lines, which are named.
+    """Repair a journal: cut off a half line that a killed run left at the end, and remove damaged lines, which are reported.
 
-    Returns whether there was anything of the kind. Raises OutputError for a link and for what cannot be written.
+    Returns whether anything was repaired. Raises OutputError for a link, and when the file cannot be written.
     """
     if not path.exists():
         return False
@@ -118,10 +118,12 @@ def repair(path: Path, *keys: str) -> bool:
                 end += len(line) if is_whole else 0
                 if is_whole and _parse(line, keys) is None:
                     damaged.append(number)
+
             is_torn = file.seek(0, os.SEEK_END) > end
             if is_torn:
                 file.truncate(end)
                 os.fsync(file.fileno())
+
             if damaged:
                 _name(path, damaged, _AGAIN)
                 file.seek(0)
@@ -134,7 +136,7 @@ def repair(path: Path, *keys: str) -> bool:
 
 @contextmanager
 def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
-    """Yield a journal, opened for one writer at a time; links are not followed."""
+    """Open a journal for one writer at a time; links are not followed."""
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     with open(handle, "r+b" if flags & os.O_RDWR else "ab") as file:
         with suppress(OSError):  # no locks here
@@ -150,7 +152,7 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
 
 
 def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
-    """Return a row; None for a line that was not written to its end, or is not what was written."""
+    """Return a row; None for a line that is incomplete or damaged."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -172,11 +174,11 @@ _BLOCK = 1 << 20
 Checksum = dict[str, Any]
 """`bytes`: the length. `sha256`: the digest of the content, hexadecimal."""
 _FORMAT = "2"
-"""Changes whenever work of an older NetfLips must not be used any more."""
+"""Part of every key; it changes whenever work of an older NetfLips must not be used any more."""
 
 
 def checksum_of(path: Path) -> Checksum:
-    """Read a file once and say what it holds. Raises OSError."""
+    """Return the length and digest of a file, which is read once. Raises OSError."""
     digest = hashlib.sha256()
     length = 0
     with path.open("rb") as file:
@@ -187,7 +189,7 @@ def checksum_of(path: Path) -> Checksum:
 
 
 def fits(path: Path, checksum: Mapping[str, Any]) -> bool:
-    """Return whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
+    """Return whether a file exists, is no link, and has the content of a checksum; it is read only if its length is right."""
     try:
         found = path.lstat()
         is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == checksum.get("bytes")
@@ -197,23 +199,23 @@ def fits(path: Path, checksum: Mapping[str, Any]) -> bool:
 
 
 def key_of(*parts: object) -> str:
-    """Return a name for work that was made from these parts: numbers, texts, None, lists, dicts and arrays."""
+    """Return a key for work that was made from these parts: numbers, texts, None, lists, dicts and arrays."""
     digest = hashlib.sha256(_FORMAT.encode())
     digest.update(json.dumps(parts, default=_plain, sort_keys=True).encode())
     return digest.hexdigest()[:32]
 
 
 def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
-    """Return names of what results were made with and are wanted with now, where the two differ.
+    """Return the names of settings that differ between those of earlier results and those wanted now.
 
-    is_unsaid_fitting: what one of the two does not say, or says as None, fits whatever the other says.
+    is_unsaid_fitting: a setting that one of the two lacks, or has as None, fits any value of the other.
     """
     names = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
     return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name))]
 
 
 def file_digest(path: str | Path) -> str:
-    """Return what a file holds, as a name: sha256 over its content."""
+    """Return the sha256 of a file's content, hexadecimal."""
     return str(checksum_of(Path(path))["sha256"])
 
 
@@ -232,11 +234,11 @@ _AGAIN_S = 0.05
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made, for this run; the system lets it go however the run ends.
+    """Make a folder and lock it for this run; the system releases the lock, however the run ends.
 
-    Raises OutputError while another run holds it, and when the lock's name stands for something else: a link is not
-    followed, and nothing is written into a file that is there. File systems without locks are not guarded. A run that fails before
-    it has written anything leaves no folder that was not there.
+    Raises OutputError while another run holds it, and when the lock's name is taken by something else: a link is not followed,
+    and nothing is written into an existing file. File systems without locks are not guarded. A run that fails before it has
+    written anything removes the folders that were made.
     """
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     path = require_writable(folder / _NAME, "the output folder")
@@ -255,10 +257,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def locked(path: Path, what: str, of: Path, patience_s: float = 0.0) -> int:
-    """Return the handle of a file that is held, and made; the system lets it go when that is closed, however the process ends.
+    """Make and lock a file, and return its handle; the system releases the lock when that is closed, however the process ends.
 
-    what, of: what is said of what while another run holds it for longer than `patience_s`: a process that was killed may have
-    others of its own, which end a moment later. Raises OutputError then, and for what is no file of ours.
+    what, of: message and path of the OutputError that is raised while another run holds it for longer than `patience_s`: the
+    children of a killed process may end a moment later than it. Raises OutputError for a path that is no regular file, too.
     """
     handle, end = _open(path), time.monotonic() + patience_s
     while True:
@@ -289,23 +291,23 @@ def _open(path: Path) -> int:
 
 
 _SHARE = 0.05
-"""Of the time, at most, that is spent on it: written after each of many pieces, it would take their number squared."""
+"""Largest share of the time that is spent on it: writing after each of many pieces would take their number squared."""
 
 
 class Seldom:
-    """Does something at once the first time, then when it has not been done for twenty times as long as it takes."""
+    """Does something at once the first time, and again after twenty times as long as it took."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
         self._next = 0.0
 
     def maybe(self) -> None:
-        """Do it if it is time."""
+        """Do it if it is due."""
         if time.monotonic() >= self._next:
             self.now()
 
     def now(self) -> None:
-        """Do it."""
+        """Do it now."""
         begin = time.monotonic()
         self._act()
         end = time.monotonic()

@@ -1,4 +1,4 @@
-"""The first seconds of a command, in which its libraries are loaded."""
+"""The first seconds of a command, while its libraries are loaded."""
 
 import atexit
 import gc
@@ -15,12 +15,12 @@ from avcore import end_interrupted
 TERMINATED = 143
 """Exit code after SIGTERM."""
 _AT_WORK = threading.Event()
-"""Whether this process is a command's, and its work has begun."""
+"""Set once the work of this process's command has begun."""
 
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import modules in a block: without searches for garbage, and ended at once by Ctrl-C (see `_ended_at_once`)."""
+    """Import modules in a block without garbage collection; Ctrl-C ends the process at once (see `_ended_at_once`)."""
     is_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -35,8 +35,10 @@ def loading() -> Iterator[None]:
 
 @cache
 def _freeze_loaded() -> None:
-    """Leave what is loaded out of searches for garbage, up to the last one at the end of the process: libraries stay, and to go
-    through their million objects again and again takes most of a second of a short dub."""
+    """Exclude what is loaded from garbage collection, including the last one at the end of the process.
+
+    Libraries stay loaded; going through their million objects again and again takes most of a second of a short dub.
+    """
     gc.freeze()
     atexit.register(gc.freeze)
 
@@ -45,8 +47,8 @@ def _freeze_loaded() -> None:
 def _ended_at_once() -> Iterator[None]:
     """Let Ctrl-C, and SIGTERM where it would be an exception, end the process at once, in one line, while modules are imported.
 
-    An exception there would come out of the middle of some library's import: as a traceback, or swallowed, with half a module
-    left to fail later. Nothing that needs tidying is begun yet.
+    An exception would come out of the middle of some library's import: as a traceback, or swallowed, which leaves half a module
+    to fail later. Nothing that needs cleaning up has begun yet.
     """
     if not _is_heard():
         yield
@@ -74,8 +76,8 @@ def end_start() -> None:
 
 
 def names_from(owner: str, homes: dict[str, str]) -> Callable[[str], object]:
-    """Return a module's `__getattr__` for public names that live in other modules, by name, and are loaded when they are asked
-    for."""
+    """Return a `__getattr__` for module `owner`: public names of other modules, which are loaded on first use. homes: name to
+    module."""
 
     def get(name: str) -> object:
         if name not in homes:
@@ -86,5 +88,5 @@ def names_from(owner: str, homes: dict[str, str]) -> Callable[[str], object]:
 
 
 def _is_heard() -> bool:
-    """Return whether Ctrl-C is for this thread to handle, and was not switched off (as `nohup` and `&` do)."""
+    """Return whether this thread handles Ctrl-C, and it was not switched off (as `nohup` and `&` do)."""
     return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -1,7 +1,7 @@
-"""Processes of this machine that do the work of a pool, a thread each.
+"""Processes on this machine that do the work of a pool, with one thread each.
 
-They are programs of their own, started afresh: LiteRT's threads do not survive a fork, and a script that uses the pool needs no
-guard. Each is told what to do through a pipe, and ends when that is closed, however the process at its other end went.
+They are started afresh, not forked: LiteRT's threads do not survive a fork, and a script that uses the pool needs no guard. Each
+gets its calls through a pipe, and ends when the pipe is closed, however the process at the other end ended.
 """
 
 import json
@@ -26,7 +26,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THR
 """More processes make better use of the cores than more threads in each."""
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from avcore.processes import serve; serve(int(sys.argv[1]))"
 _PATIENCE_S = 10.0
-"""For a process to clean up what it was writing, when it is stopped."""
+"""Time that a stopped process has to clean up what it was writing."""
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _WORKER_DIED = "the process that worked on it died: out of memory, or a crash of a decoder"
 _READER_DIED = "the process that read it died"
@@ -34,43 +34,43 @@ _READER_DIED = "the process that read it died"
 
 @dataclass(frozen=True)
 class PoolSize:
-    """How many there are of all."""
+    """The size of a pool and what each worker gets."""
 
     workers: int = 1
     readers: int = 1
     """Parts that are read at a time."""
     gpus: float = 0.0
-    """What each worker has of them."""
+    """GPUs of each worker; below 1, several workers share one."""
     cpus: float = 0.0
-    """What a cluster reserves for each worker."""
+    """CPUs that a cluster reserves for each worker."""
     queue: int = 2
-    """Tasks that a worker is given at a time; 2 keep it busy while results travel, 1 suits long tasks."""
+    """Tasks that a worker is given at a time: 2 keep it busy while results travel, 1 suits long tasks."""
 
 
 @dataclass(frozen=True)
 class Crew:
-    """What the processes of a pool are to do."""
+    """The work of a pool's processes."""
 
     worker_class: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
-    """Of the worker."""
+    """Arguments of `worker_class`."""
     read: Callable[..., Any] | None = None
-    """Reads a part, given `read_arguments` and its items. None = workers get the items themselves."""
+    """Reads a part, given `read_arguments` and the part's items. None = workers get the items themselves."""
     read_arguments: tuple[Any, ...] = ()
 
 
 class DiedError(Exception):
-    """Why a call has no answer: a process is gone."""
+    """A call has no answer, because its process died."""
 
     def __init__(self, reason: str, *, was_worker: bool = True, is_blamed: bool = True) -> None:
-        """was_worker: no reader. is_blamed: it may have died of what it was given; False where its machine went away."""
+        """was_worker: False = it was a reader. is_blamed: its input may have killed it; False where its machine went away."""
         super().__init__(reason)
         self.reason, self.was_worker, self.is_blamed = reason, was_worker, is_blamed
 
 
 @dataclass(eq=False)
 class Call:
-    """What a process was asked for, and what came of it."""
+    """A call to a process, and its result or error once it is done."""
 
     is_done: bool = False
     result: Any = None
@@ -78,7 +78,7 @@ class Call:
 
 
 class _Process:
-    """A process that does calls, one after the other."""
+    """A process that answers calls, one after the other."""
 
     def __init__(self, beginning: bytes, environment: dict[str, str], is_silent: bool) -> None:
         self.calls = deque[Call]()
@@ -98,14 +98,14 @@ class _Process:
             self.connection.send_bytes(beginning)
 
     def ask(self, name: str, *arguments: Any) -> Call:
-        """Have a method of `_Doer` called there."""
+        """Call a method of `_Doer` there."""
         self.calls.append(Call())
-        with suppress(BrokenPipeError, ConnectionResetError):  # it has died, which is seen when its answer is waited for
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died, which `receive` finds out
             self.connection.send((name, arguments))
         return self.calls[-1]
 
     def receive(self, died: str, was_worker: bool) -> bool:
-        """Take an answer from the pipe. False: there is none, and all that it was asked for has ended with `died`."""
+        """Take an answer from the pipe. Returns False where the process has died: all of its calls then fail with `died`."""
         try:
             result, error = self.connection.recv()
         except (EOFError, OSError):
@@ -118,11 +118,11 @@ class _Process:
         return True
 
     def stop(self) -> None:
-        """Ask it to end, and to clean up before."""
+        """Ask it to clean up and end."""
         self._popen.terminate()
 
     def end(self, until: float = 0.0) -> None:
-        """End it. until: when its patience ends, on the monotonic clock."""
+        """Wait for its end, and kill it if it takes too long. until: time limit on the monotonic clock."""
         try:
             self._popen.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -132,7 +132,7 @@ class _Process:
 
 
 class LocalProcesses:
-    """Workers and readers of a crew on this machine, as `avcore.pool.Processes` says. is_silent: what they print goes nowhere."""
+    """Workers and readers of a crew on this machine (see `avcore.pool.Processes`). is_silent: discard what they print."""
 
     def __init__(self, crew: Crew, size: PoolSize, is_silent: bool = False) -> None:
         self._crew, self._size, self._is_silent = crew, size, is_silent
@@ -142,17 +142,17 @@ class LocalProcesses:
         self._at_readers: dict[Call, Call] = {}
 
     def new_worker(self, place: int) -> _Process:
-        """Start the process of a worker, which sees its own GPUs alone."""
+        """Start the process of a worker, which sees only its own GPUs."""
         devices = {_VISIBLE: visible_gpus(place, self._size.gpus)} if self._size.gpus else {}
         self._workers.append(self._start(devices))
         return self._workers[-1]
 
     def load(self, worker: _Process) -> Call:
-        """Have a worker made and loaded."""
+        """Make and load the worker in its process."""
         return worker.ask("load")
 
     def read(self, items: tuple[Any, ...]) -> Call:
-        """Have a part read."""
+        """Let a reader read a part."""
         if self._crew.read is None:
             return Call(True, items)
         call = Call()
@@ -161,12 +161,12 @@ class LocalProcesses:
         return call
 
     def process(self, worker: _Process, parts: Sequence[Call]) -> Call:
-        """Have a worker do a task; one that was not read ends at once."""
+        """Let a worker do a task; if a part could not be read, the call fails at once."""
         errors = [part.error for part in parts if part.error is not None]
         return Call(True, error=errors[0]) if errors else worker.ask("process", *(part.result for part in parts))
 
     def wait(self, calls: Sequence[Call]) -> Sequence[Call]:
-        """Wait until a call has ended."""
+        """Wait until at least one of the calls has ended; returns those that have."""
         while not (ended := [call for call in calls if call.is_done]):
             busy = {one.connection: one for one in (*self._workers, *self._readers) if one.calls}
             for connection in wait(list(busy)):
@@ -175,7 +175,7 @@ class LocalProcesses:
         return ended
 
     def result(self, call: Call) -> Any:
-        """Return what came of a call."""
+        """Wait for a call and return its result, or raise its error."""
         self.wait([call])
         if call.error is not None:
             raise call.error
@@ -188,7 +188,7 @@ class LocalProcesses:
         worker.end()
 
     def close(self) -> None:
-        """End all; those at work clean up before."""
+        """End all processes; those at work clean up first."""
         processes, until = (*self._workers, *self._readers), time.monotonic() + _PATIENCE_S
         for one in processes:
             one.stop()
@@ -213,7 +213,7 @@ class LocalProcesses:
         call.is_done, call.result, call.error = True, asked.result, asked.error
 
     def _employ_readers(self) -> None:
-        """Give parts to readers that have none, and start readers while there are too few."""
+        """Give parts to idle readers, and start readers while there are too few."""
         while self._unread:
             reader = next((one for one in self._readers if not one.calls), None)
             if reader is None and len(self._readers) < self._size.readers:
@@ -225,7 +225,8 @@ class LocalProcesses:
 
 
 def visible_gpus(place: int, gpus: float) -> str:
-    """Return the GPUs of a worker by its place, for CUDA's own variable. gpus: for each; several share one by fractions."""
+    """Return the value of CUDA_VISIBLE_DEVICES for the worker at a place. gpus: for each worker; with a fraction, several share
+    one."""
     each, sharing = max(1, int(gpus)), max(1, int(1 / gpus + 1e-9))
     first = place // sharing * each
     if known := os.environ.get(_VISIBLE):
@@ -233,7 +234,7 @@ def visible_gpus(place: int, gpus: float) -> str:
     return ",".join(map(str, range(first, first + each)))
 
 
-# In such a process
+# What runs in such a process
 
 
 class _Doer:
@@ -253,7 +254,7 @@ class _Doer:
 
 
 def serve(handle: int) -> None:
-    """Do what comes through a pipe, until the process at its other end is gone."""
+    """Answer the calls that come through a pipe, until the process at its other end is gone."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     connection, calls = Connection(handle), SimpleQueue[bytes]()
     main, packed = pickle.loads(connection.recv_bytes())
@@ -264,16 +265,16 @@ def serve(handle: int) -> None:
             call = calls.get()
             try:
                 if doer is None:
-                    spawn.prepare(main)  # what the worker is made of may stand in the main module
+                    spawn.prepare(main)  # the worker's class may be defined in the main module
                     doer = _Doer(pickle.loads(packed))
                 name, arguments = pickle.loads(call)
                 answer: tuple[Any, Exception | None] = getattr(doer, name)(*arguments), None
-            except Exception as error:  # whatever it is, it is raised in the main process
+            except Exception as error:  # raised again in the main process
                 error.add_note(traceback.format_exc())
                 answer = None, error
             _send(connection, answer)
     finally:
-        os._exit(1)  # stopped: what it was writing is cleaned up
+        os._exit(1)  # stopped, and what it was writing is cleaned up
 
 
 def _send(connection: Connection, answer: tuple[Any, Exception | None]) -> None:
@@ -286,7 +287,7 @@ def _send(connection: Connection, answer: tuple[Any, Exception | None]) -> None:
 
 
 def _listen(connection: Connection, calls: SimpleQueue[bytes]) -> None:
-    """Take what comes even while something is done, so that who sends it need not wait."""
+    """Receive calls even while one is being answered, so that the sender need not wait."""
     try:
         while True:
             calls.put(connection.recv_bytes())
