@@ -100,7 +100,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def declared(self, given: argparse.Namespace) -> Iterator[tuple[Input | Output, list[Path]]]:
-        """Yield the options that name files, with the files that were given for them: of this parser and of the subcommand in use."""
+        """Yield the file options of this parser and of the subcommand in use, with the files that were given for them."""
         seen = set[str]()
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):

@@ -1,8 +1,8 @@
-"""Programs that a user has: run without a shell, within a limit of time, and ended with all that they began.
+"""Programs of the user: run without a shell, within a time limit, and ended together with all that they started.
 
-A command line with placeholders is run once for each piece of work. One without any is started once and answers lines of JSON.
-A limit is one for a whole answer, however many pieces it comes in. A function, too, can run in a process of its own: a library that
-crashes on a file of a stranger is one line here.
+A command line with placeholders is run once for each piece of work. One without placeholders is started once and answers lines of
+JSON. A limit holds for a whole answer, however many pieces it comes in. A function can run in a process of its own as well: if a
+library crashes on an untrusted file, that is an error of one line here.
 """
 
 import json
@@ -29,47 +29,47 @@ from avcore.notes import shown
 
 _Result = TypeVar("_Result")
 _MOST_LINE = 1 << 20
-"""Bytes of a line that a program answers."""
+"""Most bytes of a line that a program answers."""
 _BLOCK = 1 << 16
 _KEPT_WORDS = 4096
-"""Bytes of what a program says beside its answers that are kept, the last ones."""
+"""Bytes that are kept of what a program prints beside its answers, the last ones."""
 _MOST_WORDS = 200
 _START_S = 600.0
-"""In which a program that is started once gives its first answer: models load."""
+"""Time limit of the first answer of a program that is started once, since models load."""
 _SLOWER = 3.0
-"""How many times longer than before a start may take."""
+"""How many times longer than the previous one a start may take."""
 _PATIENCE_S = 3.0
 _SETTLE_S = 0.1
-"""In which what more a program says than it is asked comes."""
+"""Time in which a program prints what it was not asked for."""
 _LOOK_S = 0.2
-"""Between looks whether a program still runs: one that it began may hold its pipes open."""
+"""Time between checks whether a program still runs: a child of it may hold its pipes open."""
 _DIGESTED = 16 << 20
-"""Bytes up to which a file that a command names is read to tell whether it changed; of a larger one its length counts."""
+"""Bytes up to which a file that a command names is digested, to find out whether it changed; of a larger one the length counts."""
 
 
 class Deadline:
-    """A moment that lies so many seconds ahead of now."""
+    """A moment that is `limit_s` seconds from now."""
 
     def __init__(self, limit_s: float) -> None:
         self._end_s = monotonic() + limit_s
 
     @property
     def left_s(self) -> float:
-        """Seconds until then, 0 once it has passed."""
+        """Seconds until the deadline; 0 once it has passed."""
         return max(self._end_s - monotonic(), 0.0)
 
 
 def within(limit_s: float, work: Callable[[], _Result]) -> _Result:
     """Return what `work` returns; it runs in a thread, so that Ctrl-C and SIGTERM end the waiting.
 
-    Raises what it raises, and TimeoutError where it takes longer than `limit_s` seconds: it is then left to itself.
+    Raises what `work` raises, and TimeoutError where it takes longer than `limit_s` seconds; the thread then runs on.
     """
     future: Future[_Result] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # it is raised where it is waited for
+        except BaseException as error:  # raised again by the caller that waits
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
@@ -80,9 +80,9 @@ def within(limit_s: float, work: Callable[[], _Result]) -> _Result:
 
 
 def parse_command(text: str, flag: str) -> tuple[str, ...]:
-    """Return the words of a command line, as a shell divides them; nothing else of a shell is done.
+    """Split a command line into words as a shell does, without anything else that a shell does.
 
-    flag: that it was given with. Raises UsageError for no words, a quote that is not closed, and a program that is not there.
+    flag: the option that it was given with. Raises UsageError for no words, an unclosed quote, and a program that does not exist.
     """
     try:
         words = shlex.split(text)
@@ -96,14 +96,14 @@ def parse_command(text: str, flag: str) -> tuple[str, ...]:
 
 
 def takes(words: Sequence[str], *names: str) -> bool:
-    """Tell whether a command has one of some placeholders."""
+    """Return whether a command has one of some placeholders."""
     return any(f"{{{name}}}" in word for word in words for name in names)
 
 
 def filled(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """Replace the placeholders of a command, once: what is put in is not looked at again, and other braces stay.
+    """Replace the placeholders of a command once: placeholders within values are not replaced, and other braces stay.
 
-    A value never makes an option of a word: a blank goes before its dash.
+    A value never turns a word into an option: a blank is put before its dash.
     """
     put_in = [(word, _filled(word, values)) for word in words]
     return [f" {put}" if put.startswith("-") and not word.startswith("-") else put for word, put in put_in]
@@ -119,7 +119,7 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 
 
 def program_name(words: Sequence[str]) -> str:
-    """Return what a person calls a command: its program, or the script or module that an interpreter runs."""
+    """Return a readable name of a command: its program, or the script or module that an interpreter runs."""
     named = [Path(word).name for word in words if "{" not in word]
     return next(
         (name for name in named if name.endswith((".py", ".sh"))), words[words.index("-m") + 1] if "-m" in words[:-1] else named[0]
@@ -127,7 +127,7 @@ def program_name(words: Sequence[str]) -> str:
 
 
 def command_key(words: Sequence[str]) -> list[list[str]]:
-    """Return what a command's answers depend on, for the names of kept work: its words, and the files that they name."""
+    """Return what a command's answers depend on, for keys of kept work: its words, and the files that they name."""
     return [[word, _file_key(Path(word))] for word in words]
 
 
@@ -142,10 +142,10 @@ def _file_key(path: Path) -> str:
 def run_program(
     words: Sequence[str], limit_s: float, what: str, given: str = "", most_bytes: int = 0, hint: str | None = None
 ) -> bytes:
-    """Run a program to its end and return what it printed: all of it, or its end where `most_bytes` is 0.
+    """Run a program to its end and return what it printed: all of it, or its last 4 KB where `most_bytes` is 0.
 
-    given: what it reads. what: its name in messages. hint: for one that takes too long. Raises InputError, with its own last words,
-    where it cannot be started, fails, prints more than `most_bytes` bytes, or takes longer than `limit_s` seconds.
+    given: its input. what: its name in messages. hint: for a program that takes too long. Raises InputError, with the last line
+    that it printed, where it cannot be started, fails, prints more than `most_bytes` bytes, or takes longer than `limit_s` seconds.
     """
     deadline, process = Deadline(limit_s), _Process(words, what, (most_bytes or _KEPT_WORDS) + 1)
     try:
@@ -165,7 +165,7 @@ def run_program(
 class _Process:
     """A running program in a session of its own. None of its pipes is waited for beyond a deadline.
 
-    printed: bytes that it printed and nobody took, at most the last `most_bytes`.
+    printed: bytes that it printed and nobody has taken yet, at most the last `most_bytes`.
     """
 
     def __init__(self, words: Sequence[str], what: str, most_bytes: int) -> None:
@@ -187,7 +187,7 @@ class _Process:
 
     @property
     def code(self) -> int | None:
-        """Its exit code, None = it was not seen to end."""
+        """Its exit code; None = it has not ended, as far as known."""
         return self._process.returncode
 
     @property
@@ -198,18 +198,18 @@ class _Process:
 
     @property
     def is_mute(self) -> bool:
-        """Whether nothing more can come: it closed its output."""
+        """Whether it closed its output, so that nothing more can come."""
         return self._output not in self._selector.get_map()
 
     def give(self, content: bytes, *, is_all: bool = False) -> None:
-        """Let it read something while it is waited for. is_all: its input ends behind it."""
+        """Send it input, which it reads during `wait`. is_all: close its input after that."""
         self._unread += content
         self._is_all = is_all
         if self._input not in self._selector.get_map():
             self._selector.register(self._input, EVENT_WRITE)
 
     def wait(self, deadline: Deadline, is_done: Callable[[], bool] = lambda: False) -> None:
-        """Write and read until something is done, the program has ended and nothing more comes, or the time is over."""
+        """Write and read until `is_done`, until the program has ended and nothing more comes, or until the deadline."""
         while not is_done():
             has_ended = self._process.poll() is not None
             is_busy = self._exchange(0.0 if has_ended else min(deadline.left_s, _LOOK_S))
@@ -220,7 +220,7 @@ class _Process:
                     self._process.wait(deadline.left_s)
 
     def pass_over(self, limit_s: float) -> bool:
-        """Forget what it printed until now, or prints within a time. Returns whether it printed anything."""
+        """Discard what it has printed, or prints within a time. Returns whether it printed anything."""
         for _ in range(_MOST_LINE // _BLOCK):  # what a pipe can hold; it may print without an end
             if not self._exchange(limit_s):
                 break
@@ -229,7 +229,7 @@ class _Process:
         return has_printed
 
     def _exchange(self, limit_s: float) -> bool:
-        """Write and read once what can be at once, or within a time. Returns whether anything could."""
+        """Write and read once what is possible within a time. Returns whether anything was."""
         ready = self._selector.select(limit_s)
         for key, _ in ready:
             with suppress(BlockingIOError):
@@ -247,7 +247,7 @@ class _Process:
     def _write(self) -> None:
         try:
             del self._unread[: os.write(self._input.fileno(), self._unread[:_BLOCK])]
-        except BrokenPipeError:  # it does not read any more, and need not
+        except BrokenPipeError:  # a program need not read all of its input
             self._unread.clear()
         if not self._unread:
             self._selector.unregister(self._input)
@@ -255,12 +255,12 @@ class _Process:
                 self._input.close()
 
     def last_words(self) -> str:
-        """Return ": " and the last line that it wrote, "" for none."""
+        """Return ": " and the last line that it printed; "" for none."""
         lines = (self._words.strip() or self.printed.strip()).decode(errors="replace").splitlines()
         return f": {shown(lines[-1].strip())[:_MOST_WORDS]}" if lines else ""
 
     def end(self) -> None:
-        """End it, and all that it began in its session."""
+        """End it, and all processes of its session."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
@@ -272,24 +272,24 @@ class _Process:
 
 
 class LineProgram:
-    """A program that is started when it is asked first, and answers each line of JSON with one.
+    """A program that is started for its first request, and answers each line of JSON with one.
 
     A request is an object; an answer is an object with `"ok": true` and what was asked for, or with `"error": "why"`. Other lines
-    that it prints are passed over, and so are those that came before the request, those with a `"number"` of another one, and
-    those without where the last one had it. A program that ends, or takes too long, is started again for the next request.
+    are ignored, and so are answers that came before the request, answers with the `"number"` of another request, and answers
+    without a number once one had it. A program that ends, or takes too long, is started again for the next request.
     """
 
     def __init__(self, words: Sequence[str], limit_s: float, what: str, start_s: float = _START_S) -> None:
-        """limit_s, start_s: seconds for an answer, and for the first one, since models load. what: its name in messages."""
+        """limit_s: seconds for an answer. start_s: seconds for the first one, since models load. what: its name in messages."""
         self._words, self._limit_s, self._what = tuple(words), limit_s, what
         self._start_s = max(limit_s, start_s)
         self._process: _Process | None = None
         self._is_warm = self._is_numbered = self._says_more = False
 
     def ask(self, request: Mapping[str, Any], *, is_ok_enough: bool = True) -> dict[str, Any]:
-        """Return the answer to a request. Raises InputError where there is none, or it says that it failed.
+        """Return the answer to a request. Raises InputError where there is none, or the program reports an error.
 
-        is_ok_enough: whether `{"ok": true}` alone is an answer; else it says that the program is ready.
+        is_ok_enough: whether `{"ok": true}` alone is an answer; if not, it only means that the program is ready.
         """
         if self._process is None:
             self._process = _Process(self._words, self._what, _MOST_LINE)
@@ -309,11 +309,12 @@ class LineProgram:
         self._says_more = process.pass_over(_SETTLE_S if self._says_more else 0.0) and self._says_more
         process.give(json.dumps(request, ensure_ascii=False).encode() + b"\n")
         process.wait(deadline, is_answered)
+
         if not found:
             self._fail(process, limit_s, is_late=not deadline.left_s)
-        if not self._is_warm:  # it will not take much longer when it has to be started again
+        if not self._is_warm:  # another start will not take much longer
             self._start_s = max(self._limit_s, min(self._start_s, _SLOWER * (limit_s - deadline.left_s)))
-            self._says_more = "number" not in found[0]  # whether it says more than it is asked is found out once
+            self._says_more = "number" not in found[0]  # until `pass_over` finds that nothing else was printed
         self._is_warm, self._is_numbered = True, self._is_numbered or "number" in found[0]
         if found[0].get("ok") is not True:
             why = shown(str(found[0].get("error", "neither ok nor error")))[:_MOST_WORDS]
@@ -337,7 +338,7 @@ class LineProgram:
             process.end()
 
     def close(self) -> None:
-        """End it: it may do so itself when its input ends."""
+        """Close its input, which ends most programs, and end it if it runs on."""
         try:
             if self._process is not None and self._is_warm:
                 self._process.give(b"", is_all=True)
@@ -347,7 +348,7 @@ class LineProgram:
 
 
 def _answers(line: bytes | bytearray, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what a line says, where it answers a request."""
+    """Yield the answer in a line, if it answers the request."""
     with suppress(ValueError, RecursionError):
         answer = json.loads(line)
         numbers = [str(one["number"]) for one in (answer, request) if isinstance(one, Mapping) and "number" in one]
@@ -359,14 +360,14 @@ def _answers(line: bytes | bytearray, request: Mapping[str, Any]) -> Iterator[di
 # A function in a process of its own
 
 _MOST_BYTES = 64 << 20
-"""Of what it returns."""
+"""Limit for the result of the function."""
 
 
 def apart(work: Callable[..., Any], *given: Any, limit_s: float, what: str, most_memory: int = 0) -> Any:
-    """Return what a function of a module returns, in another process; what goes there and back is JSON, paths beside.
+    """Call a function of a module in another process and return its result. Arguments and result are JSON; arguments may be paths.
 
-    what: its name in messages. most_memory: bytes of addresses, 0 = as many as here. Raises InputError for what it raises, for a
-    crash, and where it takes longer than `limit_s` seconds.
+    what: its name in messages. most_memory: limit of its address space in bytes, 0 = no other than here. Raises InputError for
+    any exception that it raises, for a crash, and where it takes longer than `limit_s` seconds.
     """
     paths = [number for number, one in enumerate(given) if isinstance(one, Path)]
     values = json.dumps([*(str(one) if isinstance(one, Path) else one for one in given)])
@@ -378,7 +379,7 @@ def apart(work: Callable[..., Any], *given: Any, limit_s: float, what: str, most
 
 
 def main(argv: list[str]) -> int:
-    """Call the function; its result, or what it raised, is the last line."""
+    """Call the function and print its result, or its error, as the last line."""
     module, name, values, paths, most_memory = argv
     for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, int(most_memory) or resource.RLIM_INFINITY)):
         hard = resource.getrlimit(limit)[1]
@@ -389,7 +390,7 @@ def main(argv: list[str]) -> int:
     except NetflipsError as error:
         names = ("what", "path", "expected", "found", "hint")
         told = {"failed": {one: None if (value := getattr(error, one)) is None else str(value) for one in names}}
-    except BaseException as error:  # a panic of a library is no Exception
+    except BaseException as error:  # a Rust library's panic is no Exception
         told = {"failed": {"what": "it failed", "found": reason(error)}}
     sys.stdout.write(f"\n{json.dumps(told)}\n")
     return 0

@@ -1,8 +1,8 @@
-"""Figures with an interval in which they lie with 95 % confidence: Wilson's for shares, a bootstrap over clips for all others.
+"""Figures with 95 % confidence intervals: Wilson's for shares, a bootstrap over clips for all others.
 
-The bootstrap draws as many clips as there are, with replacement, many times over, and looks at the figure of each draw (Efron
-1979); intervals are its 2.5 and 97.5 percentiles. What it is not: clips of one recording are alike, and an interval over them says
-nothing of other speakers.
+The bootstrap draws as many clips as there are, with replacement, many times, and computes the figure of each draw (Efron 1979);
+intervals are the 2.5 and 97.5 percentiles of these. Clips of one recording are alike, so an interval over them does not hold for
+other speakers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,31 +21,34 @@ _CERTAIN = 0.95
 _SIGNIFICANT = 0.05
 _NUMBERS_AT_ONCE = 1 << 20
 Statistic = Callable[[Doubles, Doubles], Doubles]
-"""What is made of two numbers of each clip: float64 [n, clips] twice to [n]."""
+"""Computes a figure from two numbers of each clip: float64 [n, clips] twice to [n]."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value. low, high: its 95 % interval. n: utterances."""
+    """A measured value with its 95 % interval."""
 
     value: float
     low: float
+    """lower end of the interval"""
     high: float
+    """upper end"""
     n: int
+    """how many utterances were measured"""
 
 
 def share(flags: Sequence[bool]) -> Figure:
-    """Return how many are true, with Wilson's interval (Wilson 1927)."""
+    """Return the share of true flags, 0 to 1, with Wilson's interval (Wilson 1927)."""
     n, right = len(flags), sum(flags)
     interval = binomtest(right, n).proportion_ci(_CERTAIN, "wilson")
     return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
 def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, statistic: Statistic | None = None) -> Figure:
-    """Return the mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
+    """Return the mean of the clips' values with its interval, whose ends are NaN for a single clip.
 
-    weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. statistic: what else is made of
-    the two in place of that ratio. Raises InputError without any clip, and where all weights are zero.
+    weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. statistic: another figure of
+    the two, in place of that ratio. Raises InputError without any clip, and where all weights are zero.
     """
     above, below = sums_of(values, weights)
     made_of = statistic or ratios
@@ -58,7 +61,7 @@ def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, s
 
 
 def rank_correlations(first: Doubles, second: Doubles) -> Doubles:
-    """Return Spearman's correlation of rows of two tables, float64 [n, clips] each; NaN where all values of a row are alike."""
+    """Return Spearman's correlation of the rows of two tables, float64 [n, clips] each; NaN where all values of a row are equal."""
     ranks = [rankdata(one, axis=1) for one in (first, second)]
     a, b = (one - one.mean(1, keepdims=True) for one in ranks)
     size = np.sqrt(np.square(a).sum(1) * np.square(b).sum(1))
@@ -66,14 +69,14 @@ def rank_correlations(first: Doubles, second: Doubles) -> Doubles:
 
 
 def drawn_clips(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Ids]:
-    """Yield the clips of all draws, int64 [some, count] each; a few draws at a time, so that memory does not grow with the set."""
+    """Yield the indices of the clips of all draws, int64 [some, count]; a few draws at a time, to limit memory on large sets."""
     rng, at_once = np.random.default_rng(seed), max(1, _NUMBERS_AT_ONCE // count)
     for start in range(0, draws, at_once):
         yield rng.integers(count, size=(min(at_once, draws - start), count))
 
 
 def sums_of(values: Sequence[float], weights: Sequence[float] | None) -> tuple[Doubles, Doubles]:
-    """Return what is summed above and below the line, float64 [clip] each. Raises InputError where there is nothing below it."""
+    """Return numerators and denominators, float64 [clip] each. Raises InputError where the denominators add up to nothing."""
     above = np.asarray(values, np.float64)
     below = np.ones(len(above)) if weights is None else np.asarray(weights, np.float64)
     if not len(above) or below.sum() == 0:
@@ -82,33 +85,36 @@ def sums_of(values: Sequence[float], weights: Sequence[float] | None) -> tuple[D
 
 
 def ratios(above: Doubles, below: Doubles) -> Doubles:
-    """Return the ratios of the sums of rows; NaN where a draw has no weight at all."""
+    """Return the ratio of the sums of each row; NaN where a draw has no weight at all."""
     whole = below.sum(1)
     return np.asarray(np.divide(above.sum(1), whole, out=np.full(len(whole), np.nan), where=whole != 0))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a second run less a first one. low, high: its 95 % interval. p: how often chance alone would make a difference as large
-    (two-sided). n: clips that both have."""
+    """A second run's figure minus that of a first run."""
 
     value: float
     low: float
+    """lower end of its 95 % interval"""
     high: float
+    """upper end"""
     p: float
+    """how often chance alone would make a difference as large (two-sided)"""
     n: int
+    """clips that both runs have"""
 
     @property
     def is_significant(self) -> bool:
-        """Whether p is below 0.05. Of twenty figures that do not differ, one is."""
+        """Whether p is below 0.05. That is so for one in twenty figures that do not differ."""
         return self.p < _SIGNIFICANT
 
     @classmethod
     def of(cls, value: float, drawn: Doubles, n: int) -> "Difference":
-        """Make a difference with what draws say of it. drawn: the difference of each draw, float64 [draws]; n: clips."""
+        """Make a difference with interval and p from the draws. drawn: the difference of each draw, float64 [draws]; n: clips."""
         drawn = drawn[np.isfinite(drawn)]
         low, high = np.quantile(drawn, PERCENTILES)
-        # Draws vary around the difference that was found as they would around none: how often do they vary as far?
+        # Draws vary around the difference that was found as they would around zero: count those that vary as far as it.
         as_far = int((np.abs(drawn - value) >= abs(value) - 1e-12).sum())
         return cls(value, float(low), float(high), (as_far + 1) / (len(drawn) + 1), n)
 
@@ -121,8 +127,8 @@ def paired_bootstrap(
 ) -> Difference:
     """Compare two runs on the same draws of the same clips (Koehn 2004), so that clips that are hard for both hide no difference.
 
-    first, second: figures of the clips, in the same order; weights, statistic: as `bootstrap` takes them, weights of both runs.
-    Raises InputError for runs of different length or without a clip.
+    first, second: figures of the clips, in the same order. weights: those of both runs; statistic: as for `bootstrap`. Raises
+    InputError for runs of different length or without a clip.
     """
     if len(first) != len(second):
         raise InputError("the runs have different clips", expected=f"{len(first)} as in the first", found=len(second))

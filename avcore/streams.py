@@ -1,4 +1,4 @@
-"""Outputs that are no files: pipes, devices, and what a process has open. They are written into, and never replaced."""
+"""Outputs that are no files: pipes, devices, and open files of a process. They are written into, and never replaced."""
 
 import errno
 import os
@@ -15,16 +15,16 @@ from typing import BinaryIO
 from avcore.errors import OutputError
 
 _OPEN_FILE = re.compile(r"/proc/(\d+)/fd/(\d+)")
-"""What /dev/stdout and `>(command)` lead to: a file as a process has it open."""
+"""Where /dev/stdout and `>(command)` lead: an open file of a process."""
 
 
 def end_of(path: Path) -> Path:
-    """Return the file that a path is written as: its links followed to their end, where nothing need be."""
+    """Return the path to write to: all links followed to their end, where no file need be."""
     return Path(os.path.realpath(path))
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether a path is a pipe or a device, or what a process has open. Raises OSError for links that lead in a circle."""
+    """Return whether a path is a pipe, a device, or an open file of a process. Raises OSError for links that lead in a circle."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -33,7 +33,7 @@ def is_stream(path: Path) -> bool:
 
 
 def _open_file(path: Path) -> tuple[int, int] | None:
-    """Return the process and the handle by which a file is named; None = by a name of its own, which any other may lead to."""
+    """Return process and handle of a path that leads to an open file; None = it is an ordinary path, or a link to one."""
     here = path.absolute()
     while here.is_symlink():
         if found := _OPEN_FILE.fullmatch(str(Path(os.path.realpath(here.parent), here.name))):
@@ -43,7 +43,7 @@ def _open_file(path: Path) -> tuple[int, int] | None:
 
 
 def require_stream(path: Path, what: str) -> None:
-    """Raise OutputError for what is no file and cannot be written into, or had better not be. what: the output."""
+    """Raise OutputError for a disk, a socket, and a stream without write permission. what: its name in messages."""
     mode = path.stat().st_mode
     if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
         raise OutputError(f"{what} must be a file", path=path, found="a disk" if stat.S_ISBLK(mode) else "a socket")
@@ -53,9 +53,9 @@ def require_stream(path: Path, what: str) -> None:
 
 @contextmanager
 def written_into(path: Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary name with the suffix of a stream; its file goes into that once it is whole, so that any format may seek.
+    """Yield a temporary name with the suffix of a stream; its file is copied into the stream once complete, so that writers may seek.
 
-    seal: see `atomic_output`. Raises OSError.
+    checksum: see `atomic_output`. Raises OSError.
     """
     with tempfile.TemporaryDirectory(prefix="netflips-") as folder, _opened(path) as out:
         first, sealed = (Path(folder, f"{name}{path.suffix}") for name in ("first", "sealed"))
@@ -72,9 +72,9 @@ def written_into(path: Path, checksum: Callable[[Path, Path], None] | None = Non
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO | None]:
-    """Yield a stream, open: who reads it sees its end then, even where the work fails. None = a pipe that nobody reads yet."""
+    """Open a stream, so that its reader sees its end even where the work fails. Yields None for a pipe that nobody reads yet."""
     process, handle = _open_file(path) or (0, 0)
-    if process == os.getpid():  # what is printed before and after stands there, too
+    if process == os.getpid():  # other output of this process goes there, too
         sys.stdout.flush()
         handle = os.dup(handle)
     else:

@@ -1,8 +1,8 @@
 """Read text from outside: plain lines, JSON, JSON lines and YAML, in UTF-8 with or without a byte order mark.
 
-What comes out can be worked with: it is not larger, not nested deeper and holds no larger numbers than any file of ours, no
-numbers that are none (NaN, infinity), and no letters that cannot be printed or stand in a file name (NUL, half surrogates).
-Anything else is one error that names the file, and the line where there is one.
+The result is safe to work with: it is not larger and not nested deeper than our own files, its numbers are finite and fit 64 bits,
+and all letters can be printed and stand in a file name (no NUL, no half surrogates). Anything else is one error that names the
+file, and the line where there is one.
 """
 
 import json
@@ -21,21 +21,21 @@ from avcore.errors import InputError
 from avcore.files import require_file
 
 MOST_BYTES = 16 << 20
-"""Of a document that is read whole; ten hours of utterances are 2 MB."""
+"""Largest document that is read whole; ten hours of utterances are 2 MB."""
 MOST_LETTERS = 64 << 20
-"""Of one line; ten hours of units in one row are 15 MB."""
+"""Longest line; ten hours of units in one row are 15 MB."""
 MOST_DEPTH = 64
-"""Lists and objects in one another."""
+"""Deepest nesting of lists and objects."""
 _MOST_YAML_BYTES = 1 << 20
 _MOST_YAML_VALUES = 100_000
-"""Once references are written out: nine short lines of them can stand for a thousand million values."""
+"""Most values once references are expanded: nine short lines of references can stand for a thousand million values."""
 LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 64) - 1
-"""Whole numbers of 64 bits, with a sign or without; fairseq writes the largest with a sign where it means no limit."""
+"""Whole numbers of 64 bits, signed or unsigned; fairseq writes the largest signed one for no limit."""
 _MOST_DIGITS = 20  # of them
 
 DIRECTION_MARKS = "\u061c\u200e\u200f\u202a-\u202d\u2066-\u2069"
-"""Marks of the direction of writing, as telephones and pages put them into what is copied: a set of a regular expression. U+202E,
-which turns letters round, is not among them."""
+"""Marks of the writing direction, which phones and web pages put into copied text, as a set for a regular expression. U+202E, which
+reverses letters, is not among them."""
 
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _LONG_SCALAR = re.compile("[-+]?[0-9_]{19,}")
@@ -43,7 +43,7 @@ _BEYOND = "a whole number beyond 64 bits"
 _ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 _MOST_DAMAGED = 3
-"""Lines that a message shows."""
+"""Damaged lines that a message shows."""
 _AS_UTF8 = "save it as UTF-8"
 
 
@@ -52,7 +52,7 @@ def read_text(
 ) -> str:
     """Read a whole text file. what: its name in messages.
 
-    Raises InputError when there is no such file and `error` when it is too large or no text.
+    Raises InputError when there is no such file, and `error` when it is too large or no text.
     """
     path = require_file(path, what, hint)
     size = path.stat().st_size
@@ -64,10 +64,10 @@ def read_text(
 def iter_lines(
     path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None
 ) -> Iterator[tuple[int, str]]:
-    r"""Read a text file a line at a time: line number from 1, line with its end (always "\n").
+    r"""Read a text file line by line: yields line numbers from 1, and lines with their end (always "\n").
 
-    Raises InputError when there is no such file, and `error` naming the first line that is too long or no text. hint: what to
-    do about that, in place of saving it as UTF-8.
+    hint: what to do about a line that is no text, in place of saving the file as UTF-8. Raises InputError when there is no such
+    file, and `error` naming the first line that is too long or no text.
     """
     path = require_file(path, what)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -88,15 +88,16 @@ def iter_lines(
 
 
 def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> tuple[str, str]:
-    r"""Read a text file as any program wrote it (see `avcore.encodings`), composed (NFC), with "\n" at ends of lines.
+    r"""Read a text file in any known encoding (see `avcore.encodings`), as NFC with "\n" at line ends.
 
-    Returns the text and its encoding, "" for one that says by itself what it is in.
-    Raises InputError when there is no such file, and for what is too large, no text, or has lost letters (naming the lines).
+    Returns the text and its encoding, "" for a text that states its encoding itself. Raises InputError when there is no such
+    file, and for a file that is too large, is no text, or has damaged letters (naming the lines).
     """
     path = require_file(path, what)
     size = path.stat().st_size
     if size > most_bytes:
         raise InputError(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+
     content = path.read_bytes()
     decoded = decode(content)
     if decoded is None:
@@ -117,10 +118,10 @@ def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES)
 
 
 def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: int = 10_000) -> dict[str, str]:
-    """Read a text file of two columns, as `read_foreign_text` does; empty lines and lines that begin with # are passed over.
+    """Read a text file of two columns with `read_foreign_text`; empty lines and lines that begin with # are skipped.
 
-    Returns the second by the first, in small letters. apart: any of the signs that divide them. form: of a line, for messages.
-    Raises InputError, which names the line.
+    Returns the second column by the first, which is in small letters. apart: characters that separate the columns. form: the form
+    of a line, for messages. Raises InputError naming the line.
     """
     pairs: dict[str, str] = {}
     for number, line in enumerate(read_foreign_text(path, what)[0].splitlines(), 1):
@@ -139,7 +140,7 @@ def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: 
 
 
 def read_json(path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None) -> Any:
-    """Read a JSON document. Raises InputError when there is no such file and `error` when it is no JSON (see `parse_json`)."""
+    """Read a JSON document. Raises InputError when there is no such file, and `error` when it is no JSON (see `parse_json`)."""
     text = read_text(path, what, error, hint)
     try:
         return parse_json(text)
@@ -148,8 +149,8 @@ def read_json(path: str | Path, what: str, error: type[InputError] = InputError,
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON. Raises ValueError, in one line, for what is none and for what no file of ours holds (see above)."""
-    parse_int = _short_integer if _LONG_NUMBER.search(text) else None  # the plain one is quicker
+    """Parse JSON. Raises ValueError, in one line, for anything that is no JSON or exceeds the limits of this module."""
+    parse_int = _short_integer if _LONG_NUMBER.search(text) else None  # the built-in one is faster
     try:
         value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=parse_int)
     except RecursionError as error:
@@ -163,7 +164,7 @@ def parse_json(text: str) -> Any:
 
 
 def is_plain(value: object) -> bool:
-    """Return whether a value that is no list or object reads back from JSON as it is: see above."""
+    """Return whether a value is no list or object, and is read back from JSON unchanged (see the limits of this module)."""
     if isinstance(value, bool | None):
         return True
     if isinstance(value, int):
@@ -172,7 +173,7 @@ def is_plain(value: object) -> bool:
 
 
 def read_yaml(path: str | Path, what: str) -> Any:
-    """Read a YAML document as plain values. Raises InputError when there is no such file and for what is no YAML."""
+    """Read a YAML document as plain values. Raises InputError when there is no such file, or it is no YAML."""
     text = read_text(path, what, most_bytes=_MOST_YAML_BYTES)
     try:
         return parse_yaml(text)
@@ -183,7 +184,7 @@ def read_yaml(path: str | Path, what: str) -> Any:
 def parse_yaml(text: str) -> Any:
     """Parse YAML that consists of plain values. Raises ValueError, in one line, for anything else."""
     try:
-        # Nodes first: a value is looked at before it is made, and its references are counted as often as they are used.
+        # Nodes are checked first: before any value is made, and with references counted as often as they are used.
         _check_nodes(yaml.compose(text, yaml.SafeLoader))
         return yaml.load(text, yaml.SafeLoader)
     except RecursionError as error:
@@ -193,14 +194,14 @@ def parse_yaml(text: str) -> Any:
 
 
 def describe_yaml_error(error: yaml.YAMLError) -> str:
-    """Return what is wrong and where, in one line."""
+    """Return the problem and its line, as one line of text."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or str(error)
     return " ".join(f"line {mark.line + 1}: {what}".split()) if mark else " ".join(str(what).split())
 
 
 def _check_nodes(root: Any) -> None:
-    """Walk over the nodes of a YAML document, level by level. Raises ValueError for what is too deep, too large or too many."""
+    """Walk over the nodes of a YAML document, level by level. Raises ValueError for too deep nesting, large numbers or many values."""
     level, count = [] if root is None else [root], 0
     for _ in range(MOST_DEPTH):
         count += sum(1 if isinstance(node, yaml.ScalarNode) else 1 + len(node.value) for node in level)
@@ -263,7 +264,7 @@ def _is_text(line: str) -> bool:
 
 
 def _what_bytes(line: str) -> str:
-    """Return what stands in a line that is no text: its first byte that is none, and what that may mean."""
+    """Describe why a line is no text: UTF-16, a zero byte, or the first byte that is no UTF-8."""
     if line.startswith(_UTF16_MARKS):
         return "UTF-16"
     if "\0" in line:

@@ -1,7 +1,7 @@
 """The only place where seconds, samples, frames and units are converted.
 
-Everything is exact: whole numbers where a rate divides another, `Fraction` seconds otherwise. Times that arrive as
-floats are snapped to the microsecond first, so that k / 25 seconds is frame k and not k - 1.
+Everything is exact: whole numbers where one rate divides the other, `Fraction` seconds otherwise. Times that arrive as floats are
+rounded to the microsecond first, so that k / 25 seconds is frame k and not k - 1.
 """
 
 from fractions import Fraction
@@ -11,7 +11,7 @@ SAMPLE_RATE = 16_000
 UNIT_RATE = 50
 """Hz, units."""
 FRAME_RATE = 25
-"""Hz, pictures as the models see them."""
+"""Hz, frames as the models take them."""
 SAMPLES_PER_UNIT = SAMPLE_RATE // UNIT_RATE
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 UNITS_PER_FRAME = UNIT_RATE // FRAME_RATE
@@ -23,44 +23,44 @@ Seconds = Fraction | float | int
 
 
 def exact(seconds: Seconds) -> Fraction:
-    """Return the seconds as a fraction; floats are snapped to the microsecond."""
+    """Return the seconds as a fraction; floats are rounded to the microsecond."""
     if isinstance(seconds, float):
         return Fraction(round(seconds * _MICROSECONDS), _MICROSECONDS)
     return Fraction(seconds)
 
 
 def units_to_samples(units: int) -> int:
-    """Return the samples at 16 kHz that `units` steps of 20 ms last."""
+    """Return how many samples at 16 kHz `units` steps of 20 ms last."""
     return units * SAMPLES_PER_UNIT
 
 
 def samples_to_units(samples: int) -> int:
-    """Return the whole units that fit into `samples` at 16 kHz."""
+    """Return how many whole units fit into `samples` at 16 kHz."""
     return samples // SAMPLES_PER_UNIT
 
 
 def units_to_frames(units: int) -> int:
-    """Return the whole 25 Hz frames that fit into `units` (an odd last unit is dropped, as published)."""
+    """Return how many whole frames at 25 Hz fit into `units` (an odd last unit is dropped, as published)."""
     return units // UNITS_PER_FRAME
 
 
 def frames_to_units(frames: int) -> int:
-    """Return the units that `frames` at 25 Hz last."""
+    """Return how many units `frames` at 25 Hz last."""
     return frames * UNITS_PER_FRAME
 
 
 def units_to_seconds(units: int) -> Fraction:
-    """Return the seconds that `units` last."""
+    """Return how many seconds `units` last."""
     return Fraction(units, UNIT_RATE)
 
 
 def samples_to_seconds(samples: int, rate: int = SAMPLE_RATE) -> Fraction:
-    """Return the seconds that `samples` at `rate` Hz last."""
+    """Return how many seconds `samples` at `rate` Hz last."""
     return Fraction(samples, rate)
 
 
 def frames_to_seconds(frames: int, rate: Fraction | int = FRAME_RATE) -> Fraction:
-    """Return the seconds that `frames` at `rate` Hz last; also the time at which frame number `frames` appears."""
+    """Return how many seconds `frames` at `rate` Hz last; also the time at which frame number `frames` appears."""
     return Fraction(frames) / Fraction(rate)
 
 
@@ -75,7 +75,10 @@ def seconds_to_units(seconds: Seconds) -> int:
 
 
 def plain_rate(rate: Fraction | int) -> Fraction:
-    """Return the rate (Hz) nearest to one above 0 that has no denominator above 1001; below 1 Hz, none of its period in seconds."""
+    """Return the nearest rate (Hz) with a denominator of at most 1001; below 1 Hz, that of its period in seconds is limited.
+
+    rate: above 0.
+    """
     if rate < 1:
         return 1 / Fraction(1 / Fraction(rate)).limit_denominator(_MAX_RATE_DENOMINATOR)
     return Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR)
@@ -92,9 +95,9 @@ def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
 
 
 def pingpong(step: int, count: int) -> int:
-    """Return which of `count` pictures is shown at a step: 0 1 2 3 4 3 2 1 0 1 ... for 5; the turning pictures come once.
+    """Return which of `count` frames is shown at a step: 0 1 2 3 4 3 2 1 0 1 ... for 5. The first and last come once at each turn.
 
-    One picture is simply repeated. Raises ValueError when there is none.
+    A single frame is repeated. Raises ValueError when there is none.
     """
     if count < 1:
         raise ValueError(f"no pictures to play: {count}")

@@ -1,7 +1,7 @@
-"""The languages that NetfLips talks to people in: English, as it stands in the code, and Korean from one gettext catalogue.
+"""Languages of messages: English, as it stands in the code, and Korean from one gettext catalogue.
 
-The catalogue is `avcore/locale/ko.po`. Its entries are words of notes and verdicts, with the names in braces that they have in the
-code, and clauses of errors (context `error`), where a name in braces stands for whatever is there.
+The catalogue is `avcore/locale/ko.po`. Its entries are texts of notes and verdicts, with the same names in braces as in the code,
+and clauses of errors (context `error`), where a name in braces matches any text.
 """
 
 import gettext
@@ -16,15 +16,15 @@ from avcore.errors import NetflipsError
 
 ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
 Translate = Callable[[str], str]
-"""Returns a text of the code in some language."""
+"""Translates a text of the code into some language."""
 CATALOGUE = Path(__file__).parent / "locale" / "ko.po"
 _ERROR = "error"
-"""Context of the clauses of errors."""
+"""Context of clauses of errors in the catalogue."""
 _NAME = re.compile(r"\\\{(\w+)\\\}")
 
 
 def user_language() -> str:
-    """Return the language of a command line: that of NETFLIPS_LANGUAGE, else of the locale; English if it is not ours."""
+    """Return the language of a command line: that of NETFLIPS_LANGUAGE, else of the locale; English for other languages."""
     for name in ("NETFLIPS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(name, ""):
             return KOREAN if value.lower().startswith(KOREAN) else ENGLISH
@@ -32,12 +32,12 @@ def user_language() -> str:
 
 
 def gettext_in(language: str) -> Translate:
-    """Return what puts texts of the code into a language; a text that the catalogue lacks stays English."""
+    """Return the function that translates texts of the code into a language; a text that the catalogue lacks stays English."""
     return _korean().gettext if language == KOREAN else str
 
 
 def error_line(error: BaseException, language: str | None = None) -> str:
-    """Return the line of an error. language: None = that of the command line. Names of files and figures stay as they are."""
+    """Return an error as one line. language: None = that of the command line. Names of files and numbers are not translated."""
     if not isinstance(error, NetflipsError) or (language or user_language()) != KOREAN:
         return str(error)
     say, what = gettext_in(KOREAN), clause(error.what)
@@ -48,12 +48,12 @@ def error_line(error: BaseException, language: str | None = None) -> str:
 
 
 def clause(text: str) -> str:
-    """Return a clause of an error in Korean; as it is where the catalogue has no such clause."""
+    """Return a clause of an error in Korean, or unchanged where the catalogue has no such clause."""
     return known_clause(text) or text
 
 
 def known_clause(text: str) -> str | None:
-    """Return a clause of an error in Korean, None where the catalogue has no such clause."""
+    """Return a clause of an error in Korean; None where the catalogue has no such clause."""
     for pattern, korean in _clauses():
         if found := pattern.fullmatch(text):
             return korean.format_map({name: clause(words) for name, words in found.groupdict().items()})
@@ -62,14 +62,14 @@ def known_clause(text: str) -> str | None:
 
 @cache
 def _korean() -> gettext.NullTranslations:
-    from polib import pofile  # only where Korean is spoken
+    from polib import pofile  # needed for Korean only
 
     return gettext.GNUTranslations(BytesIO(pofile(str(CATALOGUE)).to_binary()))
 
 
 @cache
 def _clauses() -> list[tuple[re.Pattern[str], str]]:
-    """Clauses of errors as patterns, those without names first: they say more."""
+    """Return clauses of errors as patterns with their Korean text; those without names come first, as they are more specific."""
     from polib import pofile
 
     found = [one for one in pofile(str(CATALOGUE)) if one.msgctxt == _ERROR]
@@ -78,5 +78,5 @@ def _clauses() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _part(name: re.Match[str]) -> str:
-    """Return the pattern of what a name stands for: a flag, or any words."""
+    """Return the pattern for a name in braces: a flag, or any text."""
     return r"(?P<flag>--[\w-]+)" if name[1] == "flag" else rf"(?P<{name[1]}>.+)"
