@@ -53,7 +53,7 @@ def require_stream(path: Path, what: str) -> None:
 
 @contextmanager
 def written_into(path: Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary name with the suffix of a stream; its file is copied into the stream once complete, so that writers may seek.
+    """Yield a temporary name with the suffix of a stream; its file goes there once complete, so that writers may seek.
 
     checksum: see `atomic_output`. Raises OSError.
     """

@@ -201,7 +201,7 @@ def describe_yaml_error(error: yaml.YAMLError) -> str:
 
 
 def _check_nodes(root: Any) -> None:
-    """Walk over the nodes of a YAML document, level by level. Raises ValueError for too deep nesting, large numbers or many values."""
+    """Walk over the nodes of a YAML document, level by level. Raises ValueError where it is too deep or too large."""
     level, count = [] if root is None else [root], 0
     for _ in range(MOST_DEPTH):
         count += sum(1 if isinstance(node, yaml.ScalarNode) else 1 + len(node.value) for node in level)

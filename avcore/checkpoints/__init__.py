@@ -1,1 +1,1 @@
-"""Checkpoints: what is in them, read without running anything of theirs, checked, and written whole."""
+"""Checkpoints: read without running any code in them, checked, and written whole."""

@@ -1,8 +1,8 @@
-"""The models that come with NetfLips: one folder of package data, taken where a command is given no checkpoint.
+"""The models that come with NetfLips: one folder of package data, used where a command is given no checkpoint.
 
-The folder holds a checkpoint of each stage that a bundle needs, and of as many others as it likes, `references.jsonl` (units of
-every sentence it knows, in the target language) and `bundle.json`, which says what it is: where it came from, what it knows, how
-good it is, checksums. The variable NETFLIPS_BUNDLE names another such folder; empty means none.
+The folder holds a checkpoint of each stage that a bundle needs, optional checkpoints of other stages, `references.jsonl` (units of
+every sentence it knows, in the target language) and `bundle.json`, which describes it: origin, domain, quality, checksums. The
+variable NETFLIPS_BUNDLE names another such folder; empty means none.
 """
 
 import logging
@@ -28,25 +28,26 @@ _SHORT = 12
 """Digits of a commit that are shown."""
 _FIGURES = ("least", "share", "samples")
 _TOLD = set[Path]()
-"""Bundles that a command said it uses."""
+"""Bundles whose use this command has logged."""
 NEW_COMMAND.append(_TOLD.clear)
 _WHERE_FROM = "netflips models list names some"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder of models that belong together. about: the content of its bundle.json."""
+    """A folder of models that belong together."""
 
     folder: Path
     about: Mapping[str, Any]
+    """the content of its bundle.json"""
 
     def checkpoint(self, stage: Stage, language: str = "") -> Path:
-        """Return where a stage's model is, or would be. language: of a stage that has a file for each of them."""
+        """Return where a stage's model is, or would be. language: for a stage that has one file for each language."""
         return self.folder / stage.file_for(language)
 
     @property
     def models(self) -> "tuple[PackedModel, ...]":
-        """The models in it: those that a bundle needs, and what others lie there."""
+        """Its models: those that every bundle needs, and the optional ones that are there."""
         others = (packed_as(path.name) for path in sorted(self.folder.iterdir())) if self.folder.is_dir() else ()
         optional = (one for one in others if one is not None and one.stage.place == "optional")
         return (*map(PackedModel, needed_stages()), *optional)
@@ -58,21 +59,21 @@ class Bundle:
 
     @property
     def languages(self) -> tuple[str, str] | None:
-        """Source and target that it was trained for; None = it does not say."""
+        """Source and target language that it was trained for; None = not stated."""
         source, target = self.about.get("source"), self.about.get("target")
         if not (isinstance(source, str) and isinstance(target, str)):
             return None
         return normalise_language(source), normalise_language(target)
 
     def tell(self) -> None:
-        """Say once in a command that its models are used, in one short line; in all words with --verbose."""
+        """Log once per command that its models are used, in one short line; in full with --verbose."""
         LOG.debug("models: %s", self.describe())
         if self.folder not in _TOLD:
             _TOLD.add(self.folder)
             LOG.info("models: %s, which knows only %s", self.about["name"], str(self.about["domain"]).partition(" (")[0])
 
     def describe(self) -> str:
-        """Return what it is and where it came from, in one line."""
+        """Return its name, origin and domain in one line."""
         made = self.about.get("made") or {}
         words = (("date", "made on"), ("commit", "from commit"))
         origin = " ".join(f"{word} {str(made[name])[:_SHORT]}" for name, word in words if made.get(name))
@@ -80,10 +81,11 @@ class Bundle:
 
 
 class PackedModel(NamedTuple):
-    """A model of a bundle, by its stage and, of a stage that has a file for each language, that language."""
+    """A model of a bundle."""
 
     stage: Stage
     language: str = ""
+    """for a stage that has one file for each language; "" otherwise"""
 
     @property
     def file(self) -> str:
@@ -97,7 +99,7 @@ class PackedModel(NamedTuple):
 
 
 def needed_stages() -> tuple[Stage, ...]:
-    """Return the stages without which a bundle is none."""
+    """Return the stages of which every bundle needs a model."""
     return tuple(stage for stage in stages() if stage.place == "needed")
 
 
@@ -115,7 +117,7 @@ def packed_part(part: str) -> PackedModel | None:
 def find_bundle() -> Bundle | None:
     """Return the models that come with NetfLips, or those that NETFLIPS_BUNDLE names; None where there are none.
 
-    Raises InputError or CheckpointError when the variable names something else.
+    Raises InputError or CheckpointError when the variable does not name a bundle.
     """
     named = os.environ.get(VARIABLE)
     if named is not None:
@@ -125,20 +127,21 @@ def find_bundle() -> Bundle | None:
 
 
 def shipped_files() -> dict[str, list[Path]]:
-    """Return the files of the folder that `find_bundle` looks into, so that commands do not overwrite them; it is not read."""
+    """Return the files of the folder that `find_bundle` reads, so that commands do not overwrite them; they are not opened."""
     folder = Path(named) if (named := os.environ.get(VARIABLE)) else shipped_bundle()
     return {"a file of the bundle": sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []}
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """Read what a bundle says of itself. Raises InputError or CheckpointError when the folder is none."""
+    """Read a bundle's description. Raises InputError or CheckpointError when the folder is no bundle."""
     path = Path(folder) / ABOUT
     about = read_json(path, "the bundle's description", CheckpointError, hint=f"a bundle is a folder with {ABOUT}")
     try:
         known = about["format"], about["name"], about["domain"]
     except (KeyError, TypeError) as error:
         raise CheckpointError("this describes no bundle", path=path, expected="format, name, domain", found=error) from error
-    # What a bundle says of itself in more than a word
+
+    # Nested parts of the description are checked here, because messages read them.
     made, files, domain = (about.get(name) or {} for name in ("made", "files", "out_of_domain"))
     spent = made.get("seconds") or {} if isinstance(made, Mapping) else {}
     are_objects = all(isinstance(part, Mapping) for part in (made, files, domain, spent))
@@ -150,20 +153,22 @@ def read_bundle(folder: str | Path) -> Bundle:
     )
     if not are_rows or not all(isinstance(one, int | float | None) for one in numbers):
         raise CheckpointError("this describes no bundle", path=path, expected="made, files and out_of_domain as it was packed")
+
     if known[0] != FORMAT:
         raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
     return Bundle(Path(folder), about)
 
 
 def bundle_of(checkpoint: Path) -> Bundle | None:
-    """Return the bundle that a checkpoint lies in; None = it lies in none."""
+    """Return the bundle that a checkpoint belongs to; None = to none."""
     return read_bundle(checkpoint.parent) if (checkpoint.parent / ABOUT).is_file() else None
 
 
 def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -> tuple[str | None, str | None]:
-    """Return the languages to use with a checkpoint: those of its bundle, where it lies in one and they were not given.
+    """Return source and target language to use with a checkpoint: those given, else those of its bundle.
 
-    None = not given, in and out. Raises LanguageError for languages that the bundle never learnt: its models have rows for more.
+    None = not given, for arguments and results. Raises LanguageError for languages that the bundle was not trained for; its models
+    would accept them, because they have rows for more languages.
     """
     bundle = bundle_of(checkpoint)
     learnt = None if bundle is None else bundle.languages
@@ -181,10 +186,10 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
 
 
 def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Path]:
-    """Return the checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
+    """Return the checkpoints of a command: those that were given, or if none was, those of the bundle (logged in one line).
 
-    Models of different origin do not understand each other's units, so a few of them are never filled up from the
-    bundle. Raises UsageError when some are missing, or when all are and there is no bundle.
+    Models of different origin do not fit each other's units, so some given checkpoints are never completed from the bundle.
+    Raises UsageError when only some are given, or when none is and there is no bundle.
     """
     named = {stage: path for stage, path in given.items() if path is not None}
     if len(named) == len(given):
@@ -201,14 +206,14 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
 
 
 def checkpoint_or_bundle(path: Path | None, stage: Stage) -> Path:
-    """Return the checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
+    """Return the checkpoint of a command that takes a single one (see `checkpoints_or_bundle`)."""
     return checkpoints_or_bundle({stage: path})[stage]
 
 
 def optional_or_bundle(given: Path | None, stage: Stage, language: str = "") -> Path:
-    """Return the checkpoint of a stage that not every bundle has: the one that was given, else the bundle's of the language.
+    """Return the checkpoint of an optional stage: the one that was given, else the bundle's for the language.
 
-    Raises InputError where it is not there, UsageError where there is neither.
+    Raises InputError where the given file does not exist, UsageError where there is neither.
     """
     if given is not None:
         return require_file(given, f"the {stage.kind}")

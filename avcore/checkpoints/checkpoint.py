@@ -1,7 +1,7 @@
 """Read and write checkpoints: the published files and our own, safely, typed and strictly; and files of other programs.
 
 Our own format is `x.safetensors` (the tensors) beside `x.json` (kind and configuration, readable). The published .pt
-files are read by `avcore.checkpoints.pickles`, which runs nothing that they name. What comes out is the same for both:
+files are read by `avcore.checkpoints.pickles`, which runs nothing that they name. The result is the same for both:
 
 | kind | config | tensors |
 | --- | --- | --- |
@@ -12,9 +12,8 @@ files are read by `avcore.checkpoints.pickles`, which runs nothing that they nam
 
 Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); see the stages.
 
-With eight bits, the rows of matrices and kernels are stored as whole numbers with a scale for each row, in a quarter of their
-room: a row's largest value becomes 127, so what is lost is at most 1/254 of it. Networks compute with the numbers that come back,
-float32.
+With eight bits, the rows of matrices and kernels are stored as whole numbers with a scale for each row, in a quarter of the space:
+a row's largest value becomes 127, so the error is at most 1/254 of it. Networks compute with the restored float32 numbers.
 """
 
 import json
@@ -39,17 +38,17 @@ from avcore.texts import parse_json, read_json
 from avcore.units import fingerprint
 
 SCALES = ".row_scales"
-"""End of the name under which the scales of a tensor are stored beside it."""
+"""Suffix of the name under which the scales of a tensor are stored beside it."""
 _LARGEST = 127
 _LEAST_ROW = 16
 
 
 def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors as they are stored.
+    """Return the tensors as they are stored in eight bits.
 
-    A floating-point tensor of two axes or more, whose rows (along the first axis) have 16 values or more, becomes int8 of its
-    shape and, under its name and `SCALES`, float32 [rows]; all others stay as they are, and so does one with values that are
-    not finite.
+    A floating-point tensor with two axes or more, whose rows (along the first axis) have 16 values or more, becomes int8 of its
+    shape and, under its name and `SCALES`, float32 [rows]. All others stay unchanged, and so do tensors with values that are not
+    finite.
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -66,10 +65,10 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return what `to_eight_bits` stored, as float32; the tensors that it left alone as they are.
+    """Restore tensors that `to_eight_bits` stored, as float32; other tensors stay unchanged.
 
-    stored: int8 [n, ...] with scales float32 [n], one a row, and the others; what comes back has the same shapes. Raises
-    ValueError for scales that do not fit.
+    stored: int8 [n, ...] with scales float32 [n], one per row, and other tensors. Shapes stay the same. Raises ValueError for
+    scales that do not fit.
     """
     tensors = {name: tensor for name, tensor in stored.items() if not name.endswith(SCALES)}
     for name in stored.keys() - tensors.keys():
@@ -81,10 +80,10 @@ def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 HUB_CONFIG = "config.json"
-"""What model hubs call the configuration in a model's folder."""
+"""Name of the configuration in a model's folder on model hubs."""
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _OBJECTS = ("task", "model")
-"""Settings that are objects where they are needed."""
+"""Settings that must be objects in the kinds that need them."""
 _CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
@@ -92,7 +91,7 @@ _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
     """Read a published .pt file or our own .safetensors + .json.
 
-    stage: whose is needed; None takes any that is installed. Tensors are views of the file, read from disk when used. Raises
+    stage: the kind that is needed; None = any that is installed. Tensors are views of the file, read from disk when used. Raises
     InputError when there is no file, and CheckpointError when it is damaged, of another kind or not a checkpoint.
     """
     hint = f"{stage.flag} takes a file such as {stage.example}" if stage else None
@@ -107,14 +106,14 @@ def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
         found = _require_stage(stage, identify(payload, path, stage), path)
         config, tensors = found.layout.extract(payload, path)
         updates = updates_of(payload)
-        named = fingerprint_tensors(tensors)  # before the check, which lets go of the pages (of 2 MB) that were read
+        named = fingerprint_tensors(tensors)  # before the check, which releases the pages (of 2 MB) that were read
         check_tensors(path, stored, tensors)
     known_by = fingerprint(named.encode(), json.dumps(config, sort_keys=True).encode())
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
 def read_again(path: Path, stage: Stage, known_fingerprint: str) -> Checkpoint:
-    """Read a checkpoint that was read before; raises CheckpointError when the file holds another one by now."""
+    """Read a checkpoint again; raises CheckpointError when the file has other content by now."""
     checkpoint = read_checkpoint(path, stage)
     if checkpoint.fingerprint != known_fingerprint:
         raise CheckpointError(
@@ -128,16 +127,16 @@ def read_again(path: Path, stage: Stage, known_fingerprint: str) -> Checkpoint:
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
-    """Put the tensors of a checkpoint into the module, whose names and shapes they must have; see `load_exactly`."""
+    """Load the tensors of a checkpoint into a module; names and shapes must be the module's, see `load_exactly`."""
     load_exactly(module, tensors, source.path, source.kind)
 
 
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
-    """Put the tensors into the module; every key must be there, none may be left over, and all shapes must fit.
+    """Load tensors into a module; every key must be there, none may be left over, and all shapes must fit.
 
-    what: words for the model. The module takes the tensors as they are, without a copy, except where their number format
-    differs from its own; it may be built on the meta device. Parameters that were one stay one. Raises CheckpointError naming
-    the file and every kind of misfit.
+    what: words for the model. The module takes the tensors without a copy, except where their number format differs from its
+    own; it may be built on the meta device. Shared parameters stay shared. Raises CheckpointError naming the file and every kind
+    of misfit.
     """
     own = module.state_dict()
     misfits = {
@@ -152,12 +151,14 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
     if any(misfits.values()):
         found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
         raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
+
     if broken := [name for name in own if not _is_finite(tensors[name])]:
-        # A face would be drawn black, and a text left empty, without a word.
+        # Otherwise a face would be drawn black, and a text left empty, without any message.
         raise CheckpointError(
             f"the {what}'s weights are damaged", path=path, expected="numbers", found=f"NaN or infinity in {_shorten(broken)}"
         )
-    names_of: dict[int, list[str]] = {}  # of each parameter
+
+    names_of: dict[int, list[str]] = {}  # all names of each parameter, by its id
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names_of.setdefault(id(parameter), []).append(name)
     module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
@@ -168,7 +169,8 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all are numbers; a sum is read at the speed of memory, and only a sum that overflows needs a second look."""
+    """Return whether all values are finite; the sum is computed at the speed of memory, so values are checked only if it is not
+    finite."""
     if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
         return True
     return bool(tensor.isfinite().all())
@@ -179,12 +181,13 @@ def write_checkpoint(
 ) -> Path:
     """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
 
-    What the stage's layout makes of other tensors is not written; reading gives it again. eight_bits: rounded and stored as
-    `to_eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and
-    CheckpointError when tensors do not go together or are of another kind of checkpoint.
+    Tensors that the stage's layout derives from others are not written; reading restores them. eight_bits: round and store as
+    `to_eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and CheckpointError when
+    tensors do not go together or belong to another kind of checkpoint.
     """
     path = Path(path)
     path = path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
+
     if not stage.recognises(tensors.keys()):
         raise CheckpointError(f"these tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
     layout = stage.layout
@@ -204,18 +207,18 @@ def write_checkpoint(
 
 
 def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
-    """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
+    """Replace the configuration of a checkpoint in our own format; its tensors are not touched. Raises OutputError."""
     beside = _beside(source.path)
     content = {**read_json(beside, _CONFIG, CheckpointError), "config": dict(config)}
     write_text(beside, _config_text(content, beside))
 
 
 def fingerprint_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Name the content of a state dict cheaply: the same for a published file and its converted twin.
+    """Return a fingerprint of a state dict's content: the same for a published file and for its converted copy.
 
-    Hashed, in the order of names: each tensor's name, number format, shape, and up to 128 of its values (all of a small
-    tensor; of a large one eight runs of 16 spread evenly from its first to its last value). Reading every byte of a
-    file of several GB would take longer than the work with it; two models that were trained apart differ everywhere.
+    Hashed are, in the order of names, each tensor's name, number format, shape, and up to 128 of its values (all of a small
+    tensor; of a large one eight runs of 16, spread evenly from its first to its last value). Reading every byte of a file of
+    several GB would take longer than the work with it; two models that were trained separately differ everywhere.
     """
     parts: list[bytes] = []
     for name in sorted(tensors):
@@ -311,13 +314,13 @@ def _config_text(content: Mapping[str, Any], path: Path) -> str:
 
 
 def _beside(path: Path) -> Path:
-    """Return where the configuration of a file lies: x.json; in a folder for a model hub it is called config.json."""
+    """Return the path of a file's configuration: x.json, or config.json in a folder from a model hub."""
     beside, in_folder = path.with_suffix(".json"), path.with_name(HUB_CONFIG)
     return in_folder if path.name == HUB_WEIGHTS and not beside.is_file() and in_folder.is_file() else beside
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors as safetensors needs them: contiguous, on the CPU, none sharing memory with another."""
+    """Return the tensors as safetensors needs them: contiguous, on the CPU, without shared memory."""
     seen: set[int] = set()
     result = {}
     for name, tensor in tensors.items():
@@ -339,21 +342,23 @@ _FRONT_END = "feature_extractor_video.resnet.frontend3D.0.weight"
 
 @dataclass(frozen=True, eq=False)
 class StateDict:
-    """Tensors by name, on the CPU. what: words for the model; fingerprint: as our checkpoints have it."""
+    """The tensors of a file of another program."""
 
     path: Path
     what: str
+    """words for the model"""
     tensors: Mapping[str, Tensor]
+    """by name, on the CPU"""
 
     @property
     def fingerprint(self) -> str:
-        """Names the content: the same for the same tensors."""
+        """Identifies the content, as in our checkpoints: the same for the same tensors."""
         return fingerprint_tensors(self.tensors)
 
     def into(self, make: Callable[[Mapping[str, Tensor]], Network]) -> Network:
-        """Return the network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
+        """Build a network with `make`, which gets the tensors for their sizes, load them into it, and set it to inference.
 
-        Every tensor must be used, none may be missing, all shapes must be the network's. Raises CheckpointError if they do not fit.
+        Every tensor must be used, none may be missing, and all shapes must fit. Raises CheckpointError if they do not.
         """
         try:
             with skeleton():
@@ -367,9 +372,9 @@ class StateDict:
 def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
     """Read a state dict, bare or as the `state_dict` of a training checkpoint; nothing that the file names is run.
 
-    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that identifies it. What
-    data-parallel training puts before the names (`module.`) is removed. Raises InputError when there is no file, CheckpointError
-    when it is damaged or holds something else.
+    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that identifies it. The prefix of
+    data-parallel training (`module.`) is removed from names. Raises InputError when there is no file, CheckpointError when it is
+    damaged or holds something else.
     """
     path = require_file(path, f"the {what}")
     stored = sniff(path)
@@ -386,14 +391,16 @@ def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
 
 
 class PlainAvHubert(NamedTuple):
-    """Settings (fairseq's `model` and `task`) and state dict."""
+    """The content of a fairseq file of AV-HuBERT."""
 
     config: dict[str, Any]
+    """settings, fairseq's `model` and `task`"""
     tensors: dict[str, Tensor]
+    """the state dict"""
 
 
 def read_av_hubert(path: str | Path) -> PlainAvHubert:
-    """Read a fairseq file of AV-HuBERT. Raises InputError where there is none, CheckpointError for anything else."""
+    """Read a fairseq file of AV-HuBERT. Raises InputError when there is no file, CheckpointError when it is anything else."""
     path = require_file(path, "the AV-HuBERT checkpoint")
     stored = sniff(path)
     payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}

@@ -1,4 +1,4 @@
-"""Turn the content of a loaded file into a plain configuration and a flat state dict, or say what a useless file is.
+"""Turn the content of a loaded file into a plain configuration and a flat state dict, or describe a file that is of no use.
 
 A stage with published files, or with files that are not simply its tensors, has a `CheckpointLayout` of its own. Kinds are
 recognised by content, never by file name. A fairseq file's configuration becomes plain dicts, lists, strings and numbers.
@@ -19,7 +19,7 @@ from avcore.errors import CheckpointError
 from avcore.texts import is_plain
 
 SECTIONS = ("task", "model", "generation")
-"""The sections of a fairseq configuration that say how a model is built and used."""
+"""Sections of a fairseq configuration that determine how a model is built and used."""
 
 _READ = {
     "_name", "langs", "add_lang_token", "normalize", "stack_order_audio", "image_crop_size", "image_mean", "image_std",
@@ -32,7 +32,7 @@ _READ = {
     "nbest", "max_len_a", "max_len_b", "min_len", "lenpen", "unkpen", "temperature", "unnormalized", "no_repeat_ngram_size",
     "match_source_len", "sampling", "constraints", "prefix_size",
 }  # fmt: skip
-"""Settings that change what a model computes: one of these that cannot be read is an error, any other is left out."""
+"""Settings that change what a model computes: if one of these cannot be read, that is an error; any other is left out."""
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _MAX_HOPS = 10
@@ -41,20 +41,20 @@ Value = TypeVar("Value", bool, int, float)
 
 
 class _Unreadable:
-    """A value that has no plain form; `found` says what it is."""
+    """A value that has no plain form; `found` describes it."""
 
     def __init__(self, found: str) -> None:
         self.found = found
 
 
 class _Budget:
-    """The number of values that may still be read: a list within ten others, which are within ten others, never ends."""
+    """Counts down the values that may still be read: lists that hold one another many times over would take forever."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._left = path, _MOST_VALUES
 
     def spend(self) -> None:
-        """Count a value. Raises CheckpointError when there were too many."""
+        """Count a value. Raises CheckpointError when there are too many."""
         self._left -= 1
         if self._left < 0:
             raise CheckpointError(
@@ -68,8 +68,8 @@ class _Budget:
 def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
     """Return {"task": {...}, "model": {...}, "generation": {...}} of a fairseq file.
 
-    Taken from `cfg` (dicts, Namespaces or omegaconf nodes), or in old files from the flat Namespace `args`. Raises
-    CheckpointError when a setting that we depend on holds something that is not plain data.
+    They come from `cfg` (dicts, Namespaces or omegaconf nodes), or in old files from the flat Namespace `args`. Raises
+    CheckpointError when a setting that we depend on is not plain data.
     """
     try:
         if payload.get("cfg") is None:
@@ -85,9 +85,9 @@ def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration without settings that name a place on the machine it was trained on: absolute paths.
+    """Return the configuration without absolute paths, which name places on the machine that it was trained on.
 
-    No model is built from them, and what is shared should not tell of whose folders it came from.
+    No model is built from them, and a shared file should not reveal the folders of its author.
     """
     kept = {key: without_places(value) if isinstance(value, Mapping) else value for key, value in config.items()}
     forms = (PurePosixPath, PureWindowsPath)
@@ -99,7 +99,7 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _section(name: str, section: Any, root: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Keep what is plain; `root` is the whole configuration, which entries may refer to."""
+    """Return the plain settings of a section. root: the whole configuration, which entries may refer to."""
     if section is None:
         return {}
     if not isinstance(section, dict):
@@ -112,7 +112,7 @@ def _section(name: str, section: Any, root: Mapping[str, Any], path: Path) -> di
 
 
 def _to_plain(value: Any, budget: _Budget) -> Any:
-    """Turn Namespaces and omegaconf nodes into dicts and lists; what has no plain form becomes _Unreadable."""
+    """Turn Namespaces and omegaconf nodes into dicts and lists; a value without a plain form becomes _Unreadable."""
     budget.spend()
     if isinstance(value, ConfigNode):
         return _to_plain(value.content, budget)
@@ -150,7 +150,7 @@ def _look_up(reference: str, root: Mapping[str, Any]) -> Any:
 
 
 def _whole(items: list[Any]) -> Any:
-    """Return the list, or its first unreadable item: a list with a hole says something else."""
+    """Return the list, or its first unreadable item: a list without that item would mean something else."""
     return next((item for item in items if isinstance(item, _Unreadable)), items)
 
 
@@ -162,10 +162,10 @@ def _not_readable(where: str, value: Any, path: Path) -> CheckpointError:
 def read_setting(
     section: Mapping[str, Any], name: str, default: Value, owner: str, path: Path | None, bounds: tuple[float, float] = (0, 1)
 ) -> Value:
-    """Return a setting of the type of its default, which is taken where the section has none.
+    """Return a setting of the type of its default, which is used where the section has none.
 
-    owner: whose setting it is, for messages. bounds: least and most of a number. Raises CheckpointError for another type or a
-    number outside.
+    owner: whose setting it is, for messages. bounds: least and largest value of a number. Raises CheckpointError for another type
+    and for a number out of bounds.
     """
     value, kind = section.get(name), type(default)
     if value is None:
@@ -182,17 +182,20 @@ def read_setting(
 
 
 class Identity(NamedTuple):
-    """The stage that a file is for (None: not one of ours), words for what it is, and what to do when another was wanted."""
+    """What a file is."""
 
     stage: Stage | None
+    """the stage that it is for; None = not one of ours"""
     words: str
+    """describes it in messages"""
     hint: str | None = None
+    """what to do when another kind was wanted"""
 
 
 def identify(payload: object, path: Path, wanted: Stage | None = None) -> Identity:
-    """Tell what the content of a .pt file is; raises CheckpointError when its settings cannot be read.
+    """Identify the content of a .pt file; raises CheckpointError when its settings cannot be read.
 
-    wanted: the stage that is asked first; the others are only looked at where the file is none of its own.
+    wanted: the stage that is tried first; the others are tried only if the file is not of that stage.
     """
     if not isinstance(payload, Mapping):
         return Identity(None, f"a pickled {type(payload).__name__}")
@@ -211,7 +214,7 @@ def known(stage: Stage) -> Identity:
 
 
 def stage_of_kind(kind: object, wanted: Stage | None = None) -> Stage:
-    """Return the stage whose files call themselves so. wanted: the one that is asked first. Raises ValueError where there is
+    """Return the stage of a kind that a file states. wanted: the stage that is tried first. Raises ValueError where there is
     none."""
     found = next((stage for stage in _each_once(wanted) if stage.kind == kind), None)
     if found is None:
@@ -226,7 +229,7 @@ def trainer_tensors(payload: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 
 def updates_of(payload: Mapping[str, Any]) -> int | None:
-    """Return how many updates a trainer's file says it has seen; None where it says nothing."""
+    """Return the number of updates that a trainer's file states; None where it states none."""
     history = payload.get("optimizer_history")
     last = history[-1] if isinstance(history, list) and history else None
     stated = last.get("num_updates") if isinstance(last, Mapping) else payload.get("steps")
@@ -234,7 +237,7 @@ def updates_of(payload: Mapping[str, Any]) -> int | None:
 
 
 def run_of(payload: object) -> Mapping[str, Any]:
-    """Return what a training run of ours says of itself in its checkpoint; nothing of another file."""
+    """Return how a training run of ours describes itself in its checkpoint; empty for other files."""
     about = payload.get("about") if isinstance(payload, Mapping) and "modules" in payload else None
     return about if isinstance(about, Mapping) and isinstance(about.get("trainer"), str) else {}
 
@@ -283,7 +286,7 @@ def as_bytes(tensor: Tensor) -> Tensor:
 
 
 def _each_once(wanted: Stage | None) -> Iterable[Stage]:
-    """Return the stage that is wanted, then all others; the list is asked for only when the first was not enough."""
+    """Yield the wanted stage, then all others; installed stages are looked up only if the first is not enough."""
     if wanted is not None:
         yield wanted
     yield from (stage for stage in stages() if stage is not wanted)

@@ -1,15 +1,15 @@
-"""Load a torch file without running or importing anything it names, and find damage in it.
+"""Load a torch file without running or importing anything that it names, and find damage in it.
 
-What kind of file it is shows in its first bytes. What a zip says of itself is looked at before anything of it is read: torch stores
-tensors as they are, so that one that is compressed, or larger than its file, or whose list of contents fills the memory, was made
-for something else. A download that broke off inside leaves holes of zeros. Our own files have a checksum in the JSON beside them.
-Each part of a zip has one too, which torch writes and never looks at: those of the tensors that are used are compared while their
-bytes are read anyway (4 GB a second). torch's old form, without a zip, has no checksums: its values must be
-finite, and one line says that no more was checked.
+The first bytes show the kind of file. A zip's table of contents is checked before anything else is read: torch stores tensors
+uncompressed, so a zip that is compressed, claims more than its size, or has huge settings was not written by torch.
 
-torch's weights-only reader resolves the names in a pickle from a list of allowed objects. Every name that is not
-torch's own gets an inert stand-in here; a few stand-ins keep what the file stored, because configurations and
-dictionaries consist of them. So it does not matter what the file names, nor whether fairseq or omegaconf are installed.
+An interrupted download may leave holes of zeros. Our own files have a checksum in the JSON beside them. Each part of a zip has one
+too, which torch writes and never checks: those of the tensors in use are compared here, at 4 GB a second. torch's old format,
+without a zip, has no checksums: its values must be finite, and one line reports that no more was checked.
+
+torch's weights-only reader resolves the names in a pickle from a list of allowed objects. Every name that is not torch's own gets
+an inert stand-in here; a few stand-ins keep what the file stored, because configurations and dictionaries consist of them. So it
+does not matter what the file names, nor whether fairseq or omegaconf are installed.
 """
 
 import argparse
@@ -42,7 +42,7 @@ _ZIP = b"PK\x03\x04"
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _AGAIN = "download the file again"
 _MOST_PICKLED = 8 << 20
-"""Bytes of the part that is no tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
+"""Most bytes of the part without tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
 _BLOCK = 1 << 20
 LOG = logging.getLogger("netflips.checkpoints")
 
@@ -59,6 +59,7 @@ def sniff(path: Path) -> Format:
     """Return how a non-empty file stores its tensors; raises CheckpointError when it does not store any."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
+
     if head.startswith(_ZIP):
         members = _members(path)
         names = [member.filename for member in members]
@@ -73,6 +74,7 @@ def sniff(path: Path) -> Format:
             )
         _require_plain(path, members)
         return Format.ZIP
+
     if head.startswith(b"\x80\x02"):
         return Format.OLD_PICKLE
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER:
@@ -82,7 +84,7 @@ def sniff(path: Path) -> Format:
 
 
 def require_stored(path: Path) -> bool:
-    """Return whether a file is a zip; raises CheckpointError for one that torch cannot have written (see above)."""
+    """Return whether a file is a zip; raises CheckpointError for a zip that torch cannot have written."""
     with path.open("rb") as file:
         is_zip = file.read(len(_ZIP)) == _ZIP
     if is_zip:
@@ -97,12 +99,12 @@ def truncated(path: Path) -> CheckpointError:
 
 
 def damaged(path: Path, found: str) -> CheckpointError:
-    """Return the error for a file whose content is not what its format asks for."""
+    """Return the error for a file whose content does not match its format."""
     return CheckpointError("the checkpoint cannot be read", path=path, found=found, hint=_AGAIN)
 
 
 def no_memory(path: Path) -> CheckpointError:
-    """Return the error for a file that is good, for all that is known, but does not fit into memory."""
+    """Return the error for a file that does not fit into memory, and in which no damage was found."""
     expected = f"its {path.stat().st_size:,} bytes and what its model needs"
     return CheckpointError(
         "there is not enough memory to read the checkpoint",
@@ -114,7 +116,7 @@ def no_memory(path: Path) -> CheckpointError:
 
 def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
-        # A zip's table of contents stands at its end, so it is what a broken download lacks.
+        # A zip's table of contents stands at its end, so an interrupted download lacks it.
         if not zipfile.is_zipfile(path):
             raise truncated(path)
         with zipfile.ZipFile(path) as archive:
@@ -165,10 +167,10 @@ def _describe(head: bytes) -> tuple[str, str]:
 
 
 def check_pickles(path: Path) -> None:
-    """Compare the small parts of a zip that say what its tensors are. Raises CheckpointError for a damaged file."""
+    """Compare the checksums of a zip's pickles, which describe its tensors. Raises CheckpointError for a damaged file."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            # No sum at all: torch can be told to leave them out.
+            # torch can be configured to write no checksums.
             if member.CRC and member.filename.endswith(".pkl"):
                 try:
                     archive.read(member)
@@ -177,9 +179,9 @@ def check_pickles(path: Path) -> None:
 
 
 def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> None:
-    """Check the bytes of a .pt file's tensors of any shape. Raises CheckpointError naming the first that is damaged.
+    """Check the tensors of a .pt file, of any shape. Raises CheckpointError naming the first that is damaged.
 
-    Of a zip they are mapped, and compared with its checksums; else, or where it has none, their values are looked at.
+    In a zip, bytes are compared with the checksums. In other files, or without checksums, all values must be finite.
     """
     if stored is not Format.ZIP or not _compare_sums(path, tensors):
         bad = next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
@@ -198,9 +200,9 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
-    """Compare the bytes of tensors, mapped from a zip; whether all had a checksum.
+    """Compare the bytes of tensors, mapped from a zip, with its checksums; returns whether all had one.
 
-    What was looked at is let go again: all weights would otherwise count as this process's memory before they are used.
+    Pages are released after the comparison: otherwise all weights would count as this process's memory before they are used.
     """
     with zipfile.ZipFile(path) as archive:
         sums = {(member.file_size, member.CRC) for member in archive.infolist()}
@@ -234,15 +236,15 @@ def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int
 _LOCK = threading.Lock()
 _BRIEF = reprlib.Repr()
 _SYSTEM_MODULES = ("nt", "os", "posix", "sys")
-"""Modules that torch never lets a file name, not even for a stand-in."""
+"""Modules that torch never allows in a file, not even with a stand-in."""
 _OLD_FILE_PICKLES = 4
 """An old file begins with four pickles: magic number, protocol, machine, content."""
 
 
 class Placeholder:
-    """Stands for an object of a class that means nothing to us; calling, building and filling it does nothing else.
+    """Stands for an object of a class that is not needed here; it only keeps what the file stored, in `args` and `state`.
 
-    `args` and `state` are what the file stored. Subclasses carry the name in `stands_for`.
+    Subclasses have the name of the class in `stands_for`.
     """
 
     stands_for = ""
@@ -265,7 +267,7 @@ class Placeholder:
 
 
 class Dictionary(Placeholder):
-    """fairseq's Dictionary; only its symbols, in id order, mean anything."""
+    """fairseq's Dictionary; only its symbols, in id order, are used."""
 
     stands_for = "fairseq.data.dictionary.Dictionary"
 
@@ -315,9 +317,9 @@ _KNOWN: dict[str, type[Any]] = {
 
 
 def load_pickled(path: Path, stored: Format) -> Any:
-    """Return the content of a torch.save file on the CPU, mapped from disk when it is a zip; raises CheckpointError.
+    """Return the content of a torch.save file on the CPU, mapped from disk if it is a zip; raises CheckpointError.
 
-    Nothing that the file names is imported or called: what is not torch's, and has no meaning here, is a Placeholder.
+    Nothing that the file names is imported or called: objects of unknown classes become a Placeholder.
     """
     try:
         if stored is Format.ZIP:
@@ -327,7 +329,7 @@ def load_pickled(path: Path, stored: Format) -> Any:
         return _load(path, {**_KNOWN, **{name: _placeholder(name) for name in names - _KNOWN.keys()}}, mapped=stored is Format.ZIP)
     except CheckpointError:
         raise
-    # A damaged or hostile file can make the readers fail in any way; whichever it is, the file is at fault.
+    # A damaged or hostile file can make the readers fail in any way; the file is at fault in each case.
     except Exception as error:
         if is_no_memory(error):
             raise no_memory(path) from error
@@ -343,7 +345,7 @@ def _load(path: Path, stand_ins: dict[str, type[Any]], mapped: bool) -> Any:
                 warnings.simplefilter("ignore")
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
-            # Which classes are dicts or lists shows only when the file fills one: try again with that known.
+            # Only when the file fills an object it is known that its class is a dict or a list: try again with that.
             name = next((name for name, item in stand_ins.items() if f"but got {item!r}" in str(error)), None)
             if name is None or name in _KNOWN:
                 raise
@@ -362,7 +364,7 @@ def _names_in_old_file(path: Path) -> set[str]:
     with path.open("rb") as file:
         operations = (operation for _ in range(_OLD_FILE_PICKLES) for operation in pickletools.genops(file))
         stored = {str(argument) for operation, argument, _ in operations if operation.name == "GLOBAL"}
-    # Python 3's names of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch.
+    # Translate Python 2's names (`__builtin__.list`) to Python 3's, with the same tables as torch.
     pairs = [one.split(" ", 1) for one in stored]
     return {".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))) for module, name in pairs}
 
@@ -385,7 +387,7 @@ def _placeholder(name: str, base: type[Placeholder] = Placeholder) -> type[Place
 
 @contextmanager
 def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
-    """Make torch allow these names and nothing that other code in this process has allowed."""
+    """Let torch allow only these names, and none that other code in this process has allowed."""
     with _LOCK:
         others = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()
@@ -398,12 +400,12 @@ def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
 
 
 def brief(value: object) -> str:
-    """Return what a value of a file is, in 80 letters; one that holds itself a thousand million times over takes no time."""
+    """Describe a value of a file in 80 letters; also quick for a value that holds itself a thousand million times over."""
     return _BRIEF.repr(value)[:80]
 
 
 def _reason(error: Exception) -> str:
-    """Return the one sentence of a torch error that says what is wrong; the rest is advice to load the file unsafely."""
+    """Return the sentence of a torch error that states the problem; the rest is advice to load the file unsafely."""
     text = str(error)
     text = text.partition("WeightsUnpickler error: ")[2] or text
     return text.strip().splitlines()[0].split(". Please use")[0].strip() if text.strip() else type(error).__name__

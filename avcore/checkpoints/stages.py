@@ -1,7 +1,7 @@
 """Kinds of checkpoints: the file that holds one, how it is recognised, its layout, and its content once it is read.
 
 A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
-module, so it imports nothing heavy. Who loads a model is another matter: the installation has a table of loaders.
+module, so it imports nothing heavy. Models are loaded by the installation's table of loaders.
 
 avcore names no package above it. The module that lists the kinds, their loaders and the bundle of this installation is an entry
 point of the project (`[project.entry-points]` in pyproject.toml). It is looked up only where it is needed: when a file is of
@@ -23,134 +23,138 @@ if TYPE_CHECKING:
 
 
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
-"""A number format, as options name it."""
+"""A number format to compute in, as options name it."""
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-"""To compute in."""
+"""Number formats to compute in."""
 STORED_PRECISIONS = ("keep", "float32", "float16", "bfloat16", "int8")
-"""To store weights in; `keep` leaves each as it is."""
+"""Number formats to store weights in; `keep` leaves each weight as it is."""
 Place = Literal["needed", "optional", "no"]
-"""Whether a bundle holds a model of a stage."""
+"""Whether a bundle holds a model of a stage: always, optionally, or never."""
 
 Recognises = Callable[[Collection[str]], bool]
 
 SUFFIX = ".safetensors"
 PROJECT, GROUP, NAME = "netflips", "netflips.house", "stages"
-"""Of the project, and of the entry point in it."""
+"""Name of the project, and group and name of its entry point."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """How a model is to run. device, precision: as the flags name them. source, target: the languages of the work.
-
-    unit_offset: the model counts units from there; None = as its checkpoint says.
-    """
+    """How a model runs."""
 
     device: str = "cpu"
+    """as the flag names it"""
     precision: str = "float32"
+    """as the flag names it"""
     source: str = "en"
     target: str = "ko"
+    """the languages to translate from and into"""
     unit_offset: int | None = None
+    """number of the model's first unit; None = as its checkpoint states"""
 
 
 class Near(NamedTuple):
-    """A file that a stage knows but cannot take: words for what it is, and what to do."""
+    """A file that a stage recognises but cannot use."""
 
     words: str
+    """describes the file"""
     hint: str
+    """what to do"""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file).
-
-    updates: of its training, None = the file does not say.
-    """
+    """A checkpoint that was read."""
 
     path: Path
     stage: "Stage"
     config: dict[str, Any]
+    """the configuration, plain JSON values"""
     tensors: "dict[str, Tensor]"
+    """by name, on the CPU, mapped from the file"""
     fingerprint: str
+    """identifies configuration and tensors"""
     updates: int | None = None
+    """updates of its training; None = the file does not state them"""
 
     @property
     def kind(self) -> str:
-        """What it is, in words."""
+        """Its kind in words, for messages."""
         return self.stage.kind
 
     def section(self, prefix: str) -> "dict[str, Tensor]":
-        """Return the tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
+        """Return the tensors below `prefix.` without that prefix, in their own shapes and without a copy."""
         start = f"{prefix}."
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
 
 class CheckpointLayout:
-    """The files of a stage that are in our own format alone; a stage with others overrides what is different.
-
-    recognises: whether names of tensors are those of such a model.
-    """
+    """Reads and writes the files of a stage in our own format; stages with other files override what is different."""
 
     def __init__(self, recognises: Recognises) -> None:
+        """recognises: whether names of tensors are those of such a model."""
         self.recognises = recognises
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
-        """Return whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
+        """Return whether the content of a .pt file is of this stage. Raises CheckpointError when its settings cannot be read."""
         return False
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-        """Return the configuration and the tensors by name, in stored shapes, of what `identify` took. Raises CheckpointError."""
+        """Return configuration and tensors, in stored shapes, of a file that `identify` accepted. Raises CheckpointError."""
         raise CheckpointError("models of this kind are in our own format only", path=path, expected=f"a {SUFFIX} file")
 
     def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
-        """Return the tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
+        """Return the tensors of our own file under all of their names. Raises CheckpointError when they do not go together."""
         return dict(tensors)
 
     def stored(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """Return what of `whole` our own file holds."""
+        """Return those tensors of `whole` that our own file stores."""
         return dict(tensors)
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
-        """Return the two-letter names of the languages that a checkpoint is for; none where it says nothing."""
+        """Return the two-letter names of the languages that a checkpoint is for; empty where it states none."""
         stated = checkpoint.config.get("languages") or checkpoint.config.get("language") or []
         return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
 
     def updates(self, checkpoint: Checkpoint) -> int | dict[str, int] | None:
-        """Return the updates of its training, by part where several were trained; None where the file states none."""
+        """Return the updates of its training, by part where several parts were trained; None where the file states none."""
         trained = checkpoint.config.get("trained")
         stated = trained.get("steps") if isinstance(trained, Mapping) else None
         return checkpoint.updates or stated
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
-        """Return the fingerprints of its units' quantizers by the part of the file ("" = all of it); a fingerprint "" = not stated.
+        """Return the fingerprints of the quantizers of its units, by part of the file ("" = all of it). Fingerprint "" = not stated.
 
-        language: that a bundle is for, None = none. Raises LanguageError or CheckpointError where it has nothing for that.
+        language: that of a bundle, None = none. Raises LanguageError or CheckpointError where the file has nothing for it.
         """
         return {"": str(checkpoint.config.get("vocabulary") or "")}
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One kind of model.
-
-    kind: what its checkpoints call themselves, and what messages call them. file: of a bundle; its stem names the model in
-    options. recognises: whether names of tensors are those of such a model. name: in reports and in keys of kept work. flag: the
-    option that takes a checkpoint; example: a file that it takes. needed: settings without which a configuration is incomplete.
-    place: whether a bundle holds one. by_language: a bundle may hold one for each language, in files such as
-    `stem.ko.safetensors`. make_layout: makes the layout, where its files are not simply our own. random: of a size (`tiny` or
-    `published`) and a seed, what makes files in a published layout that know nothing, by name.
-    """
+    """One kind of model."""
 
     kind: str
+    """its name in its checkpoints and in messages"""
     file: str
+    """its file in a bundle; the stem is the model's name in options"""
     recognises: Recognises
+    """whether names of tensors are those of such a model"""
     name: str
+    """its name in reports and in keys of kept work"""
     flag: str
+    """the option that takes a checkpoint"""
     example: str
+    """a file that the option takes"""
     needed: tuple[str, ...] = ()
+    """settings without which a configuration is incomplete"""
     place: Place = "optional"
     by_language: bool = False
+    """whether a bundle may hold one for each language, in files such as `stem.ko.safetensors`"""
     make_layout: Callable[[Recognises], CheckpointLayout] = CheckpointLayout
+    """makes the layout of its files"""
     random: Callable[[str, int], Mapping[str, Callable[[], dict[str, Any]]]] | None = None
+    """given a size (`tiny` or `published`) and a seed, returns by file name what makes untrained files in a published layout"""
 
     @cached_property
     def layout(self) -> CheckpointLayout:
@@ -168,15 +172,15 @@ class Stage:
         return self.flag.lstrip("-").replace("-", "_")
 
     def part_for(self, language: str = "") -> str:
-        """Return the same for the model of a language, "" = of all of them: `text-to-unit.ko`."""
+        """Return the name of a language's model in options: `text-to-unit.ko`; "" = the model for all languages."""
         return f"{self.part}.{language}" if language else self.part
 
     def file_for(self, language: str = "") -> str:
-        """Return the name of a model's file in a bundle. language: whose model it is, "" = for all of them."""
+        """Return the name of a language's file in a bundle; "" = the file for all languages."""
         return f"{Path(self.file).stem}.{language}{SUFFIX}" if language else self.file
 
     def language_of(self, file: str) -> str | None:
-        """Return the language of a file of a bundle, "" = all of them; None for a file that is none of this stage."""
+        """Return the language of a bundle's file, "" = all languages; None for a file of another stage."""
         if file == self.file:
             return ""
         language = file.removeprefix(f"{Path(self.file).stem}.").removesuffix(SUFFIX)
@@ -190,23 +194,22 @@ def stages_of(package: str) -> tuple[Stage, ...]:
 
 
 class StageTable(Protocol):
-    """The module that lists what is installed.
-
-    STAGES: the kinds of checkpoint. SHIPPED: the folder of the bundle that comes with it, whether or not it is there.
-    """
+    """The module that lists what is installed."""
 
     STAGES: tuple[Stage, ...]
+    """the kinds of checkpoint"""
     SHIPPED: Path
+    """the folder of the bundle that comes with the installation, whether or not it exists"""
 
     def load(self, stage: Stage, path: Path, how: Running) -> Any:
         """Load the model of a checkpoint of that kind."""
 
     def named_model(self, name: str, flag: str) -> Path | None:
-        """Find a model that the user fetched by its name; None where none is called so, or the flag takes no model."""
+        """Find a model by the name that the user fetched it by; None for an unknown name, or a flag that takes no model."""
 
 
 def stages() -> tuple[Stage, ...]:
-    """Return all kinds that are installed; none where avcore stands alone."""
+    """Return all kinds that are installed; empty where avcore is installed alone."""
     house = _stage_table()
     return () if house is None else house.STAGES
 
@@ -218,7 +221,7 @@ def shipped_bundle() -> Path | None:
 
 
 def load_installed(stage: Stage, path: Path, how: Running) -> Any:
-    """Load the model of a checkpoint by the installation's table of loaders. Raises LookupError where avcore stands alone."""
+    """Load the model of a checkpoint by the installation's table of loaders. Raises LookupError where avcore is installed alone."""
     house = _stage_table()
     if house is None:
         raise LookupError(f"no package of this installation loads a {stage.kind}")
@@ -226,9 +229,9 @@ def load_installed(stage: Stage, path: Path, how: Running) -> Any:
 
 
 def named_model(name: str, flag: str) -> Path | None:
-    """Find a model that the user fetched by its name; None where none is called so, or the flag takes none, or avcore stands alone.
+    """Find a model by the name that the user fetched it by; None for an unknown name, a flag that takes no model, or avcore alone.
 
-    Raises NetflipsError for a model that is published but not here, and one that has changed.
+    Raises NetflipsError for a model that is published but not fetched yet, and for one that has changed.
     """
     house = _stage_table()
     return None if house is None else house.named_model(name, flag)
