@@ -123,7 +123,7 @@ class CheckpointLayout:
         return checkpoint.updates or stated
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
-        """Return the fingerprints of the quantizers of its units, by part of the file ("" = all of it). Fingerprint "" = not stated.
+        """Return the fingerprints of its units' quantizers, by part of the file ("" = all of it). Fingerprint "" = not stated.
 
         language: that of a bundle, None = none. Raises LanguageError or CheckpointError where the file has nothing for it.
         """

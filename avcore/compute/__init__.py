@@ -1,1 +1,1 @@
-"""Devices, memory, and work ahead of its use."""
+"""Devices, memory, kernels, threads, and networks made ready for inference."""

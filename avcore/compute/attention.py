@@ -1,4 +1,4 @@
-"""Scaled dot-product attention by the kernel that is quick for it."""
+"""Scaled dot-product attention by the fastest kernel for each case."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, is_seen: Tensor | None, dr
     """Compute what torch's `scaled_dot_product_attention` does.
 
     query, key, value: float [batch, heads, time, dim]. is_seen: bool [batch, 1, 1, time], True somewhere in each row; None = all.
-    On a CPU with gradients it is written out: the fused kernel's way back takes 2.5 times as long (bfloat16, 84 steps).
+    On a CPU with gradients it is written out, since the fused kernel's backward pass takes 2.5 times as long (bfloat16, 84 steps).
     """
     if query.device.type != "cpu" or not (query.requires_grad and torch.is_grad_enabled()):
         return functional.scaled_dot_product_attention(query, key, value, is_seen, dropout)
@@ -24,9 +24,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, is_seen: Tensor | None, dr
 def attend_in_search(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0, is_causal: bool = False
 ) -> Tensor:
-    """Compute the same for few queries and many entries, as a beam search has them.
+    """Compute the same for few queries and many entries, as in a beam search.
 
-    query: float [batch, heads, time, dim]; key, value: float [batch, heads, entry, dim]. mask: bool (True = looked at) or float
+    query: float [batch, heads, time, dim]; key, value: float [batch, heads, entry, dim]. mask: bool (True = attended to) or float
     (added to the scores), broadcast to [batch, heads, time, entry]. In bfloat16 on a CPU these are two matrix products, in half the
     time of torch's kernel, with the softmax in float32.
     """
@@ -35,6 +35,7 @@ def attend_in_search(
         if mask is not None and mask.is_floating_point():
             mask = mask.to(query.dtype)
         return on_all_cores(functional.scaled_dot_product_attention, query, key, value, mask, dropout, is_causal)
+
     heads = query.shape[:2]
     scaled = query * query.shape[-1] ** -0.5
     products = on_all_cores(torch.bmm, scaled.flatten(0, 1), key.flatten(0, 1).transpose(1, 2))

@@ -1,8 +1,8 @@
-"""Convolutions that stand in a network as torch's own do, computed by the kernels that are quick for them.
+"""Drop-in replacements for torch's convolutions, computed by faster kernels.
 
-Sound comes in as [batch, channels, time]. On a CPU it goes on as pictures one pixel high, [batch, channels, 1, time], channels
-last: 1.4 times as fast as torch's convolutions of sound, and in training up to twice in narrow layers. What is done elementwise
-between such layers does not see the axis.
+Sound comes in as [batch, channels, time]. On a CPU it becomes an image one pixel high, [batch, channels, 1, time], channels last:
+1.4 times as fast as torch's convolutions of sound, and in training up to twice in narrow layers. Elementwise operations between
+such layers are not affected by the axis.
 """
 
 import math
@@ -20,13 +20,13 @@ _PICTURE_DIMS = 4
 class WeightNormed(nn.Module):
     """A weight as size times direction: w = g * v / |v| (Salimans and Kingma, 2016).
 
-    Stored as `weight_g` and `weight_v`, as torch's weight norm names them, while it can be trained; `fold` leaves the product.
+    While it can be trained it is stored as `weight_g` and `weight_v`, torch's names for weight norm; `fold` leaves the product.
     """
 
     weight: nn.Parameter | None
 
     def __init__(self, shape: tuple[int, int, int], outputs: int, over: tuple[int, int] = (1, 2), std: float = 0.01) -> None:
-        """shape: of the weight. over: the axes that the norm is taken over. std: of the first weights."""
+        """shape: of the weight. over: the axes that the norm is computed over. std: standard deviation of the initial weights."""
         super().__init__()
         self.over = over
         self.register_parameter("weight", None)
@@ -49,14 +49,14 @@ class WeightNormed(nn.Module):
         return self.product() if self.weight is None else self.weight
 
     def restart(self) -> None:
-        """Draw the weights anew, as torch's own convolutions start."""
+        """Draw new initial weights, as torch's own convolutions do."""
         nn.init.kaiming_uniform_(self.weight_v, a=math.sqrt(5))
         bound = 1 / math.sqrt(self.weight_v[0].numel())
         nn.init.uniform_(self.bias, -bound, bound)
         self.weight_g.data.copy_(self.norm_of_v().detach())
 
     def fold(self) -> None:
-        """Replace direction and size by their product; not to be trained afterwards."""
+        """Replace direction and size by their product; it cannot be trained afterwards."""
         if self.weight is None:
             self.weight = nn.Parameter(self.product().detach(), requires_grad=False)
             del self.weight_g, self.weight_v
@@ -91,12 +91,10 @@ class WeightNormUpsampling(WeightNormed):
 
 
 class FlatConv1d(nn.Module):
-    """A `WeightNormConv1d` for inference: its weight is laid out once, and a leaky ReLU behind it may be its own.
-
-    slope: of that; 1 = there is none.
-    """
+    """A `WeightNormConv1d` for inference: its weight is laid out once, and a leaky ReLU behind it may be part of it."""
 
     def __init__(self, conv: WeightNormConv1d, slope: float = 1.0) -> None:
+        """slope: of the leaky ReLU; 1 = there is none."""
         super().__init__()
         self.weight = nn.Parameter(_flat(conv.effective_weight().detach()), requires_grad=False)
         self.bias, self.padding, self.dilation, self.slope = conv.bias, conv.padding, conv.dilation, slope
@@ -104,7 +102,7 @@ class FlatConv1d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Float [batch, in, time], or with an axis of 1 before the last -> [batch, out, 1, time]."""
         flat = _flat(x)
-        if self.slope != 1 and x.device.type == "cpu" and has_onednn(x.dtype):  # without another turn through memory
+        if self.slope != 1 and x.device.type == "cpu" and has_onednn(x.dtype):  # fused: saves another pass through memory
             out: Tensor = torch.ops.mkldnn._convolution_pointwise(
                 flat, self.weight, self.bias, [0, self.padding], [1, 1], [1, self.dilation], 1, "leaky_relu", [self.slope], ""
             )
@@ -128,8 +126,8 @@ class FlatUpsampling(nn.Module):
 
 
 class GrownPixel(nn.Module):
-    """A transposed convolution of pictures of one pixel, without stride and padding, for inference: a product, in a quarter of the
-    time."""
+    """A transposed convolution of images of one pixel, without stride and padding, for inference: one matrix product, in a quarter
+    of the time."""
 
     def __init__(self, conv: nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -145,7 +143,8 @@ class GrownPixel(nn.Module):
 
 
 class ConvRelu(nn.Module):
-    """A convolution of pictures, [+ what came in], and a ReLU, for inference: in as few turns through memory as can be."""
+    """A convolution of images, optionally plus its input (is_residual), and a ReLU, for inference: in as few passes through memory
+    as possible."""
 
     def __init__(self, conv: nn.Module, is_residual: bool) -> None:
         super().__init__()
@@ -164,5 +163,5 @@ class ConvRelu(nn.Module):
 
 
 def _flat(x: Tensor) -> Tensor:
-    """Make [.., .., time] a picture one pixel high, [.., .., 1, time], channels last; one that is so already is returned."""
+    """Turn [.., .., time] into an image one pixel high, [.., .., 1, time], channels last; 4 axes are returned unchanged."""
     return x if x.dim() == _PICTURE_DIMS else x.unsqueeze(2).contiguous(memory_format=torch.channels_last)

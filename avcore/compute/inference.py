@@ -1,7 +1,7 @@
-"""A network made ready for inference: device and precision chosen once, built without weights, its modules swapped, released.
+"""Networks made ready for inference: choose device and precision, build without weights, swap modules, unload.
 
-Nothing is allocated and nothing drawn at random before weights are loaded (`skeleton`). A file with a model holds the network as
-its paper has it; `ready_for_inference` puts quick modules in place of plain ones. What is not needed for a while leaves memory.
+Nothing is allocated or drawn at random before weights are loaded (`skeleton`). The code of a model has the network as its paper
+describes it; `ready_for_inference` replaces plain modules by fast ones. Models that are not needed for a while are unloaded.
 """
 
 import logging
@@ -38,11 +38,12 @@ LOG = logging.getLogger("netflips.device")
 
 _PICTURE_DIMS = 4
 _SMALL_BYTES = 64 << 20
-"""Of files of models that one thread computes at least as fast as several."""
+"""Size of model files below which one thread is at least as fast as several."""
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """Return the device of a name: `auto` is CUDA, else Apple's MPS, else the CPU. Raises UsageError for one that is not here."""
+    """Return the device of a name: `auto` is CUDA, else Apple's MPS, else the CPU. Raises UsageError for a device that is not
+    present."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -59,9 +60,9 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the dtype to compute in. `auto`: float16 on CUDA, bfloat16 on CPUs with native bfloat16, else float32, said once.
+    """Return the dtype to compute in. `auto`: float16 on CUDA, bfloat16 on CPUs with native bfloat16, else float32, logged once.
 
-    With float32 on CUDA, TF32 is switched off for the whole process: its products have 10 bits, and answers would not be
+    With float32 on CUDA, TF32 is switched off for the whole process: its products have 10 bits, and results would differ from
     those of the CPU. Raises UsageError for float16 on a CPU, where it runs 40 times slower than float32.
     """
     if name not in PRECISIONS:
@@ -87,8 +88,7 @@ def has_native_bfloat16() -> bool:
 
 
 def has_quick_bfloat16(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in
-    float32."""
+    """Return whether a device multiplies bfloat16 in hardware; a CPU that does not takes several times as long as in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and has_native_bfloat16()
@@ -103,7 +103,7 @@ def _warn_of_fallback() -> None:
 
 
 def suit_threads(files: Iterable[Path]) -> None:
-    """Let torch use one thread for models whose files are small altogether, unless OMP_NUM_THREADS says how many.
+    """Let torch use one thread for models whose files are small altogether, unless OMP_NUM_THREADS sets the number.
 
     Their layers are done before a second thread has woken up, and a dub has other work for the other cores.
     """
@@ -141,9 +141,9 @@ def skeleton() -> Iterator[None]:
 
 
 def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
-    """Let a convolution do what the norm behind it does in evaluation mode: its weight and bias are replaced, and it is returned.
+    """Fold a batch norm in evaluation mode into the convolution before it: weight and bias are replaced; returns the convolution.
 
-    `torch.nn.utils.fusion.fuse_conv_bn_eval` without the copy that that makes of the weights first; they may lie in a file.
+    Unlike `torch.nn.utils.fusion.fuse_conv_bn_eval` it does not copy the weights first, which may lie in a mapped file.
     """
     assert isinstance(norm, _BatchNorm)
     mean, variance = norm.running_mean, norm.running_var
@@ -169,16 +169,17 @@ def ready_for_inference(
     few_rows: Iterable[nn.Module] = (),
     eight_bits: EightBits | None = None,
 ) -> Network:
-    """Make a loaded network ready for inference on the device where it is; it can be trained, moved or stored no more.
+    """Make a loaded network ready for inference on its device, and return it; it cannot be trained, moved or stored any more.
 
-    Norms become part of the convolutions before them, convolutions of sound are laid out flat, linear layers are packed (see
-    `pack_linears`). parts: those that compute in `dtype`. Of a transformer layer, one with `self_attn`, `fc1` and `fc2`, these are
-    the products alone: its residual stream, and all that is not named, stays float32. Any other is taken to be convolutions of
-    pictures, which are quickest with channels last. few_rows: more layers, which see few rows at a time, as in a search.
-    eight_bits: how their large products are computed; None = in `dtype` as well. Returns the network.
+    Norms become part of the convolutions before them, convolutions of sound are laid out flat, and linear layers are packed (see
+    `pack_linears`). parts: modules that compute in `dtype`; everything else stays float32. In a transformer layer (with
+    `self_attn`, `fc1` and `fc2`) only the products are in `dtype`, and its residual stream stays float32. Any other part is taken
+    to consist of convolutions of images, which are fastest with channels last. few_rows: further transformer layers, which get few
+    rows at a time, as in a search. eight_bits: how their large products are computed; None = in `dtype` as well.
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
+
     files = MappedFiles()
     for part in parts:
         if hasattr(part, "self_attn"):
@@ -190,13 +191,14 @@ def ready_for_inference(
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     for layer in few_rows:
         compute_products_in(layer, dtype, files, eight_bits)
+
     pack_linears(model, torch.float32, files)
     copy_from_files(model.parameters(), files)
     return model
 
 
 def fold_norms(model: nn.Module) -> None:
-    """Fold, in place, weight norms, and each batch norm that stands right behind a convolution in its parent's list of children."""
+    """Fold weight norms, and each batch norm directly behind a convolution in its parent's list of children, in place."""
     for parent in list(model.modules()):
         before: nn.Module | None = None
         for name, child in list(parent.named_children()):
@@ -213,9 +215,10 @@ def fold_norms(model: nn.Module) -> None:
 
 
 class _InType(nn.Module):
-    """A module whose answer is of another type than what comes in; is_given: it is given that type already."""
+    """A module whose output has another type than its input."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, is_given: bool = True) -> None:
+        """is_given: cast the input to `dtype`; False = cast the output."""
         super().__init__()
         self.module, self.dtype, self._is_given = module, dtype, is_given
 
@@ -224,7 +227,7 @@ class _InType(nn.Module):
 
 
 def compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles, eight_bits: EightBits | None = None) -> None:
-    """Compute the products of attention and feed-forward of a transformer layer in `dtype`, in place; eight_bits: see
+    """Let the products of attention and feed-forward of a transformer layer be computed in `dtype`, in place. eight_bits: see
     `ready_for_inference`."""
     if eight_bits is not None:
         lowest = {layer.fc2: GELU_LOWEST} if isinstance(layer.activation, nn.GELU) else {}
@@ -236,30 +239,30 @@ def compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles, eigh
     for child in list(layer.modules()):
         if hasattr(child, "q_proj"):
             for name in ("q_proj", "k_proj", "v_proj"):
-                projection = getattr(child, name)  # rows are rounded to eight bits from float32
+                projection = getattr(child, name)  # an eight-bit layer rounds its rows from float32
                 child.add_module(name, _InType(projection, dtype, not isinstance(projection, EightBitLinear)))
     if not isinstance(layer.fc1, EightBitLinear):
         layer.fc1 = _InType(layer.fc1, dtype)
 
 
 class Reloadable(Generic[Heavy]):
-    """What uses a heavy network that can be put away; it is loaded again when it is needed next."""
+    """A heavy network that can be unloaded; it is loaded again when it is needed next."""
 
     def __init__(self, model: Heavy, load: Callable[[], Heavy] | None) -> None:
-        """load: makes an equal one; None = it stays in memory."""
+        """load: loads the same network again; None = it stays in memory."""
         self._model: Heavy | None = model
         self._load = load
 
     @property
     def model(self) -> Heavy:
-        """The network; read from its file again after `unload`. Raises CheckpointError when that holds another one by now."""
+        """The network, read from its file again after `unload`. Raises CheckpointError when the file has other content by now."""
         if self._model is None:
-            assert self._load is not None  # put_away saw to it
+            assert self._load is not None  # otherwise `unload` keeps the model
             self._model = self._load()
         return self._model
 
     def unload(self) -> None:
-        """Let the weights go until they are needed next: their memory goes back to the system, as far as it is not shared."""
+        """Release the weights until they are needed next; their memory goes back to the system, as far as it is not shared."""
         if self._load is not None:
             self._model = None
             release_freed_memory()

@@ -1,16 +1,16 @@
-"""Linear layers in the layouts of the CPU's matrix kernels, at inference; and weights that are mapped from their files.
+"""Linear layers in the layouts of the CPU's matrix kernels, for inference; and weights that are mapped from their files.
 
-PyTorch's float32 linear goes to MKL, which runs at less than half speed on AMD; oneDNN with weights packed beforehand
-does not, and is exact to rounding. In bfloat16 and float16 only the products are in low precision: what comes in and
-goes out keeps its own type, so that residual streams stay float32.
+PyTorch's float32 linear uses MKL, which runs at less than half speed on AMD. oneDNN with weights packed beforehand runs at full
+speed, and is exact to rounding. In bfloat16 and float16 only the products are in low precision: input and output keep their own
+type, so that residual streams stay float32.
 
-In eight bits, on a CPU that has instructions for it (VNNI), the weights of each output are whole numbers from -127 to 127 times a
-step of its own, and so is each row that comes in: rows are rounded one by one, so that no row's answer depends on another row.
-oneDNN sums products exactly (int32); bias, GELU and what goes out are float32. Rows are measured and rounded each time, which pays
-where weights are many and rows few, as in a search.
+In eight bits, on a CPU with instructions for it (VNNI), the weights of each output are whole numbers from -127 to 127 times a step
+of its own, and so is each input row: rows are rounded one by one, so that no row's result depends on another row. oneDNN sums
+products exactly (int32); bias, GELU and output are float32. Rows are measured and rounded each time, which pays where weights are
+many and rows few, as in a search.
 
-On a CPU without such instructions (AVX2) FBGEMM does it, with a bit less of each row: 2 to 4 times as fast as its products with
-weights of float16, which are as fast as the core can be in float32.
+On a CPU without such instructions (AVX2), FBGEMM is used, with one bit less for each row: 2 to 4 times as fast as its products
+with float16 weights, which are as fast as the core can be in float32.
 """
 
 import ctypes
@@ -33,14 +33,14 @@ from avcore.compute.threads import map_in_threads, on_all_cores
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
-    """Return whether oneDNN's own operators can be called on this CPU, for numbers of this type."""
+    """Return whether oneDNN's own operators support this type on this CPU."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
 class MappedFiles:
-    """The files that are mapped into this process, as they were when this was made."""
+    """The files that were mapped into this process when this object was made."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []
@@ -54,24 +54,24 @@ class MappedFiles:
         return place >= 0 and start < self._ranges[place][1]
 
     def hold(self, tensor: Tensor) -> bool:
-        """Return whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
+        """Return whether one mapping covers this CPU tensor; the mapping exists as long as the tensor."""
         first, last = _whole_pages(tensor)
         place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
         return first < last and place >= 0 and last <= self._ranges[place][1]
 
 
 def copy_from_files(parameters: Iterable[Tensor], files: MappedFiles) -> None:
-    """Give parameters that lie in mapped files memory of their own, so that the files can be let go."""
+    """Copy parameters that lie in mapped files into memory of their own, so that the files can be released."""
     for parameter in parameters:
         if parameter.device.type == "cpu" and files.touch(parameter):
             parameter.data = parameter.data.clone()
 
 
 def let_go_of_mapped(tensor: Tensor) -> bool:
-    """Give back the memory of a CPU tensor that lies in a file and was not changed; the next access reads the file again.
+    """Release the memory of an unchanged CPU tensor that lies in a file; the next access reads the file again.
 
-    Only for a tensor of which `MappedFiles.hold` said so: memory that lies in no file would be lost. Weights that were copied
-    elsewhere would otherwise stay in memory as long as any tensor of their file is in use. Returns whether it was done.
+    Only for a tensor for which `MappedFiles.hold` returned True: memory outside of files would lose its content. Without this,
+    copied weights would stay in memory as long as any tensor of their file is in use. Returns whether it was released.
     """
     start, end = _whole_pages(tensor)
     failed: int = ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
@@ -79,7 +79,7 @@ def let_go_of_mapped(tensor: Tensor) -> bool:
 
 
 def _whole_pages(tensor: Tensor) -> tuple[int, int]:
-    """Return the addresses between which there are pages of this tensor alone."""
+    """Return the first and last address of the pages that belong to this tensor only."""
     start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     return start, (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
 
@@ -95,29 +95,30 @@ def _mapped_files() -> Iterator[tuple[int, int]]:
 
 
 ROWS_TO_PACK_FOR = 256
-"""The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
+"""oneDNN's layout for this many rows is as good as any other for 1 to 300 rows; layouts for fewer rows are up to 2x slower."""
 
 _LEAST_PACKED = 1 << 18
-"""Weights of a layer in float32 from which packing it pays. Below, what a call of oneDNN's costs is more than it saves (20 rows of
-192 to 768 numbers: 132 us, 105 by MKL), and so is the kernel that it makes for each number of rows (6 ms)."""
+"""Number of weights from which packing a float32 layer pays. In smaller layers a call of oneDNN costs more than it saves (20 rows
+of 192 to 768 numbers: 132 us, 105 with MKL), and so does the kernel that it makes for each number of rows (6 ms)."""
 _LAYING_OUT = Lock()
 _EXACT_GELU = "none"
-"""The algorithm: by the error function, not approximated by tanh."""
+"""The algorithm of GELU: the error function, not its approximation by tanh."""
 
 
 class PlainLinear(NamedTuple):
-    """Weight and bias as they were loaded, and whether the weight lies in a mapped file."""
+    """Weight and bias as they were loaded."""
 
     weight: Tensor
     bias: Tensor | None
     is_mapped: bool
+    """whether the weight lies in a mapped file"""
 
 
 class PackedLinear(nn.Module):
     """A linear layer with its weight in oneDNN's own layout. It cannot be moved, stored or trained.
 
-    The weight is laid out when it is first used, so that models whose weights are mapped from files load at once; the part
-    of the file that it came from is let go then.
+    The weight is laid out on first use, so that models whose weights are mapped from files load at once; the part of the file that
+    it came from is released then.
     """
 
     _weight: Tensor
@@ -143,7 +144,7 @@ class PackedLinear(nn.Module):
 
     def _lay_out_once(self) -> None:
         if self._plain is not None:
-            with _LAYING_OUT:  # lanes may come at once
+            with _LAYING_OUT:  # several threads may come at the same time
                 if (plain := self._plain) is not None:
                     self._lay_out(plain)
 
@@ -157,16 +158,16 @@ class PackedLinear(nn.Module):
             let_go_of_mapped(plain.weight)
 
     def _kept_bias(self, plain: PlainLinear) -> Tensor | None:
-        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
+        # A copy, since a view would keep the whole mapped file in memory.
         return None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
 
     def add_gelu(self) -> None:
-        """Let the kernel apply GELU to what it has just computed, before that is rounded and written."""
+        """Let the kernel apply GELU to its results before they are rounded and written."""
         self._activation = "gelu"
 
 
 class CastLinear(nn.Module):
-    """A linear layer that computes in another type than it is given."""
+    """A linear layer that computes in another type than that of its input."""
 
     weight: Tensor
     bias: Tensor | None
@@ -182,13 +183,12 @@ class CastLinear(nn.Module):
 
 
 def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | None = None) -> nn.Module:
-    """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
+    """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only); returns the module.
 
-    files: those that were mapped when the weights were there already, for callers that pack part by part (default: those of now).
-    On a CPU with oneDNN they are packed, but for small ones in float32; elsewhere float32 layers stay as they are and others are
-    cast. A weight used in several places (as a tied embedding) keeps its own copy for those that are not linear. What is not
-    packed has memory of its own afterwards, so that a file which the weights were mapped from is let go with the last layer.
-    Returns the module.
+    files: the files that were mapped once the weights were loaded, for callers that pack part by part; None = those mapped now.
+    On a CPU with oneDNN layers are packed, except small ones in float32; elsewhere float32 layers stay unchanged and others are
+    cast. A weight that is used in several places (as a tied embedding) keeps a copy for those that are not linear. Parameters that
+    are not packed get memory of their own, so that a mapped file is released with the last layer.
     """
     files = files or MappedFiles()
     for parent in list(module.modules()):
@@ -200,18 +200,18 @@ def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | Non
 
 
 def lay_out_all(module: nn.Module) -> None:
-    """Lay out all packed weights now, several at once on a CPU with several cores; else each is when it is first used.
+    """Lay out all packed weights now, several at once on a CPU with several cores, instead of each on first use.
 
-    For several threads that are about to use the module, who would wait for one another at each layer.
+    For use by several threads, which would otherwise wait for one another at each layer.
     """
     waiting = [layer for layer in module.modules() if isinstance(layer, PackedLinear) and not layer.is_laid_out]
     map_in_threads(waiting, PackedLinear._lay_out_once, torch.get_num_threads())
     if waiting:
-        release_freed_memory()  # what weights of other forms took in between: a third of a large translator in eight bits
+        release_freed_memory()  # of intermediate forms of the weights: a third of a large translator in eight bits
 
 
 def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:
-    """Move a GELU into the packed layer before it; returns what is left to apply, the activation itself if nothing moved."""
+    """Move a GELU into the packed layer before it; returns what is left to apply: an identity, or the activation if not moved."""
     if not (isinstance(linear, PackedLinear) and isinstance(activation, nn.GELU)):
         return activation
     linear.add_gelu()
@@ -226,50 +226,50 @@ def _packed(linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> nn.Mod
 
 
 GELU_LOWEST = -0.17
-"""No value that GELU gives is below it."""
+"""Below all values of GELU."""
 _AT_ONCE = 128
 """Outputs whose weights are rounded at once."""
 _MOST_SIGNED, _MIDDLE, _MOST = 127, 128, 255
 _MIDDLE_OF_7 = 64
 _NO_FRACTIONS = 1.5 * 2**23
 _TINY = 1e-30
-"""The least span that is divided by: zeros stay zeros."""
+"""The smallest divisor: zeros stay zeros."""
 
 
 @cache
 def has_eight_bit_products() -> bool:
-    """Return whether this CPU sums products of eight bits without loss (VNNI), and this torch lets it: tried with the largest
-    ones."""
+    """Return whether this CPU sums products of eight bits without loss (VNNI), and this torch supports that: tried with the largest
+    values."""
     if not (has_onednn(torch.float32) and torch.cpu._is_vnni_supported()):
         return False
     width, ones, zeros = 64, torch.ones(64), torch.zeros(64, dtype=torch.int64)
     try:
         weight = torch.ops.onednn.qlinear_prepack(torch.full((width, width), _MOST_SIGNED, dtype=torch.int8), [width, width])
         found = _product(torch.full((3, width), _MOST, dtype=torch.uint8), weight, ones, zeros, None)
-    except (AttributeError, RuntimeError, TypeError):  # another torch: there is no such operator, or it takes something else
+    except (AttributeError, RuntimeError, TypeError):  # another version of torch, without this operator or with other arguments
         return False
     return bool((found == width * _MOST * _MOST_SIGNED).all())
 
 
 class EightBitLinear(PackedLinear):
-    """A linear layer in eight bits; it does what `PackedLinear` does, and like it is laid out when it is first used."""
+    """A linear layer in eight bits; otherwise like `PackedLinear`, and laid out on first use, too."""
 
     LEAST = 1 << 20
-    """Weights of a layer that is computed so: smaller ones lie in the cache, and rounding the rows costs what the products gain."""
+    """Least number of weights: smaller layers fit into the cache, and rounding the rows costs as much as the products gain."""
     _steps: Tensor
     _zeros: Tensor
     _sums: Tensor
     _start: Tensor | None
 
     def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
-        """lowest: no value that comes in is below it, which gives all others twice the precision; None = they may be anything."""
+        """lowest: a lower bound of the input, which doubles the precision; None = no bound."""
         super().__init__(linear, torch.int8, files)
         self._lowest = lowest
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float [..., in] -> float32 [..., out]. Where `lowest` is given, float32 that comes in is lost.
+        """Float [..., in] -> float32 [..., out]. Where `lowest` is given, float32 input is overwritten.
 
-        What is as large as a row's feed-forward is changed in place: new memory would not be in the cache.
+        Large intermediate values are changed in place, since new memory would not be in the cache.
         """
         self._lay_out_once()
         codes, steps = self._rounded(x.reshape(-1, x.shape[-1]).float())
@@ -280,7 +280,7 @@ class EightBitLinear(PackedLinear):
         return out.view(*x.shape[:-1], -1)
 
     def _rounded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return rows, float32 [R, in], as whole numbers, uint8 [R, in], and the step of each, float32 [R, 1]."""
+        """Round rows, float32 [R, in]: returns whole numbers, uint8 [R, in], and the step of each row, float32 [R, 1]."""
         if self._lowest is None:
             sizes = rows.abs()
             steps = sizes.amax(1, keepdim=True).clamp_min_(_TINY).div_(_MOST_SIGNED)
@@ -291,7 +291,7 @@ class EightBitLinear(PackedLinear):
     def _lay_out(self, plain: PlainLinear) -> None:
         num_outputs, num_inputs = plain.weight.shape
         steps, codes = torch.empty(num_outputs, 1), torch.empty(plain.weight.shape, dtype=torch.int8)
-        # A part at a time: what is as large as the whole weight would be new memory, which costs more than the arithmetic.
+        # A part at a time: new memory as large as the whole weight costs more than the arithmetic.
         for weight, step, code in zip(*(torch.split(whole, _AT_ONCE) for whole in (plain.weight, steps, codes)), strict=True):
             part = weight.float()
             step.copy_(torch.maximum(part.amax(1, True), -part.amin(1, True)).clamp_min_(_TINY).div_(_MOST_SIGNED))
@@ -300,7 +300,7 @@ class EightBitLinear(PackedLinear):
         ones, zeros = torch.ones(1, num_inputs, dtype=torch.uint8), torch.zeros(num_outputs, dtype=torch.int64)
         self._steps, self._zeros = steps[:, 0], zeros
         self._sums = _product(ones, packed, self._steps, zeros, None)[0]
-        # What codes are above the values that they stand for is taken off again: from a row's sums, or (`_kept_bias`) once for all.
+        # The offset of the codes is subtracted again: from each row's sums, or (`_kept_bias`) once for all rows.
         self._start = -_MIDDLE * self._sums if self._lowest is None else None
         self._put(packed, plain)
 
@@ -310,15 +310,15 @@ class EightBitLinear(PackedLinear):
 
 
 def _whole_numbers(values: Tensor, dtype: torch.dtype, added: int = 0) -> Tensor:
-    """Round float32 values, which are lost, to numbers of one byte, with `added` to each.
+    """Round float32 values, which are overwritten, to numbers of one byte, with `added` to each.
 
-    Adding 1.5 * 2^23 leaves no room for fractions, and the lowest byte is the number: three times as fast as torch's own ways.
+    Adding 1.5 * 2^23 leaves no bits for fractions, and the lowest byte is the number: three times as fast as torch's functions.
     """
     return values.add_(_NO_FRACTIONS + added).view(torch.int32).to(dtype)
 
 
 def _product(rows: Tensor, weight: Tensor, steps: Tensor, zeros: Tensor, start: Tensor | None) -> Tensor:
-    """Return the sums of products times each output's step, plus `start`: uint8 [R, in] -> float32 [R, out]."""
+    """Return the sums of products, times each output's step, plus `start`: uint8 [R, in] -> float32 [R, out]."""
     sums: Tensor = torch.ops.onednn.qlinear_pointwise(
         rows, 1.0, 0, weight, steps, zeros, start, 1.0, 0, torch.float32, "none", [], ""
     )
@@ -327,7 +327,7 @@ def _product(rows: Tensor, weight: Tensor, steps: Tensor, zeros: Tensor, start: 
 
 @cache
 def has_fbgemm() -> bool:
-    """Return whether this torch multiplies eight bits by eight bits with FBGEMM on this CPU: tried with few."""
+    """Return whether this torch multiplies eight bits by eight bits with FBGEMM on this CPU: tried with a few values."""
     try:
         packed = torch.ops.quantized.linear_prepack(torch.quantize_per_tensor(torch.ones(4, 4), 1.0, 0, torch.qint8), None)
         rows, multiply = torch.tensor([[0.0, 0, -63, 127]]), torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
@@ -338,15 +338,15 @@ def has_fbgemm() -> bool:
 
 
 class FbgemmLinear(PackedLinear):
-    """A linear layer in eight bits for CPUs without VNNI; like a `PackedLinear` it is laid out when it is first used.
+    """A linear layer in eight bits for CPUs without VNNI; like a `PackedLinear` it is laid out on first use.
 
-    The weights of each output are whole numbers from -127 to 127 times a step of its own. A row that comes in is divided by its
-    largest value and rounded to 7 bits, since AVX2 adds products of more with loss: always from -1 to 1 (or from 0), so that no
-    row's answer depends on another row.
+    The weights of each output are whole numbers from -127 to 127 times a step of its own. Each input row is divided by its largest
+    value and rounded to 7 bits, since AVX2 adds products of more bits with loss. Rows always range from -1 to 1 (or from 0), so
+    that no row's result depends on another row.
     """
 
     LEAST = 1 << 18
-    """Weights of a layer that is computed so: smaller ones lie in the cache."""
+    """Least number of weights: smaller layers fit into the cache."""
     _packed: Any
     _sums: Tensor
 
@@ -383,11 +383,11 @@ class FbgemmLinear(PackedLinear):
 
 
 EightBits = type[EightBitLinear] | type[FbgemmLinear]
-"""How linear layers are computed in eight bits on a CPU."""
+"""The class for linear layers in eight bits on a CPU."""
 
 
 def eight_bits_beside(dtype: torch.dtype) -> EightBits | None:
-    """Return what is quicker on this CPU than products in `dtype` for few rows; None = nothing."""
+    """Return the class that is faster on this CPU than products in `dtype` for few rows; None = there is none."""
     if dtype == torch.bfloat16 and has_eight_bit_products():
         return EightBitLinear
     return FbgemmLinear if dtype == torch.float32 and has_fbgemm() else None
@@ -396,8 +396,8 @@ def eight_bits_beside(dtype: torch.dtype) -> EightBits | None:
 def pack_in_eight_bits(
     module: nn.Module, kind: EightBits, files: MappedFiles, lowest: Mapping[nn.Module, float] = MappingProxyType({})
 ) -> None:
-    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only). lowest: of what comes
-    into some of them, see `EightBitLinear`."""
+    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only). lowest: lower bounds of
+    the input of some of them, see `EightBitLinear`."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear and child.weight.numel() >= kind.LEAST:

@@ -1,4 +1,4 @@
-"""Memory of a process: on the CPU keeping freed pages, and releasing them; on a GPU, what is free."""
+"""Memory of a process: keep or release freed pages on the CPU; measure free memory on a GPU."""
 
 import ctypes
 import os
@@ -15,28 +15,28 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _MOST = 2**31 - 1
 _KILOBYTE = 1024
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""Of the control group (version 2); "max" = none."""
+"""File with the limit of the control group (version 2); "max" = none."""
 
 
 def keep_freed_memory() -> bool:
-    """Let the process keep memory that is freed, for what comes next, instead of giving it back to the system each time.
+    """Let the process keep freed memory for later use, instead of giving it back to the system each time.
 
-    Training steps, and pictures drawn batch after batch, ask for the same large tensors again and again, and the system
-    clears each page that it gives: 15 to 25 % of the processor time, measured on the unit encoder's training and on the
-    face renderer. Returns whether this system's allocator supports it.
+    Training steps, and frames drawn batch after batch, ask for the same large tensors again and again, and the system clears each
+    page that it gives: 15 to 25 % of the processor time, measured on the unit encoder's training and on the face renderer. Returns
+    whether this system's allocator supports it.
     """
     mallopt = _of_glibc("mallopt")
     return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
 def release_freed_memory() -> bool:
-    """Give all free pages back to the system, those that `keep_freed_memory` keeps too; False where that is not supported."""
+    """Give all free pages back to the system, including those that `keep_freed_memory` keeps; returns False if not supported."""
     trim = _of_glibc("malloc_trim")
     return trim is not None and bool(trim(ctypes.c_size_t(0)))
 
 
 def peak_memory_bytes() -> int | None:
-    """Return the most memory that this process has held so far; None where the system does not say it."""
+    """Return the most memory that this process has held so far; None where the system does not report it."""
     try:
         import resource
     except ImportError:
@@ -46,7 +46,7 @@ def peak_memory_bytes() -> int | None:
 
 
 def machine_memory_bytes() -> int:
-    """Return the memory that this process may take: the machine's, or less where a container or a cluster's job has less."""
+    """Return the memory that this process may use: the machine's, or less where a container or a cluster's job has a limit."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = _GROUP_LIMIT.read_text(encoding="ascii").strip()
@@ -56,7 +56,7 @@ def machine_memory_bytes() -> int:
 
 
 def free_memory_bytes(device: "torch.device") -> int:
-    """Return the memory of a CUDA device that tensors may still take, spare blocks of this process included."""
+    """Return the memory of a CUDA device that is free for tensors, including unused blocks of this process."""
     import torch
 
     spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

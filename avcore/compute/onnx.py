@@ -1,4 +1,4 @@
-"""Networks in ONNX files that answer sound, run by onnxruntime on one thread: models of the user's own."""
+"""Networks in ONNX files that take sound, run by onnxruntime on one thread: models of the user's own."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,15 +14,17 @@ from avcore.texts import read_json
 from avcore.timeline import SAMPLE_RATE
 
 _SETTINGS, _VECTORS = "preprocessor_config.json", "embeddings"
-"""Beside an exported network stands how its input is prepared; of its outputs this one is the voice vector."""
+"""File beside an exported network with the settings of its input; name of the output that is the voice vector."""
 
 
 @dataclass(frozen=True)
 class SoundSettings:
-    """How a network wants its sound. rate: Hz, None = it is not stated. is_normalised: brought to mean 0 and variance 1."""
+    """The sound that a network takes."""
 
     rate: int | None = None
+    """sample rate in Hz; None = not stated"""
     is_normalised: bool = False
+    """whether the sound is scaled to mean 0 and variance 1"""
 
     def prepared(self, speech: Samples) -> Samples:
         """Return float32 [S] as the network takes it, at the same rate."""
@@ -30,7 +32,7 @@ class SoundSettings:
 
 
 def sound_settings(folder: Path, what: str) -> SoundSettings:
-    """Read the settings that Hugging Face's optimum writes beside a network, as far as they are there.
+    """Read the settings that Hugging Face's optimum writes beside a network; defaults for those that are missing.
 
     what: the model, for messages. Raises InputError for a file that cannot be read.
     """
@@ -46,7 +48,7 @@ def sound_settings(folder: Path, what: str) -> SoundSettings:
 
 @cache
 def open_network(path: Path, what: str) -> Any:
-    """Return a session on one thread. Raises CheckpointError for what is no ONNX file, UsageError without onnxruntime."""
+    """Return an onnxruntime session on one thread. Raises CheckpointError for other files, UsageError without onnxruntime."""
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -61,9 +63,9 @@ def open_network(path: Path, what: str) -> Any:
 
 
 def answer(network: Any, given: NDArray[np.float32], path: Path, what: str) -> Floats:
-    """Return what a network answers to one input, float32 [1, ...]: its embeddings, else its first output, as float32 [N].
+    """Run a network on one input, float32 [1, ...], and return its embeddings, else its first output, as float32 [N].
 
-    Raises CheckpointError naming the file where it does not take such an input.
+    Raises CheckpointError naming the file where the network does not take such an input.
     """
     names = [one.name for one in network.get_outputs()]
     wanted = _VECTORS if _VECTORS in names else names[0]

@@ -1,7 +1,7 @@
 """Work in threads: items made ahead of their use, and pieces of work side by side, each with its share of the cores.
 
-A matrix product on all cores ends when the slowest core is ready, and small ones hardly gain from a second core at all. Where
-there are as many independent pieces of work as cores, one core for each is quicker and costs less processor time in all.
+A matrix product on all cores ends when the slowest core is ready, and small products hardly gain from a second core. Where there
+are as many independent pieces of work as cores, one core for each is faster and costs less processor time in total.
 """
 
 import atexit
@@ -24,9 +24,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LOOK_EVERY_S = 0.1
-"""Seconds between checks of a waiting maker that its items are still needed."""
+"""Seconds between checks whether the items of a waiting maker are still needed."""
 _PATIENCE_S = 10.0
-"""How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
+"""How long the end of a command waits for items in the making; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20
 _MOST_PICTURES = 20
 _USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
@@ -34,9 +34,10 @@ _USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
 
 @dataclass(frozen=True)
 class _End:
-    """After the last item. error: why there are no more, None = all were made."""
+    """Marks the end of the items."""
 
     error: BaseException | None = None
+    """why there are no more; None = all were made"""
 
 
 _running: list["_Maker[Any]"] = []
@@ -51,7 +52,7 @@ class _Maker(Thread, Generic[Item]):
         self._items, self._is_unwanted = items, Event()
 
     def run(self) -> None:
-        """Make all items; what goes wrong is handed on."""
+        """Make all items; an error is passed on to the reader."""
         _running.append(self)
         end = _End()
         iterator = iter(self._items)
@@ -66,9 +67,9 @@ class _Maker(Thread, Generic[Item]):
         _running.remove(self)
 
     def stop(self, patience_s: float = inf) -> None:
-        """Let the thread end after the item it is making, and wait for it."""
+        """Let the thread end after its current item, and wait for that."""
         self._is_unwanted.set()
-        if current_thread() is self:  # its own garbage collection closes what reads from it
+        if current_thread() is self:  # garbage collection in this thread may close its own reader
             return
         deadline = time.monotonic() + patience_s
         while self.is_alive() and time.monotonic() < deadline:
@@ -88,9 +89,9 @@ class _Maker(Thread, Generic[Item]):
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Yield items that a thread makes in advance, up to `depth` of them and one in the making.
 
-    It pays where both sides let go of the interpreter, as decoding, encoding and matrix products do. An error in the making
-    is raised where its item would have come. The thread starts with the first item wanted, and ends with the last one or
-    when the iterator is closed.
+    It pays where both sides release the interpreter lock, as decoding, encoding and matrix products do. An error is raised in
+    place of the item that failed. The thread starts when the first item is asked for, and ends with the last one or when the
+    iterator is closed.
     """
     maker = _Maker(items, depth)
     maker.start()
@@ -105,25 +106,25 @@ def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
 
 @atexit.register
 def _stop_all() -> None:
-    """End what a signal left running; threads that others feed began first, and end those."""
+    """End threads that a signal left running. A thread that reads from another one started first, and ends that one."""
     for maker in list(_running):
         maker.stop(_PATIENCE_S)
 
 
 def pictures_ahead(width: int, height: int) -> int:
-    """Return how many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
+    """Return how many frames of a size to make in advance: 1 to 20, as many as fit into 64 MB."""
     return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
 
 
 def pictures_at_once(width: int, height: int, most: int) -> int:
-    """Return how many pictures of a size to hold as a batch: `most` if 512 MB do, as up to 4K, else those of 128 MB, but 1 or
-    more."""
+    """Return how many frames of a size to hold as a batch: `most` if they fit into 512 MB, as up to 4K, else as many as fit into
+    128 MB, at least 1."""
     picture_bytes = max(width * height * 3, 1)
     return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)
 
 
 class _Worker(Thread, Generic[Result]):
-    """Does one piece of work in a thread; what it gave, or what went wrong, is kept."""
+    """Does one piece of work in a thread, and keeps its result or error."""
 
     def __init__(self, work: Callable[[], Result], num_threads: int) -> None:
         super().__init__(daemon=True, name="lane")
@@ -135,7 +136,7 @@ class _Worker(Thread, Generic[Result]):
         """Do the work on its share of the cores."""
         import torch
 
-        torch.set_num_threads(self._num_threads)  # of this thread; and of those that are started from now on
+        torch.set_num_threads(self._num_threads)  # for this thread, and for those that are started from now on
         try:
             self.results.append(self._work())
         except BaseException as error:
@@ -147,10 +148,10 @@ class StoppedError(Exception):
 
 
 def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list[Result]:
-    """Do pieces of work at once and return what they give, in their order; the first one runs in the caller's own thread.
+    """Do pieces of work at the same time and return their results in order; the first one runs in the caller's own thread.
 
-    Each is called with a function that it calls from time to time: it raises `StoppedError` when another piece has failed, so that
-    an error or Ctrl-C does not wait for results that are not needed. The first error of any is raised once all have ended.
+    Each gets a function to call from time to time, which raises `StoppedError` when another piece has failed: so an error or Ctrl-C
+    does not wait for results that are not needed. The first error of any piece is raised once all have ended.
     """
     import torch
 
@@ -163,6 +164,7 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
     num_threads = torch.get_num_threads()
     share = max(num_threads // max(len(work), 1), 1)
     workers = [_Worker(_telling(one, check, failed), share) for one in work[1:]]
+
     try:
         for worker in workers:
             worker.start()
@@ -174,6 +176,7 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
         for worker in workers:
             worker.join()
         torch.set_num_threads(num_threads)
+
     for worker in workers:
         if worker.error is not None and not isinstance(worker.error, StoppedError):
             raise worker.error
@@ -181,14 +184,14 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
 
 
 def workers_on(device: "torch.device", most: int) -> int:
-    """Return how many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
+    """Return how many pieces of work to do at the same time on a device: one for each core, up to `most`; on a GPU one."""
     import torch
 
     return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
 
 
 class _Products(local):
-    """threads: for the products of this thread, 0 = as all else."""
+    """threads: number of threads for the products of this thread; 0 = as for everything else."""
 
     threads = 0
 
@@ -198,8 +201,8 @@ _products = _Products()
 
 @contextmanager
 def products_alone_on(threads: int) -> Iterator[None]:
-    """Compute what goes through `on_all_cores` on several threads of torch, and all else on one: waking a thread takes longer than
-    most of what lies between two products of a search."""
+    """Compute products of `on_all_cores` on several threads of torch, and everything else on one: waking a thread takes longer than
+    most operations between two products of a search."""
     import torch
 
     before = torch.get_num_threads()
@@ -213,7 +216,7 @@ def products_alone_on(threads: int) -> Iterator[None]:
 
 
 def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
-    """Compute a product, within `products_alone_on` on its threads."""
+    """Compute a product; within `products_alone_on`, on the threads given there."""
     if not (threads := _products.threads):
         return product(*given)
     import torch
@@ -226,14 +229,14 @@ def on_all_cores(product: Callable[..., Result], *given: object) -> Result:
 
 
 def num_cores() -> int:
-    """Return the cores that this process may use: those it is held to, or fewer where OMP_NUM_THREADS says so."""
+    """Return how many cores this process may use: those that it is limited to, or fewer where OMP_NUM_THREADS is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
 
 
 def taken(left: "deque[Item]") -> Item | None:
-    """Return the next piece of work, which no other lane gets; None when none is left."""
+    """Return the next piece of work, which no other thread gets; None when none is left."""
     try:
         return left.popleft()
     except IndexError:
@@ -243,9 +246,9 @@ def taken(left: "deque[Item]") -> Item | None:
 def map_in_threads(
     items: Sequence[Item], work: Callable[[Item], Result], num_workers: int, report: Callable[[int], None] = lambda _: None
 ) -> list[Result]:
-    """Do the same to each item, some at once; returns what it gives, in the order of the items.
+    """Apply `work` to each item, in several threads; returns the results in the order of the items.
 
-    report: called with how many are done, from the caller's own thread. Raises what work raises, see `side_by_side`.
+    report: called with the number of finished items, from the caller's own thread. Raises what `work` raises, see `side_by_side`.
     """
     return run_in_threads(items, lambda item, _: work(item), num_workers, report)
 
@@ -256,7 +259,7 @@ def run_in_threads(
     num_workers: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[Result]:
-    """The same for long work, which gets beside its item a function to call from time to time, see `side_by_side`."""
+    """Do the same for long work, which also gets a function to call from time to time, see `side_by_side`."""
     left, found = deque(enumerate(items)), dict[int, Result]()
 
     def worker(is_told: bool, check: Callable[[], None]) -> None:
@@ -272,13 +275,13 @@ def run_in_threads(
 
 
 class Tally:
-    """Counts what lanes do together; the thread that made it reports, since what shows progress is not made for several."""
+    """Counts the work of all threads; only the thread that made it reports, since displays of progress are not thread-safe."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self._report, self._owner, self._lock, self._done = report, current_thread(), Lock(), 0
 
     def add(self, count: int) -> None:
-        """Count some more."""
+        """Add to the count, and report it from the thread that made this."""
         with self._lock:
             self._done += count
         if current_thread() is self._owner:
