@@ -396,8 +396,10 @@ def eight_bits_beside(dtype: torch.dtype) -> EightBits | None:
 def pack_in_eight_bits(
     module: nn.Module, kind: EightBits, files: MappedFiles, lowest: Mapping[nn.Module, float] = MappingProxyType({})
 ) -> None:
-    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only). lowest: lower bounds of
-    the input of some of them, see `EightBitLinear`."""
+    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only).
+
+    lowest: lower bounds of the input of some of them, see `EightBitLinear`.
+    """
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear and child.weight.numel() >= kind.LEAST:

@@ -1,7 +1,7 @@
-"""The published beam search, apart from the network: settings, as fairseq names them, and rules, for sentences side by side.
+"""The published beam search without the network: settings, with fairseq's names, and rules, for several sentences at once.
 
-The published search ends when as many hypotheses as the beam holds are finished, however unlikely they are, or at its limit; see
-`SearchConfig.early_stopping` for the other way, and `Choice.choose` for the rules of a step.
+The published search ends at its limit, or when as many hypotheses as the beam holds are finished, however unlikely they are; see
+`SearchConfig.early_stopping` for the alternative, and `Choice.choose` for the rules of a step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ from avcore.notes import NoteKind, report_note
 from avcore.units import PAD, UNKNOWN, Ids
 
 MOST_POSITIONS = 100_000
-"""Of positions and of tokens of a search: an hour of speech."""
+"""Limit for positions and for tokens of a search: an hour of speech."""
 
 _FOREIGN_SEARCH_OPTIONS: dict[str, object] = {"sampling": False, "match_source_len": False, "constraints": None, "prefix_size": 0}
-"""Options of the reference's generator that are off in the published settings and not built here."""
+"""Options of the reference's generator that are off in the published settings and not implemented here."""
 
 _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
     "beam": (1, 10_000),
@@ -40,10 +40,10 @@ _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
     "early_stopping": (0, 1),
     "max_target_units": (0, MOST_POSITIONS),
 }
-"""Settings of the search that a checkpoint may hold, with least and most."""
+"""Settings of the search that a checkpoint may hold, with their least and largest values."""
 
 _NO_LIMIT = (4, 50)
-"""Without a limit, a search still ends at 4 * source tokens + 50: what goes on longer is an endless loop."""
+"""Without a limit, a search still ends at 4 * source tokens + 50: longer ones are endless loops."""
 
 _IGNORED = NoteKind("search_option", "the checkpoint's search option {name} = {value} is ignored")
 
@@ -52,30 +52,30 @@ _IGNORED = NoteKind("search_option", "the checkpoint's search option {name} = {v
 class SearchConfig:
     """Settings of the beam search; the defaults are the published ones.
 
-    Raises UsageError for values that cannot be searched with.
+    Raises UsageError for values that make no search possible.
     """
 
     beam: int = 20
-    """Hypotheses kept alive, and finished ones waited for."""
+    """How many hypotheses are kept alive, and how many finished ones end the search."""
     max_len_a: float = 0.0
     max_len_b: int = 200
     """At most max_len_a * source tokens + max_len_b tokens before the end tag; `<s>` and `</s>` count."""
     min_len: int = 1
-    """Tokens before the end tag may come."""
+    """Least number of tokens before the end tag."""
     lenpen: float = 1.0
     """Scores are divided by length ** lenpen."""
     unkpen: float = 0.0
-    """Taken off the log-probability of `<unk>`."""
+    """Subtracted from the log-probability of `<unk>`."""
     temperature: float = 1.0
     unnormalized: bool = False
-    """Compare sums of log-probabilities, whatever the length."""
+    """Compare sums of log-probabilities, without regard to length."""
     no_repeat_ngram_size: int = 0
-    """Read and without effect, as in the published search."""
+    """Read, but without effect, as in the published search."""
     no_repeat_unit: bool = False
-    """A token never follows itself: where repeats were merged before training, one that does is a mistake. Not in the reference."""
+    """A token never follows itself: where repeats were merged before training, a repeat is an error. Not in the reference."""
     early_stopping: bool = True
-    """True: the published rule, a search ends with as many finished hypotheses as the beam holds, and unlikely early ends count.
-    False (as in Hugging Face's generation): a more likely one takes the place of the least likely, and the search goes on while a
+    """True (the published rule): a search ends with as many finished hypotheses as the beam holds, and unlikely early ends count.
+    False (as in Hugging Face's generation): a more likely hypothesis replaces the least likely one, and the search goes on while a
     live beam is more likely than that one."""
     max_target_units: int | None = None
     """Replaces max_len_a and max_len_b when given; 0 = no limit but the decoder's positions and `_NO_LIMIT`."""
@@ -92,10 +92,9 @@ class SearchConfig:
     def from_generation(
         cls, generation: Mapping[str, Any], path: Path | None = None, owner: str = "the translator"
     ) -> "SearchConfig":
-        """Read the section `generation` of a checkpoint's config; warns of options that are not built here.
+        """Read the section `generation` of a checkpoint's config; warns of options that are not implemented here.
 
-        path, owner: the checkpoint and what it is, for messages. Raises CheckpointError for a value of another type, or that nobody
-        could wait for.
+        path, owner: the checkpoint and its kind, for messages. Raises CheckpointError for a value of another type or out of bounds.
         """
         if not isinstance(generation, Mapping):
             raise CheckpointError(f"{owner}'s search settings cannot be read", path=path, expected="an object")
@@ -125,16 +124,16 @@ class SearchConfig:
 
 @dataclass(frozen=True)
 class SearchRules:
-    """What one search may choose.
-
-    end: the row of the end tag. suppressed: rows never chosen. limit: tokens before the end. start: the row that a target begins
-    with; None = the end tag's.
-    """
+    """The tokens that one search may choose, as rows of the vocabulary."""
 
     end: int
+    """row of the end tag"""
     suppressed: tuple[int, ...]
+    """rows that are never chosen"""
     limit: int
+    """most tokens before the end tag"""
     start: int | None = None
+    """row that a target begins with; None = the end tag's"""
 
     @property
     def first(self) -> int:
@@ -144,36 +143,40 @@ class SearchRules:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """Live beams after a step, best first, each array [beam]: where they come from, their token, their sum so far."""
+    """Live beams after a step, best first; each array is [beam]."""
 
     parents: Ids
+    """index of the beam of the step before"""
     tokens: Ids
+    """the token that was added"""
     totals: NDArray[np.float32]
+    """sum of log-probabilities so far"""
 
 
 class Chosen(NamedTuple):
-    """The best continuations of a step, best first, of sentences side by side: ranks int64 [sentence, n], row by row of all beams,
-    and values, their sums float32 [sentence, n].
-
-    is_cut: bool [sentence, beam], the beams that would have gone on; None where no sentence is at its limit. All are where the
-    logits were.
-    """
+    """The best continuations of a step, best first, for several sentences; on the device of the logits."""
 
     ranks: Tensor
+    """int64 [sentence, n], beam * rows of the vocabulary + row"""
     values: Tensor
+    """float32 [sentence, n], their sums of log-probabilities"""
     is_cut: Tensor | None
+    """bool [sentence, beam], beams that would have gone on; None where no sentence is at its limit"""
 
 
 class Live(NamedTuple):
-    """Live beams, best first, [sentence, beam] each, where the logits were: what they descend from, their last token, their sum."""
+    """Live beams, best first, [sentence, beam] each; on the device of the logits."""
 
     parents: Tensor
+    """index of the beam of the step before"""
     tokens: Tensor
+    """last token"""
     totals: Tensor
+    """sum of log-probabilities"""
 
 
 class Choice:
-    """The rules of a search over several sentences, on the device where their scores are; nothing here waits for it."""
+    """The rules of a search over several sentences, on the device of their scores; nothing here waits for the device."""
 
     def __init__(self, config: SearchConfig, rules: Sequence[SearchRules], num_rows: int, device: torch.device) -> None:
         self._config, self._limits = config, [rule.limit for rule in rules]
@@ -198,15 +201,15 @@ class Choice:
         self._never, self._not_yet, self._ends = self._never[chosen], self._not_yet[chosen], self._ends[chosen]
 
     def kind(self, index: int) -> object:
-        """Return what steps that do the same have in common; None for one like no other: the first, or a sentence's limit."""
+        """Return a key that is equal for steps with the same operations; None for the first step and for a sentence's limit."""
         return None if index in (0, *self._limits) else index < self._config.min_len
 
     def choose(self, logits: Tensor, before: Live, index: int) -> tuple[Chosen, Live]:
         """Take the step `index`.
 
-        logits: float [sentence, beam, row], of the live beams in order (a single one in the first step). Of all continuations
-        the 2 * beam best are looked at, in order. One that is the end tag finishes when it is among the first `beam`
-        (as long as fewer than `beam` have finished) and is dropped otherwise; the first `beam` others live on.
+        logits: float [sentence, beam, row], of the live beams in order (a single one in the first step). The 2 * beam best of all
+        continuations are considered, in order. An end tag finishes a hypothesis if it is among the first `beam` (as long as fewer
+        than `beam` have finished), and is dropped otherwise; the first `beam` others live on.
         """
         size, num_rows = self._config.beam, logits.shape[2]
         totals = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
@@ -220,13 +223,13 @@ class Choice:
         tokens = best.indices % num_rows
         is_end = (tokens == self._ends) & torch.isfinite(best.values)
         alive = is_end.byte().sort(dim=1, stable=True).indices[:, :size]
-        # An end among them stands where a small dictionary has no other continuations; nothing comes of it.
+        # With a small dictionary there may be fewer others: then an end tag fills the place, with a sum of -inf.
         sums = best.values.masked_fill(is_end, -torch.inf).gather(1, alive)
         live = Live((best.indices // num_rows).gather(1, alive), tokens.gather(1, alive), sums)
         return Chosen(best.indices, best.values, is_cut), live
 
     def _force_end(self, scores: Tensor, index: int) -> Tensor:
-        """Leave nothing but the end tag to sentences at their limit, in place; returns the beams that would have gone on, bool
+        """Allow only the end tag in sentences at their limit, in place; returns the beams that would have gone on, bool
         [sentence, beam]."""
         going_on = scores.argmax(2) != self._ends
         for row, limit in enumerate(self._limits):
@@ -239,7 +242,7 @@ class Choice:
 
 
 class Beam:
-    """What the host knows of one sentence's beam: the steps that were taken, and the hypotheses that are finished."""
+    """The host's record of one sentence's beam: the steps that were taken, and the finished hypotheses."""
 
     def __init__(self, config: SearchConfig, rules: SearchRules, num_rows: int) -> None:
         self._config, self._rules, self._num_rows = config, rules, num_rows
@@ -253,7 +256,7 @@ class Beam:
         return list(self._finished)
 
     def note(self, ranks: Ids, values: NDArray[np.float32], is_cut: NDArray[np.bool_] | None) -> None:
-        """Take note of a step, a row of `Chosen`, in the order of steps; steps behind the end of the search count nothing."""
+        """Record a step, a row of `Chosen`, in the order of steps; steps after the end of the search are ignored."""
         if self.is_done:
             return
         config, index = self._config, len(self._steps)
@@ -267,6 +270,7 @@ class Beam:
                 parent = int(parents[rank])
                 self._finished.append(self._trace(parent, values[rank], score, is_cut is not None and bool(is_cut[parent])))
                 self._finished.sort(key=lambda hypothesis: -hypothesis.score)
+
         alive = np.argsort(is_end, kind="stable")[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
         is_full = len(self._finished) == config.beam
@@ -278,7 +282,7 @@ class Beam:
         return float(total / np.float32(length))
 
     def _trace(self, beam: int, total: np.float32, score: float, is_cut: bool) -> Hypothesis:
-        """Return the hypothesis that ends now, as a continuation of a live beam."""
+        """Return the hypothesis that ends now, traced back from a live beam."""
         tokens, totals = [self._rules.end], [total]
         for step in reversed(self._steps):
             tokens.append(int(step.tokens[beam]))
@@ -289,7 +293,7 @@ class Beam:
 
 
 def book(steps: Sequence[tuple[Sequence[Beam], Chosen]]) -> None:
-    """Read what sentences side by side chose back from the device, all at once, and let the beam of each take note of it."""
+    """Read the choices of all sentences from the device at once, and record them in the beam of each sentence."""
     sizes = np.cumsum([one.ranks.numel() for _, one in steps])[:-1]
     ranks, values = (
         np.split(torch.cat([part.flatten() for part in parts]).cpu().numpy(), sizes)

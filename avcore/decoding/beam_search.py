@@ -1,13 +1,12 @@
-"""Beam search with a decoder: each source is looked at as it was encoded, each token goes through the decoder once.
+"""Beam search with a decoder: each source is encoded once, and each token goes through the decoder once.
 
-Keys and values of the decoder's past are shared by the beams of a sentence, which are branches of one tree: most of their past is
-common. So each (step, ancestor) is kept once, in a slot of a pool, and the beams are queries to the whole pool under a mask that
-shows each its own ancestors. A reorder of the beams then moves rows of the mask, never keys; slots that no beam descends from
-are used again.
+The beams of a sentence are branches of one tree, so most of their past is the same. Keys and values of each (step, ancestor) are
+kept once, in a slot of a pool, and the beams are queries to the whole pool under a mask that shows each beam its own ancestors.
+Reordering the beams moves rows of the mask, never keys; slots from which no beam descends are used again.
 
-A step attends to the whole pool, empty slots masked. So the pool grows a little at a time, and what is handed out is
-contiguous and keeps its shape for many steps: products on a part of a larger pool would copy that part first (oneDNN's
-bfloat16 products: 185 microseconds instead of 58 for 300 entries of 16 heads of 64).
+A step attends to the whole pool, with empty slots masked. The pool grows a little at a time, is contiguous, and keeps its shape for
+many steps: products on a part of a larger pool would copy that part first (oneDNN's bfloat16 products: 185 microseconds instead of
+58 for 300 entries of 16 heads of 64).
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +25,14 @@ from avcore.decoding.layers import Decoder, KeysValues
 
 Made = TypeVar("Made")
 _GROWTH_SHARE = 8
-"""A pool grows by one slot for this many that it has, at least by `_LEAST_GROWTH`."""
+"""A pool grows by one slot for every so many slots, at least by `_LEAST_GROWTH`."""
 _LEAST_GROWTH = 64
 _LEAST_GROWTH_ON_GPU = 512
 """Each size needs a graph of its own."""
 _STEPS_AHEAD = 16
-"""Steps between two looks at what a device other than the CPU has found: a look waits for it. Fewer than so many are in vain."""
+"""Steps between two reads of results from a GPU, since reading waits for it. Fewer than so many steps are wasted at the end."""
 _LIVE_SHARE = 0.5
-"""On a GPU sentences that are done go on in vain until no more than this share is not: fewer would need another graph."""
+"""On a GPU finished sentences stay in the batch until at most this share is left: a smaller batch needs another graph."""
 
 
 def can_record(device: torch.device) -> bool:
@@ -42,10 +41,10 @@ def can_record(device: torch.device) -> bool:
 
 
 class Recorded(Generic[Made]):
-    """What a function does on a CUDA device, again and again in the same memory.
+    """The work of a function on a CUDA device, recorded as a graph and repeated in the same memory.
 
-    The function must not wait for the device, and must have run before, so that libraries are loaded; recording it computes
-    nothing. Whatever it reads, a replay reads from where it was, and writes what the function returned anew.
+    The function must not wait for the device, and must have run before, so that libraries are loaded. Recording computes nothing.
+    A replay reads its inputs from the same memory, and overwrites the tensors that the function returned.
     """
 
     def __init__(self, work: Callable[[], Made]) -> None:
@@ -54,7 +53,7 @@ class Recorded(Generic[Made]):
             self._made = work()
 
     def replay(self) -> Made:
-        """Do it; returns what the function returned, which the next replay changes."""
+        """Repeat the work; returns the function's tensors, which the next replay overwrites."""
         self._graph.replay()
         return self._made
 
@@ -62,8 +61,8 @@ class Recorded(Generic[Made]):
 class BeamPool:
     """The past of several sentences' beams.
 
-    Slots and mask are the same in all layers. `make_room` and `begin_step` come before each step of the decoder, then `extend` once
-    for each layer. What a step changes it changes in place, so that it can be recorded.
+    Slots and mask are the same in all layers. Call `make_room` and `begin_step` before each step of the decoder, then `extend` once
+    for each layer. A step changes tensors in place, so that it can be recorded.
     """
 
     def __init__(self, num_layers: int, num_sentences: int, device: torch.device) -> None:
@@ -75,11 +74,11 @@ class BeamPool:
 
     @property
     def num_slots(self) -> int:
-        """Entries that a step attends to, those not in use included."""
+        """Entries that a step attends to, including unused ones."""
         return self._is_ancestor.shape[2]
 
     def make_room(self, num_beams: int) -> None:
-        """See to it that each beam of the next step finds a slot; on a CPU they are counted, elsewhere once in a while."""
+        """Ensure a free slot for each beam of the next step; free slots are counted each time on a CPU, now and then on a GPU."""
         ahead = steps_ahead(self._device)
         if ahead == 1 or self._surely_free < num_beams:
             self._surely_free = int((~self._is_ancestor.any(1)).sum(1).min())
@@ -94,10 +93,10 @@ class BeamPool:
         self._surely_free -= num_beams
 
     def begin_step(self, parents: Tensor) -> Tensor:
-        """Let beams descend from `parents` and give each a slot.
+        """Continue beams from `parents` and give each a slot.
 
-        parents: int64 of shape [sentence, beam], indices of the beams of the step before. Returns the mask of the
-        step's self-attention, float [sentence, 1, beam, entry]: 0 for a beam's ancestors and itself, -inf elsewhere.
+        parents: int64 [sentence, beam], indices of the beams of the step before. Returns the mask of the step's self-attention,
+        float [sentence, 1, beam, entry]: 0 for a beam's ancestors and itself, -inf elsewhere.
         """
         num_beams = parents.shape[1]
         rows = torch.arange(len(parents), device=self._device)[:, None]
@@ -111,7 +110,7 @@ class BeamPool:
         return mask.masked_fill_(~ancestors[:, None], -torch.inf)
 
     def extend(self, layer: int, new: KeysValues) -> KeysValues:
-        """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns all, by slot."""
+        """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns those of all slots."""
         kept = self._layers[layer] or self._grown(KeysValues(*(part[:, :, :0] for part in new)))
         self._layers[layer] = kept
         for pool, part in zip(kept, new, strict=True):
@@ -119,7 +118,7 @@ class BeamPool:
         return kept
 
     def keep(self, sentences: Tensor) -> None:
-        """Forget all sentences but these, int64 [n]."""
+        """Drop all sentences except these, int64 [n]."""
         self._is_ancestor = self._is_ancestor[sentences]
         self._layers = [None if kept is None else KeysValues(kept.keys[sentences], kept.values[sentences]) for kept in self._layers]
 
@@ -134,22 +133,22 @@ def in_place(kept: Tensor, new: Tensor) -> Tensor:
 
 
 class Sources(NamedTuple):
-    """What the decoder looks at, sentences side by side: keys and values of each layer, and bool [sentence, 1, 1, time] (True = no
-    padding; None = none is padded).
-    """
+    """Several encoded sentences, as the decoder attends to them."""
 
     layers: list[KeysValues]
+    """keys and values for each layer"""
     mask: Tensor | None
+    """bool [sentence, 1, 1, time], True = no padding; None = no sentence is padded"""
 
     def only(self, sentences: Sequence[int]) -> "Sources":
-        """Return those of some sentences."""
+        """Return the sources of some sentences."""
         chosen = torch.tensor(sentences).to(self.layers[0].keys.device)
         layers = [KeysValues(part.keys[chosen], part.values[chosen]) for part in self.layers]
         return Sources(layers, None if self.mask is None else self.mask[chosen])
 
 
 def join_sources(decoder: Decoder, encoded: Sequence[Tensor]) -> Sources:
-    """Make `Sources` of float [1, time, dim] each, encoded one by one, padded to the longest."""
+    """Make `Sources` of sentences that were encoded one by one, float [1, time, dim] each, padded to the longest."""
     parts = [decoder.source_keys_values(one) for one in encoded]
     if len(encoded) == 1:
         return Sources(parts[0], None)
@@ -161,16 +160,16 @@ def join_sources(decoder: Decoder, encoded: Sequence[Tensor]) -> Sources:
 
 
 class IncrementalDecoder:
-    """The decoder half way through several sentences, all at the same position.
+    """The decoder in the course of several sentences, all at the same position.
 
-    Keys and values of a source are made once and looked at by all beams of its sentence; see `BeamPool` for the past.
+    Keys and values of a source are made once, and all beams of its sentence attend to them; see `BeamPool` for the past.
     """
 
     def __init__(self, decoder: Decoder, sources: Sources, most: int) -> None:
-        """most: steps that it will take at most."""
+        """most: largest number of steps."""
         self._decoder = decoder
         self._source, mask = sources
-        # Added to the scores at each step of each layer, which is quicker than filling them in.
+        # Adding the mask to the scores is faster than filling them, at each step of each layer.
         self._source_mask = None if mask is None else torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
         first = self._source[0].keys
         self._device = first.device
@@ -180,18 +179,18 @@ class IncrementalDecoder:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Sentences, and slots for their past."""
+        """Number of sentences, and of slots for the past of each."""
         return len(self._source[0].keys), self._pool.num_slots
 
     def make_room(self, num_beams: int) -> None:
-        """Comes before each step, which does not wait for the device."""
+        """Ensure free slots; call it before each step, since the step itself does not wait for the device."""
         self._pool.make_room(num_beams)
 
     def step(self, tokens: Tensor, parents: Tensor) -> Tensor:
-        """Add a token to each beam and score what may come next.
+        """Add a token to each beam and score the next tokens.
 
-        tokens, parents: int64 of shape [sentence, beam]; parents are indices of the beams of the step before. Returns logits,
-        float [sentence, beam, row].
+        tokens, parents: int64 [sentence, beam]; parents are indices of the beams of the step before. Returns logits, float
+        [sentence, beam, row].
         """
         mask = self._pool.begin_step(parents.to(self._device))
         position = self._positions.index_select(0, self._index)
@@ -205,8 +204,8 @@ class IncrementalDecoder:
 
 
 class _Search:
-    """Several sentences half way. On a GPU a step is recorded once and then launched as a whole: its 400 operators take a few
-    microseconds each there, and several times as long to be launched one by one."""
+    """A search over several sentences in progress. On a GPU a step is recorded once and then launched as a whole: its 400 operators
+    take a few microseconds each, and several times as long to launch one by one."""
 
     def __init__(self, decoder: Decoder, sources: Sources, config: SearchConfig, rules: Sequence[SearchRules]) -> None:
         device = sources.layers[0].keys.device
@@ -228,7 +227,7 @@ class _Search:
                 return self._take(index)
         if self._kind != (kind := (kind, self._decoder.shape)):
             self._kind, self._recorded = kind, None
-            return self._take(index)  # the first of its kind makes what cannot be made while it is recorded
+            return self._take(index)  # the first step of a kind allocates what cannot be allocated during recording
         if self._recorded is None:
             self._recorded = Recorded(lambda: self._take(index))
         chosen = self._recorded.replay()
@@ -236,7 +235,7 @@ class _Search:
 
     @property
     def num_entries(self) -> int:
-        """Entries of the past of all sentences, those not in use included."""
+        """Entries of the past of all sentences, including unused ones."""
         return prod(self._decoder.shape)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -262,18 +261,18 @@ def search(
     report: Callable[[int], None] | None = None,
     most_entries: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """Find the best token sequences for sources side by side.
+    """Find the best token sequences for several sources at once.
 
-    rules: one a source, which say what a target begins with. Returns
-    each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
-    most_entries: of the past of all sentences. When a search comes to need more, half of its sentences are put off and searched
-    anew afterwards, which the results do not show; on a CPU only.
+    rules: one for each source. report: called with the number of steps done. most_entries: limit for the past of all sentences
+    together, on a CPU only: a search that exceeds it puts off half of its sentences and searches them anew afterwards, with the
+    same results. Returns each source's hypotheses, best first; none where the network gives no finite scores.
     """
     beams = [Beam(config, rule, decoder.embed_tokens.num_embeddings) for rule in rules]
     half_way, ahead = _Search(decoder, sources, config, rules), steps_ahead(sources.layers[0].keys.device)
     live, unread = list(range(len(rules))), list[tuple[list[Beam], Chosen]]()
     longest = max(rule.limit for rule in rules) + 1
     put_off: list[int] = []
+
     for index in range(longest):
         if report:
             report(index)
@@ -290,6 +289,7 @@ def search(
             if len(staying) < len(live) and (ahead == 1 or len(staying) <= _LIVE_SHARE * len(live)):
                 half_way.keep(staying)
                 live = [live[row] for row in staying]
+
     found = [beam.hypotheses for beam in beams]
     if put_off:
         check = None if report is None else lambda _: report(longest)
@@ -302,8 +302,7 @@ def search(
 
 
 def steps_ahead(device: torch.device) -> int:
-    """Return how many steps of a search are taken before what they found is looked at; on a CPU, where looking costs nothing,
-    one."""
+    """Return how many steps of a search are taken before their results are read; 1 on a CPU, where reading costs nothing."""
     return 1 if device.type == "cpu" else _STEPS_AHEAD
 
 

@@ -1,4 +1,4 @@
-"""Transformer layers, pre-norm, with positions and attention, and the autoregressive decoder made of them.
+"""Pre-norm transformer layers with positions and attention, and the autoregressive decoder made of them.
 
 Parameters have fairseq's names.
 """
@@ -17,7 +17,7 @@ from avcore.units import PAD
 
 
 class KeysValues(NamedTuple):
-    """What attention looks at, split by heads: float [batch, head, entry, width] each."""
+    """Keys and values for attention, split by heads: float [batch, head, entry, width] each."""
 
     keys: Tensor
     values: Tensor
@@ -26,8 +26,8 @@ class KeysValues(NamedTuple):
 def sinusoids(num_rows: int, dim: int) -> Tensor:
     """Return the table of positions, float32 [num_rows, dim]: sines in the first half of a row, cosines in the second.
 
-    Frequencies are exp(-i ln(10000) / (dim // 2 - 1)), as in tensor2tensor (not in Vaswani et al., who interleave and
-    divide by dim / 2); the row of padding is zero, and so is the last column of an odd dim.
+    Frequencies are exp(-i ln(10000) / (dim // 2 - 1)), as in tensor2tensor (unlike Vaswani et al., who interleave and divide by
+    dim / 2). The row of padding is zero, and so is the last column of an odd dim.
     """
     half = dim // 2
     step = math.log(10_000) / max(half - 1, 1)
@@ -39,7 +39,7 @@ def sinusoids(num_rows: int, dim: int) -> Tensor:
 
 
 class Positions(nn.Module):
-    """Sinusoidal positions of any length; the first token has row PAD + 1. Nothing of it is stored."""
+    """Sinusoidal positions of any length; the first token has row PAD + 1. They are not part of the state dict."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Positions(nn.Module):
         return self._rows(num_tokens, device)[PAD + 1 : PAD + 1 + num_tokens]
 
     def _rows(self, num_tokens: int, device: torch.device) -> Tensor:
-        needed, table = num_tokens + PAD + 1, self._table  # lanes may come at once
+        needed, table = num_tokens + PAD + 1, self._table  # several threads may come at the same time
         if len(table) < needed:
             table = sinusoids(max(needed, 2 * len(table)), self._dim)
         self._table = table = table.to(device)
@@ -65,7 +65,7 @@ class Positions(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention; queries, keys and values are made apart, so that keys can be kept."""
+    """Multi-head attention; queries are computed apart from keys and values, so that these can be kept."""
 
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
@@ -77,13 +77,13 @@ class Attention(nn.Module):
         self._dropout = dropout
 
     def keys_values(self, entries: Tensor) -> KeysValues:
-        """Return what there is to look at, of float [batch, E, dim] with E entries: [batch, heads, E, dim / heads] each."""
+        """Compute keys and values of E entries, float [batch, E, dim]: returns [batch, heads, E, dim / heads] each."""
         return KeysValues(self._split(self.k_proj(entries)), self._split(self.v_proj(entries)))
 
     def forward(self, x: Tensor, seen: KeysValues, mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        """Look at `seen` from x.
+        """Attend from x to `seen`.
 
-        x: float [batch, time, dim]. mask: bool (True = looked at) or float (added to the scores), broadcast to
+        x: float [batch, time, dim]. mask: bool (True = attended to) or float (added to the scores), broadcast to
         [batch, head, time, entry]. Returns float [batch, time, dim].
         """
         queries = self._split(self.q_proj(x))
@@ -96,25 +96,26 @@ class Attention(nn.Module):
 
 
 Extend = Callable[[int, KeysValues], KeysValues]
-"""Given a decoder layer's number and its new keys and values, returns all that self-attention looks at."""
+"""Given a decoder layer's number and its new keys and values, returns all keys and values for self-attention."""
 
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """Sizes of a stack of layers. activation: between the two halves of the feed-forward. The dropouts act in training only."""
+    """Sizes of a stack of layers. The dropouts act in training only."""
 
     dim: int
     num_layers: int
     num_heads: int
     ffn_dim: int
     activation: type[nn.Module] = nn.GELU
+    """between the two linear layers of the feed-forward"""
     dropout: float = 0.1
     attention_dropout: float = 0.1
     activation_dropout: float = 0.0
 
 
 class Layer(nn.Module):
-    """The common parts of both kinds of layers: self-attention and feed-forward, each behind a norm and beside a residual."""
+    """The common parts of both kinds of layers: self-attention and feed-forward, each with a norm before it and a residual."""
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__()
@@ -134,7 +135,7 @@ class Layer(nn.Module):
 
 
 class EncoderLayer(Layer):
-    """A layer that looks both ways."""
+    """A layer that attends in both directions."""
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Float [batch, time, dim] -> the same; mask: bool [batch, 1, 1, time], True = no padding."""
@@ -144,7 +145,7 @@ class EncoderLayer(Layer):
 
 
 class DecoderLayer(Layer):
-    """A layer that looks back, and at the source."""
+    """A layer that attends to the past and to the source."""
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__(config)
@@ -169,12 +170,10 @@ class DecoderLayer(Layer):
 
 
 class Decoder(nn.Module):
-    """Vectors of the source and tokens so far to scores of the next token.
-
-    scale: what embeddings are multiplied by before positions are added.
-    """
+    """Predicts scores of the next token from vectors of the source and the tokens so far."""
 
     def __init__(self, config: LayerConfig, embed_tokens: nn.Embedding, scale: float) -> None:
+        """scale: factor on embeddings before positions are added."""
         super().__init__()
         self.embed_tokens = embed_tokens
         self.embed_positions = Positions(config.dim)
@@ -185,9 +184,9 @@ class Decoder(nn.Module):
         self._scale = scale
 
     def source_keys_values(self, encoded: Tensor) -> list[KeysValues]:
-        """Return what each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim].
+        """Return the source's keys and values for each layer, computed once per sentence. encoded: float [batch, time, dim].
 
-        It is contiguous, since a product would otherwise copy it at every step.
+        They are contiguous, since products would otherwise copy them at every step.
         """
         layers = cast(Iterable[DecoderLayer], self.layers)
         seen = (layer.encoder_attn.keys_values(encoded) for layer in layers)
@@ -196,11 +195,11 @@ class Decoder(nn.Module):
     def forward(self, tokens: Tensor, source: Sequence[KeysValues], source_mask: Tensor | None = None) -> Tensor:
         """Score every next token (teacher forcing).
 
-        tokens: int64 [batch, time], the start tag first, padded with PAD. source: of `source_keys_values`.
+        tokens: int64 [batch, time], the start tag first, padded with PAD. source: from `source_keys_values`.
         Returns logits, float [batch, time, row].
         """
         x = self.embed_tokens(tokens) * self._scale + self.embed_positions(tokens)
-        # Nothing is in the past.
+        # All tokens are given at once, so there are no keys and values of earlier steps to add.
         return self._run(x, causal_mask(tokens), source, source_mask, lambda _, new: new)
 
     def step(
@@ -212,10 +211,10 @@ class Decoder(nn.Module):
         source_mask: Tensor | None,
         extend: Extend,
     ) -> Tensor:
-        """Score the token after `tokens`, the beams of a sentence being queries to one pool of keys.
+        """Score the token after `tokens`, where the beams of a sentence are queries to one pool of keys.
 
-        tokens: int64 of shape [sentence, beam], all at one position, float [1, dim]. mask: float [sentence, 1, beam, entry],
-        added to the scores of self-attention over what `extend` returns. Returns logits, float [sentence, beam, row].
+        tokens: int64 [sentence, beam], all at one position, float [1, dim]. mask: float [sentence, 1, beam, entry], added to the
+        scores of self-attention over the keys that `extend` returns. Returns logits, float [sentence, beam, row].
         """
         x = self.embed_tokens(tokens) * self._scale + position
         return self._run(x, mask, source, source_mask, extend)
@@ -231,15 +230,15 @@ class Decoder(nn.Module):
 
 
 def padding_mask(tokens: Tensor) -> Tensor | None:
-    """Return bool [batch, 1, 1, time], True where int64 [batch, time] holds no padding; None when it holds none."""
+    """Return bool [batch, 1, 1, time], True where tokens, int64 [batch, time], are no padding; None without any padding."""
     is_token = tokens != PAD
     return None if bool(is_token.all()) else is_token[:, None, None, :]
 
 
 def causal_mask(tokens: Tensor) -> Tensor | None:
-    """Return bool [batch, 1, time, time], True where a token may attend; None without padding, when causality says it all.
+    """Return bool [batch, 1, time, time], True where a token may attend; None without padding, where plain causality suffices.
 
-    A token always sees itself, so that padding at the start of a row does not make NaN.
+    A token always attends to itself, so that padding at the start of a row does not produce NaN.
     """
     is_token = padding_mask(tokens)
     if is_token is None:
