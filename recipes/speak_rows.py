@@ -1,7 +1,7 @@
 """Speak the translations of a test split, each in the voice of its source, for ASR-BLEU: `python recipes/speak_rows.py --help`.
 
-What `netflips evaluate translate --rows` or `netflips translate` writes becomes wav files and a manifest that `netflips evaluate
-speech` takes: the translation, its source, the right text, and the recording that is right, where there is one.
+The output of `netflips evaluate translate --rows` or `netflips translate` becomes wav files and a manifest for `netflips evaluate
+speech`: the spoken translation, its source, the reference text, and the reference recording where there is one.
 """
 
 import sys
@@ -43,7 +43,7 @@ class SpeakRowsOptions(QuietOptions):
 
 
 def speak_rows(options: SpeakRowsOptions) -> None:
-    """Do the work of the command; what a run that was broken off has spoken is left."""
+    """Do the work of the command; files that an interrupted run has spoken are kept."""
     with loading():
         from avcore.media import read_speech, write_speech
         from unit2av.speaker import encoder_for
@@ -59,6 +59,7 @@ def speak_rows(options: SpeakRowsOptions) -> None:
         raise InputError(
             "sources have no translation", path=options.source, found=f"{len(mute)}, as {mute[0]}", hint="give --target"
         )
+
     vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to)
     encoder = encoder_for(vocoder, options.speaker_encoder_path)
     voices, made = dict[str, Floats](), []
@@ -69,13 +70,15 @@ def speak_rows(options: SpeakRowsOptions) -> None:
             LOG.warning("%s: %s; the mean of the other voices speaks", row["id"], error.what)
     if not voices:
         raise NoSpeechError("no recording has enough sound to take a voice from", path=options.source, expected="0.5 s or more")
+
     mean = np.mean(list(voices.values()), axis=0)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     whole, translated = options.out_dir / "manifest.jsonl", options.rows.stat().st_mtime
-    if whole.exists():  # spoken to the end before, of other translations or by another voice
+    if whole.exists():  # a complete earlier run, possibly of other translations or with another voice
         for _, row in iter_rows(whole):
             (options.out_dir / Path(row["dub"]).name).unlink(missing_ok=True)
         whole.unlink()
+
     with bars(options.quiet) as progress:
         for row in track(rows, "speaking", progress, len(rows)):
             out = options.out_dir / f"{row['id'].replace('/', '_')}.wav"

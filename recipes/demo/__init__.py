@@ -1,1 +1,1 @@
-"""What no user runs from a wheel: the demo's drawn heads, voices, recipe and exam, random checkpoints."""
+"""Parts that are not in the wheel: the demo's drawn heads, voices, recipe and exam, and random checkpoints."""

@@ -1,1 +1,1 @@
-"""Small made corpora whose truth is known, to try the trainers with and to test them."""
+"""Small synthetic corpora with known truth, to try and to test the trainers."""

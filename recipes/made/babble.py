@@ -1,9 +1,9 @@
-"""A small corpus of made-up Korean that nobody spoke: to try a text-to-unit model's training without any recordings.
+"""A small corpus of made-up Korean without sound: to try a text-to-unit model's training without any recordings.
 
     python -m recipes.made.babble --out-dir babble --sentences 200
 
-Sentences are random syllables. Their units follow rules that must be learnt from several letters: a final consonant
-is said as the initial of a syllable that begins with a vowel (연음), and marks are silence. Each unit has a length of its own.
+Sentences are random syllables. Their units follow rules that must be learnt from several letters: a final consonant is spoken as
+the initial of a following syllable that begins with a vowel (연음), and marks are silence. Each unit has a length of its own.
 """
 
 import logging
@@ -38,11 +38,14 @@ _LONGEST_SILENCE = 8
 
 @dataclass(frozen=True)
 class BabbleCorpus:
-    """Where a corpus lies. manifest: ids and text; units: by id; both: units that hold their text."""
+    """The files of a corpus."""
 
     manifest: Path
+    """ids and text"""
     units: Path
+    """units by id"""
     both: Path
+    """units with their text"""
 
 
 def babble_corpus(folder: str | Path, sentences: int = 200, seed: int = 0) -> BabbleCorpus:
@@ -69,7 +72,7 @@ def babble(rng: np.random.Generator) -> str:
 
 
 def babbled_units(text: str, rng: np.random.Generator) -> Units:
-    """Units of a sentence, with silence of any length at both ends."""
+    """Return the units of a sentence, with silence of random length at both ends."""
     apart = [_parts(sign) for sign in unicodedata.normalize("NFC", text) if sign != "."]
     frames = [SILENCE] * int(rng.integers(1, _LONGEST_SILENCE))
     linked = ""

@@ -2,9 +2,9 @@
 
     python -m recipes.made.drawn_lips --out-dir drawn --clips 24
 
-It holds what the trainers read (see unit2av.face.training.items): videos at 25 fps, their face boxes, a manifest, and units; with
-`--sound` also what training by sound reads. The
-faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
+It has all files that the trainers read (see unit2av.face.training.items): videos at 25 fps, their face boxes, a manifest, and units;
+with `--sound` also those for training by sound. The faces differ in colour, size and place, and move a little; the mouth of a frame
+is the mean of its two units' mouths.
 """
 
 import logging
@@ -41,7 +41,7 @@ _OPENINGS = 4
 
 @dataclass(frozen=True)
 class DrawnCorpus:
-    """Where a drawn corpus lies."""
+    """The files of a drawn corpus."""
 
     manifest: Path
     units: Path
@@ -50,10 +50,10 @@ class DrawnCorpus:
 def draw_corpus(
     folder: str | Path, clips: int = 24, frames: int = 40, faces: int = 1, seed: int = 0, has_sound: bool = False
 ) -> DrawnCorpus:
-    """Draw clips of `frames` pictures each, in turn of one of several faces; returns the corpus's manifest and units.
+    """Draw clips of `frames` frames each, of several faces in turn; returns the corpus's manifest and units.
 
-    has_sound: each has a sound file as well, a tone or a hiss for each unit, as training by sound needs it. The same arguments
-    give the same corpus. What is there already is drawn anew.
+    has_sound: each clip has a sound file as well, with a tone or a hiss for each unit, for training by sound. The same arguments
+    give the same corpus. Existing files are overwritten.
     """
     folder = Path(folder)
     entries, rows = [], []
@@ -64,6 +64,7 @@ def draw_corpus(
         face = _Face.random(np.random.default_rng((seed, clips, number % faces)))
         video = folder / f"{name}.mp4"
         boxes = folder / f"{name}.bbox.pkl"
+
         shapes = mouths(units)
         centres = list(_path(generator, len(shapes)))
         write_boxes(boxes, [face.box(centre) for centre in centres])
@@ -75,6 +76,7 @@ def draw_corpus(
         audio, duration_s = f"{name}.wav" if has_sound else "", float(frames_to_seconds(frames))
         entries.append(Entry(name, audio, f"{name}.mp4", boxes=f"{name}.bbox.pkl", frames=frames, duration_s=duration_s))
         rows.append(UnitRow(name, units, {}))
+
     corpus = DrawnCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
     write_units(corpus.units, rows)
     write_manifest(corpus.manifest, entries)
@@ -82,7 +84,7 @@ def draw_corpus(
 
 
 def random_lip_units(generator: np.random.Generator, steps: int) -> Units:
-    """Units that together last `steps` of 20 ms, each 60 to 160 ms long and unlike the one before."""
+    """Return units that together last `steps` of 20 ms, each 60 to 160 ms long and different from the one before."""
     ids: list[int] = []
     frames: list[int] = []
     while len(frames) < steps:
@@ -93,7 +95,7 @@ def random_lip_units(generator: np.random.Generator, steps: int) -> Units:
 
 
 def mouths(units: Units) -> NDArray[np.float64]:
-    """Opening and width of the mouth in each picture, float [T, 2] in 0..1."""
+    """Return opening and width of the mouth in each frame, float [T, 2] in 0..1."""
     shapes = np.array([(unit % _OPENINGS / (_OPENINGS - 1), float(unit >= _OPENINGS)) for unit in range(NUM_UNITS)])
     steps = shapes[units.frames()]
     whole = len(steps) - len(steps) % UNITS_PER_FRAME
@@ -102,12 +104,14 @@ def mouths(units: Units) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class _Face:
-    """How one face looks. side: of its box in pixels; skin, lips, ground: RGB."""
+    """How one face looks; colours are RGB."""
 
     side: float
+    """side of its box in pixels"""
     skin: tuple[int, int, int]
     lips: tuple[int, int, int]
     ground: tuple[int, int, int]
+    """the wall behind it"""
 
     @classmethod
     def random(cls, generator: np.random.Generator) -> "_Face":
@@ -118,7 +122,7 @@ class _Face:
         return cls(generator.uniform(80, 100), skin, lips, ground)  # type: ignore[arg-type]
 
     def draw(self, centre: tuple[float, float], opening: float, width: float) -> Pixels:
-        """uint8 [144, 144, 3] with the face's box around `centre` (x, y)."""
+        """Draw a frame, uint8 [144, 144, 3], with the face's box around `centre` (x, y)."""
         picture = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
         _ellipse(picture, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
         for x in (-0.2, 0.2):
@@ -134,7 +138,7 @@ class _Face:
         return picture
 
     def box(self, centre: tuple[float, float]) -> Box:
-        """float32 [4] around the face."""
+        """Return the box around the face, float32 [4]."""
         x, y = centre
         return np.array([x - self.side / 2, y - self.side / 2, x + self.side / 2, y + self.side / 2], dtype=np.float32)
 
@@ -150,7 +154,7 @@ def _ellipse(
 
 
 def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, float]]:
-    """Yield where the face is, drifting by a pixel or so around a place near the middle."""
+    """Yield the face's position in each frame, drifting by a pixel or so around a place near the middle."""
     middle = _SIDE / 2 + generator.uniform(-10, 10, 2)
     phase, speed = generator.uniform(0, 2 * np.pi, 2), generator.uniform(0.05, 0.2, 2)
     for frame in range(frames):

@@ -2,7 +2,7 @@
 
     python -m recipes.made.tones --out-dir tones --utterances 40
 
-It holds what the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
+It has all files that the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
 unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
 """
 
@@ -28,19 +28,19 @@ NUM_UNITS = 20
 SPEAKER_DIM = 16
 VOCABULARY = fingerprint(b"tones", bytes([NUM_UNITS]))
 _NUM_HISSES = 4
-"""Units from 0 that have no pitch; the others rise a fifth of an octave each."""
+"""The first units, which have no pitch; each of the others is a fifth of an octave higher than the one before."""
 _LOWEST_HZ, _UNITS_PER_OCTAVE = 160.0, 5
 _LENGTHS = 4
 """A unit lasts 3 steps, plus its number modulo this, plus 0 or 1."""
 _SHORTEST = 3
 _FADE = units_to_samples(1) // 4
 _OTHER_RATE = 22_050
-"""Every fourth recording has it, so that resampling is tried as well (Hz)."""
+"""Sample rate of every fourth recording (Hz), so that resampling is tried as well."""
 
 
 @dataclass(frozen=True)
 class TonesCorpus:
-    """Where a corpus of tones lies."""
+    """The files of a corpus of tones."""
 
     manifest: Path
     units: Path
@@ -48,16 +48,19 @@ class TonesCorpus:
 
 @dataclass(frozen=True)
 class Singer:
-    """A made-up voice. pitch: factor on all tones. brightness: level of the second and third harmonic, 0..1."""
+    """A made-up voice."""
 
     name: str
     pitch: float
+    """factor on all tones"""
     brightness: float
+    """level of the second and third harmonic, 0..1"""
     embedding: NDArray[np.float32]
+    """[16], of unit length"""
 
     @classmethod
     def numbered(cls, number: int) -> "Singer":
-        """Voice number 0, 1, ...; its embedding has unit length."""
+        """Return voice number 0, 1, ...; its embedding has unit length."""
         generator = np.random.default_rng(number)
         vector = generator.normal(size=SPEAKER_DIM)
         embedding = np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
@@ -84,7 +87,7 @@ def sing_corpus(folder: str | Path, utterances: int = 40, singers: int = 2, step
 
 
 def random_units(generator: np.random.Generator, steps: int) -> Units:
-    """Units that together last `steps` of 20 ms, each with its own length and unlike the one before."""
+    """Return units that together last `steps` of 20 ms, each with its own length and different from the one before."""
     frames: list[int] = []
     while len(frames) < steps:
         unit = int(generator.choice([one for one in range(NUM_UNITS) if not frames or one != frames[-1]]))
@@ -93,7 +96,7 @@ def random_units(generator: np.random.Generator, steps: int) -> Units:
 
 
 def sing(units: Units, singer: Singer, generator: np.random.Generator, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-    """Units with durations as sound, each faded in and out over 5 ms: float32 of shape [S] at `rate` Hz."""
+    """Turn units with durations into sound, each faded in and out over 5 ms: float32 [S] at `rate` Hz."""
     parts = []
     for unit, length in zip(units.ids.tolist(), units.durations.tolist() if units.durations is not None else [], strict=True):
         num_samples = units_to_samples(length) * rate / SAMPLE_RATE

@@ -1,6 +1,7 @@
-"""Write made-up speech in the layout of FLEURS, to try the recipe whole: `python recipes/public/made_fleurs.py --help`.
+"""Write made-up speech in the layout of FLEURS, to try the whole recipe: `python recipes/public/made_fleurs.py --help`.
 
-Sentences of the demo's phrasebook with their Korean, spoken by espeak-ng in eight voices a language; no sentence is in two splits.
+Sentences of the demo's phrasebook in English and Korean, spoken by espeak-ng in eight voices for each language; no sentence is in
+two splits.
 """
 
 import sys
@@ -33,7 +34,7 @@ class FleursOptions(QuietOptions):
 
 
 def write_fleurs(options: FleursOptions) -> None:
-    """Do the work of the command; what was spoken before is left."""
+    """Do the work of the command; files that were spoken before are kept."""
     random, sentences = np.random.default_rng(options.seed), {pair.english: pair for pair in phrasebook().sentences()}
     chosen = [list(sentences.values())[number] for number in random.permutation(len(sentences))[: options.sentences]]
     held_out = [split for split, share in _SHARES.items() for _ in range(round(share * len(chosen)))]

@@ -1,1 +1,1 @@
-"""How good the demo's models are, measured on material that they never heard or saw."""
+"""The exam of the demo's models, on material that was not in their training."""

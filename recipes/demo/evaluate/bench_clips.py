@@ -1,7 +1,7 @@
-"""The clips of `netflips evaluate bench`: English that may be given away, with what a dub should say in Korean, and when.
+"""The clips of `netflips evaluate bench`: English that may be shared, with the Korean text and the times of a right dub.
 
-Heads are drawn and voices made, of sentences that no training of the demo has; three clips show the photograph by NASA that comes
-with NetfLips, whose lips its own renderer moves. Each kind is a difficulty that real videos have.
+Heads are drawn and voices synthesised, with sentences that no training of the demo has. Clips of kind `portrait` show the photograph
+by NASA that comes with NetfLips, with lips moved by its own renderer. Each kind is a difficulty of real videos.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ from recipes.demo.voices.cast import cast, held_out_pairs, require_synthesisers,
 from recipes.demo.voices.phrasebook import SentencePair
 
 KINDS = ("plain", "music", "two", "cut", "turned", "pause", "portrait", "plain")
-"""What is hard about a clip, in turn: nothing; music behind the voice; two people in one picture who take turns; a cut between two
-sentences; a head turned by half a right angle; a pause inside the sentence; a photograph."""
+"""Difficulties of clips, in turn: none; music behind the voice; two people in one frame who take turns; a cut between two
+sentences; a head turned by 0.6 radians; a pause within the sentence; a photograph; none."""
 _OF_TWO = ("two", "cut")
 _SIDE, _GAP_S, _AROUND_S, _PAUSE_S = 288, 0.9, 0.25, 0.7
 _TURNED, _MUSIC_DB = 0.6, -18.0
@@ -40,16 +40,19 @@ _PORTRAIT = Path(__file__).resolve().parents[3] / "demo" / "portrait.jpg"
 
 @dataclass(frozen=True)
 class Turn:
-    """A sentence of a clip. phonemes: at the clip's times; start_s, end_s: when it is said."""
+    """A sentence of a clip."""
 
     pair: SentencePair
     phonemes: tuple[Phoneme, ...]
+    """at the clip's times"""
     start_s: float
+    """when it begins in the clip"""
     end_s: float
+    """when it ends"""
 
 
 def make_clips(folder: Path, count: int, progress: Progress) -> None:
-    """Make the clips that a folder has not yet, each with Korean subtitles; then their manifest."""
+    """Make the clips that a folder does not have yet, each with Korean subtitles; then write their manifest."""
     require_synthesisers(with_flite=False, with_natural=True)
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     path = folder / CLIPS / "made.jsonl"
@@ -65,18 +68,19 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
             )
             line = {"id": name, "source": f"{CLIPS}/{name}.mp4", "kind": kind, "subtitles": f"{CLIPS}/{name}.ko.srt"}
             said = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
-            first, *others = map(" ".join, product(*said))  # in the shorter and the longer wordings of each sentence, too
+            first, *others = map(" ".join, product(*said))  # with all forms of each sentence, also the shorter and longer ones
             text = " ".join(one.pair.english for one in turns)
             journal.append(path, [{**line, "text": text, "reference_text": first, "other_texts": others}])
     journal.write_rows(folder / MANIFEST, list(journal.read(path, "id", "source"))[:count])
 
 
 def _make(path: Path, kind: str, number: int) -> list[Turn]:
-    """Make one clip; returns what is said in it."""
+    """Make one clip; returns its sentences."""
     rng = np.random.default_rng([68, number])
     pairs = held_out_pairs()
     chosen = [pairs[int(place)] for place in rng.permutation(len(pairs))[: 2 if kind in _OF_TWO else 1]]
     voices = [cast().unheard_natural(rng) for _ in range(2)]
+
     turns, parts, at = list[Turn](), [np.zeros(round(_AROUND_S * SAMPLE_RATE), np.float32)], _AROUND_S
     for place, pair in enumerate(chosen):
         said = say(pair.english, voices[place if kind == "two" else 0])
@@ -88,12 +92,14 @@ def _make(path: Path, kind: str, number: int) -> list[Turn]:
         gap = _GAP_S if pair is not chosen[-1] else _AROUND_S
         parts += [samples, np.zeros(round(gap * SAMPLE_RATE), np.float32)]
         at = (sum(map(len, parts))) / SAMPLE_RATE
+
     sound = np.concatenate(parts)
     if kind == "portrait":
         with private_folder() as held:
             write_speech(held / "said.wav", sound)
             netflips.portrait(_PORTRAIT, path, speech=held / "said.wav", quiet=True)
         return turns
+
     sound = sound + _music(len(sound), rng) if kind == "music" else sound
     with VideoWriter(path, _SIDE * (2 if kind == "two" else 1), _SIDE, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(sound)
@@ -103,7 +109,7 @@ def _make(path: Path, kind: str, number: int) -> list[Turn]:
 
 
 def _with_pause(samples: Samples, phonemes: Sequence[Phoneme]) -> tuple[Samples, tuple[Phoneme, ...]]:
-    """Speech with silence in its middle, where it is quietest."""
+    """Return speech and its phonemes with a silence at the quietest place in the middle."""
     step = SAMPLE_RATE // 50
     levels = np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(1)
     first, last = len(levels) * 3 // 10, len(levels) * 7 // 10
@@ -115,7 +121,7 @@ def _with_pause(samples: Samples, phonemes: Sequence[Phoneme]) -> tuple[Samples,
 
 
 def _music(length: int, rng: np.random.Generator) -> Samples:
-    """Chords of a slow organ, a quarter of a voice's level: float32 [length]."""
+    """Return chords of a slow organ, quieter than a voice: float32 [length]."""
     times, sound = np.arange(length) / SAMPLE_RATE, np.zeros(length)
     for number in range(int(times[-1]) + 1):
         root = 110.0 * 2 ** (int(rng.choice([0, 3, 5, 7, 10])) / 12)
@@ -127,7 +133,7 @@ def _music(length: int, rng: np.random.Generator) -> Samples:
 
 
 def _pictures(kind: str, turns: Sequence[Turn], num_frames: int, number: int) -> Iterator[Pixels]:
-    """Yield a clip's pictures, uint8 [288, 288 or 576, 3]."""
+    """Yield a clip's frames, uint8 [288, 288 or 576, 3]."""
     seeds = [cast().unheard_head(2 * number + 100), cast().unheard_head(2 * number + 101)]
     yaw = _TURNED * (1 if number % 2 else -1) if kind == "turned" else 0.0
     around = [Pose(yaw=yaw, scale=0.46), Pose(yaw=-yaw, scale=0.4 if kind == "two" else 0.62, shift=(-0.08, 0.05))]
@@ -135,6 +141,7 @@ def _pictures(kind: str, turns: Sequence[Turn], num_frames: int, number: int) ->
     said = [turn.phonemes for turn in turns] if kind == "two" else [tuple(one for turn in turns for one in turn.phonemes)] * 2
     mouths = [mouth_track(phonemes, num_frames, "en") for phonemes in said]
     cut = (turns[0].end_s + turns[-1].start_s) / 2 * FRAME_RATE
+
     for frame in range(num_frames):
 
         def shown(whose: int, pose: int, frame: int = frame) -> Pixels:

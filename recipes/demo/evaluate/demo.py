@@ -1,8 +1,8 @@
-"""`netflips evaluate demo`: make the exam's clips, measure them as any clips are, and write what came out.
+"""`netflips evaluate demo`: make the exam's clips, measure them as any other clips, and write the results.
 
-The clips are made once and listed in a manifest: each source, what comes out of it, and what is right. A line is written when its
-files are there, so that a stopped exam goes on. What cannot be dubbed is silence, which every figure of texts counts as wrong, and
-is named.
+The clips are made once and listed in a manifest: source, output, and reference. A line is written when its files are complete, so
+that an interrupted exam goes on. For a clip that cannot be dubbed the output is silence, which counts as wrong in all figures of
+text, and the failure is reported.
 """
 
 import hashlib
@@ -68,11 +68,11 @@ _SILENCE_S = 1.0
 _KEYS = ("id", "group", "dub")
 
 Line = dict[str, Any]
-"""Of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
+"""A line of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
 LOG = logging.getLogger("netflips.evaluate")
 MEASURE = 9
-"""Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
-table."""
+"""Version of the measurement: it counts up when clips are made differently, or the same units sound different, so that one table
+never mixes records of both."""
 PAGE_OF_EXAM = Path(__file__).parents[1] / "EXAM.md"
 _TITLE = "Exam of the demo's models"
 _SHORT = 12
@@ -81,14 +81,17 @@ _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speake
 
 @dataclass(frozen=True)
 class ExamPlace:
-    """bundle: folder of the models. folder: of the exam, with its manifest. device, precision: what the models run on. side: of the
-    pictures, in pixels."""
+    """Where an exam is made, and how."""
 
     bundle: Path
+    """folder of the models"""
     folder: Path
+    """folder of the exam, with its manifest"""
     device: str = "cpu"
+    """what the models run on"""
     precision: str = "float32"
     side: int = SIDE
+    """side of frames, in pixels"""
 
 
 def made_lines(folder: Path) -> list[Line]:
@@ -97,7 +100,8 @@ def made_lines(folder: Path) -> list[Line]:
 
 
 def make_clips(place: ExamPlace, number: int, groups: Sequence[Group], processes: int, progress: Progress) -> list[Line]:
-    """Make what is not made yet of groups; returns their lines of the manifest. Raises NetflipsError for what concerns all."""
+    """Make the missing clips of groups; returns their lines of the manifest. Raises NetflipsError for errors that concern all
+    clips."""
     journal.repair(place.folder / MANIFEST, *_KEYS)
     known = {line["id"]: line for line in made_lines(place.folder)}
     wanted = [(one, group) for group in groups for one in range(min(number, group.most))]
@@ -112,19 +116,22 @@ def make_clips(place: ExamPlace, number: int, groups: Sequence[Group], processes
 
 
 def _lost(job: Job, reason: str) -> NoReturn:
-    """What a worker dies of says nothing of a bundle: it is no line."""
+    """Raise an error instead of writing a line: why a worker died says nothing about a bundle."""
     raise WorkersFailError("some clips cannot be made", found=f"number {job[0]}: {reason}")
 
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """A clip that is to be made. stem: of its files, without the ending. plan: of its source. text: what should be said."""
+    """A clip to be made."""
 
     group: Group
     number: int
     stem: Path
+    """path of its files, without the ending"""
     plan: ClipPlan
+    """plan of its source"""
     text: str
+    """the reference text"""
 
 
 class ExamMaker:
@@ -135,7 +142,7 @@ class ExamMaker:
 
     @cached_property
     def models(self) -> Models:
-        """The bundle's, English to Korean; sentences are asked for in the form that the references have, with the whole beam."""
+        """The bundle's models, English to Korean; translations are requested in the length of the references, with the whole beam."""
         paths = bundle_paths(Bundle(self._place.bundle, {}))
         models = load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
         assert isinstance(models.translator, UnitTranslator)
@@ -148,11 +155,11 @@ class ExamMaker:
         return UnitVocoder.from_checkpoint(models.paths.unit2av, "en", models.how.device, models.how.precision)
 
     def process(self, *parts: Iterable[Job]) -> list[Line]:
-        """Make the clips of a number that are not made yet, one for each group; one line for each."""
+        """Make the missing clips of some numbers, one for each group; returns a line for each."""
         return [self.make(group, number) for part in parts for number, groups in part for group in groups]
 
     def make(self, group: Group, number: int) -> Line:
-        """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
+        """Make a clip and its output; returns its line. Raises OutputError."""
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
         kind: Any = group.kind if group.made != "said" else "held_out"
@@ -162,6 +169,7 @@ class ExamMaker:
             free = held_out_free()
             own = drawn_sentence(group.kind, number).korean
             text = free[number % len(free)] if group.kind == "free" else own
+
         item = PlannedClip(group, number, stem, plan, text)
         line: Line = {"id": group.clip(number), "group": group.name, "language": group.language, "reference_text": text}
         try:
@@ -172,7 +180,7 @@ class ExamMaker:
         return line | files
 
     def _source(self, item: PlannedClip) -> Path:
-        """Return the source clip of a kind and number, which several groups may share."""
+        """Return the source clip of a kind and number, which several groups may share; make it if it is missing."""
         path = self._place.folder / _CLIPS / f"source_{item.group.kind}" / f"{item.number}.mp4"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,13 +197,13 @@ class ExamMaker:
         return item.stem.with_suffix(".wav")
 
     def _dubbed(self, item: PlannedClip) -> Line:
-        """As `netflips dub` does it, to a video, beside the Korean teacher's own recording."""
+        """Dub the source to a video as `netflips dub` does; the reference is the Korean teacher's recording."""
         source, out = self._source(item), item.stem.with_suffix(".mp4")
         dub(source, out, self.models, DubOptions(timing="free"))
         return {"source": source, "dub": out, "reference": self._teacher(item, item.plan.pair.korean)}
 
     def _heard(self, item: PlannedClip) -> Line:
-        """Dubbed to sound alone, of a sound or with lips that were changed."""
+        """Dub to sound only, after the group's changes of sound and lips."""
         source, group, models = self._source(item), item.group, self.models
         speech = read_speech(source)
         lips = None if group.modalities == AUDIO else lips_of_video(source, speech=speech)
@@ -213,13 +221,13 @@ class ExamMaker:
         return {"source": source, "dub": self._write(item, said)}
 
     def _said(self, item: PlannedClip) -> Line:
-        """Text in the default voice of `netflips say`."""
+        """Speak the text in the default voice of `netflips say`."""
         units = self.models.other(TEXT2UNIT, "ko").units_of(item.text, "ko")
         said = self.models.vocoder.synthesize(units, speaker_voice(self.models, None)).samples
         return {"dub": self._write(item, said), "reference": self._teacher(item, item.text)}
 
     def _resynthesised(self, item: PlannedClip) -> Line:
-        """Recorded speech from its own units, in its own voice: the clip's in English, the teacher's in Korean."""
+        """Resynthesise speech from its own units in its own voice: the clip's in English, the teacher's in Korean."""
         is_english = item.group.language == "en"
         recorded = self._source(item) if is_english else self._teacher(item, item.plan.pair.korean)
         speech, vocoder = read_speech(recorded), self._english_voice if is_english else self.models.vocoder
@@ -228,24 +236,25 @@ class ExamMaker:
         return {"dub": self._write(item, said), "reference": recorded}
 
     def _lip_speech(self, item: PlannedClip) -> Line:
-        """As `netflips lip2speech` does it, in the clip's own voice."""
+        """Turn lips into speech as `netflips lip2speech` does, in the clip's own voice."""
         source = self._source(item)
         voice = voice_of(read_speech(source), self.models.speaker_encoder)
         said = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
         return {"dub": self._write(item, said), "reference": source}
 
     def _unchanged(self, item: PlannedClip) -> Line:
-        """Return the clip itself, to be read."""
+        """Take the clip itself, for recognition."""
         return {"dub": self._source(item)}
 
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
-    """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
+    """Check the options, then evaluate. Raises UsageError, InputError, OutputError."""
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
     groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(PAGE_OF_EXAM)
+
     checksum = bundle_checksum(bundle)
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{SEED}-v{MEASURE}"
     require_place(folder / TABLE)
@@ -257,10 +266,12 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     if not groups:
         raise UsageError("nothing can be measured", found="; ".join(absent.values()) or "no group")
     require_synthesisers(with_flite=any(FLITE in group.needs for group in groups), with_natural=True)
+
     place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, options.number, groups, options.jobs, progress)
         told = run_suite(_suite(bundle, options, groups, lines, folder), folder, progress)
+
     content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
     if options.with_untouched_speaker and not is_untouched_noted(PAGE_OF_EXAM, checksum):
         figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
@@ -278,10 +289,10 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
 
 
 def choose_groups(options: DemoEvaluation) -> list[Group]:
-    """Return the groups that are asked for by name, all for "".
+    """Return the groups that `--rows` names; all if it is empty.
 
-    Groups that need what may not be here are there when their flag or their name asks for them; the untouched speaker only by its
-    flag. Raises UsageError for unknown names.
+    Groups with special needs are included when their flag or their name asks for them; the untouched speaker only with its flag.
+    Raises UsageError for unknown names.
     """
     wanted = {name.strip().partition(".")[0] for name in options.rows.split(",") if name.strip()}
     known = {group.name for group in GROUPS}

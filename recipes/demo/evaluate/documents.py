@@ -1,4 +1,4 @@
-"""Figures written to where people read them, between markers of recipes/demo/EXAM.md."""
+"""Figures written into recipes/demo/EXAM.md, between its markers."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from avcore.files import require_file, require_writable, write_text
 from avcore.statistics import Figure
 
 TABLE, UNTOUCHED = "evaluation", "untouched speaker"
-"""Names of the parts of the page that are written by the program, between markers."""
+"""Names of the parts of the page that the program writes, between markers."""
 _SHORT = 12
 
 
@@ -20,7 +20,7 @@ def require_page(path: Path) -> None:
 
 
 def write_table(path: Path, table: str, checksum: str, command: str) -> None:
-    """Put the table between its markers. command: what measured it."""
+    """Write the table between its markers. command: the command that measured it."""
     about = f"Bundle `{checksum[:_SHORT]}`, measured on {datetime.now(UTC).date().isoformat()} with `{command}`."
     replace_part(path, TABLE, f"\n{about}\n\n{table}\n")
 
@@ -38,13 +38,13 @@ def is_untouched_noted(path: Path, checksum: str) -> bool:
 
 
 def replace_part(path: Path, part: str, content: str) -> None:
-    """Put content between the markers of a part of a page. Raises InputError when it has none, or OutputError."""
+    """Write content between the markers of a part of a page. Raises InputError when it has none, or OutputError."""
     before, _, after = _divided(path, part)
     write_text(path, before + content + after)
 
 
 def _divided(path: Path, part: str) -> tuple[str, str, str]:
-    """Return a page up to a part, the part, and the rest; the markers belong to what is around."""
+    """Return a page up to a part, the part, and the rest; the markers belong to the text around the part."""
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     text = require_file(path, "the page").read_text(encoding="utf-8")
     start, stop = text.find(begin) + len(begin), text.find(end)

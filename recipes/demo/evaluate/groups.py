@@ -1,8 +1,8 @@
-"""The groups of the exam's clips: how each is made, what is measured of it, and what it should reach; and what happens to
-clean speech on its way to the program: microphones and channels, and lips that are not its own.
+"""The groups of the exam's clips: how each is made, which figures are measured, and their goals. Also the degradations of clean
+speech: microphones and channels, and lips that do not belong to it.
 
-A group is a part of the table. Its clips are made from their numbers (`demo`) and measured as any clips are
-(`netflips evaluate`), so that a row is a group and a figure.
+A group is a part of the table. Its clips are made from their numbers (`demo`) and measured as any other clips (`netflips evaluate`);
+a row of the table is a group and a figure.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,14 +24,14 @@ _LATE_S = 0.4
 _GREY, _BLACK = 128, 0
 
 SoundOf = Callable[[Samples, int], Samples]
-"""Speech float32 [S] at 16 kHz as it arrives, float32 [T]; the same seed gives the same."""
+"""Given clean speech, float32 [S] at 16 kHz, and a seed, returns degraded speech, float32 [T]."""
 NOISE = "noise"
 LIPS = ("still", "unseen", "foreign", "late")
-"""Names of lips that do not belong to a sound: one picture held, as of a photo; a picture without a mouth, grey or black; the mouth
-of another head that says another sentence; the own mouth 400 ms late."""
+"""Names of lips that do not belong to a sound: one frame held, as of a photo; frames without a mouth, grey or black; the mouth of
+another head that speaks another sentence; the clip's own mouth 400 ms late."""
 AUDIO, VIDEO, AUTO = "audio", "video", "auto"
 VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean text-to-unit model", "English voice"
-"""What groups need that may not be here."""
+"""What groups need and an installation may lack."""
 _DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
 _LETTERS = "onset_errors", "eo_as_a"
 _NATURAL = (
@@ -43,7 +43,7 @@ _ALL = 1 << 30
 
 
 def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | None = None) -> Samples:
-    """Return speech float32 [S] at 16 kHz through a channel, as long as it was. pink_db: ratio to pink noise, None = none."""
+    """Pass speech, float32 [S] at 16 kHz, through a channel; returns the same length. pink_db: ratio to pink noise, None = no noise."""
     rng = np.random.default_rng([seed, 9])
     heard = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
     if pink_db is not None:
@@ -52,13 +52,13 @@ def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | N
 
 
 def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
-    """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
+    """Add white noise to speech, float32 [S], at a ratio of root mean squares (dB)."""
     noise = coloured_noise(len(speech), 0.0, np.random.default_rng([seed, 9]))
     return np.asarray(mix_in(speech.astype(np.float64) * _INT16, noise, snr_db) / _INT16, np.float32)
 
 
 SOUNDS: Mapping[str, SoundOf] = {
-    # as a microphone across the room hears it: echo of half a second, 3 dB below the voice
+    # a microphone across the room: an echo of half a second, 3 dB below the voice
     "room": partial(through, channel=Degradation(reverb_s=0.5, direct_db=3.0), pink_db=10.0),
     "telephone": partial(through, channel=Degradation(band=BANDS["telephone"])),
     "aac": partial(through, channel=Degradation(codec="aac", bit_rate=32_000)),
@@ -66,13 +66,13 @@ SOUNDS: Mapping[str, SoundOf] = {
     "clipped": partial(through, channel=Degradation(ceiling=0.25)),
     NOISE: noisy,
 }
-"""Names of what happens to a sound."""
+"""Degradations of sound by their names."""
 
 
 def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> Pictures:
-    """Lips of a kind of `LIPS` in place of a clip's own, uint8 [time, 96, 96], as many pictures.
+    """Return lips of a kind of `LIPS` in place of a clip's own, uint8 [time, 96, 96], with as many frames.
 
-    index: of the clip, which decides what is left to chance. other: the sentence that a foreign mouth says.
+    index: of the clip, which seeds all random choices. other: the sentence that a foreign mouth speaks.
     """
     if kind == "still":
         return np.repeat(own[:1], len(own), axis=0)
@@ -90,30 +90,36 @@ _CHANNELS = tuple(name for name in SOUNDS if name not in ("room", NOISE))
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the table.
-
-    name: as records and `--rows` call it. made: by which function of `demo`. kind: of the source clips (`material.KINDS`), or of
-    what is drawn. figures: what is measured. goals: by figure. modalities: what units are taken from. sounds, lips: names of
-    `conditions`, in turn, of what happens to the sound, and of lips in place of the own. needs: what may not be here. subjects:
-    what is measured beside the outcome. most: clips at most. language: of the outcome.
-    """
+    """A part of the table."""
 
     name: str
+    """its name in records and in `--rows`"""
     title: str
     made: str
+    """the method of `demo.ExamMaker` that makes its clips, without the underscore"""
     kind: str
+    """the kind of its source clips (`material.KINDS`) or sentences"""
     figures: tuple[str, ...] = ("right",)
+    """what is measured"""
     goals: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """goals by figure"""
     modalities: str = AUDIO
+    """what units are taken from"""
     sounds: tuple[str, ...] = ()
+    """names of `SOUNDS`, in turn: degradations of the sound"""
     lips: tuple[str, ...] = ()
+    """names of `LIPS`, in turn: lips in place of the clip's own"""
     needs: tuple[str, ...] = ()
+    """what it needs and an installation may lack"""
     subjects: tuple[str, ...] = (DUBBED,)
+    """the sounds that are measured"""
     most: int = 100
+    """largest number of clips"""
     language: str = "ko"
+    """language of the output"""
 
     def clip(self, number: int) -> str:
-        """Return what a clip of its is called."""
+        """Return the id of one of its clips."""
         return f"{self.name}/{number}"
 
 

@@ -1,6 +1,6 @@
-"""What is dubbed: clips of drawn heads that say sentences, each made from its number alone.
+"""Sources of the exam: clips of drawn heads that speak sentences, each made from its number alone.
 
-A clip holds sound and pictures and nothing else; what should come out of it stays here.
+A clip has sound and frames only; its reference stays here.
 """
 
 from collections.abc import Mapping
@@ -32,31 +32,35 @@ MEANINGS: Mapping[Kind, str] = {
     "natural": "other sentences, in natural voices",
     "korean": "other sentences, said in Korean",
 }
-"""What clips are of. Voices are never those of the training."""
+"""Kinds of clips with their meaning. Voices are never those of the training."""
 KINDS: tuple[Kind, ...] = tuple(MEANINGS)
 SEED, SIDE = 20, 256
-"""Of all that is drawn by lot; of the pictures, in pixels."""
+"""Seed of all random choices; side of the frames, in pixels."""
 
 _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
-"""Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
-width of the face as a share of the picture's side (below the training's)."""
+"""Poses that are not in the training: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and
+the width of the face as a share of the frame's side (below the training's)."""
 _USUAL_SIZES = 0.5, 0.7
 
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """One clip. head, seed: of the head and of its movement. around: its pose at rest. language: in which it is said."""
+    """One clip."""
 
     pair: SentencePair
     voice: Voice
     head: int
+    """seed of the head"""
     seed: int
+    """seed of its movement"""
     around: Pose
+    """its pose at rest"""
     language: str = "en"
+    """the language that it speaks"""
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The text that it speaks."""
         return self.pair.english if self.language == "en" else self.pair.korean
 
 
@@ -79,14 +83,14 @@ def plan_clip(kind: Kind, index: int) -> ClipPlan:
 
 
 def drawn_sentence(kind: str, index: int) -> SentencePair:
-    """Return the sentence of a clip: one of each template in turn, in a drawn order, so that all templates weigh alike."""
+    """Return the sentence of a clip: one of each template in turn, in random order, so that all templates have equal weight."""
     pairs = _in_turn(kind == "seen")
     return pairs[index % len(pairs)]
 
 
 @cache
 def _in_turn(is_known: bool) -> tuple[SentencePair, ...]:
-    """Sentences in rounds over the templates, of those that have one left."""
+    """Return sentences in rounds: each round has one of each template that has any left."""
     pairs = training_pairs() if is_known else held_out_pairs()
     rng = np.random.default_rng([SEED, 100])
     by_template: dict[int, list[SentencePair]] = {}
@@ -100,7 +104,7 @@ def _in_turn(is_known: bool) -> tuple[SentencePair, ...]:
 def write_clip(path: Path, plan: ClipPlan, side: int = SIDE) -> None:
     """Write the clip, 25 fps and 16 kHz, `side` pixels square.
 
-    A synthesiser that does not tell when it says which phoneme is given the reference voice's.
+    For a synthesiser that does not report the times of phonemes, those of the reference voice are aligned to its sound.
     """
     speech = say(plan.text, plan.voice)
     sound = resample(speech.samples, speech.rate, SAMPLE_RATE)

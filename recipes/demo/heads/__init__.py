@@ -1,1 +1,1 @@
-"""Made material that belongs to nobody: drawn heads and synthesised speech."""
+"""Drawn heads, which are nobody's faces."""

@@ -1,7 +1,7 @@
 """Random checkpoints in the layout of the published files, for tests, benchmarks and trying out the program.
 
-They have the names, keys, shapes and settings of the published ones, at their size or at a small one, and know nothing:
-what they say and draw is noise.
+They have the names, keys, shapes and settings of the published ones, at their size or at a small one, but are untrained: their
+speech and frames are noise.
 """
 
 import argparse
@@ -51,7 +51,7 @@ PUBLISHED_TEXT_TO_UNIT = TextToUnitConfig(ALIGNED, 1000, width=256, kernel=5, la
 """As configs/text2unit/aligned.yaml; JETS' sizes."""
 TINY_TEXT_TO_UNIT = replace(PUBLISHED_TEXT_TO_UNIT, width=16, kernel=3, layers=1, decoder_layers=1)
 _STEPS_OF_A_LETTER = 4
-"""Of 20 ms: Korean has about twelve jamo a second."""
+"""Steps of 20 ms per letter: Korean has about twelve jamo a second."""
 
 
 def write_random_text_to_unit(path: Path, config: TextToUnitConfig, seed: int = 0) -> Path:
@@ -64,17 +64,17 @@ def write_random_text_to_unit(path: Path, config: TextToUnitConfig, seed: int = 
     return write_checkpoint(path, TEXT2UNIT_STAGE, about, network.state_dict())
 
 
-# What belongs to a reader of lips
+# Parts of a lip reader
 
 _LIPS = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "conv_pos", "conv_pos_groups")
 TINY_UNIT_TO_TEXT = UnitToTextSize(
     AvHubertConfig(2, 48, 64, 6, 64, final_dim=16, resnet_width=3, num_classes=(44,)), 3, 64, 96, 3, 6, 72, 1008
 )
-"""Not a size in common with the parity fixtures."""
+"""No size is equal to one of the parity fixtures."""
 
 
 def unit_to_text_settings(size: UnitToTextSize, lip_settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections `model` and `task` of its cfg. lip_settings: AV-HuBERT's whole cfg, which this file carries."""
+    """Return the sections `model` and `task` of its cfg. lip_settings: AV-HuBERT's whole cfg, which the file includes."""
     own = {name: getattr(size.lips, name) for name in _LIPS}
     no_limit = {"_name": None, "softmax_batch": sys.maxsize}  # as fairseq writes it
     stored = {**lip_settings, "model": {**lip_settings["model"], **own}, "eval_lm": no_limit}
@@ -97,7 +97,7 @@ def unit_to_text_settings(size: UnitToTextSize, lip_settings: dict[str, Any]) ->
 
 
 def text_symbols(rows: int, seed: int) -> list[str]:
-    """Symbols behind the marks: invented pieces in an order of their own, start tokens where the published ones are, spares."""
+    """Return symbols behind the marks: invented pieces in random order, start tokens where the published ones are, and spares."""
     drawn = random.Random(seed)
     letters = [chr(code) for code in range(0x61, 0x17F) if unicodedata.category(chr(code)) == "Ll"]
     pieces = [f"{'▁' * (number % 2)}{letters[number % len(letters)]}{number}" for number in range(FIRST_START - len(_SPECIALS))]
@@ -130,14 +130,18 @@ _KOREAN_ROWS, _KOREAN_OFFSET = 1024, 4
 
 @dataclass(frozen=True)
 class _Sizes:
-    """translator: width, layers, heads, feed-forward. vocoder: width of a unit, channels, width of the duration predictor."""
+    """Sizes of all networks of a set."""
 
     unit_encoder: AvHubertConfig
     translator: tuple[int, int, int, int]
+    """width, layers, heads, feed-forward"""
     vocoder: tuple[int, int, int]
+    """width of a unit, channels, width of the duration predictor"""
     face: FaceModelSize
     speaker: int
+    """hidden width of the speaker encoder"""
     voices: tuple[str, ...]
+    """languages of the renderer's vocoders"""
     unit_to_text: UnitToTextSize
     text_to_unit: TextToUnitConfig
 
@@ -171,10 +175,10 @@ def write_random_checkpoints(
 ) -> dict[str, Path]:
     """Write a set of checkpoints into a folder and return their paths by file name.
 
-    size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which
-    dubbing into Korean does not need. with_text: a lip reader too (2 GB more at published size), and a text-to-unit model, of
-    which none is published. The same seed gives the same files' content. One file at a time is in memory.
-    Raises OutputError when the folder cannot be written.
+    size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which dubbing into
+    Korean does not need. with_text: add a lip reader (2 GB more at published size), and a text-to-unit model, of which none is
+    published. The same seed gives the same content. Only one file at a time is in memory. Raises OutputError when the folder
+    cannot be written.
     """
     makers = makers_of(size, seed)
     if only_korean:
@@ -193,8 +197,8 @@ def write_random_checkpoints(
 
 
 def makers_of(size: Size, seed: int) -> dict[str, Maker]:
-    """Return what makes the content of each file, by its name: of the stages whose layouts are here, and of others what they
-    bring."""
+    """Return functions that make the content of each file, by its name: those of this module, and `Stage.random` of other
+    stages."""
     sizes = _SIZES[size]
     here: dict[str, dict[str, Maker]] = {
         "unit-encoder": {UNIT_ENCODER: lambda: _unit_encoder_file(sizes.unit_encoder, seed)},
@@ -277,7 +281,7 @@ def _unit_to_text_file(size: UnitToTextSize, seed: int) -> dict[str, Any]:
 
 
 def _trainer_file(settings: dict[str, Any], state: State, task_state: dict[str, Any]) -> dict[str, Any]:
-    """Return what fairseq's trainer saves, with the training state left empty."""
+    """Return the content of a file of fairseq's trainer, with an empty training state."""
     return {
         "args": None,
         "cfg": {"_name": None, "common": {"seed": 2, "fp16": True}, **settings, "bpe": None, "tokenizer": None},
@@ -291,7 +295,7 @@ def _trainer_file(settings: dict[str, Any], state: State, task_state: dict[str, 
 
 
 def _stored_thrice(state: State) -> State:
-    """Store the shared table under each of its names, as the published file does."""
+    """Store the shared table under each of its names, as in the published file."""
     for name in SHARED_TABLES[1:]:
         state[name] = state[name].clone()
     return state

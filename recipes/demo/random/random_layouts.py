@@ -1,7 +1,7 @@
 """Random weights for the networks of all published checkpoints, under the published names.
 
-They are scaled so that activations keep their size from layer to layer, and know nothing. That the networks have the published
-names and shapes is held by the fixtures of tests/parity.
+They are scaled so that activations keep their size from layer to layer, and are untrained. The fixtures of tests/parity check that
+the networks have the published names and shapes.
 """
 
 import re
@@ -33,9 +33,12 @@ _OF_LIPS = {r"frontend3D\.0|\.conv1\.": _RELU, r"\.conv2\.": _RESIDUAL}
 
 
 def drawn(network: nn.Module, seed: int, gains: Mapping[str, float]) -> State:
-    """Return weights for a network on the meta device. gains: how many times as large as inputs outputs are, by a pattern of the
-    weights' names, of which the first counts; 1 = as large. Of a norm it is the weight, of an embedding the deviation."""
-    generator, state = torch.Generator().manual_seed(seed), OrderedDict()  # of no stated types, which would be stored, too
+    """Return random weights for a network on the meta device.
+
+    gains: ratio of the size of outputs to that of inputs, by a pattern of the weights' names, of which the first match counts;
+    default 1. For a norm it is the weight, for an embedding the standard deviation.
+    """
+    generator, state = torch.Generator().manual_seed(seed), OrderedDict()  # not `State()`: its type would be stored, too
     parts = dict(network.named_modules(remove_duplicate=False))
     for name, like in network.state_dict().items():
         owner, _, kind = name.rpartition(".")
@@ -59,14 +62,14 @@ def drawn(network: nn.Module, seed: int, gains: Mapping[str, float]) -> State:
 
 
 def _inputs(part: nn.Module, shape: Sequence[int]) -> float:
-    """Return how many inputs an output of a layer is made of."""
+    """Return how many inputs each output of a layer depends on."""
     if isinstance(part, nn.ConvTranspose2d):
         return shape[0] * prod(shape[2:]) / prod(part.stride)
     return shape[0] * shape[2] / part.rate if isinstance(part, WeightNormUpsampling) else prod(shape[1:])
 
 
 def unit_encoder(config: AvHubertConfig, seed: int) -> State:
-    """mAV-HuBERT: 538 tensors at the published size."""
+    """Return mAV-HuBERT: 538 tensors at the published size."""
     with skeleton():
         network = AvHubert(config)
     return drawn(network, seed, {**_OF_LIPS, r"\.out_proj\.|\.fc2\.": (2 * config.encoder_layers) ** -0.5})
@@ -84,7 +87,7 @@ def translator(config: TranslatorConfig, seed: int) -> State:
     """Return the unit translator: 515 tensors at the published size; the shared table is one tensor under three names."""
     with skeleton():
         network = UnitTransformer(config)
-    # With a shared table each token would foretell itself for ever; turned round, it foretells anything else.
+    # With a shared table each token would predict itself for ever; with the sign reversed, it predicts any other.
     gains = {r"^decoder\.layer_norm\.": -1.0, "embed_tokens": config.dim**-0.5}
     state = drawn(network, seed, gains | {r"\.out_proj\.|\.fc2\.": (3 * config.encoder.num_layers) ** -0.5})
     for side in ("encoder", "decoder"):
@@ -120,7 +123,7 @@ def face_renderer(size: FaceModelSize, seed: int) -> State:
     """Return the face renderer: 274 tensors."""
     with skeleton():
         network = FaceModel(size)
-    from_a_pixel = {r"face_decoder_blocks\.1\.0\.conv_block\.0\.": 3 * _RELU}  # of nine taps one has something below it
+    from_a_pixel = {r"face_decoder_blocks\.1\.0\.conv_block\.0\.": 3 * _RELU}  # only one of nine taps has an input
     first = {r"face_encoder_blocks\.6\..*\.0\.weight|\.0\.conv_block\.0\.|output_block\.0\.conv_block\.0\.|linear1": _RELU}
     return drawn(network, seed, {r"conv_block\.1\.": 1.0} | from_a_pixel | first | {r"conv_block\.0\.": _RESIDUAL})
 
@@ -136,12 +139,10 @@ def speaker_encoder(hidden: int, seed: int) -> State:
 
 @dataclass(frozen=True)
 class UnitToTextSize:
-    """Sizes of the published reader of lips; the defaults are the published ones.
-
-    lips: AV-HuBERT, with one set of labels of its own. rows: of the text vocabulary, at least 1005.
-    """
+    """Sizes of the published lip reader; the defaults are the published ones."""
 
     lips: AvHubertConfig = field(default_factory=lambda: AvHubertConfig(num_classes=(2004,)))
+    """AV-HuBERT, with one set of labels of its own"""
     encoder_layers: int = 6
     encoder_ffn: int = 4096
     position_kernel: int = 128
@@ -149,10 +150,11 @@ class UnitToTextSize:
     decoder_heads: int = 8
     decoder_ffn: int = 4096
     rows: int = 1005
+    """of the text vocabulary, at least 1005"""
 
     @property
     def config(self) -> UnitToTextConfig:
-        """As the network takes them."""
+        """The configuration of the network."""
         lips, dim = self.lips, self.lips.encoder_embed_dim
         groups, heads = lips.conv_pos_groups, lips.encoder_attention_heads
         seeing = EncoderConfig(lips.encoder_layers, dim, lips.encoder_ffn_embed_dim, heads, lips.conv_pos, groups, norm_first=True)
@@ -164,7 +166,7 @@ class UnitToTextSize:
 
 
 def unit_to_text(size: UnitToTextSize, seed: int) -> State:
-    """`finetuned.pt`: 800 tensors at the published size, with what AV-HuBERT's training left in it."""
+    """Return `finetuned.pt`: 800 tensors at the published size, including unused ones of AV-HuBERT's training."""
     with skeleton():
         network = LipText(size.config)
     lips, prefix = size.lips, "encoder.w2v_model."

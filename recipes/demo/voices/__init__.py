@@ -1,1 +1,1 @@
-"""Voices of synthesisers, and the phrasebook that they say."""
+"""Voices of synthesisers, and the phrasebook that they speak."""
