@@ -1,7 +1,7 @@
 """The clips of `netflips evaluate bench`: English that may be shared, with the Korean text and the times of a right dub.
 
-Heads are drawn and voices synthesised, with sentences that no training of the demo has. Clips of kind `portrait` show the photograph
-by NASA that comes with NetfLips, with lips moved by its own renderer. Each kind is a difficulty of real videos.
+Heads are drawn and voices synthesised, with sentences that no training of the demo has. Portraits show the photograph by NASA that
+comes with NetfLips, with lips moved by its own renderer. Each kind is a difficulty of real videos.
 """
 
 from collections.abc import Iterator, Sequence

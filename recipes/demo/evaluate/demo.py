@@ -142,7 +142,7 @@ class ExamMaker:
 
     @cached_property
     def models(self) -> Models:
-        """The bundle's models, English to Korean; translations are requested in the length of the references, with the whole beam."""
+        """The bundle's models, English to Korean; translations have the length of the references and the whole beam."""
         paths = bundle_paths(Bundle(self._place.bundle, {}))
         models = load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
         assert isinstance(models.translator, UnitTranslator)

@@ -1,8 +1,8 @@
 """The groups of the exam's clips: how each is made, which figures are measured, and their goals. Also the degradations of clean
 speech: microphones and channels, and lips that do not belong to it.
 
-A group is a part of the table. Its clips are made from their numbers (`demo`) and measured as any other clips (`netflips evaluate`);
-a row of the table is a group and a figure.
+A group is a part of the table. Its clips are made from their numbers (`demo`) and measured like other clips (`netflips evaluate`); a
+row of the table is a group and a figure.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ _ALL = 1 << 30
 
 
 def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | None = None) -> Samples:
-    """Pass speech, float32 [S] at 16 kHz, through a channel; returns the same length. pink_db: ratio to pink noise, None = no noise."""
+    """Return speech, float32 [S] at 16 kHz, after a channel, of the same length. pink_db: ratio to pink noise, None = none."""
     rng = np.random.default_rng([seed, 9])
     heard = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
     if pink_db is not None:

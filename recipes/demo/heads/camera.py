@@ -1,4 +1,4 @@
-"""Where a drawn head is and looks, and where its points fall in a picture."""
+"""Position and pose of a drawn head, and the projection of its points into a frame."""
 
 from dataclasses import dataclass
 from math import cos, sin
@@ -8,7 +8,7 @@ import numpy as np
 from avcore.arrays import Floats, floats
 
 _JOINT = floats([0.0, 0.35, 0.40])
-"""The joint of the neck, about which the head turns, in widths of the face."""
+"""The joint of the neck, around which the head turns, in widths of the face."""
 _MIDDLE = -0.04
 """Height of the middle of the face, in widths of the face."""
 _PERSPECTIVE = 0.10
@@ -16,28 +16,30 @@ _PERSPECTIVE = 0.10
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a head is and looks.
-
-    yaw, pitch, roll in radians: to the picture's right, down, clockwise as seen. shift: right and down, from the middle
-    of the picture, in shares of its shorter side. scale: width of the face as a share of that side. blink: 0 open to 1.
-    """
+    """Position and pose of a head."""
 
     yaw: float = 0.0
+    """radians, to the frame's right"""
     pitch: float = 0.0
+    """radians, down"""
     roll: float = 0.0
+    """radians, clockwise as seen"""
     shift: tuple[float, float] = (0.0, 0.0)
+    """right and down from the middle of the frame, in shares of its shorter side"""
     scale: float = 0.42
+    """width of the face as a share of that side"""
     blink: float = 0.0
+    """0 open to 1 closed"""
 
 
 class Camera:
-    """Takes points of a head in its pose to pixels of a picture of `size` (height, width).
+    """Projects points of a head in its pose to pixels of a frame.
 
-    scale: pixels to a width of the face. turn: rotation float32 [3, 3]. joint: where the neck's joint falls, float32 [2].
+    scale: pixels in a width of the face. turn: rotation float32 [3, 3]. joint: position of the neck's joint, float32 [2].
     """
 
     def __init__(self, pose: Pose, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> None:
-        """corner: top and left of a part of the picture, whose pixels are meant then."""
+        """size: height and width of the frame. corner: top and left of a part of it, to which pixels are relative."""
         side = min(size)
         self.scale = pose.scale * side
         yaw, pitch, roll = np.eye(3), np.eye(3), np.eye(3)
@@ -50,23 +52,22 @@ class Camera:
         self.joint = floats(joint - floats([corner[1], corner[0]]))
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Points float32 [n, 3] of the head as positions [n, 2] in pixels, and distances [n], smaller = nearer."""
+        """Project points of the head, float32 [n, 3]: returns positions [n, 2] in pixels, and distances [n], smaller = nearer."""
         turned = (points - _JOINT) @ self.turn.T
         return floats(self.joint + turned[:, :2] * (self.scale / (1 + _PERSPECTIVE * turned[:, 2:]))), floats(turned[:, 2])
 
     def plane(self, corners: Floats, shape: tuple[int, int]) -> Floats:
-        """From pixels of a flat layer of `shape` (height, width) to the picture: float32 [2, 3].
+        """Return the transform from pixels of a flat layer of `shape` (height, width) to the frame: float32 [2, 3].
 
-        corners: float32 [3, 3], where the layer's top left, top right and bottom left are on the head.
+        corners: float32 [3, 3], positions of the layer's top left, top right and bottom left on the head.
         """
         start, right, bottom = self.project(corners)[0]
         return floats(np.stack([(right - start) / shape[1], (bottom - start) / shape[0], start], axis=1))
 
     def upright(self, width: float, above: float, shape: tuple[int, int]) -> Floats:
-        """From pixels of a layer that stays upright below the head, to the picture: float32 [2, 3].
+        """Return the transform from pixels of a layer that stays upright below the head to the frame: float32 [2, 3].
 
-        width: of the layer, in widths of the face; above: how far its top is above the joint of the neck; shape: as in
-        `plane`.
+        width: of the layer, in widths of the face. above: how far its top is above the joint of the neck. shape: as in `plane`.
         """
         step = self.scale * width / shape[1]
         left, top = float(self.joint[0]) - width / 2 * self.scale, float(self.joint[1]) - above * self.scale

@@ -1,8 +1,8 @@
-"""Faces with and without something before their mouths, all of our own making: heads drawn from seeds, and the demo's portrait.
+"""Faces with bare and covered mouths, all synthetic: heads drawn from seeds, and the demo's portrait.
 
 The portrait is warped to other faces and mouths; skins, lips, beards, light and sizes change; hands, microphones, cups, masks,
-scarves, leaves and papers are drawn. What stays before a mouth is drawn in places of the face: in its widths to the right of the
-middle of the mouth, and below it.
+scarves, leaves and papers are drawn. Objects are drawn in coordinates of the face: u to the right of the middle of the mouth, and v
+below it, in widths of the face.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, MOUTH_CORNERS, 
 _CHEEKS = (50, 280, 101, 330, 36, 266, 205, 425)
 Points = NDArray[np.float64]
 Layer = tuple[Floats, Floats]
-"""What is before a mouth: colours [height, width, 3], 0 to 255 in full light, and cover [height, width], 0 to 1."""
+"""An object in front of a mouth: colours [height, width, 3], 0 to 255 in full light, and cover [height, width], 0 to 1."""
 
 
 # Faces
 
 
 def drawn_face(rng: np.random.Generator) -> tuple[Pixels, Points]:
-    """Return a drawn head that says something, and its landmarks in pixels, [468, 2]."""
+    """Return a frame of a drawn head with a random mouth, and its landmarks in pixels, [468, 2]."""
     yaw, pitch, roll = rng.uniform([-0.4, -0.15, -0.2], [0.4, 0.15, 0.2])
     pose = Pose(scale=float(rng.uniform(0.4, 0.7)), yaw=float(yaw), pitch=float(pitch), roll=float(roll))
     mouth = MouthShape(float(rng.choice([0, 0, 0.1, 0.2, 0.5, 0.9])), float(rng.uniform(-0.9, 0.9)))
@@ -37,7 +37,7 @@ def drawn_face(rng: np.random.Generator) -> tuple[Pixels, Points]:
 
 
 def warped_portrait(still: Pixels, mesh: Points, rng: np.random.Generator) -> tuple[Pixels, Points]:
-    """Return the portrait with another shape of face and mouth, at another size, and about where its landmarks are now."""
+    """Return the portrait with another shape of face and mouth, at another size, and the approximate landmarks."""
     width, side = float(np.ptp(mesh[:, 0])), int(rng.choice([140, 200, 280, 380]))
     scale, middle = side * rng.uniform(0.5, 0.7) / width, mesh.mean(axis=0)
     turn = rng.normal(0, 0.12)
@@ -53,7 +53,7 @@ def warped_portrait(still: Pixels, mesh: Points, rng: np.random.Generator) -> tu
 
 
 def _opened(source: Points, mesh: Points, by: float) -> Points:
-    """Return the rows to take pixels from, [n, m], so that a mouth opens by a factor; source: places without that, [n, m, 2]."""
+    """Return the rows to take pixels from, [n, m], so that a mouth opens by a factor. source: positions before that, [n, m, 2]."""
     upper, lower = (
         np.interp(source[..., 0], *mesh[sorted([*MOUTH_CORNERS, *ring], key=lambda at: mesh[at, 0])].T)
         for ring in (INNER_UPPER, INNER_LOWER)
@@ -92,7 +92,7 @@ def _skin(picture: Pixels | Floats, mesh: Points) -> Points:
 
 
 def another_look(picture: Pixels, mesh: Points, rng: np.random.Generator) -> Pixels:
-    """Return a face with another skin, other lips, perhaps a beard, and light from a side."""
+    """Return a face with other skin and lips, perhaps a beard, and light from one side."""
     size = (picture.shape[0], picture.shape[1])
     tone = rng.choice([1.0, rng.uniform(0.6, 0.9), rng.uniform(0.25, 0.5)]) * np.array(
         [1, rng.uniform(0.85, 1), rng.uniform(0.75, 1)]
@@ -109,6 +109,7 @@ def another_look(picture: Pixels, mesh: Points, rng: np.random.Generator) -> Pix
     ][rng.integers(6)]
     grain = seen.mean(axis=-1, keepdims=True) / max(skin.mean(), 1) if share else 1.0
     seen = seen * (1 - share * lips) + paint * (0.4 + 0.6 * grain) * share * lips
+
     u, v = _places(size, mesh)
     if rng.random() < 0.35:
         grown = np.clip((1 - np.hypot(u / 0.36, (v - 0.08) / rng.uniform(0.24, 0.34))) / 0.15, 0, 1) * rng.uniform(0.4, 1)
@@ -118,13 +119,14 @@ def another_look(picture: Pixels, mesh: Points, rng: np.random.Generator) -> Pix
         )
         hair = np.array([[40, 30, 26], [85, 55, 38], [170, 168, 165]][rng.integers(3)]) * rng.uniform(0.5, 1.2) * tone
         seen = seen * (1 - grown) + hair * grown
+
     angle, fall = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.5)
     light = np.exp(np.clip(fall * (u * np.cos(angle) + v * np.sin(angle)), -1.2, 1.2)) * rng.uniform(0.6, 1.15)
     return np.asarray(np.clip(seen * light[..., None], 0, 255), np.uint8)
 
 
 def as_filmed(picture: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return a picture without colours, in coloured light, blurred, noisy or pressed, as pictures are."""
+    """Degrade a picture as cameras do: grey, in coloured light, blurred, noisy, compressed."""
     if rng.random() < 0.15:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     tint = [[1, 1, 1], [1, 1, 1], [0.55, 0.8, 1], [1, 0.8, 0.5], [1, 0.9, 0.75]][rng.integers(5)]
@@ -135,7 +137,7 @@ def as_filmed(picture: Pixels, rng: np.random.Generator) -> Pixels:
     return np.asarray(cv2.imdecode(cv2.imencode(".jpg", noisy, [1, int(rng.integers(50, 95))])[1], cv2.IMREAD_COLOR))
 
 
-# Things before a mouth: where they are seen, in widths of the face to the right of and below the middle of the mouth
+# Objects in front of a mouth, by u and v in widths of the face to the right of and below the middle of the mouth
 
 
 def _places(size: tuple[int, int], mesh: Points) -> tuple[Floats, Floats]:
@@ -150,7 +152,7 @@ def _places(size: tuple[int, int], mesh: Points) -> tuple[Floats, Floats]:
 
 
 def hand(u: Floats, v: Floats, skin: Points, rng: np.random.Generator) -> Layer:
-    """Return two to four fingers beside each other, or a fist or palm, of the face's skin or of another."""
+    """Return two to five fingers beside each other, or a palm, in the face's skin or another one."""
     own = (
         skin * rng.uniform(0.75, 1.08)
         if rng.random() < 0.6
@@ -190,7 +192,7 @@ def microphone(u: Floats, v: Floats, skin: Points, rng: np.random.Generator) -> 
 
 
 def cup(u: Floats, v: Floats, skin: Points, rng: np.random.Generator) -> Layer:
-    """Return a cup or glass at the lips, with what is inside it, perhaps a band."""
+    """Return a cup or glass at the lips, with its content, perhaps with a band."""
     colour = np.array(
         [[232, 230, 224], [176, 132, 92], [168, 44, 40], [38, 38, 42], [205, 160, 135], [60, 120, 90]][rng.integers(6)]
     )
@@ -253,7 +255,7 @@ _THINGS: tuple[Callable[[Floats, Floats, Points, np.random.Generator], Layer], .
 
 
 def with_thing(picture: Pixels, mesh: Points, rng: np.random.Generator) -> tuple[Pixels, float]:
-    """Return a face with one of the things on or beside its mouth, and the share of the lips that it hides."""
+    """Return a face with an object on or beside its mouth, and the share of the lips that it hides."""
     u, v = _places((picture.shape[0], picture.shape[1]), mesh)
     make = _THINGS[rng.integers(len(_THINGS))]
     right, down = (

@@ -1,7 +1,7 @@
-"""A drawn head as a mesh: the face that mediapipe sees, and a skull behind it that carries the hair; how heads differ and move.
+"""A drawn head as a mesh: mediapipe's face mesh, and a skull behind it that carries the hair; shapes and movements of heads.
 
-Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer. Movements are blend shapes: displacements of all
-vertices for a movement done fully, scaled and added for each picture.
+The face is 1 wide; x to the right as seen, y down, z away from the viewer. Movements are blend shapes: displacements of all
+vertices for a full movement, scaled and added for each frame.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ NUM_HEAD_VERTICES = NUM_FACE_VERTICES + 5 * len(OVAL)
 UPPER_TEETH = slice(NUM_HEAD_VERTICES, NUM_HEAD_VERTICES + 2 * NUM_ARCH)
 LOWER_TEETH = slice(UPPER_TEETH.stop, UPPER_TEETH.stop + 2 * NUM_ARCH)
 TONGUE = slice(LOWER_TEETH.stop, LOWER_TEETH.stop + 2 * NUM_ARCH)
-"""Vertices inside the mouth, behind the head's own."""
+"""Vertices inside the mouth, which follow those of the head."""
 
 _RINGS = (0.06, 0.2, 0.4, 0.65, 0.9)
 """Rings of the skull, as shares of the way from the outline of the face to the back of the head."""
@@ -45,23 +45,25 @@ _UV_RINGS = (1.06, 1.18, 1.32, 1.46, 1.6)
 SKULL_CENTRE = np.array([0.0, -0.17, 0.42])
 _SKULL_RADII = np.array([0.54, 0.56, 0.55])
 _JAW_END = np.array([0.55, 0.0, 0.52])
-"""Underside of the jaw: its x shrinks to this share, and it ends at this z."""
+"""Underside of the jaw: x shrinks to this share (y is unused), and it ends at this z."""
 Vertices = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """vertices: float32 [n, 3], the first 468 as mediapipe numbers them, then skull, teeth and tongue; triangles: int64
-    [m, 3], of face and skull, wound alike; uv: float32 [n, 2], where a vertex lies on the texture, 0 to 1."""
+    """A head's mesh."""
 
     vertices: NDArray[np.float32]
+    """[n, 3], the first 468 with mediapipe's numbers, then skull, teeth and tongue"""
     triangles: NDArray[np.int64]
+    """[m, 3], of face and skull, all of the same winding"""
     uv: NDArray[np.float32]
+    """[n, 2], position of a vertex on the texture, 0 to 1"""
 
 
 @cache
 def neutral_mesh() -> Mesh:
-    """Load the neutral face and put it on a skull."""
+    """Load the neutral face and add a skull, teeth and tongue."""
     face, triangles = neutral_face()
     outline = face[list(OVAL)]
     rings = [_ring(outline, share) for share in _RINGS]
@@ -80,7 +82,7 @@ def neutral_mesh() -> Mesh:
 
 
 def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Return the outline [36, 3] moved `share` of the way around the skull; along the jaw, under it towards the neck."""
+    """Move the outline [36, 3] `share` of the way around the skull; along the jaw it moves underneath, towards the neck."""
     start = (outline - SKULL_CENTRE) / _SKULL_RADII
     length = np.linalg.norm(start, axis=1, keepdims=True)
     angle = np.arccos(np.clip(start[:, 2:] / length, -1, 1)) * (1 - share)
@@ -97,7 +99,7 @@ def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
 
 
 def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Triangles [2 n, 3] between two closed rings of n vertices, the second outside the first."""
+    """Return triangles [2 n, 3] between two closed rings of n vertices, the second outside the first."""
     next_first, next_second = np.roll(first, -1), np.roll(second, -1)
     one = np.stack([first, next_first, second], axis=1)
     other = np.stack([next_first, next_second, second], axis=1)
@@ -115,7 +117,7 @@ class HeadShape:
     blink: Vertices
 
     def moved(self, opening: float, width: float, blink: float) -> Vertices:
-        """Return the head with its mouth open 0 to 1, its lips round (-1) to wide (1), its lids closed 0 to 1: float32 [n, 3]."""
+        """Return vertices, float32 [n, 3]. opening: 0 to 1; width: -1 (round lips) to 1 (wide); blink: 0 to 1 (lids closed)."""
         return np.asarray(
             self.rest + opening * self.opening + max(width, 0) * self.wide + max(-width, 0) * self.round + blink * self.blink,
             dtype=np.float32,
@@ -123,14 +125,14 @@ class HeadShape:
 
 
 def make_shape(rng: np.random.Generator) -> HeadShape:
-    """Shape a head of its own from the neutral one."""
+    """Make a random head from the neutral one."""
     rest = _shape_rest(neutral_mesh().vertices.astype(np.float64), rng)
     moves = (opening(rest, _jaw_weights(rest)), wide(rest), rounded(rest), blink(rest))
     return HeadShape(*(np.asarray(part, dtype=np.float32) for part in (rest, *moves)))
 
 
 def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Change proportions smoothly, so that every head stays a head."""
+    """Change proportions at random, but smoothly, so that every head stays a head."""
 
     def vary(spread: float) -> float:
         return spread * float(np.clip(rng.standard_normal(), -2, 2))
@@ -140,17 +142,20 @@ def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArr
     x *= 1 + vary(0.03) + vary(0.06) * y + vary(0.05) * np.square(y)
     y *= 1 + vary(0.03)
     y += vary(0.05) * np.maximum(y, 0)
+
     nose = bump(neutral, (0, 0.02), 0.11)
     x *= 1 + vary(0.09) * nose
     y += vary(0.015) * nose
     z -= vary(0.025) * nose
     z -= vary(0.02) * bump(neutral, (0, 0.5), 0.12)
+
     apart, size = vary(0.008), vary(0.04)
     for side in (-1, 1):
         eye = bump(neutral, (side * 0.21, -0.24), 0.1)
         x += (size * (x - side * 0.21) + side * apart) * eye
         y += size * (y + 0.24) * eye
         x += side * vary(0.010) * bump(neutral, (side * 0.3, 0.1), 0.2)
+
     line = mouth_line(neutral)
     x *= 1 + vary(0.06) * bump(neutral, (0, line), 0.13)
     y += vary(0.12) * (y - mouth_line(vertices)) * bump(neutral, (0, line), 0.09)
@@ -159,14 +164,14 @@ def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArr
 
 
 def _raise_hair(vertices: NDArray[np.float64], volume: float) -> None:
-    """Move the skull outwards where hair grows on it, more behind the hairline than at it."""
+    """Move the skull outwards where hair grows, more behind the hairline than at it."""
     skull = vertices[NUM_FACE_VERTICES:NUM_HEAD_VERTICES].reshape(-1, len(OVAL), 3)
     growth = volume * np.clip(np.arange(len(skull)) / 2 + 0.3, 0, 1)[:, None] * np.clip((0.1 - skull[..., 1]) / 0.3, 0, 1)
     skull += (skull - SKULL_CENTRE) * growth[..., None]
 
 
 def _jaw_weights(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much of the jaw's turn each vertex makes, the inside of the mouth as well; [n]."""
+    """Return each vertex's share in the jaw's turn, including the inside of the mouth: [n]."""
     weights = jaw_weights(rest)
     for part, weight in zip((UPPER_TEETH, LOWER_TEETH, TONGUE), TEETH_WEIGHTS, strict=True):
         weights[part] = weight

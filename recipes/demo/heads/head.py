@@ -1,8 +1,7 @@
-"""A talking head drawn by code: nobody's face, for demo clips and for training on pictures that harm no one.
+"""A talking head drawn by code: nobody's face, for demo clips and for training without pictures of real people.
 
-The face is a mesh that mediapipe's face mesh finds again in every pose (`recipes.demo.heads.geometry`); one seed makes one
-person. Around it are neck and shoulders, and the wall behind. Everything is drawn on the CPU, a picture of 256 x 256 in a few
-milliseconds.
+The face is a mesh that mediapipe's face mesh detects in every pose (`recipes.demo.heads.geometry`); one seed makes one person. Neck,
+shoulders and a wall are drawn around it. Everything is drawn on the CPU, a frame of 256 x 256 in a few milliseconds.
 """
 
 from dataclasses import dataclass
@@ -45,10 +44,10 @@ from unit2av.lipsync.mesh.shape import (
 )
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
-# What is not skin: eyes, the inside of the mouth, ears
+# Eyes, the inside of the mouth, ears
 
 _FINE = 4
-"""Small parts are drawn this much larger and averaged down."""
+"""Small parts are drawn this many times larger and averaged down."""
 _EYE_SIDE = 96
 _EYE_REACH = 0.13
 """Half the side of the eye's layers, in widths of the face."""
@@ -61,7 +60,7 @@ _TEETH = floats([0.90, 0.86, 0.79])
 _CAVITY = floats([0.20, 0.06, 0.06])
 _TONGUE = floats([0.68, 0.32, 0.31])
 _OPEN = 0.006
-"""A gap between the lips, in widths of the face, below which nothing is seen inside."""
+"""Gap between the lips, in widths of the face, below which the inside is not visible."""
 _EARS = floats([[0.505, -0.06, 0.42], [0.505, -0.19, 0.42], [0.55, -0.06, 0.44]])
 """Middle, top and outer edge of the right ear, in widths of the face."""
 
@@ -76,10 +75,10 @@ class Eyes:
         self._white, self._iris = Sprite(_paint_white(x, y)), Sprite(_paint_iris(x, y, looks, rng))
 
     def draw(self, picture: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
-        """Draw both eyes at their lids.
+        """Draw both eyes within their lids.
 
-        positions: float32 [n, 2], the head's vertices in pixels; scale: pixels to a width of the face; gaze: where the
-        irises look, in widths of the face from the middle of the eye; light: float32 [3].
+        positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. gaze: offset of the irises
+        from the middle of the eye, in widths of the face. light: float32 [3].
         """
         for left, right, upper, lower in (
             (33, 133, LEFT_EYE_UPPER, LEFT_EYE_LOWER),
@@ -106,7 +105,7 @@ class Eyes:
 def draw_mouth_inside(picture: Pixels, positions: Floats, scale: float, light: Colour) -> None:
     """Draw the inside of the mouth between the lips.
 
-    positions: float32 [n, 2], the head's vertices in pixels; scale: pixels to a width of the face; light: float32 [3].
+    positions: float32 [n, 2], the head's vertices in pixels. scale: pixels in a width of the face. light: float32 [3].
     """
     outline = positions[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]]
     gap = float(np.linalg.norm(positions[INNER_UPPER[4]] - positions[INNER_LOWER[4]])) / scale
@@ -121,14 +120,14 @@ def draw_mouth_inside(picture: Pixels, positions: Floats, scale: float, light: C
     _draw_teeth(inside, positions[LOWER_TEETH] - corner, 0.62)
     _draw_teeth(inside, positions[UPPER_TEETH] - corner, 0.90)
     cover = _cover(outline - corner, (height, width))
-    # Lips throw a shadow inwards: the nearer to them, the darker.
+    # Lips cast a shadow inwards: the nearer to them, the darker.
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.02 * scale, 0.6))
     lit = cv2.resize(inside, (width, height), interpolation=cv2.INTER_AREA) * (0.45 + 0.55 * depth[..., None])
     blend(picture, (slice(top, top + height), slice(left, left + width)), floats(lit * (255 * light)), cover)
 
 
 def draw_ears(picture: Pixels, camera: Camera, skin: Colour, light: Colour) -> None:
-    """Draw both ears at the sides of the head, to be partly covered by it."""
+    """Draw both ears at the sides of the head, which covers them partly afterwards."""
     for side in (1, -1):
         (middle, top, edge), _ = camera.project(_EARS * floats([side, 1, 1]))
         axes = floats([np.linalg.norm(edge - middle), np.linalg.norm(top - middle)])
@@ -139,7 +138,7 @@ def draw_ears(picture: Pixels, camera: Camera, skin: Colour, light: Colour) -> N
 
 
 def _eye_transform(across: Floats, along: Floats, middle: Floats) -> Floats:
-    """From pixels of an eye's layer to those of the picture: float32 [2, 3]."""
+    """Return the transform from pixels of an eye's layer to those of the frame: float32 [2, 3]."""
     turn = np.stack([across, along], axis=1) * (2 * _EYE_REACH / _EYE_SIDE)
     start = middle - turn @ floats([(_EYE_SIDE - 1) / 2] * 2)
     return floats(np.concatenate([turn, start[:, None]], axis=1))
@@ -184,11 +183,11 @@ def _cover(outline: Floats, size: tuple[int, int]) -> Floats:
 
 
 def _fine(positions: Floats) -> NDArray[np.int32]:
-    """Positions in pixels as fixed-point positions of the larger drawing."""
+    """Turn positions in pixels into fixed-point positions of the larger drawing."""
     return fixed_point(floats((positions + 0.5) * _FINE - 0.5))
 
 
-# The body, the wall, and the head before them
+# The body, the wall, and the head in front of them
 
 BODY_SIZE = (1.7, 3.4)
 """Height and width of the layer of the body, in widths of the face."""
@@ -201,10 +200,10 @@ _NECK = 0.30
 _SHOULDERS = 1.28
 _NORMALS_SIDE = 256
 _GAZE = 0.045
-"""How far the eyes turn back to the camera when the head turns away, in widths of the face to a radian."""
+"""How far the eyes turn back to the camera when the head turns away, in widths of the face per radian."""
 _SHINE = 0.13
 _WRAP = 0.25
-"""How far light reaches around an edge, as it does in skin."""
+"""How far light reaches around an edge, as in skin."""
 _FLAT_LIGHT = 0.75
 """Share of the main light that falls on layers without relief."""
 
@@ -221,6 +220,7 @@ def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
     is_neck = np.clip((neck_half - np.abs(x)) / 0.012, 0, 1) * np.clip((0.62 - y) / 0.02, 0, 1)
     is_cloth = np.clip((y - np.maximum(shoulder_top, np.where(np.abs(x) < _NECK + 0.06, collar, 0))) / 0.012, 0, 1)
     is_cloth *= np.clip((_SHOULDERS + 0.1 - np.abs(x)) / 0.05, 0, 1)
+
     roundness = 1 - 0.35 * np.square(np.clip(np.abs(x) / neck_half, 0, 1))
     jaw_shadow = 1 - 0.5 * np.exp(-np.square(y / 0.30) - np.square(x / 0.45))
     neck = looks.skin * 0.92 * (roundness * jaw_shadow)[..., None]
@@ -228,13 +228,14 @@ def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
     light = 1.0 - 0.25 * along + 0.12 * looks.light[0] * x + 0.05 * np.clip(folds, -1, 1)
     edge = 1 - 0.35 * np.exp(-np.square((y - collar) / 0.03)) * (np.abs(x) < _NECK + 0.05)
     cloth = looks.clothes * (light * edge)[..., None]
+
     cover = np.maximum(is_neck, is_cloth)
     colour = neck + (cloth - neck) * is_cloth[..., None]
     return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
 
 
 def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
-    """Paint an out-of-focus wall with a few things before it: uint8 [height, width, 3]."""
+    """Paint an out-of-focus wall with a few objects in front: uint8 [height, width, 3]."""
     height, width = size
     small = (max(round(72 * height / max(size)), 2), max(round(72 * width / max(size)), 2))
     y, x = np.mgrid[0 : small[0], 0 : small[1]].astype(np.float32)
@@ -254,14 +255,16 @@ def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) ->
 
 @dataclass(frozen=True)
 class MouthShape:
-    """opening: 0 closed to 1 wide open; width: -1 round to 1 spread."""
+    """The shape of a mouth."""
 
     opening: float = 0.0
+    """0 closed to 1 wide open"""
     width: float = 0.0
+    """-1 round to 1 spread"""
 
 
 class Head:
-    """One person: shape, looks, and layers painted once. The same seed gives the same person to the pixel."""
+    """One person: shape, looks, and layers, which are painted once. The same seed gives exactly the same person."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -279,7 +282,7 @@ class Head:
         self._wall: Pixels | None = None
 
     def wall(self, size: tuple[int, int]) -> Pixels:
-        """Return the background, uint8 [height, width, 3], not to be drawn on; the one of the size asked for last is kept."""
+        """Return the background, uint8 [height, width, 3], which must not be changed; the one of the last size is kept."""
         if self._wall is None or self._wall.shape[:2] != size:
             self._wall = paint_wall(self.looks, np.random.default_rng([self.seed, 1]), size)
         return self._wall
@@ -295,19 +298,21 @@ def draw(
 ) -> Pixels:
     """Draw a head and its background.
 
-    size: side of the picture, or height and width. onto: a picture uint8 [height, width, 3] to draw over instead, which
-    is left as it is. part: rows and columns that are wanted, None = all; a small part is drawn in half the time. Returns uint8
-    [height, width, 3] (RGB), or that part of it, the same but for rounding and its outermost pixels.
+    size: side of the frame, or height and width. onto: a frame, uint8 [height, width, 3], to draw over instead of the wall; it is not
+    changed. part: rows and columns to draw, None = all; a small part takes half the time. Returns uint8 [height, width, 3] (RGB), or
+    that part of it, which is the same except for rounding and its outermost pixels.
     """
     whole = head.wall((size, size) if isinstance(size, int) else size) if onto is None else onto
     rows, columns = part or (slice(None), slice(None))
     picture = whole[rows, columns].copy()
     camera = Camera(pose, (whole.shape[0], whole.shape[1]), (rows.start or 0, columns.start or 0))
+
     if head.long_hair is not None:
         head.long_hair.draw(picture, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape), head.light)
     head.body.draw(picture, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape), head.light)
     if head.long_hair is None:
         draw_ears(picture, camera, head.looks.skin, head.light)
+
     positions, depth = camera.project(head.shape.moved(mouth.opening, mouth.width, pose.blink))
     _draw_skin(picture, head, camera, positions[:NUM_HEAD_VERTICES], depth)
     draw_mouth_inside(picture, positions, camera.scale, head.light)
@@ -316,7 +321,7 @@ def draw(
 
 
 def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
-    """Draw face and skull with their texture, lit from where the light is."""
+    """Draw face and skull with their texture and light."""
     mesh = neutral_mesh()
     surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (picture.shape[0], picture.shape[1]))
     if surface is None:
@@ -330,7 +335,7 @@ def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, d
 
 
 def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
-    """Light on a surface that faces along `normals` [h, w, 3] before the head is turned: of the skin, and reflected; [h, w]."""
+    """Return diffuse and reflected light, [h, w] each, of a surface with `normals` [h, w, 3] before the head is turned."""
     halfway = head.looks.light + floats([0, 0, -1])
     halfway /= np.linalg.norm(halfway)
     facing = normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
@@ -346,7 +351,7 @@ def _sample(texture: Floats, uv: Floats) -> Floats:
 
 
 def _paint_normals(rest: Floats) -> Floats:
-    """Directions of the surface on the texture, smoothed: float32 [256, 256, 3], unit vectors, z < 0 towards the viewer."""
+    """Return the normals of the surface on the texture, smoothed: float32 [256, 256, 3], unit vectors, z < 0 to the viewer."""
     mesh = neutral_mesh()
     corners = rest[mesh.triangles]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -366,12 +371,12 @@ def _paint_normals(rest: Floats) -> Floats:
 
 
 def _unit(vectors: Floats) -> Floats:
-    """Vectors [..., 3] at length 1."""
+    """Scale vectors [..., 3] to length 1."""
     return floats(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
 
 
 def between_pauses(speech: TimedSpeech, pause_s: float) -> TimedSpeech:
-    """Speech with so many seconds of silence before and after it, as of somebody who begins to talk and ends."""
+    """Add silence of `pause_s` seconds before and after speech, and move its phonemes."""
     silence = np.zeros(round(pause_s * speech.rate), np.float32)
     shift = len(silence) / speech.rate
     phonemes = tuple((name, start + shift, end + shift) for name, start, end in speech.phonemes)
@@ -387,10 +392,10 @@ def write_talking_head(
     seed: int,
     around: Pose | None = None,
 ) -> None:
-    """Write a video of a head that says `speech`, 25 fps and 16 kHz.
+    """Write a video of a head that speaks `speech`, 25 fps and 16 kHz.
 
-    size: height and width of the picture. language: of the phonemes, for the mouth. seed: of the head's movement around the
-    pose `around`, None = in the middle.
+    size: height and width of the frames. language: of the phonemes, for the mouth. seed: of the head's movement around the pose
+    `around`, None = in the middle.
     """
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
     openings, widths = mouth_track(speech.phonemes, num_frames, language)

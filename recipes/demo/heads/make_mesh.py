@@ -1,7 +1,7 @@
-"""Make `neutral_face.npz`, the neutral face that all drawn heads are shaped from.
+"""Make `neutral_face.npz`, the neutral face from which all drawn heads are shaped.
 
-A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh network; what it sees is made symmetric and its
-mouth closed. Run once; the result is kept beside `unit2av.lipsync.mesh.shape`:
+mediapipe's face mesh network gets a face of plain ellipses, which is nobody's; its mesh is made symmetric, and its mouth closed. Run
+once; the result is kept beside `unit2av.lipsync.mesh.shape`:
 
     python -m recipes.demo.heads.make_mesh
 """
@@ -23,13 +23,13 @@ from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, MOUTH_CORNERS, 
 from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
 
 _EDGES = Path(__file__).with_name("mesh_edges.npz")
-"""Pairs of vertices that the tessellation of mediapipe's face mesh joins (Apache-2.0)."""
+"""Edges of the tessellation of mediapipe's face mesh, as pairs of vertices (Apache-2.0)."""
 
 _SIDE = 512
 _SKIN, _SHADE, _LIGHT, _DARK = (214, 166, 140), (196, 148, 124), (224, 178, 152), (52, 36, 28)
 _WHITE, _IRIS, _LIPS, _MOUTH = (238, 236, 232), (88, 60, 44), (186, 98, 94), (72, 28, 30)
 
-# centre x, y and half axes of an ellipse, in pixels from the middle of the picture; colour; drawn on both sides or not
+# centre x, y and half axes of an ellipse, in pixels from the middle of the frame; colour; whether it is drawn on both sides
 _ELLIPSES = (
     ((0, -30), (140, 175), _DARK, False),
     ((0, 0), (115, 155), _SKIN, False),
@@ -46,7 +46,7 @@ _ELLIPSES = (
 
 
 def draw_ellipse_face() -> Pixels:
-    """Draw the face that the mesh is taken from, uint8 [512, 512, 3] (RGB)."""
+    """Draw the face for the network, uint8 [512, 512, 3] (RGB)."""
     picture = np.full((_SIDE, _SIDE, 3), (96, 110, 126), dtype=np.uint8)
     middle = _SIDE // 2
     for (x, y), axes, colour, is_paired in _ELLIPSES:
@@ -56,7 +56,7 @@ def draw_ellipse_face() -> Pixels:
 
 
 def make_mesh() -> dict[str, NDArray[np.generic]]:
-    """Make the neutral mesh: vertices float32 [468, 3] and triangles int16 [n, 3], wound alike.
+    """Make the neutral mesh: vertices float32 [468, 3] and triangles int16 [n, 3], all of the same winding.
 
     x to the right, y down, z away from the viewer; the face is 1 wide, level, symmetric, and its lips touch.
     """
@@ -69,7 +69,7 @@ def make_mesh() -> dict[str, NDArray[np.generic]]:
 
 
 def _level(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn the face to the front: the line through eyes and cheeks along x."""
+    """Turn the face to the front, so that the line through eyes and cheeks lies along x."""
     turned: NDArray[np.float64] = vertices - vertices.mean(axis=0)
     for axis in (1, 2):
         across = turned[454] - turned[234] + turned[263] - turned[33]
@@ -90,7 +90,7 @@ def _make_symmetric(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _close_mouth(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let the inner edges of the lips meet half-way; the outer edges follow by half of that."""
+    """Move the inner edges of the lips together half-way; the outer edges follow by half of that."""
     closed = vertices.copy()
     for upper, lower, outer_upper, outer_lower in zip(INNER_UPPER, INNER_LOWER, OUTER_UPPER, OUTER_LOWER, strict=True):
         middle = (vertices[upper] + vertices[lower]) / 2
@@ -101,7 +101,7 @@ def _close_mouth(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _triangles() -> NDArray[np.int64]:
-    """Return all triples of the tessellation that are joined pairwise, but those that close the mouth or enclose another vertex."""
+    """Return all triangles of the tessellation, except those that close the mouth or enclose another vertex."""
     neighbours: dict[int, set[int]] = defaultdict(set)
     for one, other in np.load(_EDGES)["edges"].tolist():
         neighbours[one].add(other)
@@ -119,16 +119,18 @@ def _triangles() -> NDArray[np.int64]:
 
 
 def _wind(triangles: NDArray[np.int64], vertices: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Order the corners of all triangles alike, so that the cross product of their sides points to the viewer."""
+    """Give all triangles the same winding, so that the cross product of their sides points to the viewer."""
     at_edge: dict[frozenset[int], list[int]] = defaultdict(list)
     for number, triple in enumerate(triangles.tolist()):
         for edge in combinations(triple, 2):
             at_edge[frozenset(edge)].append(number)
+
     wound = triangles.copy()
     start = int(np.argmin(vertices[triangles].mean(axis=1)[:, 2]))
     first = vertices[wound[start]]
     if np.cross(first[1] - first[0], first[2] - first[0])[2] > 0:  # it faces away
         wound[start] = wound[start][::-1]
+
     done, queue = {start}, [start]
     while queue:
         here = wound[queue.pop()].tolist()

@@ -1,8 +1,8 @@
-"""How a head moves that says something: its mouth, from timed phonemes, and slow turns, nods and blinks, all from a seed.
+"""Movement of a speaking head: its mouth, from timed phonemes, and slow turns, nods and blinks, all from a seed.
 
-Phonemes are espeak-ng's mnemonics for English and Korean. Each has one target for the mouth or two (diphthongs); the
-targets of neighbours are blended by dominance, after Cohen & Massaro, "Modeling coarticulation in synthetic visual
-speech" (1993): a lip consonant insists on its target, a sound made at the back of the mouth takes what is around it.
+Phonemes are espeak-ng's mnemonics for English and Korean. Each has one target for the mouth, or two (diphthongs). Targets of
+neighbours are blended by dominance, after Cohen & Massaro, "Modeling coarticulation in synthetic visual speech" (1993): a lip
+consonant dominates its neighbours, a sound made at the back of the mouth takes their shape.
 """
 
 import logging
@@ -20,15 +20,15 @@ from netflips.portraits.motion import blinks, wander
 from recipes.demo.heads.camera import Pose
 
 _YAW, _PITCH, _ROLL, _SHIFT, _SCALE = 0.16, 0.07, 0.05, 0.012, 0.012
-"""Size of the movements: radians, shares of the picture's side, share of the head's size."""
+"""Size of the movements: radians, shares of the frame's side, share of the head's size."""
 LOG = logging.getLogger(__name__)
 
 
 def motion(seed: int, num_frames: int, around: Pose | None = None, amount: float = 1.0) -> list[Pose]:
     """Move a head smoothly around a pose at 25 fps.
 
-    The same seed gives the same movement, and a shorter one is the beginning of a longer one. amount: 0 = blinks only,
-    1 = as in talk. The shift and scale are in shares, as in `Pose`.
+    The same seed gives the same movement, and a shorter one is the beginning of a longer one. amount: 0 = blinks only, 1 = as in
+    normal speech.
     """
     rest = around or Pose()
     seconds = np.array([float(frames_to_seconds(frame)) for frame in range(num_frames)])
@@ -52,20 +52,23 @@ def motion(seed: int, num_frames: int, around: Pose | None = None, amount: float
 
 
 class Viseme(NamedTuple):
-    """A target: opening 0 to 1, width -1 (round) to 1 (spread), and how much it insists on them."""
+    """A target shape of the mouth."""
 
     opening: float
+    """0 to 1"""
     width: float
+    """-1 (round) to 1 (spread)"""
     strength: float
+    """its weight against the targets of neighbours"""
 
 
 _SPREAD = 0.05
-"""Seconds in which a phoneme's influence falls to a third before and after it. Lips of people change by less than 0.15 of their
-range a picture in nine of ten; with 0.03 these did by 0.25."""
+"""Seconds in which a phoneme's influence falls to a third before and after it. People's lips move by less than 0.15 of their range
+in nine of ten frames; with 0.03 these moved by 0.25."""
 _CORE = 0.2
-"""Share of a phoneme's time in which it has its full influence."""
+"""Share of a phoneme's time with full influence."""
 _REST = Viseme(0.0, 0.0, 0.1)
-"""What the mouth returns to where no phoneme has influence."""
+"""Shape of the mouth where no phoneme has influence."""
 _UNKNOWN = Viseme(0.25, 0.0, 0.4)
 
 _CONSONANTS: dict[Viseme, str] = {
@@ -123,9 +126,9 @@ VISEMES = {"en": _table(_VOWELS_EN), "ko": _table(_VOWELS_KO)}
 """Targets for each mnemonic of a language."""
 
 _MARKS = ";:'%,=|~"
-"""Marks that espeak-ng reports as phonemes of their own; they leave the mouth alone."""
+"""Marks that espeak-ng reports as phonemes of their own; they do not move the mouth."""
 _VARIANTS = "0123456789#-;:^[]'~%,*"
-"""Endings that make a variant of a phoneme, which looks the same."""
+"""Endings of variants of a phoneme, which look the same."""
 
 
 @cache
@@ -146,8 +149,8 @@ def visemes_of(mnemonic: str, language: str) -> tuple[Viseme, ...]:
 def mouth_track(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Move the mouth through timed phonemes at 25 fps.
 
-    language: "en" or "ko". Returns opening (0 to 1) and width (-1 to 1), each float32 of shape [num_frames], for the times at
-    which the pictures appear.
+    language: "en" or "ko". Returns opening (0 to 1) and width (-1 to 1), float32 [num_frames] each, at the times at which the frames
+    appear.
     """
     times = np.array([float(frames_to_seconds(frame)) for frame in range(num_frames)])
     weighted = np.tile(np.array([_REST.opening, _REST.width], dtype=np.float64) * _REST.strength, (num_frames, 1))
@@ -165,7 +168,7 @@ def mouth_track(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> 
 
 
 def _targets(phonemes: Sequence[Phoneme], language: str) -> Iterator[tuple[Viseme, float, float]]:
-    """Targets with their times; a phoneme with several shares its time among them."""
+    """Yield targets with their start and end; a phoneme with two targets divides its time between them."""
     for mnemonic, start, end in phonemes:
         targets = visemes_of(mnemonic, language)
         step = (end - start) / max(len(targets), 1)

@@ -1,9 +1,9 @@
-"""Fit the numbers of `unit2av.lipsync.structure` on material of our own: whether something is before a mouth.
+"""Fit the numbers of `unit2av.lipsync.structure`, which detects a covered mouth, on material of our own.
 
 Weights come from a logistic regression on `recipes.demo.heads.covered`, in which each measure has the sign that its meaning
-demands; the bias is set so that of bare mouths of faces held out one in a hundred is taken for hidden. Of photographs there is
-none but the demo's portrait. Measures were chosen by how a fit on the drawn heads alone told the portrait, and the reverse.
-Takes some minutes; the same numbers come out each time:
+demands. The bias is set so that one in a hundred bare mouths of held-out faces is taken for covered. The demo's portrait is the
+only photograph. Measures were chosen by how well a fit on the drawn heads alone works on the portrait, and the reverse. It takes
+some minutes, and gives the same numbers each time:
 
     python -m recipes.demo.heads.occlusion_fit
 """
@@ -25,13 +25,13 @@ from unit2av.lipsync.structure import measures
 
 _PORTRAIT = Path(__file__).resolve().parents[3] / "demo" / "portrait.jpg"
 _NUM_FACES, _BARE_ERROR, _STRENGTH, _PARTS = 640, 0.01, 30.0, 5
-"""Faces, the share of bare mouths that may be taken for hidden, the weight of the penalty on weights, and parts for holding out."""
+"""Faces; share of bare mouths that may be taken for covered; weight of the penalty on weights; folds of the cross-validation."""
 _HIDDEN, _FREE = 0.4, 0.02
-"""Share of the lips that is hidden from which a mouth counts as covered, and until which as bare."""
+"""Hidden share of the lips from which a mouth counts as covered, and up to which it counts as bare."""
 
 
 def samples(num_faces: int) -> tuple[list[dict[str, float]], NDArray[np.bool_], NDArray[np.int64]]:
-    """Return the measures of bare and covered mouths [n], which are covered [n], and of which face each is [n]."""
+    """Return the measures of bare and covered mouths [n], whether each is covered [n], and the number of its face [n]."""
     still = read_still(_PORTRAIT)
     portrait = np.asarray(find_face(still, None, _PORTRAIT)[0][:, :2], np.float64)
     measured, covered, faces = [], [], []
@@ -51,9 +51,9 @@ def samples(num_faces: int) -> tuple[list[dict[str, float]], NDArray[np.bool_], 
 
 
 def fitted(values: Points, covered: NDArray[np.bool_], signs: Points) -> tuple[Points, float]:
-    """Return the weights [m] and the bias of a logistic regression of values [n, m]; both classes count alike.
+    """Return the weights [m] and the bias of a logistic regression of values [n, m]; both classes have equal weight.
 
-    signs: 1 for a measure of which more may only speak for something before the mouth, -1 for one that may only speak against it.
+    signs: 1 for a measure that may only be evidence for a covered mouth, -1 for one that may only be evidence against it.
     """
     middle, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
     inputs, sides = (values - middle) / spread, np.where(covered, 1.0, -1.0)
@@ -72,7 +72,7 @@ def fitted(values: Points, covered: NDArray[np.bool_], signs: Points) -> tuple[P
 
 
 def held_out(values: Points, covered: NDArray[np.bool_], faces: NDArray[np.int64], signs: Points) -> Points:
-    """Return the evidence for each mouth by a fit that saw other faces, [n]."""
+    """Return the evidence for each mouth by a fit on other faces, [n]."""
     evidence = np.zeros(len(covered))
     for part in range(_PARTS):
         is_left = faces // 2 % _PARTS == part
@@ -82,7 +82,7 @@ def held_out(values: Points, covered: NDArray[np.bool_], faces: NDArray[np.int64
 
 
 def main() -> None:
-    """Draw, measure and fit, and print what belongs into `unit2av/lipsync/structure.py`."""
+    """Draw, measure and fit, and print the numbers for `unit2av/lipsync/structure.py`."""
     cv2.setNumThreads(1)
     measured, covered, faces = samples(_NUM_FACES)
     names = list(measured[0])

@@ -1,4 +1,4 @@
-"""Draw triangles and layers: the few operations of computer graphics that a drawn head needs."""
+"""Draw triangles and layers: the few operations of computer graphics that drawn heads need."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 @dataclass(frozen=True)
 class Surface:
-    """What of a mesh is visible in a part of a picture.
-
-    top, left: where the part lies in the picture. coordinates: float32 [h, w, c], an attribute of the vertices at each
-    pixel. cover: float32 [h, w], 0 = nothing there, 1 = inside, between at the outline.
-    """
+    """The visible surface of a mesh in a part of a frame."""
 
     top: int
+    """first row of the part"""
     left: int
+    """first column of the part"""
     coordinates: Floats
+    """float32 [h, w, c], an attribute of the vertices at each pixel"""
     cover: Floats
+    """float32 [h, w], 0 = nothing there, 1 = inside, in between at the outline"""
 
     @property
     def part(self) -> tuple[slice, slice]:
-        """Rows and columns of the picture."""
+        """Rows and columns of the frame."""
         height, width = self.cover.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
@@ -33,15 +33,16 @@ class Surface:
 def draw_mesh(
     positions: Floats, depth: Floats, triangles: NDArray[np.int64], attributes: Floats, size: tuple[int, int]
 ) -> Surface | None:
-    """Draw the triangles in the picture that face the viewer, near ones over far ones, and interpolate attributes over them.
+    """Draw the triangles that face the viewer, near ones over far ones, and interpolate attributes over them.
 
-    positions: float32 [n, 2], x and y in pixels (0 = centre of the first pixel); depth: float32 [n]; triangles: [m, 3];
-    attributes: float32 [n, c]; size: height and width of the picture. Returns None when nothing is in the picture.
+    positions: float32 [n, 2], x and y in pixels (0 = centre of the first pixel). depth: float32 [n]. triangles: [m, 3].
+    attributes: float32 [n, c]. size: height and width of the frame. Returns None when nothing lies in the frame.
     """
     area = bounds(positions, size)
     if area is None:
         return None
     top, left, height, width = area
+
     corners = floats(positions - floats([left, top]))[triangles]
     side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     twice_area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
@@ -50,9 +51,11 @@ def draw_mesh(
     order = facing[np.argsort(-depth[triangles[facing]].mean(axis=1), kind="stable")]
     if len(order) == 0:
         return None
+
     numbers = np.zeros((height, width), dtype=np.int16)
     for number, polygon in enumerate(fixed_point(corners[order]), 1):
         cv2.fillConvexPoly(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+
     planes = _planes(corners[order], attributes[triangles[order]])
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     which = np.maximum(numbers, 1).astype(np.intp) - 1
@@ -61,7 +64,7 @@ def draw_mesh(
 
 
 def _planes(corners: Floats, values: Floats) -> Floats:
-    """Coefficients a, b, c of a x + b y + c through each attribute of each triangle: float32 [channels, 3, m]."""
+    """Return coefficients a, b, c of a x + b y + c for each attribute of each triangle: float32 [channels, 3, m]."""
     side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     rise, other_rise = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
     area = (side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0])[:, None]
@@ -72,13 +75,13 @@ def _planes(corners: Floats, values: Floats) -> Floats:
 
 
 def _soft_mask(is_inside: NDArray[np.bool_]) -> Floats:
-    """Soften the outline of a mask [h, w] towards its inside, so that no colour from outside is needed."""
+    """Soften the outline of a mask [h, w] inwards, so that no colour from outside is needed."""
     blurred = cv2.GaussianBlur(is_inside.astype(np.float32), (3, 3), 0)
     return floats(np.clip(2 * blurred - 1, 0, 1))
 
 
 def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[int, int, int, int] | None:
-    """Return the part of a picture of `size` (height, width) that points [n, 2] lie in: top, left, height, width; or None."""
+    """Return the part of a frame of `size` (height, width) around points [n, 2]: top, left, height, width; None = outside of it."""
     left, top = np.maximum(np.floor(positions.min(axis=0)).astype(int) - margin, 0).tolist()
     right, bottom = np.ceil(positions.max(axis=0)).astype(int).tolist()
     right, bottom = min(right + margin + 1, size[1]), min(bottom + margin + 1, size[0])
@@ -86,28 +89,26 @@ def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[i
 
 
 def blend(picture: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
-    """Lay colour float32 [h, w, 3] (0 to 255) over a part of a picture, by cover float32 [h, w] (0 to 1)."""
+    """Blend colour, float32 [h, w, 3] (0 to 255), over a part of a frame, by cover, float32 [h, w] (0 to 1)."""
     _lay(picture, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
 
 
 def spread(values: Floats) -> Floats:
-    """Values [h, w] for each of three colours, float32 [h, w, 3]: broadcasting over colours takes five times as long."""
+    """Repeat values [h, w] for three colours, float32 [h, w, 3]; broadcasting over colours takes five times as long."""
     return floats(cv2.merge([values, values, values]))
 
 
 def _lay(picture: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
-    """Add colour [h, w, 3] to what is kept, float32 [h, w] (0 to 1), of a part of a picture."""
+    """Add colour [h, w, 3] to a part of a frame, of which a share is kept, float32 [h, w] (0 to 1)."""
     below = cv2.multiply(picture[part], spread(kept), dtype=cv2.CV_32F)
     picture[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
 
 
 class Sprite:
-    """A painted layer with smaller copies of itself, so that it can be drawn at any size without flicker.
-
-    layer: float32 [h, w, 4], red, green, blue times cover, and cover, all 0 to 1.
-    """
+    """A painted layer with smaller copies of itself, so that it can be drawn at any size without flicker."""
 
     def __init__(self, layer: Floats) -> None:
+        """layer: float32 [h, w, 4], red, green and blue times cover, and cover, all 0 to 1."""
         self._levels = halved(layer)
 
     @property
@@ -116,10 +117,9 @@ class Sprite:
         return self._levels[0].shape[0], self._levels[0].shape[1]
 
     def draw(self, picture: Pixels, transform: Floats, light: Floats) -> None:
-        """Draw the layer over a picture.
+        """Draw the layer over a frame.
 
-        transform: float32 [2, 3], from pixels of the layer to those of the picture; light: float32 [3], what its
-        colours are multiplied with.
+        transform: float32 [2, 3], from pixels of the layer to those of the frame. light: float32 [3], factors on its colours.
         """
         height, width = self.shape
         frame = floats([[0, 0], [width, 0], [0, height], [width, height]])
@@ -149,5 +149,5 @@ def halved(layer: Floats) -> list[Floats]:
 
 
 def level_for(scale: float, num_levels: int) -> int:
-    """Return which of the `halved` copies to draw with when the first would be scaled by `scale`."""
+    """Return which of the `halved` copies to use where the first would be scaled by `scale`."""
     return int(np.clip(np.floor(0.25 - np.log2(max(scale, 1e-6))), 0, num_levels - 1))

@@ -1,6 +1,6 @@
-"""How a drawn person looks, all from one seed, and the texture of the head: skin, lips, brows, hair, and the long hair behind it.
+"""Looks of a drawn person, all from one seed, and the texture of the head: skin, lips, brows, hair, and the long hair behind it.
 
-All heads share one layout, that of the neutral mesh, so every mark lies where the neutral face has it.
+All heads share the layout of the neutral mesh, so every mark lies where the neutral face has it.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _WALLS = ((0.62, 0.66, 0.70), (0.42, 0.48, 0.55), (0.70, 0.65, 0.58), (0.36, 0.4
 
 @dataclass(frozen=True)
 class Looks:
-    """What a person looks like, apart from the shape of the head."""
+    """The looks of a person, apart from the shape of the head."""
 
     skin: Colour
     lips: Colour
@@ -47,7 +47,7 @@ class Looks:
     wall: Colour
     has_long_hair: bool
     hairline: float
-    """Where hair begins on the forehead, as a share of the way from its middle to the outline of the face."""
+    """Start of the hair on the forehead, as a share of the way from the middle of the face to its outline."""
     parting: float
     """Side of the parting, -1 to 1."""
     stubble: float
@@ -63,7 +63,7 @@ class Looks:
 
 
 def make_looks(rng: np.random.Generator) -> Looks:
-    """Choose colours and styles that go together."""
+    """Draw colours and styles that go together."""
     tone = float(rng.uniform(0, len(_SKINS) - 1))
     skin = np.clip(_between(_SKINS, tone) * floats(rng.uniform(0.96, 1.04, 3)), 0, 1)
     darkest = 2 if tone > 2.5 else len(_HAIRS) - 1
@@ -116,13 +116,16 @@ _EAR = 1.55
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where things are on the texture: x, y of each pixel in widths of the face (float32 [560, 560]), middle of the face
-    at 0; reach: 1 on the outline of the face, larger outside; angle: radians from straight up, positive to the right."""
+    """Coordinates of the texture's pixels, float32 [560, 560] each."""
 
     x: Floats
+    """in widths of the face, 0 in its middle"""
     y: Floats
+    """likewise, down"""
     reach: Floats
+    """1 on the outline of the face, larger outside"""
     angle: Floats
+    """radians from straight up, positive to the right"""
 
     @classmethod
     def make(cls) -> "Canvas":
@@ -141,12 +144,12 @@ class Canvas:
         return floats(np.exp(-np.square((self.x - x) / width) - np.square((self.y - y) / height)))
 
     def pair(self, x: float, y: float, width: float, height: float) -> Floats:
-        """The same spot on both sides of the face."""
+        """Return the same spot on both sides of the face."""
         return self.blob(-x, y, width, height) + self.blob(x, y, width, height)
 
 
 def canvas_place(index: int) -> tuple[float, float]:
-    """Return where a vertex lies on the canvas: x, y in widths of the face."""
+    """Return the position of a vertex on the canvas: x, y in widths of the face."""
     x, y = (neutral_mesh().uv[index] - 0.5) * (2 * UV_REACH)
     return float(x), float(y)
 
@@ -163,6 +166,7 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats
     shade -= 0.14 * looks.folds * stroke([(0.105, 0.075), (0.15, 0.14), (0.19, 0.235)], 0.012)
     shade -= 0.25 * canvas.pair(abs(canvas_place(MOUTH_CORNERS[0])[0]) + 0.012, canvas_place(MOUTH_CORNERS[0])[1], 0.022, 0.014)
     skin = looks.skin * shade[..., None]
+
     red = 0.5 * looks.blush * canvas.pair(0.29, 0.08, 0.13, 0.10) + 0.5 * canvas.blob(*canvas_place(4), 0.07, 0.05)
     skin *= 1 - red[..., None] * floats([0.0, 0.13, 0.12])
     beard = looks.stubble * canvas.blob(0, 0.42, 0.36, 0.30) * (1 - canvas.blob(0, 0.14, 0.30, 0.10)) * (canvas.y > 0.05)
@@ -175,13 +179,13 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats
 
 
 def noise(rng: np.random.Generator, cells: int) -> Floats:
-    """Smooth noise, about -1 to 1, with so many cells along a side: float32 [560, 560]."""
+    """Return smooth noise, about -1 to 1, with `cells` cells along a side: float32 [560, 560]."""
     coarse = np.clip(0.5 * rng.standard_normal((cells, cells), dtype=np.float32), -1, 1)
     return floats(cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
 
 
 def stroke(points: list[tuple[float, float]], width: float) -> Floats:
-    """Return a soft line through points given for the right side of the face, on both sides: float32 [560, 560], 0 to 1."""
+    """Draw a soft line through points of the right side of the face, mirrored to the left: float32 [560, 560], 0 to 1."""
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
     for side in (-1, 1):
         line = _pixels(floats([(side * x, y) for x, y in points]))
@@ -207,7 +211,7 @@ def _paint_eyelids(skin: Floats, looks: Looks) -> Floats:
 
 
 def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generator) -> Floats:
-    """Many short hairs along the brow: float32 [560, 560], 0 to 1."""
+    """Draw many short hairs along the brow: float32 [560, 560], 0 to 1."""
     outline = floats([canvas_place(index) for index in brow])
     lower, upper = outline[:5], outline[9:4:-1]
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
@@ -238,7 +242,7 @@ def _line(indices: list[int], width: int, blur: float, shift: tuple[float, float
 
 
 def _pixels(points: Floats) -> NDArray[np.int32]:
-    """Canvas positions [n, 2] as OpenCV's fixed-point pixels."""
+    """Return canvas positions [n, 2] as OpenCV's fixed-point pixels."""
     return fixed_point(floats((points / (2 * UV_REACH) + 0.5) * SIDE - 0.5))
 
 
@@ -251,7 +255,7 @@ def _middle(indices: tuple[int, ...]) -> tuple[float, float]:
 
 
 def _outer(point: tuple[float, float], down: float, inwards: float = 0.0) -> tuple[float, float]:
-    """Distance from the middle of the face, and height, of a point moved down and inwards: for `Canvas.pair`."""
+    """Move a point down and inwards; returns its distance from the middle of the face, and its height: for `Canvas.pair`."""
     return abs(point[0]) - inwards, point[1] + down
 
 
@@ -260,7 +264,7 @@ def _below(index: int, down: float) -> tuple[float, float]:
 
 
 def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
-    """Paint the hair that grows on the head over its skin: float32 [560, 560, 3]."""
+    """Paint the hair on the head over its skin: float32 [560, 560, 3]."""
     # Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side.
     fine = rng.random((6, 420), dtype=np.float32)
     broad = rng.random((4, 60), dtype=np.float32)
@@ -272,10 +276,12 @@ def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Genera
         for grid in (fine, broad)
     ]
     strands = floats(0.6 * layers[0] + 0.4 * layers[1])
+
     line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * _beside_parting(canvas, looks)
     end = 1.9 if looks.has_long_hair else _EAR
     away = np.clip((np.abs(canvas.angle) - (end - 0.45)) / 0.45, 0, 1)
     line = line + away * (1.02 - line) + 2.0 * np.clip((np.abs(canvas.angle) - end) / 0.25, 0, 1)
+
     ragged = 0.02 * (strands - 0.5) + 0.012 * rng.standard_normal((SIDE, SIDE), dtype=np.float32)
     cover = np.clip((canvas.reach - line + ragged) / 0.05, 0, 1)
     shadow = np.clip(1 + (canvas.reach - line) / 0.10, 0, 1)
@@ -302,5 +308,5 @@ def paint_long_hair(looks: Looks, rng: np.random.Generator) -> Floats:
 
 
 def _beside_parting(canvas: Canvas, looks: Looks) -> Floats:
-    """1 at the parting, where the forehead reaches higher, 0 away from it."""
+    """Return 1 at the parting, where the forehead reaches higher, falling to 0 away from it: float32 [560, 560]."""
     return floats(np.exp(-np.square((canvas.angle - 0.5 * looks.parting) / 0.3)))
