@@ -2,9 +2,9 @@
 
     python -m recipes.made.drawn_lips --out-dir drawn --clips 24
 
-It has the files that the trainers read (see unit2av.face.training.items): videos at 25 fps, their face boxes, a manifest, and units;
-with `--sound` also those for training by sound. The faces differ in colour, size and place, and move a little; the mouth of a frame
-is the mean of its two units' mouths.
+It has the files that the trainers read (see unit2av.face.training.items): videos at 25 fps, their face boxes, a manifest, and
+units; with `--sound` also those for training by sound. The faces differ in colour, size and place, and move a little; the mouth of
+a frame is the mean of its two units' mouths.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """The groups of the exam's clips: how each is made, which figures are measured, and their goals. Also the degradations of clean
 speech: microphones and channels, and lips that do not belong to it.
 
-A group is a part of the table. Its clips are made from their numbers (`demo`) and measured like other clips (`netflips evaluate`); a
-row of the table is a group and a figure.
+A group is a part of the table. Its clips are made from their numbers (`demo`) and measured like other clips (`netflips evaluate`);
+a row of the table is a group and a figure.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """A talking head drawn by code: nobody's face, for demo clips and for training without pictures of real people.
 
-The face is a mesh that mediapipe's face mesh detects in every pose (`recipes.demo.heads.geometry`); one seed makes one person. Neck,
-shoulders and a wall are drawn around it. Everything is drawn on the CPU, a frame of 256 x 256 in a few milliseconds.
+The face is a mesh that mediapipe's face mesh detects in every pose (`recipes.demo.heads.geometry`); one seed makes one person.
+Neck, shoulders and a wall are drawn around it. Everything is drawn on the CPU, a frame of 256 x 256 in a few milliseconds.
 """
 
 from dataclasses import dataclass
@@ -298,9 +298,9 @@ def draw(
 ) -> Pixels:
     """Draw a head and its background.
 
-    size: side of the frame, or height and width. onto: a frame, uint8 [height, width, 3], to draw over instead of the wall; it is not
-    changed. part: rows and columns to draw, None = all; a small part takes half the time. Returns uint8 [height, width, 3] (RGB), or
-    that part of it, which is the same except for rounding and its outermost pixels.
+    size: side of the frame, or height and width. onto: a frame, uint8 [height, width, 3], to draw over instead of the wall; it is
+    not changed. part: rows and columns to draw, None = all; a small part takes half the time. Returns uint8 [height, width, 3]
+    (RGB), or that part of it, which is the same except for rounding and its outermost pixels.
     """
     whole = head.wall((size, size) if isinstance(size, int) else size) if onto is None else onto
     rows, columns = part or (slice(None), slice(None))

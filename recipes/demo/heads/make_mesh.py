@@ -1,7 +1,7 @@
 """Make `neutral_face.npz`, the neutral face from which all drawn heads are shaped.
 
-mediapipe's face mesh network gets a face of plain ellipses, which is nobody's; its mesh is made symmetric, and its mouth closed. Run
-once; the result is kept beside `unit2av.lipsync.mesh.shape`:
+mediapipe's face mesh network gets a face of plain ellipses, which is nobody's; its mesh is made symmetric, and its mouth closed.
+Run once; the result is kept beside `unit2av.lipsync.mesh.shape`:
 
     python -m recipes.demo.heads.make_mesh
 """
