@@ -1,7 +1,7 @@
-"""Heads that say takes: lips as the unit encoder sees them, and faces with their boxes for the renderer.
+"""Heads that speak takes: lips for the unit encoder, and faces with their boxes for the renderer.
 
-The drawn mesh is mediapipe's, so the landmarks are known without looking for them; from there everything is cut as the
-face tracker cuts it.
+The drawn mesh is mediapipe's, so the landmarks are known without detection; from there everything is cropped as by the face
+tracker.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,60 +28,64 @@ from unit2av.lipsync.mesh.shape import NUM_FACE as NUM_FACE_VERTICES
 
 _SIDE = 176
 _SCALES = 0.55, 0.75
-"""Width of the face as a share of the picture's side."""
+"""Width of the face as a share of the frame's side."""
 _TURNS = 0.25, 0.12
-"""Radians: how far a head may be turned and bent as a whole, beside its movements."""
+"""Radians: how far a head may be turned and bent as a whole, in addition to its movements."""
 _AMOUNTS = 0.5, 1.5
 _SMOOTHING = 6
-"""Pictures on either side, as the tracker takes."""
+"""Frames on either side to average over, as in the tracker."""
 _LIP_MARGIN = 3
-"""Pixels drawn around what is cut out, for what the outermost ones lack."""
+"""Pixels drawn around the crop, since the outermost pixels of a drawn part are inexact."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A take that is seen. frames: pictures at 25 fps. head, seed: of the head and of its movement."""
+    """A take with a drawn head."""
 
     id: str
     language: str
     phonemes: tuple[Phoneme, ...]
     frames: int
+    """number of frames at 25 fps"""
     head: int
+    """seed of the head"""
     seed: int
+    """seed of its movement"""
     is_face_kept: bool
+    """whether its face video is kept, and not its lips alone"""
 
     @property
     def lips(self) -> str:
-        """Its lips, relative to the material's folder."""
+        """Path of its lips, relative to the material's folder."""
         return f"lips/{self.language}/{self.id}.npy"
 
     @property
     def video(self) -> str:
-        """Its face video, relative to the material's folder; the boxes lie beside it."""
+        """Path of its face video, relative to the material's folder; the boxes lie beside it."""
         return f"faces/{self.id}.mp4"
 
     @property
     def reference(self) -> str:
-        """The same face video with another mouth."""
+        """Path of the same face video with another movement of the mouth."""
         return f"faces/{self.id}.reference.mp4"
 
     @property
     def boxes(self) -> str:
-        """Its face boxes, relative to the material's folder."""
+        """Path of its face boxes, relative to the material's folder."""
         return f"faces/{self.id}.bbox.pkl"
 
 
 def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Pixels], list[Floats]]:
-    """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels.
+    """Draw a shot: frames uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels.
 
-    mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
+    mouth_later: number of frames by which the mouth is later than the shot's sound; the end wraps around to the beginning.
     """
     scenes = _scenes_of(shot, mouth_later)
     return [draw(*scene, _SIDE) for scene in scenes], [landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]
 
 
 def film_lips(shot: Shot) -> NDArray[np.uint8]:
-    """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `cut_lips` cuts out of the whole."""
+    """Draw only the lips of a shot: uint8 [time, 96, 96], the same as `cut_lips` crops from whole frames."""
     scenes = _scenes_of(shot)
     lips = []
     for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
@@ -97,7 +101,7 @@ def film_lips(shot: Shot) -> NDArray[np.uint8]:
 
 
 def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, MouthShape]]:
-    """Return what each picture of a shot shows; mouth_later: as of `film`."""
+    """Return head, pose and mouth of each frame of a shot. mouth_later: as for `film`."""
     rng = np.random.default_rng([shot.seed, 7])
     yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
     around = Pose(yaw=yaw, pitch=pitch, scale=float(rng.uniform(*_SCALES)))
@@ -108,18 +112,18 @@ def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth
 
 
 def landmarks_of(head: Head, pose: Pose, mouth: MouthShape, size: tuple[int, int]) -> Floats:
-    """Return where the face's points are in a drawn picture of `size` (height, width): float32 [468, 2], in pixels."""
+    """Return the face's landmarks in a drawn frame of `size` (height, width): float32 [468, 2], in pixels."""
     points = head.shape.moved(mouth.opening, mouth.width, pose.blink)[:NUM_FACE_VERTICES]
     return Camera(pose, size).project(points)[0]
 
 
 def cut_lips(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
-    """Cut the lips out of pictures: uint8 [time, 96, 96]."""
+    """Crop the lips from frames: uint8 [time, 96, 96]."""
     return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
 
 
 def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
-    """Landmarks of each picture averaged over its neighbours, as the tracker does; fewer of them at the ends."""
+    """Yield the landmarks of each frame averaged over its neighbours, as in the tracker; over fewer at the ends."""
     track = np.stack(landmarks)
     for number in range(len(track)):
         reach = min(number, len(track) - 1 - number, _SMOOTHING)
@@ -134,7 +138,7 @@ def _cut(picture: Pixels, landmarks: Floats) -> NDArray[np.uint8]:
 
 
 def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
-    """Draw shots into their files; yields for each the fields that its manifest row gains."""
+    """Draw shots into their files; yields the fields that are added to each manifest row."""
     for shot in shots:
         for name in (shot.lips, shot.video):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

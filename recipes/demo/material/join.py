@@ -1,8 +1,8 @@
-"""Parts of the material as one: their manifests, labels and references side by side.
+"""Join parts of the material: their manifests, labels and references in one folder.
 
 python -m recipes.demo.material.join material/ko_01 material/en_01 --out-dir material/all
 
-No sound is copied: manifests name the parts' files.
+No sound is copied: manifests refer to the parts' files.
 """
 
 import os
@@ -25,9 +25,9 @@ LABELS, REFERENCES = "labels/clean.units.jsonl", "references.jsonl"
 
 
 def join_parts(parts: Sequence[Path], folder: Path) -> int:
-    """Write what the parts have together into a folder, and return how many takes there are to train on.
+    """Write the joined files of all parts into a folder, and return how many takes there are to train on.
 
-    Raises InputError where the parts' units differ, or one of them was not finished.
+    Raises InputError where the parts' units differ, or a part is not finished.
     """
     phones = [Phones.read(part / "phones.json") for part in parts]
     if any(one != phones[0] for one in phones):
@@ -42,18 +42,18 @@ def join_parts(parts: Sequence[Path], folder: Path) -> int:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """None where there is no such file, or nothing in it: a part of one language has not all of them."""
+    """Return a file's rows; none for a missing or empty file, since a part of one language does not have all files."""
     return (row for _, row in iter_rows(path)) if path.is_file() and path.stat().st_size else iter(())
 
 
 def _moved(row: Row, part: Path, folder: Path) -> Row:
-    """A manifest's row with the paths of its files as they are from the joined folder."""
+    """Return a manifest's row with the paths of its files relative to the joined folder."""
     way = os.path.relpath(part.resolve(), folder.resolve())
     return {name: f"{way}/{value}" if name in _PATHS and value else value for name, value in row.items()}
 
 
 def _once(rows: Iterable[Row]) -> Iterator[Row]:
-    """Rows with an id of their own: each part has the sentence of the clip that is shipped."""
+    """Yield each id once: the sentence of the shipped clip is in every part."""
     seen = set[str]()
     for row in rows:
         if row["id"] not in seen:

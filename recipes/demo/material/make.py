@@ -33,7 +33,7 @@ from recipes.demo.material.spoken import (
 from recipes.demo.voices.cast import Cast, book_pairs, cast, held_out_english
 from recipes.demo.voices.phrasebook import SentencePair, free_sentences, phrasebook
 
-# Work in chunks on several processes; a chunk that is done is never done again
+# Work in chunks on several processes; a finished chunk is never done again
 
 Job = TypeVar("Job")
 
@@ -48,10 +48,10 @@ def run_in_chunks(
     workers: int,
     progress: Progress,
 ) -> Iterator[dict[str, Any]]:
-    """Do jobs and yield the rows that they give, in order.
+    """Do jobs and yield their rows in order.
 
     do: a function of a module, called with `folder` and a chunk of jobs; in other processes if there are several `workers`.
-    Rows of a chunk are kept in folder/parts under a name made of its jobs, so a run that was stopped goes on where it was.
+    Rows of a chunk are kept in folder/parts under a name made of its jobs, so an interrupted run goes on where it stopped.
     """
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     parts = {part_path(folder, name, number, chunk): chunk for number, chunk in enumerate(chunks)}
@@ -66,7 +66,7 @@ def run_in_chunks(
 
 
 def part_path(folder: Path, name: str, number: int, chunk: Sequence[object]) -> Path:
-    """Return where the rows of a chunk of jobs are kept."""
+    """Return the file that keeps the rows of a chunk of jobs."""
     content = fingerprint(repr(chunk).encode()).removeprefix("sha256:")
     return folder / "parts" / f"{name}_{number:04d}_{content}.jsonl"
 
@@ -92,17 +92,19 @@ _CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.json"
 _MOST = 1_000_000
 _NUM_VALID = 80
 _VALID_SHARE = 10
-"""Takes that validation has at most, of those that are seen and of the others, and one of how many."""
+"""Takes for validation, with video and without: at most `_NUM_VALID` of each, and one of `_VALID_SHARE`."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the material, every `of`-th sentence from number `first` on, in some languages: one that is small enough to be made
-    in a sitting."""
+    """A part of the material that is small enough to be made in one session."""
 
     first: int = 0
+    """number of its first sentence"""
     of: int = 1
+    """it has every `of`-th sentence from there on"""
     languages: tuple[str, ...] = ("en", "ko")
+    """languages of its takes"""
 
 
 def make_material(
@@ -114,19 +116,21 @@ def make_material(
     people: Cast | None = None,
     part: Part = Part(),
 ) -> None:
-    """Make the material; what is there already from the same arguments is kept.
+    """Make the material; finished chunks of the same arguments are kept.
 
-    max_sentences: train on so many sentences of the phrasebook, and free ones, only, with references of as many more; 0 = all
-    that are not held out. workers: processes. people: who speaks (default: the demo's cast). part: of all the sentences.
+    max_sentences: limit of the phrasebook's sentences and of free ones to train on, with references of as many more; 0 = all that
+    are not held out. workers: processes. people: who speaks; None = the demo's cast. part: of all the sentences.
     """
     folder, people, own = Path(folder), people or cast(), slice(part.first, None, part.of)
     numbered, free = list(enumerate(book_pairs(people))), people.settings["korean"]
     learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
     chosen = _spread(learnt, max_sentences)[own]
+
     takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
     texts = free_sentences(min(free["free"], max_sentences or _MOST), seed, free["texts"])
     takes += free_takes(list(enumerate(texts))[own], people, seed)
     takes = _some_wide([take for take in takes if take.language in part.languages], people.settings["wide_every"])
+
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
     phones = Phones.of_material((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings)
     phones.write(folder / "phones.json")
@@ -134,6 +138,7 @@ def make_material(
     shots = choose_shots(takes, rows, labels, phones, people, seed, part.of)
     seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
     _write_manifests(folder, takes, rows, seen, labels, people)
+
     held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)[own]
     numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
     if "ko" in part.languages:
@@ -143,7 +148,7 @@ def make_material(
 def choose_shots(
     takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int, parts: int = 1
 ) -> list[Shot]:
-    """Choose the takes that are drawn, evenly over the corpus, and who says them. parts: of which these takes are one."""
+    """Choose the takes that are drawn, at random over the corpus, and their heads. parts: number of parts of the material."""
     rng, num_faces = np.random.default_rng([seed, 3]), 0
     others = people.settings["heads"] + sum(people.settings["faces"].values()) // 2
     shots = []
@@ -159,7 +164,7 @@ def choose_shots(
             phonemes = tuple(phones.phonemes(labels[take.id]))
             is_face_kept, head = number in kept, int(rng.integers(people.settings["heads"]))
             if is_face_kept and num_faces % 2:
-                head = people.settings["heads"] + num_faces // 2  # a head of its own: few are learnt by heart
+                head = people.settings["heads"] + num_faces // 2  # a head of its own, so that heads are not memorised
             elif not is_face_kept and number % 2:
                 head = int(rng.integers(others, people.settings["held_out"]["first_head"]))
             num_faces += is_face_kept
@@ -168,7 +173,7 @@ def choose_shots(
 
 
 def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
-    """The takes, with one of `every` recordings of natural voices, as they are, to be kept with all that they have above 8 kHz."""
+    """Mark one of `every` clean recordings of unchanged natural voices to be kept with frequencies above 8 kHz; returns all takes."""
     whole = [
         n for n, take in enumerate(takes) if isinstance(take.voice, NaturalVoice) and take.voice.tract == 1 and not take.snr_db
     ]
@@ -177,7 +182,7 @@ def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
 
 
 def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
-    """Label reference and natural voices by their own timing, and carry the references' labels to all other clean takes."""
+    """Label reference and natural voices by their own times, and transfer the references' labels to all other clean takes."""
     clean = [row for row in rows if row.get("snr_db") is None]
     timed = {
         row["id"]: UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
@@ -190,6 +195,7 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
     manifest = folder / "aligned.jsonl"
     write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _labels_others(row)))
     write_units(given, [timed[row["id"]] for row in clean if _labels_others(row)])
+
     if not made.is_file() and not any(map(_labels_others, clean)):
         write_units(all_labels, list(timed.values()))
         return read_units(all_labels)
@@ -204,21 +210,24 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
 
 
 def _labels_others(row: Row) -> bool:
-    """Korean voices are all timed by themselves."""
+    """Return whether a row labels others: only the English reference voice does, since all Korean voices have their own times."""
     return str(row["speaker"]) == f"{REFERENCE}_en"
 
 
 def is_for_encoder(speaker: str) -> bool:
-    """Return whether models that listen may hear a speaker: the Korean reference voice is kept for what judges them."""
+    """Return whether an encoder may be trained on a speaker: the Korean reference voice is kept for evaluation."""
     return speaker not in (f"{REFERENCE}_ko", KOREAN_REFERENCE)
 
 
 def _write_manifests(
     folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units], people: Cast
 ) -> None:
-    """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder, vocoder_en: some of the
-    Korean ones, and English ones in natural voices. wide: takes of natural voices at 24 kHz. faces: those of both languages that
-    have a face. source, source_lips: English ones, heard and seen."""
+    """Write the manifests.
+
+    encoder, encoder_valid: labelled takes. texts: labelled takes, including those that no encoder is trained on. vocoder,
+    vocoder_en: some of the Korean takes, and English takes in natural voices. wide: takes of natural voices at 24 kHz. faces: takes
+    of both languages with a face video. source, source_lips: English takes, all and those with lips.
+    """
     settings = people.settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
     all_labelled = [row for row in whole if row["id"] in labels]
@@ -238,7 +247,7 @@ def _write_manifests(
 
 
 def _valid_ids(labelled: Sequence[Row]) -> set[str]:
-    """Takes by which the encoder's training is judged: seen ones and others, at equal steps."""
+    """Return the ids of takes for the encoder's validation: with lips and without, at equal steps."""
     groups = [row for row in labelled if row.get("lips")], [row for row in labelled if not row.get("lips")]
     wanted = [min(_NUM_VALID, -(-len(group) // _VALID_SHARE)) for group in groups]
     return {
@@ -249,7 +258,7 @@ def _valid_ids(labelled: Sequence[Row]) -> set[str]:
 
 
 def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
-    """Takes of few kinds are met more often."""
+    """Return how often a take is repeated: rare kinds are repeated more often."""
     if row.get("lips"):
         return {"repeat": settings["repeat"]["seen"]}
     kind = "flite" if row["speaker"] in settings["flite"]["names"] else row["speaker"]
@@ -265,8 +274,8 @@ def _write_references(
     workers: int,
     progress: Progress,
 ) -> None:
-    """Write the Korean reference voice's units of the phrasebook's sentences, held-out ones too: what answers are
-    compared with, and never trained on. Those of the training are its takes' labels: a recording takes a second."""
+    """Write the Korean reference voice's units of the phrasebook's sentences, including held-out ones, which are only for
+    comparison and never trained on. Units of training sentences are their takes' labels, since each recording takes a second."""
     takes = [
         Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
         for number, pair in numbered
@@ -282,14 +291,14 @@ def _write_references(
 
 
 def _of_the_clip(number: int) -> Iterator[tuple[int, SentencePair]]:
-    """The sentence of the clip that is shipped, with a number of its own; none where the phrasebook's choice has it anyway."""
+    """Yield the sentence of the shipped clip with a number of its own; nothing if the chosen sentences have it already."""
     said = read_json(_CLIP, "the clip's description")["sentence"]
     if all(pair.english != said for pair in book_pairs()):
         yield number, next(pair for pair in phrasebook().all_pairs() if pair.english == said)
 
 
 def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:
-    """`count` of the pairs at equal steps; all of them for 0."""
+    """Return `count` of the pairs at equal steps; all of them for 0."""
     if not 0 < count < len(pairs):
         return list(pairs)
     return [pairs[index * len(pairs) // count] for index in range(count)]

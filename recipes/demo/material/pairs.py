@@ -1,8 +1,8 @@
-"""Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
+"""Parallel units for the translator: units of English takes, from sound or lips, and those of the sentence's Korean.
 
 python -m recipes.demo.material.pairs --data data --units heard seen --text2unit text2unit.ko.safetensors --out-dir pairs
 
-Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
+Before there is a unit encoder, the takes' labels serve as units: --units data/labels/clean.units.jsonl
 """
 
 import sys
@@ -44,21 +44,22 @@ class PairsOptions(QuietOptions):
 
 
 def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel) -> Iterator[tuple[UnitRow, UnitRow]]:
-    """Yield English units with the Korean units of the same sentence, under one id: the reference voice's, then those of its
-    shorter and its longer form, as the text-to-unit model has them.
+    """Yield English units with the Korean units of the same sentence, under one id: those of the reference voice, then those of the
+    text-to-unit model for the shorter and the longer form.
 
-    Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
-    which nothing but silence was heard are left out too, and those that are not English. Durations are such that the natural Korean
-    is as long as its source: units do not tell at which pace they were said, so no length tag can be learnt from it. A form whose
-    tag would be the natural one's is left out. Raises InputError for a take of a held-out sentence.
+    Korean silence at the ends is left out: a step of it is random, so a translator cannot learn it. Takes with silence only are
+    left out too, and those that are not English. Durations are set so that the natural Korean is as long as its source: units do
+    not show the pace of their speech, so no length tag can be learnt from it. A form with the same tag as the natural one is left
+    out. Raises InputError for a take of a held-out sentence.
     """
-    # The name of each take's sentence among the references.
+    # The id of each take's sentence in the references.
     sentences = {entry.id: entry.id.partition("_")[0] for entry in read_manifest(data / "source.jsonl").entries}
     phones = Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
     forms = {pair.english: pair.forms for pair in phrasebook().all_pairs()}
     said = cache(lambda text: phones.spoken(text_to_unit.units_of(text, "ko")))
+
     for source in sources:
         suffix = source.name.partition(".")[0]
         for row in iter_units(source):
@@ -78,7 +79,7 @@ def pair_rows(data: Path, sources: Sequence[Path], text_to_unit: TextToUnitModel
 
 
 def _in_time(units: Units, num_steps: int) -> Units:
-    """Units that take so many steps in all, each about as many; one at least."""
+    """Set durations so that units last `num_steps` steps together, spread evenly, with at least one each."""
     edges = np.linspace(0, max(num_steps, len(units)), len(units) + 1).astype(np.int64)
     return replace(units, durations=np.diff(edges))
 

@@ -22,22 +22,24 @@ SILENCE = "_:"
 
 @dataclass(frozen=True)
 class Phones:
-    """The phones that are units: unit n is names[n]. alike: phonemes that count as another. own: phonemes of a language that are
-    units of their own there, as `V` of Korean, which English has too and says otherwise."""
+    """The phones that are units."""
 
     names: tuple[str, ...]
+    """unit n is names[n]"""
     alike: Mapping[str, str]
+    """phonemes that count as another one"""
     own: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """by language: phonemes that are separate units there, as `V` of Korean, which differs from the `V` of English"""
 
     @classmethod
     def found_in(cls, phonemes: Iterable[str], alike: Mapping[str, str]) -> "Phones":
-        """Return all phones of speech, those of Korean, and silence, in alphabetical order."""
+        """Return all phones among phonemes, those of Korean, and silence, in alphabetical order."""
         found = {alike.get(name, name) for name in (*phonemes, *PHONES)}
         return cls(tuple(sorted(found | {SILENCE})), dict(alike))
 
     @classmethod
     def of_material(cls, phonemes: Iterable[str], settings: Mapping[str, Any]) -> "Phones":
-        """Return the phones that a cast names, so that each part of its material has the same; else those found in speech."""
+        """Return the phones that a cast names, so that all parts of its material have the same; else those found in speech."""
         own = {language: tuple(names) for language, names in settings["own_phones"].items()}
         found = settings["phones"] or cls.found_in(phonemes, settings["alike"]).names
         more = [_own_name(language, name) for language, names in own.items() for name in names]
@@ -45,7 +47,7 @@ class Phones:
 
     @classmethod
     def read(cls, path: str | Path) -> "Phones":
-        """Read what `write` wrote. Raises InputError when it is something else."""
+        """Read a list that `write` wrote. Raises InputError for any other file."""
         content = read_json(path, "the list of phones")
         try:
             return cls(tuple(content["names"]), dict(content["alike"]), content.get("own", {}))
@@ -60,7 +62,7 @@ class Phones:
 
     @property
     def vocabulary(self) -> str:
-        """The fingerprint that units of these phones carry."""
+        """The fingerprint of units of these phones."""
         return fingerprint(b"phones", fingerprint_symbols(self.names))
 
     @property
@@ -69,7 +71,7 @@ class Phones:
         return self.names.index(SILENCE)
 
     def units(self, phonemes: Sequence[Phoneme], num_steps: int, language: str) -> Units:
-        """Label every 20 ms by the phoneme in its middle; silence where there is none."""
+        """Label each step of 20 ms by the phoneme in its middle; silence where there is none."""
         numbers = {name: number for number, name in enumerate(self.names)}
         labels = np.full(num_steps, self.silence)
         for name, start, end in phonemes:
@@ -79,14 +81,14 @@ class Phones:
         return Units.from_frames(labels, language, self.vocabulary)
 
     def spoken(self, units: Units) -> Units:
-        """Units without silence at the ends."""
+        """Return units without silence at the ends."""
         heard = np.flatnonzero(units.ids != self.silence)
         kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
         durations = None if units.durations is None else units.durations[kept]
         return Units(units.ids[kept], durations, units.language, units.vocabulary)
 
     def phonemes(self, units: Units) -> list[Phoneme]:
-        """Turn units with durations back into timed phonemes, for the mouth that says them."""
+        """Turn units with durations back into timed phonemes, for the movement of a mouth."""
         if units.durations is None:
             raise InputError("units without durations cannot be timed")
         edges: NDArray[np.int64] = np.concatenate([[0], np.cumsum(units.durations)])

@@ -1,4 +1,4 @@
-"""What is said by whom: a list of takes that follows from the seed alone, and the takes as sound files."""
+"""Takes of speech: which sentence is spoken by which voice, all from the seed, and the takes' sound files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,61 +21,64 @@ from recipes.demo.voices.phrasebook import SentencePair
 REFERENCE = "ref"
 NATURAL = "natural"
 KOREAN, KOREAN_REFERENCE = "korean", "korean_reference"
-"""Speakers of Korean takes: styles that an encoder may hear, and the reference voice's, which only the Korean voice learns."""
+"""Speakers of Korean takes: styles that an encoder may be trained on, and the reference voice's, which only the vocoder learns."""
 _LEAD_STEPS, _LONG_LEAD_STEPS = (1, 12), (13, 75)
-"""Silence before and after, in steps of 20 ms, for ends that have any, and for those that wait."""
+"""Silence before or after a take, in steps of 20 ms: usual, and long."""
 _BREATH_STEPS = 15, 30
 _BREATH_DB = (-45.0, -28.0)
-"""How long a breath is in steps of 20 ms, and how loud below full scale."""
+"""Length of a breath in steps of 20 ms, and its level below full scale (dB)."""
 _STEEPEST = 1.0
 _INT16 = 32768
-"""Scale in which noise is mixed in."""
+"""Scale of samples when noise is mixed in."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """A sentence said once.
-
-    id: unique. sentence: number of the pair. silence: steps of 20 ms before and after. snr_db: of the noise in it, None = clean.
-    seed: of all that is left to chance in its making. is_wide: keep its sound with what is above 8 kHz, too. rate: Hz of its file.
-    breaths: whether one is drawn before it, and one let out behind it, where it is silent for long enough.
-    """
+    """A sentence spoken once."""
 
     id: str
+    """unique"""
     sentence: int
+    """number of the pair"""
     language: str
     text: str
     voice: Voice
     speaker: str
     silence: tuple[int, int]
+    """steps of 20 ms before and after"""
     snr_db: float | None
+    """of the noise in it; None = clean"""
     seed: int
+    """of all random choices in its making"""
     is_wide: bool = False
+    """whether its sound is kept with frequencies above 8 kHz, too"""
     rate: int = SAMPLE_RATE
+    """sample rate of its file (Hz)"""
     breaths: tuple[bool, bool] = (False, False)
+    """whether there is a breath before and after it, where it is silent for long enough"""
 
     @property
     def wide(self) -> str:
-        """Where its sound lies as wide as its synthesiser makes it, relative to the material's folder."""
+        """Path of its sound at the full bandwidth of its synthesiser, relative to the material's folder."""
         return self.audio if self.rate > SAMPLE_RATE else f"wide/{self.language}/{self.id}.wav"
 
     @property
     def is_reference(self) -> bool:
-        """Whether its own phoneme timing labels the others, or makes the sentence's references."""
+        """Whether its phoneme times label other takes, or make the sentence's reference."""
         return self.speaker == f"{REFERENCE}_{self.language}"
 
     @property
     def audio(self) -> str:
-        """Its file, relative to the material's folder."""
+        """Path of its file, relative to the material's folder."""
         return f"speech/{self.language}/{self.sentence // 100:02d}/{self.id}.wav"
 
     def describe(self) -> dict[str, object]:
-        """Voice and noise, for the manifest."""
+        """Return voice and noise, for the manifest."""
         return {"voice": asdict(self.voice), "sentence": f"{self.language}{self.sentence}", "snr_db": self.snr_db}
 
 
 def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Cast, seed: int) -> list[Take]:
-    """All takes of sentences; `numbers` are their numbers, which ids and chance depend on."""
+    """Return all takes of sentences. numbers: of the sentences; ids and random choices depend on them."""
     takes, own = list[Take](), cast.settings["per_sentence"]
     for pair, number in zip(pairs, numbers, strict=True):
         rng = np.random.default_rng([seed, number])
@@ -97,7 +100,7 @@ def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Ca
 
 
 def free_takes(numbered: Iterable[tuple[int, str]], cast: Cast, seed: int) -> list[Take]:
-    """All takes of Korean sentences that are none of the phrasebook's, with their numbers."""
+    """Return all takes of numbered Korean sentences that are not in the phrasebook."""
     rows = (
         _korean_takes(f"f{number:04d}", number, text, cast, np.random.default_rng([seed, number, 23])) for number, text in numbered
     )
@@ -105,7 +108,7 @@ def free_takes(numbered: Iterable[tuple[int, str]], cast: Cast, seed: int) -> li
 
 
 def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.Generator) -> Iterator[Take]:
-    """Yield the reference voice first, whose units are the sentence's."""
+    """Yield the takes of a Korean sentence; the reference voice comes first, whose units are the sentence's reference."""
     voices = cast.korean_voices(rng)
     num_references = cast.settings["korean"]["reference_takes"]
     for place, voice in enumerate(voices):
@@ -136,26 +139,26 @@ def _take(
 
 
 def _silence_steps(own: Mapping[str, float], rng: np.random.Generator) -> int:
-    """Draw how long an end of a take is silent."""
+    """Draw the length of silence at one end of a take, in steps."""
     if rng.random() < own["abrupt"]:
         return 0
     return int(rng.integers(*(_LONG_LEAD_STEPS if rng.random() < own["long"] else _LEAD_STEPS), endpoint=True))
 
 
 def speak_texts(take: Take) -> tuple[Samples, list[Phoneme]]:
-    """Say a take: float32 [samples] at 16 kHz, and the phonemes that its synthesiser timed (none from flite)."""
+    """Speak a take: float32 [samples] at its rate, and the phonemes that its synthesiser timed (none from flite)."""
     return _placed(take, say(take.text, take.voice))
 
 
 def _placed(take: Take, speech: TimedSpeech) -> tuple[Samples, list[Phoneme]]:
-    """Speech at the take's rate between its silences and in its noise, and its phonemes at the times that they have there."""
+    """Return speech at the take's rate with its silences, breaths and noise, and its phonemes at the new times."""
     rng, per_step = np.random.default_rng([take.seed, 3]), take.rate // UNIT_RATE
     lead, tail = (np.zeros(steps * per_step, np.float32) for steps in take.silence)
     for end, place, has_breath in ((lead, slice(None), take.breaths[0]), (tail, slice(None, None, -1), take.breaths[1])):
         if has_breath:
             end[place] += _breath(len(end), per_step, rng)
     speech_samples = resample(speech.samples, speech.rate, take.rate)
-    if take.rate > SAMPLE_RATE:  # whole steps, so that it has as many at 16 kHz
+    if take.rate > SAMPLE_RATE:  # to whole steps, so that it has as many steps at 16 kHz
         speech_samples = np.pad(speech_samples, (0, -len(speech_samples) % per_step))
     samples = np.concatenate([lead, speech_samples, tail])
     shift = float(units_to_seconds(take.silence[0]))
@@ -166,7 +169,7 @@ def _placed(take: Take, speech: TimedSpeech) -> tuple[Samples, list[Phoneme]]:
 
 
 def _breath(length: int, per_step: int, rng: np.random.Generator) -> Samples:
-    """Noise that swells and ends a little before the speech does begin: float32 [length]."""
+    """Return noise that swells, and ends a little before the speech begins: float32 [length]."""
     size = int(rng.integers(*_BREATH_STEPS)) * per_step
     noise = coloured_noise(size, float(rng.uniform(0.2, 0.8)), rng)
     noise *= np.hanning(size) * 10 ** (rng.uniform(*_BREATH_DB) / 20) / np.abs(noise).max()
@@ -181,7 +184,7 @@ def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samp
 
 
 def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
-    """Say takes into their files; yields a manifest row each, with the phonemes of voices whose own timing labels them."""
+    """Speak takes into their files; yields a manifest row for each, with phonemes where the synthesiser's times label the take."""
     for take in takes:
         speech = say(take.text, take.voice)
         samples, phonemes = _placed(take, speech)
@@ -207,7 +210,7 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
 
 
 def time_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
-    """Say takes and keep no sound; yields the length and the phonemes of each. folder: unused, as of `write_takes`."""
+    """Speak takes without keeping their sound; yields length and phonemes of each. folder: unused, to be called as `write_takes`."""
     for take in takes:
         samples, phonemes = speak_texts(take)
         yield {"id": take.id, "samples": len(samples), "phonemes": phonemes}
