@@ -173,7 +173,7 @@ def choose_shots(
 
 
 def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
-    """Mark one of `every` clean recordings of unchanged natural voices to be kept with frequencies above 8 kHz; returns all takes."""
+    """Mark one of `every` clean recordings of unchanged natural voices to be kept with more than 8 kHz; returns all takes."""
     whole = [
         n for n, take in enumerate(takes) if isinstance(take.voice, NaturalVoice) and take.voice.tract == 1 and not take.snr_db
     ]

@@ -210,7 +210,7 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
 
 
 def time_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
-    """Speak takes without keeping their sound; yields length and phonemes of each. folder: unused, to be called as `write_takes`."""
+    """Speak takes without keeping their sound; yields length and phonemes of each. folder: unused, as for `write_takes`."""
     for take in takes:
         samples, phonemes = speak_texts(take)
         yield {"id": take.id, "samples": len(samples), "phonemes": phonemes}
