@@ -1,8 +1,8 @@
-"""A manifest's sound with babble over it: the voices of other talks of the same corpus, at a signal-to-noise ratio.
+"""Add babble to a manifest's sound: the voices of other talks of the same corpus, at a signal-to-noise ratio.
 
     python -m recipes.av2av.babble data/manifest.jsonl --snr 0 --out-dir data/babble_0
 
-Pictures stay as they are. The same manifest and ratio give the same sound.
+Frames are not changed. The same manifest and ratio give the same sound.
 """
 
 import os
@@ -25,8 +25,8 @@ from avcore.progress import bars, track
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 
 _VOICES = 30
-"""That speak at once, as many as AV-HuBERT's babble has (Shi et al. 2022, "Robust self-supervised audio-visual speech recognition",
-section 4)."""
+"""Number of voices at the same time, as in AV-HuBERT's babble (Shi et al. 2022, "Robust self-supervised audio-visual speech
+recognition", section 4)."""
 _LOUDEST = 0.99
 
 
@@ -43,9 +43,9 @@ class BabbleOptions(QuietOptions):
 
 
 def with_babble(speech: Floats, voices: Sequence[Floats], snr_db: float) -> Floats:
-    """Return float32 [S] with voices over it, each as loud as the others, repeated and cut to its length.
+    """Add voices of equal loudness, repeated and cut to its length, to speech, float32 [S].
 
-    It is quieter where the sum would clip. Raises ValueError where there is nothing to hear on either side.
+    The sum is scaled down where it would clip. Raises ValueError where speech or voices are silent.
     """
     babble = sum(np.resize(voice / (np.sqrt(np.mean(voice**2)) + 1e-9), len(speech)) for voice in voices)
     noise, power = np.asarray(babble, np.float32), float(np.mean(speech**2))

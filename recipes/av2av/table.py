@@ -1,6 +1,6 @@
-"""The paper's row beside ours: `python -m recipes.av2av.table exp/av2av/es`.
+"""The paper's results beside ours: `python -m recipes.av2av.table exp/av2av/es`.
 
-Reads metrics.json of each folder CONDITION/MODALITIES/RECOGNIZER that run.sh has filled, and how many clips have which picture.
+Reads metrics.json in each folder CONDITION/MODALITIES/RECOGNIZER of run.sh, and counts the kinds of video of the clips.
 """
 
 import sys
@@ -18,7 +18,7 @@ from avcore.texts import read_json
 from avdata.manifest import read_manifest
 
 PUBLISHED = {"es": (26.57, 0.35), "fr": (31.27, 0.31), "it": (23.24, 0.37), "pt": (24.51, 0.30)}
-"""ASR-BLEU and speaker cosine of AV2AV from a language into English on MuAViC, second-hand: as MAVFlow's tables quote them."""
+"""ASR-BLEU and speaker cosine of AV2AV from a language into English on MuAViC, second-hand: as quoted in MAVFlow's tables."""
 _BLEU, _COSINE = "asr_bleu_13a", "speaker_cosine"
 _DASH = "-"
 

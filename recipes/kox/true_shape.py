@@ -1,8 +1,8 @@
 """Write made-up unit pairs in Ko-X's true shape, to rehearse a training on: `python recipes/kox/true_shape.py --help`.
 
-`shape.json` has the lengths of 2,000 pairs drawn from the 150,660 that Ko-X trains on, and how often each unit occurs there, both
-counted in the binarised index that was published with the NetfLips student project. The pairs say nothing: a sentence is words of a
-made-up lexicon, a word has one form of units in each language, and the target has the words of each clause in reverse order.
+`shape.json` has the lengths of 2,000 pairs drawn from the 150,660 of Ko-X's training, and how often each unit occurs there, both
+counted in the binarised index that was published with the NetfLips student project. The pairs have no meaning: a sentence is words
+of a made-up lexicon, a word has one form of units in each language, and the target has the words of each clause in reverse order.
 """
 
 import json
@@ -23,24 +23,26 @@ SHAPE = Path(__file__).with_name("shape.json")
 _LANGUAGES = ("en", "ko")
 _WORDS, _ZIPF, _CLAUSE = 300, 0.9, 5
 _FORM = (4, 14)
-"""Units of a word's form, least and most."""
+"""Number of units in a word's form: least, and upper bound (excluded)."""
 _MISTAKES = 0.03
-"""Share of units that an encoder hears as another one."""
+"""Share of units that are replaced by another, as errors of an encoder."""
 _SPREAD = 0.4
-"""Words are drawn by how near the logarithm of the ratio of their two forms is to that of what is left of the sentence."""
+"""Words are drawn by the ratio of the lengths of their two forms: this is the deviation, in its logarithm, from that of the rest."""
 Side = tuple[Ids, Ids]
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Made-up words. forms: units int64 [U] of each word, English and Korean. shares: how often each unit occurs, by language."""
+    """Made-up words."""
 
     forms: list[Side]
+    """units int64 [U] of each word, English and Korean"""
     shares: Side
+    """how often each unit occurs, by language"""
 
     @classmethod
     def drawn(cls, shape: dict[str, Any], random: np.random.Generator) -> "Lexicon":
-        """Draw words whose units occur as often as in the corpus."""
+        """Draw words whose units have the frequencies of the corpus."""
         counts = [np.array(shape["unit_counts"][language], np.float64) for language in _LANGUAGES]
         english, korean = (one / one.sum() for one in counts)
         words = [
@@ -53,7 +55,7 @@ class Lexicon:
         return cls(words, (english, korean))
 
     def pair(self, lengths: tuple[int, int], random: np.random.Generator) -> Side:
-        """Return a sentence of these many units in both languages; the last word is cut to fit."""
+        """Return a sentence with these numbers of units, English and Korean; the last word is cut to fit."""
         sizes = np.array([[len(form) for form in word] for word in self.forms], np.float64)
         frequency = 1 / np.arange(1, _WORDS + 1) ** _ZIPF
         left, words = np.array(lengths, np.float64), list[int]()
@@ -66,7 +68,7 @@ class Lexicon:
         clauses = [words[begin : begin + _CLAUSE] for begin in range(0, len(words), _CLAUSE)]
         orders = words, [word for clause in clauses for word in reversed(clause)]
         sides = (np.concatenate([self.forms[word][side] for word in orders[side]])[: lengths[side]] for side in range(2))
-        english, korean = (  # some units are misheard
+        english, korean = (  # with errors of an encoder
             np.where(random.random(len(units)) < _MISTAKES, random.choice(len(share), size=len(units), p=share), units)
             for units, share in zip(sides, self.shares, strict=True)
         )

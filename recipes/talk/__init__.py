@@ -1,1 +1,1 @@
-"""A made talk, by which the fit of translations to their time is judged."""
+"""A synthetic talk, to evaluate how well translations fit their time."""

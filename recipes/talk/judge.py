@@ -1,11 +1,11 @@
-"""How well translations fit their time: a made talk of 60 sentences is dubbed, with pauses inside sentences and two speakers.
+"""How well translations fit their time: dubs a synthetic talk of 60 sentences, with pauses inside sentences and two speakers.
 
     python -m recipes.talk.judge FOLDER
     python -m recipes.talk.judge FOLDER --speak-with "python -m netflips.cascade.kokoro" --count 20
 
-A man and a woman of flite speak the English, Whisper base hears both sides (`make judges`). The translators stand in for real ones
-(`recipes.talk.stand_in`): one wording a sentence, several of a program, several of a language model that misbehaves. What stays in
-FOLDER is not made again.
+A male and a female voice of flite speak the English; Whisper base recognises both sides (`make judges`). The translators stand in
+for real ones (`recipes.talk.stand_in`): one candidate for each sentence, several from a program, and several from a language model
+with faults. Files in FOLDER are not made again.
 """
 
 import shlex
@@ -38,7 +38,7 @@ from recipes.talk.stand_in import lines, server
 
 _VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt", stretch=1.25)}
 _INNER_S, _BETWEEN_S, _RATE = (1.0, 0.4, 0.65), 1.2, 10
-"""Pauses within sentences, in turn, and between them (s); pictures a second, all of them grey."""
+"""Pauses within sentences, in turn, and between them (s); frames per second, all of them grey."""
 _SIZE = 64
 _SQUEEZED = 0.8
 
@@ -60,7 +60,7 @@ class JudgeOptions(QuietOptions):
 
 
 def made_talk(folder: Path, count: int) -> Path:
-    """Return the video of the talk's first sentences, made or found."""
+    """Return the video of the talk's first sentences; make it if it is missing."""
     path = folder / f"talk{count}.mp4"
     inner = cycle(_INNER_S)
     if path.is_file():
@@ -102,7 +102,7 @@ def _share(values: Any) -> float:
 
 
 def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, float]:
-    """Return how far pauses within utterances are the original's (0 to 1), and the rank correlation of syllables a second."""
+    """Return how well pauses within utterances agree with the original's (0 to 1), and the rank correlation of syllables per second."""
     pauses, rates = list[float](), list[tuple[float, float]]()
     for one in script.utterances:
         if one.fit is None or one.text is None or one.said is None:
@@ -122,7 +122,7 @@ def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, fl
 
 
 def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> dict[str, Any]:
-    """Return how a dub fits its time: pace is the length by itself by that as spoken. hear: speech to text."""
+    """Return figures on how a dub fits its time; pace is natural length over length as spoken. hear: speech to text."""
     pauses, rate = _as_in(script, sound, original)
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
     paces = np.array([fit.pace for _, fit in rows])
@@ -152,7 +152,7 @@ def _work(options: JudgeOptions) -> None:
 
 
 def measured_dub(out: Path, talk: Path, ear: Any) -> dict[str, Any]:
-    """Return how a dub of a talk with its report beside it fits. ear: a speech recognizer."""
+    """Return the figures of a dub of a talk, whose report lies beside it. ear: a speech recognizer."""
     from avcore.texts import read_json
 
     script = script_from(read_json(out.with_suffix(".json"), "the report"))

@@ -1,10 +1,10 @@
-"""A translator that knows one made talk: it stands in for a language model where none can be had.
+"""A translator that knows one synthetic talk: it stands in for a language model where there is none.
 
     python -m recipes.talk.stand_in
 
-is a program for --translate-with that answers each line with one wording, `--texts` with three. As a server it speaks
-`/v1/chat/completions`, and misbehaves in turn: thinks aloud, is busy, leaves a line out, breaks off, answers in English.
-It says nothing of how well anything translates.
+is a program for --translate-with that answers each line with one candidate, with `--texts` three. As a server it implements
+`/v1/chat/completions`, with faults in turn: it thinks aloud, is busy, leaves a line out, breaks off, answers in English. It does not
+measure the quality of any translation.
 """
 
 import json
@@ -27,11 +27,13 @@ _FAULTS = ("think", "busy", "", "lost", "torn", "english", "")
 
 
 class Line(NamedTuple):
-    """A sentence: who says it, its pieces between pauses, and its translation: short, natural and full."""
+    """A sentence of the talk."""
 
     speaker: str
     pieces: tuple[str, ...]
+    """its text between pauses"""
     candidates: tuple[str, str, str]
+    """translations: short, natural and full"""
 
 
 @cache
@@ -43,7 +45,7 @@ def lines() -> tuple[Line, ...]:
 
 
 def translated(heard: str) -> tuple[str, str, str]:
-    """Return the wordings of what was heard: of the pieces of the talk that are likest to it, one after the other."""
+    """Return the candidates for a transcript: those of the consecutive pieces of the talk that are most similar to it."""
     pieces = [(number, place, text) for number, line in enumerate(lines()) for place, text in enumerate(line.pieces)]
     wanted, best = _letters(heard), (-1.0, 0, 1)
     matcher = SequenceMatcher(None, "", wanted, autojunk=False)
@@ -60,7 +62,7 @@ def translated(heard: str) -> tuple[str, str, str]:
 
 
 def _part(number: int, place: int, candidate: int) -> str:
-    """Return the share of a piece in a wording of its sentence."""
+    """Return the part of a candidate that belongs to a piece of its sentence."""
     line = lines()[number]
     parts = shared_out(line.candidates[candidate], [len(piece) for piece in line.pieces])
     return "" if parts is None else parts[place]
@@ -72,7 +74,7 @@ def _letters(text: str) -> str:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Yield the address of the stand-in for a server of language models, for the length of a block."""
+    """Run the stand-in for a server of language models during a block; yields its address."""
     faults = cycle(_FAULTS)
 
     class Handler(BaseHTTPRequestHandler):

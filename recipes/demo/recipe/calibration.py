@@ -1,7 +1,7 @@
-"""Find out where a bundle's domain ends: scores of held-out speech of the phrasebook, and of speech that is none of it.
+"""Find the bounds of a bundle's domain, from scores of held-out speech of the phrasebook and of other speech.
 
-Needs espeak-ng (pip install espeakng-loader), and takes natural voices too where they are installed (`make voices`). The speech is
-sound alone, half of it with noise: lips make the models surer, so the bounds hold with them too.
+Needs espeak-ng (pip install espeakng-loader), and uses natural voices too where they are installed (`make voices`). The speech is
+sound only, half of it with noise: lips raise the confidence of the models, so the bounds hold with lips too.
 """
 
 import logging
@@ -33,18 +33,19 @@ _WHAT = "a sentence of the demo's phrasebook"
 
 
 def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, progress: Progress) -> Bundle:
-    """Store with a bundle's models the bounds that `share` of held-out speech of its domain falls below, all bounds together.
+    """Store bounds of confidence with a bundle's models: `share` of held-out speech of its domain falls below any of them.
 
-    That is of the speech that comes out right: a warning of what does not is none too many. The encoder gets the sentences of the
-    phrasebook too, as it hears them from the reference voice, to tell by how much an utterance is none of them. count: held-out
-    utterances, in voices that training does not hear, as many of each kind that is here. How much speech outside the domain the
-    bounds catch is measured and told in bundle.json, under `out_of_domain`. Raises InputError where espeak-ng is missing or nothing
-    comes out right, CheckpointError for a damaged bundle.
+    Only speech that comes out right counts, since a warning is due for the rest. The encoder also gets its units of the
+    phrasebook's sentences in the reference voice, to measure how far an utterance is from all of them. count: held-out utterances,
+    in voices that are not in the training, in equal numbers of each installed kind. How often speech inside and outside the domain
+    falls below the bounds is written into bundle.json, under `out_of_domain`. Raises InputError where espeak-ng is missing or
+    nothing comes out right, CheckpointError for a damaged bundle.
     """
     require_synthesisers(with_flite=False, with_natural=False)
     bundle, kinds = check_bundle(folder), kinds_here()
     if NATURAL not in kinds:
         LOG.warning("the natural voices are not installed (make voices): the bounds are found on espeak-ng's alone")
+
     rng = np.random.default_rng([seed, 11])
     pairs = held_out_pairs()
     known = [pairs[number].english for number in rng.integers(len(pairs), size=count)]
@@ -55,11 +56,13 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     right = is_right(inside, known)
     if not right.any():
         raise InputError("nothing of the domain's own speech comes out right", path=bundle.folder, found=f"{count} utterances")
+
     domains = find_domains(inside.scores[:, right], share)
     told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
     warned = is_warned_of(domains, inside.scores).any(axis=0)
     voices = np.array(inside.voices)
     told |= {"warned_right": _by_voice(warned[right], voices[right]), "warned_wrong": _by_voice(warned[~right], voices[~right])}
+
     for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
@@ -67,7 +70,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
 
 
 def domain_sentences() -> list[str]:
-    """Return every English sentence of the phrasebook, those that nothing is made of too."""
+    """Return every English sentence of the phrasebook, including those that are not used otherwise."""
     return [pair.english for pair in phrasebook().all_pairs()]
 
 
@@ -91,8 +94,8 @@ def is_warned_of(domains: Mapping[Stage, Domain], scores: NDArray[np.float64]) -
 
 
 def summary(domains: Mapping[Stage, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
-    """Return what is told in bundle.json: how often an utterance inside, outside, and inside but for one word, falls below any
-    bound."""
+    """Return the summary for bundle.json: how often an utterance inside the domain, outside of it, or with one unknown word falls
+    below any bound."""
     told: dict[str, Any] = {}
     for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):
         below = is_warned_of(domains, scores.scores)
@@ -103,13 +106,12 @@ def summary(domains: Mapping[Stage, Domain], inside: Scores, outside: Scores, on
 
 
 def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which utterances come out as the sentence that was said and not as another one of the domain: bool of shape
-    [utterances]."""
+    """Return which utterances come out as the sentence that was spoken, not as another one of the domain: bool [utterances]."""
     return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
 
 
 def _by_voice(is_warned: NDArray[np.bool_], voices: NDArray[np.str_]) -> dict[str, Any]:
-    """Return the share of warnings in all voices and in those of each kind: bool and str [utterances]."""
+    """Return the share of warnings for all voices and for each kind. is_warned: bool [utterances]; voices: str [utterances]."""
     return _share(is_warned) | {"by_voice": {str(kind): _share(is_warned[voices == kind]) for kind in dict.fromkeys(voices)}}
 
 

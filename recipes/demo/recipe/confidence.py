@@ -2,10 +2,10 @@
 
     python -m recipes.demo.recipe.confidence FOLDER --count 480
 
-Voices outside of the training say sentences of the phrasebook, and a few that it does not have: as they are, with silence around
-them, at 10 to 30 dB of noise, in a room. A unit-to-text model reads what came of them, Whisper base (`make judges`) a part. What
-is known then is judged, each kind of voice by what was fitted on the others, and written into bundle.json. Rows stay in FOLDER, so
-that a stopped run goes on. Needs flite and the natural voices (`make voices`), too.
+Voices that are not in the training speak sentences of the phrasebook, and a few others: plain, with silence around them, at 10 to
+30 dB of noise, in a room. A unit-to-text model transcribes the units, and Whisper base (`make judges`) a part of the sound. The fit
+is evaluated for each kind of voice by a fit on the others, and written into bundle.json. Rows stay in FOLDER, so that an interrupted
+run goes on. Needs flite and the natural voices (`make voices`), too.
 """
 
 import re
@@ -45,29 +45,29 @@ from recipes.demo.voices.phrasebook import phrasebook
 from unit2text.stage import UNIT2TEXT
 
 KINDS = ("natural", "between", "espeak", "flite")
-"""Of voices: natural ones that no training hears, others between those that it hears, espeak-ng's, and flite's."""
+"""Kinds of voices: natural ones that are in no training, others between those of the training, espeak-ng's, and flite's."""
 PLACES = ("plain", "quiet", "silence", "hiss", "noise", "noise", "room", "noisy room")
-"""Where they are recorded."""
+"""Conditions of the recordings."""
 _ROWS, _INT16, _SEED = "rows.jsonl", 32768, 83
 _OUTSIDE, _WHISPER, _VOICE = 0.12, 3, 5
-"""Share of the recordings that say a sentence that the phrasebook lacks; every so many are heard by Whisper, and their dub is."""
+"""Share of recordings with a sentence that the phrasebook lacks; Whisper recognises every third recording, and every fifth dub."""
 _MOST_MISREAD, _MOST_WRONG = 2, 0.1
-"""Strokes of Hangul that a reader may get wrong in a right sentence, and the share of a text's letters."""
+"""Errors that a right text may have: in strokes of Hangul for the unit-to-text model, and as a share of a text's letters."""
 _FITTED: Mapping[str, Sequence[tuple[str, ...]]] = {
     "translation": (("score",), ("score", "nearest", "others")),
     "reading": (("confidence",),),
     "recognition": (("confidence",),),
 }
-"""The readings of each table of what is calibrated."""
+"""The readings for each table of a calibration."""
 _EDGE = 0.02
-"""What is never sure: the least and most share."""
+"""Shares stay this far from 0 and 1, since nothing is certain."""
 
 Row = dict[str, Any]
 """number, kind, place, text; for each of translation, reading and recognition its readings and whether it was right; errors."""
 
 
 class Recordings:
-    """A bundle's models, and what says how well they do."""
+    """A bundle's models, and the models that measure their quality."""
 
     def __init__(self, folder: Path) -> None:
         self.models = load_models(bundle_paths(check_bundle(folder)), "en", "ko", RunOptions("cpu"))
@@ -78,7 +78,7 @@ class Recordings:
         self._others = (*one_word_sentences(), *outside_sentences())
 
     def row(self, number: int) -> Row:
-        """Return what becomes of a recording; the same number gives the same."""
+        """Make a recording, translate it and measure the result; the same number gives the same row."""
         rng = np.random.default_rng([_SEED, number])
         kind, place = KINDS[number % len(KINDS)], str(rng.choice(PLACES))
         template = self._templates[int(rng.integers(len(self._templates)))]
@@ -109,13 +109,13 @@ class Recordings:
         return row
 
     def says(self, read: str, wanted: str) -> bool:
-        """Return whether a text, as a reader has it, is a sentence: it errs by a stroke or two, but has its words."""
+        """Return whether a text of the unit-to-text model is a sentence: at most two strokes differ, and it has the same words."""
         one, other = (np.array([ord(sign) for sign in _strokes(text)]) for text in (read, wanted))
         return edit_distance(one, other) <= _MOST_MISREAD and self.words.words_in(read) == self.words.words_in(wanted)
 
 
 def drawn_voice(kind: str, rng: np.random.Generator) -> Voice:
-    """Draw a voice of a kind of KINDS, none of which training hears."""
+    """Draw a voice of a kind of KINDS; none of them is in the training."""
     if kind == "flite":
         return FliteVoice(cast().unheard_speaker.name, float(rng.uniform(0.85, 1.2)), float(rng.uniform(0.9, 1.12)))
     if kind == "natural":
@@ -124,7 +124,7 @@ def drawn_voice(kind: str, rng: np.random.Generator) -> Voice:
 
 
 def recorded(speech: Samples, place: str, rng: np.random.Generator) -> Samples:
-    """Return speech float32 [S] at 16 kHz as it is recorded at one of PLACES, as long or longer."""
+    """Return speech, float32 [S] at 16 kHz, as if recorded in one of PLACES, of the same length or longer."""
     sound = speech.astype(np.float64) / max(float(np.abs(speech).max(initial=0.0)), 1e-6) * _INT16 / 2
     if place in ("silence", "hiss"):
         sound = np.pad(sound, tuple(seconds_to_samples(float(rng.uniform(0.2, 0.8))) for _ in range(2)))
@@ -138,7 +138,7 @@ def recorded(speech: Samples, place: str, rng: np.random.Generator) -> Samples:
 
 
 def is_heard(found: str, text: str) -> bool:
-    """Return whether a text was heard: no more than a tenth of its letters is wrong, numbers as Whisper writes them."""
+    """Return whether a text was recognised: at most a tenth of its letters is wrong, with numbers as Whisper writes them."""
     from whisper_normalizer.english import EnglishTextNormalizer
 
     normal = EnglishTextNormalizer()
@@ -150,17 +150,17 @@ def _strokes(text: str) -> str:
     return unicodedata.normalize("NFD", re.sub(r"\W", "", text))
 
 
-# What is fitted
+# The fit
 
 
 def fitted(rows: Sequence[Row], name: str) -> Calibration:
-    """Return how often a part of the rows is right by its readings."""
+    """Fit how often one of translation, reading and recognition is right, given its readings."""
     readings, right = zip(*(row[name] for row in rows if name in row), strict=True)
     return Calibration(tuple(_table(readings, np.array(right), names) for names in _FITTED[name]), len(right))
 
 
 def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, Any]", names: Sequence[str]) -> Table:
-    """Put readings of some names into one figure, and find the share that is right by steps of it that never fall."""
+    """Combine readings into one figure (logistic regression), and fit the share of right rows as a rising step function of it."""
     columns = np.array([[one[name] for name in names] for one in readings])
     weights = LogisticRegression(C=10).fit(columns, is_right).coef_[0]
     steps = IsotonicRegression(y_min=_EDGE, y_max=1 - _EDGE).fit(columns @ weights, is_right)
@@ -170,7 +170,7 @@ def _table(readings: Sequence[Mapping[str, float]], is_right: "np.ndarray[Any, A
 
 
 def section(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return what bundle.json says of a bundle's confidence."""
+    """Return the section on confidence of bundle.json."""
     errors = [row["errors"] for row in rows if "errors" in row]
     heard = 1 - sum(wrong for wrong, _ in errors) / max(sum(length for _, length in errors), 1)
     words = {kind: list(map(list, pairs)) for kind, pairs in phrasebook().slots.items()}
@@ -178,7 +178,7 @@ def section(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield lines of how each kind of voice is judged by what was fitted on the others."""
+    """Yield lines on reliability, where each kind of voice is evaluated by a fit on the others."""
     for name in _FITTED:
         own = [row for row in rows if name in row]
         shares, right = list[float](), list[bool]()
@@ -191,7 +191,7 @@ def reliability_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def reliability(shares: "np.ndarray[Any, Any]", right: "np.ndarray[Any, Any]") -> str:
-    """Return how shares that were told, float [N], agree with what was right, bool [N]: by thirds, and at the grades' bounds."""
+    """Return how predicted shares, float [N], agree with right, bool [N]: by thirds, and at the bounds of the grades."""
     thirds = np.array_split(np.argsort(shares, kind="stable"), 3)
     told = ", ".join(f"{shares[one].mean():.2f} and {right[one].mean():.2f} right" for one in thirds)
     ends = {"sure": shares >= SURE, "not understood": shares <= LOST}
@@ -212,7 +212,7 @@ class ConfidenceOptions(QuietOptions):
 
 
 def take_rows(options: ConfidenceOptions, progress: Progress) -> list[Row]:
-    """Return the rows of all recordings; those that are in the folder are not taken again."""
+    """Return the rows of all recordings; those that are in the folder already are not made again."""
     path, made = options.folder / _ROWS, Recordings(options.bundle_dir)
     journal.repair(path, "number")
     rows = list(journal.read(path, "number"))

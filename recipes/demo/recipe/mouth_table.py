@@ -1,9 +1,9 @@
-"""The table of the bundle's mouth, learnt from what the phonemes of the material make a drawn mouth do.
+"""The table of the bundle's mouth, learnt from the movement of drawn mouths for the phonemes of the material.
 
     python -m recipes.demo.recipe.mouth_table data/phones.json mouth.npz
 
-The truth is known here to the number: the same track of the mouth that moves the drawn heads, in both languages. For other units,
-learn from video: `python -m unit2av.train_mouth`.
+The truth is known exactly here: it is the mouth track that moves the drawn heads, in both languages. For other units, learn from
+video: `python -m unit2av.train_mouth`.
 """
 
 import sys
@@ -27,15 +27,15 @@ from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.table import MouthTable
 
 _PRESS_SPREAD = 0.02
-"""Seconds in which pressed lips come and go."""
+"""Seconds in which the press of the lips falls to a third before and after a phoneme."""
 _REFERENCES = "_en_0", "_ko_0"
-"""How the ids of takes of the reference voices end."""
+"""Endings of the ids of takes in the reference voices."""
 _LIP_STRENGTH = 2.5
-"""Of the visemes of p, b and m, for which the lips are pressed together."""
+"""Least strength of visemes for which the lips are pressed together."""
 
 
 def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress = silent) -> MouthTable:
-    """Learn a table for phones as units. labelled: units of takes with durations; their ids say the language (`s0001_ko_0`)."""
+    """Learn a table for phones as units. labelled: units of takes with durations, whose ids have the language (`s0001_ko_0`)."""
     examples = Examples(len(phones.names))
     for row in track(labelled, "sentences", progress, len(labelled)):
         language, frames = row.id.split("_")[1], row.units.frames()
@@ -44,7 +44,7 @@ def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress
 
 
 def true_parameters(phonemes: Sequence[Phoneme], num_pictures: int, language: str) -> NDArray[np.float64]:
-    """Return what a mouth does that says phonemes: opening, width and press of each picture at 25 Hz, float64 [num_pictures, 3]."""
+    """Return opening, width and press of a mouth that speaks phonemes, for each frame at 25 Hz: float64 [num_pictures, 3]."""
     opening, width = mouth_track(phonemes, num_pictures, language)
     times = np.array([float(frames_to_seconds(2 * frame + 1)) / 2 for frame in range(num_pictures)])
     press = np.zeros(num_pictures)

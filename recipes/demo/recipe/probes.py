@@ -1,6 +1,7 @@
-"""Speech to find out on where a bundle's domain ends, and what its models make of it: sound alone, half of it with noise.
+"""Speech to find the bounds of a bundle's domain, and the scores of its models: sound only, half of it with noise.
 
-Some of it are sentences of the phrasebook's templates with one word that it does not know: the nearest there is to a known one."""
+Some sentences are templates of the phrasebook with one unknown word, since these are nearest to known sentences.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,16 +34,16 @@ from unit2unit.translator import UnitTranslator
 
 _SEED = 17
 _TIMES = 2
-"""How often each template with another word is filled."""
+"""How often each template with an unknown word is filled."""
 ESPEAK, NATURAL = "espeak", "natural"
 _NOISY, _SNR_DB = 0.5, (5.0, 15.0)
-"""Share of the utterances with noise, and how loud the speech is beside it."""
+"""Share of the utterances with noise, and the range of their signal-to-noise ratio (dB)."""
 _BATCH = 8
 
 
 @cache
 def one_word_sentences() -> tuple[str, ...]:
-    """English sentences with one unknown word each, always the same ones in the same order; none is there twice."""
+    """Return English sentences with one unknown word each, always the same ones in the same order, without duplicates."""
     rng = np.random.default_rng(_SEED)
     usual = [english for english, _ in phrasebook().templates]
     sentences = []
@@ -55,13 +56,13 @@ def one_word_sentences() -> tuple[str, ...]:
 
 
 def unknown_words() -> Mapping[str, Sequence[str]]:
-    """Return what the phrasebook does not have, by the slot that it stands in."""
+    """Return words that the phrasebook does not have, by their slot."""
     found: Mapping[str, Sequence[str]] = _content()["slots"]
     return found
 
 
 def _filled(template: str, rng: np.random.Generator, given: Mapping[str, str]) -> str:
-    """A template with what is given, and known words in its other slots."""
+    """Fill a template with given words, and with known words in its other slots."""
     known = phrasebook().slots
     drawn = {slot: known[slot][int(rng.integers(len(known[slot])))][0] for slot in slots_of(template)}
     return template.format_map({**drawn, **given})
@@ -75,12 +76,15 @@ def _content() -> Mapping[str, Any]:
 
 
 class ProbedScore(NamedTuple):
-    """What a model tells of itself. name: in bundle.json; part: of the false warnings that it may cause, beside the others."""
+    """A score of a model."""
 
     name: str
+    """its name in bundle.json"""
     model: Stage
     of: Bounded
+    """the bound that it is compared with"""
     part: float
+    """its weight in the division of false warnings between the scores"""
 
 
 READINGS = (
@@ -90,21 +94,23 @@ READINGS = (
     ProbedScore("translation_score", TRANSLATOR, "least", 0.25),
     ProbedScore("translation_weakest", TRANSLATOR, "weakest", 0.25),
 )
-"""The likeness alone finds nearly all that the five find together; the others find what it was not made for."""
+"""The likeness alone finds nearly all that the five find together; the others find cases that it was not made for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """scores: float64 [readings, utterances]. voices: the kind of voice of each. said: the sentence whose units are nearest to
-    its translation, in the source language."""
+    """Scores of utterances."""
 
     scores: NDArray[np.float64]
+    """[readings, utterances]"""
     voices: tuple[str, ...]
+    """kind of voice of each utterance"""
     said: tuple[str, ...]
+    """for each, the sentence whose units are nearest to its translation, in the source language"""
 
 
 def kinds_here() -> tuple[str, ...]:
-    """Kinds of voices that are installed and that training does not hear."""
+    """Return the kinds of voices that are installed and not in the training."""
     try:
         require_packages()
     except InputError:
@@ -113,7 +119,7 @@ def kinds_here() -> tuple[str, ...]:
 
 
 class ProbedModels:
-    """The encoder and the translator of a bundle. The encoder knows the sentences as its reference voice says them."""
+    """The encoder and the translator of a bundle. The encoder knows the sentences of the domain in its reference voice."""
 
     def __init__(self, bundle: Bundle, sentences: Sequence[str], progress: Progress) -> None:
         """sentences: all of the domain."""
@@ -126,12 +132,12 @@ class ProbedModels:
             self._extractor.extract(_spoken(text, voice)).ids
             for text in track(sentences, "sentences to know", progress, len(sentences))
         ]
-        # The reference voice ends in silence; silence without any speech is heard as anything.
+        # The reference voice ends in silence, whose unit is looked up here: silence alone gives arbitrary units.
         self.known = KnownSentences.of(heard, int(np.bincount([ids[-1] for ids in heard]).argmax()))
         self._extractor.known = self.known
 
     def listen(self, what: str, texts: Sequence[str], kinds: Sequence[str], rng: np.random.Generator, progress: Progress) -> Scores:
-        """Say texts in voices that training never heard, of all kinds in turn, and take the readings of each."""
+        """Speak texts in voices that are not in the training, of all kinds in turn, and take the readings of each."""
         source, target = str(self._bundle.about["source"]), str(self._bundle.about["target"])
         voices = tuple(kinds[number % len(kinds)] for number in range(len(texts)))
         rows: list[list[float]] = []
@@ -153,12 +159,12 @@ class ProbedModels:
 
 
 def outside_sentences() -> list[str]:
-    """English sentences of everyday talk that the phrasebook has nothing like."""
+    """Return English sentences of everyday talk that are unlike any in the phrasebook."""
     return files(__package__).joinpath("outside.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def probe_bundle(text: str, kind: str, rng: np.random.Generator) -> Samples:
-    """Say a text in a voice of a kind, every second time with noise: float32 [S] at 16 kHz."""
+    """Speak a text in a voice of a kind, half of the time with noise: float32 [S] at 16 kHz."""
     samples = _spoken(text, cast().unusual_natural(rng) if kind == NATURAL else cast().unheard_voice("en", rng))
     return add_noise(samples, float(rng.uniform(*_SNR_DB)), rng) if rng.random() < _NOISY else samples
 

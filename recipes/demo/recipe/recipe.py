@@ -1,10 +1,11 @@
-"""How a bundle is made from nothing: the steps of `make train-demo`, and of the days of training of the bundle that is shipped.
+"""The steps that make a bundle from nothing: those of `make train-demo`, and of the shipped bundle, which trains for days.
 
-Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
-the labels that the encoder learns too, the voices and the face. What the encoder then hears is what the translator ends with.
+Each step is a command that a user could run. The unit encoder is trained on one core; on the other core, at the same time, the
+translator (on the labels that the encoder is trained on, too), the voices and the face. At the end the translator is trained on the
+encoder's own units.
 
-The shipped models have the same steps with settings of their own (configs/shipped), and before them their material in parts and a
-trial of two designs of the voice on the first of these.
+The shipped models have the same steps with settings of their own (configs/shipped). Before these, their material is made in parts,
+and two designs of the voice are tried on its first parts.
 """
 
 import json
@@ -40,15 +41,15 @@ CONFIGS = (
     "vocoder_en",
     "vocoder_en_lips",
 )
-"""Settings of each training, in the folder of the cast."""
+"""Configurations of the trainings, in the folder of the cast."""
 _FEW_SENTENCES = 120
 PARTS, FIRST_PARTS = 24, 4
-"""Parts of the shipped models' material, and those of the Korean that the trials of the voice have."""
+"""Number of parts of the shipped models' material, and of Korean parts for the trials of the voice."""
 TRIALS = "trial_harmonic", "trial_vocos"
-"""Two designs of the voice, on the same material for as long."""
+"""Two designs of the voice, trained on the same material for the same time."""
 
 RENDERER_OF_BOTH = "renderer_of_both"
-"""The renderer that is packed, with voices of both languages, without its ending."""
+"""Name of the renderer that is packed, with voices of both languages, without its ending."""
 
 
 def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = (), people: str = DEMO) -> list[Step]:
@@ -62,7 +63,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", RENDERER_OF_BOTH)
     )
     text_to_unit = folder / TEXT2UNIT.file_for("ko")
-    # Of as many sentences of the phrasebook and free ones: more than the settings hold out must be there.
+    # With few sentences the usual number of held-out ones would leave too few to train on.
     few_texts = (f"data.hold_out={max_sentences // 4}",) if 0 < max_sentences <= _FEW_SENTENCES else ()
 
     def module(name: str, *words: object) -> tuple[str, ...]:
@@ -82,7 +83,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         )  # fmt: skip
 
     def translation(config: str, of: Sequence[Path], *words: object) -> tuple[tuple[str, ...], ...]:
-        """Pair up units of English takes, and train a translator of them."""
+        """Pair up units of English takes, and train a translator on them."""
         pairs, prepared = folder / "pairs" / config, folder / "translation" / config
         return (
             module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--text2unit", text_to_unit, "--out-dir", pairs),
@@ -229,7 +230,7 @@ def _in_parts(
     module: Callable[..., tuple[str, ...]],
     training: Callable[..., tuple[str, ...]],
 ) -> list[Step]:
-    """Return the steps that make the material a part at a time, Korean first, and those that try two voices on its beginning."""
+    """Return the steps that make the material part by part, Korean first, and those that try two voices on its first parts."""
 
     def part(language: str, number: int) -> Step:
         words = (
@@ -254,7 +255,7 @@ def _in_parts(
 def about(
     runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, overrides: Sequence[str] = (), people: str = DEMO
 ) -> dict[str, Any]:
-    """Return what bundle.json says of what the bundle in `folder` knows, what its units are, and how it was made."""
+    """Return the description for bundle.json: the domain of the bundle in `folder`, its phones, and how it was made."""
     names = [f"{people}/{name}" for name in CONFIGS]
     configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in names}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
@@ -267,7 +268,7 @@ def about(
 
 
 def write_recipe_about(path: Path, content: dict[str, Any]) -> None:
-    """Write what `netflips bundle pack --about` reads."""
+    """Write the description for `netflips bundle pack --about`."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

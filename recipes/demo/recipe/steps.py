@@ -1,4 +1,4 @@
-"""Steps that build on one another: run side by side where they can, and never twice."""
+"""Steps that depend on one another: run in parallel where possible, and never twice."""
 
 import json
 import math
@@ -22,17 +22,18 @@ _STOP_S = 60.0
 
 @dataclass(frozen=True)
 class Step:
-    """Commands that are run in order. needs: names of steps that must be done before."""
+    """Commands that are run in order."""
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     needs: tuple[str, ...] = ()
+    """names of steps that must be done before"""
 
 
 class StepRunner:
-    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that one is done and its seconds.
+    """Runs steps in a folder: logs/<step>.log has the output of a step, steps/<step>.json records that it is done, and its seconds.
 
-    Seconds are those of all the runs that a step took, but for one that was killed.
+    Seconds are the sum over all runs of a step, except runs that were killed.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -41,10 +42,10 @@ class StepRunner:
         self._is_stopped, self._starting = False, threading.Lock()
 
     def run(self, steps: Sequence[Step], at_once: int, minutes: float = 0.0) -> bool:
-        """Run all steps that are not done yet, up to `at_once` side by side, and return whether all are done.
+        """Run all steps that are not done yet, up to `at_once` in parallel, and return whether all are done.
 
-        minutes: after which those that run are stopped, and go on from where they were next time; 0 = never. Raises InputError
-        naming the step that failed; the others are stopped likewise.
+        minutes: time after which running steps are stopped, to go on next time; 0 = no limit. Raises InputError naming the step that
+        failed; the others are stopped then, too.
         """
         for name in ("logs", "steps"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
@@ -53,6 +54,7 @@ class StepRunner:
         done = {step.name for step in steps if self.record(step.name)}
         left = [step for step in steps if step.name not in done]
         waiting: dict[Future[None], Step] = {}
+
         with stopped_by_sigterm(), ThreadPoolExecutor(at_once) as pool:
             try:
                 while left or waiting:
@@ -71,8 +73,7 @@ class StepRunner:
         return True
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """Return what is noted of a step that is done: its commands and seconds; None for one that is not, or whose note is
-        damaged."""
+        """Return the record of a finished step, its commands and seconds; None for another step, or a damaged record."""
         path = self._place(name)
         if not path.is_file():
             return None
@@ -116,13 +117,13 @@ class StepRunner:
                 self._running.add(process)
             code = process.wait()
             self._running.discard(process)
-        if self._is_stopped:  # what was asked to end may say that all went well, and is not done
+        if self._is_stopped:  # a stopped trainer may exit with code 0 without being done
             raise Terminated
         if code:
             raise InputError(f"the step {step.name} failed", path=log, found=f"exit code {code}", hint="the log says why")
 
     def _stop(self) -> None:
-        """Ask what still runs to save and end: trainers do so at SIGTERM. None of their steps counts as done."""
+        """Ask running commands to save and end, which trainers do at SIGTERM. Their steps do not count as done."""
         with self._starting:
             self._is_stopped = True
         for process in list(self._running):

@@ -1,4 +1,4 @@
-"""Voices and faces of the demo's material, and what is kept out of training."""
+"""Voices and faces of the demo's material, and those that are held out from training."""
 
 import subprocess
 import tempfile
@@ -28,14 +28,13 @@ from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
 @dataclass(frozen=True)
 class FliteVoice:
-    """A voice of flite.
-
-    stretch: of its durations, 1 = as it is. tract: by how much its resonances and pitch are raised, 1 = as they are.
-    """
+    """A voice of flite."""
 
     name: str
     stretch: float = 1.0
+    """factor on its durations"""
     tract: float = 1.0
+    """factor on its resonances and pitch"""
 
 
 def require_program() -> str:
@@ -61,11 +60,13 @@ def flite_speech(text: str, voice: FliteVoice) -> TimedSpeech:
 
 @dataclass(frozen=True)
 class FestivalVoice:
-    """A voice of Festival, joined from pieces of a person's recordings. stretch, tract: as of `FliteVoice`."""
+    """A voice of Festival, joined from pieces of a person's recordings."""
 
     name: str
     stretch: float = 1.0
+    """as of `FliteVoice`"""
     tract: float = 1.0
+    """as of `FliteVoice`"""
 
 
 def festival_speech(text: str, voice: FestivalVoice) -> TimedSpeech:
@@ -83,7 +84,7 @@ def festival_speech(text: str, voice: FestivalVoice) -> TimedSpeech:
 
 
 def _with_tract(samples: Samples, tract: float) -> TimedSpeech:
-    # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
+    # In whole steps of 1 %: the resampling filter for an arbitrary ratio would fill gigabytes.
     played = SAMPLE_RATE * round(tract * 100) // 100
     return TimedSpeech(resample(samples, played, SAMPLE_RATE), SAMPLE_RATE, ())
 
@@ -93,19 +94,19 @@ Voice = EspeakVoice | FliteVoice | FestivalVoice | NaturalVoice
 
 @dataclass(frozen=True)
 class Cast:
-    """What `cast.yaml` says, and `shipped.yaml` in its place where that says something else."""
+    """The settings of `cast.yaml`; `shipped.yaml` overrides them for the shipped models."""
 
     settings: Mapping[str, Any]
 
     def reference(self, language: str) -> Voice:
-        """Return the voice whose own timing labels others of a language, and whose Korean are a bundle's references."""
+        """Return the reference voice of a language: its times label other takes, and its Korean units are a bundle's references."""
         if language == "ko":
             own = self.settings["korean"]["reference"]
             return _korean(((own["style"], 1.0),), own["speed"])
         return EspeakVoice(self.settings["reference"][language])
 
     def korean_voices(self, rng: np.random.Generator) -> list[Voice]:
-        """Draw who says a Korean sentence: the reference voice, itself and with another tract, and often a second recording."""
+        """Draw the voices of a Korean sentence: the reference voice, plain and with other tracts, and for some sentences others."""
         own = self.settings["korean"]
         reference = _korean(((own["reference"]["style"], 1.0),), own["reference"]["speed"])
         tracts = [1.0, *(self._tract(own, rng) for _ in range(1, own["reference_takes"]))]
@@ -124,18 +125,18 @@ class Cast:
         return self._varied(f"{name}+{variant}", rng)
 
     def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
-        """Draw how a speaker of flite sounds this time."""
+        """Draw stretch and tract for a speaker of flite."""
         own = self.settings["flite"]
         if rng.random() < own["plain"]:
             return FliteVoice(name)
         return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
 
     def festival_voice(self, name: str, rng: np.random.Generator) -> FestivalVoice:
-        """Draw how a speaker of Festival sounds this time."""
+        """Draw stretch and tract for a speaker of Festival."""
         return FestivalVoice(**vars(self.flite_voice(name, rng)))
 
     def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
-        """Draw how recordings of natural voices sound with `count` vocal tracts each; none for the sentences that are left out."""
+        """Draw recordings of natural voices with `count` vocal tracts each; none for a share of the sentences."""
         own, voices = self.settings["natural"], list[NaturalVoice]()
         if rng.random() >= own["sentences"]:
             return voices
@@ -146,17 +147,17 @@ class Cast:
         return voices
 
     def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
-        """Draw a natural voice that training never hears."""
+        """Draw a natural voice that is not in the training."""
         own = self.unheard_styles
         return NaturalVoice(own[int(rng.integers(len(own)))], round(float(rng.uniform(0.85, 1.15)), 2))
 
     @property
     def unheard_styles(self) -> list[Styles]:
-        """Natural voices that training never hears."""
+        """Natural voices that are not in the training."""
         return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
 
     def unusual_natural(self, rng: np.random.Generator) -> NaturalVoice:
-        """Draw a natural voice between more styles than training blends: one that neither it nor an evaluation hears."""
+        """Draw a natural voice between more styles than the training blends: it is neither in the training nor in an evaluation."""
         own, count = self.settings["bounds"]["natural"], int(self.settings["bounds"]["natural"]["styles"])
         names = [str(name) for name in rng.choice(self.settings["natural"]["styles"], count, replace=False)]
         shares = [round(float(share), 2) for share in rng.dirichlet(np.full(count, 4.0))[1:]]
@@ -165,7 +166,7 @@ class Cast:
         return NaturalVoice(styles, speed, tract)
 
     def unheard_voice(self, language: str, rng: np.random.Generator) -> Voice:
-        """Draw a voice that no encoder hears: of espeak-ng, and for Korean a natural one."""
+        """Draw a voice that no encoder is trained on: of espeak-ng, or for Korean a natural one."""
         if language == "ko":
             own = self.unheard_styles
             return _korean(own[int(rng.integers(len(own)))], round(float(rng.uniform(*self.settings["korean"]["speed"])), 2))
@@ -174,11 +175,11 @@ class Cast:
 
     @property
     def unheard_speaker(self) -> FliteVoice:
-        """The speaker of another synthesiser that nothing hears before the evaluation."""
+        """The speaker of another synthesiser that is not used before the evaluation."""
         return FliteVoice(self.settings["held_out"]["flite"])
 
     def unheard_head(self, number: int) -> int:
-        """Return the seed of a head that training never sees."""
+        """Return the seed of a head that is not in the training."""
         return int(self.settings["held_out"]["first_head"]) + number
 
     def _blend(self, own: Mapping[str, Any], rng: np.random.Generator) -> Styles:
@@ -197,7 +198,7 @@ class Cast:
 
 
 DEMO, SHIPPED = "demo", "shipped"
-"""Casts: of an afternoon's training, and of the models that are shipped, with many more voices, sentences and takes."""
+"""Casts: for an afternoon's training, and for the shipped models, with many more voices, sentences and takes."""
 
 
 @cache
@@ -220,7 +221,7 @@ def _korean(styles: Styles, speed: float, tract: float = 1.0) -> NaturalVoice:
 
 
 def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
-    """Raises InputError for a synthesiser that is missing, before any work is done with it."""
+    """Raise InputError for a synthesiser that is missing, before any work."""
     espeak.library_folder()
     if with_flite:
         flite.require_program()
@@ -239,7 +240,7 @@ def say(text: str, voice: Voice) -> TimedSpeech:
 
 @cache
 def held_out_english() -> frozenset[str]:
-    """English sentences that training never hears: those of the list, and all with a filling that is kept out."""
+    """Return English sentences that are not in the training: those of the list, and all with a held-out filling."""
     listed = files(__package__).joinpath(cast().settings["held_out"]["sentences"]["file"]).read_text(encoding="utf-8").splitlines()
     book = phrasebook()
     kept_out = (pair.english for pair in book.all_pairs() if book.is_held_out(pair))
@@ -247,12 +248,12 @@ def held_out_english() -> frozenset[str]:
 
 
 def book_pairs(people: Cast | None = None) -> list[SentencePair]:
-    """Sentences of the phrasebook, in its order: learnt and held-out ones, as many as a cast says (default: the demo's)."""
+    """Return sentences of the phrasebook in its order: trained and held-out ones, as many as a cast sets (default: the demo's)."""
     return phrasebook().sentences((people or cast()).settings["learnt"])
 
 
 def held_out_pairs() -> list[SentencePair]:
-    """Sentences of the phrasebook that training never hears, in its order."""
+    """Return the held-out sentences of the phrasebook, in its order."""
     return [pair for pair in book_pairs() if pair.english in held_out_english()]
 
 

@@ -1,7 +1,7 @@
 """The phrasebook of the demo: English sentences and their Korean translations, made from templates with slots.
 
-What is held out is held out by fillings: each filling of a slot is kept out of one in `_PERIOD` of the templates that take it, in
-whatever sentence, and is learnt in the others. So a sentence that is held out has a word where training never met it.
+Sentences are held out by fillings: each filling of a slot is excluded from one in `_PERIOD` of the templates that take it, and is
+trained on in the others. So a held-out sentence has a word in a place where the training never has it.
 """
 
 import re
@@ -21,16 +21,16 @@ from text2unit.normalise import normalise, with_particles
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _PERIOD, _STRIDE = 5, 3
-"""One in so many templates of a slot lacks a filling; how far apart those of neighbouring fillings are."""
+"""One in so many templates of a slot lacks a filling; distance between those of neighbouring fillings."""
 _SEED = 49
 FORMS = ("short", "long")
 LEARNT, HELD_OUT = 28, 3
-"""Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""
+"""Most sentences of a template that are trained on, and that are held out: so that no template is more frequent than others."""
 _NUMBERS = {
     "number": (1, 13), "minute": (2, 60), "few": (2, 11), "year": (1950, 2027), "month": (1, 13), "day": (1, 29),
     "three": (101, 990), "four": (1000, 10000),
 }  # fmt: skip
-"""Slots that are numbers: from, and below."""
+"""Slots that are numbers: least, and upper bound (excluded)."""
 _PRICES = 100, 990
 _HUNDRED = 100
 _TRIES = 20
@@ -38,24 +38,28 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class SentencePair:
-    """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot. forms: other Korean of
-    it, by how long it takes (FORMS)."""
+    """A sentence in both languages."""
 
     english: str
     korean: str
     template: int
+    """number of its template"""
     fillings: tuple[tuple[str, int], ...]
+    """slots, and the number of the filling of each"""
     forms: tuple[tuple[str, str], ...] = ()
+    """names of its other forms in Korean by length (FORMS), and their texts"""
 
 
 @dataclass(frozen=True)
 class Phrasebook:
-    """slots: English and Korean fillings by name. templates: English and Korean sentences with slots. forms: the Korean of each
-    template said shorter and longer."""
+    """Templates and the fillings of their slots."""
 
     slots: Mapping[str, tuple[tuple[str, str], ...]]
+    """English and Korean fillings by name of the slot"""
     templates: tuple[tuple[str, str], ...]
+    """English and Korean sentences with slots"""
     forms: tuple[tuple[str, str], ...]
+    """shorter and longer Korean of each template"""
 
     def pairs_of(self, template: int) -> Iterator[SentencePair]:
         """Yield all sentences of a template, in a fixed order."""
@@ -73,12 +77,12 @@ class Phrasebook:
         return [pair for template in range(len(self.templates)) for pair in self.pairs_of(template)]
 
     def is_held_out(self, pair: SentencePair) -> bool:
-        """Return whether a filling of the sentence is kept out of its template."""
+        """Return whether a filling of the sentence is held out from its template."""
         return any((pair.template, slot, number) in self._kept_out for slot, number in pair.fillings)
 
     def sentences(self, learnt: int = LEARNT) -> list[SentencePair]:
-        """Return what training, references and evaluations are made of: `learnt` sentences of each template and `HELD_OUT` that are
-        held out, with every filling about as often as others, in a fixed order."""
+        """Return the sentences for training, references and evaluation: of each template up to `learnt` to train on and `HELD_OUT`
+        held-out ones, with all fillings about equally often, in a fixed order."""
         chosen: list[SentencePair] = []
         for template in range(len(self.templates)):
             pairs = list(self.pairs_of(template))
@@ -88,7 +92,7 @@ class Phrasebook:
 
     @cached_property
     def _kept_out(self) -> frozenset[tuple[int, str, int]]:
-        """Template, slot and filling of each that are not learnt together."""
+        """Combinations of template, slot and filling that are held out."""
         found = set[tuple[int, str, int]]()
         for place, (slot, fillings) in enumerate(sorted(self.slots.items())):
             takers = [number for number, (english, _) in enumerate(self.templates) if slot in slots_of(english)]
@@ -102,7 +106,7 @@ class Phrasebook:
 
 
 def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[SentencePair]:
-    """At most so many pairs of a template, each time one whose fillings were taken least so far."""
+    """Choose up to `most` pairs of a template, each time one whose fillings are rarest so far."""
     order = np.random.default_rng([_SEED, template]).permutation(len(pairs))
     left = [pairs[int(number)] for number in order]
     taken = Counter[tuple[str, int]]()
@@ -130,7 +134,7 @@ def phrasebook() -> Phrasebook:
 
 
 def slots_of(template: str) -> list[str]:
-    """Return names of a template's slots, in order, each once."""
+    """Return the names of a template's slots, in order, each once."""
     return list(dict.fromkeys(_SLOT.findall(template)))
 
 
@@ -139,7 +143,7 @@ def _split(line: str) -> list[str]:
 
 
 def free_sentences(count: int, seed: int, names: Sequence[str] = ("free_korean",)) -> list[str]:
-    """Draw so many different sentences, as `normalise` writes them; the first few hundred of a longer list are a shorter one.
+    """Draw `count` different sentences, normalised (`normalise`); a shorter list is the beginning of a longer one.
 
     names: of the files that they are drawn from. Raises InputError where the templates do not give as many.
     """
@@ -154,7 +158,7 @@ def free_sentences(count: int, seed: int, names: Sequence[str] = ("free_korean",
 
 
 def held_out_free() -> list[str]:
-    """Sentences that training never hears."""
+    """Return sentences that are never trained on."""
     return files(__package__).joinpath("free_held_out.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -169,7 +173,7 @@ def _filling(slots: Mapping[str, Sequence[str]], slot: str, rng: np.random.Gener
 
 @cache
 def _content(*names: str) -> Any:
-    """Slots, templates and sentences of some files together."""
+    """Return slots, templates and sentences of some files together."""
     read: list[Any] = [parse_yaml(files(__package__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")) for name in names]
     slots = {name: words.split() for one in read for name, words in one["slots"].items()}
     return {"slots": slots, **{part: [line for one in read for line in one[part]] for part in ("templates", "sentences")}}

@@ -1,9 +1,9 @@
-"""Kokoro's voices of all languages, from the package `kokoro-js` (npm; Apache-2.0), as one file that the network finds.
+"""Convert Kokoro's voices of all languages, from the package `kokoro-js` (npm; Apache-2.0), to one file for the network.
 
     npm pack kokoro-js@1.2.1
     python -m recipes.demo.voices.styles kokoro-js-1.2.1.tgz
 
-The network that `make voices` installs comes with its Japanese voices alone; the others are vectors of the same network.
+The network that `make voices` installs comes with its Japanese voices only; the others are vectors for the same network.
 """
 
 import sys
@@ -21,7 +21,7 @@ from avcore.flags import Command, QuietOptions, positional
 from netflips.cascade.kokoro import MORE_STYLES
 
 _WIDTH = 256
-"""Values of a style, of which a voice has one for each number of signs."""
+"""Values of a style; a voice has one style for each length of the phoneme text."""
 _FOLDER = PurePosixPath("package/voices")
 
 
