@@ -1,1 +1,1 @@
-"""Speed and memory of each stage at published size, side by side with a plain baseline in one run: `make bench`."""
+"""Speed and memory of each stage at published size, beside a plain baseline in the same run: `make bench`."""

@@ -37,12 +37,12 @@ MEASURES = {
     "dub": whole.measure_dub,
 }
 _INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-"""That products are made of, by their names in /proc/cpuinfo."""
+"""Instructions that matter for matrix products, by their names in /proc/cpuinfo."""
 _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())])
 
 
 def machine(options: argparse.Namespace) -> dict:
-    """Return where and with what everything is measured."""
+    """Return machine, versions and settings of the measurements."""
     about = Path("/proc/cpuinfo")
     lines = (line.partition(":") for line in reversed(about.read_text().splitlines() if about.is_file() else []))
     cpu = {name.strip(): value.strip() for name, _, value in lines}  # of the first processor
@@ -97,6 +97,7 @@ def main() -> None:
     torch.set_num_threads(1)
     about = machine(options)
     options.results.mkdir(parents=True, exist_ok=True)
+
     with private_folder() as scratch:
         options.clips = options.clips or scratch / "clips"
         options.clips.mkdir(parents=True, exist_ok=True)
@@ -112,7 +113,7 @@ def main() -> None:
         write_tables(read_results(options.results), ROOT)
 
 
-# Results as Markdown. A table is made of the files of all parts by name: "" where its part was not measured
+# Results as Markdown. A table is made from the files of all parts by name; it is "" where its part was not measured
 
 
 Results = dict[str, dict[str, Any]]
@@ -124,18 +125,20 @@ _NONE = "-"
 
 @dataclass
 class BenchmarkRow:
-    """Medians over `runs` runs of `amount` (seconds of media, or steps). ratio: of the baseline's CPU seconds to these; None = the
-    baseline was not run. Where that ran less than `amount`, its seconds are taken in proportion."""
+    """Medians over the runs of one side."""
 
     who: str
     amount: float
+    """seconds of media, or steps"""
     runs: int
+    """number of runs"""
     cpu_s: float
     ratio: float | None
+    """the baseline's CPU seconds over these, scaled up where it ran less than `amount`; None = the baseline was not run"""
 
 
 def benchmark_rows(points: dict[str, dict]) -> list[BenchmarkRow]:
-    """Return the table of a stage: each side and amount, beside the baseline."""
+    """Return the rows of a stage: one for each side and amount, with its ratio to the baseline."""
     groups: dict[tuple[float, str], list[dict]] = {}
     for run in points.values():
         groups.setdefault((run["amount"], run["who"]), []).append(run)
@@ -149,7 +152,7 @@ def benchmark_rows(points: dict[str, dict]) -> list[BenchmarkRow]:
 
 
 def write_tables(results: Results, root: Path) -> None:
-    """Fill every place that there are results for; the others stay as they are."""
+    """Fill every place in the pages for which there are results; the others stay unchanged."""
     for page, part, text in (
         ("docs/performance.md", "speed", short(results)),
         ("docs/performance.md", "whole", whole_table(results)),
@@ -163,13 +166,13 @@ def write_tables(results: Results, root: Path) -> None:
 
 
 def row_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table, "" without lines."""
+    """Return a Markdown table; "" without lines."""
     body = [f"| {' | '.join(cells)} |" for cells in lines]
     return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body]) if body else ""
 
 
 def short(results: Results) -> str:
-    """Return the table of the beginning: seconds, and how many times as fast as the baseline."""
+    """Return the short table: seconds, and how many times as fast as the baseline."""
     lines = [_short_stage(results, stage) for stage in STAGES if stage in results]
     if not lines:
         return ""
@@ -197,7 +200,7 @@ def _times(row: BenchmarkRow) -> str:
 
 
 def whole_table(results: Results) -> str:
-    """Return the chain, and dubs from file to file."""
+    """Return the tables of the chain and of dubs from file to file."""
     found = _by_name(results.get("chain", {}).get("points", {}))
     lines = []
     for name, runs in found.items():
@@ -210,7 +213,7 @@ def whole_table(results: Results) -> str:
 
 
 def dubs(results: Results) -> str:
-    """Return dubs from file to file by length, the check told apart, under the machine that made them."""
+    """Return the table of dubs from file to file by length, with the check listed separately, under the name of the machine."""
     lines = []
     for name, runs in _by_name(results.get("dub", {}).get("points", {})).items():
         wall, cpu = (_median(runs, what) / runs[0]["media_s"] for what in ("wall_s", "cpu_s"))
@@ -223,13 +226,13 @@ def dubs(results: Results) -> str:
 
 @dataclass(frozen=True)
 class MinuteRow:
-    """README's row of a minute's dub in one language."""
+    """README's row on dubbing a minute, in one language."""
 
     what: str
     needs: str
-    """Of cores, processor, and GB."""
+    """format with cores, processor, and GB"""
     takes: str
-    """Of seconds, and of seconds with the smaller beam."""
+    """format with seconds, and seconds with the smaller beam"""
 
 
 _MINUTE = MinuteRow(
@@ -245,7 +248,7 @@ _MINUTE_KO = MinuteRow(
 
 
 def minute(results: Results, row: MinuteRow) -> str:
-    """Return README's row of a minute, "" where it was not measured with both beams."""
+    """Return README's row on dubbing a minute; "" where it was not measured with both beams."""
     found = _by_name(results.get("dub", {}).get("points", {}))
     runs, quick = (found.get(f"60 s, auto{beam}") for beam in ("", f", --beam {whole.QUICK_BEAM}"))
     if not (runs and quick):
@@ -257,7 +260,7 @@ def minute(results: Results, row: MinuteRow) -> str:
 
 
 def processor(about: dict[str, Any]) -> str:
-    """Return a processor's name, family and model, and its instructions: a name alone may be four generations."""
+    """Return a processor's name, family, model and instructions: one name may stand for four generations."""
     numbers = f" family {about['family']} model {about['model']}" if about["family"] else ""
     return f"{about['cpu']}{numbers}" + (f" with {', '.join(about['instructions'])}" if about["instructions"] else "")
 
@@ -274,7 +277,7 @@ def _machine(results: Results) -> str:
 
 
 def _by_name(points: dict[str, dict]) -> dict[str, list[dict]]:
-    """Group runs by name, without their rounds."""
+    """Group runs by name, without the round."""
     found: dict[str, list[dict]] = {}
     for name, run in points.items():
         found.setdefault(name.partition(", round ")[0], []).append(run)
@@ -286,7 +289,7 @@ def _median(runs: list[dict], what: str) -> float:
 
 
 def _median_cpu_s(runs: list[dict]) -> float:
-    """Return the CPU seconds of all stages of a chain."""
+    """Return the median CPU seconds of all stages of a chain together."""
     return statistics.median(sum(run[stage] for stage in STAGES) for run in runs)
 
 

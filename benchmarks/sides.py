@@ -1,7 +1,7 @@
-"""The four stages of a dub, ours and the plain baseline: each function loads one side and gives what runs it.
+"""The four stages of a dub, ours and the plain baseline: each function loads one side and returns a function that runs it.
 
-device: where ours runs; the baseline runs on the CPU. As a module it is one side in a process of its own, so that its memory is its
-own; see `benchmarks.stages.SideWorker`.
+device: for ours; the baseline runs on the CPU. Run as a module, it is one side in a process of its own, so that its memory can be
+measured; see `benchmarks.stages.SideWorker`.
 """
 
 import argparse
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def prepare_generator(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
-    """Build fairseq's generator; what is returned searches. source_ids: int64 rows of shape [T]."""
+    """Build fairseq's generator; returns a function that runs the search. source_ids: rows, int64 [T]."""
     from fairseq.sequence_generator import SequenceGenerator
 
     model, symbols = _fairseq_model(folder)
@@ -60,7 +60,7 @@ def prepare_generator(folder: Path, source_ids: np.ndarray, target: str, beam: i
 
 @cache
 def _fairseq_model(folder: Path) -> tuple[torch.nn.Module, Any]:
-    """fairseq's model with the weights of the checkpoint, and its dictionary."""
+    """Return fairseq's model with the weights of the checkpoint, and its dictionary."""
     from fairseq import models
     from fairseq.data import Dictionary
 
@@ -199,9 +199,8 @@ def _renderer(folder: Path, precision: str, device: str) -> "LipRenderer":
 
 
 def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:
-    """Return the model, its windows of units int64 [W, 20], and what prepares its pictures, float32 [10 * W, 6, 96, 96] in 0..1.
-
-    Seconds are made up to whole windows.
+    """Return the model, its windows of units, int64 [W, 20], and a function that prepares its frames, float32 [10 * W, 6, 96, 96]
+    in 0..1. Seconds are rounded up to whole windows.
     """
     frames = torch.from_numpy(material.units(seconds).frames())
     windows = torch.cat([frames, frames[-1:].expand(-len(frames) % 20)]).view(-1, 20)
@@ -233,14 +232,14 @@ def reference_lips(folder: Path, seconds: float, precision: str) -> Run:
 
 
 def source_units(steps: float) -> Units:
-    """A source as long as Ko-X has it for a target of `steps` units."""
+    """Return a source as long as Ko-X's sources are for a target of `steps` units."""
     pairs = sorted([*((korean, english) for english, korean in KOX_LENGTHS.values()), (SENTENCE_STEPS, SENTENCE_STEPS)])
     length = round(np.interp(steps, *zip(*pairs, strict=True)))
     return Units(np.random.default_rng(3).permutation(1000)[:length].astype(np.int64), np.full(length, 3))
 
 
 def _source_rows(steps: float) -> NDArray[np.int64]:
-    """Rows of the encoder's input: <s>, units from row 4, </s>, [en]."""
+    """Return the rows of the encoder's input: <s>, units from row 4, </s>, [en]."""
     return np.array([0, *(source_units(steps).merged().ids + 4), 2, 1004], dtype=np.int64)
 
 
@@ -258,13 +257,13 @@ RUNS = {
 
 
 def reset_peak() -> None:
-    """Count the peak of memory from now on, where the system can."""
+    """Reset the peak of memory, where the system supports it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_mib() -> float:
-    """Most memory since the last reset, or since the start."""
+    """Return the peak of memory since the last reset, or since the start, in MiB."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
@@ -273,7 +272,7 @@ def peak_mib() -> float:
 
 
 def timed(run: Run, out: Path | None, device: str = "cpu") -> dict[str, float]:
-    """Run once; its seconds and its peak memory, that of the GPU too where it runs there."""
+    """Run once; returns seconds and peak memory, on a GPU that of the GPU, too."""
     reset_peak()
     begun, spent = time.perf_counter(), time.process_time()
     result = run()

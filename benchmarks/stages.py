@@ -1,6 +1,6 @@
-"""The stages beside the plain baseline: each side in a process of its own, which runs on demand, all in turn.
+"""The stages beside the plain baseline: each side in a process of its own, which runs on demand; the sides take turns.
 
-What one part measured is kept in its file at once: a run that is stopped keeps what it has.
+Each measurement is written to the part's file at once, so that a stopped run keeps its results.
 """
 
 import argparse
@@ -22,37 +22,39 @@ import numpy as np
 from avcore.files import write_text
 
 WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
-"""Seconds of media, or decoder steps."""
+"""Amount of the warm-up run: seconds of media, or decoder steps."""
 _LONG_S = 30.0
-"""Longer clips are measured once, ours with the last precision only."""
+"""Longer clips are measured once, and ours with the last precision only."""
 _LONGEST_BASELINE_S = {"lips": 20.0}
 """The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
 
 
 class Ledger:
-    """Points, by name, of one part. about: where and with what they are measured."""
+    """Measurements of one part by name, written to its file at once."""
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        """about: machine, versions and settings of the measurements."""
         self._path, self._about = path, about
         self.points: dict[str, Any] = {}
 
     def point(self, name: str, measure: Callable[[], Any]) -> Any:
-        """Return what is measured now; it is written under a name."""
+        """Measure, write the result under a name, and return it."""
         self.points[name] = measure()
         write_text(self._path, json.dumps({"about": self._about, "points": self.points}, indent=1) + "\n")
         return self.points[name]
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return all parts of a folder by name: {about, points}."""
+    """Return the results of all parts in a folder by name: {about, points}."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
 @dataclass(frozen=True)
 class ComparedSide:
-    """Who runs a stage: ours in a precision on a device, or the baseline on the CPU."""
+    """The implementation of a stage: ours in a precision on a device, or the baseline on the CPU."""
 
     who: str
+    """ours, reference or fairseq"""
     precision: str = "float32"
     device: str = "cpu"
 
@@ -62,7 +64,7 @@ class ComparedSide:
 
 
 class SideWorker:
-    """A process that has loaded one side of a stage and runs it on demand, so that sides can take turns."""
+    """A process that loads one side of a stage and runs it on demand, so that sides can take turns."""
 
     def __init__(self, stage: str, side: ComparedSide, folder: Path, threads: int = 1) -> None:
         self._command = [
@@ -73,7 +75,7 @@ class SideWorker:
         self._process: subprocess.Popen[str] | None = None
 
     def warm_up(self, amount: float) -> None:
-        """Load, and run a little once."""
+        """Load the models, and run a small amount once."""
         if self._process is None:
             self._errors = TemporaryFile("w+")  # noqa: SIM115  closed with the worker
             self._process = subprocess.Popen(
@@ -82,7 +84,7 @@ class SideWorker:
             self.run(amount)
 
     def run(self, amount: float, out: Path | None = None) -> dict[str, float]:
-        """Measure a run of `amount`: {wall_s, cpu_s, peak_mib}. out: where to keep the result as .npy, for comparing."""
+        """Measure a run of `amount`: {wall_s, cpu_s, peak_mib}. out: .npy file for the result, to compare sides."""
         assert self._process is not None, "warm_up comes first"
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -109,7 +111,7 @@ class SideWorker:
 
 
 def run_json(command: list[str], threads: int) -> dict:
-    """Run a command that prints JSON in its last line."""
+    """Run a command, and return the JSON of its last line."""
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(threads), check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command[2:])} failed:\n{done.stderr}")
@@ -121,12 +123,12 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def baseline(stage: str) -> str:
-    """fairseq's generator for the translator where it is installed, else the plain baseline."""
+    """Return the baseline of a stage: fairseq's generator for the translator where it is installed, else the plain baseline."""
     return "fairseq" if stage == "unit2unit" and find_spec("fairseq") else "reference"
 
 
 def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Measure all sides of a stage in turn, so that a drift of the machine hits all alike."""
+    """Measure all sides of a stage in turn, so that a drift of the machine affects all of them equally."""
     everyone = [ComparedSide(baseline(stage)), *(ComparedSide("ours", one, options.device) for one in options.precisions)]
     with ExitStack() as stack:
         workers = {side: stack.enter_context(SideWorker(stage, side, folder, options.threads)) for side in everyone}
@@ -136,7 +138,7 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
 
 
 def _turns(stage: str, everyone: list[ComparedSide], options: argparse.Namespace) -> Iterator[tuple[ComparedSide, float, int]]:
-    """Yield who runs how much, in this order, and in which round."""
+    """Yield side, amount and round of all runs, in their order."""
     amounts = sorted(map(float, options.steps)) if stage == "unit2unit" else sorted(options.lengths)
     for turn in range(1, options.rounds + 1):
         for amount in amounts:
@@ -161,7 +163,7 @@ def _run(stage: str, side: ComparedSide, amount: float, turn: int, worker: SideW
 
 
 def unit_agreement(ours: Path, other: Path) -> str:
-    """Return how far two results are apart."""
+    """Describe how far two results differ."""
     a, b = np.load(ours), np.load(other)
     if a.shape != b.shape:
         return f"{len(a)} pictures or samples beside {len(b)}: not compared"

@@ -1,5 +1,5 @@
-"""What is measured beside the stages: the chain in a row, and dubs from file to file, each in a process of its own, which prints a
-line of JSON."""
+"""Measurements of whole dubs: the chain of all stages, and dubs from file to file, each in a process of its own that prints a line
+of JSON."""
 
 import argparse
 import json
@@ -35,15 +35,15 @@ from benchmarks.stages import Ledger, run_json
 DEMO = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
 HEIGHT = 720
 _LOUD = 0.05
-"""Of the loudest sample: where the clip speaks."""
+"""Level from which the clip's sound counts as speech, as a share of its loudest sample."""
 QUICK_BEAM = 5
 
 
 def clip(seconds: float, folder: Path) -> Path:
-    """Return a clip of a length (s) in a folder, whose sentences are as long as a talk's; it is made when it is not there."""
+    """Return a clip of a length (s) in a folder, with sentences as long as a talk's; make it if it is missing."""
     path = folder / f"clip{seconds:g}.mp4"
     if not path.exists():
-        import cv2  # which chains do without
+        import cv2  # not needed for chains
 
         info, (samples, rate) = probe(DEMO), read_sound(DEMO)
         size = round(info.width * HEIGHT / info.height), HEIGHT
@@ -58,7 +58,7 @@ def clip(seconds: float, folder: Path) -> Path:
 
 
 def talk(samples: Floats, rate: int, seconds: float) -> Floats:
-    """Say what a clip says again and again, float32 [S, channels], in sentences as long as a talk's with a pause after each."""
+    """Repeat a clip's speech, float32 [S, channels], as sentences as long as a talk's, with a pause after each."""
     loud = np.flatnonzero(np.abs(samples).max(1) > _LOUD * np.abs(samples).max())
     said, quiet = samples[loud[0] : loud[-1]], samples[: loud[0]]
     parts = [
@@ -74,7 +74,7 @@ _OFTEN_S = 5.0
 
 
 def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Measure all stages in a row in one process."""
+    """Measure all stages one after the other in one process."""
     for turn in range(1, options.rounds + 1):
         for who, precision in [("published", "float32"), *(("ours", precision) for precision in options.precisions)]:
             name = who if who != "ours" else f"ours, {precision}"
@@ -83,8 +83,8 @@ def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledg
 
 
 def measure_dub(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Measure dubs with all threads; the last precision at all lengths and with a smaller beam too, the others up to 10 s, short
-    clips several times."""
+    """Measure dubs with all threads: with the last precision at all lengths, also with a smaller beam; with the others up to
+    `--dub-float32-s`. Short clips are measured several times."""
     last = options.precisions[-1]
     for seconds, (precision, beam) in product(
         sorted(options.lengths), [(one, None) for one in options.precisions] + [(last, QUICK_BEAM)]
@@ -114,13 +114,13 @@ _SIDES = {
     "reference": ("reference", "reference", "reference", "reference"),
     "published": ("reference", "fairseq", "reference", "published"),
 }
-"""Who runs each stage of a chain, in the order of `STAGES`."""
+"""The side of each stage in a chain, in the order of `STAGES`."""
 _WINDOWS = 3
-"""Windows of 10 pictures that the published renderer draws at once here: with gradients more do not fit in memory."""
+"""Windows of 10 frames that the published renderer draws at once here: with gradients more do not fit in memory."""
 
 
 def published_lips(folder: Path, seconds: float, precision: str) -> sides.Run:
-    """Return the face renderer as the published command runs it: it keeps what gradients need."""
+    """Return the face renderer as the published command runs it, with the memory for gradients."""
     model, windows, faces = sides.reference_face(folder, seconds)
     draw = type(model).forward.__wrapped__
 
@@ -132,9 +132,9 @@ def published_lips(folder: Path, seconds: float, precision: str) -> sides.Run:
 
 
 def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
-    """CPU seconds of the four stages one after another, on 5 s of media and 150 steps of the search.
+    """Measure the CPU seconds of the four stages, one after the other, on 5 s of media and 150 steps of the search.
 
-    Ours keeps freed memory, as every netflips command does; the published commands leave the allocator as it is.
+    Ours keeps freed memory, as every netflips command does; the published commands do not change the allocator.
     """
     if who == "ours":
         keep_freed_memory()
@@ -150,8 +150,8 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
 
 
 def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, device: str = "cpu") -> dict[str, float]:
-    """Return a dub from file to file as users run it: wall and CPU seconds, the stages as the report has them, and how much is
-    searched (`like_speech`)."""
+    """Measure a dub from file to file as users run it: wall and CPU seconds, the seconds of the report's stages, and the amount of
+    search (`like_speech`)."""
     from netflips.dubbing.dub import dub as dub_video
     from netflips.dubbing.options import DubOptions
     from netflips.model_paths import ModelPaths, RunOptions
@@ -172,11 +172,11 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
 
 @contextmanager
 def like_speech() -> Iterator[list[int]]:
-    """Let random models translate as much as there is in speech; yields the steps of each search, as they begin.
+    """Let random models translate as many units as real speech has; yields a list, to which each search adds its steps.
 
-    A random encoder finds another unit in nearly every step, and a random translator hardly ever ends a sentence. So a source has
-    as many units as speech of its length, and each search ends where Ko-X's ratio says. That is no limit of the user's: sentences
-    are put side by side as always, by what a source is expected to take, and a step does what it always does.
+    A random encoder finds another unit in nearly every step, and a random translator hardly ever ends a sentence. So a source gets
+    as many units as speech of its length, and each search ends at Ko-X's ratio. This is no limit set by the user: sentences are
+    batched as usual, by the expected length of a source, and each step does the usual work.
     """
     from unit2unit import translator
 
@@ -203,7 +203,7 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    """Run one of the two and print what it took."""
+    """Run a chain or a dub, and print its figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=("chain", "dub"))
     parser.add_argument("who", choices=("ours", "reference", "published"))

@@ -26,9 +26,9 @@ _PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
 _MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
 _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
 _HEAD_ROOM = 0.5
-"""What is shown beyond the face of a portrait, in its widths."""
+"""Space that is shown around the face of a portrait, in widths of the face."""
 _EVERY, _WEBP_QUALITY = 2, 60
-_JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
+_JPEG_QUALITY = 90  # a quarter of the size of PNG, since every new bundle adds these files to the history
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def _work(options: PicturesOptions) -> None:
 
 
 def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
-    """Write both videos beside each other as an animated WebP, every second picture; the shorter one holds its last."""
+    """Write both videos side by side as an animated WebP, every second frame; the shorter one holds its last frame."""
 
     def scaled(rgb: Picture) -> Picture:
         size = round(rgb.shape[1] * height / rgb.shape[0]), height
@@ -80,7 +80,7 @@ def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
 
 def head_in(path: Path) -> Part:
     """Return the square from the upper left corner of a video, where its label is, to a little beyond the head in its first
-    picture."""
+    frame."""
     picture = next(iter(PictureSource(path))).rgb
     with FaceDetector() as detector:
         found = detector.boxes(picture) or detector.far_boxes(picture)
@@ -92,7 +92,7 @@ def head_in(path: Path) -> Part:
 
 
 def panel(title: str, samples: NDArray[np.float32]) -> Picture:
-    """Return a sound as wave above spectrogram (0 to 8 kHz, up), with ticks each half second: uint8 [height, width, 3].
+    """Draw a sound as wave above spectrogram (0 to 8 kHz, upwards), with ticks every half second: uint8 [height, width, 3].
 
     samples: float32 [S] at 16 kHz.
     """
@@ -102,12 +102,14 @@ def panel(title: str, samples: NDArray[np.float32]) -> Picture:
     picture = np.full((height + 2 * _MARGIN, width + 2 * _MARGIN, 3), _PAPER, dtype=np.uint8)
     body = picture[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
     cv2.putText(picture, title, (_MARGIN, _MARGIN + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+
     # The largest and smallest sample of each column; the loudest fills the height.
     area = body[_TITLE_HEIGHT : _TITLE_HEIGHT + _WAVE_HEIGHT]
     middle, reach = len(area) // 2, (len(area) // 2 - 2) / max(float(np.abs(samples).max(initial=0)), 1e-6)
     for column, part in enumerate(np.array_split(samples, area.shape[1])):
         top, bottom = (middle - round(float(edge) * reach) for edge in (part.max(initial=0), part.min(initial=0)))
         area[top : bottom + 1, column] = _WAVE
+
     body[_TITLE_HEIGHT + _WAVE_HEIGHT :] = cv2.resize(
         spectrogram(samples), (width, _SPECTROGRAM_HEIGHT), interpolation=cv2.INTER_AREA
     )
@@ -119,9 +121,9 @@ def panel(title: str, samples: NDArray[np.float32]) -> Picture:
 
 
 def spectrogram(samples: NDArray[np.float32]) -> Picture:
-    """Power in colours, 70 dB from the loudest down: uint8 RGB of shape [frequencies, times, 3], low ones at the bottom.
+    """Return power in colours, from the loudest to 70 dB below: uint8 RGB [frequencies, times, 3], low frequencies at the bottom.
 
-    samples: float32 of shape [S] at 16 kHz.
+    samples: float32 [S] at 16 kHz.
     """
     window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
     padded = np.pad(samples, (0, window))

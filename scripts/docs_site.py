@@ -1,4 +1,4 @@
-"""Adds to the site of the pages (mkdocs.yml) what lies elsewhere: README, CHANGELOG, notes, and every command's help."""
+"""Add files from outside of docs to the site (mkdocs.yml): README, CHANGELOG, notes, and every command's help."""
 
 import re
 from contextlib import redirect_stdout, suppress
@@ -29,7 +29,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are no files of the folder docs."""
+    """Add the pages that are not files of the folder docs."""
     for place, name in ELSEWHERE.items():
         text = (ROOT / place).read_text(encoding="utf-8")
         files.append(File.generated(config, name, content=_linked(text, ROOT / place)))
@@ -38,13 +38,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: object, config: MkDocsConfig, files: Files) -> str:
-    """Lead links out of the folder docs to the pages of the site."""
+    """Change links to files outside of docs into links to pages of the site."""
     file = page.file  # type: ignore[attr-defined]
     return markdown if file.generated_by else _linked(markdown, ROOT / "docs" / file.src_uri)
 
 
 def _linked(text: str, page: Path) -> str:
-    """Return a page with links as the site has them. A link to a file that the site does not have becomes its name."""
+    """Return a page with links to pages of the site. A link to a file that the site does not have becomes plain text."""
     start = page.parent if page.is_relative_to(DOCS) else DOCS
 
     def replace(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Draw the packages, and who imports whom without another between, from the code: `python scripts/draw_packages.py`."""
+"""Draw the packages and their direct imports, found in the code: `python scripts/draw_packages.py`."""
 
 import ast
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ LAYERS = (
     ("avtrain", "avdata"),
     ("avcore",),
 )
-"""From above to below; a package imports those below it."""
+"""From top to bottom; a package imports those below it."""
 _WIDTH, _HEIGHT, _BOX_HEIGHT, _ROW = 900, 560, 58, 112
 _INSIDE = 12
-"""Most names of parts that are written into a box."""
+"""Most names of sub-packages that are written into a box."""
 
 
 def imports(package: str) -> set[str]:
-    """Return the packages that the modules of a package import, imports inside functions counted."""
+    """Return the packages that the modules of a package import, including imports inside functions."""
     return {name for path in (ROOT / package).rglob("*.py") for name in _named(path)} - {package}
 
 
@@ -38,14 +38,14 @@ def parts(package: str) -> list[str]:
 
 
 def graph() -> str:
-    """Return the picture as SVG."""
+    """Return the drawing as SVG."""
     boxes = {}
     for row, layer in enumerate(LAYERS):
         width = (_WIDTH - 20 * (len(layer) + 1)) / len(layer)
         for column, name in enumerate(layer):
             boxes[name] = 20 + column * (width + 20), 10 + row * _ROW, width
     below = {name: imports(name) & set(boxes) for name in boxes}
-    # An arrow is left out where a package between them leads from one to the other.
+    # An arrow is left out where another package connects the two.
     lines = [
         _arrow(boxes[one], boxes[other])
         for one in boxes
@@ -63,7 +63,7 @@ def graph() -> str:
 def _arrow(start: tuple[float, float, float], end: tuple[float, float, float]) -> str:
     x1, y1 = start[0] + start[2] / 2, start[1] + _BOX_HEIGHT
     x2, y2 = end[0] + end[2] / 2, end[1]
-    # Arrows of boxes that lie far apart end beside the middle, so that those from several layers are told apart.
+    # Arrows between distant boxes end beside the middle, so that arrows from several layers stay distinct.
     x2 += (x1 - x2) * 0.2
     return f'<path d="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" stroke="#99a" fill="none" marker-end="url(#a)"/>'
 

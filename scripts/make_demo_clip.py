@@ -1,4 +1,4 @@
-"""Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets.
+"""Make the clip that `make demo` dubs, of a sentence, a voice and a head that are not in the training.
 
 Needs the natural voices (`make voices`).
 """

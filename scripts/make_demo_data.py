@@ -1,7 +1,7 @@
-"""Make the demo's training material: speech in two languages, its units, and drawn faces that say it, from one seed.
+"""Make the demo's training material: speech in two languages, its units, and drawn faces that speak it, from one seed.
 
-Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-get install flite). Stopped, it goes on where it
-was.
+Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-get install flite). If it is stopped, the same
+command goes on where it was.
 """
 
 import sys

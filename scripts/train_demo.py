@@ -1,6 +1,6 @@
-"""Make a bundle from nothing: what `make train-demo` runs, and with `--cast shipped` the days of training of the shipped one.
+"""Make a bundle from nothing: `make train-demo` runs this, and `--cast shipped` trains the shipped models, which takes days.
 
-Stopped, it goes on where it was: `--minutes` lets a sitting do as much of it as there is time for.
+If it is stopped, the same command goes on where it was; `--minutes` stops it after a time.
 
 Needs espeak-ng (`make env` has it; pip install espeakng-loader), flite (apt-get install flite) and fairseq (make fairseq).
 """
@@ -50,11 +50,13 @@ def _work(options: TrainDemoOptions) -> None:
     folder = options.run_dir.absolute()
     steps = recipe_steps(folder, options.seed, options.max_sentences, options.settings, options.cast)
     runner = StepRunner(folder)
+
     if options.status:
         for step in steps:
             done = runner.record(step.name)
             LOG.info("%-18s %s", step.name, f"done, {done['seconds'] / 3600:.1f} h" if done else "to do")
         return
+
     is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
     require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
@@ -63,6 +65,7 @@ def _work(options: TrainDemoOptions) -> None:
     if not is_whole:
         LOG.info("%g minutes are over; the same command goes on", options.minutes)
         return
+
     write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.settings, options.cast))
     bundle_dir = options.bundle_dir or (None if options.cast == DEMO else folder / "bundle")
     where = [] if bundle_dir is None else ["--bundle-dir", str(bundle_dir)]

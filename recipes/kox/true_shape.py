@@ -27,7 +27,7 @@ _FORM = (4, 14)
 _MISTAKES = 0.03
 """Share of units that are replaced by another, as errors of an encoder."""
 _SPREAD = 0.4
-"""Words are drawn by the ratio of the lengths of their two forms: this is the deviation, in its logarithm, from that of the rest."""
+"""Deviation of the drawn words' length ratio between the languages (logarithm) from that of the rest of the sentence."""
 Side = tuple[Ids, Ids]
 
 

@@ -102,7 +102,7 @@ def _share(values: Any) -> float:
 
 
 def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, float]:
-    """Return how well pauses within utterances agree with the original's (0 to 1), and the rank correlation of syllables per second."""
+    """Return how well pauses within utterances fit the original's (0 to 1), and the rank correlation of syllables per second."""
     pauses, rates = list[float](), list[tuple[float, float]]()
     for one in script.utterances:
         if one.fit is None or one.text is None or one.said is None:

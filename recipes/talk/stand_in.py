@@ -3,8 +3,8 @@
     python -m recipes.talk.stand_in
 
 is a program for --translate-with that answers each line with one candidate, with `--texts` three. As a server it implements
-`/v1/chat/completions`, with faults in turn: it thinks aloud, is busy, leaves a line out, breaks off, answers in English. It does not
-measure the quality of any translation.
+`/v1/chat/completions`, with faults in turn: it thinks aloud, is busy, leaves a line out, breaks off, answers in English. It does
+not measure the quality of any translation.
 """
 
 import json

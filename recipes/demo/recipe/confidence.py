@@ -1,10 +1,10 @@
-"""Fit how likely the words of a bundle's models are right, and measure how well its voice is heard.
+"""Fit how likely the words of a bundle's models are right, and measure how well its voice is recognised.
 
     python -m recipes.demo.recipe.confidence FOLDER --count 480
 
 Voices that are not in the training speak sentences of the phrasebook, and a few others: plain, with silence around them, at 10 to
 30 dB of noise, in a room. A unit-to-text model transcribes the units, and Whisper base (`make judges`) a part of the sound. The fit
-is evaluated for each kind of voice by a fit on the others, and written into bundle.json. Rows stay in FOLDER, so that an interrupted
+is evaluated for each kind of voice by a fit on the others, and written into bundle.json. Rows stay in FOLDER, so that a stopped
 run goes on. Needs flite and the natural voices (`make voices`), too.
 """
 

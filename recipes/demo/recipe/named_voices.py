@@ -2,7 +2,7 @@
 
     python -m recipes.demo.recipe.named_voices voices.npz
 
-Each is the mean vector and the pitch of a style, or of a point between two, over a few sentences that are in the vocoder's training.
+Each is the mean vector and the pitch of a style, or of a point between two, over a few sentences of the vocoder's training.
 """
 
 import sys

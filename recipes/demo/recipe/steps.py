@@ -44,8 +44,8 @@ class StepRunner:
     def run(self, steps: Sequence[Step], at_once: int, minutes: float = 0.0) -> bool:
         """Run all steps that are not done yet, up to `at_once` in parallel, and return whether all are done.
 
-        minutes: time after which running steps are stopped, to go on next time; 0 = no limit. Raises InputError naming the step that
-        failed; the others are stopped then, too.
+        minutes: time after which running steps are stopped, to go on next time; 0 = no limit. Raises InputError naming the step
+        that failed; the others are stopped then, too.
         """
         for name in ("logs", "steps"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
