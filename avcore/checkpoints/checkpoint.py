@@ -257,6 +257,7 @@ def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], 
             raise no_memory(path) from error
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
+
     if checksum != file_checksum(path):
         raise damaged(path, "other bytes than were stored")
     if not stage.recognises(tensors.keys()):
@@ -291,6 +292,7 @@ def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any
             found=written_as,
             hint="update NetfLips",
         )
+
     missing = [name for name in stage.needed if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {stage.kind} is incomplete", path=beside, expected=", ".join(missing))

@@ -70,6 +70,7 @@ def make_looks(rng: np.random.Generator) -> Looks:
     has_long_hair = bool(rng.random() < 0.5)
     warmth = float(rng.uniform(-0.06, 0.06))
     light = np.array([rng.uniform(-0.75, 0.75), rng.uniform(-0.75, -0.3), -1.0])
+
     return Looks(
         skin=skin,
         lips=np.clip(skin * floats([0.86, 0.60, 0.60]) + floats([0.04, 0.0, 0.01]) * float(rng.uniform(0, 2)), 0, 1),
