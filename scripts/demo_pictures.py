@@ -28,7 +28,7 @@ _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
 _HEAD_ROOM = 0.5
 """Space that is shown around the face of a portrait, in widths of the face."""
 _EVERY, _WEBP_QUALITY = 2, 60
-_JPEG_QUALITY = 90  # a quarter of the size of PNG, since every new bundle adds these files to the history
+_JPEG_QUALITY = 90  # a quarter of the size of PNG; the files are made anew for every bundle
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ class Running:
     target: str = "ko"
     """the languages to translate from and into"""
     unit_offset: int | None = None
-    """number of the model's first unit; None = as its checkpoint states"""
+    """where the model starts to count units; None = as its checkpoint states"""
 
 
 class Near(NamedTuple):

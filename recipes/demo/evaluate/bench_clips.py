@@ -121,7 +121,7 @@ def _with_pause(samples: Samples, phonemes: Sequence[Phoneme]) -> tuple[Samples,
 
 
 def _music(length: int, rng: np.random.Generator) -> Samples:
-    """Return chords of a slow organ, quieter than a voice: float32 [length]."""
+    """Return chords of a slow organ, at about a quarter of a voice's level: float32 [length]."""
     times, sound = np.arange(length) / SAMPLE_RATE, np.zeros(length)
     for number in range(int(times[-1]) + 1):
         root = 110.0 * 2 ** (int(rng.choice([0, 3, 5, 7, 10])) / 12)

@@ -309,12 +309,12 @@ def choose_groups(options: DemoEvaluation) -> list[Group]:
 
 
 def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dict[str, str]]:
-    """Return the groups that can be made, and why the others cannot, by name."""
+    """Return the groups that can be made, and by name of the other groups why they cannot."""
     lacks = {
         VOICES: "natural voices are not installed (make voices)" if kokoro.missing_voices() else "",
         SPELLED: "" if bundle.checkpoint(TEXT2UNIT, "ko").is_file() else f"the bundle has no {SPELLED}",
         ENGLISH: "" if "en" in open_renderer_checkpoint(bundle.checkpoint(RENDERER)).languages else f"the bundle has no {ENGLISH}",
-        FLITE: "",  # what is missing of it is told as an error, for it was asked for by name
+        FLITE: "",  # if it is missing that is an error, because the user asked for it by name
     }
     absent = {group.name: reason for group in groups for need in group.needs if (reason := lacks[need])}
     return [group for group in groups if group.name not in absent], absent
@@ -330,13 +330,13 @@ def cases_of(lines: Sequence[Line], folder: Path) -> list[CaseFiles]:
 
 
 def bundle_checksum(bundle: Bundle) -> str:
-    """sha256 of the checksums of all files but bundle.json, hexadecimal. Raises InputError when one is missing."""
+    """Return the sha256 of the checksums of all files except bundle.json, hexadecimal. Raises InputError when one is missing."""
     facts = file_facts(bundle)
     return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
 
 
 def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lines: Sequence[Line], folder: Path) -> Suite:
-    """Return what is measured of the clips."""
+    """Return the suite of measurements of the clips."""
     failed = [str(line["id"]) for line in lines if "failed" in line]
     facts = {"bundle": bundle_checksum(bundle)[:_SHORT]}
     facts["names of clips"] = f"group and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}"
