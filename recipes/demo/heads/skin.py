@@ -269,8 +269,8 @@ def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Genera
     # Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side.
     fine = rng.random((6, 420), dtype=np.float32)
     broad = rng.random((4, 60), dtype=np.float32)
-    remove_temporary = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
-    across = (remove_temporary / (2 * np.pi) + 0.5) % 1
+    sweep = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
+    across = (sweep / (2 * np.pi) + 0.5) % 1
     along = np.clip((canvas.reach - 0.7) / 0.9, 0, 1)
     layers = [
         cv2.remap(grid, floats(across * (grid.shape[1] - 1)), floats(along * (grid.shape[0] - 1)), cv2.INTER_LINEAR)
