@@ -196,29 +196,29 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 
 @contextmanager
-def atomic_output(path: str | Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
+def atomic_output(path: str | Path, sign: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name with the suffix of `path`; its content becomes `path` when the block ends without an error.
 
     A file is replaced whole, keeps its permissions, and is on the disk then. A link stays a link: the file that it leads to is
-    replaced, or made. A pipe or a device is written into once the content is complete. checksum: copies the complete file from
+    replaced, or made. A pipe or a device is written into once the content is complete. sign: copies the complete file from
     its first argument to its second, which becomes `path` instead. Raises OutputError when the output cannot be written. On any
     error nothing stays behind; what a killed process leaves, the next one removes.
     """
     path = require_writable(path)
     try:
         if is_stream(path):
-            with written_into(path, checksum) as first:
+            with written_into(path, sign) as first:
                 yield first
             return
         target = end_of(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
             temporary_beside(target) as temporary,
-            nullcontext(temporary) if checksum is None else temporary_beside(target) as first,
+            nullcontext(temporary) if sign is None else temporary_beside(target) as first,
         ):
             yield first
-            if checksum is not None:
-                checksum(first, temporary)
+            if sign is not None:
+                sign(first, temporary)
             os.chmod(temporary, _permissions(target))
             flush(temporary)
             os.replace(temporary, target)

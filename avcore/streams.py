@@ -52,19 +52,19 @@ def require_stream(path: Path, what: str) -> None:
 
 
 @contextmanager
-def written_into(path: Path, checksum: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
+def written_into(path: Path, sign: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name with the suffix of a stream; its file goes there once complete, so that writers may seek.
 
-    checksum: see `atomic_output`. Raises OSError.
+    sign: see `atomic_output`. Raises OSError.
     """
     with tempfile.TemporaryDirectory(prefix="netflips-") as folder, _opened(path) as out:
-        first, sealed = (Path(folder, f"{name}{path.suffix}") for name in ("first", "sealed"))
+        first, signed = (Path(folder, f"{name}{path.suffix}") for name in ("first", "signed"))
         first.touch()
         yield first
-        if checksum is not None:
-            checksum(first, sealed)
+        if sign is not None:
+            sign(first, signed)
         with (
-            (first if checksum is None else sealed).open("rb") as whole,
+            (first if sign is None else signed).open("rb") as whole,
             path.open("wb") if out is None else nullcontext(out) as into,
         ):
             shutil.copyfileobj(whole, into)

@@ -105,7 +105,7 @@ class VideoWriter:
     yuv420p needs even sides (`grew`; `out_width` and `out_height` are written). frame_rate: Hz; also the length of a frame written
     without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better. pixel_aspect: width to height of a
     pixel as shown. is_bt709: write BT.709, else the usual colours for the size. carried: metadata from another video. language: of
-    the sound. subtitles: text tracks, in times of the output. checksum: see `atomic_output`.
+    the sound. subtitles: text tracks, in times of the output. sign: see `atomic_output`.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, no file stays behind. At the end the shorter of video and
     sound is extended, with silence or the last frame, so that both end within one frame. The same frames and sound always give the
@@ -129,14 +129,14 @@ class VideoWriter:
         is_bt709: bool = False,
         carried: PassthroughMetadata | None = None,
         language: str = "",
-        checksum: Callable[[Path, Path], None] | None = None,
+        sign: Callable[[Path, Path], None] | None = None,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
-        self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, checksum
+        self._subtitles, self._passthrough, self._language, self._sign = subtitles, carried, language, sign
         self._require_known_kind()
         if carried is not None:
             carried.warn_of_dropped_subtitles(_FORMATS[self.path.suffix.lower()], self.path.suffix)

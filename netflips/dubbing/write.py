@@ -54,7 +54,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             subtitles=tracks_of(script, job),
             carried=_passthrough(script, job, clock, end),
             language=script.target,
-            checksum=None if job.signing is None else job.signing.sign(*_manifest(script, job), job.out),
+            sign=None if job.signing is None else job.signing.sign(*_manifest(script, job), job.out),
         )
         join_segments(writer, pieces, sound)
 

@@ -85,7 +85,7 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     signing = Signing.of(MarkFlags(sign=True))
 
     def write(sign: Callable[[Path, Path], None]) -> None:
-        with VideoWriter(out, 160, 120, 25, preset="ultrafast", checksum=sign) as writer:
+        with VideoWriter(out, 160, 120, 25, preset="ultrafast", sign=sign) as writer:
             for number in range(5):
                 writer.write_picture(moving_picture(number))
 
