@@ -83,11 +83,11 @@ def test_a_reader_that_goes_away_is_one_line(pipe: Path) -> None:
 
 
 def test_what_is_sealed_goes_into_a_pipe_sealed(pipe: Path) -> None:
-    def checksum(first: Path, last: Path) -> None:
+    def sign(first: Path, last: Path) -> None:
         last.write_text(first.read_text().upper())
 
     reader = Reader(pipe)
-    with atomic_output(pipe, checksum) as temporary:
+    with atomic_output(pipe, sign) as temporary:
         temporary.write_text("small")
     assert reader.all() == b"SMALL"
 
