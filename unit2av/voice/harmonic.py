@@ -4,7 +4,7 @@ After Engel et al., "DDSP: Differentiable Digital Signal Processing" (2020), wit
 2020s" (2022). Unit table, speaker projection and duration predictor are those of the published vocoder
 (unit2av.voice.vocoder); such a checkpoint is known by its tensor `source.head.weight`.
 
-The contour, phase and noise of an utterance are settled as a whole; its sound is made in pieces.
+The contour, phase and noise of an utterance are computed for the whole of it, its sound in pieces.
 """
 
 import math
@@ -43,45 +43,51 @@ PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""
 _MARK = "source.head.weight"
 _STATED = "fft", "noise_fft", "rate", "top_hz", "lowest_hz", "highest_hz", "spreads"
-"""Settings that no tensor tells."""
+"""Settings that cannot be read from any tensor."""
 _KERNEL = 5
 TONE_START, NOISE_START = -2.0, -4.0
-"""Log amplitudes that the filters start from: the noise below the tone, or it would have to unlearn its hiss first."""
+"""Log amplitudes that the filters start from. The noise starts below the tone, or the network would have to unlearn hiss first."""
 LOG_RANGE = (-12.0, 5.0)
-"""Of log amplitudes."""
+"""Bounds of log amplitudes."""
 _MIDDLE_HZ = 150.0
 _NOISE_SEED = 20
-"""The same units in the same voice sound the same each time."""
+"""Fixed, so that the same units in the same voice sound the same each time."""
 _STRAIGHT = 0.85
-"""Samples up to here pass as they are; what goes beyond is bent so that it stays below 1."""
+"""Samples up to this size are unchanged; larger ones are compressed to stay below 1."""
 _RISE_S, _FALL_S = 0.025, 0.03
-"""In which an utterance comes out of silence and goes back to it, the outer 10 ms next to silent."""
+"""Lengths of the fades at the beginning and at the end of an utterance; their outer 10 ms are nearly silent."""
 
 
 @dataclass(frozen=True)
 class SourceSizes:
-    """Sizes of what only a harmonic voice has.
-
-    width, fine: of the blocks at 50 and at 200 Hz; layers: blocks of each; kernel: of their convolutions; expand: how many times
-    as wide a block is inside. rate: Hz of the sound. bands: of each filter. fft: samples of the STFT in which they are applied;
-    noise_fft: that of the noise, whose bursts a long window smears (0 = fft). top_hz: above it there are no harmonics. lowest_hz,
-    highest_hz: bounds of F0. spreads: bounds of a speaker's spread of ln F0. pitch_unit_dim, pitch_width, pitch_layers: of the
-    predictor of the contour.
-    """
+    """Sizes of the parts that only a harmonic voice has; the last three are those of the pitch predictor."""
 
     width: Size = 160
+    """width of the blocks at 50 Hz"""
     fine: Size = 128
+    """width of the blocks at 200 Hz"""
     layers: Size = 4
+    """number of blocks at each rate"""
     kernel: Size = 7
+    """kernel size of their convolutions"""
     expand: Size = 2
+    """how many times wider a block is inside"""
     rate: Size = SAMPLE_RATE
+    """sample rate, Hz"""
     bands: Size = 80
+    """bands of each filter"""
     fft: Size = 512
+    """window of the STFT in which the filters are applied, samples"""
     noise_fft: Number = 0
+    """the same for the noise, whose bursts a long window smears; 0 = fft"""
     top_hz: float = 7600.0
+    """there are no harmonics above it"""
     lowest_hz: float = 55.0
+    """least F0"""
     highest_hz: float = 450.0
+    """largest F0"""
     spreads: tuple[float, float] = (0.05, 0.2)
+    """bounds of a speaker's spread of ln F0"""
     pitch_unit_dim: Size = 64
     pitch_width: Size = 96
     pitch_layers: Size = 4
@@ -98,23 +104,24 @@ class HarmonicConfig(SourceSizes, TimedUnitsConfig):
 
     @property
     def halo(self) -> int:
-        """Steps of 20 ms to each side of a stretch that its samples depend on; nothing beyond can matter."""
+        """Steps of 20 ms on each side that the samples of a stretch depend on."""
         blocks = self.layers * (self.kernel // 2)
         window = max(self.fft, self.noise_fft) + samples_per_control(self.rate)
         return _KERNEL // 2 + blocks + 1 + math.ceil(blocks / PER_STEP) + math.ceil(window / self.samples_per_unit)
 
 
 def is_harmonic(tensors: Mapping[str, Tensor]) -> bool:
-    """Return whether a vocoder's tensors are those of a harmonic voice, by their names and not their shapes."""
+    """Return whether a vocoder's tensors are those of a harmonic voice, judging by their names only."""
     return _MARK in tensors
 
 
 def harmonic_config(
     tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path, form: type[HarmonicConfig] | None = None
 ) -> HarmonicConfig:
-    """Read a harmonic voice's sizes from its tensors' shapes, and what they can't tell from "source" of its settings.
+    """Read a harmonic voice's sizes from the shapes of its tensors, and all others from "source" of its settings.
 
-    form: the sizes of another voice with the same parts, without filters of bands. Raises CheckpointError where a size is missing.
+    form: class of the sizes of another voice, which has the same parts but no filters of bands. Raises CheckpointError where a
+    size is missing.
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
@@ -146,12 +153,12 @@ def harmonic_config(
 
 
 def source_settings(config: HarmonicConfig) -> dict[str, Any]:
-    """Return what a harmonic voice's tensors can't tell, as a renderer's configuration holds it."""
+    """Return the settings that cannot be read from a harmonic voice's tensors, as a renderer's configuration holds them."""
     return {"source": {name: getattr(config, name) for name in _STATED} | {"spreads": list(config.spreads)}}
 
 
 class Block(nn.Module):
-    """A convolution of each channel, then two layers at each step, added to what came in: [batch, time, width]."""
+    """ConvNeXt block on [batch, time, width]: a depthwise convolution and two linear layers, with a residual connection."""
 
     def __init__(self, width: int, kernel: int, expand: int) -> None:
         super().__init__()
@@ -166,10 +173,10 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """What filters are predicted from, every 5 ms: blocks at the rate of units, then at 200 Hz."""
+    """The network that predicts filters every 5 ms: blocks at the rate of units, then blocks at 200 Hz."""
 
     def __init__(self, config: HarmonicConfig, parts: Sequence[tuple[int, float]]) -> None:
-        """parts: of what it says: how many values, and where they start from."""
+        """parts: of the output, each a number of values and the level that they start from."""
         super().__init__()
         self._parts = parts
         outputs = sum(size for size, _ in parts)
@@ -180,22 +187,21 @@ class Trunk(nn.Module):
         self.norm, self.head = nn.LayerNorm(config.fine), nn.Linear(config.fine, outputs)
 
     def at_200_hz(self, condition: Tensor, log_f0: Tensor) -> Tensor:
-        """float32 [batch, channel, T] and ln F0, float32 [batch, 4 T], to [batch, 4 T, fine], before the blocks there."""
+        """float32 [batch, channel, T] and ln F0, float32 [batch, 4 T], to [batch, 4 T, fine], the input of the blocks at 200 Hz."""
         height = F.avg_pool1d((log_f0[:, None] - math.log(_MIDDLE_HZ)) * 2, PER_STEP)
         x = self.pre(torch.cat([condition, height.to(condition)], 1)).transpose(1, 2)
         raised: Tensor = self.up(self.slow(x).transpose(1, 2)).transpose(1, 2)
         return raised
 
     def told(self, x: Tensor) -> Sequence[Tensor]:
-        """[batch, time, fine] to the parts of what the head says: [batch, time, size] each, float32 in every precision of training,
-        as logarithms of amplitudes are."""
+        """[batch, time, fine] to the parts of the head's output, [batch, time, size] each, always float32."""
         x = self.norm(self.fast(x))
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(x.device.type, enabled=False):  # they are logarithms of amplitudes
             values = F.linear(x.float(), self.head.weight, self.head.bias)
         return torch.split(values, [size for size, _ in self._parts], -1)
 
     def restart(self) -> None:
-        """Let the filters start nearly flat, each part at its level."""
+        """Reset the head, so that the filters start nearly flat, each part at its level."""
         with torch.no_grad():
             self.head.weight.mul_(0.3)
             levels = [torch.full((size,), level) for size, level in self._parts]
@@ -215,7 +221,7 @@ class FilterNetwork(Trunk):
 
 
 class PitchedVocoder(TimedUnits):
-    """A voice of one language that is given a pitch: pulses at F0 and noise, made into speech by a network, `source`."""
+    """A vocoder of one language with a pitch: the network `source` turns pulses at F0 and noise into speech."""
 
     def __init__(self, config: HarmonicConfig, network: Callable[[HarmonicConfig], Trunk]) -> None:
         super().__init__(config)
@@ -226,17 +232,18 @@ class PitchedVocoder(TimedUnits):
         )
 
     def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor, voiced: Tensor | None = None) -> Tensor:
-        """Filter pulses and noise, float32 [batch, 320 * T] at 16 kHz: a sound of their shape, which may go beyond -1..1.
+        """Filter pulses and noise, float32 [batch, 320 * T] at 16 kHz; returns sound of that shape, which may exceed -1..1.
 
-        condition: float32 [batch, channel, T] of `condition`. log_f0: float32 [batch, 4 T]. voiced: float32 [batch, 4 T], 0 to
-        1, how voiced each control frame is; None = as the filters have it.
+        condition: float32 [batch, channel, T], from the method `condition`. log_f0: float32 [batch, 4 T]. voiced: float32
+        [batch, 4 T], how voiced each control frame is, 0 to 1; None = leave the filters as they are.
         """
         raise NotImplementedError
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, log_f0: Tensor) -> Tensor:
-        """Sound of segments, int64 [batch, T], float32 [batch, speaker_dim] and [batch, 4 T], to the sound of `generate`.
+        """Return the sound of segments, as `generate` does.
 
-        Pulses begin anywhere in a period, and noise is drawn anew at each call.
+        frame_ids: int64 [batch, T]. speaker: float32 [batch, speaker_dim]. log_f0: float32 [batch, 4 T]. The phase of the pulses
+        and the noise are drawn anew at each call.
         """
         rate = self.config.rate
         with torch.autocast(log_f0.device.type, enabled=False), torch.no_grad():
@@ -248,7 +255,7 @@ class PitchedVocoder(TimedUnits):
 
 
 class HarmonicVocoder(PitchedVocoder):
-    """The harmonic voice of one language: filters of minimum phase, of a few bands."""
+    """The harmonic voice of one language: minimum-phase filters with a few bands."""
 
     def __init__(self, config: HarmonicConfig) -> None:
         super().__init__(config, FilterNetwork)
@@ -264,12 +271,12 @@ class HarmonicVocoder(PitchedVocoder):
 
 
 class HarmonicUtterance:
-    """Says pieces of one utterance. Contour, phase and voicing take 4 kB for a second; all else is made for a piece."""
+    """Synthesises one utterance in pieces. Contour, phase and voicing are held for all of it (4 kB for a second)."""
 
     def __init__(self, network: PitchedVocoder, rows: Tensor, silence_row: int | None, voice: Tensor, pitch: Pitch | None) -> None:
-        """rows: of the unit table, int64 [T]. silence_row: that of pauses. voice: float32 [1, speaker_dim].
+        """rows: rows of the unit table, int64 [T]. silence_row: the row of pauses. voice: float32 [1, speaker_dim].
 
-        pitch: of the speaker; None = what such a voice usually has.
+        pitch: of the speaker; None = the usual pitch of such a voice.
         """
         self._network, self._rows, self._voice = network, rows, voice
         config = network.config
@@ -284,18 +291,20 @@ class HarmonicUtterance:
         self._voiced = voiced_of(voicing)
 
     def piece(self, start: int, end: int) -> NDArray[np.float32]:
-        """Sound of steps `start` to `end`, the same in whatever pieces it is asked for.
+        """Return the sound of steps `start` to `end`; it does not depend on how the utterance is cut into pieces.
 
-        Returns float32 of shape [320 * (end - start)] in -1..1, at 16 kHz; at a higher rate as many more.
+        float32 of shape [320 * (end - start)] in -1..1, at 16 kHz; at a higher rate as many more.
         """
         network, config = self._network, self._network.config
         halo, size = config.halo, config.samples_per_unit
         left, right = max(0, start - halo), min(len(self._rows), end + halo)
         first, last = left * PER_STEP, right * PER_STEP
+
         edges = slice(first, last + 1)
         pulses = pulse_train(*at_samples(self._f0[edges], self._turns[edges], config.rate), config.top_hz, config.rate)
         noise = white_noise(left * size, len(pulses), _NOISE_SEED)
         condition = network.condition(self._rows[None, left:right], self._voice)
+
         device = network.source.head.weight.device
         parts = (condition, self._log_f0[None, first:last].float(), pulses[None], noise[None], self._voiced[None, first:last])
         sound = network.generate(*(part.to(device) for part in parts))[0].cpu()
@@ -304,9 +313,9 @@ class HarmonicUtterance:
 
 
 def limited(sound: Tensor) -> Tensor:
-    """Sound, float of any shape, whose peaks stay within -1..1: what is beyond 0.85 is bent, nothing is cut off.
+    """Return sound, float of any shape, within -1..1: samples above 0.85 are compressed, none is clipped.
 
-    Pulses of one phase make high peaks. The bend looks at nothing but the sample itself, so pieces of sound join.
+    Pulses of one phase make high peaks. Each sample is compressed by itself, so pieces of sound join.
     """
     size = sound.abs()
     room = 1 - _STRAIGHT
@@ -315,9 +324,9 @@ def limited(sound: Tensor) -> Tensor:
 
 
 def soft_ends(start: int, end: int, total: int, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-    """Return how loud samples `start` to `end` of an utterance of `total` samples are, float32 of shape [end - start] in 0..1.
+    """Return the fades of samples `start` to `end` of an utterance of `total` samples, float32 of shape [end - start] in 0..1.
 
-    Units may end in the middle of a vowel, where a voice would break off at a third of its loudness.
+    Without a fade the voice would break off at a third of its loudness where the units end in the middle of a vowel.
     """
     at = np.arange(start, end) + 0.5
     part = np.minimum(np.minimum(at / (_RISE_S * rate), (total - at) / (_FALL_S * rate)), 1.0)

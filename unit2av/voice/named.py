@@ -1,4 +1,4 @@
-"""Voices that come with a renderer, by name: `voices.npz` beside it. The first speaks where none is asked for."""
+"""Voices that come with a renderer, by name: `voices.npz` beside it. The first one is the default."""
 
 import zipfile
 import zlib
@@ -18,7 +18,7 @@ _FORMAT = "netflips-voices-1"
 
 
 def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> None:
-    """Write voices with their pitches, whole or not at all. Raises OutputError."""
+    """Write voices with their pitches to a file, which is replaced as a whole or stays as it was. Raises OutputError."""
     pitches = [one.pitch for one in voices.values() if one.pitch is not None]
     assert len(pitches) == len(voices), "a voice that comes along has a pitch"
     encoders = {one.encoder for one in voices.values()}
@@ -35,7 +35,7 @@ def write_named_voices(path: str | Path, voices: Mapping[str, SpeakerVoice]) -> 
 
 
 def read_named_voices(path: str | Path) -> dict[str, SpeakerVoice]:
-    """Return the voices of a file. Raises InputError when there is no file, CheckpointError when it is none of ours."""
+    """Return the voices of a file. Raises InputError when there is no file, CheckpointError when it has another format."""
     path = require_file(path, "the named voices")
     try:
         with np.load(path, allow_pickle=False) as stored:

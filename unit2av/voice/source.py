@@ -1,15 +1,15 @@
-"""What a harmonic voice is made of: its melody, a pulse train at F0 and white noise, and the filters that change them every 5 ms.
+"""The parts of a harmonic voice: the pitch contour, a pulse train at F0, white noise, and filters that change every 5 ms.
 
-The melody says from the units how far above or below the speaker's usual pitch each step of 20 ms is. It is free of the speaker:
-z = (ln F0 - median) / spread. What is known of a step beside the units around it is where it stands in the utterance and in its
-phrase, and how fast is spoken there.
+The contour is predicted from units. It does not depend on the speaker: for each step of 20 ms it gives z = (ln F0 - median) /
+spread, the distance from the speaker's usual pitch. Other inputs are the position of a step in its utterance and in its phrase, and
+the rate of speech around it.
 
-Pulses and noise are functions of the place in an utterance alone, so that a piece of it is made without what stands before. Values
-of F0 every 5 ms stand on the edges between control frames of 80 samples: K frames have K + 1 of them.
+Pulses and noise depend on the position in the utterance alone, so any piece can be made without those before it. Values of F0 every
+5 ms belong to the edges between control frames of 80 samples: K frames have K + 1 edges.
 
-Filters are given as log amplitudes of bands, of minimum phase, and applied in the STFT. Minimum phase follows from the log
-amplitudes alone, by the cepstrum folded onto its causal half (Oppenheim and Schafer, "Discrete-Time Signal Processing"): as a
-linear map it is one more matrix, and needs no cepstrum at run time.
+Filters have minimum phase, are given as log amplitudes of bands, and are applied in the STFT. Minimum phase follows from the log
+amplitudes by the cepstrum folded onto its causal half (Oppenheim and Schafer, "Discrete-Time Signal Processing"). That is a linear
+map, so it is stored as a second matrix, and no cepstrum is computed at run time.
 """
 
 import math
@@ -28,21 +28,21 @@ from avcore.timeline import SAMPLE_RATE
 FEATURES = 10
 """Rows of `places`."""
 _PHRASE_PAUSE = 6
-"""Steps of silence that part two phrases: 120 ms, longer than the closure of a plosive."""
+"""Steps of silence that separate two phrases: 120 ms, longer than the closure of a plosive."""
 _NEAR_STEPS = 50
 _RATE_STEPS = 75
-"""Steps around each over which the rate of speech is counted: 1.5 s."""
+"""Window around each step over which the rate of speech is measured: 1.5 s."""
 _USUAL_RUN = 4.0
-"""Usual length of a unit in steps; a rate is said relative to it."""
+"""Usual length of a unit in steps; the rate is relative to it."""
 _WIDEST = 2.5
-"""The contour stays within so many spreads of the median: beyond, the predictor was hardly ever taught anything."""
+"""Largest distance of the contour from the median, in spreads: there are hardly any training data beyond."""
 _PIECE = 2000
 _DECIDED, _DOUBT = 3.0, 1.5
-"""How fast voice gives way to noise as its log odds fall, and the log odds at which half is left."""
+"""The slope of voicing over its log odds, and minus the log odds at which half of the voice is left."""
 
 
 class PitchPredictor(nn.Module):
-    """z and voicing of each step from units with durations; the usual pitch of a voice from its vector."""
+    """Predicts z and voicing of each step from units with durations, and the usual pitch of a voice from its vector."""
 
     def __init__(self, num_units: int, unit_dim: int, width: int, layers: int, speaker_dim: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class PitchPredictor(nn.Module):
         self.of_voice = nn.Linear(speaker_dim, 2)
 
     def forward(self, frame_ids: Tensor, where: Tensor) -> Tensor:
-        """int64 [batch, time] and float32 [batch, 10, time] of `places` to float32 [batch, 2, time]: z, logit of voicing."""
+        """int64 [batch, time] and `places`, float32 [batch, 10, time], to float32 [batch, 2, time]: z and the logit of voicing."""
         x: Tensor = self.pre(torch.cat([self.dict(frame_ids).transpose(1, 2), where], 1))
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = x + F.gelu(conv(norm(x.transpose(1, 2)).transpose(1, 2)))
@@ -63,16 +63,16 @@ class PitchPredictor(nn.Module):
 
     @property
     def halo(self) -> int:
-        """Steps to each side that a step's values depend on."""
+        """Steps on each side that the values of a step depend on."""
         return 2 + sum(2 << k for k in range(len(self.convs)))
 
     def usual_pitch(self, voice: Tensor) -> Pitch:
-        """Return the pitch that a voice, float32 of shape [speaker_dim], most likely has."""
+        """Return the most likely pitch of a voice, float32 of shape [speaker_dim]."""
         median, log_spread = self.of_voice(voice).tolist()
         return Pitch(median, math.exp(log_spread))
 
     def of_steps(self, frame_ids: Tensor, where: Tensor) -> Tensor:
-        """As `forward` of one utterance, int64 [time] and float32 [10, time] to float32 [2, time], a piece at a time."""
+        """Run `forward` on one utterance, a piece at a time: int64 [time] and float32 [10, time] to float32 [2, time]."""
         parts = []
         for first, left, right in _pieces(len(frame_ids), self.halo):
             found = self(frame_ids[None, left:right], where[None, :, left:right])[0]
@@ -92,36 +92,36 @@ class PitchPredictor(nn.Module):
 
 
 def _pieces(length: int, halo: int) -> Iterator[tuple[int, int, int]]:
-    """Beginnings of pieces, and from where to where each is looked at."""
+    """Yield the start of each piece, and the start and end of the input that it needs."""
     for first in range(0, length, _PIECE):
         yield first, max(0, first - halo), min(length, first + _PIECE + halo)
 
 
 def log_f0_of(z: Tensor, pitch: Pitch, lowest_hz: float, highest_hz: float) -> Tensor:
-    """ln F0 every 5 ms of a contour every 20 ms: float of shape [T] to float64 [4 T], within the bounds of the voice."""
+    """Return ln F0 every 5 ms for a contour every 20 ms: float of shape [T] to float64 [4 T], within the bounds of the voice."""
     steps = z.double().clamp(-_WIDEST, _WIDEST) * pitch.spread + pitch.median
     return _finer(steps).clamp(math.log(lowest_hz), math.log(highest_hz))
 
 
 def _finer(steps: Tensor) -> Tensor:
-    """Values every 5 ms of those every 20 ms, in a straight line between them: float of shape [T] to [4 T]."""
+    """Interpolate values every 20 ms linearly to values every 5 ms: float of shape [T] to [4 T]."""
     return F.interpolate(steps[None, None], scale_factor=4, mode="linear", align_corners=False)[0, 0]
 
 
 def voiced_of(logits: Tensor) -> Tensor:
-    """Return how voiced each 5 ms is, 0 to 1, of logits every 20 ms: float32 of shape [T] to float32 [4 T].
+    """Return voicing every 5 ms, 0 to 1, for logits every 20 ms: float32 of shape [T] to float32 [4 T].
 
-    Where the predictor is in doubt there is voice: a vowel that loses half of its pulses sounds hoarse.
+    Where the predictor is in doubt, the step counts as voiced: a vowel that loses half of its pulses sounds hoarse.
     """
     return _finer(torch.sigmoid(_DECIDED * (logits + _DOUBT)))
 
 
 def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32]:
-    """Return where each step of int64 [T] stands: float32 [10, T].
+    """Return the position of each step of int64 [T] as features, float32 [10, T].
 
-    Three rows tell where it is in the utterance (share, steps from its beginning, steps to its end), three the same of its
-    phrase, which is what stands between two pauses; then the place inside its unit, the unit's length, whether it is silence,
-    and the rate of speech around it. silence: the unit of pauses, None = there are none.
+    Rows 0 to 2: position in the utterance (as a share, steps from its beginning, steps to its end). Rows 3 to 5: the same for its
+    phrase, the speech between two pauses. Then the position inside its unit, the unit's length, whether it is silence, and the
+    rate of speech around it. silence: the unit of pauses, None = there are none.
     """
     spoken = np.ones(len(frames), bool) if silence is None else frames != silence
     edges = np.flatnonzero(np.diff(frames, prepend=-1))
@@ -133,7 +133,7 @@ def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32
 
 
 def _whole(spoken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last step of the utterance without silence at its ends, for each step."""
+    """Return for each step the first and the last step of the utterance without the silence at its ends."""
     at = np.flatnonzero(spoken)
     first, last = (at[0], at[-1]) if len(at) else (0, len(spoken) - 1)
     return np.full(len(spoken), first), np.full(len(spoken), last)
@@ -142,7 +142,7 @@ def _whole(spoken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int
 def _phrases(
     spoken: NDArray[np.bool_], run: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last step of each step's phrase; a step in a pause belongs to the phrase before it, if there is one."""
+    """Return for each step the first and the last step of its phrase; a pause belongs to the phrase before it, if there is one."""
     steps = np.arange(len(spoken))
     is_pause = ~spoken & (lengths[run] >= _PHRASE_PAUSE)
     starts = np.flatnonzero(~is_pause & np.concatenate([[True], is_pause[:-1]]))
@@ -161,7 +161,7 @@ def _within(bounds: tuple[NDArray[np.int64], NDArray[np.int64]]) -> tuple[NDArra
 
 
 def _rate(spoken: NDArray[np.bool_], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logarithm of the rate of spoken units around each step, 0 = as usual."""
+    """Return the logarithm of the rate of spoken units around each step; 0 is the usual rate."""
     begins = np.zeros(len(spoken))
     begins[edges[spoken[edges]]] = 1
     ones = np.ones(_RATE_STEPS)
@@ -171,34 +171,32 @@ def _rate(spoken: NDArray[np.bool_], edges: NDArray[np.int64]) -> NDArray[np.flo
 
 _NOISE_BLOCK = 16_000
 _LEAST_SHARE = 1e-4
-"""What is left of the voice at least, and of the noise: there is no logarithm of nothing."""
+"""Least share of the voice, and of the noise: 0 has no logarithm."""
 _NEAR_PULSE = 1e-4
-"""Turns around a pulse within which the closed form of the sum divides by nothing; its limit is taken instead."""
+"""Half sine around a pulse below which the closed form of the sum would divide by almost 0; its limit is taken instead."""
 
 
 def to_edges(values: Tensor) -> Tensor:
-    """Values of frames, [..., K], as those of the edges between them, [..., K + 1]: means of neighbours."""
+    """Convert values of frames, [..., K], to those of the edges between them, [..., K + 1]: the means of neighbours."""
     inner = (values[..., 1:] + values[..., :-1]) / 2
     return torch.cat([values[..., :1], inner, values[..., -1:]], -1)
 
 
 def turns_at_edges(f0: Tensor) -> Tensor:
-    """Return how many periods have passed at each edge, without whole ones: F0 in Hz, float64 [..., K + 1], to float64 [..., K +
-    1]."""
+    """Return the phase at each edge, in turns of 0 to 1: F0 in Hz, float64 [..., K + 1], to float64 [..., K + 1]."""
     passed = torch.cumsum((f0[..., 1:] + f0[..., :-1]) * (PITCH_STEP / 2 / SAMPLE_RATE), -1)
     return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
 
 
 def samples_per_control(rate: int) -> int:
-    """Samples of 5 ms at a rate in Hz, which is a multiple of 200."""
+    """Return the samples of 5 ms at a rate in Hz, which is a multiple of 200."""
     return PITCH_STEP * rate // SAMPLE_RATE
 
 
 def at_samples(f0: Tensor, turns: Tensor, rate: int = SAMPLE_RATE) -> tuple[Tensor, Tensor]:
-    """F0 and phase of each sample from those of edges: float64 [..., K + 1] twice to float32 [..., 80 K] twice at 16 kHz.
+    """Interpolate F0 and phase from edges to samples: float64 [..., K + 1] twice to float32 [..., 80 K] twice at 16 kHz.
 
-    F0 goes from edge to edge in a straight line. The phase, in turns of -0.5 to 0.5, is summed up in float64: float32 would
-    have lost it after some seconds.
+    F0 is linear between edges. The phase, in turns of -0.5 to 0.5, is summed up in float64: float32 loses it after some seconds.
     """
     size = samples_per_control(rate)
     place = torch.arange(size, dtype=torch.float64, device=f0.device)
@@ -209,10 +207,10 @@ def at_samples(f0: Tensor, turns: Tensor, rate: int = SAMPLE_RATE) -> tuple[Tens
 
 
 def pulse_train(f0: Tensor, turns: Tensor, top_hz: float, rate: int = SAMPLE_RATE) -> Tensor:
-    """Return all harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
+    """Return all harmonics below `top_hz`, equal in amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
 
-    Band-limited by being the closed form of a sum of cosines. Its power does not change with F0: the amplitude goes with the
-    root of F0, as the number of harmonics goes with 1 / F0. The uppermost harmonic fades, where it would click as F0 moves.
+    It is band-limited, as the closed form of a sum of cosines. The number of harmonics goes with 1 / F0 and the amplitude with the
+    root of F0, so its power does not depend on F0. The uppermost harmonic fades in and out; otherwise it would click as F0 moves.
     """
     count = (top_hz / f0).clamp(min=1)
     whole = torch.floor(count)
@@ -225,9 +223,9 @@ def pulse_train(f0: Tensor, turns: Tensor, top_hz: float, rate: int = SAMPLE_RAT
 
 
 def white_noise(start: int, count: int, seed: int) -> Tensor:
-    """Noise of unit power of samples `start` to `start + count` of an utterance: float32 of shape [count].
+    """Return noise of unit power for samples `start` to `start + count` of an utterance: float32 of shape [count].
 
-    It is drawn in blocks of a second, each by a generator of its own, so any stretch is the same in any piece.
+    It is drawn in blocks of a second, each from its own generator, so it does not depend on the pieces that are asked for.
     """
     first, last = start // _NOISE_BLOCK, (start + count - 1) // _NOISE_BLOCK
     blocks = [
@@ -238,13 +236,14 @@ def white_noise(start: int, count: int, seed: int) -> Tensor:
 
 
 def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
-    """Log amplitudes of both filters, float32 [batch, bands, K + 1], with the tone's power given to the noise where no voice is.
+    """Return both filters, log amplitudes float32 [batch, bands, K + 1], with the power of the tone moved to the noise where
+    speech is unvoiced.
 
-    Spectra do not tell a hiss from pulses that are filtered like one, so a network makes some of its hisses of pulses, each of
-    which is heard as a click. Pulses and noise of one amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
+    Spectra of noise and of pulses filtered like noise look the same, so a network makes some of its hiss from pulses, and each of
+    them sounds like a click. Pulses and noise of the same amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
 
-    All is done at the edges, where filters apply: between them a network's frames may go up and down, which no sound tells and no
-    loss sees, and the power of the louder ones would be given away.
+    The filters are changed at the edges, where they apply. A network's frames may alternate between loud and quiet, which neither
+    the sound nor a loss shows; at frames, the power of the louder ones would be moved.
     """
     share = to_edges(voiced.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE).log())[:, None]
     given = torch.logaddexp(2 * noise, 2 * tone + torch.log(-torch.expm1(share))) / 2
@@ -252,10 +251,10 @@ def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tens
 
 
 def filtered(source: Tensor, log_amplitudes: Tensor, fft: int, rate: int = SAMPLE_RATE) -> Tensor:
-    """Filter sound by log amplitudes of bands at edges; returns the shape of the sound.
+    """Filter sound by log amplitudes of bands at edges; returns sound of the same shape.
 
     source: float32 [batch, 80 K] at 16 kHz, as many more at a higher rate; log_amplitudes: float32 [batch, bands, K + 1]; fft:
-    samples.
+    window in samples.
     """
     amplitude, angle = _matrices(log_amplitudes.shape[1], fft, rate, source.device)
     response = torch.polar((amplitude @ log_amplitudes).exp(), angle @ log_amplitudes)
@@ -263,12 +262,12 @@ def filtered(source: Tensor, log_amplitudes: Tensor, fft: int, rate: int = SAMPL
 
 
 def spectrum_of(sound: Tensor, fft: int, rate: int) -> Tensor:
-    """Spectrum every 5 ms, float32 [batch, samples] to complex64 [batch, fft // 2 + 1, K + 1]: frame k stands at edge k."""
+    """Return the spectrum every 5 ms: float32 [batch, samples] to complex64 [batch, fft // 2 + 1, K + 1], frame k at edge k."""
     return torch.stft(sound, fft, samples_per_control(rate), fft, _window(fft, sound.device), return_complex=True)
 
 
 def sound_of(spectrum: Tensor, fft: int, rate: int, length: int) -> Tensor:
-    """The inverse of `spectrum_of`: float32 [batch, length]."""
+    """Invert `spectrum_of`; returns float32 [batch, length]."""
     return torch.istft(spectrum, fft, samples_per_control(rate), fft, _window(fft, spectrum.device), length=length)
 
 
@@ -280,10 +279,9 @@ def _window(fft: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _matrices(bands: int, fft: int, rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """From bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands].
+    """Return the matrices from bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands].
 
-    Bands lie at equal distances on the mel scale from 0 Hz to half the sample rate; between two of them the logarithm goes in
-    a straight line.
+    Bands are spaced evenly on the mel scale from 0 Hz to half the sample rate; the log amplitude is linear between them.
     """
     top = rate / 2
     centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + top / 700), bands) / 2595) - 1)

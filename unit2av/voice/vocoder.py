@@ -28,50 +28,50 @@ _LAST_SLOPE = 0.01
 """Before the last convolution the published model uses the default slope of LeakyReLU."""
 _DURATION_DROPOUT = 0.5
 _PUBLISHED_RATES = {11: 5, 8: 4, 4: 2}
-"""Kernel size -> stride of the published upsampling layers; the tensors themselves don't tell the stride."""
+"""Kernel size -> stride of the published upsampling layers; strides cannot be read from tensors."""
 _PUBLISHED_DILATIONS = (1, 3, 5)
 _DURATION_KERNEL = 3
 
 
 @dataclass(frozen=True)
 class TimedUnitsConfig:
-    """Sizes that every unit vocoder has.
-
-    num_units: rows of the unit table. unit_dim: width of a row. speaker_dim: width of the speaker vector that comes in.
-    speaker_width: its width after the projection. duration_dim: hidden width of the duration predictor.
-    """
+    """Sizes that every unit vocoder has."""
 
     num_units: Number
+    """rows of the unit table"""
     unit_dim: Size
+    """width of a row"""
     speaker_dim: Number
+    """width of the speaker vector"""
     speaker_width: Size
+    """its width after the projection"""
     duration_dim: Size
+    """hidden width of the duration predictor"""
 
 
 @dataclass(frozen=True)
 class VocoderConfig(TimedUnitsConfig):
-    """Sizes of a unit HiFi-GAN.
-
-    channels: width after the first convolution, halved by each upsampling layer. upsample_rates: samples made of one, layer by
-    layer; their product is 320. resblock_dilations: one row for each residual block of a layer, in the order of resblock_kernels.
-    """
+    """Sizes of a unit HiFi-GAN."""
 
     channels: Size
+    """width after the first convolution; each upsampling layer halves it"""
     pre_kernel: Size
     post_kernel: Size
     upsample_rates: tuple[int, ...]
+    """factor of each upsampling layer; their product is 320"""
     upsample_kernels: tuple[int, ...]
     resblock_kernels: tuple[int, ...]
     resblock_dilations: list[list[int]]
+    """one row for each residual block of a layer, in the order of resblock_kernels"""
 
     @property
     def samples_per_unit(self) -> int:
-        """Samples that the upsampling layers make of one step."""
+        """Samples that the upsampling layers make from one step."""
         return math.prod(self.upsample_rates)
 
     @property
     def halo(self) -> int:
-        """Steps of 20 ms to each side of a stretch that its samples depend on: exact, so nothing beyond can matter.
+        """Steps of 20 ms on each side that the samples of a stretch depend on; the number is exact.
 
         The samples of one unit are followed back through the layers; a residual block reaches as far as all its
         convolutions together.
@@ -122,7 +122,7 @@ class DurationPredictor(nn.Module):
 
 
 class TimedUnits(nn.Module):
-    """What every unit vocoder has: the table of units, the speaker's projection, and the durations of units."""
+    """The parts that every unit vocoder has: the unit table, the speaker projection and the duration predictor."""
 
     def __init__(self, config: TimedUnitsConfig) -> None:
         super().__init__()
@@ -133,13 +133,13 @@ class TimedUnits(nn.Module):
     def log_durations(self, ids: Tensor, is_unit: Tensor | None = None) -> Tensor:
         """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units].
 
-        is_unit: bool [batch, units], False where a shorter row is filled up: zeros stand there, as in training.
+        is_unit: bool [batch, units], False for padding, which is zeroed as in training.
         """
         units = self.dict(ids)
         return cast(Tensor, self.dur_predictor(units if is_unit is None else units * is_unit.unsqueeze(2)))
 
     def condition(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
-        """Stand units and speaker one above the other.
+        """Concatenate units and speaker along the channels.
 
         frame_ids: int64 [batch, time], one id every 20 ms. speaker: float32 [batch, speaker_dim]. Returns float32
         [batch, unit_dim + speaker_width, time].
@@ -166,7 +166,7 @@ class UnitHifiGan(TimedUnits):
         self.conv_post = WeightNormConv1d(width, 1, config.post_kernel)
 
     def generate(self, condition: Tensor) -> Tensor:
-        """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1)."""
+        """Synthesise [batch, channel, time]; returns float32 [batch, 320 * time] in (-1, 1)."""
         x = self.conv_pre(condition.to(self.conv_pre.bias))
         per_layer = len(self.config.resblock_kernels)
         for layer, upsample in enumerate(self.ups):
@@ -185,9 +185,9 @@ class UnitHifiGan(TimedUnits):
 def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> VocoderConfig:
     """Read a vocoder's sizes from its tensors (weight norm stored as `weight_g` and `weight_v`).
 
-    settings: what the tensors can't tell, "upsample_rates" and "dilations" (one row for all blocks or one row a block);
-    what is absent there is taken as published where the shapes are the published ones. Raises CheckpointError where a
-    size is missing or a stride or dilation is unknown.
+    settings: "upsample_rates" and "dilations" (one row for all blocks or one row a block), which cannot be read from tensors.
+    Where they are absent and the shapes are the published ones, the published values are taken. Raises CheckpointError where
+    a size is missing or a stride or dilation is unknown.
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
@@ -221,7 +221,7 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
 
 
 def count_modules(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    """Return how many numbered modules stand below a prefix."""
+    """Return the number of numbered modules below a prefix."""
     depth = prefix.count(".") + 1
     return len({key.split(".")[depth] for key in shapes if key.startswith(f"{prefix}.")})
 

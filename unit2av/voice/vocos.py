@@ -1,12 +1,12 @@
 """A unit vocoder that predicts spectra: ConvNeXt blocks and an inverse STFT, around a harmonic source.
 
 After Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders for high-quality audio synthesis"
-(2023): magnitude and phase of every bin come out of one layer, and sound by the inverse transform. What goes in are units, the
-voice, F0, and the spectrum of pulses at F0, so that a pitch need not be learnt: magnitude and phase are said relative to it. Noise
-has a transform of its own with a short window, which a burst does not smear over.
+(2023): one layer predicts magnitude and phase of every bin, and the inverse transform makes sound of them. Inputs are units, the
+voice, F0, and the spectrum of pulses at F0. Magnitude and phase are relative to that spectrum, so that the network need not learn
+pitch. Noise has its own transform with a short window, so that bursts stay sharp.
 
-Such a checkpoint is known by its tensor `source.seen.weight`. Units, durations and the contour of pitch are those of every voice
-with a pitch (unit2av.voice.harmonic).
+Such a checkpoint is known by its tensor `source.seen.weight`. Units, durations and pitch contour are as in every voice with a pitch
+(unit2av.voice.harmonic).
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ from unit2av.voice.source import sound_of, spectrum_of, to_edges, unvoiced_as_no
 
 _MARK = "source.seen.weight"
 _SEEN = 48
-"""Bins of the source's spectrum that the network sees, from 0 Hz on."""
+"""Bins of the source's spectrum that are an input of the network, from 0 Hz on."""
 
 
 @dataclass(frozen=True)
 class VocosConfig(HarmonicConfig):
-    """Sizes of a voice of spectra; `bands` has no meaning here."""
+    """Sizes of a Vocos voice; `bands` is not used."""
 
 
 def bins_of(config: HarmonicConfig) -> tuple[int, int]:
-    """Frequencies of the voice's transform and of the noise's."""
+    """Return the number of bins of the voice's transform and of the noise's."""
     return config.fft // 2 + 1, (config.noise_fft or config.fft) // 2 + 1
 
 
 def is_vocos(tensors: Mapping[str, Tensor]) -> bool:
-    """Return whether a vocoder's tensors are those of a voice of spectra, by their names and not their shapes."""
+    """Return whether a vocoder's tensors are those of a Vocos voice, judging by their names only."""
     return _MARK in tensors
 
 
@@ -47,7 +47,7 @@ class SpectralNetwork(Trunk):
         self.seen = nn.Linear(2 * min(_SEEN, tonal), config.fine)
 
     def forward(self, condition: Tensor, log_f0: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of edges: float32 [batch, tonal, 4 T + 1] twice, and [batch, noisy, 4 T + 1].
+        """Return values at edges: float32 [batch, tonal, 4 T + 1] twice, and [batch, noisy, 4 T + 1].
 
         condition: float32 [batch, channel, T]. log_f0: float32 [batch, 4 T]. source: complex64 [batch, tonal, 4 T + 1].
         """
@@ -59,7 +59,7 @@ class SpectralNetwork(Trunk):
 
 
 class VocosVocoder(PitchedVocoder):
-    """The voice of spectra of one language."""
+    """The Vocos voice of one language."""
 
     def __init__(self, config: HarmonicConfig) -> None:
         super().__init__(config, SpectralNetwork)
