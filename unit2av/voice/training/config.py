@@ -1,7 +1,7 @@
 """Settings of a vocoder training run, which the yaml files in configs/unit2av are checked against.
 
-The published numbers stand in unit2a.yaml and the groups that it names, with their sources: what they say has no default here, and
-a yaml that does not name it gets it from there.
+The published numbers are in unit2a.yaml and the groups that it names, with their sources. Settings given there have no default
+here; a yaml that leaves one out gets it from there.
 """
 
 from dataclasses import dataclass, field, fields
@@ -20,7 +20,7 @@ from unit2av.voice.vocos import VocosConfig
 
 EDGE_AUTO = "auto"
 RATES = SAMPLE_RATE, WIDE_RATE
-"""Hz that a voice may be trained at."""
+"""Sample rates (Hz) that a voice may be trained at."""
 HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
 
 
@@ -28,39 +28,41 @@ HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
 class VoiceDataConfig(UnitCorpusConfig):
     """Recordings, their units and their voices.
 
-    train, valid: JSON lines with units beside them, or the published form (one Python dict literal a line). root: folder that
-    relative paths start from, empty = the manifest's own. more_units: other
-    units of what is trained on, as they were seen on the lips: each makes one more utterance, so that a voice learns to speak
-    from worse units. speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in
-    the run's folder. pitch: the pitch.jsonl of another run, whose tracks are not measured again. speaker_encoder: encoder.pt
-    or x.onnx, empty = resemblyzer's.
-
-    segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
-    each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after
-    normalisation. rate: Hz in which recordings are read, which is the voice's. max_mismatch_units: by how much units and sound may
-    differ in length. preload: keep all sound in memory.
-    voice_noise: how far a segment's voice is moved at random, as a share of its length. A dub gives the vocoder voices that it
-    met in no recording, taken from another language: with 0.3 it learns to speak as clearly in the neighbourhood of each.
-
-    Only for a harmonic voice: edge_steps: steps of silence around every utterance, said as edge_unit; contour_items: utterances
-    of a batch from which, whole, the contour of pitch is learnt.
+    train, valid: JSON lines with units beside them, or the published form (one Python dict literal a line).
     """
 
     root: str = ""
+    """folder that relative paths start from; empty = the manifest's own"""
     more_units: tuple[str, ...] = ()
+    """other units of the training utterances, such as those of the lips; each store adds one more utterance for each, so that the
+    voice also learns to speak from worse units"""
     speakers: str = ""
+    """voices by id, .npz or .jsonl; empty = those in the rows of units, or else computed once and kept in the run's folder"""
     pitch: str = ""
+    """pitch.jsonl of another run, whose tracks are not measured again"""
     speaker_encoder: str = ""
+    """encoder.pt or x.onnx; empty = resemblyzer's"""
     segment_units: Count
+    """length of a training segment, in steps of 20 ms"""
     segments_per_item: Count = 1
+    """segments drawn from an utterance in each epoch"""
     valid_units_at_most: Count = 500
+    """most steps of a held-out utterance that are measured"""
     peak: Annotated[float, Bounds(0, 1, is_open=True)]
+    """highest sample after normalisation"""
     rate: Annotated[int, OneOf(*RATES)] = SAMPLE_RATE
+    """sample rate of recordings and voice, Hz"""
     max_mismatch_units: Number = 25
+    """largest difference in length between units and sound"""
     preload: bool = False
+    """keep all sound in memory"""
     voice_noise: Share = 0.0
+    """how far a segment's voice is moved at random, as a share of its length. In a dub the vocoder gets voices from another
+    language that are in no recording; with 0.3 it learns to speak clearly near each voice"""
     edge_steps: Number = 0
+    """voices with a pitch only: steps of silence around every utterance, spoken as edge_unit"""
     contour_items: Count = 2
+    """voices with a pitch only: utterances of a batch that are used whole to learn the pitch contour"""
 
     @property
     def samples_per_unit(self) -> int:
@@ -85,23 +87,21 @@ class VoiceDataConfig(UnitCorpusConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class VoiceModelConfig(VocoderConfig):
-    """Sizes of a vocoder from scratch.
-
-    num_units, speaker_dim: 0 = as the data have them. kind: hifigan, as published, or a voice with a pitch, of which num_units to
-    duration_dim and `source` say the sizes: harmonic (unit2av.voice.harmonic) or vocos (unit2av.voice.vocos).
-    """
+    """Sizes of a vocoder from scratch. num_units, speaker_dim: 0 = as in the data."""
 
     kind: Annotated[str, OneOf(HIFIGAN, HARMONIC, VOCOS)] = HIFIGAN
+    """hifigan, as published; or a voice with a pitch: harmonic (unit2av.voice.harmonic) or vocos (unit2av.voice.vocos)"""
     source: SourceSizes = field(default_factory=SourceSizes)
+    """further sizes of a voice with a pitch, which otherwise uses num_units to duration_dim only"""
 
     @property
     def pitched(self) -> HarmonicConfig:
-        """The same as a voice with a pitch takes it."""
+        """The sizes as the configuration of a voice with a pitch."""
         form = VocosConfig if self.kind == VOCOS else HarmonicConfig
         return form(**{one.name: getattr(self, one.name) for one in fields(TimedUnitsConfig)}, **vars(self.source))
 
     def check(self) -> None:
-        """Raise UsageError for sizes of which no vocoder can be built."""
+        """Raise UsageError for sizes that no vocoder can be built with."""
         if self.kind != HIFIGAN:
             self._check_pitched()
             return
@@ -138,27 +138,30 @@ class VoiceModelConfig(VocoderConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class VoiceLossConfig:
-    """Weights of the losses; 0 leaves one out.
-
-    onset: how many times more the mel distance counts where sound sets in after silence or a closure.
-    length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
-    discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples), of which each step takes
-    stft_drawn by lot (0 = all). adversarial_from: share of the run, 0..1, after which the discriminators start. contour,
-    voicing: of a harmonic voice's pitch.
-    """
+    """Weights of the losses; 0 leaves one out."""
 
     mel: Amount
     duration: Amount
     length: Amount = 0.0
+    """for the total length of a batch's speech, which `duration` alone makes too short"""
     onset: Amount = 0.0
+    """added weight of the mel distance at onsets after silence or a closure"""
     adversarial: Amount
+    """needs discriminators"""
     feature: Amount
+    """needs discriminators"""
     stft: Amount = 0.0
+    """multi-resolution STFT loss"""
     stft_sizes: tuple[int, ...] = (512, 1024, 2048)
+    """its window lengths, samples"""
     stft_drawn: Number = 0
+    """window lengths that each step draws at random; 0 = all"""
     adversarial_from: Share = 0.0
+    """share of the run after which the discriminators start"""
     contour: Amount = 1.0
+    """pitch contour of a voice with a pitch"""
     voicing: Amount = 1.0
+    """voicing of a voice with a pitch"""
 
     def check(self) -> None:
         """Raise UsageError for weights that do not go together."""
@@ -170,37 +173,29 @@ class VoiceLossConfig:
 
 @dataclass(frozen=True)
 class VoiceInitConfig:
-    """Where the vocoder starts from.
-
-    checkpoint: a renderer checkpoint, a vocoder training checkpoint g_XXXXXXXX or one of our own runs'; empty = from
-    scratch. The sizes are then the checkpoint's, but for the rows of the unit table, of which the common ones are
-    copied, and the strides and dilations of a g_XXXXXXXX, which does not state them. language: which vocoder of a
-    renderer. unit_offset: row of unit 0 in its table, -1 = as the checkpoint states or shows. allow_other_vocabulary:
-    train on units of another quantizer than the checkpoint's.
-    """
+    """Initial weights of the vocoder."""
 
     checkpoint: str = ""
+    """a renderer checkpoint, a vocoder training checkpoint g_XXXXXXXX, or one of our own runs; empty = from scratch. Its sizes are
+    taken, except for the number of unit rows (common rows are copied) and for strides and dilations that a g_XXXXXXXX lacks"""
     language: str = "en"
+    """which vocoder of a renderer"""
     unit_offset: int = -1
+    """row of unit 0 in its table; -1 = as the checkpoint states or shows"""
     allow_other_vocabulary: bool = False
+    """train on units of another quantizer than the checkpoint's"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit2aConfig(RunConfig):
-    """A run that trains the vocoder of one language.
-
-    edge_unit: what the voice takes for the neighbour of an utterance's first unit and of its last (unit2av.voice.speech): a unit's
-    number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
-    the voice and not taken over from init.checkpoint; training itself does not need it.
-    unit_encoder: a checkpoint that hears in validation whether what is said are the units that were to be said (unit_error_rate);
-    empty = none. num_samples: held-out utterances that are heard and seen in the log. With check_only the voices that are
-    missing are computed.
-    """
+    """A run that trains the vocoder of one language. With check_only, missing voices are computed."""
 
     PUBLISHED: ClassVar[str] = "unit2av/unit2a"
 
     language: str
     edge_unit: str = ""
+    """neighbour of an utterance's first and last unit (unit2av.voice.speech): a unit's number, "auto" for the unit that most
+    utterances begin or end with, or empty for none, as published. It is stored with the voice and not taken from init.checkpoint"""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mel"))
     data: VoiceDataConfig
     model: VoiceModelConfig
@@ -211,7 +206,9 @@ class Unit2aConfig(RunConfig):
     generator_optim: OptimConfig
     discriminator_optim: OptimConfig
     unit_encoder: str = ""
+    """checkpoint that encodes the spoken units again in validation (unit_error_rate); empty = none"""
     num_samples: Number = 4
+    """held-out utterances in the log, as sound and as spectrogram"""
 
     @property
     def is_adversarial(self) -> bool:
@@ -226,7 +223,7 @@ class Unit2aConfig(RunConfig):
         return self.model.kind != HIFIGAN
 
     def check(self) -> None:
-        """Raise UsageError for settings that do not go together; of the edge unit once the size of the table is known."""
+        """Raise UsageError for settings that do not go together; the edge unit is checked once the size of the table is known."""
         data, losses, known = self.data, self.losses, range(self.model.num_units)
         is_unit = not known or self.edge_unit in ("", EDGE_AUTO, *map(str, known))
         require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {EDGE_AUTO} or nothing", self.edge_unit)

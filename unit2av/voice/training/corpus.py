@@ -1,4 +1,4 @@
-"""All that a vocoder's training run reads, checked before the first step; voices and pitch are computed once and kept beside it."""
+"""The data of a vocoder's training run, checked before the first step. Voices and pitch are computed once, and kept."""
 
 import functools
 import logging
@@ -30,41 +30,40 @@ LOG = logging.getLogger("netflips.train")
 
 VOICES_FILE = "speakers.jsonl"
 PITCH_FILE = "pitch.jsonl"
-"""What a run computes once, in its folder."""
+"""Files in a run's folder with results that are computed once."""
 _TRACK = "id", "audio", "tenths_of_hz"
 _PER_HZ = 10
-"""Tracks of pitch are kept in whole tenths of a hertz."""
+"""Pitch tracks are stored in whole tenths of a hertz."""
 
 
 class Measured(NamedTuple):
-    """A voice, float32 [E], None where a recording gave none, and the fingerprint of the speaker encoder that made it, "" = it does
-    not say."""
+    """A voice and its origin."""
 
     voice: Vector | None
+    """float32 [E]; None = the recording has too little sound"""
     encoder: str
+    """fingerprint of the speaker encoder; "" = unknown"""
 
 
 Tracks = Mapping[str, Track]
-"""F0 in Hz every 5 ms by utterance, float32 [S // 80], 0 where there is no voice, without the tracker's jumps."""
+"""F0 (Hz) every 5 ms by utterance, float32 [S // 80], 0 where unvoiced, without the tracker's jumps."""
 
 
 @dataclass(frozen=True)
 class VoiceCorpus:
-    """Utterances to train on and held-out ones, all with voices of one length.
-
-    vocabulary: fingerprint of the quantizer that made their units, encoder: of the speaker encoder that made their voices,
-    "" = unknown.
-    """
+    """Utterances to train on and held-out ones, all with voices of one length."""
 
     train: tuple[VoiceClip, ...]
     valid: tuple[VoiceClip, ...]
     vocabulary: str
+    """fingerprint of the quantizer of their units; "" = unknown"""
     speaker_dim: int
     encoder: str = ""
+    """fingerprint of the speaker encoder of their voices; "" = unknown"""
 
 
 def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
-    """Return the unit that stands for silence around an utterance, as `Unit2aConfig.edge_unit` asks for it; None for none."""
+    """Return the unit that represents silence around an utterance, by the setting `Unit2aConfig.edge_unit`; None = none."""
     if setting != EDGE_AUTO:
         return int(setting) if setting else None
     ends = Counter(int(one.units.ids[at]) for one in utterances for at in (0, -1))
@@ -74,7 +73,7 @@ def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
 
 
 def reading_of(data: VoiceDataConfig) -> ReadingRules:
-    """Return how a run's recordings are read."""
+    """Return the rules by which a run's recordings are read."""
     return ReadingRules(data.root, data.frame_level, data.first_unit, data.allow_missing)
 
 
@@ -89,6 +88,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     valid = read_utterances(data.valid, data.valid_units or data.units, reading) if data.valid else []
     if not data.valid and data.hold_out:
         train, valid = data.held_out(train, config.loop.seed, lambda one: one.id, "utterances")
+
     train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
     if not train_voiced:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
@@ -96,6 +96,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     for store in data.more_units:  # the same utterances with other units of them
         others = read_utterances(data.train, store, reading)
         train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
+
     both = [*train_voiced, *valid_voiced]
     vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
     corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both), _encoder(both))
@@ -110,7 +111,7 @@ def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Pr
 
 
 def _encoder(utterances: list[VoiceClip]) -> str:
-    """Return the fingerprint of the speaker encoder that made the voices, "" where none says. Raises InputError for two."""
+    """Return the fingerprint of the voices' speaker encoder, "" = unknown. Raises InputError where there are two."""
     first: dict[str, str] = {}
     for utterance in utterances:
         if utterance.encoder:
@@ -138,9 +139,9 @@ def _speaker_dim(utterances: list[VoiceClip]) -> int:
 
 
 def read_voices(path: str | Path) -> dict[str, Measured]:
-    """Voices by id, from .npz (one array an id) or .jsonl (rows of id and speaker_embedding, and perhaps speaker_encoder).
+    """Read voices by id from .npz (one array an id) or .jsonl (rows of id, speaker_embedding and optionally speaker_encoder).
 
-    Raises InputError for another content.
+    Raises InputError for other content.
     """
     path = require_file(path, "the file of voices")
     if path.suffix.lower() == ".npz":
@@ -159,8 +160,8 @@ def read_voices(path: str | Path) -> dict[str, Measured]:
 def give_voices(
     utterances: Sequence[VoiceClip], voices: Mapping[str, Measured], is_allowed_to_lack: bool = False
 ) -> list[VoiceClip]:
-    """Return the utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left
-    out."""
+    """Return the utterances with the voices of a table. One that is missing there is left out if this is allowed, and raises
+    InputError otherwise."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
     if lacking and not is_allowed_to_lack:
         raise InputError(f"{several(len(lacking), 'utterance')} without a voice in data.speakers", found=f"none for {lacking[0]}")
@@ -170,11 +171,11 @@ def give_voices(
 
 
 def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encoder: str, progress: Progress) -> list[VoiceClip]:
-    """Return the utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
+    """Compute missing voices, keep them in `<run_dir>/speakers.jsonl`, and return the utterances that have a voice.
 
-    encoder: path of the speaker encoder, "" = the weights that come with NetfLips; what another one is said to have computed is
-    computed anew. An utterance without enough sound is left out by name. Raises UsageError when this is one of several processes:
-    one must do it beforehand.
+    encoder: path of the speaker encoder, "" = the weights that come with NetfLips. Stored voices of another encoder are computed
+    again. Utterances without enough sound are left out and logged. Raises UsageError in one of several processes: a single one
+    must compute the voices beforehand.
     """
     cache, lacking = Path(run_dir) / VOICES_FILE, [one for one in utterances if one.voice is None]
     made_by = encoder_fingerprint(encoder or None) if lacking else ""
@@ -187,7 +188,7 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
 
 
 def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
-    """Embed recordings. The encoder is loaded when there are any."""
+    """Compute the voices of recordings. The encoder is only loaded if there are any."""
     if not todo:
         return ()
     LOG.info("computing the voices of %s", several(len(todo), "utterance"))
@@ -203,7 +204,7 @@ def _voice_row(utterance: VoiceClip, network: Speaker) -> Row:
 
 
 def _embed(utterance: VoiceClip, network: Speaker) -> tuple[Vector | None, str]:
-    """Return the voice of a recording, or None and why it has none."""
+    """Return the voice of a recording, or None and the reason."""
     try:
         return network.embed(read_speech(utterance.audio)), ""
     except NetflipsError as error:
@@ -221,10 +222,10 @@ def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Measured]:
 
 
 def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress: Progress, measured: str = "") -> dict[str, Track]:
-    """Tracks by id; what is computed is kept in `<run_dir>/pitch.jsonl`.
+    """Return pitch tracks by id; computed ones are kept in `<run_dir>/pitch.jsonl`.
 
-    measured: such a file of another run, "" = none. A recording that cannot be read has none. Raises InputError where `measured` is
-    no file, UsageError when this is one of several processes: one must do it beforehand.
+    measured: such a file of another run, "" = none. Recordings that cannot be read get no track. Raises InputError where `measured`
+    does not exist, UsageError in one of several processes: a single one must compute the tracks beforehand.
     """
     cache = Path(run_dir) / PITCH_FILE
     others = read(require_file(measured, "the tracks of pitch"), *_TRACK) if measured else ()
@@ -240,7 +241,7 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
 
 
 def voices_and_pitches(utterances: Sequence[VoiceClip], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
-    """Voices, float32 [n, E], and pitches of the utterances that have both."""
+    """Return voices, float32 [n, E], and pitches of the utterances that have both."""
     found = [(one.voice, pitch_of(tracks[one.id])) for one in utterances if one.voice is not None and one.id in tracks]
     both = [(voice, pitch) for voice, pitch in found if pitch is not None]
     return np.stack([voice for voice, _ in both]) if both else np.zeros((0, 0), np.float32), [pitch for _, pitch in both]
@@ -256,11 +257,11 @@ def _pitch_row(utterance: VoiceClip) -> Row:
     return {"id": utterance.id, "audio": str(utterance.audio), "tenths_of_hz": values}
 
 
-# Rows that a run computes once, a line each: a run that is stopped goes on where it was
+# Rows that a run computes once, one a line, so that a run that was stopped resumes there
 
 
 def read_cache(path: Path, *keys: str) -> list[Row]:
-    """Return the rows of a file that have `keys`; none where there is no file. Lines that are not whole are taken out."""
+    """Return the rows of a file that have `keys`; none if there is no file. Incomplete lines are removed."""
     repair(path, *keys)
     return list(read(path, *keys))
 
@@ -268,9 +269,9 @@ def read_cache(path: Path, *keys: str) -> list[Row]:
 def extend_cache(
     path: Path, items: list[VoiceClip], compute: Callable[[VoiceClip], Row], what: str, progress: Progress
 ) -> Iterable[Row]:
-    """Yield a row for each item, each written as soon as it is there.
+    """Yield a row for each item, and append each to the file as soon as it is computed.
 
-    what: is computed, for messages. Raises UsageError when this is one of several processes: one must do it beforehand.
+    what: the name of a row in messages. Raises UsageError in one of several processes: a single one must do it beforehand.
     """
     if items and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Training of a harmonic voice: its sound with the recordings' pitch, and beside it the contour of pitch from units."""
+"""Training of a voice with a pitch: its sound, given the pitch of the recordings, and the prediction of pitch from units."""
 
 import math
 from collections.abc import Sequence
@@ -36,58 +36,67 @@ from unit2av.voice.training.task import Unit2aTask
 
 _FEWEST_VOICES = 2
 _NO_PITCH = math.log(120.0), 0.12
-"""Median and spread of ln F0 for an utterance that is hardly voiced; it teaches next to nothing."""
+"""Median and spread of ln F0 assumed for an utterance that is hardly voiced, from which next to nothing is learnt."""
 
 
 @dataclass(frozen=True)
 class Melody:
-    """The contour of a whole utterance. frames: int64 [T]. z: float32 [T], (ln F0 - median) / spread. voiced: bool [T]."""
+    """The pitch contour of a whole utterance."""
 
     frames: NDArray[np.int64]
+    """int64 [T]"""
     z: Vector
+    """float32 [T], (ln F0 - median) / spread"""
     voiced: NDArray[np.bool_]
+    """bool [T]"""
 
 
 @dataclass(frozen=True)
 class HarmonicSegment(Segment):
-    """log_f0: float32 [4 T] of its own steps. melody: of the utterance that it is cut from. is_held_out: not learnt from."""
+    """A segment with its pitch."""
 
     log_f0: Vector
+    """float32 [4 T]"""
     melody: Melody
+    """contour of the whole utterance"""
     is_held_out: bool = False
+    """used for validation only"""
 
 
 class HarmonicBatch(SegmentBatch):
-    """log_f0: float32 [batch, 4 * time]. melody_*: contours of some utterances, whole, shorter ones filled up.
-
-    melody_frames: int64 [n, T]. melody_where: float32 [n, 10, T] of `places`. melody_z, melody_voiced, melody_weight: float32
-    [n, T], the weight 0 where a row is filled up.
-    """
+    """Segments with their pitch, and whole contours of some of their utterances (melody_*), padded."""
 
     log_f0: Tensor
+    """float32 [batch, 4 * time]"""
     melody_frames: Tensor
+    """int64 [n, T]"""
     melody_where: Tensor
+    """float32 [n, 10, T], see `places`"""
     melody_z: Tensor
+    """float32 [n, T]"""
     melody_voiced: Tensor
+    """float32 [n, T]"""
     melody_weight: Tensor
+    """float32 [n, T], 0 at padding"""
 
 
 @dataclass(frozen=True)
 class VoiceTake(Take):
-    """An utterance with silence around it. log_f0: float32 [4 T]."""
+    """An utterance with silence around it."""
 
     log_f0: Vector
+    """float32 [4 T]"""
     melody: Melody
 
     def cut(self, name: str, voice: Vector, start: int, length: int, is_held_out: bool) -> HarmonicSegment:
-        """Steps `start` to `start + length`, and the contour of the whole."""
+        """Return steps `start` to `start + length`, with the contour of the whole utterance."""
         plain = super().cut(name, voice, start, length, is_held_out)
         log_f0 = self.log_f0[start * PER_STEP : (start + length) * PER_STEP]
         return HarmonicSegment(name, plain.frames, plain.samples, voice, log_f0, self.melody, is_held_out)
 
 
 class TakeReader:
-    """Reads utterances and puts `edge_steps` of silence around them: without it a voice never learns to be silent."""
+    """Reads utterances and adds `edge_steps` of silence around them; without it a voice never learns silence."""
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, tracks: Tracks, silence: int | None) -> None:
         reader = AlignedReader(config)
@@ -96,7 +105,7 @@ class TakeReader:
         self._silence, self._steps = silence or 0, 0 if silence is None else config.edge_steps
 
     def __call__(self, utterance: VoiceClip, shortest: int) -> VoiceTake:
-        """Read one, again and again until there are `shortest` steps. Raises what `AlignedReader` raises."""
+        """Read an utterance, repeated until it has `shortest` steps. Raises the errors of `AlignedReader`."""
         frames, samples = self._read(utterance)
         track = self._tracks.get(utterance.id)
         if track is None:
@@ -107,6 +116,7 @@ class TakeReader:
         samples, track = np.pad(samples, self._steps * self._config.samples_per_unit), np.pad(track, self._steps * PER_STEP)
         while len(frames) < shortest:
             frames, samples, track = np.tile(frames, 2), np.tile(samples, 2), np.tile(track, 2)
+
         log_f0, voiced = filled_log(track)
         pitch = pitch_of(track)
         median, spread = _NO_PITCH if pitch is None else (pitch.median, pitch.spread)
@@ -116,12 +126,13 @@ class TakeReader:
 
 
 def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, contours: int) -> HarmonicBatch:
-    """Make a batch of segments, with the whole contours of the first `contours` of them, or of all that are held out."""
+    """Make a batch of segments, with whole contours: those of the first `contours` segments, and of all held-out ones."""
     plain = collate_speech(segments)
     log_f0 = np.zeros((len(segments), plain["frames"].shape[1] * PER_STEP), np.float32)
     for row, segment in enumerate(segments):
         log_f0[row, : len(segment.log_f0)] = segment.log_f0
         log_f0[row, len(segment.log_f0) :] = segment.log_f0[-1]
+
     melodies = [segment.melody for row, segment in enumerate(segments) if row < contours or segment.is_held_out]
     shape = len(melodies), max(len(one.frames) for one in melodies)
     frames, where = np.full(shape, silence or 0), np.zeros((shape[0], FEATURES, shape[1]), np.float32)
@@ -145,7 +156,7 @@ class HarmonicTask(Unit2aTask):
     """A voice with a pitch, with discriminators or without."""
 
     def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedPitched, tracks: Tracks) -> None:
-        """tracks: F0 of all utterances. Raises InputError when hardly any of them is voiced."""
+        """tracks: F0 of all utterances. Raises InputError when fewer than two of them are voiced."""
         self._tracks, self._harmonic = tracks, vocoder
         super().__init__(config, corpus, vocoder)
         voices, pitches = voices_and_pitches(corpus.train, tracks)
@@ -184,9 +195,11 @@ class HarmonicTask(Unit2aTask):
         return limited(self._harmonic(batch["frames"][one, :length], batch["voice"][one], log_f0))
 
     def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
-        """As for any vocoder; said with the recording's pitch. contour_error: mean distance of the predicted contour where
-        there is voice, in spreads of the speaker (0.1 is about a fifth of a semitone of a lively voice); voicing_error: share of
-        steps."""
+        """Measure as for any vocoder, spoken with the recording's pitch, and measure the predicted pitch.
+
+        contour_error: mean distance of the predicted contour in voiced steps, in spreads of the speaker (0.1 is about a fifth of a
+        semitone for a lively voice). voicing_error: share of steps with wrong voicing.
+        """
         made, metrics = super()._measure(batch, number, length)
         own = cast(HarmonicBatch, batch)
         one = slice(number, number + 1)

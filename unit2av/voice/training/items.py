@@ -24,27 +24,31 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass(frozen=True)
 class Segment:
-    """frames: int64 [T], one unit every 20 ms. samples: float32 [320 * T]. voice: float32 [E]."""
+    """A stretch of an utterance."""
 
     name: str
     frames: NDArray[np.int64]
+    """int64 [T], one unit every 20 ms"""
     samples: Vector
+    """float32 [320 * T]"""
     voice: Vector
+    """float32 [E]"""
 
 
 class SegmentBatch(TypedDict):
-    """Segments side by side, shorter ones filled up with zeros.
-
-    frames: int64 [batch, time]. samples: float32 [batch, 320 * time]. num_frames: their lengths in steps of 20 ms.
-    voice: float32 [batch, E]. runs: the whole runs of each.
-    """
+    """Segments, padded with zeros."""
 
     names: list[str]
     frames: Tensor
+    """int64 [batch, time]"""
     samples: Tensor
+    """float32 [batch, 320 * time]"""
     num_frames: list[int]
+    """lengths in steps of 20 ms"""
     voice: Tensor
+    """float32 [batch, E]"""
     runs: Runs
+    """see `whole_runs`"""
 
 
 Aligned = tuple[NDArray[np.int64], Vector]
@@ -59,7 +63,7 @@ class AlignedReader:
         self._config = config
 
     def __call__(self, utterance: VoiceClip) -> Aligned:
-        """Read an utterance, normalised to the peak.
+        """Read an utterance, with its peak normalised.
 
         Raises MediaError, and InputError where the sound is silent or its length does not fit its units.
         """
@@ -82,7 +86,7 @@ class AlignedReader:
 
 
 class Preloaded:
-    """Keeps what was read in memory, from where forked workers read it without a copy; what failed is read again."""
+    """Keeps recordings in memory, which forked workers share without a copy. Recordings that failed are read again."""
 
     def __init__(self, reader: Reader, utterances: Sequence[VoiceClip]) -> None:
         self._reader = reader
@@ -100,23 +104,25 @@ class Preloaded:
 
 @dataclass(frozen=True)
 class Take:
-    """An utterance as it is read. frames: int64 [T]. samples: float32 [320 T]."""
+    """An utterance as it was read."""
 
     frames: NDArray[np.int64]
+    """int64 [T]"""
     samples: Vector
+    """float32 [320 T]"""
 
     def cut(self, name: str, voice: Vector, start: int, length: int, is_held_out: bool) -> Segment:
-        """Steps `start` to `start + length`, as the training has them. is_held_out: they are not learnt from."""
+        """Return steps `start` to `start + length` as an item. is_held_out: for validation only."""
         end, size = start + length, len(self.samples) // len(self.frames)
         return Segment(name, self.frames[start:end], self.samples[start * size : end * size], voice)
 
 
 Takes = Callable[[VoiceClip, int], Take]
-"""Reads an utterance, again and again until there are so many steps."""
+"""Reads an utterance, repeated until it has the given number of steps."""
 
 
 def plain_takes(utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> Takes:
-    """Return what reads utterances as they are. utterances: that are kept in memory where `preload` asks for it."""
+    """Return a function that reads utterances as they are. utterances: those to keep in memory if `preload` is set."""
     reader = AlignedReader(config)
     read: Reader = Preloaded(reader, utterances) if config.preload and utterances else reader
 
@@ -130,7 +136,7 @@ def plain_takes(utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> Tak
 
 
 class TrainingSegments(ItemsOf[VoiceClip, Segment]):
-    """Random segments of equal length; which one depends on seed, epoch and index alone."""
+    """Random segments of equal length, which depend on seed, epoch and index alone."""
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, seed: int, takes: Takes | None = None) -> None:
         rows = [*utterances] * config.segments_per_item
@@ -138,7 +144,7 @@ class TrainingSegments(ItemsOf[VoiceClip, Segment]):
         self._config, self._seed, self._takes = config, seed, takes or plain_takes(utterances, config)
 
     def load(self, key: Key) -> Segment:
-        """Item key[1] in epoch key[0]. Raises what its reader raises."""
+        """Return item key[1] in epoch key[0]. Raises the errors of its reader."""
         utterance = self.rows[key[1]]
         length, noise = self._config.segment_units, self._config.voice_noise
         take, chance = self._takes(utterance, length), item_generator(self._seed, key)
@@ -154,8 +160,7 @@ def voice_of_clip(utterance: VoiceClip) -> Vector:
 
 
 def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vector:
-    """Return a voice near a voice, float32 [E]: a random direction of length `amount` times its own is added, and its length
-    kept."""
+    """Return a random voice near a voice, float32 [E]: it is moved by `amount` times its length, and its length is kept."""
     length = float(np.linalg.norm(voice))
     direction = chance.standard_normal(len(voice))
     moved = voice + amount * length * direction / np.linalg.norm(direction)
@@ -163,7 +168,7 @@ def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vec
 
 
 class HeldOut(ItemsOf[VoiceClip, Segment]):
-    """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
+    """Utterances from their beginning, for validation. Those shorter than a training segment are repeated, too."""
 
     def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, takes: Takes | None = None) -> None:
         self._shortest, self._longest = config.segment_units, config.valid_units_at_most
@@ -171,14 +176,14 @@ class HeldOut(ItemsOf[VoiceClip, Segment]):
         self._takes = takes or plain_takes((), config)
 
     def load(self, key: Key) -> Segment:
-        """Utterance key[1], the same in every epoch."""
+        """Return utterance key[1], the same in every epoch."""
         utterance = self.rows[key[1]]
         take = self._takes(utterance, self._shortest)
         return take.cut(utterance.id, voice_of_clip(utterance), 0, min(len(take.frames), self._longest), True)
 
 
 def normalise_peak(samples: Vector, peak: float) -> Vector:
-    """Scale float32 [S] so that its highest sample is `peak`; silence stays silence."""
+    """Scale float32 [S] to the highest sample `peak`; silence is unchanged."""
     highest = float(np.abs(samples).max(initial=0.0))
     return np.asarray(samples / highest * peak, dtype=np.float32) if highest > 0 else samples
 

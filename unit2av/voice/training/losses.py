@@ -1,8 +1,8 @@
-"""What a unit vocoder is trained to make small, and the discriminators that tell made speech from real speech meanwhile.
+"""Losses of a unit vocoder, and its discriminators.
 
-Multi-period and multi-scale discriminators, adversarial, feature matching and mel losses after Kong et al., "HiFi-GAN" (2020),
-sections 2.3 and 2.4; the multi-scale ones go back to Kumar et al., "MelGAN" (2019). The multi-resolution STFT loss after Yamamoto
-et al., "Parallel WaveGAN" (2020); the duration loss after Ren et al., "FastSpeech" (2019).
+Multi-period and multi-scale discriminators, adversarial, feature matching and mel losses follow Kong et al., "HiFi-GAN" (2020),
+sections 2.3 and 2.4; multi-scale discriminators go back to Kumar et al., "MelGAN" (2019). The multi-resolution STFT loss follows
+Yamamoto et al., "Parallel WaveGAN" (2020), the duration loss Ren et al., "FastSpeech" (2019).
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,27 +33,26 @@ _POOL_KERNEL, _POOL_STRIDE = 4, 2
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Sizes of the discriminators.
-
-    periods: samples between the columns that a multi-period discriminator looks at, one discriminator each; empty =
-    none. period_channels: width after each of its layers; all but the last take every third row. scales: multi-scale
-    discriminators, each on sound of half the rate of the one before; 0 = none. scale_channels, scale_kernels,
-    scale_strides, scale_groups: one value a layer. resolutions: samples of the windows whose spectra are looked at, one
-    discriminator each; resolution_channels: their width.
-    """
+    """Sizes of the discriminators."""
 
     periods: tuple[Count, ...]
+    """periods of the multi-period discriminators in samples, one discriminator each; empty = none"""
     period_channels: tuple[Size, ...]
+    """width after each of their layers; all but the last have stride 3"""
     scales: Number
+    """number of multi-scale discriminators, each at half the sample rate of the one before; 0 = none"""
     scale_channels: tuple[Size, ...]
+    """this and the next three: one value a layer"""
     scale_kernels: tuple[Count, ...]
     scale_strides: tuple[Count, ...]
     scale_groups: tuple[Count, ...]
     resolutions: tuple[Size, ...] = ()
+    """windows of the multi-resolution discriminators in samples, one discriminator each"""
     resolution_channels: Size = 16
+    """their width"""
 
     def check(self) -> None:
-        """Raise UsageError for sizes of which no discriminator can be built."""
+        """Raise UsageError for sizes that no discriminator can be built with."""
         lengths = [len(row) for row in (self.scale_channels, self.scale_kernels, self.scale_strides, self.scale_groups)]
         require(
             len(set(lengths)) == 1,
@@ -70,18 +69,16 @@ class DiscriminatorConfig:
 
 
 class Judgement(NamedTuple):
-    """What one discriminator says of a batch.
-
-    score: float [batch, ...], near 1 for speech that it takes for real. features: what its layers made, the score
-    included, as they are compared by the feature matching loss.
-    """
+    """The output of one discriminator for a batch."""
 
     score: Tensor
+    """float [batch, ...], near 1 for speech that seems real"""
     features: list[Tensor]
+    """outputs of its layers and the score, for the feature matching loss"""
 
 
 class PeriodDiscriminator(nn.Module):
-    """Looks at every period-th sample together: float [batch, samples] folded to [batch, 1, rows, period]."""
+    """Scores sound folded by its period: float [batch, samples] is viewed as [batch, 1, rows, period]."""
 
     def __init__(self, period: int, channels: Iterable[int]) -> None:
         super().__init__()
@@ -100,7 +97,7 @@ class PeriodDiscriminator(nn.Module):
 
 
 class ScaleDiscriminator(nn.Module):
-    """Looks at the samples as they are: float [batch, samples]."""
+    """Scores the samples themselves: float [batch, samples]."""
 
     def __init__(self, config: DiscriminatorConfig, is_spectral: bool) -> None:
         super().__init__()
@@ -118,7 +115,7 @@ class ScaleDiscriminator(nn.Module):
 
 
 class ResolutionDiscriminator(nn.Module):
-    """Looks at the log magnitudes of a spectrum (Jang et al., "UnivNet", 2021): float [batch, samples]."""
+    """Scores log magnitudes of a spectrogram (Jang et al., "UnivNet", 2021): float [batch, samples]."""
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
@@ -143,7 +140,7 @@ class ResolutionDiscriminator(nn.Module):
 class Discriminators(nn.Module):
     """All multi-period, multi-scale and multi-resolution discriminators of a training run.
 
-    The first scale is held by spectral norm, everything else by weight norm, as published.
+    The first scale uses spectral norm, all others use weight norm, as published.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -154,9 +151,9 @@ class Discriminators(nn.Module):
         self.resolutions = nn.ModuleList(ResolutionDiscriminator(size, config.resolution_channels) for size in config.resolutions)
 
     def forward(self, samples: Tensor) -> list[Judgement]:
-        """Judge float [batch, samples]: one judgement a discriminator, multi-period ones first.
+        """Return one judgement for each discriminator of float [batch, samples]: multi-period, multi-resolution, multi-scale.
 
-        On a CPU always in float32: in bfloat16 they harmed (recipes/demo/NOTES.md).
+        On a CPU they run in float32: in bfloat16 they harmed the voice (recipes/demo/NOTES.md).
         """
         is_exact = samples.device.type == "cpu"
         with torch.autocast("cpu", enabled=False) if is_exact else nullcontext():
@@ -169,7 +166,7 @@ class Discriminators(nn.Module):
 
 
 def _column_conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
-    """Return a convolution along the rows of each column by itself."""
+    """Return a convolution along the rows, which treats each column by itself."""
     conv: nn.Module = weight_norm(nn.Conv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0)))
     return conv
 
@@ -190,22 +187,23 @@ _LOG_FLOOR = 1e-5
 _SPECTRUM_FLOOR = 1e-4
 _ONSET_S, _ONSET_RISE = 0.02, 1.4
 _QUIETEST = 0.2
-"""Of the mean size of a batch's spectra: one that is smaller counts as if it were as large."""
+"""Least norm of a spectrum in the denominator of the spectral convergence, as a share of the batch's mean norm."""
 
 
 @dataclass(frozen=True)
 class MelConfig:
-    """The mel spectrogram that made and real speech are compared by: sizes in samples at the voice's rate, max_hz in Hz."""
+    """The mel spectrogram by which generated and real speech are compared. fft, hop, window: samples at the voice's rate."""
 
     fft: Size
     hop: Size
     window: Size
     mels: Size
+    """number of bands"""
     max_hz: float
 
 
 class LogMel(nn.Module):
-    """Logarithmic mel spectrogram with gradients; it has buffers only, none of them saved."""
+    """Differentiable log mel spectrogram. Its buffers are not saved."""
 
     filters: Tensor
     window: Tensor
@@ -218,7 +216,7 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """float32 [batch, samples] to float32 [batch, mel, samples // hop], ends reflected instead of centred frames."""
+        """float32 [batch, samples] to float32 [batch, mel, samples // hop]; the ends are reflected, frames are not centred."""
         config, edge = self.config, (self.config.fft - self.config.hop) // 2
         padded = F.pad(samples.unsqueeze(1), (edge, edge), mode="reflect").squeeze(1)
         spectrum = torch.stft(padded, config.fft, config.hop, config.window, self.window, center=False, return_complex=True)
@@ -226,9 +224,9 @@ class LogMel(nn.Module):
         return torch.log((self.filters @ torch.sqrt(power + _POWER_FLOOR)).clamp(min=_LOG_FLOOR))
 
     def onsets(self, log_mels: Tensor) -> Tensor:
-        """How much each frame of `forward` belongs to the 40 ms around a sound that sets in, 0 to 1: float32 [batch, time].
+        """Return how near each frame of `forward` is to an onset, 0 to 1, above 0 within 20 ms of it: float32 [batch, time].
 
-        A sound sets in where the mean of the bands rises by a factor of four within 20 ms: behind silence, and behind a closure.
+        At an onset the mean of the bands rises by a factor of four within 20 ms, as after silence or a closure.
         """
         reach = max(1, round(_ONSET_S * self._rate / self.config.hop))
         level = F.pad(log_mels.mean(1, keepdim=True), (reach, reach), mode="replicate")
@@ -238,14 +236,14 @@ class LogMel(nn.Module):
 
 
 def mel_loss(made: Tensor, real: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of log mels, float32 [batch, mel, time]; weight: of each frame, float32 [batch, time]."""
+    """Return the mean absolute difference of log mels, float32 [batch, mel, time]; weight: of frames, float32 [batch, time]."""
     if weight is None:
         return F.l1_loss(made, real)
     return ((made - real).abs().mean(1) * weight).sum() / weight.sum()
 
 
 class StftLoss(nn.Module):
-    """Distance of magnitude spectra at several resolutions: spectral convergence plus L1 of the logarithms, averaged."""
+    """Distance of magnitude spectra, averaged over several resolutions: spectral convergence plus L1 of the logarithms."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -254,18 +252,18 @@ class StftLoss(nn.Module):
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
 
     def draw(self, count: int) -> tuple[int, ...]:
-        """Some of the window lengths by lot; all of them for 0."""
+        """Draw `count` window lengths at random; 0 = all of them."""
         order = torch.randperm(len(self._sizes)).tolist() if count else range(len(self._sizes))
         return tuple(self._sizes[place] for place in order[: count or None])
 
     def forward(self, made: Tensor, real: Tensor, sizes: Sequence[int] = ()) -> Tensor:
-        """float32 [batch, samples] twice to a scalar. sizes: window lengths that count this time, all if there are none."""
+        """float32 [batch, samples] twice to a scalar. sizes: window lengths to use, empty = all."""
         distances = []
         for size in sizes or self._sizes:
             ours, truth = self._magnitude(made, size), self._magnitude(real, size)
             size_of = torch.linalg.vector_norm(truth, dim=(1, 2))
-            # A segment of silence has next to no size: it would outweigh the others a thousand times, and clipping would take their
-            # gradients with its own.
+            # The norm of a silent segment is almost 0: divided by it, it would outweigh the others a thousand times, and gradient
+            # clipping would then shrink their gradients as well.
             least = torch.maximum(size_of, size_of.mean() * _QUIETEST).clamp(min=1e-3)
             gap = torch.linalg.vector_norm(truth - ours, dim=(1, 2)) / least
             distances.append(gap.mean() + F.l1_loss(ours.log(), truth.log()))
@@ -274,25 +272,26 @@ class StftLoss(nn.Module):
     def _magnitude(self, samples: Tensor, size: int) -> Tensor:
         window = self.get_buffer(f"window_{size}")
         spectrum = torch.stft(samples, size, size // 4, size, window, return_complex=True)
-        # The floor stands under the root: the root of 0 has no gradient.
+        # The floor is applied before the root, because the root of 0 has no gradient.
         return torch.sqrt((spectrum.real.square() + spectrum.imag.square()).clamp(min=_SPECTRUM_FLOOR**2))
 
 
 def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
-    """Least squares, equation 1 of HiFi-GAN: scores [batch, n] of real speech shall be 1, of made speech 0; summed over all."""
+    """Return equation 1 of HiFi-GAN (least squares), summed over discriminators: scores [batch, n] should be 1 for real speech and
+    0 for generated speech."""
     terms = [(1 - truth.score).square().mean() + ours.score.square().mean() for truth, ours in zip(real, made, strict=True)]
     return torch.stack(terms).sum()
 
 
 def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
-    """Equation 2 of HiFi-GAN: scores [batch, n] of made speech shall be 1; summed over discriminators."""
+    """Return equation 2 of HiFi-GAN, summed over discriminators: scores [batch, n] of generated speech should be 1."""
     return torch.stack([(1 - judgement.score).square().mean() for judgement in made]).sum()
 
 
 def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
-    """Equation 4 of HiFi-GAN: mean absolute difference of what the layers made, summed over layers and discriminators.
+    """Return equation 4 of HiFi-GAN, of shape []: mean absolute difference of features, summed over layers and discriminators.
 
-    Features that are compared have one shape, float [batch, ...]. Returns a loss of shape [].
+    Features that are compared have the same shape, float [batch, ...].
     """
     pairs = zip(real, made, strict=True)
     terms = [F.l1_loss(b, a) for truth, ours in pairs for a, b in zip(truth.features, ours.features, strict=True)]
@@ -300,18 +299,18 @@ def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor
 
 
 class Runs(NamedTuple):
-    """Runs of equal units of a batch, rows filled up with zeros.
-
-    ids, lengths: int64 [batch, runs], lengths in steps of 20 ms. is_run: bool [batch, runs], False for what fills up.
-    """
+    """Runs of equal units of a batch, padded with zeros."""
 
     ids: Tensor
+    """int64 [batch, runs]"""
     lengths: Tensor
+    """int64 [batch, runs], in steps of 20 ms"""
     is_run: Tensor
+    """bool [batch, runs], False at padding"""
 
 
 def whole_runs(frames: NDArray[np.int64]) -> Units:
-    """Return the runs of frames without the first and the last, which the ends of the segment cut; with two or fewer, all.
+    """Return the runs of frames without the first and the last, which the segment may cut; all runs if there are only two.
 
     frames: int64 of shape [T], the unit of each 20 ms.
     """
@@ -322,7 +321,7 @@ def whole_runs(frames: NDArray[np.int64]) -> Units:
 
 
 def stack_runs(rows: Sequence[Units]) -> Runs:
-    """Make a batch of the runs of several segments."""
+    """Put the runs of several segments into a batch."""
     longest = max(len(row) for row in rows)
     ids, lengths = np.zeros((2, len(rows), longest), dtype=np.int64)
     for number, row in enumerate(rows):
@@ -332,27 +331,27 @@ def stack_runs(rows: Sequence[Units]) -> Runs:
 
 
 def duration_loss(log_durations: Tensor, runs: Runs) -> Tensor:
-    """Mean squared error of float of shape [batch, runs] against ln(length + 1), over the runs that there are."""
+    """Return the mean squared error of float [batch, runs] against ln(length + 1), without padding."""
     target = torch.log(runs.lengths[runs.is_run].to(log_durations.dtype) + 1)
     return F.mse_loss(log_durations[runs.is_run], target)
 
 
 def length_loss(log_durations: Tensor, runs: Runs) -> Tensor:
-    """Squared relative error of the sum of all durations of a batch, float of shape [batch, runs] as ln(length + 1).
+    """Return the squared relative error of the sum of all durations of a batch, given as ln(length + 1), float [batch, runs].
 
-    `duration_loss` alone is smallest at the mean of the logarithms, which is shorter than the mean: speech comes out too
-    fast. The sum is taken over the batch, where chance averages out.
+    `duration_loss` alone leads to the mean of the logarithms, which is shorter than the mean, and speech becomes too fast. The sum
+    is taken over the batch, where random errors average out.
     """
     predicted = (torch.exp(log_durations[runs.is_run]) - 1).sum()
     return (predicted / runs.lengths[runs.is_run].sum() - 1).square()
 
 
 def contour_loss(found: Tensor, z: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
-    """Smooth L1 distance of a contour, float [batch, time], where there is voice; what is filled in between counts a little."""
+    """Return the smooth L1 distance of contours, float [batch, time], in voiced steps; interpolated steps count a little."""
     distance = F.smooth_l1_loss(found.float(), z, reduction="none")
     return (distance * (voiced + 0.05) * weight).sum() / (voiced * weight).sum().clamp(min=1)
 
 
 def voicing_loss(logits: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy of where there is voice, float [batch, time], 0 or 1."""
+    """Return the binary cross entropy of voicing, float [batch, time], 0 or 1."""
     return F.binary_cross_entropy_with_logits(logits.float(), voiced, weight, reduction="sum") / weight.sum().clamp(min=1)

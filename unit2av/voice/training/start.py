@@ -1,4 +1,4 @@
-"""The vocoder that training starts from: fresh, or a language of a checkpoint."""
+"""The vocoder that training starts from: a fresh one, or one language of a checkpoint."""
 
 import logging
 from contextlib import suppress
@@ -28,14 +28,14 @@ LOG = logging.getLogger("netflips.train")
 
 _TABLE, _PITCH_TABLE = "dict.weight", "pitch.dict.weight"
 RUN_KIND = "unit vocoder"
-"""What `describe` says of a run's checkpoint."""
+"""The kind that `describe` shows for a run's checkpoint."""
 
 
 class TrainedHifiGan(UnitHifiGan):
-    """The vocoder as its training calls it: one call that uses every weight, as data parallel training needs."""
+    """The vocoder in training: one call uses every weight, as data parallel training needs it."""
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, runs: Runs | None = None) -> Any:
-        """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs].
+        """Return sound, float32 [batch, 320 * time], and with runs also their log durations, float32 [batch, runs].
 
         frame_ids: int64 [batch, time]. speaker: float32 [batch, E].
         """
@@ -44,7 +44,7 @@ class TrainedHifiGan(UnitHifiGan):
 
 
 class _TrainedPitched(PitchedVocoder):
-    """The same of a voice with a pitch."""
+    """The same for a voice with a pitch."""
 
     def forward(
         self,
@@ -54,7 +54,7 @@ class _TrainedPitched(PitchedVocoder):
         runs: Runs | None = None,
         melody: tuple[Tensor, Tensor] | None = None,
     ) -> Any:
-        """Sound float32 [batch, 320 * time]; with runs and melody also log durations and contours.
+        """Return sound, float32 [batch, 320 * time], and with runs and melody also log durations and contours.
 
         frame_ids: int64 [batch, time]. speaker: float32 [batch, E]. log_f0: float32 [batch, 4 * time]. melody: frames int64 [n, T]
         and `places` float32 [n, 10, T]. Log durations are float32 [batch, runs], contours float32 [n, 2, T].
@@ -66,11 +66,11 @@ class _TrainedPitched(PitchedVocoder):
 
 
 class TrainedHarmonic(_TrainedPitched, HarmonicVocoder):
-    """A harmonic voice as its training calls it."""
+    """A harmonic voice in training."""
 
 
 class TrainedVocos(_TrainedPitched, VocosVocoder):
-    """A voice of spectra as its training calls it."""
+    """A Vocos voice in training."""
 
 
 TrainedPitched = TrainedHarmonic | TrainedVocos
@@ -79,11 +79,12 @@ TrainedVocoder = TrainedHifiGan | TrainedPitched
 
 @dataclass(frozen=True)
 class RunCheckpoint:
-    """The vocoder of a training run of ours. settings: what its tensors can't tell."""
+    """The vocoder of one of our training runs."""
 
     path: Path
     tensors: dict[str, Tensor]
     settings: dict[str, Any]
+    """those that cannot be read from its tensors"""
     language: str
     vocabulary: str
     step: int
@@ -104,7 +105,7 @@ def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
 
 
 def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
-    """Return what a vocoder's tensors can't tell, as a renderer's configuration holds it."""
+    """Return the settings that cannot be read from a vocoder's tensors, as a renderer's configuration holds them."""
     if isinstance(config, HarmonicConfig):
         return source_settings(config)
     return {"upsample_rates": list(config.upsample_rates), "dilations": config.resblock_dilations}
@@ -113,8 +114,8 @@ def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
 def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
     """Return an untrained vocoder, the same for the same seed.
 
-    Convolutions start as torch's own do. (HiFi-GAN's code draws N(0, 0.01), but into a copy that weight norm throws away:
-    a narrow vocoder that really starts so stays silent.)
+    Convolutions get torch's usual initial weights. HiFi-GAN's code draws N(0, 0.01), but into a copy that weight norm throws away;
+    a narrow vocoder that really starts that way stays silent.
     """
     torch.manual_seed(seed)
     network = TrainedHifiGan(config)
@@ -125,7 +126,7 @@ def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
 
 
 def fresh_pitched(config: HarmonicConfig, seed: int) -> TrainedPitched:
-    """Return an untrained voice with a pitch, harmonic or of spectra as its sizes are, the same for the same seed."""
+    """Return an untrained voice with a pitch, harmonic or Vocos by the class of its sizes, the same for the same seed."""
     torch.manual_seed(seed)
     network = TrainedVocos(config) if isinstance(config, VocosConfig) else TrainedHarmonic(config)
     network.source.restart()
@@ -136,9 +137,10 @@ def fresh_pitched(config: HarmonicConfig, seed: int) -> TrainedPitched:
 def start_vocoder(
     model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, speaker_dim: int, seed: int, encoder: str = ""
 ) -> TrainedVocoder:
-    """Return the vocoder to train, for units of a quantizer and voices of a length, of a speaker encoder ("" = unknown).
+    """Return the vocoder to train.
 
-    Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
+    vocabulary: fingerprint of the units' quantizer. speaker_dim: length of the voices. encoder: fingerprint of their speaker
+    encoder, "" = unknown. Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
     """
     if init.checkpoint:
         checkpoint = _open(init, model)
@@ -160,7 +162,7 @@ def start_vocoder(
 
 
 def _require_encoder(checkpoint: RendererCheckpoint, language: str, encoder: str) -> None:
-    """Raise InputError where the voices are known to be of another speaker encoder than those of the vocoder to start from."""
+    """Raise InputError if the voices are known to come from another speaker encoder than those of the vocoder to start from."""
     stated = str(checkpoint.vocoder_settings(language).get("speaker_encoder", ""))
     if stated and encoder not in ("", stated):
         what, hint = "the vocoder to start from learnt with another speaker encoder", "give data.speaker_encoder"
@@ -168,7 +170,7 @@ def _require_encoder(checkpoint: RendererCheckpoint, language: str, encoder: str
 
 
 def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
-    """Any of the three kinds of file as a renderer with one vocoder or more. Raises CheckpointError for another."""
+    """Read any of the three kinds of file as a renderer with at least one vocoder. Raises CheckpointError for another file."""
     path = require_file(init.checkpoint, "the checkpoint to start from")
     try:
         return RendererCheckpoint(read_checkpoint(path, RENDERER))
@@ -193,7 +195,7 @@ def _from_checkpoint(
         init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], checkpoint.unit_offsets
     )
     network = _fresh_as(tensors, settings, model, source.path, seed)
-    # Copies: what is read may be a view of the file, and training writes into it.
+    # The tensors may be views of the file; training would write into it.
     own = {name: tensor.clone() for name, tensor in tensors.items()}
     known = tensors[_TABLE][offset : offset + num_units]
     for name in (_TABLE, *((_PITCH_TABLE,) if _PITCH_TABLE in tensors else ())):
@@ -208,7 +210,7 @@ def _from_checkpoint(
 def _fresh_as(
     tensors: dict[str, Tensor], settings: dict[str, Any], model: VoiceModelConfig, path: Path, seed: int
 ) -> TrainedVocoder:
-    """Return an untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
+    """Return an untrained vocoder with a checkpoint's sizes. Raises CheckpointError if its kind is not the one to train."""
     found = VOCOS if is_vocos(tensors) else HARMONIC if is_harmonic(tensors) else HIFIGAN
     if found != model.kind:
         raise CheckpointError(

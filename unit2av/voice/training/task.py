@@ -1,4 +1,4 @@
-"""Training of a unit vocoder: the step of its two opponents, and how well it does on held-out utterances."""
+"""Training of a unit vocoder: the steps of generator and discriminators, and validation on held-out utterances."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -36,12 +36,12 @@ from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
 _GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
 _RECORDED = "recorded_"
 _LOG_RANGE = (-9.0, 3.0)
-"""Log mel values shown as black and as white."""
+"""Log mel values that are drawn as black and as white."""
 _PICTURE_SCALE = 3
 
 
 class Unit2aTask(Task):
-    """A vocoder against its discriminators."""
+    """Trains a vocoder and its discriminators."""
 
     kind = RUN_KIND
     trainer = "unit2av.train_unit2a"
@@ -66,7 +66,7 @@ class Unit2aTask(Task):
         self._has_shown_truth = False
 
     def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
-        """Training items and held-out ones."""
+        """Return training items and held-out ones."""
         corpus, data = self._corpus, self._config.data
         return TrainingSegments(corpus.train, data, self._config.loop.seed), HeldOut(corpus.valid, data) if corpus.valid else None
 
@@ -81,7 +81,7 @@ class Unit2aTask(Task):
     # One update of the discriminators, then one of the vocoder
 
     def training_step(self, batch: SegmentBatch, engine: Engine) -> Values:
-        """Update both sides on one batch; the losses are logged without their weights, `loss` is what the vocoder minimises."""
+        """Update both sides on one batch. Losses are logged without weights; `loss` is the weighted sum of the vocoder's."""
         runs = batch["runs"]
         sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
         values: dict[str, Tensor | float] = {}
@@ -95,30 +95,32 @@ class Unit2aTask(Task):
         losses["duration"] = duration_loss(log_durations, runs)
         if weights.length:
             losses["length"] = length_loss(log_durations, runs)
+
         if self._discriminators is not None and engine.progress >= weights.adversarial_from:
             values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
-            # The module itself, its weights held: they must not gather the vocoder's gradients.
+            # Frozen, so that the discriminators do not collect gradients of the vocoder's loss.
             self._discriminators.requires_grad_(False)
             with torch.no_grad():
                 truth = self._discriminators(batch["samples"])
             judged = self._discriminators(sound)
             self._discriminators.requires_grad_(True)
             losses |= {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
+
         loss = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
         engine.update(_GENERATOR, loss)
         return {"loss": loss, **losses, **values}
 
     def _speak(self, batch: SegmentBatch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return what the vocoder makes of a batch: sound, log durations, and losses of its own."""
+        """Run the vocoder on a batch; returns sound, log durations, and further losses."""
         sound, log_durations = vocoder(batch["frames"], batch["voice"], batch["runs"])
         return sound, log_durations, {}
 
     def _say(self, batch: SegmentBatch, one: slice, length: int) -> Tensor:
-        """Say one held-out utterance with its own durations: float32 [1, 320 * length]. A voice with a pitch says it otherwise."""
+        """Synthesise one held-out utterance with its own durations: float32 [1, 320 * length]."""
         return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
 
     def _train_discriminators(self, made: Tensor, real: Tensor, engine: Engine) -> Tensor:
-        # Both halves in one call: data parallel training counts calls.
+        # Both halves in one call, because data parallel training counts calls.
         judged = engine.module(_DISCRIMINATORS)(torch.cat([real, made]))
         loss = discriminator_loss(_half(judged, slice(None, len(real))), _half(judged, slice(len(real), None)))
         engine.update(_DISCRIMINATORS, loss)
@@ -127,11 +129,11 @@ class Unit2aTask(Task):
     # Validation
 
     def validate(self, batches: Iterator[SegmentBatch], engine: Engine) -> Metrics:
-        """Mean over held-out utterances: mel L1, duration loss, errors of the durations predicted and of their sum.
+        """Return means over held-out utterances: mel L1, duration loss, errors of predicted durations and of their sum.
 
-        duration_error_s: mean absolute error of a unit's duration (s). length_error: by how much an utterance comes out
-        too long or too short, as a share of its length. With a unit encoder unit_error_rate: what it hears in what is made
-        against what was to be said, and recorded_unit_error_rate: the same of the recordings, which nothing made can be below.
+        duration_error_s: mean absolute error of a unit's duration (s). length_error: error of an utterance's length, as a share
+        of it. With a unit encoder, unit_error_rate: units of the synthesised sound against those that were to be spoken, and
+        recorded_unit_error_rate: the same for the recordings, the lowest rate that can be expected.
         """
         rows, shown = [], 0
         for batch in batches:
@@ -150,7 +152,7 @@ class Unit2aTask(Task):
         return _means(rows) if rows else {"mel": float("inf")}
 
     def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
-        """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
+        """Synthesise one utterance with its own durations; returns float32 [320 * length] and its measures."""
         one = slice(number, number + 1)
         made = self._say(batch, one, length)
         real = batch["samples"][one, : length * self._config.data.samples_per_unit]
@@ -167,7 +169,7 @@ class Unit2aTask(Task):
         return made[0], metrics | self._unit_errors(batch, number, length, made[0])
 
     def _unit_errors(self, batch: SegmentBatch, number: int, length: int, made: Tensor) -> Metrics:
-        """Errors of what was made, float32 [320 * length], and of its recording; nothing without a unit encoder."""
+        """Return unit errors of synthesised sound, float32 [320 * length], and of its recording; {} without a unit encoder."""
         if self._judge is None:
             return {}
         frames = batch["frames"][number, :length].cpu().numpy()
@@ -180,12 +182,12 @@ class Unit2aTask(Task):
         return {f"{whose}{part}": float(value) for whose, one in found.items() for part, value in one._asdict().items()}
 
     def _at_16_khz(self, sound: Tensor) -> NDArray[np.float32]:
-        """Sound of the voice's rate as a unit encoder hears it."""
+        """Resample sound of the voice's rate for the unit encoder."""
         return resample(sound.float().cpu().numpy(), self._config.data.rate, SAMPLE_RATE)
 
 
 def _means(rows: Sequence[Metrics]) -> Metrics:
-    """Means of all that was measured of utterances; of unit errors the rate of their sums."""
+    """Return the means of all measures over utterances; the unit error rate is that of the sums."""
     sums = {name: float(np.sum([row[name] for row in rows])) for name in rows[0]}
     found = {name: value / len(rows) for name, value in sums.items()}
     for whose in ("", _RECORDED):
@@ -196,7 +198,7 @@ def _means(rows: Sequence[Metrics]) -> Metrics:
 
 
 def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
-    """Log mels float [picture, mel, time], one above the other, low tones at the bottom: uint8 [H, W, 3]."""
+    """Draw log mels, float [picture, mel, time], one above the other with low frequencies at the bottom: uint8 [H, W, 3]."""
     darkest, brightest = _LOG_RANGE
     gray = ((log_mels - darkest) / (brightest - darkest)).clamp(0, 1).mul(255).byte().cpu().numpy()
     framed = np.pad(gray[:, ::-1], ((0, 0), (0, 1), (0, 0)), constant_values=255)
@@ -205,5 +207,5 @@ def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
 
 
 def _half(judgements: Sequence[Judgement], rows: slice) -> list[Judgement]:
-    """Return what was said of some rows of a batch."""
+    """Return the judgements of some rows of a batch."""
     return [Judgement(one.score[rows], [feature[rows] for feature in one.features]) for one in judgements]
