@@ -1,4 +1,4 @@
-"""The unit encoder's settings, read from a checkpoint; their names are AV-HuBERT's. They say what the classes mean, too."""
+"""The unit encoder's settings, read from a checkpoint, under AV-HuBERT's names; and the units that its classes stand for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -26,7 +26,7 @@ _FIXED = {
     "sim_type": "cosine",
     "target_glu": False,
 }
-"""Choices of the recipe that are built in; a checkpoint made with others is refused, not misread."""
+"""Settings of the recipe that are built in; a checkpoint with other values is refused."""
 
 _CLASS_EMBEDDINGS = "label_embs_concat"
 _FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
@@ -37,7 +37,7 @@ _SIZES = {
     "audio_feat_dim": ("feature_extractor_audio.proj.weight", 1),
     "final_dim": (_CLASS_EMBEDDINGS, 1),
 }
-"""Sizes that tensors have too: the tensor and its axis."""
+"""Sizes that can be checked against a tensor: its name and axis."""
 _MOST = 1_000_000
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("encoder_layers", "encoder_attention_heads", "conv_pos_groups", "stack_order_audio", *_SIZES), (1, _MOST)),
@@ -47,7 +47,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "image_mean": (-1e6, 1e6),
     "image_std": (1e-6, 1e6),
 }
-"""Least and most of each number; of those that are not named, which are shares, 0 and 1."""
+"""Range of each number. Numbers that are not listed are shares, 0 to 1."""
 
 _FRONT_KERNEL = "feature_extractor_video.resnet.frontend3D.0.weight"
 NO_UNIT = -1
@@ -71,7 +71,7 @@ class AvHubertConfig:
     final_dim: Number = 256
     """Width of a class embedding; 0 = encoder_embed_dim."""
     untie_final_proj: bool = True
-    """One projection for each head; otherwise one serves both."""
+    """Whether each head has its own projection; otherwise they share one."""
     logit_temp: float = 0.1
     dropout: Share = 0.1
     attention_dropout: Share = 0.1
@@ -90,16 +90,15 @@ class AvHubertConfig:
     resnet_width: Size = 64
     """Channels of the 3-D convolution and of the trunk's first stage; each further stage doubles them."""
     mask_dim: Number = 104
-    """Width of the embedding that stands for masked audio in training."""
+    """Width of the embedding that replaces masked audio in training."""
     num_classes: tuple[int, ...] = (1004, 1004)
-    """Classes of each head: the units and four specials."""
+    """Number of classes of each head: the units and four specials."""
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "AvHubertConfig":
-        """Read the settings of a unit encoder's checkpoint; front end, mask and head sizes come from its tensors.
+        """Read the settings of a unit encoder's checkpoint; sizes of front end, mask and heads are read from its tensors.
 
-        Raises CheckpointError when the checkpoint was made with a choice that is not supported, or its heads do not
-        fit its dictionaries.
+        Raises CheckpointError when the checkpoint has an unsupported setting, or its heads do not fit its dictionaries.
         """
         missing = {"model", "task", "dictionaries"} - checkpoint.config.keys()
         if missing:
@@ -114,6 +113,7 @@ class AvHubertConfig:
                     found=model[name],
                     hint="give a checkpoint of the published recipe",
                 )
+
         known = _known_values(task, checkpoint.path) | _known_values(model, checkpoint.path)
         known["final_dim"] = known.get("final_dim", cls.final_dim) or known.get("encoder_embed_dim", cls.encoder_embed_dim)
         config = cls(
@@ -127,12 +127,12 @@ class AvHubertConfig:
 
     @property
     def projection_dim(self) -> int:
-        """Width of `final_proj`: all heads side by side when untied."""
+        """Width of `final_proj`: that of all heads together when untied."""
         return self.final_dim * (len(self.num_classes) if self.untie_final_proj else 1)
 
 
 def _known_values(section: Any, path: Path) -> dict[str, Any]:
-    """Return the settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
+    """Return the settings that `AvHubertConfig` has. Raises CheckpointError for one of another type or out of range."""
     if not isinstance(section, Mapping):
         raise CheckpointError("the unit encoder's settings cannot be read", path=path, expected="objects: model and task")
     names = [
@@ -145,7 +145,7 @@ def _known_values(section: Any, path: Path) -> dict[str, Any]:
 
 
 def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
-    """Compare sizes with the tensors before anything of these sizes is built. Raises CheckpointError."""
+    """Compare sizes with the tensors before a network of these sizes is built. Raises CheckpointError."""
     dim = config.encoder_embed_dim
     layers = {key.split(".")[2] for key in checkpoint.tensors if key.startswith("encoder.layers.")}
     stored = {"encoder_layers": len(layers)} | {name: _tensor_length(checkpoint, *place) for name, place in _SIZES.items()}
@@ -175,7 +175,7 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
 
 
 def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
-    """Return one dimension of a tensor that sizes are read from."""
+    """Return one dimension of a tensor. Raises CheckpointError when the tensor or the axis is missing."""
     if key not in checkpoint.tensors:
         raise CheckpointError(f"the unit encoder's tensor {key} is missing", path=checkpoint.path, hint="download the file again")
     shape = checkpoint.tensors[key].shape
@@ -185,7 +185,7 @@ def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
 
 
 def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """Return the classes of each head by its dictionary; together they must be the rows of the class embeddings."""
+    """Return the number of classes of each head by its dictionary; their sum must be the rows of the class embeddings."""
     dictionaries = checkpoint.config["dictionaries"]
     is_read = isinstance(dictionaries, list) and all(
         isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols) for symbols in dictionaries
@@ -213,10 +213,10 @@ def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
 
 
 def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
-    """Return the unit that each class stands for, int64 of shape [classes]; NO_UNIT where a class stands for none.
+    """Return the unit of each class, int64 of shape [classes]; NO_UNIT for a class without a unit.
 
-    The first dictionary names the classes of both heads, as published; specials, symbols that are no whole number and
-    classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit, or for one that cannot be.
+    The first dictionary names the classes of both heads, as published. Specials, symbols that are no whole number and classes
+    beyond the dictionary have no unit. Raises CheckpointError when no class has a unit, or a unit has too many digits.
     """
     dictionaries = checkpoint.config["dictionaries"]
     units = np.full(max(len(symbols) for symbols in dictionaries), NO_UNIT, dtype=np.int64)
@@ -238,7 +238,7 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> str:
-    """Return the fingerprint of the quantizer: that recorded with the model, or one over dictionaries and heads."""
+    """Return the fingerprint of the quantizer: the one recorded with the model, or else one over dictionaries and heads."""
     recorded = checkpoint.config.get("vocabulary")
     if recorded:
         return str(recorded)

@@ -1,4 +1,4 @@
-"""Turn a talking-face video, or a sound file, into a line of discrete speech units."""
+"""Encode a talking-face video, or a sound file, to a line of discrete speech units."""
 
 import sys
 import time
@@ -55,7 +55,7 @@ class UnitsOptions(CommonOptions):
 
 
 def extract_to_file(options: UnitsOptions) -> Units:
-    """Read, extract, write; returns the units."""
+    """Read a file, extract its units, write them, and return them."""
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER)
     with loading():
         from av2unit.extractor import UnitExtractor
@@ -66,6 +66,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
         report_note(_UNUSED(modalities=options.modalities), lip_path)
+
     source = select_tracks(options.video, options.audio_track)
     extractor = UnitExtractor.from_checkpoint(encoder, options.device, options.precision)
     with bars(options.quiet) as progress:
@@ -73,6 +74,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
         start = time.perf_counter()
         found = extractor.extract_scored(speech, lips, progress)
         spent_s = time.perf_counter() - start
+
     write_unit_file(options.out, found.units.frames())
     note = outside_note(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else None)
     if note is not None:

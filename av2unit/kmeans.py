@@ -1,4 +1,4 @@
-"""Make labels to train the unit encoder on: cluster features of the speech, or of a layer of an encoder.
+"""Make training labels for the unit encoder: cluster features of speech, or the output of an encoder's layer.
 
 python -m av2unit.kmeans fit manifest=train.jsonl model=km/km100.safetensors
 python -m av2unit.kmeans apply manifest=train.jsonl model=km/km100.safetensors out_dir=km
@@ -51,7 +51,7 @@ def apply(config: KMeansConfig) -> None:
 
 
 def align_labels(config: AlignConfig) -> None:
-    """Carry labels from reference recordings to others of the same words."""
+    """Transfer labels from reference recordings to others of the same words."""
     from av2unit.clustering.align import carry_labels
 
     with bars() as progress:

@@ -1,8 +1,8 @@
 """AV-HuBERT with two unit heads, under the published parameter names.
 
-Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction" (2022): front ends of sound and of
-lips (`av2unit.lips`), fused side by side, a transformer as wav2vec 2.0's (Baevski et al. 2020) with its norms before each part, and
-the cosine to each class's embedding over a temperature (their equation 3).
+Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction" (2022). The features of sound and
+lips (`av2unit.lips`) are concatenated. A pre-norm transformer as in wav2vec 2.0 (Baevski et al. 2020) encodes them. A logit is the
+cosine to a class's embedding, divided by a temperature (equation 3).
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from avcore.progress import Progress, silent, track
 
 _SMALLEST_NORM = 1e-6
 _SEEN_DIMS = 3
-"""Axes of lips that the front end has encoded already."""
+"""Number of axes of lips that the front end has already encoded."""
 
 
 class EncoderSizes(Protocol):
-    """Sizes of the layers; names as in AV-HuBERT's own configuration. The dropouts act in training only."""
+    """Sizes of the layers; names as in AV-HuBERT's own configuration. Dropouts apply in training only."""
 
     @property
     def encoder_layers(self) -> int: ...
@@ -52,7 +52,7 @@ class EncoderSizes(Protocol):
 
 
 class PositionalConv(WeightNormed):
-    """Convolutional positions (wav2vec 2.0, section 2): a wide grouped convolution, its weight normalised for each tap."""
+    """Convolutional position encoding (wav2vec 2.0, section 2): a wide grouped convolution, weight-normalised for each tap."""
 
     def __init__(self, dim: int, taps: int, groups: int, dropout: float) -> None:
         std = (4 * (1 - dropout) / (taps * dim)) ** 0.5
@@ -63,7 +63,7 @@ class PositionalConv(WeightNormed):
         return self.weight_g * self.weight_v / self.norm_of_v()
 
     def forward(self, features: Tensor) -> Tensor:
-        """[batch, time, dim] -> [batch, time, dim]; an even kernel's extra last step is dropped."""
+        """[batch, time, dim] -> [batch, time, dim]; the extra step that an even kernel makes at the end is dropped."""
         mixed = functional.conv1d(
             features.transpose(1, 2), self.effective_weight(), self.bias, padding=self.taps // 2, groups=self.groups
         )
@@ -71,7 +71,7 @@ class PositionalConv(WeightNormed):
 
 
 class HubertAttention(nn.Module):
-    """Multi-head attention over the whole utterance, both directions."""
+    """Multi-head self-attention over the whole utterance, in both directions."""
 
     def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class HubertAttention(nn.Module):
 
 
 class HubertLayer(nn.Module):
-    """Attention and feed-forward, each behind its own norm (`final_layer_norm` is the second pre-norm)."""
+    """Pre-norm attention and feed-forward layers (`final_layer_norm` is the norm before the second)."""
 
     def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class HubertLayer(nn.Module):
 
 
 class HubertEncoder(nn.Module):
-    """Positional convolution, layers, and one norm at the end."""
+    """Positional convolution, layers, and a norm at the end."""
 
     def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
@@ -128,9 +128,9 @@ class HubertEncoder(nn.Module):
     ) -> Tensor:
         """Run the encoder, or its first layers.
 
-        features: [batch, time, dim]. is_real: bool [batch, time], False for padding, which no real step sees; None =
-        no padding. num_layers: stop after so many layers, without the last norm. Returns [batch, time, dim];
-        padded steps hold nothing of use.
+        features: [batch, time, dim]. is_real: bool [batch, time], False at padding, which does not affect real steps; None = no
+        padding. num_layers: stop after so many layers, without the last norm. Returns [batch, time, dim]; values at padding have no
+        meaning.
         """
         attended = None
         if is_real is not None:
@@ -145,7 +145,7 @@ class HubertEncoder(nn.Module):
 
 
 class AudioFrontEnd(nn.Module):
-    """Filterbank rows to the encoder's width."""
+    """Projects filterbank rows to the encoder's width."""
 
     def __init__(self, feature_dim: int, embed_dim: int) -> None:
         super().__init__()
@@ -159,8 +159,7 @@ class AudioFrontEnd(nn.Module):
 class AvHubert(nn.Module):
     """The unit encoder: front ends, fusion, transformer, heads.
 
-    `forward` is `front_ends`, `fuse`, `encoder` and `logits` in a row; training composes them itself. `mask_emb` is used in
-    training only.
+    `forward` calls `front_ends`, `fuse`, `encoder` and `logits`; training calls them itself. `mask_emb` is used in training only.
     """
 
     def __init__(self, config: AvHubertConfig) -> None:
@@ -180,7 +179,7 @@ class AvHubert(nn.Module):
     def forward(
         self, audio: Tensor | None, video: Tensor | None, lengths: Sequence[int] | None = None, progress: Progress = silent
     ) -> list[Tensor]:
-        """Logits of each head, float [batch, time, classes]; arguments as of `encode`."""
+        """Return the logits of each head, float [batch, time, classes]; arguments as for `encode`."""
         return self.logits(self.encode(audio, video, lengths, progress=progress))
 
     def encode(
@@ -194,9 +193,9 @@ class AvHubert(nn.Module):
         """Encode a batch of utterances, with both modalities or one.
 
         audio: float [batch, time, audio_feat_dim]; video: float [batch, time, height, width], or [batch, time,
-        encoder_embed_dim] as its front end gives it; one may be None.
-        lengths: steps of each utterance when the batch is padded: each comes out as it would alone. num_layers: the
-        raw output of that layer; None = the normalised output of the last. Returns [batch, time, encoder_embed_dim].
+        encoder_embed_dim] if its front end has already run; one of them may be None. lengths: steps of each utterance of a padded
+        batch, whose results are those of the utterance alone. num_layers: return the raw output of that layer; None = the
+        normalised output of the last. Returns [batch, time, encoder_embed_dim].
         """
         sizes = {tuple(tensor.shape[:2]) for tensor in (audio, video) if tensor is not None}
         if len(sizes) != 1:
@@ -219,19 +218,19 @@ class AvHubert(nn.Module):
         )
 
     def fuse(self, audio: Tensor | None, video: Tensor | None) -> Tensor:
-        """Put [batch, time, dim] of audio and video side by side, [batch, time, 2 * dim]; a missing one is zeros."""
+        """Concatenate audio and video, [batch, time, dim] each, to [batch, time, 2 * dim]; a missing one is replaced by zeros."""
         present = cast(Tensor, video if audio is None else audio)
         missing = torch.zeros_like(present)
         return torch.cat([missing if audio is None else audio, missing if video is None else video], dim=-1)
 
     def project(self, fused: Tensor) -> Tensor:
-        """Normalise [batch, time, 2 * dim] and bring it to the encoder's width, [batch, time, dim]."""
+        """Normalise [batch, time, 2 * dim] and project it to the encoder's width, [batch, time, dim]."""
         return cast(Tensor, self.dropout_input(self.post_extract_proj(self.layer_norm(fused))))
 
     def logits(self, hidden: Tensor) -> list[Tensor]:
-        """Return the cosine to each class over the temperature, [batch, time, classes] for each head.
+        """Return the cosines to all classes, divided by the temperature: [batch, time, classes] for each head.
 
-        hidden: [batch, time, encoder_embed_dim], normalised output of the last layer.
+        hidden: [batch, time, encoder_embed_dim], the normalised output of the last layer.
         """
         counts = list(self.config.num_classes)
         projected = self.final_proj(hidden)
@@ -245,7 +244,8 @@ class AvHubert(nn.Module):
 
 
 def load_avhubert(checkpoint: Checkpoint) -> AvHubert:
-    """Build the encoder of a checkpoint, in evaluation mode, not folded. Raises CheckpointError when it does not fit."""
+    """Build the encoder of a checkpoint, in evaluation mode, without folding weight norms. Raises CheckpointError when it does not
+    fit."""
     with skeleton():
         model = AvHubert(AvHubertConfig.from_checkpoint(checkpoint))
     load_strict(model, checkpoint.tensors, checkpoint)

@@ -1,8 +1,8 @@
-"""The stage of the unit encoder: its kind of checkpoint, mAV-HuBERT as its trainer wrote it, and our own files.
+"""The stage of the unit encoder. Its checkpoints are mAV-HuBERT as fairseq's trainer wrote it, or our own files.
 
-Configuration of both: task, model (fairseq's settings), dictionaries (symbols of each head, the four specials included). Our own
-files may say more: decoding, vocabulary, domain, agreement, known sentences. Every command imports this: torch is imported where a
-file is read.
+The configuration of both holds task, model (fairseq's settings) and dictionaries (symbols of each head with four specials). Our own
+files may also hold decoding, vocabulary, domain, agreement and known sentences. Every command imports this module; it imports
+torch only where a file is read.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,8 @@ class EncoderLayout(CheckpointLayout):
         return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
-        """Return where it is not recorded, it is computed from the heads: rounded heads would give another."""
+        """Return the fingerprint of the units. Where it is not recorded, it is computed from the heads; rounded heads would give
+        another one."""
         from av2unit.config import vocabulary_of
 
         return {"": vocabulary_of(checkpoint)}

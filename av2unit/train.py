@@ -1,4 +1,4 @@
-"""Train the unit encoder, and export what was trained.
+"""Train the unit encoder, and export a trained one.
 
 python -m av2unit.train data.train=train.tsv data.train_labels=[train.even.km,train.odd.km] run_dir=runs/x
 python -m av2unit.train export --run-dir runs/x --out-path models/encoder.safetensors
@@ -38,7 +38,7 @@ _FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
 
 
 def make_task(config: TrainConfig) -> "UnitEncoderTask":
-    """Read everything that a run needs and check it."""
+    """Read and check the data and the configuration of a run."""
     # Loads accelerate and the media decoders, which --help and --print-config do without.
     from av2unit.training.task import UnitEncoderTask
 
@@ -89,11 +89,11 @@ def _penalties(text: str) -> list[float]:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Read the run, choose the decoding if asked to, write."""
+    """Read a run, optionally choose the decoding and calibrate agreement, and write the encoder."""
     trained = read_trained(options.run_dir, options.checkpoint)
     check_files((), {"the run's checkpoint": trained.path}, {"the output": options.out_path})
     decoding = Decoding(**trained.about["config"]["decoding"])
-    # What follows loads the media decoders where it is asked for, which a plain export does without.
+    # Imported here because it loads the media decoders, which a plain export does not need.
     if options.choose_penalty:
         from av2unit.training.calibrate import choose_penalty
 

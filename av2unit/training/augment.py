@@ -1,4 +1,4 @@
-"""Data augmentation of lips and features: random changes, the same over a whole clip, and lips that are not the clip's own."""
+"""Data augmentation of lips and features: random changes, the same over a whole clip, and lips of other clips."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -17,16 +17,16 @@ STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)
 _WHITE, _GREY = 255, 128
 _HALF_WAVES = (2, 3, 4, 5)
-"""Of the cosines over the bands that a voice's colour is made of; a single one is the slope."""
+"""Half waves of the cosines over the bands that change a voice's colour; a single one would be the slope."""
 _SMEARED = ((0,), (1,), (0, 1))
-"""Over what rows [time, bands] are smeared."""
+"""Axes over which rows [time, bands] are smoothed: one of these is drawn."""
 _SMEAR = (0.3, 0.7)
-"""Share that neighbours have."""
+"""Range of the share of the neighbours."""
 Value = TypeVar("Value", bound=np.generic)
 
 
 def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
-    """Turn, scale, cut out, mirror and relight the lips of a training clip.
+    """Rotate, scale, crop, mirror and relight the lips of a training clip.
 
     pictures: uint8 [time, height, width]. Returns uint8 [time, size, size].
     """
@@ -45,7 +45,7 @@ def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.r
 
 
 def centre_lips(pictures: Pictures, size: int) -> Pictures:
-    """Cut out the middle, as inference does: uint8 [time, height, width] -> [time, size, size]."""
+    """Crop the centre, as in inference: uint8 [time, height, width] -> [time, size, size]."""
     top, left = ((side - size) // 2 for side in pictures.shape[1:])
     return pictures[:, top : top + size, left : left + size]
 
@@ -58,7 +58,7 @@ def _turn(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
-    """Return the log filterbank of a training clip, as another voice would have it: another vocal tract, another colour, smoother.
+    """Return the log filterbank of a training clip as of another voice: with another vocal tract length and colour, or smoother.
 
     samples: float64 [samples] in int16 scale. hop: samples from row to row. Returns float32 [rows, 26].
     """
@@ -71,7 +71,7 @@ def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random
 
 
 def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> Floats:
-    """Return what is added to every row: a slope, and cosines of one to four half waves more. float32 [bands]."""
+    """Draw a curve that is added to every row, float32 [bands]: a slope, and cosines of two to five half waves."""
     curve = np.zeros(num_bands, dtype=np.float32)
     if config.tilt:
         curve += np.linspace(-1, 1, num_bands, dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
@@ -83,7 +83,7 @@ def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> 
 
 
 def _smeared(rows: Floats, rng: np.random.Generator) -> Floats:
-    """Mix bands, times or both of rows [time, bands] with their neighbours."""
+    """Smooth rows [time, bands] over time, bands or both, by mixing neighbours."""
     for axis in _SMEARED[int(rng.integers(len(_SMEARED)))]:
         places = np.arange(rows.shape[axis])
         before, after = (np.take(rows, np.clip(places + step, 0, len(places) - 1), axis) for step in (-1, 1))
@@ -102,13 +102,12 @@ def _hide_bands(rows: Floats, most: int, rng: np.random.Generator) -> Floats:
 
 
 def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:
-    """Draw the samples between rows of a clip's filterbank, which set its pace: HOP = unchanged, slower as likely as faster."""
+    """Draw the hop of a clip's filterbank in samples, which sets its pace: HOP = unchanged; slower is as likely as faster."""
     return round(HOP * float(np.exp(rng.uniform(-1, 1) * np.log1p(config.pace)))) if config.pace else HOP
 
 
 def steps_at(steps: NDArray[Value], hop: int) -> NDArray[Value]:
-    """Return what a clip shows when it is said at another pace: of steps [time, ...] those nearest, [round(time * HOP / hop),
-    ...]."""
+    """Resample steps, [time, ...], to another pace by taking the nearest ones: [round(time * HOP / hop), ...]."""
     if hop == HOP:
         return steps
     places = (2 * np.arange(max(round(len(steps) * HOP / hop), 1)) + 1) * hop // (2 * HOP)
@@ -116,10 +115,10 @@ def steps_at(steps: NDArray[Value], hop: int) -> NDArray[Value]:
 
 
 class WrongLips:
-    """Puts other lips in the place of a clip's own, so that the encoder learns to heed the sound."""
+    """Replaces a clip's lips by other ones, so that the encoder learns to rely on the sound."""
 
     def __init__(self, config: MismatchConfig, others: Sequence[str], media: MediaReader) -> None:
-        """others: lip videos of the corpus. Raises UsageError for settings that cannot work."""
+        """others: lip videos of the corpus. Raises UsageError for settings that cannot be used."""
         self._config, self._others, self._media = config, others, media
         unknown = [kind for kind in config.kinds if kind not in _KINDS]
         if unknown or not config.kinds:
@@ -128,13 +127,13 @@ class WrongLips:
             raise UsageError("mismatch.late_frames cannot be used", expected="[least, most], 1 or more", found=config.late_frames)
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Return which kind a clip gets; "" = it keeps its own lips."""
+        """Draw the kind of lips that a clip gets; "" = its own."""
         if rng.random() >= self._config.prob:
             return ""
         return self._config.kinds[int(rng.integers(len(self._config.kinds)))]
 
     def __call__(self, lips: Pictures, kind: str, rng: np.random.Generator) -> Pictures:
-        """Lips of a kind that `draw` gave, as many pictures as the clip's own: uint8 [time, height, width]."""
+        """Return lips of a kind from `draw`, as long as the clip's own: uint8 [time, height, width]."""
         if kind == STILL:
             return np.repeat(lips[[int(rng.integers(len(lips)))]], len(lips), axis=0)
         if kind == GREY:

@@ -1,4 +1,4 @@
-"""Calibration on a run's validation clips: the best duration penalty, and the agreement of lips and sound."""
+"""Calibration on a run's validation clips: the best duration penalty, and the agreement between lips and sound."""
 
 import argparse
 import logging
@@ -32,7 +32,8 @@ LOG = logging.getLogger("netflips.train")
 
 
 def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Namespace) -> Decoding:
-    """Decode validation clips with each of `options.choose_penalty`; the least mean unit error rate over inputs wins.
+    """Decode validation clips with each of `options.choose_penalty`; returns the decoding with the least unit error rate, averaged
+    over inputs.
 
     Raises UsageError when the run has no validation clips.
     """
@@ -42,6 +43,7 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
     items = prepare_validation(config, class_of_unit(dictionaries[0]), trained.about["vocabulary"])
     if items is None:
         raise UsageError("there are no clips to choose the penalty on", expected="data.valid in the run's config")
+
     encoder = AvHubert(config.model)
     encoder.load_state_dict(trained.tensors)
     device = resolve_device(options.device)
@@ -56,12 +58,12 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
 
 
 def decoding_of(penalty: float) -> Decoding:
-    """Return the decoding with a duration penalty; none is argmax."""
+    """Return the decoding with a duration penalty; argmax for 0."""
     return Decoding(VITERBI, penalty) if penalty else Decoding(ARGMAX)
 
 
 def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBatch]:
-    """Yield some of the clips, one at a time; those that cannot be read are named and left out."""
+    """Yield up to `limit` random clips, one at a time; those that cannot be read are logged and left out."""
     for index in np.random.default_rng(config.loop.seed).permutation(len(items))[:limit].tolist():
         try:
             pair = items.load((0, index))
@@ -80,10 +82,10 @@ def _best(measured: Mapping[float, Mapping[str, float]]) -> float:
 
 
 def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips: int) -> AgreementThreshold | None:
-    """Store with an exported encoder the bound below which lips do not belong to a sound; see `av2unit.modality_selection`.
+    """Find the bound below which lips do not belong to a sound, and store it with an exported encoder.
 
-    Returns it; None, with a warning, when the encoder cannot tell lips apart. Raises UsageError when the run has no validation
-    clips.
+    See `av2unit.modality_selection`. Returns the bound, or None with a warning if the encoder cannot tell lips apart. Raises
+    UsageError when the run has no validation clips.
     """
     if not config.data.valid:
         raise UsageError("there are no clips to judge lips on", expected="data.valid in the run's config")
@@ -98,6 +100,7 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
+
     checkpoint = read_checkpoint(path, UNIT_ENCODER)
     rewrite_config(checkpoint, {**checkpoint.config, AGREEMENT_KEY: bound.to_config()})
     LOG.info(
@@ -111,7 +114,7 @@ def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips:
 
 
 def _alone(extractor: UnitExtractor, clips: list[CorpusClip]) -> Iterator[tuple[Ids, Ids, Ids]]:
-    """Yield units of the sound alone, of the lips alone, and of silent sound; clips that cannot be read are named."""
+    """Yield for each clip the units of sound alone, of lips alone, and of quiet sound; unreadable clips are logged."""
     media = MediaReader()
     for clip in clips:
         try:

@@ -1,7 +1,7 @@
 """Settings of a training run of the unit encoder; hydra's yaml is checked against these.
 
-The published numbers stand in configs/av2unit/train.yaml with their sources: what it says has no default here, and a yaml that does
-not name it gets it from there.
+The published numbers are in configs/av2unit/train.yaml, with their sources. Settings given there have no default here; a yaml that
+leaves one out gets it from there.
 """
 
 from dataclasses import dataclass, field
@@ -16,20 +16,19 @@ from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Training data.
-
-    train, valid: manifests, `.tsv` as published or JSON lines; no valid = no validation. root: where their paths start
-    from, "" = as they say.
-    """
+    """Training data."""
 
     train: str = "???"
+    """Manifest, `.tsv` as published or JSON lines."""
     train_labels: tuple[str, ...] = ()
     """One .jsonl or folder of units by id; or one .km file; or two, the first for even steps of 20 ms, the second for odd."""
     valid: str = ""
+    """Manifest of validation; "" = no validation."""
     valid_labels: tuple[str, ...] = ()
     root: str = ""
+    """Folder that their paths start from; "" = as given."""
     label_rate: Count = 50
-    """Labels a second of a single .km file: 50, or 25 = each holds for two steps."""
+    """Labels a second of a single .km file: 50, or 25 = each is valid for two steps."""
     dictionaries: tuple[str, ...] = ()
     """dict.<name>.txt, one for each head or one for both; none = units 0..num_units - 1."""
     num_units: Number = 0
@@ -38,25 +37,25 @@ class DataConfig:
     max_frames: Count
     """Clips of fewer or more steps of 40 ms are left out."""
     crop_frames: Number
-    """Longer clips are cut to a random stretch of so many steps; 0 = never."""
+    """Longer clips are cropped to so many steps at a random place; 0 = never."""
     cache_gb: Amount = 0.0
-    """Sound and lips kept in memory, decoded before the first step, up to so many GB."""
+    """Memory (GB) for sound and lips that are decoded before the first step."""
     units_vocabulary: str = ""
-    """Fingerprint of the labels' quantizer where they do not say it."""
+    """Fingerprint of the labels' quantizer, if they do not state it."""
     allow_other_vocabulary: bool = False
-    """Take labels of several quantizers, or of another one than the checkpoint whose heads are kept."""
+    """Accept labels of several quantizers, or of another one than that of the checkpoint whose heads are kept."""
 
     def check(self) -> None:
-        """Raise UsageError for bounds that no clip meets."""
+        """Raise UsageError for bounds that exclude all clips."""
         require(self.min_frames <= self.max_frames, "no clip can be used", expected="data.min_frames <= data.max_frames")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingConfig:
-    """Masking of the encoder's input. Probabilities of masking are shares of steps covered, were spans not to overlap."""
+    """Masking of the encoder's input. Its probabilities are the shares of steps that spans would cover without overlaps."""
 
     mask_prob: float | None = None
-    """For sound and lips alike, instead of the two below; 0 = plain frame classification."""
+    """For both sound and lips, in place of the two below; 0 = plain frame classification."""
     mask_prob_audio: Share
     mask_length_audio: Count
     """Steps of 40 ms."""
@@ -64,9 +63,9 @@ class MaskingConfig:
     mask_length_image: Count
     min_spans: Number
     modality_dropout: Share
-    """How often one modality of a clip is left out."""
+    """Share of clips that lose one modality."""
     audio_dropout: Share
-    """How often that is the sound."""
+    """Share of these that lose the sound."""
 
     @property
     def audio_prob(self) -> float:
@@ -75,56 +74,55 @@ class MaskingConfig:
 
     @property
     def image_prob(self) -> float:
-        """Share of pictures to mask."""
+        """Share of lip pictures to mask."""
         return self.mask_prob_image if self.mask_prob is None else self.mask_prob
 
     def check(self) -> None:
-        """Raise UsageError for a share that is none."""
+        """Raise UsageError for a mask_prob that is not a share."""
         require(0 <= (self.mask_prob or 0) <= 1, "masking.mask_prob cannot be used", expected="0 to 1", found=self.mask_prob)
 
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """Noise mixed into the sound of training clips.
-
-    kinds: `files` (wavs of noise_wav), `coloured` (made on the fly: a random slope from -6 to +6 dB an octave) and
-    `speech` (other clips of the corpus); each draw takes one of them.
-    """
+    """Noise mixed into the sound of training clips."""
 
     noise_prob: Share
     snr_db: Annotated[tuple[float, float], Rising()]
-    """The ratio is drawn between the two."""
+    """Range of the signal-to-noise ratio."""
     noise_wav: str = ""
     """A folder of sound files, a list of them, or a folder with the lists train.tsv and valid.tsv."""
     kinds: tuple[str, ...] = ("files",)
+    """Each draw takes one of these: `files` (of noise_wav), `coloured` (generated, with a random slope from -6 to +6 dB an octave),
+    `speech` (other clips of the corpus)."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes of training clips. The first two are the published recipe's, the others help small corpora."""
+    """Augmentation of training clips. The first two settings are the published recipe's, the others help small corpora."""
 
     random_crop: bool
-    """The square that is seen of a lip picture lies anywhere in it, not in its middle; the same for the whole clip."""
+    """Crop lip pictures at a random place, the same for the whole clip, in place of the centre."""
     flip_prob: Share
     rotate_deg: Amount = 0.0
-    """Lips are turned by up to so many degrees either way."""
+    """Largest rotation of lips, either way."""
     scale: Share = 0.0
-    """Lips are made larger or smaller by up to this share."""
+    """Largest change in the size of lips, either way."""
     brightness: Amount = 0.0
+    """Largest value that is added to lips in 0..1, either way."""
     contrast: Share = 0.0
-    """Added to and multiplied onto lips scaled to 0..1: up to this much either way."""
+    """Largest change in their gain, either way."""
     warp: Share = 0.0
     """Vocal tract length perturbation: frequencies are multiplied by 1 - warp .. 1 + warp (Jaitly and Hinton 2013)."""
     tilt: Amount = 0.0
-    """A slope over the mel bands: up to so many nats up at one end and down at the other."""
+    """Slope over the mel bands: up to so many nats up at one end and down at the other."""
     colour: Amount = 0.0
-    """Waves over the mel bands, as other voices and microphones have them: up to so many nats for each of four cosines."""
+    """Waves over the mel bands, which imitate other voices and microphones: up to so many nats for each of four cosines."""
     smear_prob: Share = 0.0
-    """Share of clips whose spectra are as smooth over bands, over time, or over both, as those of some synthesisers are."""
+    """Share of clips whose spectra are smoothed over bands, time or both, like those of some synthesisers."""
     hide_bands: Number = 0
-    """Up to so many neighbouring mel bands say nothing (frequency masks of SpecAugment: Park et al. 2019)."""
+    """Most neighbouring mel bands that are masked (frequency masks of SpecAugment: Park et al. 2019)."""
     pace: Share = 0.0
-    """Clips are said up to this share faster or slower, at the same pitch: sound, lips and labels alike."""
+    """Largest change in pace, either way, at the same pitch, for sound, lips and labels."""
 
 
 BANDS, CODECS = ("telephone", "narrow", "laptop"), ("aac", "opus", "mp3")
@@ -132,61 +130,61 @@ BANDS, CODECS = ("telephone", "narrow", "laptop"), ("aac", "opus", "mp3")
 
 @dataclass(frozen=True)
 class MicrophoneConfig:
-    """Rooms, microphones and channels for the sound of training clips; each is drawn by itself and may meet the others."""
+    """Rooms, microphones and channels for the sound of training clips, drawn independently of each other."""
 
     room_prob: Share = 0.0
     reverb_s: Annotated[tuple[float, float], Rising(0.01, 5)] = (0.1, 0.8)
-    """Seconds in which the echo falls by 60 dB."""
+    """Reverberation time: seconds in which the echo falls by 60 dB."""
     direct_db: Annotated[tuple[float, float], Rising(-40, 60)] = (-3.0, 15.0)
-    """The direct sound over the echo: a hand's breadth away, or across the room."""
+    """Level of the direct sound over the echo, from across the room to a hand's breadth away."""
     band_prob: Share = 0.0
     bands: tuple[Annotated[str, OneOf(*BANDS)], ...] = BANDS
-    """What passes, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
+    """Pass band, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
     clip_prob: Share = 0.0
     ceiling: Annotated[tuple[float, float], Rising(0.001, 1)] = (0.1, 0.7)
-    """Share of the peak above which the sound is cut off."""
+    """Share of the peak above which the sound is clipped."""
     codec_prob: Share = 0.0
     codecs: tuple[Annotated[str, OneOf(*CODECS)], ...] = CODECS
     bit_rate: Annotated[tuple[float, float], Rising(6_000, 320_000)] = (16_000.0, 48_000.0)
 
     @property
     def is_used(self) -> bool:
-        """Whether anything ever happens."""
+        """Whether any probability is above 0."""
         return any((self.room_prob, self.band_prob, self.clip_prob, self.codec_prob))
 
     def check(self) -> None:
-        """Raise UsageError where there is nothing to draw from."""
+        """Raise UsageError for empty lists of bands or codecs."""
         require(bool(self.bands and self.codecs), "microphone.bands and microphone.codecs cannot be empty")
 
 
 @dataclass(frozen=True)
 class MismatchConfig:
-    """Lips that do not belong to the sound; the sound's labels stay."""
+    """Lips that do not belong to the sound. Labels remain those of the sound."""
 
     prob: Share = 0.0
     """Share of the clips with sound and lips."""
     kinds: tuple[str, ...] = ("still", "grey", "swapped", "late")
-    """A still mouth, no picture, the lips of another clip, the clip's own too early or too late; each draw takes one."""
+    """Each draw takes one of these: a still mouth, a grey picture, lips of another clip, the clip's own too early or too late."""
     late_frames: tuple[int, int] = (4, 15)
-    """Pictures by which the lips are late, or early."""
+    """Range of the delay in frames, either way."""
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The loss of a head at a step is the cross-entropy of its class; both heads are added up."""
+    """The loss at a step is the sum of the cross-entropies of both heads."""
 
     masked_weight: Amount
     unmasked_weight: Amount
     feature_penalty: Amount
-    """On the mean square of what the front ends give."""
+    """Weight of the mean square of the front ends' outputs."""
     feature_grad_mult: Amount
-    """Gradients of the front ends are scaled by this; 0 = they do not learn."""
+    """Factor of the gradients of the front ends; 0 = they are not trained."""
     label_smoothing: Share = 0.0
     class_balance: Amount = 0.0
-    """Classes are weighted by (1 / frequency) ** class_balance; 0 = all alike."""
+    """Classes are weighted by (1 / frequency) ** class_balance; 0 = equal weights."""
 
     def check(self) -> None:
-        """Raise UsageError for weights of nothing."""
+        """Raise UsageError when both weights are 0."""
         counts = bool(self.masked_weight or self.unmasked_weight)
         require(counts, "nothing would be learnt", expected="loss.masked_weight or loss.unmasked_weight above 0")
 
@@ -196,11 +194,11 @@ class InitConfig:
     """Initial weights."""
 
     checkpoint: str = ""
-    """A unit encoder or a plain AV-HuBERT checkpoint, published or own; "" = from scratch."""
+    """A unit encoder or a plain AV-HuBERT checkpoint, published or our own; "" = from scratch."""
     heads: Annotated[str, OneOf("new", "keep")]
-    """`new`: class embeddings are made anew. `keep`: go on with the checkpoint's units; dictionaries must be the same."""
+    """`new`: fresh class embeddings. `keep`: those of the checkpoint, whose dictionaries must be the same."""
     frozen: tuple[str, ...] = ()
-    """Parts of the model that do not learn, such as feature_extractor_video.resnet."""
+    """Submodules that are not trained, such as feature_extractor_video.resnet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +207,7 @@ class TrainConfig(RunConfig):
 
     PUBLISHED: ClassVar[str] = "av2unit/train"
 
-    # A dropped layer, or a batch without lips, leaves parameters without a gradient.
+    # find_unused: a dropped layer, or a batch without lips, leaves parameters without a gradient.
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(find_unused=True, best_metric="uer"))
     data: DataConfig
     model: AvHubertConfig = field(default_factory=AvHubertConfig)
@@ -222,7 +220,7 @@ class TrainConfig(RunConfig):
     init: InitConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     decoding: Decoding = field(default_factory=Decoding)
-    """The choice of units in validation; stored in the export."""
+    """Decoding of units in validation; stored in the export."""
 
     def check(self) -> None:
         """Raise UsageError for settings that do not go together."""

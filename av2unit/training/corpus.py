@@ -1,4 +1,4 @@
-"""Data of a training run, read and checked against each other before anything is learnt."""
+"""Data of a training run, read and checked before the first step."""
 
 import logging
 from collections.abc import Sequence
@@ -33,25 +33,27 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training data of a run.
-
-    config: with the number of classes that the data have. dictionaries: symbols of each head. vocabulary: fingerprint of
-    the labels' quantizer, "" = unknown. class_weights: float32 [classes], None = all alike. left_out: clips that are not
-    used. media, files: what reads sound and lips, and which there are.
-    """
+    """Training data of a run."""
 
     config: TrainConfig
+    """with the number of classes of the data"""
     dictionaries: list[list[str]]
+    """symbols of each head"""
     vocabulary: str
+    """fingerprint of the labels' quantizer; "" = unknown"""
     train: ClipItems
     valid: ClipItems | None
     class_weights: Tensor | None
+    """float32 [classes]; None = equal weights"""
     left_out: list[LeftOut]
+    """clips that are not used"""
     media: MediaReader
+    """reads the training clips"""
     files: tuple[Sequence[str], Sequence[str]]
+    """their files of sound and of lips"""
 
     def preload(self, progress: Progress) -> None:
-        """Decode sound and lips, as much as `data.cache_gb` allows; when all else is known to fit."""
+        """Decode sound and lips, up to `data.cache_gb`. Called last, after all other checks."""
         if self.config.data.cache_gb:
             self.media.preload(*self.files, self.config.data.cache_gb, progress)
 
@@ -135,7 +137,7 @@ def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabula
 
 
 def _vocabulary(labels: Labels, data: DataConfig) -> str:
-    """Return the quantizer of the training labels: as they say, else as stated. Raises VocabularyError when the two differ."""
+    """Return the quantizer that the labels state, or else that of the settings. Raises VocabularyError when the two differ."""
     stated = data.units_vocabulary
     if labels.vocabulary and stated and labels.vocabulary != stated:
         raise VocabularyError(

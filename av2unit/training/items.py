@@ -1,4 +1,4 @@
-"""From files to what the encoder learns from: one clip with spans hidden, and batches of them."""
+"""Training items of the unit encoder: masked clips, and batches of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,53 +25,56 @@ from avtrain.data import Key, item_generator
 
 Mask = NDArray[np.bool_]
 _NOTHING, _SOUND, _LIPS = "", "sound", "lips"
-"""What is left out of a clip."""
+"""The modality that is dropped from a clip."""
 
 
 class ClipExample(NamedTuple):
-    """A clip of `time` steps, ready to be put into a batch.
-
-    audio: float32 [time, channels], None = without sound or with it left out. video: uint8 [time, side, side] or None.
-    audio_mask: bool [time], where the mask embedding is to be put. mask: bool [time], where either modality is hidden.
-    targets: int64 [time, heads], classes.
-    """
+    """A clip of `time` steps, to be put into a batch."""
 
     audio: Floats | None
+    """float32 [time, channels]; None = the clip has no sound, or it was dropped"""
     video: Pictures | None
+    """uint8 [time, side, side]; None = the clip has no lips, or they were dropped"""
     audio_mask: Mask
+    """bool [time], where the mask embedding replaces audio"""
     mask: Mask
+    """bool [time], where either modality is masked"""
     targets: NDArray[np.int64]
+    """classes, int64 [time, heads]"""
 
 
 @dataclass(frozen=True)
 class ValidationPair:
-    """A clip of validation, with nothing hidden and with spans hidden."""
+    """A validation clip, whole and masked."""
 
     whole: ClipExample
     hidden: ClipExample
 
 
 class ClipBatch(NamedTuple):
-    """Padded clips. What is beyond a clip's length is zero, False, or NO_LABEL in `targets`.
-
-    audio: float32 [batch, time, channels]. video: uint8 [batch, time, side, side]. audio_mask, mask: bool [batch, time].
-    has_audio: bool [batch]. targets: int64 [batch, time, heads]. lengths: steps of each clip; video_lengths: 0 where it
-    has no lips.
-    """
+    """Padded clips. Padding is 0 or False, and NO_LABEL in `targets`."""
 
     audio: Tensor
+    """float32 [batch, time, channels]"""
     video: Tensor
+    """uint8 [batch, time, side, side]"""
     audio_mask: Tensor
+    """bool [batch, time]"""
     mask: Tensor
+    """bool [batch, time]"""
     has_audio: Tensor
+    """bool [batch]"""
     targets: Tensor
+    """int64 [batch, time, heads]"""
     lengths: list[int]
+    """steps of each clip"""
     video_lengths: list[int]
+    """the same for lips, 0 = no lips"""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How clips are changed; None = not at all, as in validation."""
+    """How clips are masked and augmented. A setting of None changes nothing; validation has all of them None."""
 
     data: DataConfig
     masking: MaskingConfig
@@ -89,7 +92,7 @@ class ClipItems:
     def __init__(
         self, corpus: Corpus, indices: Sequence[int], labels: Labels, classes: NDArray[np.int64], recipe: Recipe, media: MediaReader
     ) -> None:
-        """indices: the clips that are used. classes: int64 [units], the class of each unit."""
+        """indices: of the clips that are used. classes: int64 [units], the class of each unit."""
         self._clips, self._indices, self._labels, self._classes = corpus.clips, indices, labels, classes
         self._recipe, self._media = recipe, media
 
@@ -102,19 +105,19 @@ class ClipItems:
 
     @property
     def inputs(self) -> list[str]:
-        """What any clip can be measured by: its sound, its lips, or both."""
+        """Kinds of input that any clip has: audio, video, audio_video."""
         there = {(bool(self._clips[index].audio), bool(self._clips[index].lips)) for index in self._indices}
         found = {"audio": any(heard for heard, _ in there), "video": any(seen for _, seen in there)}
         return [name for name, is_there in (found | {"audio_video": (True, True) in there}).items() if is_there]
 
     def lengths(self) -> list[int]:
-        """Return the steps of each item."""
+        """Return the number of steps of each item."""
         longest = self._recipe.data.crop_frames or self._recipe.data.max_frames
         frames = self._labels.lengths // UNITS_PER_FRAME
         return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
 
     def load(self, key: Key) -> ClipExample | ValidationPair:
-        """Read and change a clip; the same key gives the same item. In validation, a pair."""
+        """Read, augment and mask a clip; the same key gives the same item. Returns a pair in validation."""
         rng = item_generator(self._recipe.seed, key)
         index = self._indices[key[1]]
         clip = self._clips[index]
@@ -122,17 +125,17 @@ class ClipItems:
             whole = self._read(index, "", _NOTHING, rng)
             return ValidationPair(whole, self._hide(whole, clip, rng))
         wrong = self._wrong_lips(clip, rng)
-        left_out = _NOTHING if wrong else self._draw_left_out(clip, rng)  # foreign lips alone would teach nonsense
+        left_out = _NOTHING if wrong else self._draw_left_out(clip, rng)  # the labels do not fit foreign lips alone
         return self._hide(self._read(index, wrong, left_out, rng), clip, rng)
 
     def _wrong_lips(self, clip: CorpusClip, rng: np.random.Generator) -> str:
-        """Return which kind of foreign lips a clip gets; "" = its own."""
+        """Draw the kind of foreign lips that a clip gets; "" = its own lips."""
         if self._recipe.wrong_lips is None or not clip.audio or not clip.lips:
             return ""
         return self._recipe.wrong_lips.draw(rng)
 
     def _draw_left_out(self, clip: CorpusClip, rng: np.random.Generator) -> str:
-        """Draw the modality that a clip with both loses (modality dropout), before it is read in vain."""
+        """Draw the modality that is dropped from a clip with both (modality dropout), so that it need not be read."""
         masking = self._recipe.masking
         is_any, is_sound = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
         if not is_any or not clip.audio or not clip.lips:
@@ -140,16 +143,17 @@ class ClipItems:
         return _SOUND if is_sound else _LIPS
 
     def _read(self, index: int, wrong: str, left_out: str, rng: np.random.Generator) -> ClipExample:
-        """Return a clip of which nothing is hidden. wrong: kind of foreign lips. left_out: the modality that is dropped."""
+        """Read a clip, without masks. wrong: kind of foreign lips. left_out: the modality that is dropped."""
         clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
         lips = steps_at(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
         rows = None if left_out == _SOUND else self._rows(clip, hop, None if lips is None else len(lips), rng)
+
         num_steps = max(len(part) for part in (lips, rows) if part is not None)
         units = steps_at(self._labels.of(index), hop)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
-        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
+        # Sound alone is rounded up to rows of 40 ms, and a clip at another pace to steps.
         if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):
             raise InputError(
                 "labels and media differ in length",
@@ -157,6 +161,7 @@ class ClipItems:
                 expected=f"{float(units_to_seconds(len(units))):.2f} s",
                 found=f"{float(frames_to_seconds(num_steps)):.2f} s",
             )
+
         steps = min(num_steps, units_to_frames(len(units)))
         classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
         targets = classes.reshape(steps, UNITS_PER_FRAME)
@@ -166,7 +171,7 @@ class ClipItems:
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
     def _rows(self, clip: CorpusClip, hop: int, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
-        """Return stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
+        """Return filterbank rows, float32 [time, channels], stacked, aligned and normalised as in inference."""
         if not clip.audio:
             return None
         recipe, model = self._recipe, self._recipe.model
@@ -195,7 +200,7 @@ class ClipItems:
         return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
 
     def _hide(self, item: ClipExample, clip: CorpusClip, rng: np.random.Generator) -> ClipExample:
-        """Hide spans; for the loss a step is hidden where either modality is, as published: also one that is left out."""
+        """Mask spans. For the loss a step is masked where either modality is, as published, even if that modality was dropped."""
         masking, length = self._recipe.masking, len(item.targets)
         video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
         if clip.lips:
@@ -209,12 +214,12 @@ class ClipItems:
 
 
 def collate_pairs(pairs: list[ValidationPair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:
-    """Return batches of the same clips, with nothing hidden and with spans hidden."""
+    """Return two batches of the same clips, whole and masked."""
     return collate([pair.whole for pair in pairs], channels, side), collate([pair.hidden for pair in pairs], channels, side)
 
 
 def collate(items: list[ClipExample], channels: int, side: int) -> ClipBatch:
-    """Pad items to one length. channels: of an audio row; side: of a picture, pixels."""
+    """Pad items to one length. channels: values in an audio row; side: of a lip picture, pixels."""
     lengths = [len(item.targets) for item in items]
     audio = [
         np.zeros((length, channels), np.float32) if i.audio is None else i.audio for i, length in zip(items, lengths, strict=True)
@@ -240,15 +245,14 @@ def _pad(arrays: Sequence[NDArray[np.generic]], value: int = 0) -> Tensor:
     return pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
-# What is hidden: spans of sound, and spans of pictures that others of the same clip take the place of
+# Masking: spans of sound, and spans of lips, which are replaced by others of the same clip
 
 
 def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.random.Generator) -> tuple[list[int], int]:
-    """Choose the starts of masked spans in a sequence, and their length.
+    """Draw the starts of masked spans in a sequence; returns them and the length of a span.
 
-    prob * length / span of them, rounded up or down by chance, at least `min_spans`; no two start at one place, but they
-    may overlap, so that fewer steps than `prob` are covered (wav2vec 2.0: Baevski et al. 2020, section 3.1). A span is
-    never longer than half the sequence.
+    There are prob * length / span of them, rounded up or down at random, and at least `min_spans`. Starts differ, but spans may
+    overlap, so they cover less than `prob` (wav2vec 2.0: Baevski et al. 2020, section 3.1). A span is at most half the sequence.
     """
     span = min(span, max(1, length // 2))
     if prob <= 0 or length < 2:
@@ -259,7 +263,7 @@ def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.rand
 
 
 def spans_mask(length: int, starts: list[int], span: int) -> Mask:
-    """Return True for the steps that the spans cover, bool [length]."""
+    """Return a mask, bool [length], True at the steps that the spans cover."""
     mask = np.zeros(length, dtype=np.bool_)
     for start in starts:
         mask[start : start + span] = True
@@ -267,9 +271,9 @@ def spans_mask(length: int, starts: list[int], span: int) -> Mask:
 
 
 def replace_spans(pictures: Pictures, starts: list[int], span: int, rng: np.random.Generator) -> Pictures:
-    """Put in place of each span another one of the same clip, as it was before any was replaced.
+    """Replace each span by another one of the same original clip.
 
-    pictures: uint8 [time, height, width]; returns a copy. A span is never put in its own place.
+    pictures: uint8 [time, height, width]; returns a copy. A span never replaces itself.
     """
     replaced = pictures.copy()
     others = len(pictures) - span

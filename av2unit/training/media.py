@@ -1,4 +1,4 @@
-"""Sound and lips of clips from their files, the first so many GB kept in memory; lips that are arrays are mapped."""
+"""Reads sound and lips of clips, and keeps up to some GB of them in memory; lips in array files are memory-mapped."""
 
 import logging
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ _BYTES_PER_GB = 10**9
 
 
 class MediaReader:
-    """Reads sound as int16 [samples] at 16 kHz and lips as uint8 [time, height, width]; what is preloaded is decoded once.
+    """Reads sound as int16 [samples] at 16 kHz and lips as uint8 [time, height, width]. Preloaded files are decoded once.
 
-    Preload before workers start: they then share the one copy.
+    Preload before workers start, so that they share the copy.
     """
 
     def __init__(self) -> None:
@@ -41,9 +41,9 @@ class MediaReader:
         return _lips(path) if kept is None else kept  # type: ignore[return-value]
 
     def preload(self, speech: Iterable[str], lips: Iterable[str], limit_gb: float, progress: Progress = silent) -> None:
-        """Decode files until the limit is reached; those that cannot be read are met again, and reported, in training.
+        """Decode files until the limit is reached. Files that cannot be read are skipped here, and reported in training.
 
-        `.npy` files are left where they are: they are mapped, and the system keeps them.
+        `.npy` files are not preloaded: they are memory-mapped, and the system caches them.
         """
         left = limit_gb * _BYTES_PER_GB
         videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != LIP_ARRAY)

@@ -1,4 +1,4 @@
-"""Data augmentation of sound: noise at a chosen ratio, what rooms, microphones and channels do to speech, and lossy codecs."""
+"""Data augmentation of sound: noise at a given ratio, rooms, microphones, channels, and lossy codecs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from avcore.texts import iter_lines
 from avcore.timeline import SAMPLE_RATE
 
 _MAX_DELAY = SAMPLE_RATE // 4
-"""Samples by which a codec may shift the sound: it starts up, and containers say so or not."""
+"""Most samples of a codec's delay, which not all containers state."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ CODECS: Mapping[str, _Codec] = {
     "mp3": _Codec("libmp3lame", "mp3", SAMPLE_RATE, "mono", "fltp"),
     "opus": _Codec("libopus", "ogg", 48_000, "mono", "flt"),
 }
-"""Names of the codecs that a sound can go through."""
+"""Codecs by name."""
 
 
 def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[np.float32]:
-    """Encode and decode a sound, and take out the codec's delay.
+    """Encode and decode a sound, and remove the codec's delay.
 
     samples: float32 of shape [S] at 16 kHz in -1..1; bit_rate: bits a second. Returns the same shape. Raises KeyError for an
     unknown codec.
@@ -66,7 +66,7 @@ def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[
 
 
 def _in_place(sound: NDArray[np.float32], original: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shift a sound to where it is most alike the original, and make it as long."""
+    """Align a sound with the original by cross-correlation, and give it the same length."""
     length = 1 << int(len(sound) + len(original)).bit_length()
     likeness = np.fft.irfft(np.fft.rfft(sound, length) * np.conj(np.fft.rfft(original, length)), length)
     shift = int(np.argmax(likeness[:_MAX_DELAY]))
@@ -78,20 +78,20 @@ def _in_place(sound: NDArray[np.float32], original: NDArray[np.float32]) -> NDAr
 
 FILES, COLOURED, SPEECH = "files", "coloured", "speech"
 BANDS: Mapping[str, tuple[float, float]] = {"telephone": (300.0, 3400.0), "narrow": (50.0, 4000.0), "laptop": (150.0, 7000.0)}
-"""Names of bands, and the Hz that pass."""
+"""Pass bands (Hz) by name."""
 _SOUND_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 _LARGEST = 32767
 _STEEPEST = 2.0
-"""Largest power of frequency that coloured noise falls or rises with: 6 dB an octave."""
+"""Largest exponent of frequency in coloured noise, falling or rising: 6 dB an octave."""
 _STEEPNESS = 4
-"""Order of the band's filter: 24 dB an octave at either end."""
+"""Order of the band-pass filter: 24 dB an octave at either end."""
 
 
 class NoiseMixer:
     """Draws noise and mixes it into clips."""
 
     def __init__(self, config: NoiseConfig, split: str, speech: Sequence[str], media: MediaReader) -> None:
-        """split: whose list is taken when `noise_wav` holds several. speech: sound files of other clips.
+        """split: selects a list if `noise_wav` is a folder with several. speech: sound files of other clips.
 
         Raises UsageError or InputError when there is no noise to draw from.
         """
@@ -182,23 +182,24 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubl
 
 @dataclass(frozen=True)
 class Degradation:
-    """Damage to a recording, in this order.
-
-    reverb_s: time in which the room's echo falls by 60 dB, 0 = no room. direct_db: the direct sound over the echo.
-    band: Hz that pass, None = all. ceiling: share of the peak above which it clips, 1 = nowhere. codec: a name of
-    `CODECS`, "" = none, at `bit_rate` bits a second.
-    """
+    """Damage to a recording, applied in this order."""
 
     reverb_s: float = 0.0
+    """reverberation time (echo falls by 60 dB), 0 = no room"""
     direct_db: float = 0.0
+    """level of the direct sound over the echo"""
     band: tuple[float, float] | None = None
+    """pass band in Hz, None = all"""
     ceiling: float = 1.0
+    """share of the peak above which sound is clipped, 1 = no clipping"""
     codec: str = ""
+    """a name of `CODECS`, "" = none"""
     bit_rate: int = 32_000
+    """bits a second"""
 
 
 def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradation:
-    """Draw what happens to a clip."""
+    """Draw the degradation of a clip."""
     is_room, is_band, is_clipped, is_coded = (
         rng.random() < share for share in (config.room_prob, config.band_prob, config.clip_prob, config.codec_prob)
     )
@@ -214,7 +215,7 @@ def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradat
 
 
 def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
-    """Return speech as it arrives: float64 [samples] in int16 scale, whole numbers; no sound comes later than it did."""
+    """Degrade speech, float64 [samples] in int16 scale; returns whole numbers. Nothing is delayed."""
     changed = samples
     if channel.reverb_s:
         changed = _with_echo(changed, channel, rng)
@@ -230,12 +231,12 @@ def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generato
 
 @cache
 def _band_filter(low: float, high: float) -> Doubles:
-    """Return second-order sections of a Butterworth filter that passes low..high Hz. Finding them takes longer than using them."""
+    """Return second-order sections of a Butterworth filter that passes low..high Hz. The design takes longer than filtering."""
     return np.asarray(butter(_STEEPNESS, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), dtype=np.float64)
 
 
 def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
-    """Return a room's echo as noise that dies away exponentially (Polack 1988), behind the direct sound; as loud as before."""
+    """Add a room's echo, exponentially decaying noise (Polack 1988), to the direct sound; the result is as loud as before."""
     length = int(channel.reverb_s * SAMPLE_RATE)
     times = np.arange(1, length + 1) / SAMPLE_RATE
     tail = rng.standard_normal(length) * 10 ** (-3 * times / channel.reverb_s)

@@ -1,4 +1,4 @@
-"""The weights that training starts from: fresh ones, or those of a checkpoint with new heads; and those that a run ends with."""
+"""Initial weights of training, fresh or from a checkpoint, and reading of a run's trained weights."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from avtrain.checkpoints import BEST, LAST, read_run
 LOG = logging.getLogger("netflips.train")
 
 KIND = "unit encoder"
-"""What a run's checkpoints say that they are of."""
+"""The kind that a run's checkpoints name."""
 NEW, KEEP = "new", "keep"
 _STD = 0.02
 _HEAD = "label_embs_concat"
@@ -35,10 +35,10 @@ _SETTINGS = {"dropout", "attention_dropout", "activation_dropout", "dropout_inpu
 
 
 def initialise(model: AvHubert) -> AvHubert:
-    """Give a model that is trained from scratch its first weights.
+    """Initialise a model that is trained from scratch.
 
-    Linear layers as BERT's, convolutions by He's rule, the rest as it was built; class embeddings are normal, so that
-    cosines between classes are near 0 (published: uniform in 0..1, near 0.75).
+    Linear layers are initialised as in BERT, convolutions by He's rule, the rest as it was built. Class embeddings are normal, so
+    that cosines between classes are near 0; the published initialisation, uniform in 0..1, has them near 0.75.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -52,10 +52,11 @@ def initialise(model: AvHubert) -> AvHubert:
 
 
 def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence[Sequence[str]], vocabulary: str) -> AvHubert:
-    """Build the model to train, `config.num_classes` taken from the dictionaries.
+    """Build the model to train.
 
-    vocabulary: fingerprint of the labels' quantizer, "" = unknown. Raises UsageError or CheckpointError when the
-    checkpoint does not fit the configuration, and VocabularyError when its heads are to be kept for other units.
+    config: its `num_classes` are those of the dictionaries. vocabulary: fingerprint of the labels' quantizer, "" = unknown. Raises
+    UsageError or CheckpointError when the checkpoint does not fit the configuration, and VocabularyError when its heads are to be
+    kept for other units.
     """
     if init.heads == KEEP and not init.checkpoint:
         raise UsageError("there are no heads to keep", expected="init.checkpoint")
@@ -71,7 +72,7 @@ def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence
 
 
 def read_start(path: str | Path) -> Checkpoint:
-    """Read a unit encoder, published or own, or a plain AV-HuBERT checkpoint of one head (whose dictionaries are then [])."""
+    """Read a unit encoder, published or our own, or a plain AV-HuBERT checkpoint with one head; its dictionaries become []."""
     path = require_file(path, "the checkpoint to start from")
     stored = sniff(path)
     if stored is not Format.SAFETENSORS:
@@ -101,14 +102,14 @@ def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Se
         tensors[_HEAD] = model.label_embs_concat.detach()
     _compare(model.config, start, tensors)
     load_strict(model, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}, start)
-    # The checkpoint's tensors are views of its file, which may go.
+    # The checkpoint's tensors are views of its file, which may be deleted.
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
     LOG.info("starting from %s with %s heads", start.path, init.heads)
 
 
 def _two_heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a projection that served one head is repeated for the second; what only pre-training used is left out."""
+    """Repeat a projection of one head for the second; tensors that only pre-training used are left out."""
     kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("target_glu")}
     width = tensors[_HEAD].shape[1] if _HEAD in tensors else 0
     for name in ("final_proj.weight", "final_proj.bias"):
@@ -118,7 +119,7 @@ def _two_heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Tensor]) -> None:
-    """Raises CheckpointError listing the settings to change when the model is built otherwise than the checkpoint's."""
+    """Raise CheckpointError when the configured model differs from the checkpoint's, with the settings to change."""
     dictionaries = [[""] * count for count in config.num_classes]
     stored = Checkpoint(start.path, start.stage, {**start.config, "dictionaries": dictionaries}, dict(tensors), start.fingerprint)
     found = AvHubertConfig.from_checkpoint(stored)
@@ -140,16 +141,18 @@ def _values(config: AvHubertConfig, names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a run. about: the task's description. tensors: under their published names."""
+    """The result of a run."""
 
     path: Path
     step: int
     about: Mapping[str, Any]
+    """the task's description"""
     tensors: dict[str, Tensor]
+    """under their published names"""
 
 
 def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
-    """Read a checkpoint of a run, `best` unless another is named or there is none. Raises CheckpointError."""
+    """Read a checkpoint of a run: the named one, or else `best`, or else `last`. Raises CheckpointError."""
     folder = run_dir / "checkpoints"
     names = [checkpoint] if checkpoint else [BEST, LAST]
     path = next((folder / name for name in names if (folder / name).exists()), None)

@@ -1,5 +1,4 @@
-"""The task of the shared training loop: the unit encoder with hidden input and its losses, and validation by step and by unit
-error rate."""
+"""Training of the unit encoder by masked prediction: the losses, and validation by accuracy and unit error rate."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,17 +26,17 @@ from avtrain.task import Engine, Task, Values
 _WHITE = 255
 
 FIGURES = ("loss", "masked_loss", "unmasked_loss", "feature_penalty", "masked_accuracy", "unmasked_accuracy")
-"""What the network measures of a batch."""
+"""Figures that the network returns for a batch."""
 NETWORK = "network"
 
 
 class MaskedPrediction(nn.Module):
-    """Computes the loss of a batch in `forward`, so that it can be wrapped for several devices."""
+    """The network with its loss, which is computed in `forward` so that it can be wrapped for several devices."""
 
     def __init__(
         self, model: AvHubert, loss: LossConfig, frozen: tuple[str, ...] = (), class_weights: Tensor | None = None
     ) -> None:
-        """frozen: names of parts that do not learn. class_weights: float32 [classes], None = all alike."""
+        """frozen: names of submodules that are not trained. class_weights: float32 [classes], None = equal weights."""
         super().__init__()
         self.model, self._loss, self._frozen = model, loss, frozen
         self.register_buffer("class_weights", class_weights, persistent=False)
@@ -45,16 +44,16 @@ class MaskedPrediction(nn.Module):
             model.get_submodule(name).requires_grad_(False)
 
     def train(self, mode: bool = True) -> "MaskedPrediction":
-        """Set training mode; frozen parts stay in evaluation mode, so that their norms do not move either."""
+        """Set training mode. Frozen parts stay in evaluation mode, so that the statistics of their norms do not change."""
         super().train(mode)
         for name in self._frozen:
             self.model.get_submodule(name).eval()
         return self
 
     def forward(self, batch: ClipBatch) -> dict[str, Tensor]:
-        """Return the loss, its parts (means over steps, heads added up), and accuracies of masked and unmasked steps.
+        """Return the loss, its parts (means over steps, summed over heads), and accuracies at masked and unmasked steps.
 
-        batch: steps [batch, time]. All that is returned is of shape []; what is measured over no step at all is 0.
+        All values have shape []; a mean over no steps is 0.
         """
         is_real = unpadded_steps(batch)
         fused = self.model.fuse(*self.front_ends(batch))
@@ -74,13 +73,14 @@ class MaskedPrediction(nn.Module):
         }
 
     def _weighted(self, loss_of_step: Tensor, masked: Tensor, unmasked: Tensor) -> Tensor:
-        """Return the weighted sum over the number of steps; parts of weight 0 do not count, both heads count once, as published."""
+        """Return the weighted sum divided by the number of steps, which leaves out parts of weight 0 and counts both heads once, as
+        published."""
         parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
         total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
         return total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
 
     def front_ends(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
-        """Return the features of both modalities, [batch, time, dim], zero where a clip lacks one; None when none has lips."""
+        """Return the features of both modalities, [batch, time, dim], zeros where a clip lacks one; None if no clip has lips."""
         audio = torch.where(batch.audio_mask[..., None], self.model.mask_emb.to(batch.audio.dtype), batch.audio)
         audio_features, _ = self.model.front_ends(audio, None, batch.lengths)
         audio_features = cast(Tensor, audio_features) * batch.has_audio[:, None, None]
@@ -88,7 +88,7 @@ class MaskedPrediction(nn.Module):
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
 
     def _video_features(self, batch: ClipBatch) -> Tensor | None:
-        """Return the features of lips, [batch, time, dim]; only pictures that there are become numbers."""
+        """Return the features of lips, [batch, time, dim], or None; clips without lips are not encoded."""
         seen = [number for number, length in enumerate(batch.video_lengths) if length]
         if not seen:
             return None
@@ -104,7 +104,7 @@ class MaskedPrediction(nn.Module):
         """Return the logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
         is_padded = min(batch.lengths) < fused.shape[1]
         hidden = self.model.encoder(self.model.project(fused), unpadded_steps(batch) if is_padded else None)
-        with torch.autocast(hidden.device.type, enabled=False):  # cosines over a small temperature: small differences decide
+        with torch.autocast(hidden.device.type, enabled=False):  # the small temperature amplifies rounding errors of cosines
             return self.model.logits(hidden.float())
 
     def _scaled(self, features: Tensor) -> Tensor:
@@ -129,18 +129,18 @@ class MaskedPrediction(nn.Module):
 
 
 def unpadded_steps(batch: ClipBatch) -> Tensor:
-    """Return which steps are no padding, bool [batch, time]."""
+    """Return a mask, bool [batch, time], False at padding."""
     lengths = torch.tensor(batch.lengths, device=batch.mask.device)
     return torch.arange(batch.mask.shape[1], device=batch.mask.device) < lengths[:, None]
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
-    """Return the mean of [batch, time] where bool [batch, time] is set, without a gradient."""
+    """Return the mean of [batch, time] over the steps set in bool [batch, time], without gradient."""
     return (values.detach() * where).sum() / where.sum().clamp_min(1)
 
 
 class UnitEncoderTask(Task):
-    """Masked prediction of units. Everything is checked when it is made, before the first step."""
+    """Masked prediction of units. Data and settings are checked by the constructor, before the first step."""
 
     kind = KIND
     trainer = "av2unit.train"
@@ -161,13 +161,13 @@ class UnitEncoderTask(Task):
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Losses and accuracies of the network, and error rates of each input that any clip has."""
+        """Losses and accuracies of the network, and error rates of each kind of input that occurs."""
         inputs = self.prepared.valid.inputs if self.prepared.valid else ()
         names = tuple(name for name in FIGURES if self._is_masked or not name.startswith("masked"))
         return (*names, "uer", *(f"{what}_{name}" for name in inputs for what in ("accuracy", "uer")))
 
     def collate(self, items: list[ClipExample] | list[ValidationPair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
-        """Pad clips to a batch, and the pairs of validation to a pair of batches."""
+        """Pad clips to a batch, and validation pairs to a pair of batches."""
         model = self._config.model
         pairs = [item for item in items if isinstance(item, ValidationPair)]
         if pairs:
@@ -186,7 +186,7 @@ class UnitEncoderTask(Task):
         return joined(engine.of_all(share)).metrics()
 
     def write_left_out(self) -> None:
-        """Write to the run's folder which clips are not used."""
+        """Write a list of the clips that are not used to the run's folder."""
         if self.prepared.left_out:
             write_left_out(Path(self._config.run_dir) / "left_out.jsonl", self.prepared.left_out)
 
@@ -199,12 +199,15 @@ class Tally:
     """Counts over a validation set for one kind of input."""
 
     right: int = 0
+    """steps of 20 ms with the right unit"""
     steps: int = 0
     distance: int = 0
+    """edit distance of merged units"""
     length: int = 0
+    """length of the merged labels"""
 
     def add(self, found: Classes, wanted: Classes) -> None:
-        """Count one clip: classes at 50 a second, int64 [N] each."""
+        """Add one clip: classes at 50 a second, int64 [N] each."""
         self.right += int((found == wanted).sum())
         self.steps += len(wanted)
         reference = Units.from_frames(wanted).ids
@@ -212,7 +215,7 @@ class Tally:
         self.length += len(reference)
 
     def join(self, other: "Tally") -> None:
-        """Count what another counted too."""
+        """Add the counts of another tally."""
         self.right += other.right
         self.steps += other.steps
         self.distance += other.distance
@@ -220,12 +223,12 @@ class Tally:
 
     @property
     def accuracy(self) -> float:
-        """Share of steps of 20 ms with the right unit."""
+        """Share of steps with the right unit."""
         return self.right / max(1, self.steps)
 
     @property
     def error_rate(self) -> float:
-        """Edit distance of merged units over the length of the merged labels."""
+        """Edit distance divided by the length of the labels."""
         return self.distance / max(1, self.length)
 
 
@@ -237,11 +240,11 @@ class Score:
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     def add(self, name: str, found: Classes, wanted: Classes) -> None:
-        """Count one clip's classes for the input called `name`."""
+        """Add one clip's classes for the input `name`."""
         self.tallies.setdefault(name, Tally()).add(found, wanted)
 
     def metrics(self) -> Metrics:
-        """Return means, and for each modality that any clip has accuracy_* and uer_*; uer is the mean of the latter."""
+        """Return mean losses, accuracy_* and uer_* of each input that occurs, and uer, the mean of all uer_*."""
         found: Metrics = {name: float(np.mean(values)) for name, values in self.losses.items()}
         for name, tally in self.tallies.items():
             found |= {f"accuracy_{name}": tally.accuracy, f"uer_{name}": tally.error_rate}
@@ -251,7 +254,7 @@ class Score:
 
 
 def joined(shares: Iterable[Score]) -> Score:
-    """Return what several processes measured, as one."""
+    """Join the scores of several processes."""
     whole = Score()
     for share in shares:
         for name, values in share.losses.items():
@@ -264,9 +267,9 @@ def joined(shares: Iterable[Score]) -> Score:
 def validate(
     network: MaskedPrediction, batches: Iterator[tuple[ClipBatch, ClipBatch]], decoding: Decoding, is_masked: bool
 ) -> Score:
-    """Measure the network, in evaluation mode, on clips with nothing hidden and with spans hidden.
+    """Measure the network, in evaluation mode, on whole clips and on masked ones.
 
-    is_masked: whether spans are hidden in training, so that it is worth measuring.
+    is_masked: whether training masks spans; otherwise masked figures are left out.
     """
     score = Score()
     for whole, hidden in batches:
@@ -280,9 +283,9 @@ def validate(
 
 
 def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[str, Scores, Classes]]:
-    """Yield for each clip and each of its inputs (sound, lips, both) its name, scores, and the classes wanted.
+    """Yield for each clip and each of its inputs (audio, video, audio_video) the input's name, scores and target classes.
 
-    Scores are float32 [units, classes] at 50 a second, -inf for the specials; classes are int64 [units].
+    Scores are float32 [units, classes] at 50 a second, -inf for specials; classes are int64 [units].
     """
     audio, video = network.front_ends(batch)
     has_audio = batch.has_audio.tolist()

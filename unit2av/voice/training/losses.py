@@ -153,7 +153,7 @@ class Discriminators(nn.Module):
     def forward(self, samples: Tensor) -> list[Judgement]:
         """Return one judgement for each discriminator of float [batch, samples]: multi-period, multi-resolution, multi-scale.
 
-        On a CPU they run in float32: in bfloat16 they harmed the voice (recipes/demo/NOTES.md).
+        On a CPU they run in float32: in bfloat16 they did harm (recipes/demo/NOTES.md).
         """
         is_exact = samples.device.type == "cpu"
         with torch.autocast("cpu", enabled=False) if is_exact else nullcontext():
