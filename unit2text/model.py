@@ -1,7 +1,7 @@
-"""Networks that read: units or mouth video in, scores of text out, by CTC and by an attention decoder.
+"""Unit-to-text networks: units or mouth video to scores of text, by CTC and by an attention decoder.
 
-The paper: Kim et al. 2024, "Efficient Training for Multilingual Visual Speech Recognition: Pre-training with Discretized Visual
-Speech Representation". Module names are those of the published state dicts, so that their tensors load under their own names.
+After Kim et al. 2024, "Efficient Training for Multilingual Visual Speech Recognition: Pre-training with Discretized Visual Speech
+Representation". Module names are those of the published state dicts, so that their tensors load under their own names.
 """
 
 from abc import ABC, abstractmethod
@@ -32,14 +32,16 @@ _UNUSED = (
     "decoder.version",
     "decoder.embed_positions._float_tensor",
 )
-"""Entries of published files that reading needs nothing of; they may be there or not."""
+"""Entries of published files that recognition does not need; they may be missing."""
 
 
 class EncodedUnits(NamedTuple):
-    """float [batch, time, dim], and bool [batch, time], False at padding; None = there is none."""
+    """The output of the encoder."""
 
     features: Tensor
+    """float [batch, time, dim]"""
     is_real: Tensor | None
+    """bool [batch, time], False at padding; None = there is no padding"""
 
     @property
     def attended(self) -> Tensor | None:
@@ -48,7 +50,7 @@ class EncodedUnits(NamedTuple):
 
 
 class PostNormLayer(HubertLayer):
-    """Attention and feed-forward, each with its norm behind the residual (Vaswani et al. 2017)."""
+    """Post-norm attention and feed-forward layers (Vaswani et al. 2017)."""
 
     def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all."""
@@ -58,7 +60,7 @@ class PostNormLayer(HubertLayer):
 
 
 class PostNormEncoder(nn.Module):
-    """wav2vec 2.0's transformer in its other form: one norm before the layers, norms behind each part, none at the end."""
+    """wav2vec 2.0's transformer in its post-norm form: a norm before the layers, norms after each part, none at the end."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -69,7 +71,7 @@ class PostNormEncoder(nn.Module):
         self.layers = nn.ModuleList(PostNormLayer(config) for _ in range(config.encoder_layers))
 
     def forward(self, features: Tensor, is_real: Tensor | None = None) -> Tensor:
-        """[batch, time, dim] -> the same; is_real: bool [batch, time], False for padding, which no real step sees."""
+        """[batch, time, dim] -> the same; is_real: bool [batch, time], False at padding, which does not affect real steps."""
         attended = None
         if is_real is not None:
             features = features.masked_fill(~is_real[..., None], 0)
@@ -81,7 +83,7 @@ class PostNormEncoder(nn.Module):
 
 
 class LipEncoder(nn.Module):
-    """AV-HuBERT with its ears shut: the half of the fused features that belongs to sound is zeros, behind its projection."""
+    """AV-HuBERT for lips alone: in the fused features, the half of the sound is zeros."""
 
     def __init__(self, config: LipConfig) -> None:
         super().__init__()
@@ -92,14 +94,14 @@ class LipEncoder(nn.Module):
         self.encoder = HubertEncoder(config.encoder)
 
     def forward(self, clips: Sequence[Tensor], is_real: Tensor | None, progress: Progress = silent) -> Tensor:
-        """Normalised pictures, float [time, height, width] of each clip -> features, float [clip, longest time, dim]."""
+        """Normalised lip pictures of clips, float [time, height, width] each -> features, float [clip, longest time, dim]."""
         seen = self.feature_extractor_video.encode(clips, max(len(clip) for clip in clips), progress)
         fused = self.post_extract_proj(self.layer_norm(torch.cat([torch.zeros_like(seen), seen], dim=-1)))
         return cast(Tensor, self.encoder(fused, is_real, progress=progress))
 
 
 class _Inside(nn.Module):
-    """A published file has each encoder under one more name."""
+    """Adds a level to the names of an encoder's tensors, as in published files."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class _Inside(nn.Module):
 
 
 class UnitToTextNetwork(nn.Module, ABC):
-    """What reads text off features: the unit encoder, the decoder, and the CTC head. The subclasses bring the features."""
+    """Features to text: the unit encoder, the decoder, and the CTC head. Subclasses make the features."""
 
     def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__()
@@ -119,22 +121,26 @@ class UnitToTextNetwork(nn.Module, ABC):
         self.share_table()
 
     def share_table(self) -> None:
-        """Make the output projection the embedding's own matrix (again, after tensors were assigned)."""
+        """Tie the output projection to the embedding; again after tensors were assigned."""
         self.decoder.output_projection.weight = self.decoder.embed_tokens.weight
 
     @property
     @abstractmethod
     def unit_encoder_module(self) -> nn.Module:
-        """The stack of layers that both forms of reading share."""
+        """The layers that `contextualise` applies."""
 
     def contextualise(self, features: Tensor, languages: Tensor, lengths: Sequence[int]) -> EncodedUnits:
-        """Add each clip's language and look around: float [batch, time, dim], int64 [batch], real steps -> what is decoded."""
+        """Add each clip's language embedding and run the unit encoder.
+
+        features: float [batch, time, dim]. languages: numbers of languages, int64 [batch]. lengths: steps of each clip.
+        """
         features = features + self.language_embedding(languages)[:, None]
         is_real = real_steps(lengths, features.device)
         return EncodedUnits(self.unit_encoder_module(features, is_real), is_real)
 
     def ctc_log_probs(self, features: Tensor) -> Tensor:
-        """Log-probabilities of rows at each step, float [batch, time, dim] to float32 [batch, time, rows]; row 0 is CTC's blank."""
+        """Return log-probabilities of rows at each step: float [batch, time, dim] to float32 [batch, time, rows]; row 0 is the
+        blank."""
         return torch.log_softmax(self.ctc_proj(features).float(), dim=-1)
 
     def logits(self, encoded: EncodedUnits, tokens: Tensor) -> Tensor:
@@ -144,7 +150,7 @@ class UnitToTextNetwork(nn.Module, ABC):
 
 
 class UnitText(UnitToTextNetwork):
-    """Units to text: one table for the units that are read, and where there is one, another for those of the sound beside lips."""
+    """Units to text, with a table of units, and optionally a second table for units of the sound beside those of lips."""
 
     def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__(config)
@@ -160,9 +166,9 @@ class UnitText(UnitToTextNetwork):
         return self.encoder.w2v_model
 
     def embed(self, units: Tensor, sound: Tensor | None) -> Tensor:
-        """Rows of the tables, int64 [batch, time], to features, float [batch, time, dim]; row 0 is the zero vector.
+        """Embed rows of the tables, int64 [batch, time], to features, float [batch, time, dim]; row 0 is the zero vector.
 
-        sound: None = no sound; the published files count units of lips from row 0 and those of sound from row 4.
+        sound: None = no sound. In published files units of lips begin at row 0 and those of sound at row 4.
         """
         embedded: Tensor = self.lip_unit_embedding(units)
         if not self.config.sound_rows:
@@ -171,12 +177,12 @@ class UnitText(UnitToTextNetwork):
         return cast(Tensor, self.concat_linear(torch.cat([embedded, beside], dim=-1)))
 
     def encode(self, units: Tensor, sound: Tensor | None, languages: Tensor, lengths: Sequence[int]) -> EncodedUnits:
-        """Rows of units, int64 [batch, time] padded with 0, to what is decoded (see `embed` and `contextualise`)."""
+        """Encode rows of units, int64 [batch, time] padded with 0 (see `embed` and `contextualise`)."""
         return self.contextualise(self.embed(units, sound), languages, lengths)
 
 
 class LipText(UnitToTextNetwork):
-    """Mouth video to text: AV-HuBERT's features take the place of the unit embeddings, without any layer between."""
+    """Mouth video to text: AV-HuBERT's features directly replace the unit embeddings."""
 
     def __init__(self, config: UnitToTextConfig) -> None:
         super().__init__(config)
@@ -189,26 +195,26 @@ class LipText(UnitToTextNetwork):
         return self.unit_encoder.w2v_model
 
     def features(self, clips: Sequence[Tensor], progress: Progress = silent) -> Tensor:
-        """Normalised pictures, float [time, height, width] of each clip -> AV-HuBERT's output, float [clip, time, dim]."""
+        """Normalised lip pictures of clips, float [time, height, width] each -> AV-HuBERT's output, float [clip, time, dim]."""
         is_real = real_steps([len(clip) for clip in clips], clips[0].device)
         return cast(Tensor, self.encoder.w2v_model(clips, is_real, progress))
 
     def encode(self, clips: Sequence[Tensor], languages: Tensor, progress: Progress = silent) -> EncodedUnits:
-        """Normalised pictures, float [time, height, width] a clip, and its language's number, int64 [batch], to what is decoded."""
+        """Encode normalised lip pictures, float [time, height, width] for each clip; languages: numbers, int64 [batch]."""
         return self.contextualise(self.features(clips, progress), languages, [len(clip) for clip in clips])
 
 
 def real_steps(lengths: Sequence[int], device: torch.device) -> Tensor | None:
-    """Bool of shape [batch, longest], False at padding; None where all are of one length. lengths: steps of each clip."""
+    """Return a mask, bool [batch, longest], False at padding; None if all lengths are equal. lengths: steps of each clip."""
     if min(lengths) == max(lengths):
         return None
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 
 def load_unit_to_text_network(checkpoint: Checkpoint, config: UnitToTextConfig) -> UnitToTextNetwork:
-    """Build the network of a checkpoint around the checkpoint's own tensors (not copied), in evaluation mode.
+    """Build the network of a checkpoint from the checkpoint's own tensors (not copied), in evaluation mode.
 
-    Raises CheckpointError when they are not those of the network that the configuration describes.
+    Raises CheckpointError when they do not fit the network that the configuration describes.
     """
     with skeleton():
         model: UnitToTextNetwork = LipText(config) if config.takes == LIPS else UnitText(config)
@@ -223,5 +229,5 @@ def load_unit_to_text_network(checkpoint: Checkpoint, config: UnitToTextConfig) 
 
 
 def stored_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A reader's state dict as it is stored: the shared table, float of shape [rows, dim], once."""
+    """Return a network's state dict as it is stored, with the shared table, float [rows, dim], only once."""
     return {name: tensor for name, tensor in state.items() if name != _OUTPUT}

@@ -1,9 +1,9 @@
-"""The stage of the unit-to-text model: its kind of checkpoint, what it takes, and its files.
+"""The stage of the unit-to-text model: its checkpoints and the kinds of input.
 
-Published are two layouts of fairseq trainer files (multilingual visual speech recognition pre-trained on units): `utut_seq2seq`
-reads mouth video, `utut_model` units of lips. Both keep their dictionary and the SentencePiece model among their task's state.
-Configuration of all: takes, task, model, symbols, tokenizer. Our own files may say more: vocabulary, languages, search, trained.
-Every command imports this: torch is imported where a file is read.
+There are two published layouts of fairseq trainer files (multilingual visual speech recognition pre-trained on units):
+`utut_seq2seq` for mouth video and `utut_model` for units of lips. Both keep dictionary and SentencePiece model in their task's
+state. The configuration of all has takes, task, model, symbols and tokenizer; our own files may also have vocabulary, languages,
+search and trained. Every command imports this module; it imports torch only where a file is read.
 """
 
 import base64
@@ -21,13 +21,13 @@ LIPS, LIP_UNITS, UNITS = "lips", "lip units", "units"
 """Mouth video; the published units of lips (and sound), 25 a second; units as NetfLips has them."""
 TAKES = (LIPS, LIP_UNITS, UNITS)
 PUBLISHED_LANGUAGES = ("en", "it", "fr", "es", "pt")
-"""Of the published reader, in the order of the rows of its language table."""
+"""Languages of the published model, in the order of the rows of its language table."""
 
 _LIP_PREFIX = "unit_encoder.w2v_model."
 
 
 def takes_of(names: Iterable[object]) -> str | None:
-    """Return what a unit-to-text model with tensors of these names takes, LIPS or LIP_UNITS; None for another model."""
+    """Return the input of a unit-to-text model with these tensor names, LIPS or LIP_UNITS; None for another model."""
     known = set(map(str, names))
     if "lip_unit_embedding.weight" in known:
         return LIP_UNITS
@@ -35,7 +35,7 @@ def takes_of(names: Iterable[object]) -> str | None:
 
 
 class UnitToTextLayout(CheckpointLayout):
-    """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
+    """A recognizer of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
         from avcore.checkpoints.layouts import trainer_tensors
@@ -49,7 +49,7 @@ class UnitToTextLayout(CheckpointLayout):
         return _unit_to_text_config(payload, plain_config(payload, path), tensors, path), tensors
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
-        """Those that it reads; the published ones where the file names none."""
+        """Return the model's languages; the published ones if the file names none."""
         return list(checkpoint.config.get("starts") or PUBLISHED_LANGUAGES)
 
 
@@ -81,8 +81,8 @@ def _unit_to_text_config(
 
 
 def _tokenizer_bytes(stored: object) -> bytes | None:
-    """Return the SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones
-    bare."""
+    """Return the SentencePiece model in fairseq's tokenizer: an entry in the processor's state of newer releases, the state itself
+    in older ones."""
     from avcore.checkpoints.pickles import Placeholder
 
     state = stored.state if isinstance(stored, Placeholder) else None

@@ -1,4 +1,4 @@
-"""Train a reader of units, and export what was trained.
+"""Train a unit-to-text model, and export it.
 
     python -m unit2text.train --config unit2text/train data.train=train.jsonl data.units=units.jsonl run_dir=runs/x
     python -m unit2text.train export --checkpoint runs/x/checkpoints/best.pt --out-path reader.safetensors
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def make_task(config: UnitToTextTrainConfig) -> "Task":
-    """Read everything that a run needs and check it."""
+    """Read and check the data of a run, and make its task."""
     from unit2text.training.task import LipTextTask, UnitTextTask
 
     return LipTextTask(config) if config.data.lips else UnitTextTask(config)
@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def export_unit_to_text(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
-    """Write a run's reader in our own format and return its path.
+    """Write a run's unit-to-text model in our own format and return its path.
 
-    eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
+    eight_bits: round matrices to one byte for each number. Raises CheckpointError for a file that is no run's checkpoint,
     UsageError for another suffix than ours.
     """
     from unit2text.model import stored_tensors

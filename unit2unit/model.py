@@ -1,9 +1,9 @@
-"""The unit translator's network: a pre-norm BART (Lewis et al., 2020) as multilingual unit BART uses it, its sizes and dictionary.
+"""The unit translator's network, a pre-norm BART (Lewis et al., 2020) as in multilingual unit BART, its sizes and its dictionary.
 
 Module names are those of the published state dict, so that its tensors load under their own names. A row of the embedding is a
 unit, a language tag or a mark.
 
-Its beam search encodes each source once, by itself, so that its numbers do not depend on its neighbours.
+Beam search encodes each source by itself, so that results do not depend on the other sources.
 """
 
 import math
@@ -32,23 +32,22 @@ from avcore.units import END as END_OF_UNITS
 NUM_SPECIALS = NUM_MARKS
 NUM_MASKS = 1
 LENGTH_TAGS = {"even": BEGIN, "short": END_OF_UNITS, "long": UNKNOWN}
-"""What a source begins with, by how long its translation is to be. Marks that stand nowhere else in a source, so that a published
-table needs no row more; without a wish a source begins as it always did."""
+"""First token of a source, by the wanted length of its translation. They are marks that do not occur elsewhere in a source, so a
+published table needs no further rows. "even" is the mark that sources always begin with."""
 
 
 @dataclass(frozen=True)
 class TranslatorVocabulary:
-    """Rows of the shared embedding, in order: four marks, the units by name, one tag a language, `<mask>`.
-
-    num_units: units are 0..num_units - 1. languages: two-letter names in the order of their tags.
-    """
+    """Rows of the shared embedding, in order: four marks, the units by number, one tag for each language, `<mask>`."""
 
     num_units: int
+    """units are 0..num_units - 1"""
     languages: tuple[str, ...]
+    """two-letter names in the order of their tags"""
 
     @classmethod
     def from_rows(cls, num_rows: int, languages: Sequence[str] | str) -> "TranslatorVocabulary":
-        """Read the layout off the number of embedding rows; languages as a list or as `en,es,...`."""
+        """Derive the layout from the number of embedding rows; languages: a list, or a string as `en,es,...`."""
         names = languages.split(",") if isinstance(languages, str) else languages
         tags = tuple(normalise_language(name) for name in names if name.strip())
         return cls(num_rows - NUM_SPECIALS - len(tags) - NUM_MASKS, tags)
@@ -68,7 +67,10 @@ class TranslatorVocabulary:
         return NUM_SPECIALS + self.num_units + self.languages.index(language)
 
     def source_tokens(self, units: Ids, language: str, length: str = "even") -> Ids:
-        """Encoder input of merged units: int64 [U] -> int64 [U + 3], `<s> units </s> [language]`; length: see LENGTH_TAGS."""
+        """Return the encoder input for merged units: int64 [U] -> int64 [U + 3], `<s> units </s> [language]`.
+
+        length: see LENGTH_TAGS.
+        """
         return np.concatenate([[LENGTH_TAGS[length]], units + NUM_SPECIALS, [END_OF_UNITS, self.tag(language)]]).astype(np.int64)
 
     def units(self, tokens: Iterable[int]) -> Ids:
@@ -92,7 +94,7 @@ NETWORK_OPTIONS: dict[str, object] = {
     "share_all_embeddings": True,
     "activation_fn": "gelu",
 }
-"""What the published layout says; a checkpoint that says otherwise is of another network."""
+"""Options of the published layout; a checkpoint with other values has another network."""
 
 _OWNER = "the translator"
 
@@ -108,7 +110,7 @@ class StackConfig:
 
 @dataclass(frozen=True)
 class TranslatorConfig:
-    """Sizes of a unit translator; `dim` is shared by both stacks. The dropouts act in training only."""
+    """Sizes of a unit translator; both stacks have the width `dim`. Dropouts apply in training only."""
 
     vocabulary: TranslatorVocabulary
     dim: int
@@ -122,7 +124,7 @@ class TranslatorConfig:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "TranslatorConfig":
-        """Read sizes off the tensors, and heads, languages and dropouts from the stored options.
+        """Read sizes from the tensors, and heads, languages and dropouts from the stored options.
 
         Raises CheckpointError when tensors are missing or the options are those of another network.
         """
@@ -196,11 +198,11 @@ BOOKKEEPING = (
     "encoder.embed_positions._float_tensor",
     "decoder.embed_positions._float_tensor",
 )
-"""Entries of published files that hold no weight."""
+"""Entries of published files that are not weights."""
 
 
 class Encoder(nn.Module):
-    """Source tokens to vectors."""
+    """Encodes source tokens."""
 
     def __init__(self, config: TranslatorConfig, embed_tokens: nn.Embedding) -> None:
         super().__init__()
@@ -212,15 +214,15 @@ class Encoder(nn.Module):
         self._scale = math.sqrt(config.dim)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Scaled embeddings without positions: int64 [batch, time] -> float [batch, time, dim]."""
+        """Return scaled embeddings without positions: int64 [batch, time] -> float [batch, time, dim]."""
         embedded: Tensor = self.embed_tokens(tokens) * self._scale
         return embedded
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Encode int64 [batch, time], padded with PAD.
 
-        Returns float [batch, time, dim], meaningless at padding, and its mask: bool [batch, 1, 1, time] with True
-        where there is no padding, None when there is none at all.
+        Returns float [batch, time, dim], meaningless at padding, and a mask, bool [batch, 1, 1, time], False at padding, or None
+        without padding.
         """
         x = self._dropout(self.embed(tokens) + self.embed_positions(tokens))
         mask = padding_mask(tokens)
@@ -232,7 +234,7 @@ class Encoder(nn.Module):
 
 
 class UnitTransformer(nn.Module):
-    """The whole network; input embedding, target embedding and output projection are one matrix."""
+    """The whole network. Source embedding, target embedding and output projection share one matrix."""
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
@@ -244,18 +246,18 @@ class UnitTransformer(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device of the weights."""
         return self.encoder.embed_tokens.weight.device
 
     def share_table(self) -> None:
-        """Make the output projection the embedding's own matrix (again, after tensors were assigned)."""
+        """Tie decoder embedding and output projection to the encoder's embedding; again after tensors were assigned."""
         self.decoder.embed_tokens = self.encoder.embed_tokens
         self.decoder.output_projection.weight = self.encoder.embed_tokens.weight
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Teacher forcing: int64 [batch, source time], int64 [batch, time] -> logits, float [batch, time, row].
 
-        Both are padded with PAD; the target begins with the tag of its language. Logits at padding mean nothing.
+        Both are padded with PAD; the target begins with the tag of its language. Logits at padding have no meaning.
         """
         encoded, mask = self.encoder(source)
         logits: Tensor = self.decoder(target, self.decoder.source_keys_values(encoded), mask)
@@ -263,9 +265,9 @@ class UnitTransformer(nn.Module):
 
 
 def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
-    """Build the network of a checkpoint around the checkpoint's own tensors (float32, not copied).
+    """Build the network of a checkpoint from the checkpoint's own tensors (float32, not copied).
 
-    Raises CheckpointError when they are not those of the network that the configuration describes.
+    Raises CheckpointError when they do not fit the network that the configuration describes.
     """
     config = TranslatorConfig.from_checkpoint(checkpoint)
     with skeleton():
@@ -277,7 +279,7 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
 
 
 def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
-    """Return what the layers of one side are made of."""
+    """Return the configuration of the layers of one side."""
     return LayerConfig(
         config.dim,
         stack.num_layers,
@@ -299,16 +301,16 @@ def search_beams(
     report: Callable[[int], None] | None = None,
     most_entries: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """Translate token sequences side by side.
+    """Translate token sequences in a batch.
 
-    sources: int64 [S] each, as the encoder reads them. rules: one a source; a target begins with its end tag. Returns
-    each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
-    most_entries: of the past, see `beam_search.search`.
+    sources: encoder inputs, int64 [S] each. rules: one for each source; a target begins with its end tag. report: called with the
+    number of steps done. most_entries: limit of stored keys and values, see `beam_search.search`. Returns the hypotheses of each
+    source, best first; none where the network gives no finite scores.
     """
     return beam_search.search(model.decoder, encode(model, sources), config, rules, report, most_entries)
 
 
 def encode(model: UnitTransformer, sources: Sequence[Ids]) -> Sources:
-    """Return what the decoder looks at: of int64 [S] each, as the encoder reads them."""
+    """Encode encoder inputs, int64 [S] each, for the decoder."""
     device = model.device
     return join_sources(model.decoder, [model.encoder(torch.from_numpy(source)[None].to(device))[0] for source in sources])

@@ -1,11 +1,11 @@
-"""The stage of the unit translator: its kind of checkpoint, the published trainer's files and our own.
+"""The stage of the unit translator. Its checkpoints are files of fairseq's trainer, as published, or our own.
 
-In our own, a table that has three names is stored once. Every command imports this: torch is imported where a file is read.
+Our own store the table, which has three names, once. Every command imports this module; it imports torch only where a file is read.
 
 | of | config | tensors |
 | --- | --- | --- |
 | published | task, model, generation (fairseq's settings) | state dict |
-| our own | the same, and what training or calibration adds (vocabulary, domain, unit_offset, ...) | the same, the table once |
+| our own | the same, and entries of training or calibration (vocabulary, domain, unit_offset, ...) | the same, the table once |
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
-"""One matrix that a translator's file holds under three names."""
+"""The three names of the embedding table in a translator's file."""
 
 
 class TranslatorLayout(CheckpointLayout):
@@ -47,7 +47,7 @@ class TranslatorLayout(CheckpointLayout):
         return {name: tensor for name, tensor in tensors.items() if name not in SHARED_TABLES[1:]}
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
-        """Return what it translates between; of a bundle's translator, what it learnt."""
+        """Return the languages of the bundle, if the translator belongs to one and it states them; else those with a tag."""
         from avcore.checkpoints.bundle import bundle_of
         from unit2unit.model import TranslatorConfig
 
@@ -58,7 +58,7 @@ class TranslatorLayout(CheckpointLayout):
 
 
 def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
-    """Give a translator's embedding table, shape [rows, dim], all its three names; raises CheckpointError when copies differ."""
+    """Return tensors with the embedding table, [rows, dim], under all three names. Raises CheckpointError when copies differ."""
     from avcore.checkpoints.layouts import is_same
 
     present = [name for name in SHARED_TABLES if name in tensors]

@@ -1,11 +1,11 @@
-"""A translator as a folder that Hugging Face's transformers reads, and back.
+"""Convert a translator to a folder for Hugging Face's transformers, and back.
 
     netflips convert utut_ko.pt --to transformers -o utut_ko_hf        # M2M100ForConditionalGeneration
     netflips convert utut_ko_hf -o utut_ko.safetensors                 # after a fine-tuning there, say
 
-The network is that of `M2M100ForConditionalGeneration`, weight for weight: a pre-norm BART with sinusoidal positions and without a
-norm behind the embedding, which MBart has. What transformers has no place for (our own settings, the quantizer of the units) stands
-in config.json under `netflips`, which its `save_pretrained` keeps.
+The network is exactly `M2M100ForConditionalGeneration`: a pre-norm BART with sinusoidal positions, without MBart's norm after the
+embedding. Settings that transformers does not have (our own, and the units' quantizer) are stored in config.json under `netflips`,
+which `save_pretrained` keeps.
 """
 
 import json
@@ -39,8 +39,8 @@ _PAIR: Final = ("source_lang", "target_lang")
 def write_transformers(checkpoint: Checkpoint, folder: Path, source: str = "", target: str = "") -> None:
     """Write config.json, generation_config.json, model.safetensors, a tokenizer and a model card into a folder.
 
-    source, target: the pair that the tokenizer and the generation settings are for, "" = the pair that it was trained on. Raises
-    UsageError where that is not stated, LanguageError for a language without a tag, and OutputError.
+    source, target: languages of the tokenizer and of the generation settings, "" = the pair that the translator was trained on.
+    Raises UsageError where that pair is not stated, LanguageError for a language without a tag, and OutputError.
     """
     config = TranslatorConfig.from_checkpoint(checkpoint)
     stored = checkpoint.config["task"]
@@ -70,9 +70,9 @@ def write_transformers(checkpoint: Checkpoint, folder: Path, source: str = "", t
 
 
 def read_transformers(folder: Path) -> Checkpoint:
-    """Read a translator that was written by `write_transformers`, or saved by transformers after training.
+    """Read a translator that `write_transformers` wrote, or that transformers saved after training.
 
-    Raises InputError for what is not there, CheckpointError for what is no translator or is not whole.
+    Raises InputError for a missing file, CheckpointError for another model or missing weights.
     """
     content = read_json(folder / CONFIG, "the model's configuration", CheckpointError)
     own = content.get(_OWN) if isinstance(content, Mapping) else None
@@ -84,6 +84,7 @@ def read_transformers(folder: Path) -> Checkpoint:
             found=content.get("model_type") if isinstance(content, Mapping) else None,
             hint="netflips convert --to transformers writes such folders",
         )
+
     path = require_file(folder / _WEIGHTS, "the model's weights", hint="save it whole: save_pretrained(..., max_shard_size='20GB')")
     try:
         stored = safetensors.torch.load_file(path)
@@ -95,12 +96,12 @@ def read_transformers(folder: Path) -> Checkpoint:
     tensors = {name.removeprefix("model."): stored[name] for name in stored if name not in (_TABLE, *_TIED)}
     whole = share_tables(tensors | {SHARED_TABLES[0]: stored[tables[0]]}, path)
     checkpoint = Checkpoint(path, TRANSLATOR, dict(own), whole, fingerprint_tensors(whole))
-    load_transformer(checkpoint)  # each tensor has its place and its shape
+    load_transformer(checkpoint)  # checks names and shapes of all tensors
     return checkpoint
 
 
 def _model_config(config: TranslatorConfig, target: str) -> dict[str, Any]:
-    """`M2M100Config`; a target begins with the tag of its language and ends with it."""
+    """Return the content of `M2M100Config`. A target begins and ends with the tag of its language."""
     tag = config.vocabulary.tag(target)
     sizes = {
         f"{side}_{name}": size
@@ -132,7 +133,8 @@ def _model_config(config: TranslatorConfig, target: str) -> dict[str, Any]:
 
 
 def _generation(config: TranslatorConfig, search: SearchConfig, target: str) -> dict[str, Any]:
-    """Settings by which `generate` searches as we do. Lengths there do not follow the source: the limit is that of the longest."""
+    """Return settings with which `generate` searches as we do. Its limit is that of the longest source, as it must be a
+    constant."""
     tag = config.vocabulary.tag(target)
     return {
         "num_beams": search.beam,
@@ -150,7 +152,7 @@ def _generation(config: TranslatorConfig, search: SearchConfig, target: str) -> 
 
 
 def _tokens(config: TranslatorConfig) -> list[str]:
-    """Name the rows of the table: marks, units by their numbers, tags, the mask."""
+    """Return the names of the table's rows: marks, numbers of units, tags, the mask."""
     marks = {BEGIN: "<s>", PAD: "<pad>", END: "</s>", UNKNOWN: "<unk>"}
     units = [str(unit) for unit in range(config.vocabulary.num_units)]
     tags = [f"[{language}]" for language in config.vocabulary.languages]
@@ -158,7 +160,7 @@ def _tokens(config: TranslatorConfig) -> list[str]:
 
 
 def _tokenizer(config: TranslatorConfig, source: str) -> dict[str, Any]:
-    """Units as words between blanks, written as a source: `<s> units </s> [source]`."""
+    """Return a tokenizer of units between blanks, which encodes a source: `<s> units </s> [source]`."""
     tokens = _tokens(config)
     rows = {token: row for row, token in enumerate(tokens)}
     ends = ("<s>", "</s>", f"[{source}]")

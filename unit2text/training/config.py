@@ -1,4 +1,4 @@
-"""Settings of a training run of a reader of units; hydra's yaml is checked against these."""
+"""Settings of a training run of a unit-to-text model; hydra's yaml is checked against these."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -11,23 +11,23 @@ from unit2text.windows import WindowSettings
 
 @dataclass(frozen=True, kw_only=True)
 class UnitToTextDataConfig(UnitCorpusConfig):
-    """Utterances as units, or as lips, and as text: train, valid are JSON lines with `text` and `language`. All utterances of a
-    sentence are held out together. units may be of lips, of sound or of both."""
+    """Utterances as units or lips, and their text. train, valid: JSON lines with `text` and `language`. Units may be of lips, of
+    sound or of both. All utterances of a sentence are held out together."""
 
     lips: bool = False
-    """Read the lips that the manifest names, with a reader of lips (`init`), in place of units."""
+    """Train on the lips that the manifest names, from a recognizer of lips (`init`), in place of units."""
     more_units: tuple[str, ...] = ()
-    """Other units of the same utterances (as they are heard, seen, labelled), each of which is one more utterance."""
+    """Other units of the same utterances (of sound, of lips, labels); each store adds one more utterance for each."""
     sound_units: str = ""
     """Units of the sound beside those of the lips, by the same ids; "" = one stream of units."""
     valid_sound_units: str = ""
     hold_out: Number = 50
     at_most_valid: Count = 400
-    """Utterances that are validated on."""
+    """Most utterances in a validation."""
     languages: tuple[str, ...] = ()
-    """Only these; none = all that the manifest has."""
+    """Languages to use; none = all in the manifest."""
     balance: bool = False
-    """Take utterances of rarer languages several times an epoch, so that each language has nearly as many."""
+    """Repeat utterances of rarer languages in an epoch, so that languages have nearly equal numbers."""
     num_units: Number = 0
     """0 = up to the largest one."""
     max_seconds: Positive = 24.0
@@ -36,29 +36,31 @@ class UnitToTextDataConfig(UnitCorpusConfig):
 
 @dataclass(frozen=True)
 class UnitToTextNoiseConfig:
-    """What happens to units before they are read, drawn anew each time. Shares are of the units of an utterance, repeats merged.
-
-    stretch: each duration is multiplied by up to 1 + stretch, or divided by it. mask: share of the time that is hidden, in spans of
-    mask_s on average. fade_sound: units of the sound are hidden more and more, all of them from 0.7 of the run on. join: share of
-    the utterances behind which another one of their language is said, and behind that again, up to join_s in all, with pauses of up
-    to pause_s: a reader that only ever saw single sentences cannot read two in a row.
-    """
+    """Noise on training units, drawn anew each time. Shares refer to merged units of an utterance."""
 
     substitute: Share
     delete: Share
     insert: Share
     stretch: Amount
+    """each duration is multiplied or divided by up to 1 + stretch"""
     mask: Share
+    """share of the time that is masked"""
     mask_s: Positive
+    """mean length of a masked span"""
     fade_sound: bool
+    """mask more and more units of the sound, and all of them after 0.7 of the run"""
     join: Share = 0.0
+    """share of utterances that get another one of their language after them, and again after that; a model trained on single
+    sentences cannot recognise two in a row"""
     join_s: Amount = 12.0
+    """most seconds of joined utterances"""
     pause_s: Amount = 0.6
+    """longest pause between them"""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of a fresh network; the published one has norms behind (norm_first false), and embeddings that are not scaled."""
+    """Sizes of a fresh network. The published one is post-norm (norm_first false), and does not scale its embeddings."""
 
     dim: Size
     encoder_layers: Size
@@ -82,27 +84,27 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class UnitToTextInitConfig:
-    """Where the weights come from: an exported reader, "" = fresh. Its text vocabulary and sizes hold then.
-
-    av_hubert: `mavhubert.pt`: put in front of a published unit model (`unit_pretrained.pt`), whose unit tables go, to read lips; or
-    what says how many heads a reader of lips has. frozen_steps: updates during which AV-HuBERT rests.
-    """
+    """Initial weights."""
 
     checkpoint: str = ""
+    """exported unit-to-text model, whose text vocabulary and sizes are taken; "" = fresh weights"""
     av_hubert: str = ""
+    """`mavhubert.pt`, to be put before a published unit model (`unit_pretrained.pt`) in place of its unit tables, or to state the
+    number of heads of a recognizer of lips"""
     frozen_steps: Number = 0
+    """updates in which AV-HuBERT is frozen"""
     allow_other_vocabulary: bool = False
 
 
 @dataclass(frozen=True)
 class ReadConfig:
-    """How the exported reader reads unless it is told otherwise (see unit2text.search.ReadOptions). longest_s: of what is read at
-    once; longer input is cut at pauses. A reader of single sentences reads one at a time best."""
+    """Default search settings of the exported model (see unit2text.search.ReadOptions)."""
 
     beam: Count
     lenpen: float
     ctc_weight: Share
     longest_s: Positive = WindowSettings.longest_s
+    """longer input is cut at pauses; a model of single sentences works best on one at a time"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ class UnitToTextTrainConfig(RunConfig):
     loop: LoopConfig = field(default_factory=LoopConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     ctc_weight: Share
-    """Of CTC in the loss; the decoder has the rest."""
+    """Weight of CTC in the loss; the rest is the decoder's."""
     label_smoothing: Share
 
     def check(self) -> None:

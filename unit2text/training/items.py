@@ -1,6 +1,6 @@
-"""What a reader in training is given: utterances, checked before the first step, with noise and in batches.
+"""Training data of a unit-to-text model: utterances, checked before the first step, their noise, and batches.
 
-They are units, or in the paper's second step mouth video in their place.
+Utterances are units, or mouth video in the paper's second step.
 """
 
 import logging
@@ -36,31 +36,32 @@ LOG = logging.getLogger("netflips.train")
 Said = TypeVar("Said", SpokenText, SeenText)
 _MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 _FADE_FROM, _FADE_TO = 0.1, 0.7
-"""Shares of a run between which the units of the sound vanish."""
+"""Shares of a run between which the units of the sound are faded out."""
 _EXACT_DIGITS = 6
-"""Counts that differ by less from a whole number are that number."""
+"""Digits to which a count is rounded before it is truncated, so that rounding errors do not change it."""
 HIDDEN = 0
-"""Row of the zero vector: padding, and what is masked."""
+"""Row of the zero vector, for padding and masked units."""
 LIP_ARRAY = ".npy"
 
 
 @dataclass(frozen=True)
 class UnitToTextCorpus:
-    """Utterances to train on and held-out ones. vocabulary: fingerprint of their quantizer, "" = unknown."""
+    """Utterances to train on and held-out ones."""
 
     train: tuple[SpokenText, ...]
     valid: tuple[SpokenText, ...]
     vocabulary: str
+    """fingerprint of their quantizer; "" = unknown"""
     num_units: int
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Of the utterances that are trained on, in order."""
+        """Languages of the training utterances, sorted."""
         return tuple(sorted({one.language for one in self.train}))
 
     @property
     def has_sound(self) -> bool:
-        """Whether there are units of the sound beside those of the lips."""
+        """Whether utterances have units of the sound beside those of the lips."""
         return self.train[0].sound is not None
 
 
@@ -77,13 +78,14 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
     else:
         train, valid = data.held_out(train, seed, lambda one: one.sentence, "sentences")
     valid = _some(valid, data.at_most_valid, seed)
+
     both = [*train, *valid]
     named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
     vocabulary = resolve_vocabulary(named, data.units_vocabulary)
     largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
-    if data.balance:  # those of rarer languages so many times that there are nearly as many as of the commonest
+    if data.balance:  # repeat those of rarer languages, so that each language has nearly as many as the most frequent
         counts = Counter(one.language for one in train)
         train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
@@ -91,7 +93,7 @@ def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTex
 
 
 def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
-    """Clips to train on and held-out ones, for a reader of lips. Raises InputError or UsageError."""
+    """Read clips to train on and held-out ones, for a recognizer of lips. Raises InputError or UsageError."""
     reading = TextReading(languages=data.languages, allow_missing=data.allow_missing)
     train = short_enough(read_seen_texts(data.train, reading), data.max_seconds)
     if data.valid:
@@ -105,8 +107,7 @@ def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenTex
 
 
 def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str, int]]:
-    """Return the letters of all texts that are trained on, between the marks and the languages' start tokens; and the rows of
-    those."""
+    """Return the vocabulary (marks, letters of all training texts, start tokens of languages), and the rows of the start tokens."""
     letters = Counter(letter for one in corpus.train for letter in letters_of_text(one.text))
     symbols = (*_MARKS, *sorted(letters), *map(language_tag, corpus.languages))
     first = NUM_MARKS + len(letters)
@@ -114,7 +115,7 @@ def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str,
 
 
 def short_enough(seen: Sequence[SeenText], max_seconds: float) -> list[SeenText]:
-    """Clips that are not longer, as far as the manifest says."""
+    """Return the clips that are not longer according to the manifest."""
     most = frames_covering(max_seconds)
     return [one for one in seen if one.frames <= most]
 
@@ -143,38 +144,45 @@ def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
 
 
 def num_faded(progress: float, count: int) -> int:
-    """Return how many of `count` units of the sound are hidden when this share of the run is done: none at first, all at last."""
+    """Return how many of `count` units of the sound are masked at a share of the run: none at first, all at the end."""
     share = (progress - _FADE_FROM) / (_FADE_TO - _FADE_FROM)
     return int(round(min(1.0, max(0.0, share)) * count, _EXACT_DIGITS))
 
 
 class UnitToTextItem(NamedTuple):
-    """Rows of units and of the sound beside (or None), int64 [time], of the text and its end, int64 [N]; language: its number."""
+    """An utterance as rows of tables."""
 
     rows: Ids
+    """units, int64 [time]"""
     sound: Ids | None
+    """units of the sound, int64 [time]; None = there are none"""
     target: Ids
+    """text and end token, int64 [N]"""
     language: int
+    """its number"""
     text: str
 
 
 class UnitToTextBatch(NamedTuple):
-    """Items padded: rows and sound int64 [batch, time], lengths and languages int64 [batch], target int64 [batch, N].
-
-    before: what the decoder is given, int64 [batch, N]: the start token, then the target.
-    """
+    """Padded items."""
 
     rows: Tensor
+    """int64 [batch, time]"""
     sound: Tensor | None
+    """int64 [batch, time]"""
     lengths: Tensor
+    """int64 [batch]"""
     languages: Tensor
+    """int64 [batch]"""
     before: Tensor
+    """input of the decoder, the start token and then the target, int64 [batch, N]"""
     target: Tensor
+    """int64 [batch, N]"""
     texts: tuple[str, ...]
 
 
 class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
-    """Utterances with noise in training; each as often as an epoch has it."""
+    """Utterances, in training with noise and repeated as often as `repeat` says."""
 
     def __init__(
         self,
@@ -194,7 +202,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
             self._of_language.setdefault(one.language, []).append(number)
 
     def load(self, key: Key) -> UnitToTextItem:
-        """Return an utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
+        """Return an utterance, or several in a row. Noise depends on the seed, the epoch and the item's number alone."""
         one = self.rows[key[1]]
         if self._noise is None:
             said, streams = [one], self._streams(one)
@@ -210,7 +218,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         )
 
     def _row_of(self, one: SpokenText, noise: UnitToTextNoiseConfig, random: Generator) -> list[SpokenText]:
-        """Return an utterance, and those that are said behind it."""
+        """Return an utterance and those that are joined to it."""
         said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
         while noise.join and random.random() < noise.join:
@@ -222,7 +230,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
         return said
 
     def _streams(self, one: SpokenText, random: Generator | None = None) -> Ids:
-        """Rows of an utterance's units, and of its sound where there is some, int64 [1 or 2, time]; random: with noise."""
+        """Return rows of an utterance's units, and of its sound if there is any, int64 [1 or 2, time]; random: for noise."""
         units = one.units
         if random is not None and self._noise is not None and one.sound is None:
             units = with_noise(units, self._noise, self._num_units, random)
@@ -231,7 +239,7 @@ class Utterances(ItemsOf[SpokenText, UnitToTextItem]):
 
 
 def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids:
-    """Utterances, int64 [stream, time] each, one behind another; a pause sounds like the end before it, or the beginning after."""
+    """Join utterances, int64 [stream, time] each, with pauses of a repeated unit: the last before the pause, or the first after."""
     row = [streams[0]]
     for one in streams[1:]:
         steps = int(random.integers(seconds_to_units(most_s) + 1))
@@ -241,7 +249,7 @@ def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids
 
 
 def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, random: Generator) -> Units:
-    """Units with some taken for others, left out, put in between, and said slower or quicker."""
+    """Return units with random substitutions, deletions, insertions and changes in duration."""
     assert units.durations is not None  # as read
     ids, durations = units.ids.copy(), units.durations.astype(np.float64)
     is_other = random.random(len(ids)) < noise.substitute
@@ -257,7 +265,7 @@ def with_noise(units: Units, noise: UnitToTextNoiseConfig, num_units: int, rando
 
 
 def masked(rows: Ids, noise: UnitToTextNoiseConfig, random: Generator) -> Ids:
-    """Rows with spans hidden, `noise.mask` of the time on average."""
+    """Return rows with random spans masked, `noise.mask` of the time on average."""
     length = max(1, seconds_to_units(noise.mask_s))
     starts = np.flatnonzero(random.random(len(rows)) < noise.mask / length)
     hidden = rows.copy()
@@ -267,7 +275,7 @@ def masked(rows: Ids, noise: UnitToTextNoiseConfig, random: Generator) -> Ids:
 
 
 def collate_units(items: Sequence[UnitToTextItem], starts: Sequence[int]) -> UnitToTextBatch:
-    """Pad items; starts: the row that a text of each language begins with."""
+    """Pad items to a batch; starts: the row of each language's start token."""
     rows = [torch.from_numpy(item.rows) for item in items]
     languages, before, target = _texts_of(items, starts)
     sounds = [torch.from_numpy(item.sound) for item in items if item.sound is not None]
@@ -278,7 +286,7 @@ def collate_units(items: Sequence[UnitToTextItem], starts: Sequence[int]) -> Uni
 
 
 def fade(sound: Tensor, progress: float) -> Tensor:
-    """Units of the sound, int64 [batch, time], of which as many are hidden as this share of the run asks for; a copy."""
+    """Return a copy of units of the sound, int64 [batch, time], with as many masked as the share of the run requires."""
     faded = sound.clone()
     for row in faded:
         shown = row.nonzero()[:, 0]
@@ -288,18 +296,22 @@ def fade(sound: Tensor, progress: float) -> Tensor:
 
 
 class LipItem(NamedTuple):
-    """Normalised pictures, float32 [time, height, width]; the text's rows and its end, int64 [N]; the language's number."""
+    """A clip of lips and its text."""
 
     pictures: NDArray[np.float32]
+    """normalised, float32 [time, height, width]"""
     target: Ids
+    """text and end token, int64 [N]"""
     language: int
+    """its number"""
     text: str
 
 
 class LipBatch(NamedTuple):
-    """Clips as they are, float [time, height, width] each; the rest as in `UnitToTextBatch`."""
+    """Clips without padding; the other fields are as in `UnitToTextBatch`."""
 
     clips: tuple[Tensor, ...]
+    """float [time, height, width] each"""
     lengths: Tensor
     languages: Tensor
     before: Tensor
@@ -308,7 +320,7 @@ class LipBatch(NamedTuple):
 
 
 class LipClips(ItemsOf[SeenText, LipItem]):
-    """Clips of lips, as long as the manifest says; in training one is cut out anywhere and half of them are mirrored."""
+    """Clips of lips, with lengths from the manifest. In training they are cropped at random, and half of them are mirrored."""
 
     def __init__(
         self,
@@ -323,7 +335,7 @@ class LipClips(ItemsOf[SeenText, LipItem]):
         self.text, self.languages, self.lips, self.is_training, self.seed = text, languages, lips, is_training, seed
 
     def load(self, key: Key) -> LipItem:
-        """Return a clip. Raises InputError or MediaError for one that holds no lips."""
+        """Return a clip. Raises InputError or MediaError for one without lips."""
         one = self.rows[key[1]]
         pictures = read_lips(one.lips)
         if self.is_training:
@@ -334,7 +346,7 @@ class LipClips(ItemsOf[SeenText, LipItem]):
 
 
 def read_lips(path: Path) -> Pictures:
-    """Lip pictures of a video or a `.npy` file, uint8 [time, height, width]. Raises InputError or MediaError."""
+    """Read lip pictures from a video or a `.npy` file, uint8 [time, height, width]. Raises InputError or MediaError."""
     if path.suffix != LIP_ARRAY:
         return read_gray_video(path)
     lips = load_array(path, "the lips", is_mapped=True)
@@ -345,7 +357,7 @@ def read_lips(path: Path) -> Pictures:
 
 
 def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictures:
-    """Return a square cut out anywhere, the same in all pictures, and mirrored or not: uint8 [time, size, size]."""
+    """Crop all pictures to the same random square, and mirror them or not: uint8 [time, size, size]."""
     height, width = pictures.shape[1:]
     if min(height, width) < size:
         raise InputError("these lips are too small", expected=f"{size} pixels or more", found=f"{height} x {width}")
@@ -355,7 +367,7 @@ def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictu
 
 
 def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
-    """Put clips into a batch; starts: the row that a text of each language begins with."""
+    """Put clips into a batch; starts: the row of each language's start token."""
     languages, before, target = _texts_of(items, starts)
     clips = tuple(torch.from_numpy(item.pictures) for item in items)
     lengths = torch.tensor([len(clip) for clip in clips])
@@ -363,7 +375,7 @@ def collate_lips(items: Sequence[LipItem], starts: Sequence[int]) -> LipBatch:
 
 
 def _texts_of(items: Sequence[UnitToTextItem] | Sequence[LipItem], starts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Languages, what the decoder is given and what it should say: see `UnitToTextBatch`."""
+    """Return languages, decoder input and target; see `UnitToTextBatch`."""
     languages = torch.tensor([item.language for item in items])
     target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
     first = torch.tensor(starts)[languages][:, None]

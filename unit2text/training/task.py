@@ -1,4 +1,4 @@
-"""What the shared loop trains: a reader of units, by CTC and by its decoder, and the network that a run begins with."""
+"""Training of a unit-to-text model by CTC and by its decoder, and the network that a run starts from."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -47,18 +47,18 @@ _IMAGE = ("image_crop_size", "image_mean", "image_std")
 LOG = logging.getLogger("netflips.train")
 _LEAST_GAIN = 2**-0.5
 _FINE_TUNED: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.1, "encoder_layerdrop": 0.1}
-"""Of AV-HuBERT while it is fine-tuned, as published."""
+"""Dropouts of AV-HuBERT in fine-tuning, as published."""
 NETWORK = "network"
 RUN_KIND = "unit-to-text model"
 _OF_ROWS = ("loss", "nll", "ctc", "accuracy")
 
 
 def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tuple[dict[str, object], dict[str, Tensor]]:
-    """Configuration and tensors of a reader of lips: the unit model's encoder, decoder and languages behind AV-HuBERT.
+    """Return configuration and tensors of a recognizer of lips: AV-HuBERT, then the unit model's encoder, decoder and languages.
 
-    units: a checkpoint of the unit model. The CTC head (torch's start values, a weight of the decoder table's shape) and the
-    unused mask embedding are fresh, drawn from the seed; all others keep their shapes. Unit tables, their joining layer and the
-    unit model's CTC head stay behind. Raises CheckpointError where the two do not fit.
+    units: a checkpoint of the unit model. The CTC head (torch's initial values, a weight of the decoder table's shape) and the
+    unused mask embedding are fresh, drawn with the seed; all other tensors keep their shapes. Unit tables, the layer that joins
+    them and the unit model's CTC head are dropped. Raises CheckpointError where the two do not fit.
     """
     if units.config.get("takes") != LIP_UNITS:
         raise CheckpointError(
@@ -69,6 +69,7 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
         start = next((start for start in _KEPT if name.startswith(start)), None)
         if start is not None:
             tensors[_KEPT[start] + name.removeprefix(start)] = tensor
+
     table = units.tensors["decoder.embed_tokens.weight"]
     width = lips.tensors["post_extract_proj.weight"].shape[0]
     if width != table.shape[1]:
@@ -92,23 +93,23 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
 
 
 class UnitToTextStart(NamedTuple):
-    """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown).
-
-    stored: what the checkpoint that it comes from says of itself, {} = it is fresh.
-    """
+    """A unit-to-text network to train."""
 
     model: UnitText
     text: TextVocabulary
     vocabulary: str
+    """fingerprint of the units' quantizer; "" = unknown"""
     stored: dict[str, Any]
+    """configuration of its checkpoint; {} = it is fresh"""
 
 
 class LipStart(NamedTuple):
-    """A reader of lips, the text that its rows spell, and what the checkpoint that it comes from says of itself."""
+    """A recognizer of lips to train."""
 
     model: LipText
     text: TextVocabulary
     stored: dict[str, Any]
+    """configuration of its checkpoint"""
 
 
 def start_unit_to_text(config: UnitToTextTrainConfig, corpus: UnitToTextCorpus) -> UnitToTextStart:
@@ -124,7 +125,7 @@ def start_unit_to_text(config: UnitToTextTrainConfig, corpus: UnitToTextCorpus) 
 
 
 def unit_to_text_config(model: ModelConfig, corpus: UnitToTextCorpus, num_rows: int, starts: dict[str, int]) -> UnitToTextConfig:
-    """Sizes of a fresh network for a corpus."""
+    """Return the sizes of a fresh network for a corpus."""
     rows = NUM_MARKS + corpus.num_units
     return UnitToTextConfig(
         takes=UNITS,
@@ -145,7 +146,7 @@ def unit_to_text_config(model: ModelConfig, corpus: UnitToTextCorpus, num_rows: 
 
 
 def initialise_unit_to_text(model: UnitText) -> None:
-    """Start values of the published decoder: a narrow table, and attention that begins small; the rest is torch's own."""
+    """Initialise the decoder as published, with small values for table and attention; the rest has torch's own values."""
     table = model.decoder.embed_tokens.weight
     nn.init.normal_(table, std=model.config.dim**-0.5)
     with torch.no_grad():
@@ -184,8 +185,8 @@ def _of_checkpoint(init: UnitToTextInitConfig, corpus: UnitToTextCorpus) -> Unit
 
 
 def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
-    """Return a reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is
-    given."""
+    """Return a recognizer of lips: a published one, our own, or AV-HuBERT joined with a unit model. Raises CheckpointError for
+    another checkpoint, and UsageError for a unit model without AV-HuBERT."""
     checkpoint = read_checkpoint(init.checkpoint, UNIT2TEXT)
     if checkpoint.config["takes"] == LIP_UNITS:
         if not init.av_hubert:
@@ -205,7 +206,7 @@ def start_lips_to_text(init: UnitToTextInitConfig, seed: int) -> LipStart:
 
 
 def _own(model: UnitToTextNetwork) -> UnitToTextNetwork:
-    """Return the model with weights of its own: what is read may be a view of the file, and training writes into it."""
+    """Copy the weights of a model, which may be views of its file that training would write into; returns the model."""
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
     model.share_table()
@@ -213,24 +214,27 @@ def _own(model: UnitToTextNetwork) -> UnitToTextNetwork:
 
 
 class Losses(NamedTuple):
-    """Sums over a batch, each a scalar. attention: label-smoothed; nll: not smoothed. right: rows that the decoder got right."""
+    """Sums over a batch, each of shape []."""
 
     attention: Tensor
+    """cross entropy of the decoder, label-smoothed"""
     nll: Tensor
+    """the same without smoothing"""
     ctc: Tensor
     right: Tensor
+    """number of rows that the decoder predicts correctly"""
 
     def total(self, ctc_weight: float) -> Tensor:
-        """Return what is minimised, of shape [], before it is divided by anything."""
+        """Return the weighted sum that is minimised, of shape [], not yet divided by a count."""
         return (1 - ctc_weight) * self.attention + ctc_weight * self.ctc
 
 
 def joint_loss(logits: Tensor, target: Tensor, log_probs: Tensor, lengths: Tensor, smoothing: float = 0.1) -> Losses:
-    """Both losses of a batch.
+    """Return both losses of a batch.
 
-    logits: float of shape [batch, target time, row], the decoder's. target: int64 [batch, target time], the end included, padded
-    with PAD. log_probs: of CTC, float [batch, time, row]; lengths: real steps of each clip, int64 [batch] (the reference takes
-    those of the first clip's padding for all). A text that has no room in its clip costs CTC nothing.
+    logits: of the decoder, float [batch, target time, row]. target: int64 [batch, target time] with the end token, padded with PAD.
+    log_probs: of CTC, float [batch, time, row]. lengths: steps of each clip, int64 [batch] (the reference code uses the first
+    clip's for all). The CTC loss of a text that is too long for its clip is 0.
     """
     is_token = target != PAD
     scores = torch.log_softmax(logits.float(), dim=-1)[is_token]
@@ -245,7 +249,7 @@ def joint_loss(logits: Tensor, target: Tensor, log_probs: Tensor, lengths: Tenso
 
 
 class ReadingNetwork(nn.Module):
-    """The reader and its losses in one call, which is what training on several devices counts."""
+    """The network and its losses in one call, as training on several devices needs it."""
 
     def __init__(self, model: UnitText | LipText, ctc_weight: float, smoothing: float) -> None:
         super().__init__()
@@ -254,7 +258,7 @@ class ReadingNetwork(nn.Module):
         self._ctc_weight, self._smoothing = ctc_weight, smoothing
 
     def encode(self, batch: UnitToTextBatch | LipBatch) -> EncodedUnits:
-        """Return what the decoder and CTC see of a batch."""
+        """Encode a batch for the decoder and CTC."""
         if isinstance(batch, UnitToTextBatch):
             assert isinstance(self.model, UnitText)  # as the task says
             return self.model.encode(batch.rows, batch.sound, batch.languages, batch.lengths.tolist())
@@ -266,11 +270,11 @@ class ReadingNetwork(nn.Module):
         return self.model.contextualise(features, batch.languages, batch.lengths.tolist())
 
     def forward(self, batch: UnitToTextBatch | LipBatch) -> dict[str, Tensor]:
-        """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right, each of shape []."""
+        """Return losses of a batch per row of its texts, and the decoder's accuracy, each of shape []."""
         return self.measure(batch)[0]
 
     def measure(self, batch: UnitToTextBatch | LipBatch) -> tuple[dict[str, Tensor], Tensor]:
-        """The same, and CTC's log probabilities, float [batch, time, symbols]."""
+        """Return the same, and CTC's log probabilities, float [batch, time, symbols]."""
         encoded = self.encode(batch)
         log_probs = self.model.ctc_log_probs(encoded.features)
         logits = self.model.logits(encoded, batch.before)
@@ -281,7 +285,7 @@ class ReadingNetwork(nn.Module):
 
 
 class _ReadingTask(Task):
-    """What both readers have in common. Everything is checked when it is made, before the first step."""
+    """Base of both tasks. Data and settings are checked by the constructor, before the first step."""
 
     kind = RUN_KIND
     trainer = "unit2text.train"
@@ -302,17 +306,17 @@ class _ReadingTask(Task):
         return measured
 
     def _prepared(self, batch: Any, progress: float, step: int) -> Any:
-        """A batch as it is trained on at this share of the run."""
+        """Change a training batch. progress: share of the run that is done."""
         return batch
 
     def _measured(self, batch: Any) -> Any:
-        """A batch as it is validated on."""
+        """Change a validation batch."""
         return batch
 
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        """Losses and accuracy, and cer: letters that CTC's best path gets wrong, over the letters of the texts.
+        """Return losses, accuracy, and cer, the character error rate of CTC's best path.
 
-        The sound beside lips is left out where it is faded out in training: what is measured is what remains.
+        Units of the sound are masked if training fades them out, so that units of lips alone are measured.
         """
         rows = []
         for given in batches:
@@ -330,7 +334,7 @@ class _ReadingTask(Task):
 
 
 def path_errors(batch: UnitToTextBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
-    """Edits between CTC's best paths and the texts, and letters of the texts."""
+    """Return the edit distance between CTC's best paths and the texts (errors), and the letters of the texts."""
     errors = letters = 0
     for number, length in enumerate(batch.lengths.tolist()):
         wanted: Ids = batch.target[number][batch.target[number] != PAD].cpu().numpy()
@@ -366,7 +370,7 @@ class UnitTextTask(_ReadingTask):
         return self._config.noise.fade_sound
 
     def _reader(self, config: UnitToTextTrainConfig) -> dict[str, Any]:
-        """What `export` needs to know."""
+        """Return the configuration that `export` writes."""
         sizes = self.start.model.config
         return {
             "takes": sizes.takes,
@@ -391,7 +395,7 @@ class UnitTextTask(_ReadingTask):
 
 
 class LipTextTask(_ReadingTask):
-    """Mouth video to text: the paper's second step."""
+    """Mouth video to text, the paper's second step."""
 
     def __init__(self, config: UnitToTextTrainConfig) -> None:
         train, valid = read_lip_corpus(config.data, config.loop.seed)

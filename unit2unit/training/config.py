@@ -1,4 +1,4 @@
-"""A training run of unit2unit: our few settings, fairseq's options under fairseq's own names, and what a user states of them."""
+"""A training run of unit2unit: our few settings, and fairseq's options under fairseq's own names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,53 +14,53 @@ Stated = frozenset[str]
 """Settings given on the command line, as `fairseq.model.encoder_layers`."""
 
 _OURS = {"optimization": "optimizer", "lr_scheduler": "optimizer", "model": "regularization"}
-"""fairseq's own section of an option, and ours, where they differ: our yaml has them by what they are about."""
+"""fairseq's sections, and the section of our yaml files, which group options by topic, for some of their options."""
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run's yaml holds.
-
-    run_dir: the run's folder; everything it makes goes there. data_dir: folder made by `prepare_pairs` (fine-tuning) or
-    `prepare` (pre-training). init: checkpoint to start from, whose languages and sizes the run takes, None = untrained.
-    resume: `auto` goes on from the last checkpoint in run_dir, `never` begins anew and puts an earlier run aside. units_vocabulary:
-    fingerprint of the units' quantizer where the data do not say it. allow_other_vocabulary: train although data and
-    checkpoint come from different quantizers. check_only: stop before the first step; with `data_dir=` only
-    settings are looked at. max_minutes: end after this much training time, counted over resumes, if `max_update` does not end it
-    before, 0 = no limit; the schedule
-    `timed_polynomial_decay` ends its decay then. update_tokens: of an update in all processes, where `max_tokens` or `update_freq`
-    is `auto`; 0 = what fits. generation: search settings stored with the model. fairseq: sections of
-    fairseq's options; the sections' names are for the reader.
-    """
+    """The content of a run's yaml."""
 
     run_dir: str = "???"
+    """the run's folder, for all its files"""
     data_dir: str = "???"
+    """folder made by `prepare_pairs` (fine-tuning) or `prepare` (pre-training)"""
     init: str | None = None
+    """checkpoint to start from, which determines languages and sizes; None = an untrained network"""
     resume: str = "auto"
+    """`auto` resumes the last checkpoint in run_dir; `never` starts anew and moves an earlier run aside"""
     units_vocabulary: str = ""
+    """fingerprint of the units' quantizer, if the data do not state it"""
     allow_other_vocabulary: bool = False
+    """train although data and checkpoint come from different quantizers"""
     check_only: bool = False
+    """stop before the first step; with an empty data_dir only settings are checked"""
     max_minutes: float = 0.0
+    """end after this training time, counted over resumes, unless `max_update` ends the run earlier; 0 = no limit. The schedule
+    `timed_polynomial_decay` ends its decay then"""
     update_tokens: int = 0
+    """tokens of an update in all processes, if `max_tokens` or `update_freq` is `auto`; 0 = as many as fit"""
     generation: dict[str, Any] = field(default_factory=dict)
+    """search settings that are stored with the model"""
     fairseq: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """fairseq's options in sections, whose names are for the reader"""
 
     @property
     def checkpoints(self) -> Path:
-        """Where fairseq keeps this run's checkpoints."""
+        """Folder of this run's checkpoints."""
         return Path(self.run_dir) / "checkpoints"
 
     @property
     def last_checkpoint(self) -> Path:
-        """The checkpoint that a run goes on from."""
+        """The checkpoint from which a run is resumed."""
         return self.checkpoints / "checkpoint_last.pt"
 
     def option(self, name: str, default: Any = None) -> Any:
-        """Return a fairseq option by its name, whatever its section."""
+        """Return a fairseq option by its name, in any section."""
         return self.options().get(name, default)
 
     def changed(self, section: str, values: Mapping[str, Any]) -> "TrainingRun":
-        """Return the run with other values of fairseq options, each in the section where it stands, else in `section`."""
+        """Return the run with other values of fairseq options, each in the section that has it, or else in `section`."""
         sections = {name: dict(options) for name, options in self.fairseq.items()}
         for name, value in values.items():
             place = next((one for one, options in sections.items() if name in options), section)
@@ -68,7 +68,7 @@ class TrainingRun:
         return replace(self, fairseq=sections)
 
     def options(self) -> dict[str, Any]:
-        """Return all fairseq options that are set; raises UsageError for one that stands in two sections."""
+        """Return all fairseq options that are set. Raises UsageError for one that is in two sections."""
         options: dict[str, Any] = {}
         for section in self.fairseq.values():
             for name, value in section.items():
@@ -80,7 +80,7 @@ class TrainingRun:
 
 
 def check_autocast(name: str) -> None:
-    """Raise UsageError for a format that there is not."""
+    """Raise UsageError for an unknown number format."""
     if name not in AUTOCAST:
         raise UsageError("unknown number format", expected=", ".join(AUTOCAST), found=f"autocast={name}")
 
@@ -91,14 +91,14 @@ def stated_settings(arguments: Iterable[str]) -> Stated:
 
 
 def is_stated(name: str, stated: Stated) -> bool:
-    """Return whether a fairseq option was given on the command line, in whatever section."""
+    """Return whether a fairseq option was given on the command line, in any section."""
     return any(key.startswith("fairseq.") and key.rpartition(".")[2] == name for key in stated)
 
 
 def in_one_section(run: TrainingRun, stated: Stated) -> TrainingRun:
-    """Return the run with each option in one section, where a user has put it into fairseq's own beside the one in our yaml.
+    """Return the run with each option in one section, in case a user gave it in fairseq's section and our yaml has it in ours.
 
-    What stands on the command line holds, else what stands in fairseq's own section. Raises UsageError when both were stated.
+    A value from the command line is kept, or else the one in fairseq's section. Raises UsageError when both were stated and differ.
     """
     sections = {name: dict(options) for name, options in run.fairseq.items()}
     for theirs, ours in _OURS.items():

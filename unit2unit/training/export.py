@@ -1,8 +1,8 @@
-"""A translator as a file in the published layout, for ours or for fairseq's own code, and the mean of several.
+"""Write a translator in the published layout, for our code or fairseq's, and average several translators.
 
 `python -m unit2unit.utut_finetune.finetune export --help`, `python -m unit2unit.utut_finetune.average --help`.
-Runs that were fine-tuned from one checkpoint lie close enough together for the mean of their weights to be better than each of
-them (Wortsman et al. 2022, "Model soups"); so do late checkpoints of one run.
+Networks that were fine-tuned from one checkpoint are close enough together that the mean of their weights is better than each of
+them (Wortsman et al. 2022, "Model soups"); so are late checkpoints of one run.
 """
 
 import argparse
@@ -31,15 +31,15 @@ from unit2unit.training.start import sizes_of
 
 FAIRSEQ, AV2AV = "fairseq", "av2av"
 _TASKS = {FAIRSEQ: "translation_from_pretrained_bart", AV2AV: "utut_pretraining"}
-"""The task by which each program loads a translator: fairseq's own, and the one that AV2AV's code registers."""
+"""The task with which each program loads a translator: fairseq's own, and the one that AV2AV's code registers."""
 _ARCHITECTURE = "mbart_large"
 _PAIR = ("source_lang", "target_lang")
 _MASKING = {"add_lang_token": True, "mask": 0.3, "mask_random": 0.1, "replace_length": -1, "poisson_lambda": 10.0}
-"""Options of the published translator's task that say how a sentence is written, and what was hidden in its training."""
+"""Options of the published translator's task, about the format of a sentence and the masking in its training."""
 
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a translator as a .pt file in the published layout, without optimizer state: fairseq starts from it anew."""
+    """Write a translator as a .pt file in the published layout, without optimizer state, for fairseq to start from."""
     config, task = checkpoint.config, dict(checkpoint.config["task"])
     if stated := config.get("vocabulary"):
         task["units_vocabulary"] = stated
@@ -71,16 +71,17 @@ def write_published(
 ) -> None:
     """Write a translator as a .pt file that fairseq or AV2AV's code loads without ours, and the units' dictionaries beside it.
 
-    program: `fairseq`, or `av2av`, whose own task knows no pair. data_dir: where the dictionaries are when it is loaded, "" = the
+    program: `fairseq`, or `av2av`, whose own task has no language pair. data_dir: folder of the dictionaries at loading, "" = the
     absolute folder of `path`. pair: languages, "" = those that the checkpoint was trained on. Sizes, languages, search settings and
     the fingerprint of the units are the checkpoint's; all else is fairseq's default, in float32. Raises UsageError for a pair that
-    is not stated or a folder that fairseq cannot name, LanguageError for a language without a tag, and OutputError for another
-    dictionary that is there.
+    is not stated or a folder that fairseq cannot name, LanguageError for a language without a tag, and OutputError where another
+    dictionary exists.
     """
     config = TranslatorConfig.from_checkpoint(checkpoint)
     folder = data_dir or str(require_place(path).resolve().parent)
     if ":" in folder:
         raise UsageError("fairseq takes a colon for the end of a folder", found=folder, hint="choose another folder, or --data-dir")
+
     stored = checkpoint.config["task"]
     names = [] if program == AV2AV else [given or str(stored.get(key) or "") for given, key in zip(pair, _PAIR, strict=True)]
     if "" in names:
@@ -94,6 +95,7 @@ def write_published(
         cfg["task"].units_vocabulary = vocabulary
     if checkpoint.config["task"].get("merged_units"):
         cfg["task"].merged_units = True
+
     num_units, missing = config.vocabulary.num_units, []
     for dictionary in dictionaries(path, program, languages):
         if not dictionary.exists():
@@ -103,6 +105,7 @@ def write_published(
     for dictionary in missing:
         with atomic_output(dictionary) as temporary:
             write_dictionary(temporary, num_units)
+
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in checkpoint.tensors.items()}
     shared = dict.fromkeys(SHARED_TABLES, tensors[SHARED_TABLES[0]])
     _write(cfg, {**_marks(), **tensors, **shared}, path)
@@ -114,13 +117,13 @@ def dictionaries(path: Path, program: str, languages: Sequence[str]) -> list[Pat
 
 
 def _marks() -> dict[str, Tensor]:
-    """Two kinds of entry that fairseq writes and no network of ours has: without the version it takes norms away."""
+    """Return entries that fairseq writes and our networks lack; without the version, fairseq removes norms."""
     names = [f"{side}.{name}" for side in ("encoder", "decoder") for name in ("version", "embed_positions._float_tensor")]
     return {name: torch.tensor([3.0] if name.endswith("version") else [0.0]) for name in names}
 
 
 def _fairseq_sections(generation: Mapping[str, Any]) -> dict[str, Any]:
-    """fairseq's sections with its defaults, and the search settings of a translator."""
+    """Return fairseq's sections with its defaults, and with the search settings of a translator."""
     from fairseq.dataclass.configs import FairseqConfig
     from omegaconf import DictConfig, OmegaConf
 
@@ -173,7 +176,7 @@ def _task(program: str, config: TranslatorConfig, languages: Sequence[str], fold
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
-    """Return the first checkpoint with the mean of all weights, in the first one's types.
+    """Return the first checkpoint with the mean of all weights, in its number formats.
 
     Raises CheckpointError for networks that differ in languages, units or sizes.
     """
@@ -260,7 +263,7 @@ def build_export_parser() -> Parser:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Read the translator, write the published form."""
+    """Read a translator and write it in the published layout."""
     require_fairseq()
     _require_pt(options.out_path)
     checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)

@@ -1,6 +1,6 @@
-"""Run fairseq's own trainer: its distribution over GPUs and machines, its half precision, its checkpoints.
+"""Run fairseq's own trainer, with its distribution over GPUs and machines, its half precision and its checkpoints.
 
-A run's settings become fairseq's configuration by way of fairseq's own option parser.
+Fairseq's own option parser turns a run's settings into fairseq's configuration.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from unit2unit.training.user_dir import utut_plugins
 from unit2unit.training.validation import Stop, Watch
 
 _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
-"""Options that decide which other options there are."""
+"""Options that determine which other options exist."""
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
 
 
 def train(run: TrainingRun) -> None:
-    """Train until the run's end, going on from its last checkpoint when there is one."""
+    """Train until the end of the run, resuming its last checkpoint if there is one."""
     cfg = fairseq_config(run)
     if run.check_only:
         LOG.info(
@@ -60,16 +60,16 @@ def train(run: TrainingRun) -> None:
 
 
 def train_in_process(cfg: DictConfig) -> None:
-    """Train as one process of a run; fairseq starts it once for each GPU.
+    """Train as one process of a run; fairseq calls this once for each GPU.
 
-    Raises Terminated at the end of a run that SIGTERM ended before its time.
+    Raises Terminated at the end if SIGTERM ended the run early.
     """
     if distributed.is_master(cfg.distributed_training):
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
     if cfg.common.cpu:
         keep_freed_memory()
     for kept in (checkpoint_utils.save_checkpoint, fairseq_cli.train.should_stop_early):
-        vars(kept).clear()  # the best of an earlier run of this process
+        vars(kept).clear()  # they remember the best value of an earlier run in this process
     with _saving_on_sigterm() as stop, _watched(stop):
         try:
             fairseq_cli.train.main(cfg)
@@ -87,7 +87,7 @@ def _log_to(path: Path) -> None:
 
 @contextmanager
 def _saving_on_sigterm() -> Iterator[Stop]:
-    """Make SIGTERM end the run after the current update, with a checkpoint; several processes end after the same one."""
+    """Make SIGTERM end the run with a checkpoint after the current update; all processes end after the same one."""
     stop = Stop()
 
     def note(*_: object) -> None:
@@ -100,12 +100,12 @@ def _saving_on_sigterm() -> Iterator[Stop]:
     finally:
         signal.signal(signal.SIGTERM, before)
     if stop.is_asked:
-        raise Terminated  # whoever started it must not take it for done
+        raise Terminated  # the caller must not take the run for finished
 
 
 @contextmanager
 def _watched(stop: Stop) -> Iterator[None]:
-    """Let fairseq validate and translate as the run's task has it, and end when it is told to."""
+    """Make fairseq validate and translate as the run's task does, and stop when asked to."""
     program = fairseq_cli.train
     released = program.validate, program.train, program.get_valid_stats
     watch = Watch(stop, *released)
@@ -120,7 +120,7 @@ def _watched(stop: Stop) -> Iterator[None]:
 
 
 def fairseq_config(run: TrainingRun) -> DictConfig:
-    """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
+    """Return the configuration for fairseq's trainer. Raises UsageError for an option that it does not know."""
     run = follow_memory(run)
     wanted = run.options() | _own_options(run) | launched_options(run)
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
@@ -134,7 +134,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     _set_generation(args, run.generation)
     repair_fairseq()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what hydra thinks of how fairseq uses it
+        warnings.simplefilter("ignore")  # hydra warns about the way fairseq uses it
         return convert_namespace_to_omegaconf(args)  # type: ignore[no-any-return]
 
 
@@ -143,7 +143,7 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
         "save_dir": str(run.checkpoints),
         "tensorboard_logdir": str(Path(run.run_dir) / "tensorboard"),
         "units_vocabulary": run.units_vocabulary or None,
-        "merged_units": bool(read_report(Path(run.data_dir))) or None,  # what is prepared is merged
+        "merged_units": bool(read_report(Path(run.data_dir))) or None,  # prepared data have merged units
         "finetune_from_model": run.init,
     }
     if run.max_minutes > 0:
@@ -157,7 +157,7 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """fairseq's parser, but a refusal is an error of ours instead of four hundred lines of usage."""
+    """fairseq's parser, but raising our own error instead of printing four hundred lines of usage."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError("fairseq refuses an option", found=message)
@@ -174,7 +174,7 @@ def _actions(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 
 def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[str]:
-    """An option as it is written on fairseq's command line; [] for a switch that stays as it is."""
+    """Return an option in the form of fairseq's command line; [] for a switch that keeps its default."""
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
         raise UsageError("fairseq has no such option", found=name, hint=f"close to {', '.join(close)}" if close else None)
@@ -188,7 +188,7 @@ def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[
 
 
 def _set_generation(args: argparse.Namespace, settings: Mapping[str, Any]) -> None:
-    """Put search settings where fairseq reads its section `generation` from, though training has no options for them."""
+    """Set the values that fairseq's section `generation` is read from; its trainer has no options for them."""
     unknown = settings.keys() - GenerationConfig.__dataclass_fields__.keys()
     if unknown:
         raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
@@ -196,7 +196,7 @@ def _set_generation(args: argparse.Namespace, settings: Mapping[str, Any]) -> No
 
 
 def _check_taken(args: argparse.Namespace, wanted: Mapping[str, Any]) -> None:
-    """A switch without its opposite cannot undo an architecture's choice; say so instead of training something else."""
+    """Raise UsageError for an option that the architecture overrides: a switch without an opposite cannot undo its choice."""
     for name, value in wanted.items():
         if isinstance(value, bool) and getattr(args, name, value) is not value:
             raise UsageError(

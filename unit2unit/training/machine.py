@@ -1,6 +1,7 @@
-"""What a run finds where it starts: fairseq, GPUs, other processes, and memory, which says how large a batch may be.
+"""The machine of a run: fairseq, GPUs, processes, and memory, which limits the size of a batch.
 
-The published 1,024 tokens a batch neither fit every device nor fill any: `max_tokens` and `update_freq` may be `auto`.
+The published batch of 1,024 tokens is too large for some devices and leaves others unused, so `max_tokens` and `update_freq` may be
+`auto`.
 """
 
 import os
@@ -16,28 +17,28 @@ from unit2unit.training.config import AUTO, TrainingRun
 
 GIB = 1 << 30
 _OF_TABLE_WIDTH, _OF_ROW, _OF_HEAD, _OF_FFN = 24, 8, 12, 8
-"""Bytes in float32 for each of the width of the embeddings, of the rows that loss and accuracy look at, of the positions that
-a head looks at, and of a layer's feed-forward width."""
+"""Bytes that a token keeps in float32: per channel of the embeddings, per row in loss and accuracy, per position that a head
+attends to, and per channel of a layer's feed-forward width."""
 _HALF = 0.6
-"""float16 keeps that much: with bfloat16 weights at the published size it is 0.59, and 0.56 of attention."""
+"""Share of this in float16: measured with bfloat16 weights at the published size it is 0.59, and 0.56 for attention."""
 _WEIGHT_BYTES = {False: 16, True: 20}
-"""Of a weight with its gradient and Adam's two moments in float32; in float16 with fairseq's float32 copies."""
+"""Bytes of a weight with gradient and Adam's two moments in float32; in float16 (True) with fairseq's float32 copies."""
 _EXCHANGED_BYTES = 4
-"""Of a weight, where several processes exchange gradients."""
+"""Further bytes of a weight where several processes exchange gradients."""
 _USABLE = {False: 0.5, True: 0.9}
-"""Share of a device's memory that a run counts on: of a machine's, of a GPU's."""
+"""Usable share of memory: of a machine (False), of a GPU (True)."""
 _BESIDE_BYTES = {False: GIB // 2, True: 3 * GIB // 2}
-"""Of the program and its libraries."""
+"""Memory of the program and its libraries."""
 _STEP = 64
 _VALID_TOKENS = 8192
-"""Of a batch without gradients at most: larger ones are hardly quicker."""
+"""Most tokens of a batch without gradients: larger ones are hardly faster."""
 _ROWS = 1025
-"""Of the published table of tokens; another vocabulary changes little."""
+"""Rows of the published embedding; the size of another vocabulary matters little."""
 _PUBLISHED = {"layers": 12, "embed_dim": 1024, "ffn_embed_dim": 4096, "attention_heads": 16}
 
 
 def require_fairseq() -> None:
-    """Raise UsageError naming `make fairseq` when fairseq, or something that it needs, cannot be imported."""
+    """Raise UsageError with the hint `make fairseq` when fairseq, or a package that it needs, cannot be imported."""
     try:
         import fairseq  # noqa: F401
     except ImportError as error:
@@ -47,7 +48,7 @@ def require_fairseq() -> None:
 
 
 def is_launched() -> bool:
-    """Return whether torchrun, or another program that sets its variables, has started this process as one of several."""
+    """Return whether torchrun, or a program that sets the same variables, has started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -64,11 +65,10 @@ def has_gpu(run: TrainingRun) -> bool:
 
 
 def launched_options(run: TrainingRun) -> dict[str, Any]:
-    """fairseq's options for a process that torchrun has started, {} for any other.
+    """Return fairseq's options for a process that torchrun has started, {} for any other.
 
-    fairseq asks for the number of processes only where it expects several, and divides by the number of GPUs: on a CPU its
-    processes must be told how to find one another, and gradients are averaged by its own code instead of torch's, which it
-    gives a GPU.
+    fairseq reads the number of processes only where it expects several, and divides by the number of GPUs. On a CPU its processes
+    therefore need options to find one another, and gradients are averaged by fairseq's own code, because torch's gets a GPU there.
     """
     if "WORLD_SIZE" not in os.environ:
         return {}
@@ -86,12 +86,15 @@ def launched_options(run: TrainingRun) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Stack:
-    """A stack as memory has it. width, fixed: bytes for each of its width and besides, of a layer and a position."""
+    """Memory of a stack's layers."""
 
     name: str
     attentions: int
+    """attentions in a layer"""
     width: int
+    """bytes of a layer and a position, per channel"""
     fixed: int
+    """further bytes of a layer and a position"""
 
 
 _STACKS = (_Stack("encoder", 1, 40, 16), _Stack("decoder", 2, 68, 24))
@@ -100,8 +103,8 @@ _STACKS = (_Stack("encoder", 1, 40, 16), _Stack("decoder", 2, 68, 24))
 def follow_memory(run: TrainingRun) -> TrainingRun:
     """Return the run with numbers for `max_tokens`, `update_freq` and `max_tokens_valid` where they are `auto`.
 
-    A batch has as many tokens as the device holds with every pair as long as the run's longest, and an update the `update_tokens`
-    of the run, whatever the number of processes (0 = a batch of each). Raises UsageError for a number that cannot be.
+    A batch has as many tokens as fit on the device if every pair is as long as the run's longest. An update has the run's
+    `update_tokens` for any number of processes (0 = one batch of each). Raises UsageError for a number that cannot be used.
     """
     tokens, frequency = run.option("max_tokens"), run.option("update_freq")
     if AUTO not in (tokens, frequency, run.option("max_tokens_valid")):
@@ -110,6 +113,7 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
         raise UsageError("--max-tokens must be a whole number, or auto", found=tokens)
     if run.update_tokens < 0:
         raise UsageError("update_tokens must be 0 or more", found=run.update_tokens)
+
     processes, has_cuda = processes_of(run), has_gpu(run)
     longest = max(int(run.option(f"max_{side}_positions", 1024)) for side in ("source", "target"))
     memory = device_bytes(has_cuda)
@@ -120,6 +124,7 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
             longest,
             memory / GIB,
         )
+
     if AUTO in (tokens, frequency):
         tokens, frequency = divide_update(run.update_tokens, processes, longest, fitting, tokens, frequency)
         run = run.changed("dataset", {"max_tokens": tokens}).changed("optimizer", {"update_freq": [frequency]})
@@ -133,17 +138,18 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
 
 
 def processes_of(run: TrainingRun) -> int:
-    """Return how many processes train the run."""
+    """Return the number of processes that train the run."""
     return int(os.environ.get("WORLD_SIZE", run.option("distributed_world_size", 1) or 1))
 
 
 def divide_update(
     asked: int, processes: int, longest: int, fitting: int, tokens: object = AUTO, frequency: object = AUTO
 ) -> tuple[Any, int]:
-    """Return the tokens of a batch and the batches of an update in each process, which make an update of as many as asked.
+    """Return the tokens of a batch and the batches of an update in each process, so that an update has the tokens asked for.
 
-    asked: tokens of an update in all processes, 0 = a batch of each. longest: tokens of the longest pair; fitting: those that fit
-    into memory. tokens, frequency: what is stated, which holds. Raises UsageError where the processes would make more than asked.
+    asked: tokens of an update in all processes, 0 = one batch of each. longest: tokens of the longest pair; fitting: tokens that
+    fit into memory. tokens, frequency: stated values, which are kept. Raises UsageError if the processes would exceed the tokens
+    asked for.
     """
     most, share = max(fitting, longest), asked // processes
     batches = 0 if frequency == AUTO else _first(frequency)
@@ -160,7 +166,7 @@ def divide_update(
         return tokens, max(1, ceil(share / tokens)) if isinstance(tokens, int) and tokens > 0 else 1
     if not asked:
         return most, max(1, batches)
-    if not batches:  # the fewest that fit, of those that divide the update without a rest where there are any
+    if not batches:  # the fewest that fit; preferably one that divides the update without remainder
         fewest, largest = ceil(share / most), share // longest
         exact = (number for number in range(fewest, largest + 1) if not asked % (processes * number))
         batches = next(exact, min(fewest, largest))
@@ -169,13 +175,13 @@ def divide_update(
 
 
 def _first(frequency: object) -> int:
-    """Return the batches of an update in the first epoch, as fairseq's option has it; what it refuses counts as one."""
+    """Return the batches of an update in the first epoch by fairseq's option; 1 for a value that fairseq refuses."""
     first = frequency[0] if isinstance(frequency, list) and frequency else frequency
     return first if isinstance(first, int) and first > 0 else 1
 
 
 def tokens_that_fit(run: TrainingRun, length: int, memory: int, processes: int, has_cuda: bool, is_trained: bool = True) -> int:
-    """Return how many tokens a batch may have, 0 where the network alone is too large. is_trained: gradients are taken of it."""
+    """Return the most tokens of a batch, 0 if the network alone is too large. is_trained: whether gradients are computed."""
     left = memory * _USABLE[has_cuda] - _BESIDE_BYTES[has_cuda] - bytes_of_weights(run, processes)
     return max(0, int(left / bytes_of_token(run, length, is_trained)) // _STEP * _STEP)
 
@@ -185,7 +191,7 @@ def _size(run: TrainingRun, name: str, stack: str = "encoder") -> int:
 
 
 def bytes_of_weights(run: TrainingRun, processes: int) -> int:
-    """Return what a run's weights, gradients and moments take in each process."""
+    """Return the bytes of a run's weights, gradients and moments in each process."""
     dim = _size(run, "embed_dim")
     number = _ROWS * dim
     for stack in _STACKS:
@@ -195,10 +201,10 @@ def bytes_of_weights(run: TrainingRun, processes: int) -> int:
 
 
 def bytes_of_token(run: TrainingRun, length: int, is_trained: bool = True) -> float:
-    """Return what autograd keeps of one source and one target position of a batch of pairs that are `length` tokens long.
+    """Return the bytes that autograd keeps for one source and one target position, in a batch of pairs of `length` tokens.
 
-    Counted on the CPU with `saved_tensors_hooks`, to the byte in float32; a GPU's fused attention keeps less. Without gradients it
-    is at most what one layer of each stack keeps.
+    Measured on the CPU with `saved_tensors_hooks`, exact in float32; a GPU's fused attention keeps less. Without gradients it is at
+    most the memory of one layer of each stack.
     """
     dim, has_text = _size(run, "embed_dim"), float(run.option("text_weight") or 0) > 0
     total = float(_OF_TABLE_WIDTH * dim + _OF_ROW * _ROWS * (2 if has_text else 1))  # letters: more rows, and fewer positions
@@ -212,7 +218,7 @@ def bytes_of_token(run: TrainingRun, length: int, is_trained: bool = True) -> fl
 
 
 def device_bytes(has_cuda: bool) -> int:
-    """Return the memory of the GPU that this process trains on, or this process's part of the machine's."""
+    """Return the memory (bytes) of this process's GPU, or its part of the machine's."""
     if has_cuda:
         import torch
 

@@ -1,4 +1,4 @@
-"""How a step is taken, where fairseq lacks it: the focal form of its criterion, Muon for a network's layers, a decay by minutes."""
+"""Extensions of fairseq: a focal criterion, Muon for a network's layers, and a learning rate decay by minutes."""
 
 from ast import literal_eval
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +36,7 @@ class FocalConfig(LabelSmoothedCrossEntropyCriterionConfig):  # type: ignore[mis
 
 @register_criterion("focal_label_smoothed_cross_entropy", dataclass=FocalConfig)
 class FocalLabelSmoothedCrossEntropyCriterion(LabelSmoothedCrossEntropyCriterion):  # type: ignore[misc]
-    """Tokens that the model already predicts weigh less (Lin et al. 2017, "Focal loss for dense object detection").
+    """Gives less weight to tokens that the model already predicts (Lin et al. 2017, "Focal loss for dense object detection").
 
     The smoothed loss of each token is multiplied by (1 - p_target) ** gamma, taken as a constant.
     """
@@ -71,7 +71,7 @@ def focal_loss(log_probs: Tensor, target: Tensor, smoothing: float, gamma: float
 
 
 def mark_layers(model: nn.Module) -> nn.Module:
-    """Mark the matrices of a model's layers as Muon's (fairseq tells its optimizers no names); returns the model."""
+    """Mark the matrices of a model's layers for Muon, as fairseq's optimizers get no names; returns the model."""
     for name, parameter in model.named_parameters():
         if ".layers." in f".{name}" and parameter.ndim == _MATRIX_DIMS:
             setattr(parameter, _MARK, True)
@@ -80,9 +80,9 @@ def mark_layers(model: nn.Module) -> nn.Module:
 
 @register_optimizer(MUON, dataclass=FairseqAdamConfig)
 class AdamMuon(FairseqOptimizer):  # type: ignore[misc]
-    """AdamW, and for matrices that `mark_layers` has marked Muon (Jordan et al. 2024), at the same rate; the options of `adam`.
+    """Muon (Jordan et al. 2024) for matrices that `mark_layers` has marked, AdamW for all others, at the same learning rate.
 
-    Raises UsageError when none is marked.
+    The options are those of `adam`. Raises UsageError when no matrix is marked.
     """
 
     def __init__(self, cfg: FairseqAdamConfig, params: Iterable[Tensor]) -> None:
@@ -99,7 +99,7 @@ class AdamMuon(FairseqOptimizer):  # type: ignore[misc]
 
     @property
     def optimizer_config(self) -> dict[str, Any]:
-        """What a resumed run may override."""
+        """Settings that a resumed run may override."""
         rate, betas = self.cfg.lr, self.cfg.adam_betas
         return {
             "lr": float(rate[0] if isinstance(rate, Sequence) else rate),
@@ -118,10 +118,10 @@ class TimedDecayConfig(PolynomialDecayLRScheduleConfig):  # type: ignore[misc]
 
 @register_lr_scheduler(TIMED, dataclass=TimedDecayConfig)
 class TimedPolynomialDecay(PolynomialDecayLRSchedule):  # type: ignore[misc]
-    """Warm-up by updates, then the decay of fairseq's `polynomial_decay`, by updates or by time, whichever is further on.
+    """Warm-up by updates, then fairseq's `polynomial_decay`, by updates or by time, whichever is further on.
 
-    Time is the trainer's, which ends the run by it, counts over resumes and is the same in all processes; none passes before
-    `follow`.
+    The time is the trainer's, by which it ends the run: it counts over resumes and is the same in all processes. It is 0 until
+    `follow` is called.
     """
 
     def __init__(self, cfg: TimedDecayConfig, optimizer: Any) -> None:
@@ -129,11 +129,11 @@ class TimedPolynomialDecay(PolynomialDecayLRSchedule):  # type: ignore[misc]
         self._trained: Callable[[], float] = float
 
     def follow(self, trained: Callable[[], float]) -> None:
-        """Take the time from here: seconds trained so far."""
+        """Set the function that returns the seconds trained so far."""
         self._trained = trained
 
     def step_update(self, num_updates: int) -> float:
-        """Set the learning rate that follows an update, and return it."""
+        """Set the learning rate after an update, and return it."""
         warmup, total = self.cfg.warmup_updates, self.total_num_update
         if self.cfg.decay_minutes > 0 and num_updates > warmup:
             share = self._trained() / (60 * self.cfg.decay_minutes)

@@ -1,4 +1,4 @@
-"""The checkpoint that a run starts from or goes on from: its languages and sizes are the run's."""
+"""The checkpoint that a run starts from or resumes; the run takes its languages and sizes."""
 
 import shutil
 import zipfile
@@ -23,11 +23,12 @@ _CONVERT = "write it as one: python -m unit2unit.utut_finetune.add_language IN O
 
 @dataclass(frozen=True)
 class Start:
-    """A checkpoint's network and the fingerprint of its units' quantizer, "" = unknown."""
+    """The network of a checkpoint to start from."""
 
     path: Path
     config: TranslatorConfig
     vocabulary: str
+    """fingerprint of its units' quantizer; "" = unknown"""
 
 
 def read_translator_start(run: TrainingRun) -> Start | None:
@@ -43,8 +44,7 @@ def read_translator_start(run: TrainingRun) -> Start | None:
 
 
 def _read_last(run: TrainingRun) -> Checkpoint:
-    """Return the run's last checkpoint. A damaged one gives way to the newest that is whole, which takes its place, with a
-    warning."""
+    """Return the run's last checkpoint. If it is damaged, it is replaced by the newest one that is not, with a warning."""
     last = run.last_checkpoint
     try:
         return _read_whole(last)
@@ -55,7 +55,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
         with suppress(InputError):
             checkpoint = _read_whole(path)
             LOG.warning("%s; %s is whole: updates after it are made again", damage, path)
-            if is_main_process() and not run.check_only:  # fairseq goes on from the last one alone
+            if is_main_process() and not run.check_only:  # fairseq only resumes from the last one
                 with atomic_output(last) as temporary:
                     shutil.copyfile(path, temporary)
             return checkpoint
@@ -64,7 +64,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
 
 
 def _read_whole(path: Path) -> Checkpoint:
-    """Return a checkpoint that fairseq can go on from: the state of its optimiser is whole too."""
+    """Return a checkpoint that fairseq can resume; the state of its optimizer is checked, too."""
     checkpoint = read_checkpoint(path, TRANSLATOR)
     with zipfile.ZipFile(path) as archive:
         part = archive.testzip()
@@ -85,9 +85,9 @@ def _start_from(run: TrainingRun) -> Path | None:
 
 
 def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:
-    """Return the run with the languages and sizes of its start, which those in a yaml give way to.
+    """Return the run with the languages and sizes of its start in place of those in the yaml.
 
-    Raises LanguageError or UsageError for others that were stated on the command line.
+    Raises LanguageError or UsageError if the command line states other ones.
     """
     if start is None:
         return run
@@ -132,7 +132,7 @@ def _names(tags: Any) -> list[str]:
 
 
 def sizes_of(config: TranslatorConfig) -> dict[str, int]:
-    """Return the sizes of a network by fairseq's names."""
+    """Return the sizes of a network under fairseq's names."""
     return {
         f"{side}_{name}": size
         for side, stack in (("encoder", config.encoder), ("decoder", config.decoder))

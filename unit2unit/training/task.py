@@ -1,6 +1,6 @@
-"""fairseq's tasks: `utut_pretraining`, units of any language to any, and `translation_from_pretrained_bart`, repaired.
+"""Tasks for fairseq: `utut_pretraining`, from units of any language to any, and a repaired `translation_from_pretrained_bart`.
 
-Both train the published network: its architecture, the keys of its checkpoints, and how it starts and attends.
+Both train the published network. This module has its architecture, the keys of its checkpoints, its initialisation and attention.
 """
 
 import argparse
@@ -44,7 +44,7 @@ _PUBLISHED = {
     "share_decoder_input_output_embed": True,
     "attention_dropout": 0.1,
 }
-"""Where the published checkpoint's stored options differ from fairseq's mbart_large (12 + 12 layers, 1024, 4096, 16 heads)."""
+"""Options of the published checkpoint that differ from fairseq's mbart_large (12 + 12 layers, 1024, 4096, 16 heads)."""
 LOG = logging.getLogger(__name__)
 PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"
 _MERGED_HELP = "no unit follows itself in the data, nor in a search with the model"
@@ -60,7 +60,7 @@ _BLEU_INTERVAL_HELP = "updates between validations that translate, 0 = all do; t
 
 @register_model_architecture("bart", ARCHITECTURE)  # type: ignore[untyped-decorator]
 def utut_large(args: argparse.Namespace) -> None:
-    """Fill in whatever the options leave open: sizes of mbart_large, sinusoidal positions, norms before each block."""
+    """Fill in options that are not set: sizes of mbart_large, sinusoidal positions, norms before each block."""
     for name, value in _PUBLISHED.items():
         if not hasattr(args, name):
             setattr(args, name, value)
@@ -68,12 +68,12 @@ def utut_large(args: argparse.Namespace) -> None:
 
 
 def complete(model: nn.Module) -> nn.Module:
-    """Give a model of fairseq's what our trainings count on: published keys, layers marked for Muon, quick attention."""
+    """Prepare a fairseq model for our trainings: published keys, layers marked for Muon, fast attention."""
     return attend_plainly(mark_layers(keep_published_keys(model)))
 
 
 def keep_published_keys(model: nn.Module) -> nn.Module:
-    """Make a model's state dict hold two entries that fairseq has dropped and older releases insist on; returns the model."""
+    """Add two entries to a model's state dict that fairseq has dropped and older releases require; returns the model."""
     for module in model.modules():
         if isinstance(module, SinusoidalPositionalEmbedding):
             module.register_state_dict_post_hook(_add_float_tensor)
@@ -85,10 +85,10 @@ def _add_float_tensor(_: nn.Module, state: dict[str, Tensor], prefix: str, __: o
 
 
 def rescale(model: nn.Module, std: float) -> None:
-    """Give a new model's weight matrices another deviation; 0 leaves them as they are.
+    """Rescale a new model's weight matrices to another standard deviation; 0 leaves them as they are.
 
-    fairseq draws them with BERT's 0.02 whatever the width: in a narrow network the embeddings, times sqrt(width), are then
-    faint beside the positions, and the decoder learns to look at the source late.
+    fairseq draws them with BERT's 0.02 at any width. In a narrow network the embeddings, times sqrt(width), are then small beside
+    the positions, and the decoder learns late to attend to the source.
     """
     if std > 0:
         with torch.no_grad():
@@ -98,10 +98,10 @@ def rescale(model: nn.Module, std: float) -> None:
 
 
 def attend_plainly(model: nn.Module) -> nn.Module:
-    """Let a model's attention give its weights too while it trains on a CPU: torch does that by plain products. Returns the model.
+    """Make a model's attention return its weights during training on a CPU, so that torch uses plain products. Returns the model.
 
-    The way back of torch's fused kernel takes longer there: 31 steps of 32 sentences forward and back at width 192, in bfloat16,
-    are 11 ms instead of 17. Results differ by rounding; memory holds length x length weights for each head.
+    The backward pass of torch's fused kernel is slower there: 31 steps of 32 sentences, forward and backward at width 192 in
+    bfloat16, take 17 ms with it and 11 ms without. Results differ by rounding; memory holds length x length weights for each head.
     """
     for module in model.modules():
         if isinstance(module, MultiheadAttention):
@@ -114,31 +114,30 @@ def _ask_for_weights(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
     return args, {**kwargs, "need_weights": True} if is_slow else kwargs
 
 
-# register_task keeps the first class of a name, so the released one makes room: commands and checkpoints keep the
-# published name.
+# register_task keeps the first class of a name, so the released one is removed: commands and checkpoints keep its name.
 TASK_REGISTRY.pop(TRANSLATION)
 
 
 def autocast(name: str, device: str) -> AbstractContextManager[Any]:
-    """Return the context in which products run in the number format of that name (see AUTOCAST)."""
+    """Return the context in which matrix products use a number format (see AUTOCAST)."""
     is_plain = name == NONE or (name == AUTO and not has_quick_bfloat16(torch.device(device)))
     return nullcontext() if is_plain else torch.autocast(device, dtype=torch.bfloat16)
 
 
 class AutocastSteps:
-    """Mix-in of a fairseq task: the loss of each step is computed in the number format that `autocast` names.
+    """Mix-in for a fairseq task: the loss of each step is computed in the number format `autocast`.
 
-    Gradients follow each product's format; the optimizer sees float32.
+    Gradients have the format of each product; the optimizer gets float32.
     """
 
     autocast = NONE
 
     def train_step(self, sample: Any, model: Any, criterion: Any, *args: Any, **options: Any) -> Any:
-        """Forward and backward; returns (loss, sample size, what is logged)."""
+        """Run forward and backward; returns loss, sample size and logging output."""
         return super().train_step(sample, model, self._cast(criterion), *args, **options)  # type: ignore[misc]
 
     def valid_step(self, sample: Any, model: Any, criterion: Any, **options: Any) -> Any:
-        """Forward alone; returns (loss, sample size, what is logged)."""
+        """Run forward; returns loss, sample size and logging output."""
         return super().valid_step(sample, model, self._cast(criterion), **options)  # type: ignore[misc]
 
     def _cast(self, criterion: Any) -> Callable[..., Any]:
@@ -174,7 +173,7 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
 
 @register_task(PRETRAINING, dataclass=UtutPretrainingConfig)
 class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
-    """Many-to-many unit translation (pairs of two languages) and denoising (pairs of one)."""
+    """Many-to-many unit translation (pairs of two languages) and denoising (pairs of one language)."""
 
     def __init__(self, cfg: UtutPretrainingConfig, dictionary: Any) -> None:
         super().__init__(cfg)
@@ -188,7 +187,7 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
 
     @classmethod
     def setup_task(cls, cfg: UtutPretrainingConfig, **_: Any) -> "UtutPretrainingTask":
-        """Read the units' dictionary."""
+        """Read the dictionary of units and make the task."""
         return cls(cfg, Dictionary.load(str(Path(cfg.data) / "dict.txt")))
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -196,7 +195,7 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
         return complete(super().build_model(cfg, from_checkpoint))
 
     def load_dataset(self, split: str, **_: Any) -> None:
-        """Load a split; only the training split is noisy and drawn by language pair."""
+        """Load a split. Only the training split gets noise and is sampled by language pair."""
         samples, left_out = read_samples(Path(self.cfg.data), split)
         if left_out:
             LOG.warning("%s: %d samples left out for their length", split, left_out)
@@ -228,15 +227,15 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
 
 @register_task(TRANSLATION)
 class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTTask):  # type: ignore[misc]
-    """Translation of one language pair with tags, ready for current fairseq.
+    """Translation of one language pair with tags, for current fairseq.
 
-    The released class never sets `self.args`, which all of its methods read; its search may produce other languages' tags
-    and `<mask>`; and a run that is resumed does not go on as it was.
+    The released class never sets `self.args`, which all of its methods read; its search may produce other languages' tags and
+    `<mask>`; and a resumed run does not continue with the same batches.
     """
 
     @staticmethod
     def add_args(parser: argparse.ArgumentParser) -> None:
-        """Add the released options, what is stored of the units in the checkpoint, and those of precision and noise."""
+        """Add the released options, those about units that checkpoints store, and those of precision, validation and noise."""
         released.TranslationFromPretrainedBARTTask.add_args(parser)
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
         parser.add_argument("--merged-units", action="store_true", help=_MERGED_HELP)
@@ -251,8 +250,8 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
         self.args = args
-        # fairseq makes batches once, with a seed that depends on the epoch it was started in: a resumed run would go on
-        # with others. Made for each epoch, they are the same.
+        # fairseq makes batches once, with a seed that depends on the epoch in which it was started, so a resumed run would get
+        # other batches. Made anew for each epoch, they are the same.
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
         self._translated: dict[str, PartOfPairs] = {}
@@ -267,7 +266,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         return model
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """Return the criterion, with that of the text beside it where it is a second target."""
+        """Return the criterion, joined with that of the text if text is a second target."""
         criterion = super().build_criterion(cfg, from_checkpoint)
         if self._text_weight <= 0:
             return criterion
@@ -280,12 +279,12 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         return letters_of(read_transcripts(Path(self.args.data), self.args.train_subset))
 
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
-        """Log what several batches have, as fairseq does, and the text's loss."""
+        """Log the figures of several batches, as fairseq does, and the loss of the text."""
         super().reduce_metrics(logging_outputs, getattr(criterion, "units", criterion))
         log_text(logging_outputs)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
-        """Load a split; only the training split is noisy, and of another one a part is looked at."""
+        """Load a split. Only the training split gets noise; of others a part may be used."""
         super().load_dataset(split, epoch, combine, **options)
         if getattr(self.args, "length_tags", False):
             pairs = self.datasets[split]
@@ -309,7 +308,10 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         return FairseqTask.valid_step(self, sample, model, self._cast(criterion))
 
     def translated(self, split: str, trainer: Any, look: Callable[[], None]) -> Translations:
-        """Translate this process's share of a split's pairs that are translated, and count. look: called before each batch."""
+        """Translate this process's share of the pairs of a split that are to be translated, and count errors.
+
+        look: called before each batch.
+        """
         options = trainer.cfg.dataset
         batches = self.get_batch_iterator(
             self._translated[split],
@@ -323,7 +325,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         ).next_epoch_itr(shuffle=False, set_dataset_epoch=False)
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
         model, counted = trainer.get_model().eval(), Translations()
-        for batch in batches:  # as many in each process, some without a pair
+        for batch in batches:  # each process has the same number, some without a pair
             look()
             if not batch:
                 continue
@@ -336,8 +338,8 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
 
     @torch.no_grad()
     def _losses_of_targets(self, model: Any, sample: Any) -> tuple[Tensor, Tensor, int]:
-        """Return a batch's sums of negative log likelihoods with the right sources and with each other's, each of shape [], and the
-        number of target tokens; zeros for a batch of one pair."""
+        """Return the sums of a batch's negative log likelihoods with the right sources and with swapped ones, each of shape [], and
+        the number of target tokens; zeros for a batch of one pair."""
         given, target = sample["net_input"], sample["target"]
         sums = [torch.zeros((), device=target.device)] * 2
         if len(target) == 1:

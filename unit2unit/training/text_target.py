@@ -1,8 +1,8 @@
-"""What targets say, as a second target of a unit translator: pairs that bring their text, and a decoder that writes it by letters.
+"""The text of targets as a second target of a unit translator: pairs with text, and a decoder that predicts its letters.
 
-Lee et al. 2022, "Direct speech-to-speech translation with discrete units", multitask learning: the decoder attends to the encoder,
-which so learns what is said beside how it sounds. It is for training alone and lies in the criterion: the model, the keys of its
-checkpoints and its exports are those of a training without it.
+This is the multitask learning of Lee et al. 2022, "Direct speech-to-speech translation with discrete units". The decoder attends to
+the encoder, which so learns the words beside the sounds. It is used in training only and belongs to the criterion: the model, the
+keys of its checkpoints and its exports are the same as without it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ LOG = logging.getLogger("netflips.train")
 
 
 def letters_of(texts: Iterable[str]) -> Dictionary:
-    """Return the letters of texts, a space always among them, behind fairseq's four marks."""
+    """Return the letters of texts, always with a space, after fairseq's four marks."""
     letters = Dictionary()
     for letter in sorted({" "}.union(*texts)):
         letters.add_symbol(letter)
@@ -33,7 +33,7 @@ def letters_of(texts: Iterable[str]) -> Dictionary:
 
 
 class PairsWithText(BaseWrapperDataset):  # type: ignore[misc]
-    """Pairs with the letters of what their targets say. texts: one for each pair, "" = not known."""
+    """Pairs with the letters of their targets' texts. texts: one for each pair, "" = unknown."""
 
     def __init__(self, pairs: Any, texts: Sequence[str], letters: Dictionary) -> None:
         super().__init__(pairs)
@@ -41,7 +41,7 @@ class PairsWithText(BaseWrapperDataset):  # type: ignore[misc]
         self._letters = letters
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return the pair with "text", int64 [L]: letters and `</s>`; of two that are joined those of both."""
+        """Return the pair with "text", int64 [L]: letters and `</s>`; of joined pairs those of both."""
         sample: dict[str, Any] = self.dataset[index]
         parts = [self._texts[one] for one in (index, sample.get("behind")) if one is not None]
         text = " ".join(parts) if all(parts) else ""
@@ -58,13 +58,13 @@ class PairsWithText(BaseWrapperDataset):  # type: ignore[misc]
 
 
 def text_decoder(sizes: argparse.Namespace, letters: Dictionary) -> TransformerDecoder:
-    """Return a decoder of one layer, as wide as those of the translator whose options are given."""
+    """Return a decoder of one layer, as wide as the translator with these options."""
     options = argparse.Namespace(**vars(sizes) | {"decoder_layers": 1, "share_decoder_input_output_embed": True})
     return TransformerDecoder(options, letters, Embedding(len(letters), sizes.decoder_embed_dim, letters.pad()))
 
 
 class WithText(FairseqCriterion):  # type: ignore[misc]
-    """A criterion, and beside it `weight` times the text's mean loss for each unit of its own mean."""
+    """A criterion plus the loss of the text: its mean over letters is added to the criterion's mean, times `weight`."""
 
     def __init__(self, units: FairseqCriterion, decoder: TransformerDecoder, weight: float) -> None:
         super().__init__(units.task)
@@ -73,7 +73,7 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         self._letters, self._weight = decoder.dictionary, weight
 
     def forward(self, model: Any, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
-        """Return (loss, sample size, what is logged); the "loss" that is logged is that of the units alone."""
+        """Return loss, sample size and logging output, where "loss" is that of the units alone."""
         with outputs_of(model.encoder) as encoded:
             loss, size, logged = self.units(model, sample, reduce)
         # The smoothed loss of the letters, a sum.
@@ -87,7 +87,8 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
         return loss + self._weight * size / max(letters, 1) * text_loss, size, logged
 
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Take the weights of a checkpoint; where it has none for these letters, as one to start from, the decoder stays new."""
+        """Load the weights of a checkpoint. Where it has none for these letters, like one to start from, the decoder stays
+        fresh."""
         own = self.state_dict()
         if not state or any(name not in state or state[name].shape != value.shape for name, value in own.items()):
             LOG.info("the checkpoint has no decoder for these letters: a new one begins")
@@ -96,13 +97,13 @@ class WithText(FairseqCriterion):  # type: ignore[misc]
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """They are sums."""
+        """Return True: they are sums."""
         return True
 
 
 @contextmanager
 def outputs_of(module: nn.Module) -> Iterator[list[Any]]:
-    """Collect what a module returns while the block runs."""
+    """Collect the outputs of a module while the block runs."""
     found: list[Any] = []
     hook = module.register_forward_hook(lambda _, __, output: found.append(output))
     try:
@@ -112,7 +113,7 @@ def outputs_of(module: nn.Module) -> Iterator[list[Any]]:
 
 
 def log_text(logged: Sequence[dict[str, Any]]) -> None:
-    """Hand the text's loss, in bits a letter as fairseq has its others, to fairseq's log."""
+    """Add the text's loss to fairseq's log, in bits a letter, as fairseq logs its own losses."""
     total, letters = (sum(one.get(name, 0) for one in logged) for name in ("text_loss", "letters"))
     if letters > 0:
         metrics.log_scalar("text_loss", total / letters / math.log(2), letters, round=3)
