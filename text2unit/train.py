@@ -1,4 +1,4 @@
-"""Train a text-to-unit model, text to units, and write it as a checkpoint.
+"""Train a text-to-unit model, and export it as a checkpoint.
 
     python -m text2unit.train data.train=train.jsonl data.units=units.jsonl run_dir=runs/say           # small, CTC
     python -m text2unit.train --config text2unit/aligned data.train=... data.units=...                 # for units by the hundred
@@ -27,17 +27,17 @@ from text2unit.training.corpus import read_text_corpus
 from text2unit.training.task import NETWORK, RUN_KIND, TextToUnitTask
 
 _ALIGNER = "aligner."
-"""What only training needs."""
+"""Tensors that only training needs."""
 
 
 def make_task(config: TextToUnitTrainConfig) -> TextToUnitTask:
-    """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
+    """Read and check the data of a run, and make its task. Raises a NetflipsError before anything is trained."""
     corpus = read_text_corpus(config)
     sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
     torch.manual_seed(config.loop.seed)
     network = network_of(sizes, with_aligner=True)
     if config.init:
-        # The aligner, which a checkpoint has not, starts anew.
+        # Checkpoints have no aligner, so it starts with fresh weights.
         checkpoint = read_checkpoint(config.init, TEXT2UNIT)
         stored = read_text_to_unit_config(checkpoint.config, checkpoint.path)
         if replace(stored, dropout=sizes.dropout) != sizes:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export_text_to_unit(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
     """Write the text-to-unit model of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
 
-    eight_bits: its weights in a quarter of their room. Raises CheckpointError for another file, UsageError for another suffix.
+    eight_bits: store weights in a quarter of the size. Raises CheckpointError for another file, UsageError for another suffix.
     """
     out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "text2unit.train")
@@ -76,7 +76,7 @@ def export_text_to_unit(checkpoint: str | Path, out_path: str | Path, eight_bits
     }
     tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
     path = write_checkpoint(out_path, TEXT2UNIT, config, tensors, eight_bits)
-    TextToUnits.from_checkpoint(path)  # proof that it can be read and fits
+    TextToUnits.from_checkpoint(path)  # checks that it can be read
     return path
 
 

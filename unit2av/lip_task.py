@@ -1,5 +1,5 @@
-"""What trainings of lips share, whether units or sound say what is drawn: the step of a network that draws mouths against its
-discriminator, the sync expert that it asks from some moment on, and how well both do on held-out clips.
+"""Shared training of networks that draw lips, from units or from sound: training step with discriminator and sync expert, and
+validation on held-out clips.
 
 The recipe is that of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.
 """
@@ -33,9 +33,9 @@ from unit2av.lip_crops import MAKE_BOXES, ClipFaces, CropCache, CropSource, foot
 
 Example = TypeVar("Example")
 QUALITY, LOSSES = "quality", "losses"
-"""Parts of a run, beside the network that draws."""
+"""Parts of a run besides the network that draws."""
 _LOOKS = (500, 2000, 10_000)
-"""Updates after which an expert is looked at."""
+"""Updates after which the loss of an expert is checked."""
 _CHANCE = 0.68
 LOG = logging.getLogger("netflips.train")
 Batch = dict[str, Tensor]
@@ -43,20 +43,18 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class LipCorpusConfig(CorpusConfig):
-    """Videos with face boxes.
-
-    train, valid: JSON lines with id, video and boxes (empty = `<video>.bbox.pkl`). root: folder that relative paths start from,
-    empty = the manifest's own. steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as
-    they are. A box goes down with the chin, so with 0 the masked picture tells how wide the mouth is open, and what is said is
-    learnt less. cache: folder for what is computed of clips, their face crops above all; empty = `crops` in the run's folder.
-    """
+    """Videos with face boxes. train, valid: JSON lines with id, video and boxes (empty = `<video>.bbox.pkl`)."""
 
     root: str = ""
+    """folder that relative paths start from; empty = the manifest's own"""
     steady_boxes: Number = 0
+    """frames on either side over which face boxes are averaged before faces are cropped; 0 = none. A box moves down with the chin,
+    so with 0 the masked face shows how wide the mouth is open, and the network learns less from units or sound"""
     cache: str = ""
+    """folder for face crops and other results of clips; empty = `crops` in the run's folder"""
 
     def folder(self, run_dir: str) -> Path:
-        """Return where a run keeps what it computes of clips."""
+        """Return the folder for results of clips."""
         return Path(self.cache or Path(run_dir) / "crops")
 
 
@@ -76,7 +74,7 @@ Clip = TypeVar("Clip", bound=FilmedClip)
 
 
 class ClipReading:
-    """Reads a manifest, and collects what cannot be used of it by what is wrong."""
+    """Reads a manifest, and collects its unusable entries by reason."""
 
     def __init__(self, path: str, config: LipCorpusConfig) -> None:
         self._path, self._config = Path(path), config
@@ -95,13 +93,14 @@ class ClipReading:
                 yield entry, footage
 
     def lacks(self, entry: Entry, what: str, hint: str, found: object = "") -> None:
-        """Take note of an entry that cannot be used. what: is wrong with it, as `without video`."""
+        """Add an entry that cannot be used. what: the reason, such as `without video`."""
         self._unusable.setdefault((what, hint), []).append(f"{entry.id} ({found})" if found != "" else entry.id)
 
     def require(self, clips: list[Clip]) -> list[Clip]:
-        """Return the clips that were made of the rest.
+        """Return the clips, which were made of the usable entries.
 
-        Raises InputError naming what cannot be used (a warning a kind instead, where the config allows), and when there are none.
+        Raises InputError if there are none, or naming unusable entries; if the configuration allows them, there is a warning for
+        each reason instead.
         """
         for (what, hint), names in self._unusable.items():
             leave_out(names, "clip", what, self._path, self._config.allow_missing, hint)
@@ -111,7 +110,7 @@ class ClipReading:
 
 
 class LipWindows(ItemsOf[Clip, Example]):
-    """Random windows of clips, all of one length. cache: folder of the face crops; owners: int64 [items], the clip of each item."""
+    """Random windows of clips, all of one length. cache: folder of face crops; owners: the clip of each item, int64 [items]."""
 
     def __init__(self, clips: Sequence[Clip], cache: str | Path, seed: int, owners: Ids) -> None:
         rows = [clips[owner] for owner in owners] if clips else []
@@ -119,55 +118,55 @@ class LipWindows(ItemsOf[Clip, Example]):
         self._crops, self._seed = CropCache(cache), seed
 
     def load(self, key: Key) -> Example:
-        """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
+        """Return a random window. Raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
         clip = self.rows[key[1]]
         return self.example(clip, self._crops.faces(clip.footage), item_generator(self._seed, key))
 
     @abstractmethod
     def example(self, clip: Clip, faces: ClipFaces, generator: np.random.Generator) -> Example:
-        """Return a window, a named tuple of arrays. Raises InputError where the clip has none."""
+        """Return a window, a named tuple of arrays. Raises InputError if the clip has none."""
 
 
 def windows_seen(faces: ClipFaces, length: int, end: int | None = None) -> Ids:
-    """First pictures of all windows of a length that have a face in each picture: int64 [n]. end: pictures that count."""
+    """Return the first frames of all windows of a length with a face in each frame: int64 [n]. end: use frames before it."""
     seen = np.cumsum(np.append(0, faces.is_seen[:end]))
     return np.flatnonzero(seen[length:] - seen[:-length] == length)
 
 
 def stack(items: Sequence[Any]) -> dict[str, Tensor]:
-    """Return a batch of examples: each part stacked, by its name, such as units int64 [batch, 20]."""
+    """Stack examples to a batch, field by field: for instance units, int64 [batch, 20]."""
     parts = zip(*items, strict=True)
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LipLossConfig:
-    """What the network that draws is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
-
-    quality: weight of the discriminator of lower halves; 0 = none is trained. sync: weight of the sync expert, from the first
-    validation on whose sync loss is below sync_threshold, for good. sync_checkpoint: the expert, empty = none.
-    """
+    """The loss of the network that draws: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss."""
 
     quality: Amount
+    """weight of the discriminator of lower halves; 0 = no discriminator"""
     sync: Amount
+    """weight of the sync expert, from the first validation with a sync loss below sync_threshold to the end"""
     sync_threshold: float
     sync_checkpoint: str = ""
+    """the sync expert; empty = none"""
 
     def check(self) -> None:
-        """Raise UsageError for weights that leave none."""
+        """Raise UsageError for weights that leave none for L1."""
         is_left = self.quality + self.sync < 1
         require(is_left, "losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LipRunConfig(RunConfig):
-    """A run that trains a network that draws mouths. num_samples: windows shown in the log."""
+    """A run that trains a network that draws mouths."""
 
     data: LipCorpusConfig = field(default_factory=LipCorpusConfig)
     losses: LipLossConfig
     optim: OptimConfig
     quality_optim: OptimConfig
     num_samples: Number = 4
+    """windows shown in the log"""
 
     def check(self) -> None:
         """Raise UsageError where there is nothing to validate on."""
@@ -175,7 +174,7 @@ class LipRunConfig(RunConfig):
 
 
 class LipLosses(nn.Module):
-    """Losses without weights that learn; a run saves it, for it knows whether the sync loss counts already."""
+    """Losses, without trainable weights. A run saves this module, because it stores whether the sync loss is switched on."""
 
     is_sync_on: Tensor
 
@@ -186,40 +185,40 @@ class LipLosses(nn.Module):
 
     @property
     def sync_weight(self) -> float:
-        """The share of the sync loss in the whole: 0 until `notice` switched it on, and without an expert."""
+        """The weight of the sync loss: 0 until `notice` switches it on, and without an expert."""
         return self.config.sync if self.expert is not None and bool(self.is_sync_on) else 0.0
 
     def notice(self, valid_loss: float) -> bool:
-        """Switch the sync loss on, for good, when it was low enough on held-out windows; returns whether it just was."""
+        """Switch the sync loss on permanently when it is low enough on held-out windows; returns whether this just happened."""
         is_now_on = not bool(self.is_sync_on) and valid_loss < self.config.sync_threshold
         if is_now_on:
             self.is_sync_on.fill_(True)
         return is_now_on
 
     def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
-        """drawn, truth: float [batch * P, 3, 96, 96]; returns their distance, of shape []."""
+        """Return the distance, of shape [], of drawn and truth, float [batch * P, 3, 96, 96]."""
         return (drawn - truth).abs().mean()
 
     def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """By the expert, which there must be: the probability that drawn windows belong to what they were drawn for, and its loss.
+        """Return the expert's probability that drawn windows are in sync with their units or sound, and its loss, float [n] each.
 
-        drawn: float [batch * P, 3, 96, 96], BGR, window by window. Returns two float [n].
+        drawn: float [batch * P, 3, 96, 96], BGR, window by window. Raises ValueError without an expert.
         """
         raise NotImplementedError
 
 
 class DrawingTask(Task):
-    """A network that draws mouths against its discriminator, if it has one.
+    """Trains a network that draws mouths, with a discriminator if it has one.
 
-    batch, in what follows: target and reference uint8 [batch, P, 96, 96, 3], RGB, and what the network is to say.
+    A batch holds target and reference, uint8 [batch, P, 96, 96, 3] RGB, and units or sound.
     """
 
     drawer: ClassVar[str]
-    """The part that draws."""
+    """Name of the part that draws."""
     realness: Callable[..., Tensor] = staticmethod(F.binary_cross_entropy_with_logits)
-    """Of what the discriminator says of pictures, and whether they are real."""
+    """Loss of the discriminator's output for pictures, and whether they are real."""
     per_side: ClassVar[float] = 0.5
-    """Share of real and of drawn pictures in the discriminator's loss."""
+    """Weight of real pictures, and of drawn ones, in the discriminator's loss."""
 
     def __init__(
         self,
@@ -239,22 +238,23 @@ class DrawingTask(Task):
 
     @abstractmethod
     def draw(self, network: Any, batch: Batch) -> Tensor:
-        """Return what a network draws: float [batch * P, 3, 96, 96], BGR."""
+        """Draw a batch with a network: float [batch * P, 3, 96, 96], BGR."""
 
     @abstractmethod
     def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what is drawn, as `draw` does, and figures, float [n] by name; `sync_loss` may switch the sync loss on."""
+        """Draw a batch, and return it with figures by name, float [n]; the figure `sync_loss` may switch the sync loss on."""
 
     def collate(self, items: list[Any]) -> Batch:
         return stack(items)
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
-        """Update both sides on one batch; losses are logged without their weights, `loss` is what the network minimises."""
+        """Update both sides on one batch. Losses are logged without weights; `loss` is the weighted sum that the network
+        minimises."""
         truth = network_picture(batch["target"].flatten(0, 1))
         drawn = self.draw(engine.module(self.drawer), batch)
         values, shares = {"l1": self._losses.l1(drawn, truth, batch)}, dict[str, float]()
         if self._quality is not None:
-            # The module itself, its weights held: they must not gather the network's gradients.
+            # Frozen, so that the discriminator does not collect gradients of the network's loss.
             self._quality.requires_grad_(False)
             values["quality"] = self._realness(self._quality(lower_half(drawn)), is_real=True)
             self._quality.requires_grad_(True)
@@ -265,8 +265,9 @@ class DrawingTask(Task):
         parts = [share * values[name] for name, share in shares.items()]
         values["loss"] = torch.stack([(1 - sum(shares.values())) * values["l1"], *parts]).sum()
         engine.update(self.drawer, values["loss"])
+
         if self._quality is not None:
-            # Both halves in one call: data parallel training counts calls.
+            # Both halves in one call, because data parallel training counts calls.
             real, made = engine.module(QUALITY)(lower_half(torch.cat((truth, drawn.detach())))).chunk(2)
             values["discriminator"] = self.per_side * (self._realness(real, is_real=True) + self._realness(made, is_real=False))
             engine.update(QUALITY, values["discriminator"])
@@ -276,7 +277,7 @@ class DrawingTask(Task):
         return self.realness(judged, torch.full_like(judged, float(is_real)))
 
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Measure held-out windows, show some, and switch the sync loss on when it is low enough."""
+        """Measure held-out windows, log some pictures, and switch the sync loss on when it is low enough."""
         found: dict[str, list[Tensor]] = {}
         shown = 0
         for batch in batches:
@@ -286,6 +287,7 @@ class DrawingTask(Task):
             for number in range(min(len(batch["target"]), self._config.num_samples - shown)):
                 engine.log_image(f"reference, target, output/{shown}", comparison(batch, drawn, number))
                 shown += 1
+
         shares = engine.of_all(found)
         names = dict.fromkeys(name for share in shares for name in share)
         metrics = {name: float(torch.cat([one for share in shares for one in share.get(name, ())]).mean()) for name in names}
@@ -295,7 +297,7 @@ class DrawingTask(Task):
 
 
 def faces_of(batch: Batch) -> Tensor:
-    """Return the faces that a network that draws is given: float32 [batch * P, 6, 96, 96], channels last."""
+    """Return the input faces of a network that draws: float32 [batch * P, 6, 96, 96], channels last."""
     faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
     return faces.contiguous(memory_format=torch.channels_last)
 
@@ -306,12 +308,12 @@ def lower_half(faces: Tensor) -> Tensor:
 
 
 def distances(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
+    """Return the mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
     return (drawn - truth).abs().mean(dim=(1, 2, 3))
 
 
 def comparison(batch: Batch, drawn: Tensor, number: int) -> NDArray[np.uint8]:
-    """Return one window of a batch, reference above target above drawn, picture by picture: uint8 [288, 96 * P, 3].
+    """Return one window of a batch as a picture, with rows reference, target and drawn: uint8 [288, 96 * P, 3].
 
     drawn: as `DrawingTask.draw` returns it.
     """
@@ -324,7 +326,7 @@ def comparison(batch: Batch, drawn: Tensor, number: int) -> NDArray[np.uint8]:
 
 
 class ChanceWatch:
-    """Tells why an expert may still guess, some minutes after the start. of: what is to be in step with pictures."""
+    """Warns, some minutes after the start, if an expert is still at chance, with likely causes. of: units or sound."""
 
     def __init__(self, of: str, num_clips: int, batch_size: int) -> None:
         self._causes = of, several(num_clips, "clip"), batch_size

@@ -13,45 +13,41 @@ AUTO = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class TextDataConfig(UnitCorpusConfig):
-    """Text and units of recordings.
+    """Text and units of recordings; the recordings themselves are not read.
 
-    train, valid: JSON lines with id and text, and units beside them; or units that hold their text, JSON lines with id, units and
-    text. All recordings of a sentence are held out together. Recordings themselves are not read. language: of the text; entries of
-    another are left out. speakers: only recordings of these, with commas between, empty = all; in one voice the units of a sentence
-    are the same each time. allow_missing: also leaves out texts that cannot be read aloud.
-
-    trim: the unit of silence, taken off both ends of each recording, where how much there is is chance: a unit's number, "auto"
-    for the one at most ends, or empty: nothing is taken off. max_letters: longer ones are left out.
+    train, valid: JSON lines with id and text, and units beside them; or JSON lines with id, units and text. All recordings of a
+    sentence are held out together. allow_missing: also leave out texts that cannot be read aloud.
     """
 
     language: str = "ko"
+    """language of the text; entries of other languages are left out"""
     speakers: str = ""
+    """speakers to use, with commas between; empty = all. In one voice, the units of a sentence are the same each time"""
     trim: str = AUTO
+    """unit of silence, which is removed from both ends of each recording, because its length there is random: a unit's number,
+    "auto" for the most frequent unit at ends, or empty for none"""
     max_letters: Count = 600
+    """longer texts are left out"""
 
 
 @dataclass(frozen=True)
 class TextLossConfig:
-    """Weights of the losses of an aligned network; a CTC network has one loss.
-
-    forward_sum: of the alignment: how probable the letters are in their order, over all alignments. binary: how probable the
-    one alignment is that was chosen; from binary_from on, a share of the run. label_smoothing: of the units' classes.
-    """
+    """Weights of the losses of an aligned network; a CTC network has one loss."""
 
     forward_sum: Positive = 1.0
+    """probability of the letters in their order, over all alignments"""
     binary: Amount = 0.5
+    """probability of the chosen alignment"""
     binary_from: Share = 0.2
+    """share of the run after which `binary` is used"""
     duration: Amount = 0.5
     label_smoothing: Annotated[float, Bounds(0, 0.999)] = 0.0
+    """for the classes of units"""
 
 
 @dataclass(frozen=True)
 class TextToUnitTrainConfig(RunConfig):
-    """A run that trains a text-to-unit model.
-
-    model.num_units: 0 = one more than the highest unit in the data. init: a checkpoint to start from, of the same
-    sizes; empty = from scratch. num_samples: held-out sentences that are shown.
-    """
+    """A run that trains a text-to-unit model. model.num_units: 0 = one more than the highest unit in the data."""
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="unit_errors"))
     data: TextDataConfig = field(default_factory=TextDataConfig)
@@ -59,10 +55,12 @@ class TextToUnitTrainConfig(RunConfig):
     losses: TextLossConfig = field(default_factory=TextLossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     init: str = ""
+    """checkpoint of the same sizes to start from; empty = from scratch"""
     num_samples: Number = 3
+    """held-out sentences that are logged"""
 
     def check(self) -> None:
-        """Raise UsageError for settings that cannot work, before anything is read."""
+        """Raise UsageError for settings that cannot be used, before anything is read."""
         sizes = self.model if self.model.num_units else replace(self.model, num_units=1)
         misfit, trim = sizes.misfit(), self.data.trim
         require(

@@ -1,4 +1,4 @@
-"""All that a text-to-unit model's training run reads, checked before the first step: what is said, and in which units."""
+"""The data of a text-to-unit model's training run, checked before the first step: sentences and their units."""
 
 import logging
 from collections import Counter
@@ -27,33 +27,36 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass(frozen=True, eq=False)
 class Sentence:
-    """One recording: text as it is said, and its units with durations. alphabet: the language of its letters."""
+    """One recording."""
 
     id: str
     text: str
+    """as spoken"""
     units: Units
+    """with durations"""
     alphabet: str = "ko"
+    """language of its letters"""
 
     @property
     def letters(self) -> Ids:
-        """Numbers of its letters, int64 [J]."""
+        """The numbers of its letters, int64 [J]."""
         return letters_of(self.text, self.alphabet)
 
 
 @dataclass(frozen=True)
 class TextCorpus:
-    """Sentences to train on and held-out ones.
-
-    vocabulary: fingerprint of the quantizer, "" = unknown. silence: the unit that was taken off their ends, None = none was.
-    num_units: of the network. alphabet: the language of the texts.
-    """
+    """Sentences to train on and held-out ones."""
 
     train: tuple[Sentence, ...]
     valid: tuple[Sentence, ...]
     vocabulary: str
+    """fingerprint of the quantizer; "" = unknown"""
     silence: int | None
+    """unit that was removed from their ends; None = none"""
     num_units: int
+    """units of the network"""
     alphabet: str = "ko"
+    """language of the texts"""
 
 
 def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
@@ -71,11 +74,13 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
     valid = _read(data.valid, data.valid_units or data.units, data, config.model.pronounced) if data.valid else []
     if not data.valid and data.hold_out:
         train, valid = data.held_out(train, config.loop.seed, lambda one: one.text, "texts")
+
     silence = silence_of(data.trim, train)
     both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
     kept = [_fitting(part, config.model, data.max_letters) for part in both]
     if not kept[0]:
         raise InputError("no sentence is left to train on", path=data.train)
+
     vocabulary = resolve_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
     highest = max(int(one.units.ids.max()) for part in kept for one in part)
     num_units = config.model.num_units or max(highest, silence or 0) + 1
@@ -88,7 +93,7 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
 
 
 def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
-    """Return the unit of silence, as `DataConfig.trim` asks for it; None for none."""
+    """Return the unit of silence by the setting `TextDataConfig.trim`; None = none."""
     if setting != AUTO:
         return int(setting) if setting else None
     ends = Counter(int(one.units.ids[at]) for one in sentences for at in (0, -1) if len(one.units))
@@ -100,7 +105,7 @@ def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
 
 
 def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
-    """Return the sentences of a manifest with units by id, or of units that hold their text. pronounced: as SpellerConfig says."""
+    """Return the sentences of a manifest with units by id, or of units with text. pronounced: see `TextToUnitConfig`."""
     place = require_file(path, "the manifest")
     rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
     language = normalise_language(data.language)
@@ -149,7 +154,7 @@ def _units_with_text(path: Path) -> Iterator[tuple[str, str, UnitRow | None]]:
 
 
 def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:
-    """A sentence without silence at its ends; nothing is left of one that is silent."""
+    """Return a sentence without silence at its ends; a silent one becomes empty."""
     units = sentence.units
     if silence is None or units.durations is None:
         return sentence
@@ -159,7 +164,7 @@ def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:
 
 
 def _fitting(sentences: Sequence[Sentence], model: TextToUnitConfig, max_letters: int) -> list[Sentence]:
-    """Return the sentences that a network of some sizes can say; the others are counted in a warning."""
+    """Return the sentences that a network of these sizes can speak; a warning counts the others."""
     reasons: Counter[str] = Counter()
     kept = []
     for one in sentences:

@@ -1,4 +1,4 @@
-"""Training of a text-to-unit model: its items, its losses, its step, and how well it does on held-out sentences."""
+"""Training of a text-to-unit model: items, losses, training step, and validation on held-out sentences."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -21,17 +21,17 @@ from text2unit.training.config import TextLossConfig, TextToUnitTrainConfig
 from text2unit.training.corpus import Sentence, TextCorpus
 
 _BLANK_LOGIT = -1.0
-"""Of no letter at a step, as in Badlani et al. (2021)."""
+"""Logit of the blank, that a step has no letter, as in Badlani et al. (2021)."""
 LOG = logging.getLogger("netflips.train")
 RUN_KIND = "text-to-unit"
-"""What `describe` says of a run's checkpoint."""
+"""The kind that `describe` shows for a run's checkpoint."""
 NETWORK = "text-to-unit"
 """The network's name in a run's checkpoint."""
 _SHOWN_UNITS = 24
 
 
 def straight_prior(steps: int, letters: int) -> Floats:
-    """Log-probabilities float32 [T, J] of letters at each step, around the straight line: beta-binomial (Badlani et al. 2021)."""
+    """Return a beta-binomial prior around the straight line (Badlani et al. 2021): log-probabilities of letters, float32 [T, J]."""
     place = np.arange(letters, dtype=np.float64)
     alpha = np.arange(1, steps + 1, dtype=np.float64)[:, None]
     beta = steps + 1 - alpha
@@ -41,7 +41,7 @@ def straight_prior(steps: int, letters: int) -> Floats:
 
 
 def straight_priors(num_frames: list[int], num_letters: list[int]) -> Tensor:
-    """The same of a batch, float32 [batch, T, J], 0 in the padding."""
+    """Return the same for a batch, float32 [batch, T, J], 0 at padding."""
     priors = torch.zeros(len(num_frames), max(num_frames), max(num_letters))
     for row, (steps, letters) in enumerate(zip(num_frames, num_letters, strict=True)):
         priors[row, :steps, :letters] = torch.from_numpy(straight_prior(steps, letters))
@@ -50,31 +50,34 @@ def straight_priors(num_frames: list[int], num_letters: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Item:
-    """letters: int64 [J]. units: int64 [U], merged. frames: int64 [T], one unit every 20 ms."""
+    """A sentence and its units."""
 
     name: str
     text: str
     letters: Ids
+    """int64 [J]"""
     units: Ids
+    """merged, int64 [U]"""
     frames: Ids
+    """one unit every 20 ms, int64 [T]"""
 
 
 class Batch(TypedDict):
-    """Sentences side by side, shorter ones filled up.
-
-    letters: int64 [batch, J]; units: int64 [batch, U]; frames: int64 [batch, T]; their lengths: int64 [batch] each. prior:
-    float32 [batch, T, J], see `straight_prior`, None for a network that aligns nothing.
-    """
+    """Padded sentences; num_*: their lengths, int64 [batch] each."""
 
     names: list[str]
     texts: list[str]
     letters: Tensor
+    """int64 [batch, J]"""
     num_letters: Tensor
     units: Tensor
+    """int64 [batch, U]"""
     num_units: Tensor
     frames: Tensor
+    """int64 [batch, T]"""
     num_frames: Tensor
     prior: Tensor | None
+    """float32 [batch, T, J], see `straight_prior`; None for a network without alignment"""
 
 
 class Sentences:
@@ -89,7 +92,7 @@ class Sentences:
         return len(self._items)
 
     def load(self, key: Key) -> Item:
-        """Sentence key[1]."""
+        """Return sentence key[1]."""
         return self._items[key[1]]
 
     def name(self, index: int) -> str:
@@ -100,7 +103,7 @@ class Sentences:
 
 
 def collate_texts(items: Sequence[Item], with_prior: bool) -> Batch:
-    """Make a batch. with_prior: for a network that learns its alignment."""
+    """Make a batch. with_prior: needed by a network that learns its alignment."""
     num_letters, num_frames = [len(one.letters) for one in items], [len(one.frames) for one in items]
     return Batch(
         names=[one.name for one in items],
@@ -123,7 +126,7 @@ def _side_by_side(rows: Sequence[Ids], padding: int) -> Tensor:
 
 
 def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Tensor) -> Tensor:
-    """CTC loss a unit.
+    """Return the CTC loss per unit.
 
     log_probs: float32 [batch, places, units + 1], the blank last; num_places: int64 [batch]; units: int64 [batch, U], num_units:
     int64 [batch].
@@ -135,7 +138,7 @@ def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Te
 def aligned_losses(
     made: Training, frames: Tensor, num_frames: Tensor, num_letters: Tensor, config: TextLossConfig
 ) -> dict[str, Tensor]:
-    """units, forward_sum, binary, duration: the losses of an aligned network, without their weights.
+    """Return the losses of an aligned network without their weights: units, forward_sum, binary, duration.
 
     frames: int64 [batch, T]; num_frames, num_letters: int64 [batch].
     """
@@ -150,9 +153,9 @@ def aligned_losses(
 
 
 def forward_sum(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> Tensor:
-    """Return how improbable it is that the letters come in their order, over all alignments, a letter.
+    """Return minus the log-probability, per letter, of the letters in their order, summed over all alignments.
 
-    alignment: float32 [batch, T, J], log-probabilities; computed as the CTC loss of the sequence 1, 2, ... J.
+    alignment: log-probabilities, float32 [batch, T, J]. It is computed as the CTC loss of the sequence 1, 2, ... J.
     """
     batch, _, letters = alignment.shape
     with_blank = F.pad(alignment, (1, 0), value=_BLANK_LOGIT)
@@ -162,7 +165,7 @@ def forward_sum(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> T
 
 
 def binary_loss(alignment: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
-    """Mean of minus the log-probability of the letter that each step was given.
+    """Return the mean of minus the log-probability of the letter that is assigned to each step.
 
     alignment: float32 [batch, T, J]; durations: int64 [batch, J]; mask: bool [batch, T].
     """
@@ -173,15 +176,17 @@ def binary_loss(alignment: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
 
 
 class _Measured(NamedTuple):
-    """One held-out sentence. units: that it has. length_error: as a share of its length."""
+    """Measures of one held-out sentence."""
 
     errors: int
     units: int
+    """number of its units"""
     length_error: float
+    """as a share of its length"""
 
 
 class TextToUnitTask(Task):
-    """A text-to-unit model of either network."""
+    """Trains a text-to-unit model of either network."""
 
     kind = RUN_KIND
     trainer = "text2unit.train"
@@ -211,7 +216,7 @@ class TextToUnitTask(Task):
         return collate_texts(items, with_prior=not self._is_ctc)
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
-        """One update; losses are logged without their weights, `loss` is what is minimised."""
+        """Make one update. Losses are logged without their weights; `loss` is the weighted sum that is minimised."""
         network = engine.module(NETWORK)
         if self._is_ctc:
             loss = self._ctc(network, batch)
@@ -238,10 +243,10 @@ class TextToUnitTask(Task):
         return aligned_losses(made, batch["frames"], batch["num_frames"], batch["num_letters"], self._config.losses)
 
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """On held-out sentences: the loss, and of units said freely, without durations, how many are wrong.
+        """Return the loss on held-out sentences, and errors of the units that the network makes from their text.
 
-        unit_errors: edit distance to the true units, a true unit. exact: share of sentences without an error. length_error (of
-        aligned networks): by how much a sentence comes out too long or too short, as a share of its length.
+        unit_errors: edit distance to the true units, without durations, divided by their number. exact: share of sentences without
+        an error. length_error (aligned networks only): mean error of a sentence's length, as a share of it.
         """
         rows: list[_Measured] = []
         losses: list[tuple[float, int]] = []
@@ -252,6 +257,7 @@ class TextToUnitTask(Task):
             for number in range(len(batch["names"])):
                 rows.append(self._measure(batch, number, shown < self._config.num_samples))
                 shown += 1
+
         rows = [_Measured(*row) for share in engine.of_all([tuple(row) for row in rows]) for row in share]
         losses = [row for share in engine.of_all(losses) for row in share]
         if not rows:

@@ -1,11 +1,11 @@
-"""The face renderer's network: units of a window and pictures of a face to the same face with other lips.
+"""The face renderer's network: redraws the lips of a face for a window of units.
 
-A unit branch turns each window of 20 units into 10 codes, one per picture. The part that draws the face for a code is Wav2Lip's
-generator without its sound encoder (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"), a U-Net whose innermost input is the
-code; `unit2av.lipsync.wav2lip` uses it with codes of sound. Names follow the published state dict:
+A unit branch encodes each window of 20 units to 10 codes, one per frame. The part that draws a face for a code is Wav2Lip's
+generator without its sound encoder (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"), a U-Net with the code as its
+innermost input; `unit2av.lipsync.wav2lip` uses it with codes of sound. Names follow the published state dict:
 `face_encoder_blocks.<block>.<layer>.conv_block.{0,1}.*`, `face_decoder_blocks.*`, `output_block.*`, `unit_embed.weight`,
-`unit2lip.*`. Channels are BGR inside. `unit_context.*` is ours and not in the published model, whose unit branch cannot tell what
-comes before from what comes after.
+`unit2lip.*`. Channels are BGR inside. `unit_context.*` is our addition: the unit branch of the published model does not see the
+order of units.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,10 @@ from avcore.units import Ids
 
 @dataclass(frozen=True)
 class DrawingSize:
-    """Widths of the drawing part; the defaults are the published ones. code_width: numbers in a code."""
+    """Widths of the drawing part; the defaults are the published ones."""
 
     code_width: int = 512
+    """length of a code"""
     encoder_widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 512)
     encoder_layers: tuple[int, ...] = (1, 3, 4, 3, 3, 2, 2)
     decoder_widths: tuple[int, ...] = (512, 512, 512, 384, 256, 128, 64)
@@ -49,7 +50,7 @@ class DrawingSize:
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, [+ input when residual], ReLU; transposed when it doubles the picture."""
+    """Convolution (transposed where it doubles the size), batch norm, optional residual connection, ReLU."""
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, is_residual: bool = False) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class ConvBlock(nn.Module):
 
 
 class FaceDrawing(nn.Module):
-    """Draws faces from codes; a model that makes the codes inherits it and calls `_build_drawing` after its own layers."""
+    """Draws faces from codes. A model that makes the codes inherits from it and calls `_build_drawing` after its own layers."""
 
     def _build_drawing(self, size: DrawingSize) -> None:
         self.face_encoder_blocks = _encoder(size)
@@ -74,7 +75,7 @@ class FaceDrawing(nn.Module):
         )
 
     def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
-        """Draw one face for each code, a U-Net from the code outwards.
+        """Draw one face for each code, with a U-Net.
 
         codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. Returns float32
         [batch, 3, 96, 96] in 0..1, BGR.
@@ -86,7 +87,7 @@ class FaceDrawing(nn.Module):
         return torch.sigmoid(self.output_block(picture).float())
 
     def encode_faces(self, faces: Tensor) -> list[Tensor]:
-        """Outputs of all encoder blocks for [batch, 6, 96, 96], the whole picture first and the deepest last."""
+        """Return the outputs of all encoder blocks for [batch, 6, 96, 96], the largest first and the deepest last."""
         features = []
         for block in self.face_encoder_blocks:
             faces = block(faces)
@@ -95,7 +96,8 @@ class FaceDrawing(nn.Module):
 
 
 def _encoder(size: DrawingSize) -> nn.ModuleList:
-    """96 -> 48 -> 24 -> 12 -> 6 -> 3 -> 1 pixels; the first block keeps the size and the last takes all 3x3 pixels at once."""
+    """Build the encoder, 96 -> 48 -> 24 -> 12 -> 6 -> 3 -> 1 pixels: the first block keeps the size, the last covers all 3x3
+    pixels."""
     blocks = nn.ModuleList()
     last = len(size.encoder_widths) - 1
     for index, (before, width) in enumerate(pairwise((6, *size.encoder_widths))):
@@ -110,7 +112,7 @@ def _encoder(size: DrawingSize) -> nn.ModuleList:
 
 
 def _decoder(size: DrawingSize) -> nn.ModuleList:
-    """1 -> 3 -> 6 -> ... -> 96 pixels; each block but the first also takes the encoder's output of its input's size."""
+    """Build the decoder, 1 -> 3 -> 6 -> ... -> 96 pixels: each block but the first also gets the encoder's output of that size."""
     blocks = nn.ModuleList()
     skips = (0, *reversed(size.encoder_widths[1:]))
     for index, (before, width) in enumerate(pairwise((size.code_width, *size.decoder_widths))):
@@ -141,14 +143,14 @@ def _layers_per_block(tensors: Mapping[str, Tensor], blocks: str) -> tuple[int, 
 
 
 def _widths(tensors: Mapping[str, Tensor], blocks: str, number: int) -> tuple[int, ...]:
-    # The bias tells the outputs of ordinary and transposed convolutions alike.
+    # The bias has the number of outputs for both ordinary and transposed convolutions.
     return tuple(tensors[f"{blocks}.{block}.0.conv_block.0.bias"].shape[0] for block in range(number))
 
 
 FACE_SIZE = 96
-"""Pixels, side of the square face pictures."""
+"""Side of the square face crops, pixels."""
 WINDOW_UNITS = 20
-"""Units that the unit branch sees together."""
+"""Units in a window of the unit branch."""
 WINDOW_FRAMES = units_to_frames(WINDOW_UNITS)
 CONTEXT_WEIGHT = "unit_context.weight"
 """A tensor that only checkpoints with `FaceModelSize.unit_context` have."""
@@ -156,13 +158,11 @@ CONTEXT_WEIGHT = "unit_context.weight"
 
 @dataclass(frozen=True)
 class FaceModelSize:
-    """Widths of the face renderer; the defaults are the published ones.
-
-    unit_context: pictures on either side whose units a picture's code is also made of, in their order; 0 = no such layer.
-    """
+    """Widths of the face renderer; the defaults are the published ones."""
 
     num_units: int = 1000
     unit_context: int = 0
+    """frames on either side whose units, in their order, also affect a frame's code; 0 = no such layer"""
     unit_width: int = 512
     feed_forward: int = 1024
     encoder_widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 512)
@@ -238,13 +238,13 @@ class FaceModel(FaceDrawing):
         return self.draw(codes if shown is None else codes[shown], faces)
 
     def encode_units(self, units: Tensor) -> Tensor:
-        """Turn windows of units into one code per picture.
+        """Encode windows of units to one code per frame; windows are independent of each other.
 
-        units: int64 of shape [windows, 20]. Returns [10 * windows, width], window by window. Windows don't see one another.
+        units: int64 of shape [windows, 20]. Returns [10 * windows, width], window by window.
         """
         windows, steps = units.shape
         pairs = self.unit_embed(units).view(windows, steps // UNITS_PER_FRAME, UNITS_PER_FRAME, -1)
-        # The published linear interpolation by one half is the mean of neighbours.
+        # The published linear interpolation by one half is the mean of two neighbours.
         means = pairs.mean(dim=2)
         if self.unit_context is not None:
             means = means + self.unit_context(means.transpose(1, 2)).transpose(1, 2)
@@ -253,7 +253,7 @@ class FaceModel(FaceDrawing):
 
 
 def _context(size: FaceModelSize) -> nn.Conv1d:
-    """Adds to each picture's units what their neighbours make of them: nothing, until it has learnt."""
+    """Return a convolution over frames that is added to their unit embeddings. It starts with zeros, so that it changes nothing."""
     layer = nn.Conv1d(size.unit_width, size.unit_width, 2 * size.unit_context + 1, padding=size.unit_context)
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
@@ -261,7 +261,7 @@ def _context(size: FaceModelSize) -> nn.Conv1d:
 
 
 def pad_to_windows(ids: Ids) -> Tensor:
-    """Cut frame-level units into windows, the last one filled with the last unit.
+    """Cut units, one every 20 ms, into windows; the last window is padded with the last unit.
 
     ids: int64 of shape [T]. Returns int64 [ceil(T / 20), 20].
     """
@@ -275,7 +275,7 @@ def pad_to_windows(ids: Ids) -> Tensor:
 def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
     """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole.
 
-    references: pictures that are shown whole, of the same form; the faces themselves by default, as published.
+    references: the whole pictures, of the same shape; by default the faces themselves, as published.
     """
     masked = network_picture(faces)
     whole = masked.clone() if references is None else network_picture(references)

@@ -1,4 +1,4 @@
-"""SyncNet: how far lips and sound are apart, as `syncnet_v2.model` tells it (Chung & Zisserman 2016, "Out of time").
+"""SyncNet: the distance between lips and sound, by `syncnet_v2.model` (Chung & Zisserman 2016, "Out of time").
 
 The network behind LSE-C and LSE-D (`netflips.evaluate.lip_sync`). State dict as published: `netcnnaud.*`, `netcnnlip.*`,
 `netfcaud.*`, `netfclip.*`, 102 entries.
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from avcore.checkpoints.checkpoint import read_state_dict
 
 WINDOW = 5
-"""Pictures that are looked at together, at 25 Hz."""
+"""Frames in a window, at 25 Hz."""
 WINDOW_SOUND = 20
-"""Steps of 10 ms of sound that belong to them."""
+"""Steps of 10 ms of sound in a window."""
 SIDE = 224
 NUM_CEPSTRA = 13
 
@@ -22,12 +22,12 @@ _SOUND_CONVS, _LIP_CONVS, _HEAD = (0, 4, 8, 11, 14, 18), (0, 4, 8, 11, 14, 18), 
 
 
 class SyncNet(nn.Module):
-    """Vectors of lips and of sound, near to one another where they belong together; nothing scales them."""
+    """Embeds lips and sound to vectors, not normalised, which are near each other where lips and sound belong together."""
 
     def __init__(
         self, sound: tuple[int, ...], lips: tuple[int, ...], uses_audio: tuple[int, ...], uses_video: tuple[int, ...]
     ) -> None:
-        """Widths of the six convolutions of each branch, and of the two layers of the heads of sound and lips."""
+        """Arguments: widths of the six convolutions of each branch, and of the two layers of the heads of sound and lips."""
         super().__init__()
         s, v = sound, lips
         self.netcnnaud = nn.Sequential(
@@ -67,12 +67,12 @@ class SyncNet(nn.Module):
         )
 
     def transcribe(self, cepstra: Tensor) -> Tensor:
-        """Sound float [batch, 1, 13, 20], mel cepstra of 16-bit samples, to vectors [batch, width]."""
+        """Embed sound, mel cepstra of 16-bit samples float [batch, 1, 13, 20], to vectors [batch, width]."""
         vectors: Tensor = self.netfcaud(self.netcnnaud(cepstra).flatten(1))
         return vectors
 
     def see(self, lips: Tensor) -> Tensor:
-        """Pictures float [batch, 3, 5, 224, 224], BGR from 0 to 255, to vectors [batch, width]."""
+        """Embed frames, float [batch, 3, 5, 224, 224], BGR from 0 to 255, to vectors [batch, width]."""
         vectors: Tensor = self.netfclip(self.netcnnlip(lips).flatten(1))
         return vectors
 
