@@ -334,7 +334,7 @@ class ChanceWatch:
         self._count = 0
 
     def note(self, loss: Tensor, step: int) -> None:
-        """Take note of the loss, of shape [], of update number `step` (from 0)."""
+        """Add the loss, of shape [], of update number `step` (from 0)."""
         self._sum, self._count = self._sum + loss.detach(), self._count + 1
         if step + 1 not in _LOOKS:
             return
@@ -352,10 +352,10 @@ class ChanceWatch:
 
 
 class ExpertTask(Task):
-    """A sync expert by itself."""
+    """Trains a sync expert."""
 
     part: ClassVar[str]
-    """The name that it is saved under."""
+    """Name under which it is saved."""
 
     def __init__(
         self, config: Any, expert: nn.Module, watch: ChanceWatch, train: ItemSource[Any], valid: ItemSource[Any], **about: Any
@@ -365,14 +365,14 @@ class ExpertTask(Task):
 
     @abstractmethod
     def judge(self, expert: Any, batch: Batch) -> Tensor:
-        """Return what an expert says of a batch, with what `measure` needs beside: float [batch, 2].
+        """Return an expert's output for a batch, with all that `measure` needs: float [batch, 2].
 
-        batch: mouths uint8 [batch, F, 48, 96, 3], RGB, and what is said.
+        batch: mouths uint8 [batch, F, 48, 96, 3] RGB, and units or sound.
         """
 
     @abstractmethod
     def measure(self, judged: Tensor) -> dict[str, Tensor]:
-        """Return figures of shape [] by name, `loss` among them."""
+        """Return figures of shape [] by name, including `loss`."""
 
     def collate(self, items: list[Any]) -> Batch:
         return stack(items)
@@ -392,6 +392,6 @@ class ExpertTask(Task):
 
 
 def expert_input(mouths: Tensor) -> Tensor:
-    """uint8 [batch, F, 48, 96, 3] RGB to float32 [batch, 3 F, 48, 96] BGR in 0..1, as experts take it."""
+    """Convert uint8 [batch, F, 48, 96, 3] RGB to the input of an expert, float32 [batch, 3 F, 48, 96] BGR in 0..1."""
     batch, frames, height, width, channels = mouths.shape
     return network_picture(mouths.flatten(0, 1)).reshape(batch, frames * channels, height, width)

@@ -1,5 +1,5 @@
-"""What the lip trainers learn from: clips, checked against their units before the first step, and windows of their faces and units,
-exactly aligned: two units to a picture."""
+"""Training data of lips: clips, checked against their units before the first step, and windows of faces and units, aligned with two
+units to a frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,56 +22,59 @@ from unit2av.lip_task import ClipReading, FilmedClip, LipWindows, windows_seen
 Example = TypeVar("Example", "FaceExample", "SyncExample")
 
 _AVERAGED = 50
-"""Pictures of a clip that its average face is made of."""
+"""Frames of a clip that its average face is made of."""
 _THUMBNAIL = 4
-"""Every so manieth pixel is looked at to tell which faces are held alike."""
+"""Step in pixels at which faces are compared for their pose."""
 _TRIES = 8
-"""Shifted windows that are tried until one says something else."""
+"""Shifted windows that are tried until one has other units."""
 _WHITE = 255
 
 
 @dataclass(frozen=True, eq=False)
 class LipClip(FilmedClip):
-    """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter.
-    reference: the same pictures with another mouth, where there are such."""
+    """One clip."""
 
     units: Units
+    """plain numbers with durations"""
     max_mismatch_units: int
+    """by how much its video may be longer or shorter"""
     reference: CropSource | None = None
+    """the same frames with another mouth; None = there are none"""
 
     @property
     def num_frames(self) -> int:
-        """Pictures at 25 fps that the units last."""
+        """Length of the units in frames at 25 fps."""
         return units_to_frames(self.units.num_steps)
 
     def fits(self, num_pictures: int) -> bool:
-        """Return whether a number of pictures at 25 fps is about as long as the units."""
+        """Return whether a number of frames at 25 fps is about as long as the units."""
         return abs(frames_to_units(num_pictures) - self.units.num_steps) <= self.max_mismatch_units
 
 
 @dataclass(frozen=True)
 class FaceClips:
-    """What a run trains and validates on. vocabulary: the quantizer's fingerprint, "" = unknown."""
+    """Training and validation clips of a run."""
 
     train: tuple[LipClip, ...]
     valid: tuple[LipClip, ...]
     vocabulary: str
+    """fingerprint of the quantizer; "" = unknown"""
 
     def table_size(self, stated: int) -> int:
-        """Rows of a table of their units: as stated, or for 0 as many as they need."""
+        """Return the rows of a table of their units: as stated, or for 0 as many as they need."""
         return table_size(stated, (clip.units for clip in (*self.train, *self.valid)))
 
     def check_range(self, num_units: int) -> None:
-        """Raise UnitRangeError naming the first clip with a unit that a table of so many rows lacks."""
+        """Raise UnitRangeError naming the first clip with a unit that a table of `num_units` rows lacks."""
         for clip in (*self.train, *self.valid):
             clip.units.check_range(num_units, clip.id)
 
 
 def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
-    """Read and check all that a run learns from.
+    """Read and check the data of a run.
 
-    min_frames: pictures that a clip must have. Raises InputError naming clips without video, boxes or units and clips
-    that are too short (a warning instead, where the config allows), VocabularyError for units of two quantizers.
+    min_frames: least frames of a clip. Raises InputError naming clips without video, boxes or units and clips that are too short
+    (if the configuration allows them, there is a warning instead), and VocabularyError for units of two quantizers.
     """
     train = _read(config.train, config.units, config, min_frames)
     if config.valid:
@@ -112,35 +115,34 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
 
 
 class FaceExample(NamedTuple):
-    """What the renderer learns from one window.
-
-    target, reference: uint8 [P, 96, 96, 3] RGB. units: int64 [20]. shown: int64 [P], which of the window's 10 pictures
-    the targets are. average: uint8 [96, 96, 3], the mean face of the clip (black where it is not measured).
-    """
+    """A window for the face renderer."""
 
     target: Pictures
+    """uint8 [P, 96, 96, 3] RGB"""
     reference: Pictures
+    """uint8 [P, 96, 96, 3] RGB"""
     units: Ids
+    """int64 [20]"""
     shown: Ids
+    """which of the window's 10 frames the targets are, int64 [P]"""
     average: Pictures
+    """mean face of the clip, uint8 [96, 96, 3]; black where it is not needed"""
 
 
 class SyncExample(NamedTuple):
-    """What the sync expert learns from one window.
-
-    mouths: uint8 [F, 48, 96, 3] RGB, lower halves. units: int64 [2, 2 F], those said with these pictures and those of a
-    shifted window.
-    """
+    """A window for the sync expert."""
 
     mouths: Pictures
+    """lower halves, uint8 [F, 48, 96, 3] RGB"""
     units: Ids
+    """own units and those of a shifted window, int64 [2, 2 F]"""
 
 
 class _UnitWindows(LipWindows[LipClip, Example]):
-    """As many random windows of a clip in an epoch as fit into it side by side.
+    """Random windows of clips. An epoch has as many of a clip as fit into it without overlaps.
 
-    num_frames: pictures in a window. flip: share of windows that are mirrored. max_items: 0 = all; otherwise items are
-    taken evenly from all there are, which serves validation.
+    num_frames: frames in a window. flip: share of windows that are mirrored. max_items: most items, taken evenly from all, for
+    validation; 0 = all.
     """
 
     def __init__(
@@ -153,7 +155,7 @@ class _UnitWindows(LipWindows[LipClip, Example]):
         self._num_frames, self._flip = num_frames, flip
 
     def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
-        """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
+        """Return the first frames of all windows with a face in each frame: int64 [n], n at least 1. Raises InputError."""
         if not clip.fits(len(faces.pictures)):
             raise InputError(
                 "the video and its units differ in length",
@@ -176,10 +178,10 @@ class _UnitWindows(LipWindows[LipClip, Example]):
 class FaceWindows(_UnitWindows[FaceExample]):
     """Windows of 20 units for the renderer.
 
-    pictures: of the window's 10, how many are drawn. is_run: these follow one another, as a sync expert needs them.
-    same_reference: share of windows whose reference is the target itself. reference_choices: other windows that the reference
-    of each picture is chosen from, by the likest upper half. has_average: measure the clip's mean face too. augment: how far
-    targets and references are changed, both alike.
+    pictures: how many of the window's 10 frames are drawn. is_run: draw consecutive frames, as a sync expert needs them.
+    same_reference: share of windows whose reference is the target itself. reference_choices: other windows from which the reference
+    of each frame is chosen, by the most similar upper half. has_average: also compute the clip's mean face. augment: the same for
+    target and reference.
     """
 
     def __init__(
@@ -202,7 +204,7 @@ class FaceWindows(_UnitWindows[FaceExample]):
         self._has_average, self._augment = has_average, augment
 
     def example(self, clip: LipClip, faces: ClipFaces, generator: np.random.Generator) -> FaceExample:
-        """Return a window whose pictures, reference and units belong together."""
+        """Return a random window with reference and units."""
         starts = self._starts(clip, faces)
         start = int(generator.choice(starts))
         shown = self._shown(generator)
@@ -219,7 +221,8 @@ class FaceWindows(_UnitWindows[FaceExample]):
     def _reference(
         self, clip: LipClip, faces: ClipFaces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator
     ) -> Pictures:
-        """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
+        """Return the same face with another mouth: from the clip's reference video if it has one, else from elsewhere in the
+        clip."""
         if clip.reference is not None:
             return np.asarray(self._crops.faces(clip.reference).pictures[start + shown])
         others = _elsewhere(start, starts, generator, clip, self._reference_choices)
@@ -232,7 +235,7 @@ class FaceWindows(_UnitWindows[FaceExample]):
 
 
 class SyncWindows(_UnitWindows[SyncExample]):
-    """Windows of pictures with their own units and with shifted ones. min_shift: in pictures, at least."""
+    """Windows of frames with their own units and with shifted ones. min_shift: least shift in frames."""
 
     def __init__(
         self,
@@ -264,12 +267,12 @@ class SyncWindows(_UnitWindows[SyncExample]):
 
 
 def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:
-    """Return the units said during `num_frames` pictures from picture `start` on: int64 [2 * num_frames]."""
+    """Return the units spoken during `num_frames` frames from frame `start` on: int64 [2 * num_frames]."""
     return clip.units.frames()[frames_to_units(start) : frames_to_units(start + num_frames)]
 
 
 def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: LipClip, number: int) -> Ids:
-    """First pictures of other windows, int64 [number]; if there are any, of those that share no picture with that at `start`."""
+    """Draw the first frames of other windows, int64 [number], preferably of those that share no frame with the one at `start`."""
     apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
     others = apart if len(apart) else starts[starts != start]
     if not len(others):
@@ -279,7 +282,7 @@ def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Li
 
 
 def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
-    """For each wanted picture that of the choices whose upper half is most like its own: the same pose, and any mouth.
+    """Return for each wanted frame the choice with the most similar upper half, which has the same pose and any mouth.
 
     pictures: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
     """
@@ -291,14 +294,14 @@ def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
 
 
 def _average(faces: ClipFaces) -> Pictures:
-    """Return the mean of up to 50 pictures with a face, spread over the clip: uint8 [96, 96, 3]."""
+    """Return the mean of up to 50 frames with a face, spread over the clip: uint8 [96, 96, 3]."""
     seen = np.flatnonzero(faces.is_seen)
     chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]
     return np.asarray(faces.pictures[chosen].mean(axis=0).round(), dtype=np.uint8)
 
 
 def augment_faces(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
-    """Change all faces alike: uint8 [F, 96, 96, 3] RGB in and out. The mouth moves as before, on another face."""
+    """Augment all faces in the same way, so that mouth movements are kept: uint8 [F, 96, 96, 3] RGB in and out."""
     return _relight(_turn(faces, config, rng), config, rng)
 
 

@@ -1,9 +1,9 @@
-"""The sync expert, and its training: do these lips say these units?
+"""The sync expert, which scores whether lips fit units, and its training.
 
-A branch for the units of a window and one for the lower halves of its pictures, whose cosine says how well they fit. After
-Chung and Zisserman 2016, "Out of time" (SyncNet), and Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", with units
-in the place of sound. The cosine becomes a probability by a learned scale and bias (Zhai et al. 2023, "Sigmoid Loss for
-Language Image Pre-Training"), which the binary cross-entropy needs to get below that of a guess.
+One branch embeds the units of a window, the other the lower halves of its frames; their cosine is the score. After Chung and
+Zisserman 2016, "Out of time" (SyncNet), and Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", with units in place of sound.
+A learned scale and bias turn the cosine into a probability (Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training");
+without them the binary cross-entropy cannot get below chance.
 """
 
 from itertools import pairwise
@@ -29,7 +29,7 @@ _HALVINGS = 2
 
 
 class SyncExpert(nn.Module):
-    """Scores pairs of mouths and units. Group norms: it judges a pair the same whatever else is in the batch."""
+    """Scores pairs of mouths and units. It has group norms, so that a score does not depend on the rest of the batch."""
 
     def __init__(self, config: SyncConfig) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class SyncExpert(nn.Module):
     def forward(self, units: Tensor, mouths: Tensor) -> Tensor:
         """Compare each row of mouths with one or more windows of units.
 
-        units: int64 of shape [batch, choices, 2 F]; mouths: float [batch, 3 F, 48, 96] in 0..1, BGR, picture by picture. Returns
-        logits float [batch, choices]: their sigmoid is the probability that they belong together.
+        units: int64 of shape [batch, choices, 2 F]; mouths: float [batch, 3 F, 48, 96] in 0..1, BGR, frame by frame. Returns
+        logits, float [batch, choices]; their sigmoid is the probability that the two belong together.
         """
         batch, choices, steps = units.shape
         embedded = self.unit_embed(units.reshape(-1, steps)).transpose(1, 2)
@@ -67,12 +67,12 @@ class SyncExpert(nn.Module):
 
 
 def sync_loss(logits: Tensor, is_aligned: bool = True) -> Tensor:
-    """Binary cross-entropy, of shape [], of float logits of any shape against all aligned or all misaligned."""
+    """Return the binary cross-entropy, of shape [], of float logits of any shape, which are all aligned or all misaligned."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(is_aligned)))
 
 
 def drawn_windows(faces: Tensor, units: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Cut drawn pictures and their units into the windows that an expert sees.
+    """Cut drawn frames and their units into windows for an expert.
 
     faces: float [batch, P, 3, 96, 96], BGR, P a multiple of `frames`; units: int64 [batch, 2 P]. Returns units int64
     [batch * P / frames, 1, 2 * frames] and mouths float [batch * P / frames, 3 * frames, 48, 96], for `SyncExpert`.
@@ -114,7 +114,7 @@ def _norm(width: int) -> nn.Module:
 
 
 class SyncTask(ExpertTask):
-    """The sync expert by itself: half of its pairs belong together, half do not."""
+    """Trains the sync expert; half of its pairs belong together, half do not."""
 
     kind = KIND
     trainer = "unit2av.train_sync"
@@ -131,12 +131,13 @@ class SyncTask(ExpertTask):
         super().__init__(config, expert, watch, train, valid, vocabulary=clips.vocabulary)
 
     def judge(self, expert: Any, batch: Batch) -> Tensor:
-        """Logits of the windows' own units and of shifted ones; units: int64 [batch, 2, 2 F]."""
+        """Return the logits of the windows' own units and of shifted ones; units: int64 [batch, 2, 2 F]."""
         logits: Tensor = expert(batch["units"], expert_input(batch["mouths"]))
         return logits
 
     def measure(self, judged: Tensor) -> dict[str, Tensor]:
-        """accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted."""
+        """Return loss, accuracy (share of pairs classified correctly) and ranking (share of windows whose own units score
+        higher)."""
         own, shifted = judged.unbind(1)
         return {
             "loss": (sync_loss(own, is_aligned=True) + sync_loss(shifted, is_aligned=False)) / 2,
