@@ -1,4 +1,4 @@
-"""Training of the face renderer: what it is corrected by, what it draws, and how well it does on held-out clips."""
+"""Training of the face renderer: losses, discriminator, and validation on held-out clips."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,18 +36,19 @@ from unit2av.lip_task import Batch, DrawingTask, LipLosses, distances, faces_of,
 LOG = logging.getLogger("netflips.train")
 _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
-"""Of structural similarity: its Gaussian window and its constants."""
+"""Gaussian window and constants of structural similarity."""
 _SLOPE, _KERNEL = 0.2, 5
 _GROWTH = (1, 2, 4, 8, 16)
-"""Of the discriminator: its layers' widths in units of the first; each halves the picture."""
+"""Widths of the discriminator's layers relative to the first; each layer halves the picture."""
 KIND, FACE = "face renderer", "face"
 
 
 class LipReader:
-    """Lip sync in validation: whether a unit encoder reads from drawn mouths the units that they were drawn for (unit sync).
+    """Lip sync in validation: whether a unit encoder finds in drawn mouths the units that they were drawn from (unit sync).
 
-    Held-out clips are drawn as a dub is, the mouth put back into the pictures, and the lips are found in them anew. shift: share of
-    a clip by which references lie elsewhere in it, so that their mouths are no help. It is no outside judge (`unit_sync`).
+    Held-out clips are drawn as in a dub: the mouth is pasted into the frames, and lips are then found in them. shift: distance of
+    references in the clip, as a share of its length, so that their mouths do not help. The measure is not independent
+    (`unit_sync`).
     """
 
     FIGURES = ("unit_sync", "unit_sync_at_zero", "recorded_unit_sync")
@@ -57,14 +58,14 @@ class LipReader:
         self._recorded: dict[str, UnitSync | None] = {}
 
     def measure(self, face: FaceModel) -> Metrics:
-        """unit_sync and unit_sync_at_zero: means over the clips, of drawn mouths; recorded_unit_sync: of the clips themselves.
+        """Return means over clips: unit_sync and unit_sync_at_zero of drawn mouths, recorded_unit_sync of the recordings.
 
-        A clip in whose drawn pictures no face is found agrees in nothing; it is named. Raises InputError, MediaError or NoFaceError
+        A clip counts as 0, with a warning, if no face is found in its drawn frames. Raises InputError, MediaError or NoFaceError
         for a clip that cannot be used.
         """
         drawn = [self._sync(clip, self._pasted(clip, self._draw(clip, face))) for clip in self._clips]
         for clip in self._clips:
-            if clip.id not in self._recorded:  # they stay as they are, from one measurement to the next
+            if clip.id not in self._recorded:  # the same in every validation
                 self._recorded[clip.id] = self._sync(clip, PictureSource(clip.footage.video).pictures(0, _whole(clip)))
         recorded = [self._recorded[clip.id] for clip in self._clips]
         return {
@@ -84,7 +85,7 @@ class LipReader:
         return unit_sync(said, self._judge.extract(lips=lips).frames(), None if bound is None else bound.silence)
 
     def _draw(self, clip: LipClip, face: FaceModel) -> Pictures:
-        """Return all pictures of whole windows: uint8 [T, 96, 96, 3] RGB."""
+        """Draw all frames of whole windows: uint8 [T, 96, 96, 3] RGB."""
         device, whole = next(iter(face.parameters())).device, _whole(clip)
         pictures = torch.from_numpy(np.array(self._cache.faces(clip.footage).pictures[:whole]))
         references = pictures.roll(round(self._shift * whole), 0)
@@ -104,12 +105,12 @@ class LipReader:
 
 
 def _whole(clip: LipClip) -> int:
-    """Pictures of a clip that fill windows."""
+    """Return the number of a clip's frames in whole windows."""
     return clip.num_frames // WINDOW_FRAMES * WINDOW_FRAMES
 
 
 class FaceLosses(LipLosses):
-    """What the face renderer is corrected by: see `LipLosses`."""
+    """The losses of the face renderer; see `LipLosses`."""
 
     weights: Tensor
     config: FaceLossConfig
@@ -120,12 +121,12 @@ class FaceLosses(LipLosses):
         self.register_buffer("weights", l1_weights(mouth, config.mouth_weight), persistent=False)
 
     def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
-        """Weighted by the mouth and by what moved: see `FaceLossConfig`."""
+        """Return the L1, weighted by mouth region and movement; see `FaceLossConfig`."""
         reference = network_picture(batch["reference"].flatten(0, 1))
         return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
 
     def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """units: int64 [batch, 20]; shown: int64 [batch, P], which of a window's pictures, one after another."""
+        """As `LipLosses.in_step`. The batch has units, int64 [batch, 20], and shown, the consecutive frames, int64 [batch, P]."""
         if self.expert is None:
             raise ValueError("there is no sync expert")
         units, shown = batch["units"], batch["shown"]
@@ -136,17 +137,17 @@ class FaceLosses(LipLosses):
         return logits.sigmoid(), F.softplus(-logits)
 
 
-# How a drawn mouth is compared with the true one
+# Measures of a drawn mouth
 
 
 def mouth_of(faces: Tensor, region: MouthRegion) -> Tensor:
-    """Cut the mouth out of faces [..., 96, 96]."""
+    """Return the mouth region of faces [..., 96, 96]."""
     rows, columns = region.slices
     return faces[..., rows, columns]
 
 
 def l1_weights(region: MouthRegion, weight: float) -> Tensor:
-    """float [96, 96] with mean 1: a pixel of the mouth region counts `weight` times as much as another."""
+    """Return weights of pixels, float [96, 96] with mean 1; the mouth region has `weight` times the weight of the rest."""
     weights = torch.ones(FACE_SIZE, FACE_SIZE)
     rows, columns = region.slices
     weights[rows, columns] = weight
@@ -154,7 +155,7 @@ def l1_weights(region: MouthRegion, weight: float) -> Tensor:
 
 
 def moved_weights(truth: Tensor, reference: Tensor, weight: float) -> Tensor:
-    """float [batch, 1, 96, 96]: 1 + weight * the difference of both pictures there, so that what units change counts more.
+    """Return 1 + weight * |truth - reference|, float [batch, 1, 96, 96], so that pixels that units change count more.
 
     truth, reference: float [batch, 3, 96, 96] in 0..1.
     """
@@ -162,16 +163,17 @@ def moved_weights(truth: Tensor, reference: Tensor, weight: float) -> Tensor:
 
 
 def weighted_l1(drawn: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Mean of |drawn - truth| * weights; drawn, truth: float [batch, 3, 96, 96]; weights: float [96, 96], or one per picture."""
+    """Return the mean of |drawn - truth| * weights; drawn, truth: float [batch, 3, 96, 96]; weights: float [96, 96], or for
+    each."""
     return ((drawn - truth).abs() * weights).mean()
 
 
 def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Structural similarity of each picture pair, 1 = equal.
+    """Return the structural similarity of each pair of pictures, float [batch], 1 = equal.
 
-    drawn, truth: float [batch, channel, height, width] in 0..1, 11 pixels high and wide or more. Returns float [batch].
-    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", with its Gaussian window
-    of 11 x 11 and sigma 1.5, over places where the window lies inside, averaged over channels.
+    drawn, truth: float [batch, channel, height, width] in 0..1, at least 11 pixels high and wide. As in Wang et al. 2004, "Image
+    quality assessment: from error visibility to structural similarity", with its Gaussian window of 11 x 11 and sigma 1.5, where
+    the window is inside the picture, averaged over channels.
     """
     drawn, truth = drawn.float(), truth.float()
     mean_a, mean_b = _blur(drawn), _blur(truth)
@@ -184,7 +186,7 @@ def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def _blur(pictures: Tensor) -> Tensor:
-    """Weighted mean over the window around each place, [batch, channel, height - 10, width - 10]."""
+    """Return the weighted mean over the window around each pixel, [batch, channel, height - 10, width - 10]."""
     distance = torch.arange(_WINDOW, dtype=pictures.dtype, device=pictures.device) - _WINDOW // 2
     kernel = torch.exp(-(distance**2) / (2 * _SIGMA**2))
     kernel = kernel / kernel.sum()
@@ -197,10 +199,10 @@ def _blur(pictures: Tensor) -> Tensor:
 
 
 class LipDiscriminator(nn.Module):
-    """Tells drawn mouths from real ones: one judgement for each lower half. width: channels of the first layer.
+    """Discriminates drawn mouths from real ones, by lower halves of faces. width: channels of the first layer.
 
-    The idea is the visual quality discriminator of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.3: it
-    sees the lower half of one picture at a time and is trained together with the renderer, with binary cross-entropy.
+    It follows the visual quality discriminator of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.3: its input
+    is the lower half of one frame, and it is trained together with the renderer, with binary cross-entropy.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -210,7 +212,7 @@ class LipDiscriminator(nn.Module):
         self.judge = nn.Conv2d(width * _GROWTH[-1], 1, 3, padding=1)
 
     def forward(self, mouths: Tensor) -> Tensor:
-        """Judge float [batch, 3, 48, 96] in 0..1, BGR: a logit each, [batch], above 0 for what it takes for real."""
+        """Return a logit for each of float [batch, 3, 48, 96] in 0..1, BGR: [batch], above 0 for real mouths."""
         for conv in self.convs:
             mouths = F.leaky_relu(conv(mouths), _SLOPE)
         logits: Tensor = self.judge(mouths)
@@ -218,7 +220,7 @@ class LipDiscriminator(nn.Module):
 
 
 class Unit2vTask(DrawingTask):
-    """The face renderer against its discriminator. A batch is one of FaceExample."""
+    """Trains the face renderer and its discriminator, on batches of `FaceExample`."""
 
     kind = KIND
     trainer = "unit2av.train_unit2v"
@@ -272,7 +274,7 @@ class Unit2vTask(DrawingTask):
         return super().training_step(batch, engine)
 
     def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
-        """Measure held-out windows, and with a unit encoder whole held-out clips as well (see `LipReader`)."""
+        """Measure held-out windows, and with a unit encoder also whole held-out clips (see `LipReader`)."""
         if not self._frozen_norms:
             refresh_norms(self._drawer, self._norm_batches(next(self._drawer.parameters()).device))
         metrics = super().validate(batches, engine)
@@ -281,10 +283,10 @@ class Unit2vTask(DrawingTask):
     def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw and measure whole windows.
 
-        l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which never
-        moves: a renderer must do better. other_units_mouth_l1: drawn with another window's units; as low as mouth_l1 means
-        that the units are ignored. With a sync expert sync_loss and sync_score (probability that pictures and units fit), and
-        dubbed_sync_score: the same where the reference is the picture that is redrawn, as at inference.
+        l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which does not
+        move; a renderer must be better. other_units_mouth_l1: drawn with another window's units; if it is as low as mouth_l1, the
+        units are ignored. With a sync expert: sync_loss, sync_score (probability that frames and units fit), and dubbed_sync_score,
+        the same if the reference is the redrawn frame itself, as at inference.
         """
         units, faces, truth = batch["units"], faces_of(batch), network_picture(batch["target"].flatten(0, 1))
         drawn = self._drawer(units, faces)
@@ -308,25 +310,25 @@ class Unit2vTask(DrawingTask):
         return drawn, found
 
     def _norm_batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Training windows, the same each time, as the renderer takes them. Those that cannot be read are left out."""
+        """Yield training windows as input of the renderer, the same each time. Those that cannot be read are left out."""
         chosen = np.linspace(0, len(self.train) - 1, min(len(self.train), self._config.model.norm_windows)).round().astype(int)
         for part in np.array_split(chosen, max(1, -(-len(chosen) // max(1, self._config.batch.batch_size)))):
             examples = []
             for index in part:
-                with suppress(NetflipsError, OSError):  # named and counted where it is trained on
+                with suppress(NetflipsError, OSError):  # reported and counted in training
                     examples.append(self.train.load((0, int(index))))
-            if len(examples) > 1:  # a norm has nothing to learn from one picture
+            if len(examples) > 1:  # one picture gives a norm no statistics
                 batch = move(stack(examples), device)
                 yield batch["units"], faces_of(batch), pictures_of(batch["shown"])
 
 
 def pictures_of(shown: Tensor) -> Tensor:
-    """Return which of all 10 * batch pictures int64 [batch, P] are: int64 [batch * P]."""
+    """Convert frames of windows, int64 [batch, P], to indices among all 10 * batch frames: int64 [batch * P]."""
     first = WINDOW_FRAMES * torch.arange(len(shown), device=shown.device)
     return (shown + first[:, None]).flatten()
 
 
-# Batch norms: their stored statistics, brought up to date before they are used
+# Batch norms: their stored statistics are updated before they are used
 
 
 def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
@@ -336,11 +338,11 @@ def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 
 @torch.no_grad()
 def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
-    """Replace the stored statistics by the mean over batches, as the weights are now.
+    """Replace the stored statistics by means over batches, with the current weights.
 
-    The running mean that training keeps lags behind weights that move fast, and a network that is judged or exported with
-    it does worse than it can. batches: units int64 [batch, 20], faces float32 [batch * P, 6, 96, 96] and shown int64
-    [batch * P]; nothing changes without any. The model is left in evaluation mode.
+    The running means of training lag behind weights that change fast, and the network is then worse in validation and export than
+    it could be. batches: units int64 [batch, 20], faces float32 [batch * P, 6, 96, 96] and shown int64 [batch * P]; without any,
+    nothing changes. The model is left in evaluation mode.
     """
     face.eval()
     norms = batch_norms(face)
@@ -351,7 +353,7 @@ def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tenso
                 for norm in norms:
                     undo.callback(_restore, norm, norm.momentum)
                     norm.reset_running_stats()
-                    norm.momentum = None  # each batch counts alike
+                    norm.momentum = None  # batches have equal weights
                     norm.train()
             is_first = False
             face(units, faces, shown)

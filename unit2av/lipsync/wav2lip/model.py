@@ -1,12 +1,12 @@
-"""Wav2Lip's generator: 200 ms of sound and pictures of a face to the same face with lips that say it.
+"""Wav2Lip's generator, which redraws the lips of a face to fit 200 ms of sound.
 
-Its drawing part is that of the face renderer (`unit2av.face.model`); the code of a picture comes of its chunk of sound, 16
-columns of a mel spectrogram of 80 columns a second. State dict as published: `audio_encoder.<n>.conv_block.{0,1}.*` and the
+Its drawing part is that of the face renderer (`unit2av.face.model`). The code of a frame is encoded from its chunk of sound, 16
+columns of a mel spectrogram with 80 columns a second. State dict as published: `audio_encoder.<n>.conv_block.{0,1}.*` and the
 drawing part's names, 352 entries.
 
-Two timings. As published, the chunk of a picture begins where the picture does, and the last chunk ends with the sound: so
-pictures end some 120 ms before the sound, and lips come 40 ms before what the network was trained to show, whose chunks began
-one picture (of 25 a second) earlier. The corrected timing begins chunks there, with silence around the sound.
+There are two timings. In the published one, the chunk of a frame begins with the frame, and the last chunk ends with the sound. So
+frames end some 120 ms before the sound; and lips are 40 ms early, because in training chunks began one frame (of 25 a second)
+before theirs. In the corrected timing chunks begin as in training, with silence around the sound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ NUM_MELS = 80
 MEL_RATE = 80
 """Columns a second."""
 CHUNK = 16
-"""Columns that a picture's mouth is drawn from: 200 ms."""
+"""Columns from which a frame's mouth is drawn: 200 ms."""
 SILENCE = -4.0
 """Least value of a mel, that of digital silence."""
 
@@ -37,16 +37,15 @@ _LOWEST_HZ, _HIGHEST_HZ = 55.0, 7600.0
 _PREEMPHASIS = 0.97
 _FLOOR, _REFERENCE_DB, _RANGE_DB = 1e-5, 20.0, 100.0
 _BLOCK = 4096
-"""Columns that are computed together: a spectrum in float64 takes 6 KB a column."""
+"""Columns that are computed at once: a spectrum in float64 takes 6 KB a column."""
 _LEAD_S = frames_to_seconds(1)
-"""A chunk begins so much before its picture, as in training."""
+"""Time by which a chunk begins before its frame, as in training."""
 
 
 def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
-    """Return the mel spectrogram of speech float [S] at 16 kHz: float32 of shape [80, 1 + S // 200], column k centred on sample 200
-    k.
+    """Return the mel spectrogram of speech float [S] at 16 kHz: float32 [80, 1 + S // 200], column k centred on sample 200 k.
 
-    Values lie in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
+    Values are in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
     """
     sound = np.asarray(speech, np.float64)
     if not np.isfinite(sound).all():
@@ -54,7 +53,7 @@ def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
     if len(sound) <= _WINDOW // 2:
         raise NoSpeechError("the sound is too short for lips", expected=f"more than {_WINDOW // 2} samples", found=len(sound))
     sound[1:] -= _PREEMPHASIS * sound[:-1].copy()
-    # Reflected at both ends, as the published networks were trained; today's usual zeros change the outermost pictures.
+    # Reflected at both ends, as in the training of the published networks; zeros, usual today, change the first and last frames.
     padded = np.pad(sound, _WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
     return np.concatenate([_decibels(frames[first : first + _BLOCK]) for first in range(0, len(frames), _BLOCK)], axis=1)
@@ -81,7 +80,7 @@ def filterbank() -> Mel:
 
 
 _LINEAR_HZ = 200 / 3
-"""Hz to a mel below 1 kHz; above, a mel is a step of a logarithmic scale."""
+"""Hz for each mel below 1 kHz; above, the scale is logarithmic."""
 _BREAK_HZ, _LOG_STEP = 1000.0, np.log(6.4) / 27
 
 
@@ -96,10 +95,10 @@ def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) -> Mel:
-    """Return the chunks for pictures that appear at some times (s): float32 [n, 1, 80, 16].
+    """Return the chunks for frames at some times (s): float32 [n, 1, 80, 16].
 
-    mel: float32 [80, L]. is_published: as published, where the last chunk stays for all that comes later; else as the network
-    was trained (see the module's docstring), with silence before the sound and after it.
+    mel: float32 [80, L]. is_published: use the published timing, where the last chunk is repeated for later frames; otherwise the
+    corrected one (see the module's docstring), with silence before and after the sound.
     """
     lead = 0 if is_published else _LEAD_S
     starts = [int((exact(time) - lead) * MEL_RATE // 1) for time in times]
@@ -116,7 +115,7 @@ def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) ->
 
 
 _FIRST_OF_WIDTH = (0, 3, 6, 9, 11)
-"""Layers of the sound encoder in which a new width begins."""
+"""Layers of the sound encoder at which the width changes."""
 
 
 @dataclass(frozen=True)
@@ -147,16 +146,15 @@ class Wav2Lip(FaceDrawing):
         return self.draw(self.encode_sound(mels), faces)
 
     def encode_sound(self, mels: Tensor) -> Tensor:
-        """Return a code for each chunk of sound: float [batch, 1, 80, 16] to [batch, width]."""
+        """Encode chunks of sound: float [batch, 1, 80, 16] to codes [batch, width]."""
         codes: Tensor = self.audio_encoder(mels)
         return codes[:, :, 0, 0]
 
 
 def sound_encoder(widths: Sequence[int], last_residuals: int) -> nn.Sequential:
-    """Return the layers that take a chunk [batch, 1, 80, 16] to [batch, widths[-1], 1, 1], as the generator and its expert have
-    them.
+    """Return the layers of generator and expert that encode a chunk, [batch, 1, 80, 16] to [batch, widths[-1], 1, 1].
 
-    last_residuals: residual layers behind the last stride, 1 in the generator and 2 in the expert.
+    last_residuals: residual layers after the last stride, 1 in the generator and 2 in the expert.
     """
     layers, before = list[nn.Module](), 1
     strides: tuple[int | tuple[int, int], ...] = (1, (3, 1), 3, (3, 2))  # of mels and of time

@@ -1,7 +1,7 @@
 """Settings of Wav2Lip's training, which the yaml files in configs/unit2av are checked against, and the clips that they name.
 
-The published numbers stand in lipsync.yaml, lipsync_hq.yaml and lipsync_expert.yaml with their sources: what these say has no
-default here, and a yaml that does not name it gets it from lipsync.yaml or lipsync_expert.yaml.
+The published numbers are in lipsync.yaml, lipsync_hq.yaml and lipsync_expert.yaml, with their sources. Settings given there have no
+default here; a yaml that leaves one out gets it from lipsync.yaml or lipsync_expert.yaml.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from unit2av.lip_task import ClipReading, FilmedClip, LipCorpusConfig, LipRunCon
 from unit2av.lipsync.wav2lip.model import Mel, mel_of
 
 SHORTEST = 16
-"""Pictures that a clip must have, as published."""
+"""Least frames of a clip, as published."""
 _OFFSET = "sync_offset"
 
 
@@ -28,17 +28,17 @@ _OFFSET = "sync_offset"
 class SoundDataConfig(LipCorpusConfig):
     """Videos with face boxes and sound.
 
-    A line of a manifest may also have audio (empty = the video's own sound) and sync_offset: pictures of 40 ms by which the sound
-    comes too early, as `lse_offset` says it. valid_windows: random windows that a validation measures, the held-out clips in turn;
-    0 = one of each clip.
+    A line of a manifest may also have audio (empty = the video's own sound) and sync_offset, the frames of 40 ms by which the sound
+    is too early, as `lse_offset` measures them.
     """
 
     valid_windows: Number = 0
+    """random windows in a validation, of the held-out clips in turn; 0 = one of each clip"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundModelConfig:
-    """Every width is the published one divided by width_divisor, but at least min_width."""
+    """Each width is the published one divided by width_divisor, but at least min_width."""
 
     width_divisor: Count
     min_width: Count = 8
@@ -46,14 +46,12 @@ class SoundModelConfig:
 
 @dataclass(frozen=True)
 class SoundInitConfig:
-    """Published files to go on from; empty = from scratch. The widths are then theirs.
-
-    checkpoint: wav2lip.pth or wav2lip_gan.pth; of the sync expert's training lipsync_expert.pth. quality_checkpoint:
-    visual_quality_disc.pth.
-    """
+    """Published files to start from, whose widths are taken; empty = from scratch."""
 
     checkpoint: str = ""
+    """wav2lip.pth or wav2lip_gan.pth; lipsync_expert.pth for the sync expert"""
     quality_checkpoint: str = ""
+    """visual_quality_disc.pth"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,25 +91,27 @@ class ExpertConfig(RunConfig):
 
 @dataclass(frozen=True, eq=False)
 class SoundClip(FilmedClip):
-    """One clip. sound: the file that its sound is in. offset: pictures of 40 ms by which the sound comes too early."""
+    """One clip."""
 
     sound: Path
+    """file with its sound"""
     offset: int = 0
+    """frames of 40 ms by which the sound is too early"""
 
 
 @dataclass(frozen=True)
 class SoundClips:
-    """What a run trains and validates on."""
+    """Training and validation clips of a run."""
 
     train: tuple[SoundClip, ...]
     valid: tuple[SoundClip, ...]
 
 
 def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
-    """Read and check all that a run learns from.
+    """Read and check the data of a run.
 
-    Raises InputError naming clips without video, boxes or sound file and clips that are too short (a warning instead, where the
-    config allows).
+    Raises InputError naming clips without video, boxes or sound file and clips that are too short; if the configuration allows
+    them, there is a warning instead.
     """
     train = _read(config.train, config)
     if config.valid:
@@ -138,7 +138,7 @@ def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
 
 
 class MelCache:
-    """A folder of mels, one file a clip; made anew when the sound changes. Computing them for every window would take longest."""
+    """A folder of mels, one file for each clip, computed again when the sound changes. For each window it would take too long."""
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)

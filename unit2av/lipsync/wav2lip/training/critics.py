@@ -1,6 +1,7 @@
-"""What Wav2Lip's training asks: do lips and sound belong together (its sync expert), and is a lower half a real one.
+"""Wav2Lip's sync expert (do lips and sound belong together) and its discriminator (is a mouth real).
 
-State dicts as published in `lipsync_expert.pth` and `visual_quality_disc.pth`. Both see the lower half of faces, BGR in 0..1.
+State dicts are as published in `lipsync_expert.pth` and `visual_quality_disc.pth`. The input of both is the lower half of faces,
+BGR in 0..1.
 """
 
 from collections.abc import Mapping
@@ -13,22 +14,22 @@ from unit2av.face.model import ConvBlock
 from unit2av.lipsync.wav2lip.model import sound_encoder
 
 WINDOW = 5
-"""Pictures that the expert sees together."""
+"""Frames in the expert's window."""
 _SLOPE = 0.01
 _Stride = int | tuple[int, int]
 _EXPERT_FACE: tuple[tuple[int, int, _Stride, int, int], ...] = (
     (0, 7, 1, 3, 0), (1, 5, (1, 2), 1, 2), (4, 3, 2, 1, 3), (8, 3, 2, 1, 2), (11, 3, 2, 1, 2), (14, 3, 2, 1, 0),
 )  # fmt: skip
-"""First layer of each width, its kernel, stride and padding, and the residual layers behind it."""
+"""First layer of each width, its kernel, stride and padding, and the number of residual layers after it."""
 _QUALITY: tuple[tuple[tuple[int, _Stride, int], ...], ...] = (
     ((7, 1, 3),), ((5, (1, 2), 2), (5, 1, 2)), ((5, 2, 2), (5, 1, 2)), ((5, 2, 2), (5, 1, 2)),
     ((3, 2, 1), (3, 1, 1)), ((3, 2, 1), (3, 1, 1)), ((3, 1, 0), (1, 1, 0)),
 )  # fmt: skip
-"""Kernel, stride and padding of the discriminator's layers, by block; the last block takes all 3x3 pixels at once."""
+"""Kernel, stride and padding of the discriminator's layers, by block; the last block covers all 3x3 pixels."""
 
 
 class SyncNetColor(nn.Module):
-    """The sync expert: faces and sound to vectors of unit length whose cosine is the probability that they are in step."""
+    """The sync expert: embeds faces and sound to vectors of unit length, whose cosine is the probability that they are in sync."""
 
     def __init__(self, face_widths: tuple[int, ...], sound_widths: tuple[int, ...]) -> None:
         """face_widths: of the seven layers that change it; sound_widths: as in `Wav2LipSize`."""
@@ -61,7 +62,7 @@ class SyncNetColor(nn.Module):
 
 
 class QualityDiscriminator(nn.Module):
-    """Tells drawn lower halves from real ones, picture by picture."""
+    """Discriminates drawn lower halves of faces from real ones, frame by frame."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         """widths: of the seven blocks."""
@@ -83,7 +84,7 @@ class QualityDiscriminator(nn.Module):
         return cls(tuple(tensors[f"face_encoder_blocks.{block}.0.conv_block.0.bias"].shape[0] for block in range(7)))
 
     def forward(self, halves: Tensor) -> Tensor:
-        """Lower halves float [batch, 3, 48, 96] to the probability that each is real: [batch, 1]."""
+        """Return the probability that each of the lower halves, float [batch, 3, 48, 96], is real: [batch, 1]."""
         for block in self.face_encoder_blocks:
             halves = block(halves)
         judged: Tensor = torch.sigmoid(self.binary_pred(halves))
@@ -102,14 +103,14 @@ class _Plain(nn.Module):
 
 
 def windows_of(faces: Tensor) -> Tensor:
-    """Five faces of a window on channels, their lower halves only: float [batch, 3, 5, 96, 96] to [batch, 15, 48, 96]."""
+    """Stack the lower halves of a window's five faces along channels: float [batch, 3, 5, 96, 96] to [batch, 15, 48, 96]."""
     lower = faces[..., faces.shape[-2] // 2 :, :]
     return lower.transpose(1, 2).flatten(1, 2)
 
 
 def cosines(sound: Tensor, face: Tensor) -> Tensor:
-    """Return the expert's probability that vectors [batch, width] are in step: [batch].
+    """Return the expert's probability that vectors [batch, width] are in sync: [batch].
 
-    A cosine that rounding lifted above 1 is 1: the published loss stops there.
+    A cosine that rounding made larger than 1 is clamped; the published loss fails there.
     """
     return F.cosine_similarity(sound, face).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Training of Wav2Lip: windows of five faces and their sound, its generator, and the expert that tells whether both fit."""
+"""Training of Wav2Lip: windows of five faces and their sound, the generator, and the expert that scores whether both fit."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,38 +39,37 @@ _EVEN = 0.5
 
 
 class GeneratorExample(NamedTuple):
-    """What the generator learns from one window.
-
-    target, reference: uint8 [5, 96, 96, 3] RGB. sounds: float32 [5, 1, 80, 16], the chunk that each picture is drawn from, which
-    begins a picture before it. sound: float32 [1, 80, 16], the chunk that the expert compares the window with.
-    """
+    """A window for the generator."""
 
     target: Pictures
+    """uint8 [5, 96, 96, 3] RGB"""
     reference: Pictures
+    """uint8 [5, 96, 96, 3] RGB"""
     sounds: Mel
+    """chunk of each frame, which begins one frame before it, float32 [5, 1, 80, 16]"""
     sound: Mel
+    """chunk of the window, for the expert, float32 [1, 80, 16]"""
 
 
 class ExpertExample(NamedTuple):
-    """What the expert learns from one window.
-
-    mouths: uint8 [5, 48, 96, 3] RGB, lower halves. sound: float32 [1, 80, 16]. label: float32 [], 1 = they belong together.
-    """
+    """A window for the expert."""
 
     mouths: Pictures
+    """lower halves, uint8 [5, 48, 96, 3] RGB"""
     sound: Mel
+    """float32 [1, 80, 16]"""
     label: NDArray[np.float32]
+    """float32 [], 1 = they belong together"""
 
 
 class _SoundWindows(LipWindows[SoundClip, Example]):
-    """One random window of each clip in an epoch, as published.
-
-    lead: pictures before a window that must be heard too. behind: pictures of the window whose own chunk must be whole.
-    num_items: as many windows, the clips in turn; 0 = one of each clip.
-    """
+    """One random window of each clip in an epoch, as published. num_items: number of windows, of the clips in turn; 0 = one of each
+    clip."""
 
     lead: int
+    """frames before a window that must have sound, too"""
     behind: int
+    """frames after the first one whose own chunk must be complete"""
 
     def __init__(self, clips: Sequence[SoundClip], cache: str | Path, seed: int, num_items: int = 0) -> None:
         super().__init__(clips, cache, seed, np.resize(np.arange(len(clips)), num_items or len(clips)))
@@ -84,7 +83,7 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
                 "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} pictures", found=len(faces.pictures)
             )
         seen = windows_seen(faces, WINDOW)
-        # Pictures of 25 a second that have a whole chunk, the first at 0 s.
+        # Frames (25 a second, the first at 0 s) with a complete chunk.
         num_source_units = frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
         first, last = self.lead + clip.offset, clip.offset + num_source_units - self.behind
         heard = seen[(seen >= first) & (seen <= last)]
@@ -99,7 +98,7 @@ class _SoundWindows(LipWindows[SoundClip, Example]):
 
 
 class GeneratorWindows(_SoundWindows[GeneratorExample]):
-    """Windows for the generator, their references from anywhere else in the clip."""
+    """Windows for the generator, with references from anywhere else in the clip."""
 
     lead, behind = 1, WINDOW - 1
 
@@ -112,7 +111,7 @@ class GeneratorWindows(_SoundWindows[GeneratorExample]):
 
 
 class ExpertWindows(_SoundWindows[ExpertExample]):
-    """Windows for the expert: with their own sound, or, as often, with that of another window, near or far."""
+    """Windows for the expert: half with their own sound, half with the sound of another window, near or far."""
 
     lead, behind = 0, 1
 
@@ -126,31 +125,31 @@ class ExpertWindows(_SoundWindows[ExpertExample]):
 
 
 def _window_sound(mel: Mel, picture: int) -> Mel:
-    """Return the chunk that begins with a picture: float32 [1, 80, 16]."""
+    """Return the chunk that begins with a frame: float32 [1, 80, 16]."""
     window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
     return window
 
 
 class SoundLosses(LipLosses):
-    """See `LipLosses`.
+    """The losses of the generator; see `LipLosses`.
 
-    The expert stays in evaluation mode whatever is asked: the published program leaves its batch norms in training mode, so that
-    its judgement depends on what else is in the batch, and its statistics drift. Published sync losses (the switch at 0.75 too)
-    were read off there.
+    The expert always stays in evaluation mode. The published program leaves its batch norms in training mode, so that its score
+    depends on the rest of the batch, and its statistics drift; published sync losses, and the threshold 0.75, are from that
+    program.
     """
 
     def __init__(self, config: LipLossConfig, expert: SyncNetColor | None) -> None:
         super().__init__(config, None if expert is None else expert.eval().requires_grad_(False))
 
     def train(self, mode: bool = True) -> "SoundLosses":
-        """As of any module, but for the expert."""
+        """Set training mode for all but the expert."""
         super().train(mode)
         if self.expert is not None:
             self.expert.eval()
         return self
 
     def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """sound: float [batch, 1, 80, 16]."""
+        """As `LipLosses.in_step`. The batch has sound, float [batch, 1, 80, 16]."""
         if self.expert is None:
             raise ValueError("there is no sync expert")
         windows = drawn.view(-1, WINDOW, *drawn.shape[1:]).transpose(1, 2)
@@ -159,7 +158,7 @@ class SoundLosses(LipLosses):
 
 
 class GeneratorTask(DrawingTask):
-    """The generator against its discriminator, if it has one. A batch is one of GeneratorExample."""
+    """Trains the generator, with a discriminator if it has one, on batches of `GeneratorExample`."""
 
     kind = KIND
     trainer = "unit2av.train_lipsync"
@@ -192,9 +191,9 @@ class GeneratorTask(DrawingTask):
     def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw and measure windows.
 
-        l1: of the whole crop. other_sound_l1: drawn with another window's sound; as low as l1 means that the sound is ignored.
-        With an expert sync_loss and sync_score (its probability). loss: l1 and sync_loss as they are weighed once both count, so
-        that it means the same before and after.
+        l1: of the whole crop. other_sound_l1: drawn with another window's sound; if it is as low as l1, the sound is ignored. With
+        an expert: sync_loss and sync_score (its probability). loss: l1 and sync_loss with their final weights, so that values
+        before and after the sync loss is switched on can be compared.
         """
         truth, drawn = network_picture(batch["target"].flatten(0, 1)), self.draw(self._drawer, batch)
         found = {"l1": _of_windows(drawn, truth)}
@@ -213,7 +212,7 @@ def _of_windows(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 class SoundExpertTask(ExpertTask):
-    """The sync expert by itself. A batch is one of ExpertExample."""
+    """Trains the sync expert, on batches of `ExpertExample`."""
 
     kind = EXPERT_KIND
     trainer = "unit2av.train_lipsync"
@@ -227,12 +226,12 @@ class SoundExpertTask(ExpertTask):
         super().__init__(config, expert, watch, train, valid)
 
     def judge(self, expert: Any, batch: Batch) -> Tensor:
-        """Probabilities, and labels."""
+        """Return probabilities and labels, float [batch, 2]."""
         scores = cosines(*expert(batch["sound"], expert_input(batch["mouths"])))
         return torch.stack((scores, batch["label"]), dim=1)
 
     def measure(self, judged: Tensor) -> dict[str, Tensor]:
-        """accuracy: share of windows judged rightly."""
+        """Return loss and accuracy, the share of windows classified correctly."""
         scores, labels = judged.unbind(1)
         right = (scores > _EVEN) == (labels > _EVEN)
         return {"loss": F.binary_cross_entropy(scores, labels), "accuracy": right.float().mean()}
