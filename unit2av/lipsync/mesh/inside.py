@@ -1,4 +1,4 @@
-"""What is seen between open lips: teeth, tongue and darkness, drawn with the person's own teeth where a picture shows them."""
+"""The inside of an open mouth: teeth, tongue and darkness, drawn with the person's own teeth if a frame shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,67 +31,72 @@ _TONGUE = np.array([0.60, 0.28, 0.27])
 _ENAMEL = np.array([0.88, 0.83, 0.74])
 _LIGHTEST_CAVITY = np.array([0.28, 0.17, 0.16])
 _LEAST_DARK_GAP, _LEAST_DARK_PIXELS, _DARKEST = 0.03, 12, 15
-"""Gap, and pixels in it, that show how dark a mouth is, and the percentage of them that does."""
+"""Least gap and number of pixels in it to measure how dark a mouth is, and the percentage of darkest pixels that are used."""
 _GLOW = np.array([0.30, 0.12, 0.10])
-"""What little light is in a mouth hardly open comes through the lips and off them."""
+"""Light in a mouth that is hardly open, which comes through the lips and is reflected by them."""
 _UPPER_SHADE, _LOWER_SHADE = 0.80, 0.58
 _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
-"""Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
+"""Borders between teeth, in widths of the face from the middle: four incisors and the beginning of the canines."""
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
 _ROUNDED = np.array([0.09, 0.02, 0.0, 0.02, 0.09])
-"""How far a tooth's edge is drawn back at places from one of its sides to the other, in heights of the tooth."""
+"""How far a tooth's edge is rounded at points from one side to the other, in heights of the tooth."""
 _PER_TOOTH = len(_ROUNDED)
 _GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
 _DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 120.0, 110.0, 0.4
-"""Width of a face in pixels from which corners of teeth are rounded, pixels over which they come to be, and the share of the shade
-between teeth that smaller faces have too: there, rounded and parted teeth are a row of dots in the slit of a mouth."""
+"""Width of a face (pixels) above which corners of teeth are rounded, the range over which this sets in, and the share of the shade
+between teeth that smaller faces also get. There, rounded and separate teeth would look like a row of dots."""
 _TOOTH_BLURS = 0.0025, 0.001
-"""Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
+"""Softness of shades and of edges in sharp frames, in widths of the face; the blur of the frame is added."""
 _DEPTH_SHADES, _LIT_DEPTH_GAP = (0.2, 0.6), 0.12
-"""Shares by which the depth is darker under the upper lip and lighter above the lower one, and the gap from which on it is so."""
+"""Shares by which the depth is darker under the upper lip and lighter above the lower lip, and the gap at which this is
+complete."""
 _LOWER_TEETH_GAP = 0.05, 0.05
-"""Gap from which on lower teeth are seen above the lip, and over which they come to be."""
+"""Gap above which the lower teeth are visible, and the range over which they appear."""
 _SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.085
-"""Share of the light that falls on teeth behind lips that hardly part, on drawn ones and on the person's own, and the gap from
-which on all of it does: a slit that is filled with teeth looks like none at all."""
+"""Share of the light on teeth behind lips that hardly part (drawn teeth, the person's own), and the gap from which on they get all
+of it: a narrow gap filled with bright teeth looks closed."""
 _GRAIN_SIDE, _GRAIN_SHARE, _GRAIN_MOST = 0.12, 0.7, 1.5
-"""Side of the part of a cheek that a picture's grain is taken from, in widths of the face, how much of it teeth have, and the most
-of it in standard deviations: a mole is no grain."""
+"""Side of the patch of a cheek that grain is measured on, in widths of the face, the share of the grain on teeth, and its largest
+value in standard deviations, which excludes moles."""
 _CHEEKS = 50, 280
 _EDGE_LIGHT = 0.5, 0.75
 """Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
 _PATCH = 320, 160
-"""Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
+"""Width and height of a picture of teeth, which covers 0.4 widths of the face."""
 _REACH = 0.4
 _LEAST_SHARE = 0.25
 _FRONT, _ROW_SHARE = slice(104, 216), 0.85
-"""Columns of that picture where the front teeth are, and the share of them in which upper teeth must be seen to make a row."""
+"""Columns of the front teeth in that picture, and the share of them in which upper teeth must be visible to form a row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Teeth:
-    """Teeth as a picture showed them, kept in the head frame.
-
-    patch: uint8 [160, 320, 3]; upper, lower: float32 [160, 320], how much of each row's teeth is in a pixel. corner: x, y of the
-    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen. colour: float32 [3].
-    is_row: whether enough of them is seen to be shown; otherwise they only say of what colour a drawn row is.
-    """
+    """A person's teeth from a frame, in the head frame."""
 
     patch: Pixels
+    """uint8 [160, 320, 3]"""
     upper: Floats
+    """cover of upper teeth, float32 [160, 320], 0 to 1"""
     lower: Floats
+    """cover of lower teeth, likewise"""
     corner: Points
+    """x, y and depth of the patch"""
     gap: float
+    """between the lips in that frame, in widths of the face"""
     score: float
+    """how much of the teeth is visible"""
     colour: Floats
+    """float32 [3]"""
     is_row: bool
+    """whether enough is visible to show them; otherwise only their colour is used, for drawn teeth"""
 
     def lay(self, layer: "_Layer", pose: HeadPose, part: Points, fine: int, lit: float, gap: float) -> None:
-        """Lay the teeth into a mouth's inside, `fine` times as large as the picture's part that begins at `part` (x, y).
+        """Paste the teeth into a mouth's inside, which is `fine` times as large as the part of the frame that begins at `part` (x,
+        y).
 
-        lit: how much light falls in. gap: of the lips now: the lower teeth go with the jaw.
+        lit: share of the light. gap: present gap between the lips, with which the lower teeth move.
         """
         inside = layer.pixels
         for share, down in ((self.lower, gap - self.gap), (self.upper, 0.0)):
@@ -105,21 +110,22 @@ class Teeth:
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """How the inside of a mouth looks in a shot.
-
-    light: float32 [3], what falls on the face. dark: float32 [3], 0..255, the colour of the depth of the mouth. soft: blur of
-    edges in pixels. teeth: the person's own, None where no picture shows them. tint: the colours that the picture has.
-    """
+    """Appearance of the inside of a mouth in a shot."""
 
     light: Floats
+    """colour of the light on the face, float32 [3]"""
     dark: Floats
+    """colour of the depth of the mouth, float32 [3], 0..255"""
     soft: float
+    """blur of edges, pixels"""
     teeth: Teeth | None
+    """the person's own; None = no frame shows them"""
     tint: Tint = NATURAL
+    """colours of the picture"""
 
 
 def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
-    """Return the darkest that a picture uint8 [height, width, 3] shows between the lips, float32 [3]; None where they hardly part.
+    """Return the darkest colour between the lips in a picture uint8 [height, width, 3], float32 [3]; None if the gap is too small.
 
     points: [468, 3], in the picture. gap: between the lips, in widths of the face.
     """
@@ -137,8 +143,7 @@ def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
 
 
 def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
-    """Return the colour of the depth of a mouth, float32 [3], from what pictures show; where they show teeth or nothing, it is
-    guessed."""
+    """Return the colour of the depth of a mouth, float32 [3], from dark colours of several frames, or an estimate without them."""
     guess = _CAVITY * 255 * light
     if not found:
         return np.asarray(guess, np.float32)
@@ -147,10 +152,10 @@ def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
 
 
 def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, least: float = 0.0) -> Teeth | None:
-    """Take the teeth that a picture uint8 [height, width, 3] shows between the lips; None where it shows few.
+    """Extract the teeth that a picture uint8 [height, width, 3] shows between the lips; None if it shows few.
 
     points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red. least: the
-    score from which on they are wanted; a mouth too small for it is not looked at.
+    score that is needed; a mouth that is too small for it is skipped.
     """
     gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
     if gap < _LEAST_TEETH_GAP:
@@ -180,8 +185,7 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, le
 
 
 def _between_rows(by_row: NDArray[np.float64]) -> int:
-    """Return the row of a patch where upper teeth end and lower ones begin: a valley between two hills; the end where there is
-    none."""
+    """Return the row of a patch between upper and lower teeth: a valley between two peaks, or the end if there is none."""
     smooth = np.convolve(by_row, np.ones(5) / 5, "same")
     above, below = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
     depth = np.minimum(above, below) - smooth
@@ -190,10 +194,9 @@ def _between_rows(by_row: NDArray[np.float64]) -> int:
 
 
 def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose, look: Appearance, strength: float) -> None:
-    """Draw what is between the lips into a picture uint8 [height, width, 3], in place.
+    """Draw the inside of the mouth into a picture uint8 [height, width, 3], in place.
 
-    target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. strength: 0..1, how much of
-    it is there.
+    target: the face's points [468, 3] in the picture; inside: points inside the mouth [54, 3]. strength: opacity, 0..1.
     """
     light, teeth = look.light, look.teeth
     outline = mouth_outline(target)[:, :2]
@@ -202,6 +205,7 @@ def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose,
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + margin, picture.shape[1::-1]).tolist()
     if right <= left or bottom <= top:
         return
+
     part, size = np.array([left, top], np.float64), (bottom - top, right - left)
     cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
     gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
@@ -220,20 +224,20 @@ def draw_inside(picture: Pixels, target: Points, inside: Points, pose: HeadPose,
     layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
     if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
+
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
     least = _EDGE_LIGHT[is_own]
     seen = picture[top:bottom, left:right]
     shaded = look.dark + (shown - look.dark) * (least + (1 - least) * depth)
-    if not is_own:  # they have their own
+    if not is_own:  # the person's own teeth already have grain
         shaded = shaded * (1 + _grain(picture, target, pose.scale, size))
     shaded = np.clip(look.tint.on(shaded.astype(np.float32)), 0, 255)
     seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
 
 
 def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
-    """Return the grain of a picture as shares of its brightness, from a cheek: float32 [height, width, 1]; none where no cheek is
-    seen."""
+    """Return the grain of a picture relative to its brightness, from a cheek: float32 [height, width, 1]; zeros without a cheek."""
     side = int(_GRAIN_SIDE * scale)
     for cheek in _CHEEKS:
         left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
@@ -251,14 +255,17 @@ def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int])
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face. soft: blur of the
-    picture's own edges, in its pixels. detail: 0..1, how far single teeth are told apart."""
+    """The inside of the mouth while it is drawn."""
 
     pixels: Floats
+    """float32 [h, w, 3], 0..255"""
     light: Floats
     scale: float
+    """its pixels in a width of the face"""
     soft: float
+    """blur of the picture's own edges, in its pixels"""
     detail: float
+    """0..1, how clearly single teeth are drawn"""
 
     def fill(self, outline: Points, colour: Points, blur: float) -> None:
         """Fill a polygon [n, 2] with a soft edge of `blur` widths of the face."""
@@ -268,9 +275,9 @@ class _Layer:
         self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
 
     def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats, share: float = 1.0) -> None:
-        """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums.
+        """Draw a row of teeth [18, 2], whose first edge is the visible one, as single teeth that are darker to the sides and gums.
 
-        share: how much of it is seen.
+        share: opacity.
         """
         low, high = (_stations() @ side for side in (row[:NUM_ARCH], row[NUM_ARCH:]))
         size = self.pixels.shape[:2]
@@ -296,7 +303,7 @@ class _Layer:
 
 @cache
 def _stations() -> Points:
-    """Takes one edge of a row of teeth [9, 2] to the places on it that teeth are drawn from, five of each: float64 [30, 9]."""
+    """Return the matrix, float64 [30, 9], from an edge of a row of teeth [9, 2] to the points of its teeth, five for each."""
     ends = pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))
     places = np.concatenate([np.linspace(first, last, _PER_TOOTH) for first, last in ends])
     arch = np.linspace(-_ROW_END, _ROW_END, NUM_ARCH)
@@ -304,12 +311,12 @@ def _stations() -> Points:
 
 
 def mouth_outline(points: Points) -> Points:
-    """Return the inner edge of the lips as a polygon [20, ...] of a face's points [468, ...]."""
+    """Return the inner edge of the lips as a polygon [20, ...], from a face's points [468, ...]."""
     return np.asarray(points[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]], np.float64)
 
 
 def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Floats:
-    """Return how much of each pixel lies within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by so many pixels."""
+    """Return how much of each pixel is within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by `blur` pixels."""
     height, width = size
     fine = 4 if height * width < 40000 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)
@@ -323,7 +330,7 @@ def _rows(flat: Points, part: slice) -> Points:
 
 
 def _placed(pose: HeadPose, corner: Points, part: Points, fine: int) -> Floats:
-    """From pixels of a teeth patch to those of a picture's part: float32 [2, 3]."""
+    """Return the affine map from pixels of a teeth patch to those of a part of a picture: float32 [2, 3]."""
     across = pose.scale * pose.turn[:2, :2] * (_REACH / _PATCH[0])
     start = pose.scale * pose.turn[:2] @ corner + pose.shift[:2] - part
     return np.asarray(np.concatenate([across, start[:, None]], axis=1) * fine, np.float32)

@@ -1,4 +1,4 @@
-"""What a picture shows of a mouth: where the lips end, how crisp edges are, and what light falls on the face."""
+"""Measures of a mouth in a picture: the edges of the lips, the sharpness of edges, and the light on the face."""
 
 from typing import NamedTuple
 
@@ -24,43 +24,43 @@ from unit2av.lipsync.mesh.shape import (
 _INNER = (*INNER_UPPER, *INNER_LOWER, *MOUTH_CORNERS)
 _OUTER = (*OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS)
 _ERODED = 0.18
-"""Share of an open mouth's lip, from its inner edge, that is not taken for lip: the mesh lies a little inside the gap."""
+"""Share of an open mouth's lip, from its inner edge, that is not used as lip, because the mesh extends a little into the gap."""
 _ERODED_BY_COLUMN = np.array([2.2, 1.5, 1.15, 1, 1, 1, 1.15, 1.5, 2.2])
 _AT_CORNERS = 3.0
 _OPEN_GAP, _LOOKED_AT_GAP = 0.03, 0.015
-"""Gaps between the lips, in widths of the face: from the first all of it is eroded, from the second the edge is looked for."""
+"""Gaps between the lips, in widths of the face: at the first erosion is complete, above the second the edge is searched for."""
 _STEPS = np.linspace(0, 0.75, 16)
 _LIP_STEPS = slice(7, 13)
 _LAST_STEP = 0.6
 _UNLIKE_LIP = 26.0
-"""Difference in LAB, brightness counted less, from which on a colour is not the lip's."""
+"""Difference in LAB, with less weight on brightness, above which a colour is not the lip's."""
 _SHINE, _SHINE_AFTER = 8.0, 2
-"""Levels by which a light on a moist lip is brighter than the lip, at least, and steps of lip that lie before it: teeth are as
-bright, and none do before them."""
+"""Levels by which a highlight on a moist lip is at least brighter than the lip, and steps of lip before it. Teeth are as bright,
+but have no lip before them."""
 _EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
-"""Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
+"""Width in pixels of an edge, where lip and neighbour are mixed; at most this share of a lip."""
 _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.004, 0.6, 0.45
-"""How wide the shadow between closed lips is, in widths of the face and at least in pixels, and how dark."""
+"""Width of the shadow between closed lips in widths of the face, its least width in pixels, and its darkness."""
 _PLACES = (0, 0.4, 1, 3, 9, 11, 11.6, 12)
-"""Along the line from one corner of the mouth to the other, in points of it: corners, inner corners, and where lips are."""
+"""Positions along the line between the corners of the mouth, in points of the line: corners, inner corners, and lips."""
 _SEAM_SHARES, _CORNER_SHARES = np.array([0.0, 0.24, 0.6, 1, 1, 0.6, 0.24, 0.0]), np.array([0.0, 1, 1, 0, 0, 1, 1, 0.0])
-"""How dark the shadow is at these places, and how much of what is dark is mended beside lips that are open."""
+"""Darkness of the shadow at these positions, and how much of dark pixels is repaired there if the lips are open."""
 _MENDED = (0.03, 0.03, 0.03, 0.014, 0.014, 0.03, 0.03, 0.03)
-"""How far beside the line specks are mended there, in widths of the face."""
+"""Distance from the line within which specks are repaired there, in widths of the face."""
 _TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
-"""Brightness, as a share of the lip's, beyond which a pixel beside the line is of what was between the lips."""
+"""Brightness relative to the lip's, beyond which a pixel beside the line belongs to the former inside of the mouth."""
 _CHEEKS = [50, 280, 205, 425, 36, 266]
 _SKIN = np.array([0.80, 0.60, 0.50])
-"""Colour that skin of middling brightness has in white light."""
+"""Colour of skin of medium brightness in white light."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _NO_COLOUR, _ALL_COLOURS = 0.006, 0.03
-"""How far colours of a face differ from one tone, as a share of its light, in a picture without colours and with all."""
+"""Deviation of a face's colours from one tone, relative to its light, in a picture without colours and in one with all."""
 _SHARP_RATIO = 1.2
-"""Of gradient to Laplacian at the edges of a crisp picture."""
+"""Ratio of gradient to Laplacian at the edges of a sharp picture."""
 
 
 class LipEdges(NamedTuple):
-    """Shares of the way from the mesh's inner edge to its outer one at which the lips begin, by column; corners: one share."""
+    """Where the lips begin, as shares of the way from the mesh's inner edge to its outer one, by column; corners: one share."""
 
     upper: Points
     lower: Points
@@ -68,11 +68,11 @@ class LipEdges(NamedTuple):
 
 
 def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
-    """Return where a face's points are to be taken from: float64 [468, 2], the lips moved out to where they are seen.
+    """Return the source positions of a face's points, float64 [468, 2], with the lips moved outwards to their visible edges.
 
     points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
-    of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip. The middle of a lip goes along
-    with its edge, or what is inside the mouth would be folded into the lip.
+    of an open mouth by some pixels, and teeth or darkness would be warped over the face like a second lip. The middle of a lip
+    moves with its edge, or the inside of the mouth would be folded into the lip.
     """
     source = points[:, :2].copy()
     eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
@@ -89,7 +89,7 @@ def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
 
 
 def lip_edges(picture: Pixels, points: Points) -> LipEdges:
-    """Look for the lips' inner edges: along each column the outermost colour that is unlike the lip's. points: [468, 2]."""
+    """Find the lips' inner edges: in each column the outermost colour that differs from the lip's. points: [468, 2]."""
     inner, outer = points[list(_INNER)], points[list(_OUTER)]
     way = inner[:, None] + _STEPS[None, :, None] * (outer - inner)[:, None]
     low = np.maximum(np.floor(way.reshape(-1, 2).min(axis=0)).astype(int) - 2, 0)
@@ -106,7 +106,8 @@ def lip_edges(picture: Pixels, points: Points) -> LipEdges:
 
 
 def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
-    """seen: colours [9, 16, 3] from the inner edge outwards. blurred: share of each column that an edge is wide."""
+    """Return the edges of one lip, [9]. seen: colours [9, 16, 3] from the inner edge outwards. blurred: width of edges, as
+    shares."""
     lip = np.median(seen[:, _LIP_STEPS].reshape(-1, 3), axis=0)
     is_unlike = (np.linalg.norm((seen - lip) * [0.7, 1, 1], axis=-1) > _UNLIKE_LIP) & (_STEPS < _LAST_STEP)
     is_shine = (seen[..., 0] > lip[0] + _SHINE) & (np.cumsum(~is_unlike, axis=1) > _SHINE_AFTER)
@@ -117,11 +118,11 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
 
 
 def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share: float, met: float) -> None:
-    """Mend the corners of a mouth that the picture shows open, and where it is closed now the line between its lips, in place.
+    """Repair the corners of a mouth that was open in the picture, and the line between the lips if it is now closed, in place.
 
-    What was between them stays as white or dark specks: where a pixel near is far from the colour of the lip, that colour takes
-    its place. picture: uint8 [height, width, 3]; points: of the face as it is now, [468, 2]; scale: pixels to a width of the face;
-    soft: blur of the picture's edges, in pixels. share: 0..1, of the mending; met: 0..1, how far the lips meet.
+    The former inside of the mouth remains as white or dark specks; pixels that differ too much from the lip get the lip's colour.
+    picture: uint8 [height, width, 3]; points: present points of the face, [468, 2]; scale: pixels in a width of the face; soft:
+    blur of the picture's edges, in pixels. share: 0..1, strength of the repair; met: 0..1, how far the lips meet.
     """
     line = (points[list(INNER_UPPER)] + points[list(INNER_LOWER)]) / 2
     ends = points[list(OUTER_CORNERS)], points[list(MOUTH_CORNERS)]
@@ -132,6 +133,7 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
     part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if min(part.shape[:2]) < 2:
         return
+
     place, beside = _along(line - low, part.shape[:2])
     reach = np.maximum(np.interp(place, _PLACES, _MENDED) * scale, 1.5)
     upper, lower = (_lip_colours(picture, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
@@ -152,15 +154,14 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
 
 
 def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
-    """Return where along a line [n, 2] each pixel's nearest point is, 0 to n - 1, and how far below it the pixel lies, [height,
-    width]."""
+    """Return for each pixel its position along a line [n, 2], 0 to n - 1, and its distance below it, [height, width] each."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
     place = np.interp(x, line[:, 0], np.arange(len(line)))
     return place, y - np.interp(x, line[:, 0], line[:, 1])
 
 
 def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
-    """Return the lip's own colour in its nine columns and at both ends, from its middle outwards: float32 [13, 3]."""
+    """Return the colour of a lip in its nine columns and at both ends, measured from its middle outwards: float32 [13, 3]."""
     height, width = picture.shape[:2]
     seen = []
     for share in (0.25, 0.5, 0.75):
@@ -169,13 +170,13 @@ def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], 
     colours = np.median(np.stack(seen), axis=0)
     middle = np.median(colours, axis=0)
     colours = cv2.GaussianBlur(np.minimum(np.maximum(colours, 0.75 * middle), 1.2 * middle).astype(np.float32), (1, 5), 1.0)
-    # The ends may lie in the shadow of a corner.
+    # The ends may be in the shadow of a corner.
     ends = [np.repeat(np.maximum(end, 0.9 * middle), 2, axis=0) for end in (colours[:1], colours[-1:])]
     return np.asarray(np.concatenate([ends[0], colours, ends[1]]), np.float32)
 
 
 def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
-    """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness.
+    """Estimate the colour of the light on a face from its cheeks, assuming skin of medium brightness.
 
     picture: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
     """
@@ -188,13 +189,15 @@ def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
 
 
 class Tint(NamedTuple):
-    """The colours of a picture: share of usual ones, 0 in a picture without, and the tone of its grey, float32 [3]."""
+    """The colours of a picture."""
 
     share: float
+    """saturation relative to usual pictures; 0 = no colours"""
     tone: NDArray[np.float32]
+    """tone of its grey, float32 [3]"""
 
     def on(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return colours float32 [..., 3] with as much colour as the picture has."""
+        """Return colours float32 [..., 3] with the saturation and tone of the picture."""
         if self.share >= 1:
             return colours
         grey = (colours @ _LUMA)[..., None] * self.tone
@@ -207,8 +210,8 @@ NATURAL = Tint(1.0, np.ones(3, np.float32))
 def tint_of(picture: Pixels, points: Points) -> Tint:
     """Return the colours of a face in a picture uint8 [height, width, 3]. points: of the mesh, [468, 3], in its pixels.
 
-    In a black-and-white or toned picture all points of a face are one colour, lighter or darker; in one with colours lips, skin and
-    eyes differ by 4 % of its light or more (130 photographs).
+    In a black-and-white or toned picture all points of a face have one colour, lighter or darker; in a colour picture lips, skin
+    and eyes differ by 4 % of its light or more (130 photographs).
     """
     height, width = picture.shape[:2]
     x, y = np.rint(points[:, :2]).astype(int).T

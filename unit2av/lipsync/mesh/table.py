@@ -1,8 +1,8 @@
-"""Units to what a mouth does: how far it opens, how wide it is, whether the lips are pressed together, 25 times a second.
+"""Units to mouth movements, 25 times a second: opening, width, and how much the lips are pressed together.
 
-A few KiB, learnt in seconds (`unit2av.lipsync.mesh.learn`). With a small vocabulary a picture shows the mean of what the units
-around it want, weighed by how much each insists on it. With a large one each unit says what the pictures around it look like, and
-a filter makes one movement of that.
+The table has a few KiB and is learnt in seconds (`unit2av.lipsync.mesh.learn`). With a small vocabulary, a frame is the weighted
+mean of the targets of the units around it, and each unit has its own weight (strength). With a large vocabulary, each unit adds to
+the frames around it, and a filter smooths the sum.
 """
 
 import zipfile
@@ -24,49 +24,49 @@ from unit2av.lipsync.mesh.shape import smoothstep
 
 Weights = NDArray[np.float32]
 Parameters = NDArray[np.float64]
-"""float64 [n, 3], one row a picture at 25 Hz: opening 0..1, width -1 (round) to 1 (spread), press 0..1."""
+"""float64 [n, 3], one row for each frame at 25 Hz: opening 0..1, width -1 (round) to 1 (spread), press 0..1."""
 CONTEXT = 2
-"""Pictures on either side whose units count, in a table without strengths."""
+"""Frames on either side whose units count, in a table without strengths."""
 DOMINANCE_STEPS = 10
-"""Steps of 20 ms around a picture's middle whose units count, in one with strengths."""
+"""Steps of 20 ms around a frame's middle whose units count, in a table with strengths."""
 _LOW, _HIGH = (0.0, -1.0, 0.0), (1.0, 1.0, 1.0)
 _QUIET_OPENING, _QUIET_WIDTH = 0.03, 0.06
-"""Movements below these are none, so that silence does not quiver; those of three times as much and more are whole."""
+"""Smaller movements are set to 0, so that the mouth is still in silence; from three times as much on they are unchanged."""
 _CLOSING_PRESS, _CLOSED_OPENING = 0.6, 0.15
-"""Press of a unit that closes the mouth when it is held, and the share of its opening that a mouth keeps in a closure."""
+"""Least press of a unit that closes the mouth when it is held, and the share of its opening that a mouth keeps in a closure."""
 _BESIDE_CLOSED = ((0.12, 0.5), (0.35, 0.15))
-"""The most that a mouth is open, and the least that its lips are pressed, one picture of 40 ms beside a closure, and two."""
+"""Largest opening and least press one frame of 40 ms before and after a closure, and two frames."""
 _FASTEST = 0.25
-"""The most that opening changes in a picture: lips that are wide open take about 100 ms to meet, and open less in quick speech."""
+"""Largest change of the opening in a frame: wide open lips take about 100 ms to meet, and open less in fast speech."""
 _CLOSED_FOR = 1.0
-"""Pictures of 40 ms before and after the middle of a closure in which lips meet at least, so that pictures at any rate show it."""
+"""Frames of 40 ms before and after the middle of a closure in which the lips meet, so that it is visible at any frame rate."""
 _FORMATS = "netflips-mouth-1", "netflips-mouth-2"
 """Without strengths, and with them."""
 
 
 @dataclass(frozen=True, eq=False)
 class MouthTable:
-    """What units make a mouth do.
-
-    weights: float32 [5, units, 3], of the units of a picture and of two on either side, which add up; with strengths
-    [10, units, 3], of the steps around a picture, of which the mean is taken. strengths: float32 [10, units], the logarithm of how
-    much each counts in it; None = they add up. bias: float32 [3]. filter: float32 [n, 3, 3], over neighbouring pictures.
-    vocabulary: fingerprint of the units' quantizer, "" = not known.
-    """
+    """Mouth movements of units."""
 
     weights: Weights
+    """float32 [5, units, 3] for a frame and two on either side, to be added; with strengths [10, units, 3] for the steps around a
+    frame, to be averaged"""
     bias: Weights
+    """float32 [3]"""
     filter: Weights
+    """float32 [n, 3, 3], over neighbouring frames"""
     vocabulary: str = ""
+    """fingerprint of the units' quantizer; "" = unknown"""
     strengths: Weights | None = None
+    """logarithms of the weights of this mean, float32 [10, units]; None = `weights` are added"""
 
     @property
     def num_units(self) -> int:
-        """Units that it knows: 0..num_units - 1."""
+        """Number of units in the table: 0..num_units - 1."""
         return int(self.weights.shape[1])
 
     def parameters(self, units: Units) -> Parameters:
-        """Return what the mouth does in each picture at 25 Hz, [ceil(T / 2), 3] for T steps of 20 ms.
+        """Return the mouth's movement at 25 Hz, [ceil(T / 2), 3] for T steps of 20 ms.
 
         Raises UnitError without durations, UnitRangeError, and VocabularyError for units of another quantizer.
         """
@@ -77,9 +77,9 @@ class MouthTable:
         return self._with_closures(np.clip(raw, _LOW, _HIGH), frames)
 
     def _with_closures(self, moved: Parameters, frames: Ids) -> Parameters:
-        """Let lips meet in each closure, and come and go no faster than lips can.
+        """Make the lips meet in each closure, and limit the speed of the opening.
 
-        p, b and m may last for a step of 20 ms, which no picture shows by the mean around it.
+        p, b and m may last for only a step of 20 ms, and the mean around a frame does not show it.
         """
         count, edges, closes = len(moved), np.flatnonzero(np.diff(frames, prepend=-1, append=-1)), self._closes
         for start, stop in pairwise(edges.tolist()):
@@ -100,12 +100,13 @@ class MouthTable:
 
     @cached_property
     def _closes(self) -> NDArray[np.bool_]:
-        """Which units close the mouth when they are held, bool [units]."""
+        """Units that close the mouth when they are held, bool [units]."""
         held = np.repeat(np.arange(self.num_units)[:, None], 2 * DOMINANCE_STEPS, axis=1)
         return np.array([self.raw(frames)[DOMINANCE_STEPS // 2, 2] > _CLOSING_PRESS for frames in held])
 
     def raw(self, frames: Ids) -> Parameters:
-        """The same of units int64 [T], one every 20 ms, as they were learnt: neither quieted nor clipped."""
+        """Return movements for units int64 [T], one every 20 ms, as they were learnt: small ones are kept, and nothing is
+        clipped."""
         if self.strengths is None:
             said = sum(shifted(_by_picture(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
         else:
@@ -119,7 +120,7 @@ class MouthTable:
         return np.asarray(filtered, np.float64) + self.bias
 
     def save(self, path: str | Path) -> None:
-        """Write it, whole or not at all. Raises OutputError."""
+        """Write the table to a file, which is replaced as a whole or stays as it was. Raises OutputError."""
         arrays = {"weights": self.weights, "bias": self.bias, "filter": self.filter}
         arrays |= {} if self.strengths is None else {"strengths": self.strengths}
         with atomic_output(path) as temporary, temporary.open("wb") as file:
@@ -127,7 +128,7 @@ class MouthTable:
 
     @classmethod
     def load(cls, path: str | Path) -> "MouthTable":
-        """Read a table. Raises InputError when there is no file, CheckpointError when it is none."""
+        """Read a table. Raises InputError when there is no file, CheckpointError for another content."""
         path = require_file(path, "the mouth's table", hint="python -m unit2av.train_mouth makes one")
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -150,7 +151,7 @@ class MouthTable:
 
 
 def steps_around(frames: Ids) -> Ids:
-    """Return the units of the steps around each picture's middle, of units int64 [T]: int64 [ceil(T / 2), 10]; the last goes on."""
+    """Return the units of the steps around each frame's middle: int64 [T] to int64 [ceil(T / 2), 10]; both ends are repeated."""
     if not len(frames):
         return np.zeros((0, DOMINANCE_STEPS), np.int64)
     before = (DOMINANCE_STEPS - UNITS_PER_FRAME) // 2
@@ -160,7 +161,7 @@ def steps_around(frames: Ids) -> Ids:
 
 
 def no_faster(moved: Parameters) -> Parameters:
-    """Return movements whose opening changes no faster than lips can: it opens less where there is no time for more."""
+    """Limit the speed of the opening to that of real lips; they open less where there is no time for more."""
     ramp = _FASTEST * np.arange(len(moved))
     opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
     opening = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]
@@ -168,14 +169,14 @@ def no_faster(moved: Parameters) -> Parameters:
 
 
 def _by_picture(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
-    """Means over the steps of each picture: [T, c] to [ceil(T / 2), c]; an odd last step counts for itself."""
+    """Return the means over the steps of each frame: [T, c] to [ceil(T / 2), c]; an odd last step is repeated."""
     if len(values) % UNITS_PER_FRAME:
         values = np.concatenate([values, values[-1:]])
     return np.asarray(values.reshape(-1, UNITS_PER_FRAME, values.shape[-1]).mean(axis=1), np.float64)
 
 
 def shifted(rows: Parameters, offset: int) -> Parameters:
-    """Row t is what was row t + offset; zeros where there is none."""
+    """Shift rows: row t becomes the former row t + offset, or zeros where there is none."""
     if not offset:
         return rows
     result = np.zeros_like(rows)

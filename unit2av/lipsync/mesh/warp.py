@@ -1,11 +1,11 @@
-"""Move the pixels of a face: where each of them comes from when the points of its mesh go elsewhere, and the shadows on them.
+"""Warp the pixels of a face with the points of its mesh, and change the shadows on them.
 
-Triangles have the lips where they are in the source and where they shall be in the target; none lie between the lips, so that a
-mouth that is open, closed or smiling is moved in one resampling. Around the lower outline rings of points fall off to nothing,
-far below the chin (the neck goes along), little beside the jaw (what is there may be anything).
+Each triangle of the mesh moves from its source to its target. No triangle lies between the lips, so an open, closed or smiling
+mouth is warped by one resampling. Rings of points around the lower outline let the movement fall off to zero: slowly below the
+chin, because the neck moves along, and quickly beside the jaw, where the background may be anything.
 
-Moved pixels take the shadows along that they had. A jaw that goes down turns the skin below the lip away from the light, and a
-cheek that is pushed together folds.
+Warped pixels keep the shadows that they had. Shading is added for a jaw that goes down, which turns the skin below the lip away
+from the light, and for a cheek that folds when it is compressed.
 """
 
 from functools import cache
@@ -32,39 +32,43 @@ from unit2av.lipsync.mesh.shape import (
 
 Part = tuple[slice, slice]
 SUBPIXEL_BITS = 4
-"""OpenCV draws at fixed-point positions with so many binary places."""
+"""Fractional bits of OpenCV's fixed-point positions."""
 _RINGS = ((0.05, 0.80), (0.13, 0.38), (0.24, 0.10), (0.36, 0.0))
-"""How far outside the outline a ring lies, in widths of the face, and the share of the outline's way that it goes."""
+"""Distance of each ring from the outline, in widths of the face, and its share of the outline's movement."""
 _RING_DEPTH = 0.2
-"""By how much each ring lies behind the one before it."""
+"""Depth of each ring behind the one before it."""
 _OUTLINE_FROM = -0.12
 _LEAST_MOVE = 0.02
-"""Pixels; triangles that move less are left alone."""
+"""Triangles that move by fewer pixels are not drawn."""
 _LEAST_AREA = -0.02
 _MOST_NEIGHBOURS = 5.5
 
 
 class _Outline(NamedTuple):
-    """The lower outline: its points; outward directions [n, 2], as long as a ring may lie away there."""
+    """The lower outline of the face."""
 
     points: NDArray[np.int64]
     outward: Points
+    """outward directions [n, 2]; their lengths scale the distances of rings"""
 
 
 class Map(NamedTuple):
-    """Where pixels of a part of a picture come from: x, y float32 [h, w]; hit: uint8 [h, w], 1 where any does."""
+    """Source positions of the pixels in a part of a picture."""
 
     part: Part
     x: Floats
+    """float32 [h, w]"""
     y: Floats
+    """float32 [h, w]"""
     hit: NDArray[np.uint8]
+    """uint8 [h, w], 1 at pixels that are warped"""
 
 
 def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
-    """Move the pixels of a picture uint8 [height, width, 3], in place, by one cubic resampling.
+    """Warp a picture uint8 [height, width, 3], in place, by one cubic resampling.
 
-    source: where the points of the face are, float64 [468, 2]; target: where they shall be, [468, 3] with their depth. Pixels of
-    triangles that stay, and all others outside the face and its rings, keep every bit.
+    source: present positions of the face's points, float64 [468, 2]; target: new positions with depth, [468, 3]. Pixels of
+    triangles that do not move, and all pixels outside the face and its rings, are unchanged.
     """
     moved = mapping(picture.shape[:2], source, target, pose)
     if moved is None:
@@ -74,7 +78,7 @@ def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose)
 
 
 def mapping(size: tuple[int, ...], source: Points, target: Points, pose: HeadPose) -> Map | None:
-    """Return the map of a movement in a picture of `size` (height, width); None when nothing in it moves."""
+    """Return the map of a movement in a picture of `size` (height, width); None if nothing in it moves."""
     outline = _outline().points
     flat = np.ascontiguousarray(target[:, :2])
     depth = [target[:, 2], *(target[outline, 2] + pose.scale * _RING_DEPTH * (ring + 1) for ring in range(len(_RINGS)))]
@@ -96,7 +100,7 @@ def _outline() -> _Outline:
 
 
 def _ring_points(points: Points, pose: HeadPose, move: Points | None) -> Points:
-    """Return the rings around the lower outline of points [468, 2]; move: [468, 2], of which each ring goes its share."""
+    """Return the rings around the lower outline of points [468, 2]; move: displacements [468, 2], by which rings move in part."""
     outline = _outline()
     away = pose.scale * outline.outward @ pose.turn[:2, :2].T
     rings = [points[outline.points] + reach * away for reach, _ in _RINGS]
@@ -107,7 +111,7 @@ def _ring_points(points: Points, pose: HeadPose, move: Points | None) -> Points:
 
 @cache
 def _triangles() -> NDArray[np.int64]:
-    """Triangles of the face and of the rings behind it: int64 [m, 3]."""
+    """Return the triangles of the face and of the rings around it: int64 [m, 3]."""
     parts, first = [neutral_face().triangles], _outline().points
     for ring in range(len(_RINGS)):
         second = NUM_FACE + ring * len(first) + np.arange(len(first))
@@ -117,9 +121,9 @@ def _triangles() -> NDArray[np.int64]:
 
 
 def wound(triangles: NDArray[np.int64], points: Points, which: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Some of the triangles, int64 [m, 3], turned to face the viewer, whichever way they lie.
+    """Return triangles, int64 [m, 3], of which some are rewound if they do not face the viewer.
 
-    points: float64 [n, 2] in pixels; which: bool [m], those that are turned where need be. Returns int64 [m, 3].
+    points: float64 [n, 2] in pixels; which: bool [m], triangles that may be rewound.
     """
     is_turned = _twice_area(points[triangles]) > 0
     return np.where((which & is_turned)[:, None], triangles[:, [0, 2, 1]], triangles)
@@ -131,10 +135,10 @@ def _twice_area(corners: Points) -> Points:
 
 
 def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here: Points, size: tuple[int, ...]) -> Map | None:
-    """Draw the triangles that face the viewer, near ones over far ones, and say for each pixel where it comes from.
+    """Draw the triangles that face the viewer, near ones over far ones, and return the source of each pixel; None if none is drawn.
 
-    there, here: where the points [n, 2] are drawn and where they come from; depth: [n], smaller is nearer; size: height and width
-    of the picture. The outermost pixels are left out, but for the lips. Returns None when nothing is drawn.
+    there, here: new and source positions of the points [n, 2]; depth: [n], smaller is nearer; size: height and width of the
+    picture. The outermost pixels are left out, except at the lips.
     """
     if not len(triangles):
         return None
@@ -153,7 +157,7 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
         return None
     x, y = _sources(corners[kept], here[triangles[kept]], numbers)
     hit = (numbers > 0).astype(np.uint8)
-    # Single pixels may still come from elsewhere; where neighbours are not drawn, the maps hold nothing.
+    # A median filter corrects single wrong pixels, only where enough neighbours are drawn: elsewhere the maps are not set.
     among = (cv2.boxFilter(hit, cv2.CV_32F, (3, 3), normalize=False) > _MOST_NEIGHBOURS).astype(np.uint8)
     for values in (x, y):
         cv2.copyTo(cv2.medianBlur(values, 3), among, values)
@@ -161,9 +165,9 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
 
 
 def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tuple[Floats, Floats]:
-    """Return what each pixel takes from its triangle: the place in the source, never beyond that triangle's own box.
+    """Return the source position of each pixel by its triangle, clamped to the source triangle's bounding box.
 
-    A thin triangle extrapolated to the pixels on its edge would fetch one from far across the face.
+    Without the clamp, pixels on the edge of a thin triangle would be extrapolated to positions far across the face.
     """
     side, other, area = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], _twice_area(corners)[:, None]
     rise, other_rise = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
@@ -187,7 +191,7 @@ def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tup
 
 
 def _without_rim(hit: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
-    """Leave the outer rim alone, which does not move: the clamp would shift it by a pixel. At the lips nothing is left out."""
+    """Leave out the outer rim, except at the lips: it does not move, and the clamp would shift it by a pixel."""
     lips = points[[*OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS]]
     low, high = np.maximum(lips.min(axis=0).astype(int) - 2, 0), np.maximum(lips.max(axis=0).astype(int) + 3, 0)
     solid = cv2.erode(hit, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
@@ -197,25 +201,26 @@ def _without_rim(hit: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
 
 
 def fixed_point(positions: Points | Floats) -> NDArray[np.int32]:
-    """Positions in pixels as OpenCV's drawing functions take them, of the same shape."""
+    """Convert positions in pixels to the fixed-point form of OpenCV's drawing functions, of the same shape."""
     return np.asarray(np.rint(positions * (1 << SUBPIXEL_BITS)), dtype=np.int32)
 
 
 _BELOW_LIP = (182, 83, 18, 313, 406)
 _FOLDS = (((203, 206, 216), (57, 207)), ((423, 426, 436), (287, 427)))
-"""A line of points, and two points beside it that come nearer to one another when it folds."""
+"""A line of points, and two points beside it that approach each other when it folds."""
 _BELOW_SHADE, _FOLD_SHADE = 0.08, 0.05
-"""Shares of the light that are lost at most."""
+"""Largest loss of light, as a share."""
 _WIDE_OPEN, _WHOLE_FOLD = 0.12, 0.25
-"""Change of the gap between the lips, in widths of the face, and of the distance across a fold as a share, that do so."""
+"""Changes that cause this loss: of the gap between the lips, in widths of the face, and of the distance across a fold, as a
+share."""
 _BELOW_BLUR, _FOLD_BLUR = 0.022, 0.018
 _LEAST = 0.004
 
 
 def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
-    """Darken what a movement puts into shadow, and lighten what it takes out of it, in a picture uint8 [h, w, 3], in place.
+    """Darken skin that a movement puts into shadow, and lighten skin that leaves it, in a picture uint8 [h, w, 3], in place.
 
-    source: where the points of the face were, float64 [468, 3]; target: where they are now, [468, 3]; both in pixels.
+    source: former positions of the face's points, float64 [468, 3]; target: present ones, [468, 3]; both in pixels.
     """
     opened = float(_gap(target) - _gap(source)) / pose.scale / _WIDE_OPEN
     shadows: list[tuple[tuple[int, ...], float, float]] = [(_BELOW_LIP, _BELOW_SHADE * float(np.clip(opened, -1, 1)), _BELOW_BLUR)]
@@ -229,7 +234,7 @@ def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> No
 
 
 def _darken(picture: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
-    """Take a share of the light away along a line of points, and less and less around it; the lips keep theirs."""
+    """Remove a share of the light along a line of points, with a soft falloff around it; the lips are not changed."""
     margin = 3 * blur + 2
     low = np.maximum(np.floor(points[list(line), :2].min(axis=0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(points[list(line), :2].max(axis=0) + margin), picture.shape[1::-1]).astype(int)
@@ -245,7 +250,7 @@ def _darken(picture: Pixels, points: Points, line: tuple[int, ...], share: float
 
 
 def _away_from_lips(points: Points, size: tuple[int, ...], blur: float) -> Floats:
-    """1 beside the lips, 0 on them: float32 [height, width]."""
+    """Return a soft mask, float32 [height, width]: 0 on the lips, 1 away from them."""
     outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
     beside = np.ones(size, np.float32)
     cv2.fillPoly(beside, [fixed_point(points[outline, :2])], 0.0, cv2.LINE_8, SUBPIXEL_BITS)
