@@ -1,8 +1,8 @@
-"""What of a text is to be said: marks of Markdown, pictures, stage directions and signs of music are left out, the words stay.
+"""Reduce a text to the words to be spoken: Markdown, emoji, stage directions and signs of music are removed.
 
     clean_text("**네!** 공항은 *저기*에 있어요 😊").text    # 네! 공항은 저기에 있어요
 
-Whatever may be meant stays: `3*4`, `1 > 0`, `#1`, `-5도`, and brackets that hold no stage direction.
+Signs that may have a meaning are kept: `3*4`, `1 > 0`, `#1`, `-5도`, and brackets without a stage direction.
 """
 
 import re
@@ -38,22 +38,22 @@ _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,300}})?\s?/?>", re.IGNORECASE
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 _REPEATED = re.compile(r"(?<![가-힣])([가-힣]{1,20})\+(?=[\s,.?!]|$)(?=\s*([가-힣]?))")
 _UNSURE = re.compile(r"(?<=[가-힣])\*(?=[\s,.?!]|$)")
-"""KsponSpeech's marks: of words that are said again, and of words that were hardly heard."""
+"""KsponSpeech's marks of repeated words, and of words that are hard to recognise."""
 _PICTURE = (
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff]"
     "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 )
 _TEARS = "[ㅠㅜㅡ](?:[._]?[ㅠㅜㅡ])+;*|(?<![A-Za-z])T[_.^]+T(?![A-Za-z])|(?<=[가-힣.!?~])[ㅠㅜ](?![가-힣ㄱ-ㅣ])"
 _FACE = r"\(?[≧≥>][▽∇ω◡_.︿ᴗ][≦≤<]\)?|(?<=[가-힣.!?~I] )<3+(?=$|[\s.!~])"
-"""Faces and hearts that are typed with signs."""
+"""Emoticons and hearts."""
 _EMOJI = re.compile(f"{_TEARS}|{_FACE}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
 _MUSIC = "\u2669\u266a\u266b\u266c\u266d\u266e\u266f\U0001f3b5\U0001f3b6\U0001f3bc"
 _STEERING = re.compile(f"[{DIRECTION_MARKS}\u202e\ufff9-\ufffb]")
-"""What editors leave behind in subtitles."""
+"""Control characters that editors leave in subtitles."""
 _DRAWN = "\u2217\u2218\u22c4\u22c6\u25c1\u25f8\u25f9\u25fa\u25fb\u25fc\u25fd\u25fe\u25ff\u266f"
-"""Signs of mathematics that people draw with; without any other one, and without arrows, a text says something else."""
+"""Mathematical signs that people draw with. All others, and arrows, belong to the meaning of a text."""
 _SYMBOLS = {"So", "Sk", "Sm", "Sc", "Co", "Cn", "Me"}
-"""Unicode's categories of signs that are no letters: those that no rule reads are pictures to a reader."""
+"""Unicode categories of symbols; those without a reading are treated as emoji."""
 
 _SOUND = re.compile(
     "음악|노래|노랫소리|웃음|웃음소리|폭소|코웃음|비웃음|박수|박수갈채|박수소리|환호|환호성|함성|야유|한숨|기침|헛기침|재채기|하품|울음|울음소리|흐느낌|비명|신음|숨소리|심호흡|"
@@ -74,7 +74,7 @@ _IN_BRACKETS = re.compile(
 )
 _ANY_BRACKETS = re.compile(r"\[(?!\d+\])[^\[\]]*\]|\{[^{}]*\}")
 _CODE = re.compile(r"\{\\[^{}]*\}")
-"""Of SubStation Alpha, which stand within words, too: 있{\\k30}어요."""
+"""Codes of SubStation Alpha, which also occur within words: 있{\\k30}어요."""
 _WHOLE_LINE = re.compile(r"^[(\uff08]([^()\uff08\uff09\n]{1,40})[)\uff09]$", re.MULTILINE)
 _SENTENCE = re.compile(r"[.?!\u2026]\s*$|(?:다|요|죠|까|네|야|어|아|지|해)$")
 _BLANKS = re.compile(r"[ \t\u00a0]+")
@@ -85,16 +85,18 @@ _LEFT_OUT = NoteKind("left_out", "left out of what is said: {words}")
 
 @dataclass(frozen=True)
 class Cleaned:
-    """text: what is to be said, line by line as it was. left_out: what is not, in order, each as it stood."""
+    """A text to be spoken."""
 
     text: str
+    """with its lines"""
     left_out: tuple[str, ...] = ()
+    """removed parts, in order"""
 
 
 def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
-    """Take out of a text what nobody says.
+    """Remove all parts of a text that are not spoken.
 
-    is_subtitle: all that is in square brackets, and a line in round ones that is no sentence, are directions.
+    is_subtitle: everything in square brackets, and a line in round brackets that is no sentence, is a stage direction.
     """
     out = _Out()
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -108,7 +110,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     if is_subtitle:
         text = out.take(_CODE, _STEERING.sub("", text), lambda _: "")
         text = out.take(_ANY_BRACKETS, out.take(_DASH, text, lambda _: ""), lambda _: " ")
-        text = out.take(_DASH, _trimmed(text), lambda _: "")  # behind brackets
+        text = out.take(_DASH, _trimmed(text), lambda _: "")  # dashes that followed brackets
         text = out.take(_WHOLE_LINE, text, lambda found: found[0] if _SENTENCE.search(found[1].strip()) else " ")
     text = out.take(_IN_BRACKETS, text, lambda found: " " if is_direction(found[1] or found[2] or found[3]) else found[0])
     text = "\n".join(_unmarked(line, out.left) if _MARK.search(line) else line for line in text.split("\n"))
@@ -119,12 +121,12 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
 
 
 def _trimmed(text: str) -> str:
-    """Return the text with one blank for several, and none at the ends of lines."""
+    """Return the text with single blanks, and none at the ends of lines."""
     return "\n".join(line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
 
 
 def _unmarked(line: str, left_out: list[str]) -> str:
-    """Return a line without the marks that stand around words, and without a stage direction within such marks."""
+    """Return a line without the marks around words, and without stage directions in such marks."""
     opened: dict[str, re.Match[str]] = {}
     gone: list[tuple[int, int]] = []
     for mark in _MARK.finditer(line):
@@ -151,8 +153,10 @@ def _unmarked(line: str, left_out: list[str]) -> str:
 
 
 def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) -> str:
-    """Return the text with a blank in place of each sign of an emoji or another symbol that no rule reads; letters keep their
-    places."""
+    """Replace each character of emoji, and of symbols without a reading, by a blank, so that letters keep their positions.
+
+    leave_out: called with each that is replaced.
+    """
 
     def blank(found: re.Match[str]) -> str:
         if leave_out is not None:
@@ -167,7 +171,7 @@ def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) 
 
 
 def left_out_note(left_out: Sequence[str]) -> Note:
-    """Return what was left out, in a line: each once, with how often."""
+    """Return a note of the removed parts, each once with its count."""
     counts = Counter(" ".join(one.split()) or one for one in left_out)
     shown = [
         (one if len(one) <= _LETTERS else f"{one[: _LETTERS - 3]}...") + (f" ({times})" if times > 1 else "")
@@ -178,7 +182,7 @@ def left_out_note(left_out: Sequence[str]) -> Note:
 
 
 class _Out:
-    """Takes matches out of a text, and notes them."""
+    """Removes matches from a text, and collects them."""
 
     def __init__(self) -> None:
         self.left: list[str] = []
@@ -190,7 +194,7 @@ class _Out:
         stays: Callable[[re.Match[str]], str],
         name: Callable[[re.Match[str]], str] | None = None,
     ) -> str:
-        """The text with `stays` in place of each match; name: what was left out of it (default: all of it)."""
+        """Return the text with each match replaced by `stays`; name: the part that is removed (default: all of it)."""
 
         def put(found: re.Match[str]) -> str:
             kept = stays(found)
@@ -202,7 +206,7 @@ class _Out:
 
 
 def is_direction(text: str) -> bool:
-    """Return whether what stands in brackets names a sound or a gesture, and nothing besides."""
+    """Return whether a text in brackets only names a sound or a gesture."""
     words = text.strip(f" {_MUSIC}.,!~").lower().split()
     plain = [word if _names(word) else _PARTICLES.sub("", word.strip(",.")) for word in words]
     is_music = not words and any(sign in _MUSIC for sign in text)
@@ -210,7 +214,7 @@ def is_direction(text: str) -> bool:
 
 
 def _names(word: str) -> bool:
-    """Return whether a word is one of those that directions are made of."""
+    """Return whether a word occurs in stage directions."""
     return bool(_SOUND.fullmatch(word) or _BESIDE.fullmatch(word))
 
 

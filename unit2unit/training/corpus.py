@@ -1,4 +1,4 @@
-"""Corpora to train on: how units are read and divided, paired by id, and written as a data folder, whole or not at all."""
+"""Training corpora: units are read, divided, paired by id, and written as a data folder, which appears only when it is complete."""
 
 import argparse
 import hashlib
@@ -23,12 +23,12 @@ from avdata.splits import SplitPlan
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
 LIMITS = ("max_len_a", "max_len_b")
-"""Of a search, as fairseq calls them."""
+"""Limits of a search, under fairseq's names."""
 TEXT_FOLDER = "text"
 MAX_UNITS = 1021
 """`<s>`, units, `</s>` and a tag must fit into the model's 1024 positions."""
 _LEAST_JUDGED, _MOST_OF_ONE = 10, 0.5
-"""Units of a sequence that is looked at, and the share above which one unit is too much of it."""
+"""Least units of a sequence that is checked, and the share of one unit above which it is suspicious."""
 _FITTING, _STEEPEST, _SLOPE_STEP, _ROUND_UP = 0.999, 3.0, 0.1, 10
 Pair = tuple[StoredIds, StoredIds]
 EVEN = (0.9, 1.1)
@@ -36,7 +36,7 @@ EVEN = (0.9, 1.1)
 
 
 def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> None:
-    """Add what says how units are read, divided and written. test: default size of the test split."""
+    """Add options for reading, dividing and writing units. test: default size of the test split."""
     read = parser.add_argument_group("reading")
     read.add_argument("--num-units", type=int, default=1000, metavar="N", help="size of the vocabulary (default: 1000)")
     read.add_argument("--unit-offset", type=int, default=0, metavar="N", help="take N off every id; 4 for raw class indices")
@@ -54,34 +54,34 @@ def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> Non
 
 
 def reading_of_units(options: argparse.Namespace) -> UnitReading:
-    """Return how the options say that units are read."""
+    """Return the options for reading units."""
     return UnitReading(options.num_units, options.unit_offset)
 
 
 def plan_of(options: argparse.Namespace) -> SplitPlan:
-    """Return how the options say that utterances are divided."""
+    """Return the options for dividing utterances."""
     return SplitPlan(options.valid, options.test, options.seed, options.group)
 
 
 @dataclass(frozen=True)
 class PairSet:
-    """Checked pairs by id, a line for each problem, and one for each pair that is left out.
-
-    unpaired: utterances of which one side is missing. unfit: pairs that are too long, or whose sides differ too much in length.
-    """
+    """Checked pairs by id, and lines about all others."""
 
     pairs: dict[str, Pair]
     problems: list[str]
+    """a line for each problem"""
     unpaired: list[str]
+    """utterances with one side missing"""
     unfit: list[str]
+    """pairs that are too long, or whose sides differ too much in length"""
 
 
 def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, max_ratio: float = 0.0) -> PairSet:
-    """Join two corpora by id. max_units: of a side; max_ratio: of the longer to the shorter side, 0 = any.
+    """Join two corpora by id. max_units: most units of a side; max_ratio: of the longer to the shorter side, 0 = any.
 
-    An id that one side lacks is a recording that failed there: it is listed, and no problem. In files of lines it is one.
+    An id that is missing on one side is a recording that failed there; it is listed, but no problem.
 
-    Raises InputError for files of lines that differ in length: nothing says which of their lines belong together.
+    Raises InputError for files of lines that differ in length, because it is unknown which lines belong together.
     """
     if source.is_by_line and target.is_by_line and len(source.places) != len(target.places):
         raise InputError(
@@ -111,30 +111,30 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
 
 
 def is_monotone(units: StoredIds) -> bool:
-    """Return whether one unit makes up most of a merged sequence of some length, as where an encoder or a recording is broken."""
+    """Return whether one unit makes up most of a merged sequence that is not too short, as with a broken encoder or recording."""
     return len(units) >= _LEAST_JUDGED and bool(np.bincount(units).max() > _MOST_OF_ONE * len(units))
 
 
 def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
-    """Return the least limit of a search, `max_len_a` times the source's length plus `max_len_b`, that the targets need.
+    """Return the least limit of a search that the targets need: `max_len_a` times the source's length plus `max_len_b`.
 
-    Both as fairseq's sequence generator has them. All but one in a thousand of the pairs fit; of the slopes tried, the one is taken
-    that allows the fewest units on average.
+    Both are as in fairseq's sequence generator. All but one in a thousand of the pairs fit. Of several slopes the one is taken that
+    allows the fewest units on average.
     """
     source, target = (np.array([len(pair[side]) for pair in pairs], np.float64) for side in range(2))
     tried = []
     for slope in np.arange(0, _STEEPEST + _SLOPE_STEP / 2, _SLOPE_STEP):
         rest = max(float(np.quantile(target - slope * source, _FITTING, method="higher")), 0.0)
-        offset = _ROUND_UP * math.ceil((rest + 1) / _ROUND_UP)  # one more: the tag that ends the target
+        offset = _ROUND_UP * math.ceil((rest + 1) / _ROUND_UP)  # one more for the tag at the end of a target
         tried.append((float((slope * source).mean() + offset), round(float(slope), 2), offset))
     _, slope, offset = min(tried)
     return {"max_len_a": slope, "max_len_b": offset}
 
 
 def pair_contents(pair: Pair, text: str = "") -> list[bytes]:
-    """Return what of a pair must not be in two splits: its source, its target, and the letters of what it says, "" = not known.
+    """Return digests of the parts of a pair that must not be in two splits: source, target, and letters of its text, "" = unknown.
 
-    Two readings of a sentence never have the same units. Each is a digest of 16 bytes, which takes less memory than what it names.
+    Two readings of a sentence never have the same units. A digest has 16 bytes, which saves memory.
     """
     letters = "".join(sign for sign in text.casefold() if sign.isalnum())
     units = [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
@@ -143,7 +143,7 @@ def pair_contents(pair: Pair, text: str = "") -> list[bytes]:
 
 
 def require_free(path: Path, is_replaced: bool, inputs: Iterable[str | Path]) -> None:
-    """Raise OutputError when something is there that must not be replaced: anything, or what is read, in the folder itself."""
+    """Raise OutputError when a folder contains an input, or is not empty and must not be replaced."""
     place = Path(os.path.realpath(path))
     for given in inputs:
         if Path(os.path.realpath(given)).is_relative_to(place):
@@ -154,7 +154,7 @@ def require_free(path: Path, is_replaced: bool, inputs: Iterable[str | Path]) ->
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its name, and its place, when the block ends well."""
+    """Yield a temporary folder beside `path`, which replaces `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with private_folder(f".{path.name}.", path.parent) as temporary:
         fresh = temporary / "new"
@@ -166,24 +166,24 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def ratio_file(folder: Path, split: str) -> Path:
-    """Where the ratios of durations of a split's pairs are, float32 [pairs] in their order."""
+    """Return the path of the duration ratios of a split's pairs, float32 [pairs] in their order."""
     return folder / f"{split}.ratios.npy"
 
 
 def transcript_file(folder: Path, split: str) -> Path:
-    """Where a split's targets are as text: a line for each pair, empty where it is not known."""
+    """Return the path of the texts of a split's targets: a line for each pair, empty if unknown."""
     return folder / TEXT_FOLDER / f"{split}.transcript"
 
 
 def read_transcripts(folder: Path, split: str) -> list[str]:
-    """Return what each target of a split says, "" = not known."""
+    """Return the text of each target of a split, "" = unknown."""
     return transcript_file(folder, split).read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def read_length_tags(folder: Path, split: str) -> Ids:
-    """Return what each source of a split begins with by its pair's ratio of durations (see LENGTH_TAGS), int64 [pairs].
+    """Return the first token of each source of a split, by the duration ratio of its pair (see LENGTH_TAGS), int64 [pairs].
 
-    Raises InputError for a folder that does not have the ratios.
+    Raises InputError for a folder without ratios.
     """
     path = ratio_file(folder, split)
     if not path.is_file():
@@ -193,13 +193,13 @@ def read_length_tags(folder: Path, split: str) -> Ids:
 
 
 def duration_ratios(pairs: Iterable[str], source: UnitCorpus, target: UnitCorpus) -> list[float]:
-    """Return how many times as long as its source each target is in time; none where that is not known."""
+    """Return the ratio of each target's duration to its source's; [] if durations are unknown."""
     return [target.steps[name] / source.steps[name] for name in pairs] if source.is_timed and target.is_timed else []
 
 
 def length_tag(ratio: float) -> int:
-    """Return the tag of a pair by how many times as long as its source the target is."""
-    from unit2unit.model import LENGTH_TAGS  # which loads torch: preparing does without
+    """Return the tag of a pair by the ratio of its target's duration to its source's."""
+    from unit2unit.model import LENGTH_TAGS  # loads torch, which preparing does not need
 
     return LENGTH_TAGS["short" if ratio < EVEN[0] else "long" if ratio > EVEN[1] else "even"]
 
@@ -218,7 +218,7 @@ def write_summary(
     left_out: Sequence[str],
     search: Mapping[str, float] | None = None,
 ) -> None:
-    """Write what the folder holds and how it was made, and a line for each thing that was left out."""
+    """Write a report of the folder's content and settings, and a list of all that was left out."""
     (folder / LEFT_OUT).write_text("".join(f"{line}\n" for line in left_out), encoding="utf-8")
     made_with = {name: getattr(options, name) for name in ("num_units", "unit_offset", "seed", "group")}
     content = {"languages": list(languages), "vocabulary": vocabulary, **made_with, "splits": splits, "left_out": len(left_out)}
@@ -227,7 +227,7 @@ def write_summary(
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """Return what a data folder says of itself; {} where it says nothing. Raises InputError."""
+    """Return the report of a data folder; {} if it has none. Raises InputError."""
     path = folder / REPORT
     if not path.exists():
         return {}
@@ -238,12 +238,12 @@ def read_report(folder: Path) -> dict[str, Any]:
 
 
 def read_vocabulary(folder: Path) -> str:
-    """Return the fingerprint of the quantizer that made a folder's units; "" where the folder does not say."""
+    """Return the fingerprint of the quantizer of a folder's units; "" if it is not stated."""
     return str(read_report(folder).get("vocabulary") or "")
 
 
 def read_search_limit(folder: Path) -> dict[str, float]:
-    """Return the limit of a search that a folder's targets need (see `search_limit`); {} where the folder does not say."""
+    """Return the limit of a search that a folder's targets need (see `search_limit`); {} if it is not stated."""
     found = read_report(folder).get("search")
     values = found if isinstance(found, dict) else {}
     return {name: float(value) for name, value in values.items() if name in LIMITS and isinstance(value, int | float)}

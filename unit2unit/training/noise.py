@@ -1,7 +1,7 @@
 """Noise on training data.
 
-Pre-training: span noise on sources (BART's text infilling, Lewis et al. 2020, with the length kept). Fine-tuning: sources with an
-encoder's mistakes, a decoder that is fed wrong units now and then, pairs in a row.
+Pre-training: span noise on sources (BART's text infilling, Lewis et al. 2020, but with the same length). Fine-tuning: sources with
+errors like an encoder's, wrong units in the decoder's input, and joined pairs.
 """
 
 from argparse import ArgumentParser
@@ -32,23 +32,24 @@ _HELP = {
 
 @dataclass(frozen=True)
 class SpanNoise:
-    """How much of a source is hidden, and behind what.
-
-    mask_share: share of the tokens between `<s>` and the tag. poisson_lambda: mean span length. random_share: share of
-    the spans that become random tokens instead of `<mask>`. mask: row of `<mask>`. num_rows: rows of the vocabulary.
-    """
+    """Masking of spans of a source."""
 
     mask_share: float
+    """share of the tokens between `<s>` and the tag"""
     poisson_lambda: float
+    """mean length of a span"""
     random_share: float
+    """share of the spans that become random tokens in place of `<mask>`"""
     mask: int
+    """row of `<mask>`"""
     num_rows: int
+    """rows of the vocabulary"""
 
     def apply(self, tokens: Ids, random: np.random.Generator) -> Ids:
-        """Return a noisy copy of int64 [N] `<s>`, units, `</s>`, tag; `<s>` and the tag stay as they are.
+        """Return a noisy copy of int64 [N] `<s>`, units, `</s>`, tag; `<s>` and the tag are unchanged.
 
-        Tokens are replaced one by one, so the length stays. Spans may overlap and stop before the tag; the `</s>` before
-        the tag can be hidden.
+        Tokens are replaced one by one, so the length is unchanged. Spans may overlap and end before the tag; the `</s>` before the
+        tag can be masked.
         """
         noisy = tokens.copy()
         inner = len(tokens) - 2
@@ -62,7 +63,7 @@ class SpanNoise:
 
 
 def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator) -> Ids:
-    """Draw span lengths that add up to `budget`, int64 [spans]: the last is trimmed, spans of length 0 are dropped."""
+    """Draw span lengths with the sum `budget`, int64 [spans]. The last one is trimmed, spans of length 0 are dropped."""
     if budget <= 0:
         return np.zeros(0, dtype=np.int64)
     probabilities = _poisson(poisson_lambda)

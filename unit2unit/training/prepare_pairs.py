@@ -1,4 +1,4 @@
-"""Make a folder to fine-tune on from parallel units: `python -m unit2unit.utut_finetune.prepare_pairs --help`."""
+"""Make a data folder for fine-tuning from parallel units: `python -m unit2unit.utut_finetune.prepare_pairs --help`."""
 
 import argparse
 import struct
@@ -44,9 +44,9 @@ from unit2unit.training.corpus import (
 _ALL = "all"
 _INDEX_MAGIC = b"MMIDIDX\x00\x00"
 _BINARY_FORMATS = ((65_500, "<u2", 8), (2**32 - 1, "<u4", 9), (2**63, "<i8", 5))
-"""Symbols that fit, format of a number and fairseq's code of it (`fairseq.data.indexed_dataset`)."""
+"""Most symbols, number format, and fairseq's code of the format (`fairseq.data.indexed_dataset`)."""
 MAX_RATIO = 6.0
-"""Of the 150,660 training pairs of Ko-X, 1 in 514 differs more."""
+"""Of the 150,660 training pairs of Ko-X, 1 in 514 has a larger ratio."""
 
 
 def build_parser() -> Parser:
@@ -89,7 +89,7 @@ def build_parser() -> Parser:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Do the work of the command."""
+    """Run the command with parsed options."""
     languages = normalise_language(options.source_lang), normalise_language(options.target_lang)
     plan = plan_of(options)
     _check(options, languages)
@@ -133,7 +133,7 @@ def prepare(options: argparse.Namespace) -> None:
 def _divide(
     pairs: Mapping[str, Pair], plan: SplitPlan, manifest: Path | None, texts: Mapping[str, str]
 ) -> dict[str, dict[str, Pair]]:
-    """Divide pairs as their corpus does, and those that it does not divide by chance. texts: what they say, by id."""
+    """Divide pairs as their corpus does, and all others at random. texts: by id."""
     own = {} if manifest is None else {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(manifest)}
     contents = {name: pair_contents(pair, texts.get(name, "")) for name, pair in pairs.items()}
     kept: dict[str, dict[str, Pair]] = {split: {} for split in SPLITS}
@@ -179,7 +179,7 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
 
 
 def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[UnitCorpus, UnitCorpus]]:
-    """Read both sides of what is given: pairs that are still to be divided, or those of each split."""
+    """Read both sides of all pairs, which are to be divided, or of each split."""
     places = {_ALL: [options.source, options.target]}
     if options.splits:
         places = {split: [Path(options.splits) / f"{split}.{language}" for language in languages] for split in SPLITS}
@@ -195,7 +195,7 @@ def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, 
 
 
 def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]], texts: Mapping[str, str]) -> None:
-    """Say how many of what is held out are learnt from too, by their source's units or by what they say."""
+    """Warn if held-out pairs are also in the training split, by the units of their sources or by their texts."""
     known = {what for name, pair in splits[TRAIN].items() for what in pair_contents(pair, texts.get(name, ""))}
     for split in splits.keys() - {TRAIN}:
         held = [pair_contents(pair, texts.get(name, "")) for name, pair in splits[split].items()]
@@ -229,14 +229,14 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
 
 
 def _read_texts(path: Path) -> dict[str, str]:
-    """Return what targets say, by id, composed and with single blanks."""
+    """Return the texts of targets by id, in composed form (NFC) with single blanks."""
     return {entry.id: unicodedata.normalize("NFC", " ".join(entry.text.split())) for _, entry in iter_entries(path)}
 
 
 def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], spoken: Mapping[str, str], path: Path) -> None:
-    """Write what the targets say beside their units. Raises InputError where that of no pair is known.
+    """Write the texts of targets beside their units. Raises InputError if no pair has a text.
 
-    A text of more letters than its target has units is another's. path: where they were read.
+    A text with more letters than its target has units cannot belong to it, and is left out. path: the file of texts.
     """
     unknown = 0
     for split, pairs in splits.items():
@@ -251,9 +251,9 @@ def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], s
 
 
 def _write_indexed(stem: Path, lines: Iterable[StoredIds], num_symbols: int) -> None:
-    """Write rows and where each begins, to the byte as fairseq's `MMapIndexedDatasetBuilder` does.
+    """Write rows and their offsets in exactly the format of fairseq's `MMapIndexedDatasetBuilder`.
 
-    fairseq and torch alone would take half a gigabyte, more than the units of 100,000 pairs.
+    Importing fairseq and torch would take half a gigabyte, more than the units of 100,000 pairs.
     """
     number, code = next((number, code) for limit, number, code in _BINARY_FORMATS if num_symbols < limit)
     sizes = list[int]()

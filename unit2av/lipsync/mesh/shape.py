@@ -1,4 +1,4 @@
-"""The shape of a face by mediapipe's numbering: the neutral face, a person's points seen from the front, and how a mouth moves.
+"""The shape of a face in mediapipe's numbering: the neutral face, a person's points from the front, and movements of a mouth.
 
 Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer. The neutral face is nobody's (see
 `recipes.demo.heads.make_mesh`); drawn heads are shaped from it, and movements learnt on it fit every face of that numbering.
@@ -36,16 +36,16 @@ LEFT_EYE_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
 RIGHT_EYE_UPPER = (263, 466, 388, 387, 386, 385, 384, 398, 362)
 RIGHT_EYE_LOWER = (263, 249, 390, 373, 374, 380, 381, 382, 362)
 EYES = ((LEFT_EYE_UPPER, LEFT_EYE_LOWER), (RIGHT_EYE_UPPER, RIGHT_EYE_LOWER))
-"""The edges of the lids, upper and lower one point for point."""
+"""The edges of the lids; points of upper and lower lid correspond."""
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
-"""The outline of the face, clockwise as seen, from the top of the forehead."""
+"""The outline of the face, clockwise in the picture, from the top of the forehead."""
 
 UPPER_LIP = (INNER_UPPER, (183, 42, 41, 38, 12, 268, 271, 272, 407), (184, 74, 73, 72, 11, 302, 303, 304, 408), OUTER_UPPER)
 LOWER_LIP = (INNER_LOWER, (96, 89, 179, 86, 15, 316, 403, 319, 325), (77, 90, 180, 85, 16, 315, 404, 320, 307), OUTER_LOWER)
-"""The four rings of either lip, from its inner edge to its outer one, nine columns each."""
+"""The four rings of each lip, from its inner edge to its outer edge, with nine columns each."""
 LIP_CORNERS = (78, 62, 76, 61, 308, 292, 306, 291)
 
 NUM_ARCH = 9
@@ -53,16 +53,18 @@ NUM_ARCH = 9
 UPPER_TEETH = slice(NUM_FACE, NUM_FACE + 2 * NUM_ARCH)
 LOWER_TEETH = slice(UPPER_TEETH.stop, UPPER_TEETH.stop + 2 * NUM_ARCH)
 TONGUE = slice(LOWER_TEETH.stop, LOWER_TEETH.stop + 2 * NUM_ARCH)
-"""Points inside the mouth, behind those of the face. Teeth: one edge, then the other, both from left to right."""
+"""Points inside the mouth, numbered after those of the face. Teeth: one edge, then the other, both from left to right."""
 _TEETH_EDGES = 0.012, -0.06, -0.005, 0.07
 """Visible edge and gum of the upper teeth, then of the lower ones, below the line of the lips."""
 
 
 class NeutralFace(NamedTuple):
-    """points: float64 [468, 3]; triangles: int64 [m, 3], wound alike."""
+    """The neutral face."""
 
     points: Points
+    """float64 [468, 3]"""
     triangles: NDArray[np.int64]
+    """int64 [m, 3], all with the same winding"""
 
 
 @cache
@@ -73,7 +75,7 @@ def neutral_face() -> NeutralFace:
 
 
 def neutral_in(box: Box) -> Points:
-    """Return the neutral face as large as a box [4]: about where a face is that the mesh does not find, float64 [468, 3]."""
+    """Return the neutral face scaled to a box [4], as an estimate for a face that the mesh does not find: float64 [468, 3]."""
     points = neutral_face().points.copy()
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     points[:, :2] = box[:2] + (points[:, :2] - low) / (high - low) * (box[2:] - box[:2])
@@ -88,7 +90,7 @@ def neutral_head() -> Points:
 
 
 def inside_mouth(line: float) -> Points:
-    """Both rows of teeth and the tongue of a mouth whose lips meet at the height `line`: float64 [54, 3]."""
+    """Return both rows of teeth and the tongue of a mouth whose lips meet at the height `line`: float64 [54, 3]."""
     x = np.linspace(-0.115, 0.115, NUM_ARCH)
     depth = -0.045 + 2.5 * np.square(x)
     turn = np.linspace(0, 2 * np.pi, 2 * NUM_ARCH, endpoint=False)
@@ -98,31 +100,34 @@ def inside_mouth(line: float) -> Points:
 
 
 def smoothstep(values: Points | float) -> Points:
-    """0 below 0, 1 above 1, and a smooth way between."""
+    """Return 0 below 0, 1 above 1, and a smooth transition between."""
     clipped = np.clip(values, 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped), dtype=np.float64)
 
 
 _LIDS = {point for eye in EYES for lid in eye for point in lid[1:-1]}
 _LOWEST, _HIGHEST = 0.06, -0.5
-"""Height in the neutral face that stable points lie between."""
+"""Heights in the neutral face between which points are stable."""
 UPPER_FACE = [168, 6, 197, 195, 4, 1, 33, 133, 362, 263, 70, 105, 107, 336, 334, 300, 98, 327, 50, 280, 36, 266]
-"""Points whose middle says where the head is."""
+"""Points whose mean is the position of the head."""
 
 
 class HeadPose(NamedTuple):
-    """From the head frame to the picture: scale (pixels to a width of the face), turn [3, 3], shift [3] (pixels)."""
+    """The similarity from the head frame to the picture."""
 
     scale: float
+    """pixels in a width of the face"""
     turn: Points
+    """rotation, [3, 3]"""
     shift: Points
+    """translation, [3], pixels"""
 
     def to_picture(self, head: Points) -> Points:
-        """Points [n, 3] of the head frame, in pixels."""
+        """Convert points [n, 3] of the head frame to pixels."""
         return np.asarray(self.scale * head @ self.turn.T + self.shift, np.float64)
 
     def to_head(self, points: Points | Landmarks) -> Points:
-        """Points [n, 3] of the picture, in the head frame."""
+        """Convert points [n, 3] of the picture to the head frame."""
         return np.asarray((points - self.shift) @ self.turn / self.scale, np.float64)
 
 
@@ -139,13 +144,13 @@ def fit_pose(points: Points | Landmarks) -> HeadPose:
 
 
 def rolled(pose: HeadPose, roll: float, growth: float) -> HeadPose:
-    """Return a pose turned by `roll` radians within the picture, and larger by exp(`growth`); its shift stays."""
+    """Return a pose rotated by `roll` radians within the picture, and scaled by exp(`growth`), with the same shift."""
     within = cv2.Rodrigues(np.array([0.0, 0.0, roll]))[0]
     return HeadPose(pose.scale * float(np.exp(growth)), within @ pose.turn, pose.shift)
 
 
 def mean_pose(poses: list[HeadPose], weights: Points) -> HeadPose:
-    """Return the weighted mean of poses that are near to one another. weights: [n], adding up to 1."""
+    """Return the weighted mean of poses that are near each other. weights: [n], with the sum 1."""
     scale = float(np.exp(weights @ np.log([pose.scale for pose in poses])))
     turns = np.stack([cv2.Rodrigues(pose.turn)[0][:, 0] for pose in poses])
     return HeadPose(scale, cv2.Rodrigues(weights @ turns)[0], weights @ np.stack([pose.shift for pose in poses]))
@@ -159,18 +164,18 @@ def _stable() -> list[int]:
 
 _STABLE = _stable()
 FOLLOWED = _STABLE[::3]
-"""Points all over the upper face that are followed from picture to picture."""
+"""Points all over the upper face that are tracked from frame to frame."""
 
 TEETH_WEIGHTS = (0.0, 1.0, 0.8)
-"""How much of the jaw's turn upper teeth, lower teeth and tongue make."""
+"""Share of the jaw's rotation that upper teeth, lower teeth and tongue make."""
 _JAW_HINGE = np.array([0.0, -0.05, 0.42])
 _JAW_ANGLE = 0.32
-"""Radians the jaw turns for opening 1: a gap of about 0.18 widths of the face, as in a wide [a]."""
+"""Rotation of the jaw (radians) at opening 1, a gap of about 0.18 widths of the face, as in a wide [a]."""
 _LID_REACH = 0.035
 _BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 _BROW_REACH, _BROW_RISE = 0.06, 0.03
 _CORNER_WEIGHT = 0.45
-"""Share of the jaw's way that the corners of the mouth go."""
+"""Share of the jaw's movement that the corners of the mouth make."""
 
 
 class NeutralMoves(NamedTuple):
@@ -187,7 +192,7 @@ class NeutralMoves(NamedTuple):
 
 @cache
 def neutral_moves() -> NeutralMoves:
-    """Return the movements that are carried over to any person."""
+    """Return the movements, which are transferred to any person."""
     head = neutral_head()
     weights = jaw_weights(head)
     for part, weight in zip((UPPER_TEETH, LOWER_TEETH, TONGUE), TEETH_WEIGHTS, strict=True):
@@ -196,7 +201,7 @@ def neutral_moves() -> NeutralMoves:
 
 
 def jaw_turn(points: Points, weights: Points) -> Points:
-    """Turn the jaw about its hinge, each point as far as its weight says: displacements [n, 3]."""
+    """Rotate the jaw about its hinge, each point by its weight: displacements [n, 3]."""
     cosine, sine = np.cos(_JAW_ANGLE), np.sin(_JAW_ANGLE)
     _, y, z = (points - _JAW_HINGE).T
     turned = np.stack([np.zeros(len(points)), y * cosine - z * sine - y, y * sine + z * cosine - z], axis=1)
@@ -204,7 +209,7 @@ def jaw_turn(points: Points, weights: Points) -> Points:
 
 
 def opening(points: Points, weights: Points) -> Points:
-    """The jaw turns and takes the lower lip along; the upper lip rises a little: displacements [n, 3]."""
+    """Return the displacements [n, 3] of an opening mouth: the lower lip moves with the jaw, and the upper lip rises a little."""
     turned = jaw_turn(points, weights)
     rise = bump(points, (0, mouth_line(points)), 0.07) * (points[:, 1] <= mouth_line(points))
     rise[list(INNER_LOWER)] = 0
@@ -213,7 +218,7 @@ def opening(points: Points, weights: Points) -> Points:
 
 
 def jaw_weights(points: Points) -> Points:
-    """Return how much of the jaw's turn each point makes, 0 to 1: a step at the lips, a slope on the cheeks; [n]."""
+    """Return each point's share of the jaw's rotation, [n], 0 to 1: a step at the lips, a slope on the cheeks."""
     line, corner = mouth_line(points), abs(points[MOUTH_CORNERS[0], 0])
     across = np.clip(np.abs(points[:, 0]) / corner, 0, 1)
     below = points[:, 1] - line
@@ -229,14 +234,14 @@ def jaw_weights(points: Points) -> Points:
 
 
 def wide(points: Points) -> Points:
-    """The corners of the mouth go apart and back, the lips get thinner: displacements [n, 3]."""
+    """Return the displacements [n, 3] of a wide mouth: its corners move apart and back, the lips get thinner."""
     line = mouth_line(points)
     near = bump(points, (0, line), 0.22, 0.12)
     return np.stack([points[:, 0] * 0.34 * near, (line - points[:, 1]) * 0.18 * near, 0.9 * np.square(points[:, 0]) * near], axis=1)
 
 
 def rounded(points: Points) -> Points:
-    """Return the corners of the mouth come together and the lips forward: displacements [n, 3]."""
+    """Return the displacements [n, 3] of a round mouth: its corners move together, the lips forward."""
     line = mouth_line(points)
     near = bump(points, (0, line), 0.22, 0.12)
     forward = bump(points, (0, line), 0.1, 0.08)
@@ -244,7 +249,7 @@ def rounded(points: Points) -> Points:
 
 
 def blink(points: Points) -> Points:
-    """Upper lids come down to the lower ones and draw the skin above them along: displacements [n, 3]."""
+    """Return the displacements [n, 3] of a blink: the upper lids move down to the lower ones, with some of the skin above them."""
     move = np.zeros_like(points)
     for upper, lower in EYES:
         lid, way = points[list(upper)], points[list(lower)] - points[list(upper)]
@@ -260,7 +265,7 @@ def blink(points: Points) -> Points:
 
 
 def raised_brows(points: Points) -> Points:
-    """The brows go up, the skin around them less, the lids not: displacements [n, 3]."""
+    """Return the displacements [n, 3] of raised brows: the skin around them moves less, the lids do not."""
     near = np.exp(
         -np.square(np.linalg.norm(points[:, None, :2] - points[None, list(_BROWS), :2], axis=-1).min(axis=1) / _BROW_REACH)
     )
@@ -272,7 +277,7 @@ def raised_brows(points: Points) -> Points:
 
 
 def bump(points: Points, centre: tuple[float, float], across: float, along: float = 0) -> Points:
-    """1 at a point of the face, falling to 0 around it, as fast up and down unless told otherwise; 0 elsewhere: [n]."""
+    """Return weights [n] that fall from 1 at a point of the face to 0 around it; along: width up and down, 0 = as across."""
     x, y = points[:, 0] - centre[0], points[:, 1] - centre[1]
     near = np.exp(-np.square(x / across) - np.square(y / (along or across)))
     near[NUM_FACE:] = 0
@@ -280,5 +285,5 @@ def bump(points: Points, centre: tuple[float, float], across: float, along: floa
 
 
 def mouth_line(points: Points) -> float:
-    """Return the height at which the upper lip ends."""
+    """Return the height of the upper lip's inner edge."""
     return float(points[INNER_UPPER[4], 1])
