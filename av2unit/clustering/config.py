@@ -1,6 +1,6 @@
 """Settings of clustering; hydra's yaml is checked against these.
 
-What configs/av2unit/kmeans.yaml says of fitting, with its source, has no default here: a yaml that does not name it gets it from
+Settings of fitting in configs/av2unit/kmeans.yaml, with their source, have no default here; a yaml that leaves one out gets it from
 there.
 """
 
@@ -25,12 +25,12 @@ class FeatureConfig:
     normalise: Annotated[str, OneOf(NOT, CLIP, CORPUS)] = NOT
     """Mean 0 and variance 1 in each column: none, clip (over each clip), or corpus (over all)."""
     layer: int | None = None
-    """Of the encoder: n = the output of layer n, 0 = what enters the first, null = the normalised output of the last."""
+    """Layer of the encoder: n = the output of layer n, 0 = the input of the first, null = the normalised output of the last."""
     modalities: tuple[Annotated[str, OneOf("audio", "video")], ...] = ("audio", "video")
-    """What the encoder is given, of what a clip has."""
+    """Input of the encoder, if a clip has it."""
 
     def check(self) -> None:
-        """Raise UsageError where the encoder is given nothing."""
+        """Raise UsageError where the encoder has no input."""
         require(bool(self.modalities), "features.modalities cannot be used", "[audio,video], [audio], [video]", "none")
 
 
@@ -42,7 +42,7 @@ class FitConfig:
     sample_gb: Positive = 1.0
     """Memory for the sample of frames; all frames are equally likely to be in it."""
     sample_share: Annotated[float, Bounds(0, 1, is_open=True)] = 1.0
-    """At most so large a share of all frames."""
+    """Largest share of all frames in the sample."""
     batch_size: int
     max_iter: int
     n_init: int
@@ -52,7 +52,7 @@ class FitConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class KMeansConfig:
-    """Clustering of a corpus: `fit` makes the model, `apply` labels with it."""
+    """Clustering of a corpus: `fit` makes a model, `apply` labels the corpus with it."""
 
     PUBLISHED: ClassVar[str] = "av2unit/kmeans"
 
@@ -63,28 +63,28 @@ class KMeansConfig:
     out_dir: str = ""
     """Folder that apply writes labels to."""
     features: FeatureConfig = field(default_factory=FeatureConfig)
-    """For fit; apply takes them from the model."""
+    """Used by fit; apply takes them from the model."""
     checkpoint: str = ""
-    """The encoder, where features are its own."""
+    """The encoder, if features come from one."""
     device: str = "auto"
     precision: str = "float32"
     fit: FitConfig
     duration_penalty: float = 0.0
-    """Price of each change of label in apply, in mean squared distances of a frame from its centre (0 = the nearest centre)."""
+    """Cost of each change of label in apply, in mean squared distances of a frame from its centre (0 = the nearest centre)."""
     language: str = ""
-    """Of the speech, noted with the units."""
+    """Language of the speech, stored with the units."""
     num_workers: int = 2
     save_every: int = 500
-    """Clips after which fit stores its sample, unless that takes too long."""
+    """Clips after which fit stores its sample, less often if storing takes long."""
     max_bad_share: float = 0.2
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Carrying of labels from reference recordings to others of the same words."""
+    """Transfer of labels from reference recordings to others of the same words."""
 
     manifest: str = "???"
-    """All clips; those that say the same have an equal `sentence`, or equal `text` and `language`."""
+    """All clips; those with the same words have an equal `sentence`, or equal `text` and `language`."""
     root: str = ""
     references: str = "???"
     """Units of the reference clips by id, .jsonl or a folder."""

@@ -1,7 +1,7 @@
-"""Features for clustering, clip by clip of a corpus, 50 or 25 a second.
+"""Features for clustering, 50 or 25 a second, clip by clip.
 
-Log filterbank or MFCC of the sound, averaged to the rate of the labels, or a layer of an encoder. Workers read; no more than a
-few clips are held.
+They are the log filterbank or MFCC of the sound, averaged to the rate of the labels, or the output of an encoder's layer. Workers
+read clips; only a few are in memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,14 +63,14 @@ class FeatureStream:
     """Features of a corpus, in its order."""
 
     def __init__(self, corpus: Corpus, config: FeatureConfig, extractor: UnitExtractor | None, num_workers: int) -> None:
-        """extractor: needed for features of an encoder only."""
+        """extractor: only needed for features of an encoder."""
         self._corpus, self._config, self._extractor, self._num_workers = corpus, config, extractor, num_workers
 
     def __len__(self) -> int:
         return len(self._corpus.clips)
 
     def of(self, numbers: Sequence[int]) -> Iterator[tuple[int, Floats | BadItem]]:
-        """Yield the features of clips, float32 [labels, columns], by their numbers, in that order; of a bad clip the reason."""
+        """Yield numbers and features of clips, float32 [labels, columns], in the given order; for a bad clip the reason."""
         batches = [[(0, number)] for number in numbers]
         loader = make_loader(_Sources(self._corpus, self._config), itemgetter(0), batches, self._num_workers)
         for number, batch in zip(numbers, loader, strict=True):
@@ -95,10 +95,10 @@ class FeatureStream:
 
 
 def around(speech: Floats) -> tuple[Floats, Floats]:
-    """Return the sound 10 ms later and 10 ms earlier, of the same length, float32 [samples] each.
+    """Return the sound shifted 10 ms later and 10 ms earlier, with the same length, float32 [samples] each.
 
-    A row of the encoder stands for 40 ms. With these two its rows are centred on the first and the second 20 ms of it, so
-    that interleaved they are features 50 times a second; lips, a quarter of a picture off, stay as they are.
+    A row of the encoder covers 40 ms. For these two sounds, rows are centred on its first and its second 20 ms, so that interleaved
+    rows are features at 50 a second. Lips are not shifted, and are off by a quarter of a frame.
     """
     half = units_to_samples(1) // 2
     padded = np.pad(speech, (half, half))
@@ -106,13 +106,13 @@ def around(speech: Floats) -> tuple[Floats, Floats]:
 
 
 def normalise_columns(rows: Floats) -> Floats:
-    """Give each column of [rows, columns] mean 0 and variance 1."""
+    """Normalise each column of [rows, columns] to mean 0 and variance 1."""
     deviation = np.maximum(rows.std(axis=0), _SMALLEST_DEVIATION)
     return np.asarray((rows - rows.mean(axis=0)) / deviation, dtype=np.float32)
 
 
 def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
-    """Return the identity of these features: the settings, and which encoder they come from."""
+    """Return settings that identify the features, with the encoder's fingerprint."""
     settings = asdict(config) | {"modalities": list(config.modalities)}
     if config.kind != ENCODER:
         del settings["layer"], settings["modalities"]
@@ -140,7 +140,7 @@ def mfcc_features(samples: Doubles, label_rate: int) -> Floats:
 
 @cache
 def _cepstral_matrix() -> Doubles:
-    """Return the matrix that turns log energies into liftered cepstra, float64 [26, 13]."""
+    """Return the matrix from log energies to liftered cepstra, float64 [26, 13]."""
     orders = np.arange(_NUM_CEPSTRA)
     bands = np.arange(NUM_MELS) + 0.5
     transform = np.cos(np.pi / NUM_MELS * bands[:, None] * orders) * np.sqrt(2 / NUM_MELS)
@@ -149,7 +149,7 @@ def _cepstral_matrix() -> Doubles:
 
 
 def differences(rows: Doubles) -> Doubles:
-    """Return the slope of each column by regression over two rows to either side; ends are repeated. [rows, columns] alike."""
+    """Return the slope of each column by regression over two rows on either side; ends are repeated. Same shape [rows, columns]."""
     padded = np.pad(rows, ((_DELTA_REACH, _DELTA_REACH), (0, 0)), mode="edge")
     length = len(rows)
     total = sum(
@@ -160,7 +160,7 @@ def differences(rows: Doubles) -> Doubles:
 
 
 def mean_rows(rows: Floats, label_rate: int) -> Floats:
-    """Average the rows of each label, 100 a second -> `label_rate` a second; the last may have fewer rows."""
+    """Average rows, 100 a second, to `label_rate` a second; the last label may have fewer rows."""
     size = _ROWS_PER_UNIT * (UNIT_RATE // label_rate)
     starts = np.arange(0, len(rows), size)
     counts = np.diff(np.append(starts, len(rows)))

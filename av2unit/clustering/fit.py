@@ -1,4 +1,4 @@
-"""Fit a k-means model to a sample of the frames of a corpus, of bounded size, every frame equally likely to be in it."""
+"""Fit a k-means model to a uniform random sample of the frames of a corpus, of bounded size."""
 
 import json
 import logging
@@ -26,24 +26,24 @@ from avtrain.data import BadItem, BadItems, LoadedBatch
 LOG = logging.getLogger("netflips.kmeans")
 
 _SPARE = 4
-"""The part of the capacity that is held beyond it, so that frames are thrown out in large lots: one fourth."""
+"""Extra space is the capacity divided by this, so that frames are dropped in large groups."""
 _BYTES_PER_GB, _BYTES_PER_NUMBER = 10**9, 4
 _SMALLEST_SCALE = 1e-5
 _ROWS_AT_ONCE = 10_000
 _PAUSE = 20
-"""Times as long as storing took."""
+"""Least time between two stores of the sample, as a multiple of the time that storing took."""
 
 
 class FrameSample:
-    """Keeps the frames to which chance gave the smallest numbers (bottom-k sampling).
+    """Keeps the frames with the smallest random numbers (bottom-k sampling).
 
-    The numbers depend on seed and clip alone, so a sample that was stored and gone on with is the same as one in one go.
+    The numbers depend on seed and clip alone, so a sample that is stored and resumed is the same as one made at once.
     """
 
     def __init__(self, num_columns: int, capacity: int, share: float, seed: int) -> None:
-        """capacity: frames. share: of all frames, at most so many are kept."""
+        """capacity: most frames. share: largest share of all frames."""
         self._capacity, self._seed, self._limit = capacity, seed, share
-        # The system gives memory only where it is written to.
+        # The system only allocates memory that is written to.
         self._frames = np.empty((capacity + max(1, capacity // _SPARE), num_columns), np.float32)
         self._numbers = np.empty(len(self._frames))
         self._count = 0
@@ -69,7 +69,7 @@ class FrameSample:
         return self._frames[: self._count]
 
     def _shrink(self) -> None:
-        """Throw out what is beyond the capacity, in place: what is kept of the end fills the gaps."""
+        """Drop frames beyond the capacity, in place: kept frames at the end fill the gaps."""
         if self._count <= self._capacity:
             return
         order = np.argpartition(self._numbers[: self._count], self._capacity - 1)
@@ -80,7 +80,7 @@ class FrameSample:
         self._limit = float(self._numbers[: self._count].max())
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
-        """Store the sample, as it stands, with what it is of; `restore` goes on from there."""
+        """Store the sample with a description, for `restore`."""
         kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
         sums = _checksums(kept["frames"], kept["numbers"])
         state = {"limit": self._limit, "seen": self.seen, "about": about, "sums": sums}
@@ -88,7 +88,7 @@ class FrameSample:
             save_file(kept, temporary, {"state": json.dumps(state)})
 
     def restore(self, path: Path) -> None:
-        """Go on with what `save` stored; capacity, columns and seed must be the same. Raises InputError for a damaged file."""
+        """Load a sample from `save`; capacity, columns and seed must be the same. Raises InputError for a damaged file."""
         state = _state(path)
         with safetensors.safe_open(path, framework="np") as file:
             frames, numbers = file.get_tensor("frames"), file.get_tensor("numbers")
@@ -104,7 +104,7 @@ def _checksums(frames: Any, numbers: Any) -> dict[str, int]:
 
 
 def describe_sample(path: Path) -> dict[str, Any]:
-    """Return what a stored sample is of. Raises InputError when the file is damaged."""
+    """Return the description of a stored sample. Raises InputError when the file is damaged."""
     about: dict[str, Any] = _state(path)["about"]
     return about
 
@@ -118,9 +118,9 @@ def _state(path: Path) -> dict[str, Any]:
 
 
 def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progress) -> Quantizer:
-    """Read the corpus, fit, write the model; returns it.
+    """Read the corpus, fit a model, write and return it.
 
-    Work that was broken off goes on where the sample was last stored. Raises InputError when there are too few frames.
+    A run that was interrupted resumes from the last stored sample. Raises InputError when there are too few frames.
     """
     path = require_place(config.model, "the k-means model")
     stored = path.with_suffix(".sample.safetensors")
@@ -181,7 +181,7 @@ def _take_sample(
 
 
 class _Pause:
-    """Time between two stores of the sample, long enough that storing takes a small part of the time."""
+    """The time between two stores of the sample, long enough that storing takes a small share of the time."""
 
     def __init__(self) -> None:
         self._asked, self._next = 0.0, 0.0
@@ -201,14 +201,14 @@ def _new_sample(num_columns: int, fit_config: FitConfig) -> FrameSample:
 
 
 def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> tuple[Quantizer, dict[str, Any]]:
-    """Cluster frames, float32 [frames, columns]; they are normalised in place when that is over the corpus."""
+    """Cluster frames, float32 [frames, columns], which are normalised in place if the setting is `corpus`."""
     mean, scale = np.zeros(frames.shape[1], np.float32), np.ones(frames.shape[1], np.float32)
     if config.features.normalise == CORPUS:
         mean, scale = frames.mean(axis=0), np.maximum(frames.std(axis=0), _SMALLEST_SCALE)
         frames -= mean
         frames /= scale
     wanted = config.fit
-    # Small clusters are left alone (reassignment_ratio 0) and only a standstill ends it (tol 0), as for HuBERT's labels.
+    # As for HuBERT's labels, small clusters are kept (reassignment_ratio 0), and fitting ends when nothing improves (tol 0).
     clustering = MiniBatchKMeans(
         wanted.num_clusters,
         init="k-means++",
@@ -229,5 +229,5 @@ def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> 
         counts.add(ids)
         total += distance
     report = {"iterations": int(clustering.n_iter_)} | counts.report()
-    del report["mean_run_ms"]  # the sample is in no order
+    del report["mean_run_ms"]  # the sample is not in the order of time
     return Quantizer(centres, mean.astype(np.float32), scale.astype(np.float32), settings, total / len(frames)), report

@@ -1,4 +1,4 @@
-"""Label a corpus with a k-means model (`x.safetensors`, `x.json`), then write the forms that training reads, and a report."""
+"""Label a corpus with a k-means model (`x.safetensors`, `x.json`), and write labels in the formats of training, and a report."""
 
 import json
 import logging
@@ -34,30 +34,32 @@ _FORMAT = "netflips-kmeans-1"
 LOG = logging.getLogger("netflips.kmeans")
 HEADS = ("even", "odd")
 LABELS_PART = "labels.part"
-"""Ending of the folder of labels that are being made."""
+"""Suffix of the folder of unfinished labels."""
 _SHARD = 256
-"""Clips of a file of that folder; as many are labelled again where work was broken off."""
+"""Clips in a file of that folder; at most so many are labelled again after an interruption."""
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
 class Quantizer:
-    """centres: float32 [clusters, columns]. mean, scale: float32 [columns], taken off and divided by first.
-
-    features: how its features are made (av2unit.clustering.features.feature_settings). inertia: mean squared distance of the
-    frames that it was fitted to. report: what else is known of the fit.
-    """
+    """A k-means model."""
 
     centres: Floats
+    """float32 [clusters, columns]"""
     mean: Floats
+    """float32 [columns], subtracted from features first"""
     scale: Floats
+    """float32 [columns], by which they are then divided"""
     features: dict[str, Any]
+    """settings of its features (av2unit.clustering.features.feature_settings)"""
     inertia: float
+    """mean squared distance of the frames of the fit"""
     report: dict[str, Any] = field(default_factory=dict)
+    """further results of the fit"""
 
     @property
     def vocabulary(self) -> str:
-        """Fingerprint of the units that it names."""
+        """Fingerprint of its units."""
         settings = json.dumps(self.features, sort_keys=True).encode()
         arrays = (np.ascontiguousarray(part, "<f4").tobytes() for part in (self.centres, self.mean, self.scale))
         return fingerprint(_FORMAT.encode(), settings, *arrays)
@@ -78,7 +80,7 @@ class Quantizer:
     def assign(self, rows: Floats, duration_penalty: float = 0.0) -> tuple[NDArray[np.int64], float]:
         """Return the cluster of each of float32 rows of shape [N, columns], int64 [N], and the sum of the squared distances.
 
-        duration_penalty: price of a change, in units of `inertia`: the path with the least sum of distances and prices
+        duration_penalty: cost of a change, in units of `inertia`. The path with the least sum of distances and costs is taken
         (duration-penalised dynamic programming, Kamper and van Niekerk 2021); 0 = the nearest centre.
         """
         distances = self.distances(rows)
@@ -98,7 +100,7 @@ class Quantizer:
 
 
 def load_quantizer(path: str | Path) -> Quantizer:
-    """Read a k-means model. Raises InputError when a file is missing, CheckpointError when one is damaged or no such model."""
+    """Read a k-means model. Raises InputError when a file is missing, CheckpointError for a damaged file or another content."""
     path = require_file(path, "the k-means model", hint="av2unit.kmeans fit makes one")
     beside, hint = path.with_suffix(".json"), f"keep them beside {path.name}"
     content = read_json(beside, "the settings of the k-means model", CheckpointError, hint)
@@ -116,9 +118,9 @@ def load_quantizer(path: str | Path) -> Quantizer:
 
 
 def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor | None, progress: Progress) -> dict[str, Any]:
-    """Label the corpus, write what `write_results` says into `out_dir`, and return the report.
+    """Label the corpus, write the files of `write_results` to `out_dir`, and return the report.
 
-    Work that was broken off goes on where it stopped.
+    A run that was interrupted resumes where it stopped.
     """
     if not config.out_dir:
         raise UsageError("labels need a folder", expected="out_dir")
@@ -145,13 +147,13 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
 
 
 class LabelShards:
-    """A folder with a file of labels for each 256 clips, whole or not there: work that was broken off goes on with those missing.
+    """A folder with a complete file of labels for each 256 clips; an interrupted run resumes with those that are missing.
 
-    missing: numbers of the clips that have no labels yet, in order.
+    missing: numbers of the clips without labels, in order.
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any], names: Sequence[str]) -> None:
-        """head: what the labels are of. names: of all clips, in order. Raises OutputError for a folder of other labels."""
+        """head: description of the labels. names: of all clips, in order. Raises OutputError for a folder of other labels."""
         self.folder, self._names = folder, names
         self._rows_of_shard: list[dict[str, Any]] = []
         about = folder / "about.json"
@@ -169,7 +171,7 @@ class LabelShards:
         self.missing = [number for start in starts for number in range(start, min(start + _SHARD, len(names)))]
 
     def filled(self, found: Iterable[tuple[int, Found]], progress: Progress, what: str) -> Iterator[tuple[int, Found]]:
-        """Yield what was found of each missing clip, by its number, and write a file when all of its clips were added."""
+        """Yield the numbers of missing clips with their results, and write a file when all of its clips were added."""
         done = len(self._names) - len(self.missing)
         if done:
             LOG.info("going on behind %d of %d clips in %s", done, len(self._names), self.folder)
@@ -181,7 +183,7 @@ class LabelShards:
                 self._rows_of_shard = []
 
     def add(self, number: int, labels: Ids, distance: float) -> None:
-        """Add the labels of a clip, int64 [N], and the sum of what they cost."""
+        """Add the labels of a clip, int64 [N], and the sum of their distances."""
         self._rows_of_shard.append({"id": self._names[number], "labels": format_units(labels), "distance": round(distance, 4)})
 
     def add_bad(self, number: int, reason: str) -> None:
@@ -189,7 +191,7 @@ class LabelShards:
         self._rows_of_shard.append({"id": self._names[number], "error": reason})
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Ids]]:
-        """Yield each clip's row and its labels, int64 [N], none for a bad clip; in the order of the clips."""
+        """Yield each clip's row and labels, int64 [N] (empty for a bad clip), in the order of the clips."""
         for start in range(0, len(self._names), _SHARD):
             for _, row in iter_rows(self._path(start)):
                 yield row, np.array(row.get("labels", "").split(), dtype=np.int64)
@@ -198,22 +200,24 @@ class LabelShards:
         return self.folder / f"{start:08d}.jsonl"
 
 
-# What training reads
+# Files for training
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What the labels of a corpus are. num_units: size of the dictionary. label_rate: labels a second, 50 or 25."""
+    """Description of the labels of a corpus."""
 
     split: str
     num_units: int
+    """size of the dictionary"""
     vocabulary: str
     language: str
     label_rate: int
+    """labels a second, 50 or 25"""
 
 
 def result_files(folder: Path, split: str) -> list[Path]:
-    """Return all that labelling a split writes into a folder."""
+    """Return all files that labelling a split writes to a folder."""
     kinds = ("km", *(f"{head}.km" for head in HEADS))
     own = [f"{split}.{ending}" for ending in ("units.jsonl", "report.json", LABELS_PART, *kinds)]
     return [folder / name for name in (*own, *(f"dict.{kind}.txt" for kind in kinds))]
@@ -222,7 +226,7 @@ def result_files(folder: Path, split: str) -> list[Path]:
 def write_results(folder: Path, shards: LabelShards, about: Labelled) -> dict[str, Any]:
     """Write `<split>.units.jsonl`, `<split>[.even|.odd].km`, `dict[...].km.txt` and `<split>.report.json`; returns the report.
 
-    A clip without labels has no row among the units and an empty line in the .km files. Raises InputError when none has any.
+    A clip without labels has no row of units, and an empty line in the .km files. Raises InputError if no clip has labels.
     """
     report = _report(shards, about)
     is_slow = about.label_rate == FRAME_RATE
@@ -276,7 +280,7 @@ def _write_lines(path: Path, lines: Iterator[Ids]) -> None:
 
 
 class LabelCounts:
-    """Counts labels and runs of equal ones, clip after clip."""
+    """Counts labels, and runs of equal labels, clip by clip."""
 
     def __init__(self, num_clusters: int) -> None:
         self.counts: NDArray[np.int64] = np.zeros(num_clusters, dtype=np.int64)

@@ -79,7 +79,8 @@ class PairSet:
 def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, max_ratio: float = 0.0) -> PairSet:
     """Join two corpora by id. max_units: most units of a side; max_ratio: of the longer to the shorter side, 0 = any.
 
-    An id that is missing on one side is a recording that failed there; it is listed, but no problem.
+    An id that is missing on one side is a recording that failed there; it is listed, but no problem. In files of lines
+    it is a problem.
 
     Raises InputError for files of lines that differ in length, because it is unknown which lines belong together.
     """

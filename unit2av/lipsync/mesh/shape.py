@@ -179,13 +179,12 @@ _CORNER_WEIGHT = 0.45
 
 
 class NeutralMoves(NamedTuple):
-    """Movements of the neutral head with the inside of its mouth, each [522, 3]; jaw: weights [522] of the jaw's turn.
-
-    rise: what opening does beside the turn (the upper lip goes up a little).
-    """
+    """Movements of the neutral head with the inside of its mouth, displacements [522, 3] unless stated otherwise."""
 
     jaw: Points
+    """each point's share of the jaw's rotation, [522]"""
     rise: Points
+    """what opening adds to the rotation: the upper lip rises a little"""
     wide: Points
     round: Points
 
@@ -277,7 +276,10 @@ def raised_brows(points: Points) -> Points:
 
 
 def bump(points: Points, centre: tuple[float, float], across: float, along: float = 0) -> Points:
-    """Return weights [n] that fall from 1 at a point of the face to 0 around it; along: width up and down, 0 = as across."""
+    """Return weights [n] that fall from 1 at a point of the face to 0 around it, and are 0 inside the mouth.
+
+    across: width; along: height, 0 = the same.
+    """
     x, y = points[:, 0] - centre[0], points[:, 1] - centre[1]
     near = np.exp(-np.square(x / across) - np.square(y / (along or across)))
     near[NUM_FACE:] = 0
