@@ -1,8 +1,8 @@
-"""Korean text as it is said: numbers, dates, money, units, Latin letters and signs become Hangul (text normalization).
+"""Text normalization for Korean: numbers, dates, money, units, Latin letters and signs are written out in Hangul.
 
     normalise("3시 30분에 커피 2잔 주세요!")    # 세 시 삼십 분에 커피 두 잔 주세요.
 
-What comes out holds composed Hangul syllables, single blanks and the marks , . ? alone.
+The result only has composed Hangul syllables, single blanks and the marks , . ?
 """
 
 import re
@@ -21,10 +21,10 @@ from text2unit.korean.signs import clean, lone_jamo, read_addresses, read_known_
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
 READING = 4
-"""Counted up when the rules read a text otherwise, so that units that were kept for it are made anew."""
+"""Version of the rules. It is increased when a text is read differently, so that stored units of it are made again."""
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
-"""What is left of punctuation."""
+"""Punctuation in normalised text."""
 _LAUGH = re.compile("[ㅋㅎ]{2,}")
 _LONE = re.compile("[ㄱ-ㅣ]")
 _JAMO_WORD_FROM_VOWEL = 0x314F
@@ -38,19 +38,21 @@ _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 
 @dataclass(frozen=True)
 class WrittenOut:
-    """text: as it is said. spelt: words in Latin letters that are in no table, and are spelt letter by letter."""
+    """Normalised text."""
 
     text: str
+    """as spoken"""
     spelt: tuple[str, ...] = ()
+    """words in Latin letters that are in no table, and are spelt letter by letter"""
 
 
 def normalise(text: str) -> str:
-    """Korean text as it is said. Raises InputError for signs without a reading (named with their place), and without any word."""
+    """Return Korean text as it is spoken. Raises InputError for signs without a reading, with their position, and without words."""
     return written_out(text).text
 
 
 def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
-    """Read a text aloud in Hangul; pictures in it are silent. path: the file it is from, for messages.
+    """Write out a text in Hangul; emoji are left out. path: the text's file, for messages.
 
     Raises InputError as `normalise` does.
     """
@@ -66,14 +68,14 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
 
 
 def noun_reading(noun: str) -> str:
-    """Return a word as it is said, where the particle behind it goes by that. Raises InputError for one that nobody can say."""
+    """Return a word as it is spoken, which determines the particle after it. Raises InputError for a word without a reading."""
     return noun if is_syllable(noun[-1:]) else written_out(noun).text
 
 
 def with_particles(text: str) -> str:
-    """Choose each particle that is written with both forms, as (이/가) or 을(를), by how the words before it are said.
+    """Choose the form of each particle that is written with both, as (이/가) or 을(를), by how the words before it are read.
 
-    Raises InputError for one behind what nobody can say.
+    Raises InputError for a particle after words without a reading.
     """
     done = ""
     for piece, pair in parted(marked(text)):
@@ -89,7 +91,7 @@ def is_syllable(sign: str) -> bool:
 
 @cache
 def _of_messages() -> re.Pattern[str]:
-    """Return what messages write for words: ㄱㅅ, ㅇㅇ, and either with laughter behind."""
+    """Return the pattern of abbreviations in messages, such as ㄱㅅ and ㅇㅇ, which laughter may follow."""
     words, repeated = alternatives(tables().chat), "".join(tables().repeated)
     return re.compile(rf"(?<![ㄱ-ㅎ])(?:(?:{words})+|([{repeated}])\1+)(?=[ㅋㅎ]*(?![ㄱ-ㅎ]))")
 
@@ -102,7 +104,7 @@ def _read_message(found: re.Match[str]) -> str:
 
 
 def _lone_letters(text: str) -> str:
-    """Jamo that stand alone by their names (기역), vowels by their sound; laughter as it sounds, and what messages shorten."""
+    """Write out single consonants by their names (기역), single vowels by their sound, laughter, and abbreviations of messages."""
     known = tables()
     text = _of_messages().sub(_read_message, text)
     text = _LAUGH.sub(lambda found: "".join(known.repeated[letter] for letter in found[0]), text)
@@ -122,7 +124,7 @@ def _particle_of_brackets() -> re.Pattern[str]:
 
 
 def _fitted(particle: str, said: str) -> str:
-    """Return a particle as it fits behind what was said in brackets: no pause is before it."""
+    """Return the form of a particle that fits the words in brackets before it; there is no pause between."""
     return fitting(PAIR_OF[particle], said) if particle in PAIR_OF else particle
 
 
