@@ -1,11 +1,11 @@
-"""The work of `unit2av.train_mouth`: videos and their units to a table, in seconds.
+"""Learn a mouth table from videos and their units, in seconds, for `unit2av.train_mouth`.
 
-The truth is what the face mesh sees mouths do: how far lips are apart and how wide they are, in widths of the face; people
-differ, so each is measured by his own range.
+The training targets are measured with the face mesh: the gap between the lips and their width, in widths of the face. People
+differ, so values are relative to each person's own range.
 
-Of a small vocabulary, what each unit wants a mouth to do and how much it insists on it is learnt, after Cohen & Massaro, "Modeling
-coarticulation in synthetic visual speech" (1993): a picture shows the mean of what the units around it want, each weighed by its
-dominance there. A sum of their shares (a linear map) cannot say that p closes the lips whatever is beside it.
+For a small vocabulary, each unit has a target and a dominance, after Cohen & Massaro, "Modeling coarticulation in synthetic visual
+speech" (1993): a frame shows the mean of the targets of the units around it, weighted by their dominance there. A sum of shares (a
+linear map) cannot express that p closes the lips next to any unit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,27 +36,27 @@ from unit2av.lipsync.mesh.table import CONTEXT, DOMINANCE_STEPS, MouthTable, Par
 
 _FILTER_CONTEXT = 3
 _MOST_UNITS = 240
-"""Units up to which each has targets and strengths of its own."""
+"""Largest vocabulary in which each unit has its own targets and strengths."""
 _LEAST_PICTURES = 250
 _RIDGE, _SHRINKAGE = 1.0, 4.0
 _ROUNDS, _BATCH, _RATE = 1500, 4096, 0.1
 _FALL = 0.03
-"""Seconds in which dominance falls to a third before and after a unit, to begin with."""
+"""Seconds in which dominance falls to a third before and after a unit, at the start of learning."""
 _STRENGTH_RIDGE = 0.1
 _UNKNOWN = 3.0
-"""By how much a unit that was never met insists less, so that it takes what is around it."""
+"""By how much the strength of a unit without examples is lower, so that it follows its neighbours."""
 
 
 @dataclass
 class Examples:
-    """What mouths did while units were said. Parameters that are not known are NaN."""
+    """Units and mouth movements measured with them. Unknown parameters are NaN."""
 
     num_units: int
     frames: list[Ids] = field(default_factory=list)
     parameters: list[Parameters] = field(default_factory=list)
 
     def add(self, frames: Ids, parameters: Parameters) -> None:
-        """Add a clip: units int64 [T], one every 20 ms, and what the mouth does in its pictures [n, 3]; the shorter counts."""
+        """Add a clip: units int64 [T], one every 20 ms, and the mouth's movements [n, 3]; both are cut to the shorter one."""
         count = min(len(frames) // UNITS_PER_FRAME, len(parameters))
         if count:
             self.frames.append(np.asarray(frames[: UNITS_PER_FRAME * count]))
@@ -64,7 +64,7 @@ class Examples:
 
     @property
     def num_pictures(self) -> int:
-        """Pictures that teach something."""
+        """Number of frames with known parameters."""
         return int(sum(np.isfinite(rows).all(axis=1).sum() for rows in self.parameters))
 
 
@@ -77,7 +77,7 @@ def learn_table(examples: Examples, vocabulary: str) -> MouthTable:
 
 
 def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
-    """Return each unit wants something and insists on it, at each place of the window."""
+    """Learn a target and a strength of each unit, at each position of the window."""
     wanted = np.concatenate(examples.parameters)
     is_known = np.isfinite(wanted).all(axis=1)
     windows = np.concatenate([steps_around(frames) for frames in examples.frames])
@@ -89,7 +89,7 @@ def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
 
 
 def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
-    """Each unit says what the pictures around it are like on average; a filter learns what to make of that."""
+    """Learn for each unit the mean of the frames around it, and a filter over their sum."""
     taps = 2 * CONTEXT + 1
     mean = np.nanmean(np.concatenate(examples.parameters), axis=0)
     sums, counts = np.zeros((taps, examples.num_units, 3)), np.full((taps, examples.num_units, 1), _SHRINKAGE)
@@ -108,7 +108,7 @@ def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
 
 
 def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Parameters) -> Weights:
-    """Return the filter over neighbouring pictures that takes what was said [n, 3] nearest to what is wanted: float32 [7, 3, 3]."""
+    """Fit the filter over neighbouring frames from predicted movements [n, 3] to measured ones: float32 [7, 3, 3]."""
     taps = 2 * _FILTER_CONTEXT + 1
     left, right = np.eye(3 * taps) * _RIDGE, np.zeros((3 * taps, 3))
     for said, wanted in pairs:
