@@ -64,7 +64,7 @@ class TextToUnitTrainConfig(RunConfig):
         sizes = self.model if self.model.num_units else replace(self.model, num_units=1)
         misfit, trim = sizes.misfit(), self.data.trim
         require(
-            not misfit, "these are no sizes of a text-to-unit model", expected="see text2unit.model.SpellerConfig", found=misfit
+            not misfit, "these are no sizes of a text-to-unit model", expected="see text2unit.model.TextToUnitConfig", found=misfit
         )
         is_unit = trim in ("", AUTO) or trim.isdecimal()
         require(is_unit, "data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=trim)
