@@ -82,7 +82,7 @@ class RunProgress:
         """Return what was done, and where the time was spent."""
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
-        attempts = f", {several(self.again, 'try', 'attempts')} lost with a worker" if self.again else ""
+        attempts = f", {several(self.again, 'attempt')} lost with a worker" if self.again else ""
         lines = [
             f"{several(self.done, self._what)} done, {self.failed} failed{attempts} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",

@@ -43,7 +43,7 @@ NEEDS = {
     "extractor": "a unit encoder",
     "speaker": "a speaker encoder",
     "syncnet": "SyncNet (--syncnet)",
-    "reader": "a unit-to-text model of units (--unit2text-path)",
+    "reader": "a unit-to-text model (--unit2text-path)",
     "phrasebook": "all sentences that a bundle knows",
     "published": "a Whisper (--recognizer, or make judges)",
 }
@@ -75,7 +75,9 @@ class UnitHearing:
         from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
-            raise UsageError("the recognizer must read units of sound", expected="a unit-to-text model of units", found=reader.path)
+            raise UsageError(
+                "the recognizer must read units of sound", expected="a unit-to-text model that reads units", found=reader.path
+            )
         self.name, self.languages = name, reader.languages
         self._ear = UnitRecognizer(reader, extractor)
 
@@ -153,7 +155,7 @@ class Evaluators:
 
     @cached_property
     def reader(self) -> "UnitReader":
-        """The unit-to-text model of units."""
+        """The unit-to-text model."""
         return load_unit_to_text(self._file("reader"), self._how)
 
     @cached_property

@@ -58,7 +58,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     sources = {str(videos / f"v{number:02d}.mp4") for number in range(_VIDEOS)}
     assert set(report["tried_again"]) <= sources
     assert sum(map(len, report["tried_again"].values())) == len(reasons)
-    assert f"{several(len(reasons), 'try', 'attempts')} lost with a worker" in run.stderr
+    assert f"{several(len(reasons), 'attempt')} lost with a worker" in run.stderr
 
 
 def test_extraction_goes_on_where_its_driver_was_lost_and_bears_the_loss_of_a_machine(parity_dir: Path, tmp_path: Path) -> None:
