@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 from avcore.checkpoints.layouts import without_places
 from netflips.cli import COMMANDS, parser_of
+from tests.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -171,3 +172,12 @@ def test_shipped_models_tell_of_nobodys_folders() -> None:
     for path in shipped:
         content = json.loads(path.read_text(encoding="utf-8"))
         assert without_places(content) == content, path
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.module)
+def test_a_planted_fault_has_its_place_and_its_tests(mutant: Mutant) -> None:
+    assert mutant.old in (ROOT / mutant.module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+    for name in mutant.tests.split():
+        path, _, function = name.partition("::")
+        text = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        assert not function or f"def {function.partition('[')[0].rpartition('::')[2]}(" in text
