@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from contact_sheet import Part, row_of_frames
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +19,8 @@ from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_samples
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Picture = NDArray[np.uint8]
+Part = tuple[slice, slice]
+"""Rows and columns of a frame."""
 
 _WINDOW_S, _HOP_S, _LOWEST_DB = 0.025, 0.005, -70.0
 _PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
@@ -76,6 +77,15 @@ def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
             work, "WEBP", save_all=True, append_images=pictures[1:], duration=step_ms, loop=0, quality=_WEBP_QUALITY, method=6
         )
     LOG.info("%s", path)
+
+
+def row_of_frames(path: Path, count: int, height: int, part: Part) -> Picture:
+    """Return a part of `count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
+    source = PictureSource(path)
+    wanted = set(np.linspace(0, len(source) - 1, count).round().astype(int).tolist())
+    frames = [picture.rgb[part] for picture in source if picture.index in wanted]
+    width = round(frames[0].shape[1] * height / frames[0].shape[0])
+    return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
 def head_in(path: Path) -> Part:

@@ -26,7 +26,7 @@ LOG = logging.getLogger("netflips.train")
 
 KIND = "unit encoder"
 """The kind that a run's checkpoints name."""
-NEW, KEEP = "new", "keep"
+KEEP = "keep"
 _STD = 0.02
 _HEAD = "label_embs_concat"
 _PLAIN_TASK = "av_hubert_pretraining"

@@ -5,10 +5,10 @@ columns are alike, and so are its two sides. A thing before a mouth cuts through
 lips move when the pixels around the mouth are pushed aside a little; if it only guesses one, they stay behind.
 
 Ten such measures are weighed. The weights were fitted by logistic regression on our own material: heads drawn by code, and the
-demo's portrait in other shapes and colours, with and without drawn things before their mouths
-(`recipes.demo.heads.occlusion_fit`). Each weight has the sign that its meaning demands. The bias is set so that 0.99 of the bare
-mouths of held-out faces are drawn; 0.85 of the covered ones are then left alone. Photographs of people tested the fit and had no
-part in it: of 139 bare mouths 0.99 are drawn, of 1,317 with something pasted over them 0.82 are left alone.
+demo's portrait in other shapes and colours, 640 faces, with and without drawn hands, cups, masks and the like before their mouths.
+Each weight has the sign that its meaning demands. The bias is set so that 0.99 of the bare mouths of held-out faces are drawn; 0.85
+of the covered ones are then left alone. Photographs of people tested the fit and had no part in it: of 139 bare mouths 0.99 are
+drawn, of 1,317 with something pasted over them 0.82 are left alone.
 """
 
 from collections.abc import Callable

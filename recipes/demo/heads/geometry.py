@@ -44,8 +44,8 @@ _RINGS = (0.06, 0.2, 0.4, 0.65, 0.9)
 _UV_RINGS = (1.06, 1.18, 1.32, 1.46, 1.6)
 SKULL_CENTRE = np.array([0.0, -0.17, 0.42])
 _SKULL_RADII = np.array([0.54, 0.56, 0.55])
-_JAW_END = np.array([0.55, 0.0, 0.52])
-"""Underside of the jaw: x shrinks to this share (y is unused), and it ends at this z."""
+_JAW_WIDTH, _JAW_DEPTH = 0.55, 0.52
+"""Underside of the jaw: x shrinks to this share, and it ends at this z."""
 Vertices = NDArray[np.float32]
 
 
@@ -91,9 +91,9 @@ def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     direction = np.concatenate([around[:, :2] * np.sin(angle), np.cos(angle)], axis=1)
     skull = SKULL_CENTRE + direction * (length + (1 - length) * share) * _SKULL_RADII
     under = outline.copy()
-    under[:, 0] *= 1 + share * (_JAW_END[0] - 1)
+    under[:, 0] *= 1 + share * (_JAW_WIDTH - 1)
     under[:, 1] -= share * 0.12
-    under[:, 2] += share * (_JAW_END[2] - outline[:, 2])
+    under[:, 2] += share * (_JAW_DEPTH - outline[:, 2])
     is_jaw = np.clip((outline[:, 1:2] + 0.02) / 0.25, 0, 1)
     return np.asarray(skull + (under - skull) * is_jaw, dtype=np.float64)
 

@@ -1,7 +1,8 @@
 """The shape of a face in mediapipe's numbering: the neutral face, a person's points from the front, and movements of a mouth.
 
-Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer. The neutral face is nobody's (see
-`recipes.demo.heads.make_mesh`); drawn heads are shaped from it, and movements learnt on it fit every face of that numbering.
+Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer. The neutral face is nobody's: it is what
+mediapipe's network makes of a face of plain ellipses, then made symmetric, and its mouth closed. Drawn heads are shaped from it,
+and movements learnt on it fit every face of that numbering.
 
 The head frame has a person's points as seen from the front, whatever the head's place and turn in the picture: a similarity takes
 the neutral face to the points of the picture that speech hardly moves, nose, brows, forehead and temples.

@@ -7,9 +7,7 @@ from avcore.faces.geometry import head_pose, mouth_opening
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.geometry import make_shape
 from recipes.demo.heads.head import Head, MouthShape, draw
-from recipes.demo.heads.make_mesh import make_mesh
 from recipes.demo.heads.motion import motion
-from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +68,6 @@ def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -
 def test_heads_partly_or_wholly_out_of_the_picture_are_drawn(heads: list[Head], pose: Pose) -> None:
     for head in heads[:2]:
         assert draw(head, pose, MouthShape(0.7), (90, 120)).shape == (90, 120, 3)
-
-
-def test_the_stored_face_is_the_one_that_is_made() -> None:
-    made = make_mesh()
-    with np.load(MESH_FILE, allow_pickle=False) as stored:
-        np.testing.assert_array_equal(stored["triangles"], made["triangles"])
-        np.testing.assert_allclose(stored["vertices"], made["vertices"], atol=2e-3)
 
 
 def test_lips_touch_when_closed_and_part_when_open_and_lids_meet() -> None:
