@@ -16,11 +16,10 @@ from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, open_mouth, said, table, talk
 from unit2av.lipsync import Scene, SpokenUnits
-from unit2av.lipsync.mesh import person
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
 from unit2av.lipsync.mesh.person import acquaint, lip_gaps
-from unit2av.lipsync.mesh.seen import join_lips, lip_source
+from unit2av.lipsync.mesh.seen import dull_shine, join_lips, lip_source
 from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -259,38 +258,64 @@ def test_the_tongue_is_high_in_a_mouth_that_opens_little_and_is_not_round() -> N
     assert depth(0.4, 0.2) < depth(0.4, -0.9) - 0.2
 
 
+def grinning(opening: float) -> np.ndarray:
+    """A head, float64 [468, 3], with a wide smile whose corners are raised."""
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64)
+    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)
+    mesh[lips, 0] += 0.3 * (mesh[lips, 0] - mesh[lips, 0].mean())
+    mesh[list(OUTER_CORNERS), 1] -= 6  # in pixels of a face of 180
+    return fit_pose(mesh).to_head(mesh)
+
+
+def wide(points: np.ndarray) -> float:
+    return float(np.ptp(points[list(OUTER_CORNERS), 0]))
+
+
 def test_a_few_calm_pictures_among_smiles_show_the_mouth_at_rest() -> None:
-    calm, smile = (mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64) for _ in range(2))
-    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)
-    smile[lips, 0] += 0.25 * (smile[lips, 0] - smile[lips, 0].mean())
-    calm, smile = (fit_pose(head).to_head(head) for head in (calm, smile))
+    calm, opened = (mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.8))
+    calm, opened = (fit_pose(head).to_head(head) for head in (calm, opened))
+    smile, talk = grinning(0.0), [opened] * 3
 
-    def width(*heads: np.ndarray) -> float:
-        return float(np.ptp(acquaint(heads).rest[list(OUTER_CORNERS), 0]))
-
-    assert width(*[smile] * 12, *[calm] * 3) == pytest.approx(width(calm))
-    assert width(*[smile] * 13, *[calm] * 2) == pytest.approx(width(smile))  # which may be errors of the mesh
+    assert wide(acquaint([*talk, *[smile] * 12, *[calm] * 3]).rest) == pytest.approx(wide(calm))
+    # Two may be errors of the mesh.
+    assert wide(acquaint([*talk, *[smile] * 13, *[calm] * 2]).rest) == pytest.approx(wide(smile))
 
 
-def test_a_smile_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    heads = [mesh_of(Pose(scale=0.9), MouthShape(0.3, width)).astype(np.float64) for width in (0.0, 1.0)]
-    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)
-    heads[1][lips, 0] += 0.2 * (heads[1][lips, 0] - heads[1][lips, 0].mean())
-    heads[1][list(OUTER_CORNERS), 1] -= 6  # in pixels of a face of 180
-    plain, smiling = (acquaint([fit_pose(head).to_head(head)]) for head in heads)
-    raised = fit_pose(heads[1]).to_head(heads[1])
-
-    def wide(points: np.ndarray) -> float:
-        return float(np.ptp(points[list(OUTER_CORNERS), 0]))
+def test_a_talker_keeps_some_of_a_smile_and_a_photograph_nothing() -> None:
+    plain = mesh_of(Pose(scale=0.9), MouthShape(0.3, 0.0)).astype(np.float64)
+    plain = fit_pose(plain).to_head(plain)
 
     def high(points: np.ndarray) -> float:
         return float(points[INNER_UPPER[4], 1] - points[list(OUTER_CORNERS), 1].mean())
 
-    at_rest = smiling.shaped(0.0, 0.0, 0.0)
-    assert wide(at_rest) < wide(raised) - 0.2 * (wide(raised) - wide(plain.rest))
-    monkeypatch.setattr(person, "_LOWERED", 0.0)
-    assert 0.003 < high(smiling.rest) < 0.8 * high(acquaint([raised]).rest)
-    assert wide(plain.shaped(0.0, 0.0, 0.0)) == pytest.approx(wide(plain.rest), abs=0.005)
+    photograph, talker = acquaint([grinning(0.3)]), acquaint([grinning(opening) for opening in (0.0, 0.2, 0.4, 0.6, 0.8)])
+    posed, spoken = (one.shaped(0.0, 0.0, 0.0) for one in (photograph, talker))
+    excess = wide(grinning(0.3)) - wide(plain)
+    assert wide(posed) - wide(plain) < 0.5 * excess < wide(spoken) - wide(plain) < 0.9 * excess
+    assert high(posed) < 0.3 * high(spoken)
+    assert 0.003 < high(spoken) < 0.8 * high(grinning(0.0))
+
+    # All of the mouth gets narrower by one share, and skin beside it goes along.
+    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring]
+    share = photograph.rest[lips, 0] / grinning(0.3)[lips, 0]
+    assert share[np.abs(grinning(0.3)[lips, 0]) > 0.03] == pytest.approx(share.mean(), rel=0.05)
+    unchanged = acquaint([plain])
+    assert wide(unchanged.shaped(0.0, 0.0, 0.0)) == pytest.approx(wide(unchanged.rest), abs=0.005)
+
+
+def test_a_highlight_on_the_lip_of_a_photograph_is_dulled_and_nothing_else_changes() -> None:
+    mesh, picture = painted(0.3)
+    middle = mesh[[INNER_LOWER[4], OUTER_LOWER[4]], :2].mean(axis=0).round().astype(int)
+    spot = slice(middle[1] - 1, middle[1] + 2), slice(middle[0] - 2, middle[0] + 3)
+    picture[spot] = 250
+    before = picture.copy()
+    dull_shine(picture, mesh, 0.0)
+    assert np.array_equal(picture, before)
+    dull_shine(picture, mesh, 1.0)
+    assert picture[spot].mean() < 200
+    changed = np.abs(picture.astype(int) - before).max(axis=-1) > 3
+    changed[spot] = False
+    assert not changed.any()
 
 
 def test_teeth_do_not_pop_up_in_an_open_mouth() -> None:

@@ -20,7 +20,7 @@ from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.seen import Tint, join_lips, light_on, lip_source, softness, tint_of
+from unit2av.lipsync.mesh.seen import Tint, dull_shine, join_lips, light_on, lip_source, softness, tint_of
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
 from unit2av.lipsync.mesh.warp import move_pixels, shade
@@ -251,6 +251,7 @@ def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, loo
     if mended > 0:
         met = 1 - float(smoothstep((wanted_gap - _MET) / _MET))
         join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended, met)
+        dull_shine(picture, wanted[:, :2], place.strength * person.posed)
 
     inside = place.pose.to_picture(shape[NUM_FACE:])
     draw_inside(picture, wanted, inside, place.pose, look, place.strength)

@@ -59,6 +59,12 @@ _FEWEST_CALM, _AS_CLOSED = 3, 0.005
 the smallest, in widths of the face."""
 _RELAXED, _RELAXED_AT_REST = 0.85, 0.6
 """Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
+_LEAST_RANGE = 0.1
+"""Range of the gap between the lips, as a share of the usual one, up to which nobody was seen to speak: a smile that stays is for
+the camera, and goes before anything is said. From twice as much on it belongs to what is said."""
+_BESIDE, _AROUND = 0.12, 0.14
+"""How far beside the corners, and above and below the lips, the skin goes along with a mouth that gets narrower, in widths of the
+face."""
 _LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
 """How much higher than the middle of the lips their corners are in a smile, beyond what they are in the neutral face, in widths of
 the face, the share of it that goes as well, and how far around them the skin goes along."""
@@ -89,6 +95,8 @@ class Person:
     """gap between the lips at rest, before they were closed"""
     smile: float
     """how much wider than a smile's least width the mouth is at rest, 0 for no smile"""
+    posed: float
+    """1 if the mouth was never seen to speak, as in a photograph; 0 if it was"""
 
     def shaped(self, opening: float, width: float, press: float) -> Points:
         """Return the points of a mouth, [522, 3]. opening: 0..1. width: -1 (round) to 1 (spread). press: 0..1, lips pressed."""
@@ -124,12 +132,12 @@ def acquaint(heads: Sequence[Points]) -> Person:
     rest = neutral_head().copy()
     rest[:NUM_FACE] = np.median(seen[closed], axis=0)
     rest = _closed(rest)
-    rest[:NUM_FACE, 1] += _LOWERED * max(_raised(rest) - _raised(neutral_face().points) - _LEAST_RAISED, 0.0) * _at_corners()
+    range_ = _range(gaps, _opening(rest))
+    posed = 1 - float(smoothstep(range_ / _LEAST_RANGE - 1))
+    rest = _without_smile(rest, posed)
     _place_inside(rest)
-    opening = _opening(rest)
-    most = float(opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1])
     smile = max(0.0, float(_widths(rest)) - _SMILE_WIDTH)
-    return Person(rest, opening, _amount(gaps, most), float(gaps[closed].mean()), smile)
+    return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile, posed)
 
 
 def eased(before: Person, after: Person, share: float) -> Person:
@@ -139,7 +147,12 @@ def eased(before: Person, after: Person, share: float) -> Person:
         return one + share * (other - one)
 
     rest, opening = before.rest + share * (after.rest - before.rest), before.opening + share * (after.opening - before.opening)
-    numbers = ((before.amount, after.amount), (before.seen_gap, after.seen_gap), (before.smile, after.smile))
+    numbers = (
+        (before.amount, after.amount),
+        (before.seen_gap, after.seen_gap),
+        (before.smile, after.smile),
+        (before.posed, after.posed),
+    )
     return Person(rest, opening, *(between(*pair) for pair in numbers))
 
 
@@ -153,9 +166,14 @@ def lip_gaps(heads: Points) -> Points:
     return np.asarray(heads[:, INNER_LOWER[4], 1] - heads[:, INNER_UPPER[4], 1], np.float64)
 
 
-def _amount(gaps: Points, most: float) -> float:
+def _range(gaps: Points, opening: Points) -> float:
+    """Return how far the lips were seen to part and meet, as a share of what is usual for a talking mouth with this opening."""
+    most = float(opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1])
+    return float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
+
+
+def _amount(gaps: Points, range_: float) -> float:
     """Return the speaker's own range, the usual one as long as there are few frames."""
-    range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
     is_talking = float(smoothstep((range_ - 0.15) / 0.2))
     known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
     return AMOUNT + known * (float(np.clip(range_, _LEAST_AMOUNT, _MOST_AMOUNT)) - AMOUNT)
@@ -185,6 +203,27 @@ def _closed(rest: Points) -> Points:
     rest[below.points, 1] -= 0.55 * _SKIN_SHARE * left[below.column] * below.share
     middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
     rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
+    return rest
+
+
+def _without_smile(rest: Points, posed: float) -> Points:
+    """Take back a smile: its raised corners in part, and all of it, its width too, as far as it is posed (0..1).
+
+    A smile stretches the whole mouth, so all of it gets narrower by the same share: squeezed at its middle alone, as a rounded
+    mouth is, its red would be a spot.
+    """
+    rest = rest.copy()
+    width = float(_widths(rest))
+    narrower = posed * (1 - min(1.0, _SMILE_WIDTH / width))
+    if narrower > 0:
+        middle, line = rest[list(OUTER_CORNERS)].mean(axis=0), rest[INNER_UPPER[4], 1]
+        across, down = rest[:NUM_FACE, 0] - middle[0], rest[:NUM_FACE, 1] - line
+        half = np.ptp(rest[list(OUTER_CORNERS), 0]) / 2
+        beside = np.maximum(np.abs(across) - half, 0) / _BESIDE
+        rest[:NUM_FACE, 0] -= narrower * np.clip(across, -half, half) * np.exp(-np.square(beside) - np.square(down / _AROUND))
+
+    raised = _raised(rest) - _raised(neutral_face().points) - (1 - posed) * _LEAST_RAISED
+    rest[:NUM_FACE, 1] += (_LOWERED + posed * (1 - _LOWERED)) * max(raised, 0.0) * _at_corners()
     return rest
 
 

@@ -49,6 +49,8 @@ _MENDED = (0.03, 0.03, 0.03, 0.014, 0.014, 0.03, 0.03, 0.03)
 """Distance from the line within which specks are repaired there, in widths of the face."""
 _TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
 """Brightness relative to the lip's, beyond which a pixel beside the line belongs to the former inside of the mouth."""
+_SHINE_KEPT = 0.3
+"""Share of a highlight's brightness over that limit that is kept on the lip of a photograph."""
 _CHEEKS = [50, 280, 205, 425, 36, 266]
 _SKIN = np.array([0.80, 0.60, 0.50])
 """Colour of skin of medium brightness in white light."""
@@ -151,6 +153,29 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
     weight = share * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
     soft = cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)[..., None]
     part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
+
+
+def dull_shine(picture: Pixels, points: Points, share: float) -> None:
+    """Dull highlights on the lower lip by `share` (0..1), in place: of a photograph they would be stretched with the lip.
+
+    picture: uint8 [height, width, 3]; points: present points of the face, [468, 2].
+    """
+    outline = points[[OUTER_CORNERS[0], *OUTER_LOWER, OUTER_CORNERS[1], *reversed(INNER_LOWER)]]
+    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, picture.shape[1::-1])
+    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if share <= 0 or min(part.shape[:2]) < 2:
+        return
+
+    lip = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(lip, [np.rint(outline - low).astype(np.int32)], 1)
+    light = part.astype(np.float32) @ _LUMA
+    most = _TOO_BRIGHT * float(np.median(light[lip > 0])) if lip.any() else 255.0
+    # Brightness over the limit is kept in part, so that a moist lip does not turn matt.
+    dulled = np.minimum(light, most + _SHINE_KEPT * np.maximum(light - most, 0)) / np.maximum(light, 1)
+    # Skin begins beyond the edge, and may be as bright.
+    soft = share * cv2.GaussianBlur(cv2.erode(lip, np.ones((5, 5), np.uint8)).astype(np.float32), (0, 0), 0.7)
+    part[:] = np.rint(part * (1 + soft * (dulled - 1))[..., None]).astype(np.uint8)
 
 
 def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
