@@ -130,6 +130,25 @@ def _tracked() -> list[Path]:
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).exists()]
 
 
+def test_all_pages_say_the_same_size_of_an_installation() -> None:
+    """`docs/install.md` has both sizes; other pages repeat or round them."""
+
+    def sizes(page: str, pattern: str) -> list[str]:
+        return re.findall(pattern, (ROOT / page).read_text(encoding="utf-8"))
+
+    (measured,) = re.findall(
+        r"how much it took: ([\d.]+) GB, and ([\d.]+) GB", (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    )
+    install, env = map(float, measured)
+    assert sizes("docs/ko/install.md", r"\(([\d.]+) GB\)") == [str(install), str(env)]
+    assert sizes("README.md", r"about (\d+) GB in `.venv`") == [f"{install:.0f}"]
+    assert sizes("README.ko.md", r"`.venv`에 약 (\d+) GB") == [f"{install:.0f}"]
+    assert sizes("docs/first_dub.md", r"\[1\. install\].*\| (\d+) GB \|") == [f"{env:.0f}"]
+    left_out = sizes("docs/install.md", r"starts without, ([\d.]+) GB") + sizes("Makefile", r"left out \(([\d.]+) GB\)")
+    assert len(left_out) == 2
+    assert len(set(left_out)) == 1
+
+
 def test_the_repository_stays_small() -> None:
     assert sum(path.stat().st_size for path in _tracked()) < 60 * 2**20
 
