@@ -1,8 +1,8 @@
 """Corpora to train on, read from the published .tsv form or from NetfLips' JSON lines into one list of clips; the settings that
 the corpora of all trainers share, and the choice of held-out clips."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +14,7 @@ from avcore.files import require_file
 from avcore.texts import iter_lines
 from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avdata.manifest import Entry, read_manifest
+from avdata.unit_store import UnitRow, iter_units, timed_units
 
 _TSV_COLUMNS = 5
 _MOST_DIGITS = 12
@@ -147,6 +148,12 @@ class CorpusConfig:
         chosen = set(by_lot(names, self.hold_out, seed))
         return [one for one in items if key(one) not in chosen], [one for one in items if key(one) in chosen]
 
+    def parts(
+        self, train: list[T], read_valid: Callable[[], list[T]], seed: int, key: Callable[[T], str], of: str
+    ) -> tuple[list[T], list[T]]:
+        """Return the items to train on, and those of `valid`, or else those held out of train; see `held_out`."""
+        return (train, read_valid()) if self.valid else self.held_out(train, seed, key, of)
+
     def require_validation(self) -> None:
         """Raise UsageError if there is nothing to validate on."""
         if not self.valid and not self.hold_out:
@@ -170,6 +177,20 @@ class UnitCorpusConfig(CorpusConfig):
     """number of unit 0 in the data; 4 in raw classes of the unit encoder"""
     units_vocabulary: str = ""
     """fingerprint of the quantizer, if the data do not state it"""
+
+    def units_by_id(self, path: str | Path, wanted: Collection[str] | None) -> dict[str, UnitRow]:
+        """Return the rows of a store that are of `wanted` (None = all), their units with durations and plain names.
+
+        Raises InputError for an id that is there twice, and the errors of `iter_units` and `timed_units`.
+        """
+        rows: dict[str, UnitRow] = {}
+        for row in iter_units(path):
+            if row.id in rows:
+                raise InputError(f"the id {row.id!r} is there twice", path=path)
+            if wanted is None or row.id in wanted:
+                units = timed_units(row, f"{path}: {row.id}", self.frame_level, self.first_unit)
+                rows[row.id] = replace(row, units=units)
+        return rows
 
 
 def by_lot(names: "Sequence[str] | set[str]", count: int, seed: int) -> list[str]:

@@ -24,8 +24,9 @@ from avcore.media import probe
 from avcore.notes import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, parse_units
+from avdata.corpus import UnitCorpusConfig
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import UnitRow, iter_units, leave_out, plain_names, timed_units
+from avdata.unit_store import UnitRow, iter_units, leave_out, plain_names
 
 _NUMPY = [
     np.core.multiarray._reconstruct,  # type: ignore[attr-defined]  # numpy's stubs lack it
@@ -109,31 +110,18 @@ class VoiceClip:
     """fingerprint of the speaker encoder that made it, "" = not stated"""
 
 
-@dataclass(frozen=True)
-class ReadingRules:
-    """Options for reading recordings with units."""
-
-    root: str = ""
-    """folder that relative paths start from, "" = the manifest's own"""
-    frame_level: bool = False
-    """rows of units without durations are one id every 20 ms"""
-    first_unit: int = 0
-    """number of unit 0 in the data; 4 in raw classes of the unit encoder"""
-    allow_missing: bool = False
-    """leave out utterances without a recording or units, instead of stopping"""
-
-
-def read_utterances(manifest: str | Path, units: str | Path, reading: ReadingRules) -> list[VoiceClip]:
+def read_utterances(manifest: str | Path, units: str | Path, data: UnitCorpusConfig, root: str = "") -> list[VoiceClip]:
     """Read a manifest with its units.
 
-    units: units by id, for a JSON lines manifest; not used for the published form. Raises InputError and UnitError for damaged
-    files, and InputError naming missing recordings or units, unless `reading` allows them.
+    units: units by id, for a JSON lines manifest; not used for the published form. data: how units are read. root: folder that
+    relative paths start from, "" = the manifest's own. Raises InputError and UnitError for damaged files, and InputError naming
+    missing recordings or units, unless `data` allows them.
     """
     path = require_file(manifest, "the manifest")
-    found = list(_read_published(path, reading) if _is_published(path) else _read_json_lines(path, units, reading))
+    found = list(_read_published(path, data, root) if _is_published(path) else _read_json_lines(path, units, data, root))
     is_there = [utterance.audio.is_file() for utterance in found]
     missing = [f"{one.id} ({one.audio})" for one, there in zip(found, is_there, strict=True) if not there]
-    leave_out(missing, "recording", "missing", path, reading.allow_missing, "set data.root")
+    leave_out(missing, "recording", "missing", path, data.allow_missing, "set data.root")
     kept = [one for one, there in zip(found, is_there, strict=True) if there]
     if not kept:
         raise InputError("no utterance is left to train on", path=path)
@@ -153,27 +141,20 @@ def _is_published(path: Path) -> bool:
     return first.startswith("{'")
 
 
-def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) -> Iterator[VoiceClip]:
+def _read_json_lines(path: Path, units_path: str | Path, data: UnitCorpusConfig, root: str) -> Iterator[VoiceClip]:
     if not str(units_path):
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
-    manifest = read_manifest(path, reading.root or None)
-    wanted = {entry.id for entry in manifest.entries}
-    rows: dict[str, tuple[Units, Vector | None, str]] = {}
-    for row in iter_units(units_path):
-        if row.id in rows:
-            raise InputError(f"the id {row.id!r} is there twice", path=units_path)
-        if row.id in wanted:
-            place, voice = f"{units_path}: {row.id}", row.extra.get(VOICE_FIELD)
-            units = timed_units(row, place, reading.frame_level, reading.first_unit)
-            made_by = str(row.extra.get(ENCODER_FIELD) or "")
-            rows[row.id] = (units, None, "") if voice is None else (units, as_voice(voice, place), made_by)
+    manifest = read_manifest(path, root or None)
+    rows = data.units_by_id(units_path, {entry.id for entry in manifest.entries})
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"without recording or units in {units_path}"
-    leave_out(lacking, "utterance", what, path, reading.allow_missing, "give data.units of the same recordings")
+    leave_out(lacking, "utterance", what, path, data.allow_missing, "give data.units of the same recordings")
     for entry in manifest.entries:
-        audio = manifest.path(entry, "audio")
-        if entry.id in rows and audio is not None:
-            yield VoiceClip(entry.id, audio, *rows[entry.id])
+        row, audio = rows.get(entry.id), manifest.path(entry, "audio")
+        if row is not None and audio is not None:
+            stated = row.extra.get(VOICE_FIELD)
+            voice = None if stated is None else as_voice(stated, f"{units_path}: {row.id}")
+            yield VoiceClip(entry.id, audio, row.units, voice, "" if voice is None else str(row.extra.get(ENCODER_FIELD) or ""))
 
 
 def as_voice(values: Any, place: str | Path) -> Vector:
@@ -188,15 +169,15 @@ def as_voice(values: Any, place: str | Path) -> Vector:
     return vector.reshape(-1)
 
 
-def _read_published(path: Path, reading: ReadingRules) -> Iterator[VoiceClip]:
-    root = Path(reading.root) if reading.root else path.parent
+def _read_published(path: Path, data: UnitCorpusConfig, root: str) -> Iterator[VoiceClip]:
+    folder = Path(root) if root else path.parent
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _published_line(line, f"{path}:{number}", root, reading)
+                yield _published_line(line, f"{path}:{number}", folder, data.first_unit)
 
 
-def _published_line(line: str, place: str, root: Path, reading: ReadingRules) -> VoiceClip:
+def _published_line(line: str, place: str, root: Path, first_unit: int) -> VoiceClip:
     try:
         entry = ast.literal_eval(line.strip())
     except _LITERAL_ERRORS as error:
@@ -214,7 +195,7 @@ def _published_line(line: str, place: str, root: Path, reading: ReadingRules) ->
         codes = parse_units(text, place)
     if not len(codes):
         raise UnitError("there are no units", path=place)
-    return VoiceClip(place, audio, Units.from_frames(plain_names(codes, reading.first_unit, place)), voice)
+    return VoiceClip(place, audio, Units.from_frames(plain_names(codes, first_unit, place)), voice)
 
 
 def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 0) -> int:
@@ -238,7 +219,7 @@ def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[Voi
     """Read a published manifest. unit_offset: subtracted from every unit. Raises InputError or UnitError naming the line."""
     if path.suffix == ".jsonl":
         raise UsageError("this is no published manifest", found=path, expected="a text file with a Python dict literal a line")
-    return read_utterances(path, "", ReadingRules(str(root or ""), first_unit=unit_offset))
+    return read_utterances(path, "", UnitCorpusConfig(first_unit=unit_offset), str(root or ""))
 
 
 def entries_of(utterances: list[VoiceClip], out: Path, language: str, vocabulary: str) -> Iterator[tuple[Entry, UnitRow]]:

@@ -18,7 +18,6 @@ from avcore.media import probe, read_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
-from avdata.spoken_texts import SpokenText
 from netflips import demo
 from netflips.bundles.pack import pack_bundle
 from netflips.cascade.kokoro import NaturalVoice
@@ -30,7 +29,7 @@ from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
 from unit2text.stage import UNIT2TEXT
-from unit2text.training.items import UnitToTextCorpus
+from unit2text.training.corpus import SpokenText, UnitToTextCorpus
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"

@@ -14,13 +14,14 @@ import torch
 from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.published.unit2a import ReadingRules, check_range, read_generator, read_unit_item, read_utterances
+from avdata.corpus import UnitCorpusConfig
+from avdata.published.unit2a import check_range, read_generator, read_unit_item, read_utterances
 from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.speaker import encoder_fingerprint
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
-from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus, reading_of
+from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate_speech, normalise_peak
 
 
@@ -54,12 +55,12 @@ def test_units_may_stand_in_the_published_line_and_nothing_in_it_is_run(songs: T
     audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
-    (found,) = read_utterances(path, "", ReadingRules())
+    (found,) = read_utterances(path, "", UnitCorpusConfig())
     assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
     trace = tmp_path / "trace"
     path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
     with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
-        read_utterances(path, "", ReadingRules())
+        read_utterances(path, "", UnitCorpusConfig())
     assert not trace.exists()
 
 
@@ -80,7 +81,7 @@ def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complai
     path = tmp_path / "train.txt"
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=complaint):
-        read_utterances(path, "", ReadingRules())
+        read_utterances(path, "", UnitCorpusConfig())
 
 
 def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
@@ -340,7 +341,7 @@ def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
     config = ramp_corpus(tmp_path, 100, rate)
-    items = TrainingSegments(read_utterances(config.train, config.units, reading_of(config)), config, seed=3)
+    items = TrainingSegments(read_utterances(config.train, config.units, config, config.root), config, seed=3)
     assert (len(items), items.lengths(), items.name(0)) == (1, [28], "ramp")
     starts = set()
     for epoch in range(12):
@@ -358,7 +359,7 @@ def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
 
 def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) -> None:
     config = replace(ramp_corpus(tmp_path, 10), segments_per_item=3)
-    utterances = read_utterances(config.train, config.units, reading_of(config))
+    utterances = read_utterances(config.train, config.units, config, config.root)
     items = TrainingSegments(utterances, config, seed=3)
     assert len(items) == 3
     segments = [items.load((0, index)) for index in range(3)]
@@ -373,7 +374,7 @@ def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) ->
 
 def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
     config = ramp_corpus(tmp_path, 100)
-    (utterance,) = read_utterances(config.train, config.units, reading_of(config))
+    (utterance,) = read_utterances(config.train, config.units, config, config.root)
     write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 80))
     frames, samples = AlignedReader(config)(utterance)
     assert (len(frames), len(samples)) == (80, 25_600)
@@ -388,7 +389,7 @@ def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
 def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
     config = ramp_corpus(tmp_path, 100)
     voice = np.random.default_rng(0).random(64).astype(np.float32)
-    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, reading_of(config))]
+    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, config, config.root)]
     plain, moved = (TrainingSegments(utterances, replace(config, voice_noise=noise), seed=3) for noise in (0.0, 0.3))
     np.testing.assert_array_equal(plain.load((0, 0)).voice, voice)
     found = [moved.load((epoch, 0)) for epoch in range(20)]
@@ -403,7 +404,7 @@ def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
 
 def test_what_is_kept_in_memory_is_the_same(songs: TonesCorpus, tmp_path: Path) -> None:
     config = settings(songs, tmp_path).data
-    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, reading_of(config))]
+    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, config, config.root)]
     plain, kept = (TrainingSegments(utterances, replace(config, preload=preload), seed=1) for preload in (False, True))
     for index in range(4):
         np.testing.assert_array_equal(plain.load((2, index)).samples, kept.load((2, index)).samples)

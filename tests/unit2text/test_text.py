@@ -12,7 +12,6 @@ from avcore.contracts import Transcript, Word, of_words
 from avcore.errors import UsageError
 from avcore.timeline import UNIT_RATE
 from avcore.units import END, PAD, Units
-from avdata.spoken_texts import SpokenText
 from tests.unit2text.tiny import SMALL
 from unit2text.model import EncodedUnits, UnitText
 from unit2text.search import BLANK_ROW, _before, _begun, _paths, align, best_path, log_likelihoods, search_together
@@ -26,7 +25,7 @@ from unit2text.text import (
     normalise_for_reading,
     word_errors,
 )
-from unit2text.training.items import UnitToTextCorpus
+from unit2text.training.corpus import SpokenText, UnitToTextCorpus
 from unit2text.training.task import unit_to_text_config
 from unit2text.windows import Window, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 

@@ -19,12 +19,11 @@ from unit2text.search import BLANK_ROW
 from unit2text.stage import UNIT2TEXT
 from unit2text.train import main
 from unit2text.training.config import UnitToTextDataConfig, UnitToTextNoiseConfig
+from unit2text.training.corpus import UnitToTextCorpus, read_unit_to_text_corpus
 from unit2text.training.items import (
-    UnitToTextCorpus,
     Utterances,
     fade,
     masked,
-    read_unit_to_text_corpus,
     text_vocabulary,
     with_noise,
 )

@@ -8,11 +8,11 @@ import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.units import Units
-from avdata.spoken_texts import SpokenText
 from unit2text.model import UnitText, stored_tensors
 from unit2text.stage import UNIT2TEXT
 from unit2text.training.config import ModelConfig
-from unit2text.training.items import UnitToTextCorpus, text_vocabulary
+from unit2text.training.corpus import SpokenText, UnitToTextCorpus
+from unit2text.training.items import text_vocabulary
 from unit2text.training.task import unit_to_text_config
 
 LETTERS = "abdeghiklmnorstu"

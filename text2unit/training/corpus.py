@@ -2,19 +2,17 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.journal import iter_rows
 from avcore.notes import several
 from avcore.units import Ids, Units, normalise_language
-from avdata.manifest import parse_entry
-from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, resolve_vocabulary, timed_units
+from avdata.manifest import read_manifest
+from avdata.unit_store import leave_out, resolve_vocabulary
 from text2unit.english import read_english
 from text2unit.korean.pronunciation import pronounce
 from text2unit.model import CTC, TextToUnitConfig, letters_of
@@ -70,10 +68,11 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         raise LanguageError("text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=data.language)
     if config.model.pronounced and language != "ko":
         raise UsageError("model.pronounced is for Korean", found=f"data.language={language}")
-    train = _read(data.train, data.units, data, config.model.pronounced)
-    valid = _read(data.valid, data.valid_units or data.units, data, config.model.pronounced) if data.valid else []
-    if not data.valid and data.hold_out:
-        train, valid = data.held_out(train, config.loop.seed, lambda one: one.text, "texts")
+    train, valid = data.parts(
+        _read(data.train, data.units, data, config.model.pronounced),
+        lambda: _read(data.valid, data.valid_units or data.units, data, config.model.pronounced),
+        config.loop.seed, lambda one: one.text, "texts",
+    )  # fmt: skip
 
     silence = silence_of(data.trim, train)
     both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
@@ -106,12 +105,19 @@ def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
 
 def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
     """Return the sentences of a manifest with units by id, or of units with text. pronounced: see `TextToUnitConfig`."""
-    place = require_file(path, "the manifest")
-    rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
-    language = normalise_language(data.language)
+    place, language = require_file(path, "the manifest"), normalise_language(data.language)
+    if units:
+        speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
+        entries = [one for one in read_manifest(place).entries if one.language in ("", language)]
+        texts = {one.id: one.text for one in entries if not speakers or one.speaker in speakers}
+        rows = data.units_by_id(units, texts)
+    else:
+        rows = data.units_by_id(place, None)
+        texts = {name: str(row.extra.get("text") or "") for name, row in rows.items()}
+
     found, lacking, unread = [], list[str](), list[str]()
-    for name, text, row in rows:
-        if row is None or not text.strip() or not len(row.units):
+    for name, text in texts.items():
+        if name not in rows or not text.strip() or not len(rows[name].units):
             lacking.append(name)
             continue
         try:
@@ -120,37 +126,12 @@ def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list
         except InputError as error:
             unread.append(f"{name} ({error.what}: {error.found})")
             continue
-        found.append(
-            Sentence(name, said, timed_units(row, f"{units or path}: {name}", data.frame_level, data.first_unit).merged(), language)
-        )
+        found.append(Sentence(name, said, rows[name].units.merged(), language))
     leave_out(lacking, "utterance", "without text or units", place, data.allow_missing, "give data.units of the same recordings")
     leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in words")
     if not found:
         raise InputError("no sentence is left to train on", path=place)
     return found
-
-
-def _texts_and_units(path: Path, units: str, data: TextDataConfig) -> Iterator[tuple[str, str, UnitRow | None]]:
-    texts: dict[str, str] = {}
-    wanted = normalise_language(data.language)
-    speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
-    for number, row in iter_rows(path):
-        try:
-            entry = parse_entry(row)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"line {number} is no manifest entry", path=path, found=error) from error
-        if entry.id in texts:
-            raise InputError(f"the id {entry.id!r} is there twice", path=path)
-        if entry.language in ("", wanted) and (not speakers or entry.speaker in speakers):
-            texts[entry.id] = entry.text
-    rows: Mapping[str, UnitRow] = {row.id: row for row in iter_units(units) if row.id in texts}
-    yield from ((name, text, rows.get(name)) for name, text in texts.items())
-
-
-def _units_with_text(path: Path) -> Iterator[tuple[str, str, UnitRow | None]]:
-    for number, row in iter_rows(path):
-        one = parse_unit_row(row, path, number)
-        yield one.id, str(one.extra.get("text") or ""), one
 
 
 def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:

@@ -1,14 +1,9 @@
-"""Training data of a unit-to-text model: utterances, checked before the first step, their noise, and batches.
+"""Items of a unit-to-text model's training and batches of them: utterances as units with noise, or as mouth video in the paper's
+second step."""
 
-Utterances are units, or mouth video in the paper's second step.
-"""
-
-import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,22 +13,18 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.lips import lip_features
-from avcore.arrays import Pictures, load_array
-from avcore.errors import InputError, UsageError
+from av2unit.sources import LIP_ARRAY, map_lips
+from avcore.arrays import Pictures
+from avcore.errors import InputError
 from avcore.media import read_gray_video
-from avcore.notes import several
-from avcore.timeline import frames_covering, seconds_to_units, units_to_seconds
+from avcore.timeline import seconds_to_units
 from avcore.units import END, NUM_MARKS, PAD, Ids, Units, language_tag
-from avdata.corpus import by_lot
-from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
-from avdata.unit_store import resolve_vocabulary
 from avtrain.data import ItemsOf, Key, item_generator
 from unit2text.config import LipConfig
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
-from unit2text.training.config import UnitToTextDataConfig, UnitToTextNoiseConfig
+from unit2text.training.config import UnitToTextNoiseConfig
+from unit2text.training.corpus import SeenText, SpokenText, UnitToTextCorpus
 
-LOG = logging.getLogger("netflips.train")
-Said = TypeVar("Said", SpokenText, SeenText)
 _MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 _FADE_FROM, _FADE_TO = 0.1, 0.7
 """Shares of a run between which the units of the sound are faded out."""
@@ -41,69 +32,6 @@ _EXACT_DIGITS = 6
 """Digits to which a count is rounded before it is truncated, so that rounding errors do not change it."""
 HIDDEN = 0
 """Row of the zero vector, for padding and masked units."""
-LIP_ARRAY = ".npy"
-
-
-@dataclass(frozen=True)
-class UnitToTextCorpus:
-    """Utterances to train on and held-out ones."""
-
-    train: tuple[SpokenText, ...]
-    valid: tuple[SpokenText, ...]
-    vocabulary: str
-    """fingerprint of their quantizer; "" = unknown"""
-    num_units: int
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Languages of the training utterances, sorted."""
-        return tuple(sorted({one.language for one in self.train}))
-
-    @property
-    def has_sound(self) -> bool:
-        """Whether utterances have units of the sound beside those of the lips."""
-        return self.train[0].sound is not None
-
-
-def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTextCorpus:
-    """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
-    reading = TextReading(data.frame_level, data.first_unit, data.languages, data.allow_missing)
-    if data.more_units and data.sound_units:
-        raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
-    sound = (data.sound_units,) if data.sound_units else ()
-    train = _short_enough(read_spoken_texts(data.train, (data.units, *data.more_units), reading, sound), data)
-    if data.valid:
-        sound = (data.valid_sound_units,) if data.valid_sound_units else sound
-        valid = _short_enough(read_spoken_texts(data.valid, (data.valid_units or data.units,), reading, sound), data)
-    else:
-        train, valid = data.held_out(train, seed, lambda one: one.sentence, "sentences")
-    valid = _some(valid, data.at_most_valid, seed)
-
-    both = [*train, *valid]
-    named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
-    vocabulary = resolve_vocabulary(named, data.units_vocabulary)
-    largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
-    if data.num_units and largest >= data.num_units:
-        raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
-    if data.balance:  # repeat those of rarer languages, so that each language has nearly as many as the most frequent
-        counts = Counter(one.language for one in train)
-        train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
-    LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
-    return UnitToTextCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
-
-
-def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
-    """Read clips to train on and held-out ones, for a recognizer of lips. Raises InputError or UsageError."""
-    reading = TextReading(languages=data.languages, allow_missing=data.allow_missing)
-    train = short_enough(read_seen_texts(data.train, reading), data.max_seconds)
-    if data.valid:
-        valid = short_enough(read_seen_texts(data.valid, reading), data.max_seconds)
-    else:
-        train, valid = data.held_out(train, seed, lambda one: one.sentence, "sentences")
-    if not train:
-        raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
-    LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
-    return train, _some(valid, data.at_most_valid, seed)
 
 
 def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str, int]]:
@@ -112,35 +40,6 @@ def text_vocabulary(corpus: UnitToTextCorpus) -> tuple[TextVocabulary, dict[str,
     symbols = (*_MARKS, *sorted(letters), *map(language_tag, corpus.languages))
     first = NUM_MARKS + len(letters)
     return TextVocabulary(symbols, LETTERS), {name: first + number for number, name in enumerate(corpus.languages)}
-
-
-def short_enough(seen: Sequence[SeenText], max_seconds: float) -> list[SeenText]:
-    """Return the clips that are not longer according to the manifest."""
-    most = frames_covering(max_seconds)
-    return [one for one in seen if one.frames <= most]
-
-
-def _short_enough(utterances: Sequence[SpokenText], data: UnitToTextDataConfig) -> list[SpokenText]:
-    kept = [one for one in utterances if units_to_seconds(one.units.num_steps) <= data.max_seconds]
-    for one in kept:
-        if one.sound is not None and one.sound.num_steps != one.units.num_steps:
-            raise InputError(
-                f"units of sound and lips of {one.id} differ in length",
-                expected=f"{one.units.num_steps} steps of 20 ms",
-                found=one.sound.num_steps,
-            )
-    if len(kept) < len(utterances):
-        LOG.warning("%s of more than %g s left out", several(len(utterances) - len(kept), "utterance"), data.max_seconds)
-    if not kept:
-        raise InputError("no utterance is short enough", expected=f"data.max_seconds of {data.max_seconds:g} or less")
-    return kept
-
-
-def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
-    if len(utterances) <= at_most:
-        return list(utterances)
-    chosen = set(by_lot({one.id for one in utterances}, at_most, seed))
-    return [one for one in utterances if one.id in chosen]
 
 
 def num_faded(progress: float, count: int) -> int:
@@ -337,23 +236,12 @@ class LipClips(ItemsOf[SeenText, LipItem]):
     def load(self, key: Key) -> LipItem:
         """Return a clip. Raises InputError or MediaError for one without lips."""
         one = self.rows[key[1]]
-        pictures = read_lips(one.lips)
+        pictures = map_lips(one.lips) if one.lips.suffix == LIP_ARRAY else read_gray_video(one.lips)
         if self.is_training:
             pictures = changed(pictures, self.lips.image_crop_size, item_generator(self.seed, key))
         normalised = lip_features(pictures, self.lips.image_crop_size, self.lips.image_mean, self.lips.image_std)
         target = np.append(self.text.encode(one.text), END)
         return LipItem(normalised, target, list(self.languages).index(one.language), one.text)
-
-
-def read_lips(path: Path) -> Pictures:
-    """Read lip pictures from a video or a `.npy` file, uint8 [time, height, width]. Raises InputError or MediaError."""
-    if path.suffix != LIP_ARRAY:
-        return read_gray_video(path)
-    lips = load_array(path, "the lips", is_mapped=True)
-    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
-        found = f"{lips.dtype} {list(lips.shape)}"
-        raise InputError("these are no lips", path=path, expected="uint8 [time, height, width]", found=found)
-    return lips
 
 
 def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictures:

@@ -23,19 +23,17 @@ from unit2text.search import BLANK_ROW, best_path
 from unit2text.stage import LIP_UNITS, LIPS, UNIT2TEXT, UNITS
 from unit2text.text import TextVocabulary
 from unit2text.training.config import ModelConfig, UnitToTextInitConfig, UnitToTextTrainConfig
+from unit2text.training.corpus import UnitToTextCorpus, read_lip_corpus, read_unit_to_text_corpus
 from unit2text.training.items import (
     LipBatch,
     LipClips,
     LipItem,
     UnitToTextBatch,
-    UnitToTextCorpus,
     UnitToTextItem,
     Utterances,
     collate_lips,
     collate_units,
     fade,
-    read_lip_corpus,
-    read_unit_to_text_corpus,
     text_vocabulary,
 )
 

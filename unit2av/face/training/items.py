@@ -12,7 +12,7 @@ from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Ids, Units
-from avdata.unit_store import iter_units, resolve_vocabulary, table_size, timed_units
+from avdata.unit_store import resolve_vocabulary, table_size
 from avtrain.pictures import relight, turn
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
@@ -76,20 +76,18 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
     min_frames: least frames of a clip. Raises InputError naming clips without video, boxes or units and clips that are too short
     (if the configuration allows them, there is a warning instead), and VocabularyError for units of two quantizers.
     """
-    train = _read(config.train, config.units, config, min_frames)
-    if config.valid:
-        valid = _read(config.valid, config.valid_units or config.units, config, min_frames)
-    else:
-        train, valid = config.held_out(train, seed, lambda clip: clip.id, "clips")
+    train, valid = config.parts(
+        _read(config.train, config.units, config, min_frames),
+        lambda: _read(config.valid, config.valid_units or config.units, config, min_frames),
+        seed, lambda clip: clip.id, "clips",
+    )  # fmt: skip
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
     return FaceClips(tuple(train), tuple(valid), resolve_vocabulary(named, config.units_vocabulary))
 
 
 def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
     reading = ClipReading(manifest_path, config)
-    wanted = {entry.id for entry in reading.manifest.entries}
-    rows = (row for row in iter_units(units_path) if row.id in wanted)
-    units = {row.id: timed_units(row, f"{units_path}: {row.id}", config.frame_level, config.first_unit) for row in rows}
+    units = config.units_by_id(units_path, {entry.id for entry in reading.manifest.entries})
     clips = list[LipClip]()
     for entry, footage in reading.footages():
         reference = reference_of(reading.manifest, entry, config.steady_boxes)
@@ -99,7 +97,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
         if entry.id not in units:
             reading.lacks(entry, f"without units in {units_path}", "extract their units")
             continue
-        clip = LipClip(footage, units[entry.id], config.max_mismatch_units, reference)
+        clip = LipClip(footage, units[entry.id].units, config.max_mismatch_units, reference)
         frames = min(clip.num_frames, entry.frames or clip.num_frames)
         if frames < min_frames:
             reading.lacks(entry, f"too short, below {min_frames} pictures", "cut longer clips", frames)

@@ -21,10 +21,10 @@ from avcore.media import read_speech
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
-from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, ReadingRules, Vector, VoiceClip, as_voice, read_utterances
+from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
-from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
+from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -72,29 +72,24 @@ def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
     return unit
 
 
-def reading_of(data: VoiceDataConfig) -> ReadingRules:
-    """Return the rules by which a run's recordings are read."""
-    return ReadingRules(data.root, data.frame_level, data.first_unit, data.allow_missing)
-
-
 def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> VoiceCorpus:
     """Read manifests, units and voices, and check them against each other.
 
     Raises InputError, UnitError, VocabularyError or UsageError before anything is trained.
     """
     data = config.data
-    reading = reading_of(data)
-    train = read_utterances(data.train, data.units, reading)
-    valid = read_utterances(data.valid, data.valid_units or data.units, reading) if data.valid else []
-    if not data.valid and data.hold_out:
-        train, valid = data.held_out(train, config.loop.seed, lambda one: one.id, "utterances")
+    train, valid = data.parts(
+        read_utterances(data.train, data.units, data, data.root),
+        lambda: read_utterances(data.valid, data.valid_units or data.units, data, data.root),
+        config.loop.seed, lambda one: one.id, "utterances",
+    )  # fmt: skip
 
     train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
     if not train_voiced:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
     known = {one.id: one for one in train_voiced}
     for store in data.more_units:  # the same utterances with other units of them
-        others = read_utterances(data.train, store, reading)
+        others = read_utterances(data.train, store, data, data.root)
         train_voiced += [replace(known[other.id], units=other.units) for other in others if other.id in known]
 
     both = [*train_voiced, *valid_voiced]

@@ -14,7 +14,6 @@ from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
-from avdata.spoken_texts import SpokenText
 from avdata.unit_store import UnitRow, write_units
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice
@@ -25,7 +24,7 @@ from tests.unit2text.tiny import write_reader
 from text2unit.stage import TEXT2UNIT
 from unit2av.stage import RENDERER
 from unit2text.stage import UNIT2TEXT
-from unit2text.training.items import UnitToTextCorpus
+from unit2text.training.corpus import SpokenText, UnitToTextCorpus
 from unit2unit.stage import TRANSLATOR
 
 NUM_UNITS = 1000

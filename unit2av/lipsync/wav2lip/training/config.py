@@ -113,11 +113,10 @@ def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
     Raises InputError naming clips without video, boxes or sound file and clips that are too short; if the configuration allows
     them, there is a warning instead.
     """
-    train = _read(config.train, config)
-    if config.valid:
-        return SoundClips(tuple(train), tuple(_read(config.valid, config)))
-    kept, held_out = config.held_out(train, seed, lambda clip: clip.id, "clips")
-    return SoundClips(tuple(kept), tuple(held_out))
+    train, valid = config.parts(
+        _read(config.train, config), lambda: _read(config.valid, config), seed, lambda clip: clip.id, "clips"
+    )
+    return SoundClips(tuple(train), tuple(valid))
 
 
 def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:

@@ -1,0 +1,173 @@
+"""The data of a unit-to-text model's training run, checked before the first step: units or lips of utterances, and their text."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from avcore.errors import InputError, UsageError
+from avcore.notes import several
+from avcore.timeline import frames_covering, units_to_seconds
+from avcore.units import Units, normalise_language
+from avdata.corpus import by_lot
+from avdata.manifest import Entry, Manifest, read_manifest
+from avdata.unit_store import leave_out, resolve_vocabulary
+from unit2text.training.config import UnitToTextDataConfig
+
+LOG = logging.getLogger("netflips.train")
+Said = TypeVar("Said", "SpokenText", "SeenText")
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenText:
+    """One utterance as it is spoken."""
+
+    id: str
+    text: str
+    language: str
+    units: Units
+    """plain names with durations"""
+    sound: Units | None = None
+    """units of its sound, if `units` are those of its lips; None = there are none"""
+    sentence: str = ""
+    """the same for all utterances of the same words"""
+    repeat: int = 1
+    """how often an epoch has it"""
+
+
+@dataclass(frozen=True)
+class SeenText:
+    """One utterance as it is seen."""
+
+    id: str
+    text: str
+    language: str
+    lips: Path
+    """video or array of its mouth, 96 x 96 at 25 fps"""
+    frames: int = 0
+    """0 = not stated"""
+    sentence: str = ""
+    """as `SpokenText.sentence`"""
+
+
+@dataclass(frozen=True)
+class UnitToTextCorpus:
+    """Utterances to train on and held-out ones."""
+
+    train: tuple[SpokenText, ...]
+    valid: tuple[SpokenText, ...]
+    vocabulary: str
+    """fingerprint of their quantizer; "" = unknown"""
+    num_units: int
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of the training utterances, sorted."""
+        return tuple(sorted({one.language for one in self.train}))
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether utterances have units of the sound beside those of the lips."""
+        return self.train[0].sound is not None
+
+
+def read_unit_to_text_corpus(data: UnitToTextDataConfig, seed: int) -> UnitToTextCorpus:
+    """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
+    if data.more_units and data.sound_units:
+        raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
+    train, valid = data.parts(
+        _read_units(data.train, (data.units, *data.more_units), data.sound_units, data),
+        lambda: _read_units(data.valid, (data.valid_units or data.units,), data.valid_sound_units or data.sound_units, data),
+        seed, lambda one: one.sentence, "sentences",
+    )  # fmt: skip
+    valid = _some(valid, data.at_most_valid, seed)
+
+    both = [*train, *valid]
+    named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
+    vocabulary = resolve_vocabulary(named, data.units_vocabulary)
+    largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
+    if data.num_units and largest >= data.num_units:
+        raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
+    if data.balance:  # repeat those of rarer languages, so that each language has nearly as many as the most frequent
+        counts = Counter(one.language for one in train)
+        train = [one for one in train for _ in range(round(max(counts.values()) / counts[one.language]))]
+    LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
+    return UnitToTextCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
+
+
+def read_lip_corpus(data: UnitToTextDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
+    """Read clips to train on and held-out ones, for a recognizer of lips. Raises InputError or UsageError."""
+    read = _read_lips(data.train, data)
+    train, valid = data.parts(read, lambda: _read_lips(data.valid, data), seed, lambda one: one.sentence, "sentences")
+    if not train:
+        raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
+    LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
+    return train, _some(valid, data.at_most_valid, seed)
+
+
+def _entries(path: str, data: UnitToTextDataConfig) -> tuple[Manifest, list[Entry]]:
+    """Return a manifest, and its entries in the languages of the run."""
+    manifest, languages = read_manifest(path), {normalise_language(name) for name in data.languages}
+    return manifest, [one for one in manifest.entries if not languages or one.language in languages]
+
+
+def _read_units(path: str, stores: Sequence[str], sound: str, data: UnitToTextDataConfig) -> list[SpokenText]:
+    """Read a manifest with its units, in its order.
+
+    stores: units by id. An utterance in several is returned once for each: units from sound, from lips and from labels differ for
+    the same words. sound: store with the units of the sound, if these are of lips; "" = none.
+    """
+    entries = _entries(path, data)[1]
+    wanted = {one.id for one in entries}
+    units = [data.units_by_id(store, wanted) for store in stores]
+    beside = data.units_by_id(sound, wanted) if sound else {}
+    read, lacking = list[SpokenText](), list[str]()
+    for one in entries:
+        found = [rows[one.id].units for rows in units if one.id in rows]
+        if not found or not one.text.strip() or not one.language or (sound and one.id not in beside):
+            lacking.append(one.id)
+            continue
+        heard = beside[one.id].units if sound else None
+        read += [SpokenText(one.id, one.text, one.language, each, heard, one.sentence, one.repeat()) for each in found]
+    what = f"without text, language or units in {', '.join(stores)}"
+    leave_out(lacking, "utterance", what, Path(path), data.allow_missing, "give data.units of the same recordings")
+    if not read:
+        raise InputError("no utterance has both units and text", path=path)
+
+    kept = [one for one in read if units_to_seconds(one.units.num_steps) <= data.max_seconds]
+    for said in kept:
+        if said.sound is not None and said.sound.num_steps != said.units.num_steps:
+            raise InputError(
+                f"units of sound and lips of {said.id} differ in length", expected=f"{said.units.num_steps} steps of 20 ms",
+                found=said.sound.num_steps,
+            )  # fmt: skip
+    if len(kept) < len(read):
+        LOG.warning("%s of more than %g s left out", several(len(read) - len(kept), "utterance"), data.max_seconds)
+    if not kept:
+        raise InputError("no utterance is short enough", expected=f"data.max_seconds of {data.max_seconds:g} or less")
+    return kept
+
+
+def _read_lips(path: str, data: UnitToTextDataConfig) -> list[SeenText]:
+    """Read a manifest whose entries have lips, in its order, without those that it says are too long."""
+    manifest, entries = _entries(path, data)
+    read, lacking = list[SeenText](), list[str]()
+    for one in entries:
+        lips = manifest.path(one, "lips")
+        if lips is None or not lips.is_file() or not one.text.strip() or not one.language:
+            lacking.append(one.id)
+        else:
+            read.append(SeenText(one.id, one.text, one.language, lips, one.frames, one.sentence))
+    leave_out(lacking, "utterance", "without text, language or lips", Path(path), data.allow_missing, "check the paths")
+    if not read:
+        raise InputError("no utterance has both lips and text", path=path)
+    return [one for one in read if one.frames <= frames_covering(data.max_seconds)]
+
+
+def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
+    if len(utterances) <= at_most:
+        return list(utterances)
+    chosen = set(by_lot({one.id for one in utterances}, at_most, seed))
+    return [one for one in utterances if one.id in chosen]
