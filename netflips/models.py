@@ -98,6 +98,11 @@ class Models:
             stage.unload()
 
     @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target language."""
+        return self.how.source, self.how.target
+
+    @property
     def arithmetic(self) -> str:
         """Device and precision: besides the checkpoints, the last digits of all results depend on them. Kept work is only valid for
         the same ones."""

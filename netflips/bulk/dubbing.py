@@ -33,8 +33,8 @@ from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.spread import Spread, file_size
 from netflips.dubbing.dub import dub
-from netflips.dubbing.job import inputs_of
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.preflight import inputs_of
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.folders import folder_fingerprint

@@ -33,6 +33,7 @@ from netflips.script.types import Script, Text, WrittenText
 from netflips.text_voice import TextVoice, choose_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of
+from unit2av.lipsync import LipSync
 from unit2av.lipsync.backend import resolve_backend
 from unit2av.rendering import opened_lip_sync
 from unit2av.stage import RENDERER
@@ -83,6 +84,8 @@ class Avatar:
     """opens the job that writes an answer to a file"""
     puzzled: str = PUZZLED
     """spoken if the question is not understood"""
+    lips: LipSync | None = None
+    """the opened lip-sync backend, which all answers share; None: each opens it"""
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
         """Answer a recording with a video. Raises NetflipsError, and writes nothing, if it has no sound or there is no answer."""
@@ -133,7 +136,7 @@ class Avatar:
                 script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
                 asked = Text(answer.heard.text, answer.heard.language, "recognizer", answer.heard.words)
                 script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
-                return talk(script, job, self.portrait)
+                return talk(script, job, self.portrait, self.lips)
 
 
 class _Watch:
@@ -196,13 +199,13 @@ def answer_question(options: AvatarOptions) -> Script:
     recognizer = open_recognizer(options)
     settings = recognizer.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
-    lips = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
-    with bars(options.quiet) as progress, lips as mouth:
+    opening = opened_lip_sync(options.lips, paths.unit2av, options.device, options.precision, soft_paste=paste_lower_face)
+    with bars(options.quiet) as progress, opening as lips:
 
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
-            return Job.for_given_audio(info, out, models, asked, settings_as_json(options, *_SETTINGS), progress, mouth)
+            return Job.for_given_audio(info, out, models, asked, settings_as_json(options, *_SETTINGS), progress)
 
-        avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled)
+        avatar = Avatar(recognizer, settings, replier, guards, refused, voice, portrait, opened, puzzled, lips)
         answer = avatar.answer(options.listen, options.out, progress)
 
     if options.report is not None:

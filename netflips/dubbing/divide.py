@@ -18,8 +18,9 @@ from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing.encode import recognised_speech
-from netflips.dubbing.job import LOG, Job, no_speech
+from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.options import DIARIZE_WITH
+from netflips.dubbing.preflight import no_speech
 from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.track_faces import Shots

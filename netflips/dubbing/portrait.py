@@ -77,8 +77,11 @@ def _animated(options: PortraitOptions) -> Script:
     return script
 
 
-def talk(script: Script, job: Job, portrait: Portrait) -> Script:
-    """Make a portrait speak the job's track, with a rest before and after it, and write the video."""
+def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None = None) -> Script:
+    """Make a portrait speak the job's track, with a rest before and after it, and write the video.
+
+    lip_sync: the opened lip-sync backend, where several videos share it.
+    """
     assert job.track is not None  # a portrait has one
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
@@ -86,7 +89,7 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
     script = fill_target_units(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)
-    pieces = draw_segments(script, job, partial(portrait_segments, script, job, portrait, speech))
+    pieces = draw_segments(script, job, partial(portrait_segments, script, job, portrait, speech), lip_sync=lip_sync)
     return write(script, job, pieces, mix(script, job, speech, None))
 
 

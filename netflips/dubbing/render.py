@@ -55,11 +55,16 @@ def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeche
 
 
 def draw_segments(
-    script: Script, job: Job, schedule: Callable[[LipSync, Frame], Iterable[Segment]], painter: Painter | None = None
+    script: Script,
+    job: Job,
+    schedule: Callable[[LipSync, Frame], Iterable[Segment]],
+    painter: Painter | None = None,
+    lip_sync: LipSync | None = None,
 ) -> list[Encoded]:
     """Draw and encode the segments of a schedule; segments that were finished before are reused.
 
     schedule: returns the segments for a lip-sync backend and a form of frames. painter: draws subtitles; None: there are none.
+    lip_sync: the opened backend; None: the job's is opened for these segments.
     """
     frame = Frame.of(job.info, job.picture_rate(script))
     batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
@@ -69,8 +74,8 @@ def draw_segments(
         job.progress("pictures", done, max(num_pictures(script, job), done))
 
     opened: AbstractContextManager[LipSync]
-    if job.lip_sync is not None:
-        opened = nullcontext(job.lip_sync)
+    if lip_sync is not None:
+        opened = nullcontext(lip_sync)
     else:
         opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
     with opened as lips, job.clock.stage("pictures"):

@@ -19,9 +19,9 @@ from avcore.timeline import exact
 from avcore.words import error_line
 from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
-from netflips.dubbing.job import require_unit_reader
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.part import part_of
+from netflips.dubbing.preflight import require_unit_reader
 from netflips.model_paths import ModelPaths, RunOptions, given_or_bundle
 from netflips.models import Models, choose_languages, load_models
 from netflips.quality_estimation import QualityEstimate, report_quality

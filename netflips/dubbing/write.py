@@ -54,7 +54,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             subtitles=tracks_of(script, job),
             carried=_passthrough(script, job, clock, end),
             language=script.target,
-            sign=None if job.signing is None else job.signing.sign(*_manifest(script, job), job.out),
+            sign=None if job.provenance.signing is None else job.provenance.signing.sign(*_manifest(script, job), job.out),
         )
         join_segments(writer, pieces, sound)
 
@@ -82,12 +82,12 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         pictures=sum(len(piece.times) for piece in pieces),
         lips=job.lips.name,
         models=tuple(_models(job)),
-        may_be_sold=may_be_sold(job.terms),
-        signed="" if job.signing is None else job.signing.by,
+        may_be_sold=may_be_sold(job.provenance.terms),
+        signed="" if job.provenance.signing is None else job.provenance.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
         work=work_folder_summary(job.store) if job.keeps_work else None,
-        settings=job.settings or job.options.asked,
+        settings=job.settings,
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in job.clock.seconds.items()),
         peak_memory_bytes=peak_memory_bytes(),
     )
@@ -108,7 +108,7 @@ def _passthrough(script: Script, job: Job, clock: OutputClock, end: Fraction) ->
 def with_notes(script: Script, job: Job) -> Script:
     """Fill in the notes of the dub, the source text of each translation, and consents."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
-    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
+    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.provenance.consent)
 
 
 def work_folder_summary(work: Store) -> WorkKept:
@@ -138,7 +138,7 @@ def _models(job: Job) -> Iterator[ModelUsed]:
     if job.track is None:  # else the encoder may not be loaded
         domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
 
-    fingerprints, terms = dict(models.fingerprints), {one.part: one for one in job.terms}
+    fingerprints, terms = dict(models.fingerprints), {one.part: one for one in job.provenance.terms}
     if job.options.cascade_models is not None:
         fingerprints |= engines_of(models, job.options.cascade_models, *job.languages).fingerprints
         if not job.options.is_speech_given:
@@ -162,8 +162,8 @@ def _manifest(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
     facts = {
         "source": {"sha256": file_digest(job.info.path)},
         "models": models,
-        "may_be_sold": may_be_sold(job.terms),
-        "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.consent],
+        "may_be_sold": may_be_sold(job.provenance.terms),
+        "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.provenance.consent],
     }
     if job.options.operator:
         facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}

@@ -17,8 +17,8 @@ from avcore.domain import Domain
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
-from netflips.dubbing.job import with_modalities
 from netflips.dubbing.options import DubOptions, Modalities
+from netflips.dubbing.preflight import with_modalities
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
 from netflips.script.types import Script

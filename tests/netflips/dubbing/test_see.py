@@ -51,7 +51,7 @@ class Seeing:
         unused: Any = None
         source, options = PictureSource(recording), DubOptions(timing="source")
         notes = Notes(recording)
-        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", unused, Store(work), work, silent, notes)
+        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", unused, Store(work), work, silent, notes, {})
 
         def follower(*_: object) -> SimpleNamespace:
             shown: list[tuple[int, int]] = []

@@ -160,7 +160,7 @@ def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
     with pytest.raises(VocabularyError, match="unit-to-text model"):
         dub(clip, out, telling, quick)
     monkeypatch.setattr(models.extractor, "vocabulary", "")
-    monkeypatch.setattr("netflips.dubbing.job.require_letters", lambda *_: None)
+    monkeypatch.setattr("netflips.dubbing.preflight.require_letters", lambda *_: None)
     with pytest.raises(LanguageError, match="has no language 'ko'"):
         dub(clip, out, telling, replace(quick, **burnt))
     dub(clip, out, telling, replace(quick, subtitle_font=latin_font(), burn_subtitles="source"))

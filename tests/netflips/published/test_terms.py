@@ -89,7 +89,7 @@ def test_lips_of_any_command_count(tmp_path: Path) -> None:
     info = probe(write_clip(tmp_path / "x.mp4", None, 3))
     models = models_when_asked(ModelPaths.of({}, None, {}), RunOptions())
     with Job.for_given_audio(info, tmp_path / "out.mp4", models, DubOptions(lips=choice), {}, lambda *_: None) as job:
-        assert may_be_sold(job.terms) == "no, because of wav2lip.pth"
+        assert may_be_sold(job.provenance.terms) == "no, because of wav2lip.pth"
 
 
 def test_a_list_of_ones_own_may_leave_it_out(tmp_path: Path) -> None:
