@@ -135,7 +135,7 @@ class UtteranceVoice:
 
 
 @dataclass(frozen=True)
-class Turn:
+class UtteranceSpeaker:
     """Who speaks an utterance."""
 
     person: int
@@ -153,7 +153,9 @@ class _Person:
     """empty for a voice that is never in sight"""
 
 
-def who_speaks(utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]) -> list[Turn]:
+def who_speaks(
+    utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight], seen: Sequence[SeenSpeaker]
+) -> list[UtteranceSpeaker]:
     """Decide who speaks each utterance.
 
     The face whose mouth moves with the sound speaks. Where no face does so clearly enough, or the speaker is out of sight, the
@@ -162,7 +164,7 @@ def who_speaks(utterances: Sequence[UtteranceVoice], faces: Mapping[int, InSight
     crowd = _Crowd(utterances, faces, seen)
     decided = [crowd.decide(one) for one in utterances]
     order = {id(person): number for number, person in enumerate({id(person): person for person, _, _ in decided}.values(), 1)}
-    return [Turn(order[id(person)], tracks, evidence) for person, tracks, evidence in decided]
+    return [UtteranceSpeaker(order[id(person)], tracks, evidence) for person, tracks, evidence in decided]
 
 
 class _Crowd:

@@ -1,5 +1,6 @@
 """Divide the speech into utterances, at pauses, cuts and changes of the speaker, unless a person's script has them already."""
 
+import logging
 import math
 import tempfile
 from collections import defaultdict
@@ -18,15 +19,18 @@ from avcore.programs import command_key, filled, program_name, run_program
 from avcore.texts import read_foreign_text
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing.encode import recognised_speech
-from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.job import Job
 from netflips.dubbing.options import DIARIZE_WITH
 from netflips.dubbing.preflight import no_speech
+from netflips.dubbing.recognise import RecognisedSpeech
 from netflips.dubbing.segmentation import Span, cut_utterances
+from netflips.dubbing.shots import Shots
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.track_faces import Shots
-from netflips.dubbing.voice_groups import Voices
+from netflips.dubbing.voice_groups import voices_of
 from netflips.script.notes import NOISE_ONLY
 from netflips.script.types import Script, TimeSpan, Utterance
+
+LOG = logging.getLogger("netflips")
 
 
 def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Script:
@@ -35,50 +39,49 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     A cut in a pause ends an utterance, and so does a change of the voice. If a diarization program is given, its turns take the
     place of changes of the voice, and name the speakers. Raises NoSpeechError, and InputError where that program fails.
     """
-    script = replace(script, cuts=tuple(shots.cuts))
-    duration = float(job.info.duration_s)
-    turns = turns_of(job, sound) if script.is_source_timed else ()
+    options, script = job.options, replace(script, cuts=tuple(shots.cuts))
+    if not script.is_source_timed:
+        if script.utterances:
+            return script
+        if sound is not None and not sound.regions and options.uses_audio and not options.is_speech_given:
+            job.notes.add(NOISE_ONLY())
+        return replace(script, utterances=(Utterance(1, TimeSpan(0.0, float(job.info.duration_s))),))
+
+    turns, command = tuple[Turn, ...](), options.diarization_command
+    if command and sound is not None:
+        with job.clock.stage("voice"):
+            made_of = (job.digest, command_key(command))
+            turns = job.store.kept(tuple[Turn, ...], "turns", made_of, lambda: turns_by(command, sound))
     if script.utterances:
         return _named(script, turns)
-    if not script.is_source_timed:
-        if sound is not None and not sound.regions and job.options.uses_audio and not job.options.is_speech_given:
-            job.notes.add(NOISE_ONLY())
-        return replace(script, utterances=(Utterance(1, TimeSpan(0.0, duration)),))
-    found = None if sound is None else sound.regions
-    if not found or sound is None:
+    if sound is None or not sound.regions:
         raise no_speech(job.info.source, has_sound=sound is not None)
 
-    borders = list(shots.cuts)
-    turned = changes(turns, found)
-    if turns:
-        borders += turned
-    elif job.options.voice is None:
+    turned = changes(turns, sound.regions)
+    if not turns and options.voice is None:
         with job.clock.stage("voice"):
-            turned = Voices(job, sound).changes()
-        borders += turned
-    borders += around_wordless(job, sound)
+            turned = voices_of(job, sound).changes()
+    borders = [*shots.cuts, *turned]
+    if options.cascade and options.speech_in is None:
+        with job.clock.stage("text"):
+            speech = recognised_speech(job, sound)
+            end_s = speech.places[0][1] if options.preview else options.end
+            borders += around_wordless(speech, options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
 
-    spans = cut_utterances(split_at(found, turned), duration, borders, job.options.utterance_length, sound.activity.quietest_s)
+    stretches, quietest = split_at(sound.regions, turned), sound.activity.quietest_s
+    spans = cut_utterances(stretches, float(job.info.duration_s), borders, options.utterance_length, quietest)
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
 
 
-def around_wordless(job: Job, sound: Sound) -> list[float]:
-    """Return the times (s) amid the pauses around each stretch of the part that is hardly words; none without the cascade.
+def around_wordless(speech: RecognisedSpeech, start_s: float, end_s: float) -> list[float]:
+    """Return the times (s) amid the pauses around each stretch between two times that is hardly words.
 
     A laugh becomes an utterance by itself, so that its sound can be kept.
     """
-    options = job.options
-    if not options.cascade or options.speech_in is not None:
-        return []
-    with job.clock.stage("text"):
-        speech = recognised_speech(job, sound)
-        end_s = speech.places[0][1] if options.preview else options.end
-        near = speech.between(options.start or 0.0, sound.activity.seconds if end_s is None else end_s)
-
     # Stretch n lies between edges 2n + 1 and 2n + 2: with one more on either side, its pauses.
-    edges = [0.0, *(edge for place in speech.places for edge in place), sound.activity.seconds]
+    edges = [0.0, *(edge for place in speech.places for edge in place), speech.sound.activity.seconds]
     at = {place: 2 * number for number, place in enumerate(speech.places)}
-    around = [edges[at[one.place] : at[one.place] + 4] for one in near if one.is_hardly_words]
+    around = [edges[at[one.place] : at[one.place] + 4] for one in speech.between(start_s, end_s) if one.is_hardly_words]
     return [middle for before, start, end, after in around for middle in ((before + start) / 2, (end + after) / 2)]
 
 
@@ -110,30 +113,17 @@ class Turn(NamedTuple):
     """name that the program gives the person"""
 
 
-def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
-    """Return the turns that the diarization program finds, in order, made or found; empty without a program or a sound.
-
-    Raises InputError where the program fails or writes no turns.
-    """
-    command = job.options.diarization_command
-    if not command or sound is None:
-        return ()
-
-    def find() -> tuple[Turn, ...]:
-        LOG.info("finding who speaks when by %s", program_name(command))
-        total = sound.activity.num_samples
-        with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
-            source, out = Path(folder) / "sound.wav", Path(folder) / "turns.rttm"
-            blocks = (sound.read(start, min(start + _BLOCK, total)) for start in range(0, total, _BLOCK))
-            write_speech_pieces(source, blocks)
-            printed = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
-            text = (
-                read_foreign_text(out, "the file of turns", _MOST_BYTES)[0] if out.is_file() else printed.decode(errors="replace")
-            )
-        return read_rttm(text, total / SAMPLE_RATE, command[0])
-
-    with job.clock.stage("voice"):
-        return job.store.kept(tuple[Turn, ...], "turns", (job.digest, command_key(command)), find)
+def turns_by(command: Sequence[str], sound: Sound) -> tuple[Turn, ...]:
+    """Return the turns that a diarization program finds in a sound, in order. Raises InputError where it fails or finds none."""
+    LOG.info("finding who speaks when by %s", program_name(command))
+    total = sound.activity.num_samples
+    with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
+        source, out = Path(folder) / "sound.wav", Path(folder) / "turns.rttm"
+        blocks = (sound.read(start, min(start + _BLOCK, total)) for start in range(0, total, _BLOCK))
+        write_speech_pieces(source, blocks)
+        printed = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
+        text = read_foreign_text(out, "the file of turns", _MOST_BYTES)[0] if out.is_file() else printed.decode(errors="replace")
+    return read_rttm(text, total / SAMPLE_RATE, command[0])
 
 
 def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:

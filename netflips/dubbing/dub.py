@@ -16,11 +16,12 @@ from netflips.dubbing.options import DubOptions
 from netflips.dubbing.quality import estimate_quality
 from netflips.dubbing.render import render
 from netflips.dubbing.rhythm import measure_rates
+from netflips.dubbing.shots import detect_shots
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.subtitles import read_units_as_text
 from netflips.dubbing.target_units import fill_target_units
-from netflips.dubbing.track_faces import detect_shots, track_faces
+from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.translate import translate
 from netflips.dubbing.write import with_notes, write
 from netflips.models import Models

@@ -1,15 +1,16 @@
 """The source of each utterance: units from its sound and lips, or, in the cascade, text from a speech recognizer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from av2unit.modality_selection import SelectedUnits, rest_unit, select_units
+from av2unit.modality_selection import AgreementThreshold, SelectedUnits, rest_unit, select_units
 from avcore.arrays import Samples
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import map_in_threads, workers_on
-from avcore.contracts import Extraction, SpeechRecognizer, Transcript
+from avcore.contracts import Extraction, Extractor, SpeechRecognizer, Transcript
+from avcore.notes import Note
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import engines_of
@@ -18,8 +19,8 @@ from netflips.dubbing.part import with_more
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Faces, frames_of
-from netflips.dubbing.voice_groups import Voices
+from netflips.dubbing.track_faces import Faces, Lips, frames_of
+from netflips.dubbing.voice_groups import voices_of
 from netflips.recognizers.language import AUTO
 from netflips.script.notes import HARDLY_WORDS, LEFT_ALONE, OTHER_LANGUAGE
 from netflips.script.types import Agreement, KeptOriginal, Script, SourceUnits, Text, UnitList, Utterance
@@ -49,50 +50,51 @@ def as_units(listed: UnitList, language: str) -> Units:
 
 
 def _as_units(script: Script, job: Job, sound: Sound | None, faces: Faces, utterances: list[Utterance]) -> Script:
-    workers = workers_on(resolve_device(job.models.how.device), _MAX_WORKERS)
+    options, models = job.options, job.models
+    least = models.extractor.agreement if options.modalities == "auto" else None
+    made_by = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
+
+    def encode(one: Utterance) -> SourceUnits | None:
+        speech, lips = None, faces.lips(one) if options.uses_video else None
+        if options.uses_audio and sound is not None:
+            # Sound and lips begin and end with the same frame, so that the encoder finds them in step.
+            speech = sound.read(*(units_to_samples(frames_to_units(edge)) for edge in frames_of(one.place)))
+        if speech is None and lips is None:
+            return None
+        made_of = (speech, lips, *made_by, str(least))
+        return job.store.kept(SourceUnits, "units", made_of, lambda: _source_units(models.extractor, speech, lips, least))
 
     def report(done: int) -> None:
         job.progress("units", done, len(utterances))
 
     with job.clock.stage("av2unit"):
-        found = map_in_threads(utterances, lambda one: _units(job, sound, faces, one), workers, report)
-    known = {
-        one.number: replace(one, source_units=units) for one, units in zip(utterances, found, strict=True) if units is not None
-    }
-    notes = {number: selected_units(script, one.source_units).note for number, one in known.items() if one.source_units is not None}
-    job.notes.add_each({number: note for number, note in notes.items() if note is not None})
+        found = map_in_threads(utterances, encode, workers_on(resolve_device(models.how.device), _MAX_WORKERS), report)
+
+    known, notes = dict[int, Utterance](), dict[int, Note]()
+    for one, units in zip(utterances, found, strict=True):
+        if units is not None:
+            known[one.number] = replace(one, source_units=units)
+            if (note := selected_units(script, units).note) is not None:
+                notes[one.number] = note
+    job.notes.add_each(notes)
     return with_more(script, known)
 
 
-def _units(job: Job, sound: Sound | None, faces: Faces, one: Utterance) -> SourceUnits | None:
-    """Return the units of an utterance from its sound, its lips or both; None if it has neither."""
-    options, models = job.options, job.models
-    start, stop = frames_of(one.place)
-    lips = faces.lips(one) if options.uses_video else None
-    speech = None
-    if options.uses_audio and sound is not None:
-        speech = sound.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
-    if speech is None and lips is None:
-        return None
-    bound = models.extractor.agreement if options.modalities == "auto" else None
-    model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
-
-    def make() -> SourceUnits:
-        found = select_units(models.extractor, speech, lips, bound)
-        units = found.extraction.units
-        return SourceUnits(
-            units=UnitList.of(units),
-            modalities=found.modalities,
-            confidence=found.extraction.confidence,
-            rest=None if speech is None else rest_unit(units.frames(), speech),
-            weakest=found.extraction.weakest,
-            nearest=found.extraction.nearest,
-            reason=found.reason,
-            agreement=None if found.agreement is None else Agreement(found.agreement, *found.figures[1:]),
-            known=found.extraction.known,
-        )
-
-    return job.store.kept(SourceUnits, "units", (speech, lips, *model, str(bound)), make)
+def _source_units(extractor: Extractor, speech: Samples | None, lips: Lips | None, least: AgreementThreshold | None) -> SourceUnits:
+    """Return the units of speech, float32 [S], and lips, uint8 [T, 96, 96], as `select_units` chooses."""
+    found = select_units(extractor, speech, lips, least)
+    units = found.extraction.units
+    return SourceUnits(
+        units=UnitList.of(units),
+        modalities=found.modalities,
+        confidence=found.extraction.confidence,
+        rest=None if speech is None else rest_unit(units.frames(), speech),
+        weakest=found.extraction.weakest,
+        nearest=found.extraction.nearest,
+        reason=found.reason,
+        agreement=None if found.agreement is None else Agreement(found.agreement, *found.figures[1:]),
+        known=found.extraction.known,
+    )
 
 
 def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
@@ -137,24 +139,18 @@ def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:
     made_of = (engines.fingerprints["recognizer"], job.models.arithmetic)
     is_final = job.options.source not in (None, AUTO)
     recognizer = CachingRecognizer(engines.recognizer, job.store, made_of)
-    return RecognisedSpeech(sound, recognizer, source, is_final, Voices(job, sound).is_strange)
+    return RecognisedSpeech(sound, recognizer, source, is_final, voices_of(job, sound).is_strange)
 
 
-def hardly_words(script: Script, job: Job, sound: Sound | None) -> set[int]:
-    """Return the numbers of the part's utterances in which hardly any words are recognised, such as laughs.
-
-    They are left out where speakers are told apart by voice. Empty without the cascade.
-    """
-    if sound is None or not job.options.cascade or not script.is_source_timed:
-        return set()
-    with job.clock.stage("text"):
-        speech, found = recognised_speech(job, sound), set[int]()
-        for one in (one for one in job.part.utterances(script) if one.text is None and one.target is None):
-            start, end = one.place.start_s, one.place.end_s
-            own = [other for other in speech.between(start, end) if start <= sum(other.place) / 2 < end]
-            if own and all(other.is_hardly_words for other in own):
-                found.add(one.number)
-        return found
+def hardly_words(utterances: Iterable[Utterance], speech: RecognisedSpeech) -> set[int]:
+    """Return the numbers of the utterances in which hardly any words are recognised, such as laughs."""
+    found = set[int]()
+    for one in (one for one in utterances if one.text is None and one.target is None):
+        start, end = one.place.start_s, one.place.end_s
+        own = [other for other in speech.between(start, end) if start <= sum(other.place) / 2 < end]
+        if own and all(other.is_hardly_words for other in own):
+            found.add(one.number)
+    return found
 
 
 def _as_text(script: Script, job: Job, sound: Sound | None, utterances: list[Utterance]) -> Script:

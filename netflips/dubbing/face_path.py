@@ -15,7 +15,8 @@ from avcore.arrays import Floats, Pixels
 from avcore.faces.crop import paste_face, visible_part
 from avcore.faces.geometry import SHORTEST_DRAWN, Box, ramps
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
-from netflips.dubbing.track_faces import Face, Shots, Watched
+from netflips.dubbing.shots import Shots
+from netflips.dubbing.track_faces import Face, Watched
 from unit2av.rendering import Reason
 
 MIN_SHARPNESS = 2.0

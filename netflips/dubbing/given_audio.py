@@ -22,10 +22,11 @@ from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import PUBLISHED, DubOptions, settings_as_json
 from netflips.dubbing.render import render
+from netflips.dubbing.shots import detect_shots
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.target_units import fill_target_units
-from netflips.dubbing.track_faces import detect_shots, track_faces
+from netflips.dubbing.track_faces import track_faces
 from netflips.dubbing.write import write
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked

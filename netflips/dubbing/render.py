@@ -25,9 +25,10 @@ from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.job import Job
 from netflips.dubbing.segments import LONGEST_S, Encoded, Segment, SegmentEncoder, constant_rate_segments, quiet_borders
+from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
-from netflips.dubbing.track_faces import Faces, Shots
+from netflips.dubbing.track_faces import Faces
 from netflips.script.types import Script, TimeFit, Utterance, WrittenText
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT

@@ -1,5 +1,6 @@
 """Voices and background as separate sounds: of a recording, by a program (--separate-with), and of a dub (--stems)."""
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -17,9 +18,10 @@ from avcore.media.sound import write_speech_pieces
 from avcore.media.writer import LAYOUTS
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.job import Job
 from netflips.dubbing.options import SEPARATE_WITH
 
+LOG = logging.getLogger("netflips")
 _FULL_SCALE = 1 << 23
 _WHAT = f"the program of {SEPARATE_WITH}"
 _STEP = "speech"

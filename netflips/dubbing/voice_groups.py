@@ -1,15 +1,14 @@
 """Voices of a recording: speaker embeddings of the speech without its background, in groups of one person each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from avcore.arrays import Floats, Samples
-from avcore.errors import NoSpeechError
 from avcore.files import atomic_output
 from avcore.journal import file_digest, key_of
 from avcore.media import iter_sound_at
@@ -21,6 +20,9 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.stems import background_of
+from netflips.dubbing.store import Store
+from netflips.dubbing.voices import embedded
+from netflips.models import Models
 
 SAME_VOICE = 0.80
 """Mean cosine between the voices of two groups of utterances from which on they are one person's."""
@@ -72,9 +74,15 @@ class _Group:
 class Voices:
     """The voices of a recording, compared without its background."""
 
-    job: Job
     sound: Sound
     """the sound with its background"""
+    store: Store
+    digest: str
+    """of the video"""
+    models: Models
+    """one of which is the encoder by which voices are compared"""
+    separated: Callable[[], Path | None] = lambda: None
+    """returns the background that a program separates; None: it is estimated"""
 
     def groups(self, places: Sequence[Span]) -> list[int | None]:
         """Return which stretches sound like one person: a number for each, None without a voice.
@@ -102,16 +110,9 @@ class Voices:
 
     def voice(self, place: Span) -> Samples | None:
         """Return the voice between two times (s), float32 [E], None if there is too little speech."""
-        encoder = self.job.models.likeness_encoder
-
-        def embed() -> Samples:
-            try:
-                return encoder.embed(self._alone.between(*place))
-            except NoSpeechError:
-                return np.zeros(0, np.float32)
-
+        encoder = self.models.likeness_encoder
         made_of = (self._alone.path.name, *place, encoder.fingerprint)
-        found = self.job.store.kept(np.ndarray, "voices", made_of, embed)
+        found = self.store.kept(np.ndarray, "voices", made_of, lambda: embedded(encoder, self._alone.between(*place)))
         return found if len(found) else None
 
     def changes(self) -> list[float]:
@@ -165,22 +166,29 @@ class Voices:
         return np.asarray(np.mean([_band_levels(one) for one in behind], axis=0))
 
     def _pitch(self, place: Span) -> Samples:
-        made_of = (self.job.digest, *place)
-        return self.job.store.kept(np.ndarray, "pitch", made_of, lambda: pitch_track(self.sound.between(*place)))
+        made_of = (self.digest, *place)
+        return self.store.kept(np.ndarray, "pitch", made_of, lambda: pitch_track(self.sound.between(*place)))
 
     @cached_property
     def _alone(self) -> Sound:
-        return without_background(self.job, self.sound)
+        return without_background(self.sound, self.store, self.digest, self.separated())
 
 
-def without_background(job: Job, sound: Sound) -> Sound:
-    """Return the speech of a recording without its background: that of --separate-with, or an estimate from the seconds around each
-    stretch of speech. It is kept."""
-    separated = background_of(job) if job.options.separation_command else None
-    key = key_of("voices alone", job.digest, None if separated is None else file_digest(separated))
-    stored = job.store.find_file("sound", key, ".f32")
+def voices_of(job: Job, sound: Sound) -> Voices:
+    """Return the voices of a recording."""
+    separated = partial(background_of, job) if job.options.separation_command else lambda: None
+    return Voices(sound, job.store, job.digest, job.models, separated)
+
+
+def without_background(sound: Sound, store: Store, digest: str, separated: Path | None) -> Sound:
+    """Return the speech of a recording without its background, made once and kept.
+
+    digest: of the video. separated: its background in a file; None: it is estimated from the seconds around each stretch of speech.
+    """
+    key = key_of("voices alone", digest, None if separated is None else file_digest(separated))
+    stored = store.find_file("sound", key, ".f32")
     if stored is None:
-        with job.store.new_file("sound", key, ".f32") as stored, atomic_output(stored) as temporary, temporary.open("wb") as file:
+        with store.new_file("sound", key, ".f32") as stored, atomic_output(stored) as temporary, temporary.open("wb") as file:
             for voices in _voices_alone(sound, separated):
                 file.write(np.ascontiguousarray(voices, np.float32).tobytes())
     return Sound(stored, sound.activity)

@@ -21,8 +21,9 @@ from netflips.dubbing.fit import OutputClock, Placed
 from netflips.dubbing.mix import Line, Mixer, SoundReader, output_blocks
 from netflips.dubbing.options import DubCommand
 from netflips.dubbing.render import PlacedTalk, segment_borders
+from netflips.dubbing.shots import Shots
 from netflips.dubbing.speech import silent_frames
-from netflips.dubbing.track_faces import Face, Shots, Watched
+from netflips.dubbing.track_faces import Face, Watched
 from netflips.dubbing.work import _print_draft
 from netflips.script.types import Media, Script, Term, Text, TimeSpan, Utterance, WrittenText
 from tests.unit2av.mouth_samples import open_mouth

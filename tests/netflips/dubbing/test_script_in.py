@@ -90,7 +90,7 @@ def test_a_draft_of_sound_alone_looks_for_no_faces(
     def refuse(*_: object) -> None:
         raise AssertionError("a face was looked for")
 
-    monkeypatch.setattr("netflips.dubbing.track_faces._look", refuse)
+    monkeypatch.setattr("netflips.dubbing.track_faces.FaceSearch.look", refuse)
     settings = replace(settings, work_dir=tmp_path / "own", draft=tmp_path / "draft.json")
     draft = dub(recording, tmp_path / "out.mp4", models, replace(settings, modalities="audio"))
     assert all(one.speaker and one.seen.tracks == () for one in draft.utterances)

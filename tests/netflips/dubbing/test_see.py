@@ -19,11 +19,13 @@ from avcore.media import PictureSource, read_pictures
 from avcore.media.pictures import read_small_pictures
 from avcore.notes import Notes
 from avcore.progress import silent
+from netflips.dubbing import shots as cutting
 from netflips.dubbing import track_faces as seeing
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.shots import Shots, detect_shots
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Faces, Shots, Watched, detect_shots, track_faces
+from netflips.dubbing.track_faces import Faces, Watched, track_faces
 from netflips.script.types import Script, TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_pictures, uneven_times, write_recording
 
@@ -67,8 +69,8 @@ class Seeing:
 
         monkeypatch.setattr(seeing, "Follower", follower)
         monkeypatch.setattr(seeing, "read_pictures", counted(read_pictures))
-        monkeypatch.setattr(seeing, "read_small_pictures", counted(read_small_pictures))
-        monkeypatch.setattr(seeing, "_STRETCH_S", 2)
+        monkeypatch.setattr(cutting, "read_small_pictures", counted(read_small_pictures))
+        monkeypatch.setattr(cutting, "_STRETCH_S", 2)
         monkeypatch.setattr(seeing, "num_cores", lambda: workers)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 

@@ -11,12 +11,11 @@ import pytest
 
 from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoSpeechError
-from avcore.journal import key_of
-from netflips.dubbing import track_faces
-from netflips.dubbing.diarization import Turn, UtteranceVoice, recognise, who_speaks
+from netflips.dubbing.diarization import UtteranceSpeaker, UtteranceVoice, recognise, who_speaks
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.shots import Shots
 from netflips.dubbing.store import Store
-from netflips.dubbing.track_faces import Face, Faces, InSight, Shots, Watched
+from netflips.dubbing.track_faces import Face, Faces, InSight, KeptFaces, Watched
 from netflips.dubbing.voice_groups import group_voices
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import FaceTrackSummary, Script, SeenFaces, TimeSpan, Utterance
@@ -50,7 +49,9 @@ def by_number(scenes: Sequence[InSight], cuts: Sequence[float] = ()) -> dict[int
     return {number: shown(one) for number, one in enumerate(scenes, 1)}
 
 
-def decide(scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
+def decide(
+    scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
+) -> list[UtteranceSpeaker]:
     faces = by_number(scenes, cuts)
     said = [UtteranceVoice(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
     return who_speaks(said, faces, recognise(faces))
@@ -71,7 +72,7 @@ def test_people_are_known_again_across_cuts_and_nobody_at_all_is_one_speaker() -
     seen = face(0, ANN, 1.5), face(0, BOB, 1.5), face(0, ANN, 1.2, RIGHT), face(0, BOB, 1.0)
     alone = [scene(number, one) for number, one in enumerate(seen, 1)]
     assert [turn.person for turn in decide(alone, [1, 2, 1, 2], EVERY)] == [1, 2, 1, 2]
-    assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
+    assert decide([scene(1), scene(2)], [None, None]) == [UtteranceSpeaker(1, frozenset())] * 2
 
 
 def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> None:
@@ -136,14 +137,10 @@ def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
 
 
 def test_lips_are_those_of_the_chosen_and_of_the_nearest_picture(tmp_path: Path) -> None:
-    place, job, seen = TimeSpan(0.0, 0.24), SimpleNamespace(store=Store(tmp_path), digest="digest"), Watched(0, 6, 6)
+    place, kept, seen = TimeSpan(0.0, 0.24), KeptFaces(Store(tmp_path), "digest"), Watched(0, 6, 6)
     tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
-    any_job: Any = job
-    with job.store.new_file("lips", key_of(*track_faces._made_of(any_job, seen)), ".npy") as path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, crops)
-    faces = Faces(any_job, {1: seen}, {1: InSight(seen, tracks)})
+    faces = Faces(kept, {1: seen}, {1: kept.keep(InSight(seen, tracks), iter([crops[:3], crops[3:]]), len(crops))})
 
     def lips_of(*numbers: int) -> list[int]:
         told = tuple(FaceTrackSummary(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)

@@ -11,8 +11,6 @@ import pytest
 from avcore.speech.audio import level_dbfs
 from avcore.speech.voice_activity import STEP_SAMPLES, SpeechActivity
 from avcore.timeline import SAMPLE_RATE
-from netflips.dubbing.clock import StageClock
-from netflips.dubbing.options import DubOptions
 from netflips.dubbing.segmentation import Span
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
@@ -35,9 +33,9 @@ class _Encoder:
         return _voice(float(_LOUD - np.abs(speech).max()) * 10)
 
 
-def _job(folder: Path) -> Any:
-    models = SimpleNamespace(likeness_encoder=_Encoder())
-    return SimpleNamespace(digest="digest", store=Store(folder), options=DubOptions(), models=models, clock=StageClock())
+def _voices(folder: Path, sound: Sound) -> Voices:
+    models: Any = SimpleNamespace(likeness_encoder=_Encoder())
+    return Voices(sound, Store(folder), "digest", models)
 
 
 def _sound(folder: Path, said: Sequence[tuple[float, float, float, float]], music: Sequence[Span] = ()) -> Sound:
@@ -60,25 +58,24 @@ def _sound(folder: Path, said: Sequence[tuple[float, float, float, float]], musi
 
 def test_what_sounds_on_behind_a_voice_is_taken_from_it_once(tmp_path: Path) -> None:
     sound = _sound(tmp_path, [(2.0, 4.0, 0.0, 100.0)], music=[(0.0, 6.0)])
-    job = _job(tmp_path / "work")
-    alone = without_background(job, sound)
+    store = Store(tmp_path / "work")
+    alone = without_background(sound, store, "digest", None)
     assert level_dbfs(sound.between(0.5, 1.5)) > -30
     assert level_dbfs(alone.between(0.5, 1.5)) < -60  # nobody speaks there
     spectrum = [np.abs(np.fft.rfft(one.between(2.5, 3.5))) for one in (sound, alone)]
     assert spectrum[1][1000] < 0.5 * spectrum[0][1000]
-    assert without_background(job, sound).path == alone.path
-    assert job.store.made["sound"] == 1
+    assert without_background(sound, store, "digest", None).path == alone.path
+    assert store.made["sound"] == 1
 
 
 def test_an_answer_after_a_short_pause_is_another_turn_and_what_is_like_both_is_none(tmp_path: Path) -> None:
     said = [(0.5, 3.0, 0.0, 100.0), (3.2, 4.1, 1.2, 220.0), (4.6, 7.0, 0.0, 100.0), (7.5, 10.0, 1.2, 220.0)]
-    changes = Voices(_job(tmp_path), _sound(tmp_path, said)).changes()
+    changes = _voices(tmp_path, _sound(tmp_path, said)).changes()
     assert changes == pytest.approx([3.1, 4.35, 7.25], abs=0.05)
     for number, angle in enumerate((0.6, 0.1)):  # like both, or the same person's
         said[1] = (3.2, 4.1, angle, 150.0)
-        job = _job(tmp_path / str(number))
-        assert Voices(job, _sound(tmp_path, said)).changes() == pytest.approx([7.25], abs=0.05)
-    assert Voices(_job(tmp_path / "alone"), _sound(tmp_path, said[:1])).changes() == []
+        assert _voices(tmp_path / str(number), _sound(tmp_path, said)).changes() == pytest.approx([7.25], abs=0.05)
+    assert _voices(tmp_path / "alone", _sound(tmp_path, said[:1])).changes() == []
 
 
 @pytest.mark.parametrize(
@@ -100,11 +97,11 @@ def test_music_makes_no_two_of_one(
     sound = _sound(tmp_path, said, music=[(11.5, 23.0)] if music else [])
     monkeypatch.setattr(_Encoder, "embed", lambda self, speech: _voice(0.0 if len(speech) == 4 * SAMPLE_RATE else angle))
     monkeypatch.setattr("netflips.dubbing.voice_groups.SAME_VOICE", 0.95)  # so that they are two at first
-    groups = Voices(_job(tmp_path), sound).groups([(start, end) for start, end, _, _ in said])
+    groups = _voices(tmp_path, sound).groups([(start, end) for start, end, _, _ in said])
     assert len({*groups}) == people
 
 
 def test_a_laugh_is_in_a_strange_voice(tmp_path: Path) -> None:
     said = [(0.5, 3.5, 0.0, 100.0), (4.5, 5.5, 1.4, 180.0), (6.5, 9.5, 0.3, 100.0)]
-    speaking = Voices(_job(tmp_path), _sound(tmp_path, said))
+    speaking = _voices(tmp_path, _sound(tmp_path, said))
     assert [speaking.is_strange((start, end)) for start, end, _, _ in said] == [False, True, False]

@@ -1,0 +1,118 @@
+"""Shot boundary detection: where the picture cuts, found and kept by stretches, so that a stopped search resumes."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from fractions import Fraction
+from itertools import chain, pairwise
+from math import ceil, inf
+from typing import NamedTuple, TypeVar
+
+from avcore.compute.threads import ahead, pictures_ahead
+from avcore.faces.find import SMALL_SIDE, Cuts, Small, shrink
+from avcore.media import MediaInfo
+from avcore.media.pictures import read_small_pictures
+from avcore.progress import Progress
+from avcore.timeline import Seconds, exact
+from netflips.dubbing.job import Job
+from netflips.script.types import Script
+
+_STRETCH_S, _LEAD_S = 60, 1
+"""Cuts are kept by stretches of this length. The search of a stretch also sees the lead on both sides: the motion before its first
+cut, and what follows its last."""
+_ROUNDING_S = Fraction(1, 2000)
+"""Tolerance of times that are stored as floats: a frame this little before a cut is the first of the new shot."""
+_AHEAD = 8
+"""Most frames that are decoded ahead of a search: a frame may take three times as long as another on either side."""
+_SCENES = "scenes"
+
+_Seen = TypeVar("_Seen")
+
+
+class Shots:
+    """The shots of a video. cuts: times (s) of the frames that begin a new shot, in order."""
+
+    def __init__(self, cuts: Sequence[float]) -> None:
+        self.cuts = list(cuts)
+        self._edges = [exact(cut) - _ROUNDING_S for cut in cuts]
+
+    def shot_at(self, seconds: Seconds) -> int:
+        """Return the number of the shot at a time, from 0."""
+        return bisect_right(self._edges, exact(seconds))
+
+
+def detect_shots(job: Job, script: Script) -> Shots:
+    """Find the shots of the video, or of the part that is dubbed and what its last utterance may need behind it."""
+    options, length_s = job.options, job.info.duration_s
+    if options.end is not None and script.is_source_timed:  # an utterance that begins in the part may end behind it
+        length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
+
+    with job.clock.stage("faces"):
+        whole = range(0, max(int(job.info.duration_s), 1), _STRETCH_S)
+        starts = [start for start in whole if start < length_s]
+        found = {start: job.store.find(tuple[float, ...], _SCENES, (job.digest, start)) for start in starts}
+        for run in _runs_of([start for start in starts if found[start] is None]):
+            for start, cuts in _cuts_in(job.info, run, run[-1] == whole[-1], job.progress):
+                found[start] = job.store.keep(_SCENES, (job.digest, start), cuts)
+        return Shots([cut for start in starts for cut in found[start] or ()])
+
+
+def _runs_of(starts: Sequence[int]) -> list[list[int]]:
+    """Group stretches into runs of consecutive ones."""
+    runs: list[list[int]] = []
+    for start in starts:
+        if runs and start - runs[-1][-1] == _STRETCH_S:
+            runs[-1].append(start)
+        else:
+            runs.append([start])
+    return runs
+
+
+class _Small(NamedTuple):
+    time: Fraction
+    small: Small
+
+
+def _cuts_in(info: MediaInfo, starts: Sequence[int], is_last: bool, progress: Progress) -> Iterator[tuple[int, tuple[float, ...]]]:
+    """Find the cuts of consecutive stretches in one decoding, and yield those of each as soon as it is over.
+
+    starts: the first second of each stretch. is_last: the last of them ends with the video.
+    """
+    # Each stretch has its own finder and sees nothing beyond its lead, so that it gets the same cuts when it is searched alone.
+    open_ones: dict[int, list[float]] = {start: [] for start in starts}
+    finders: dict[int, Cuts] = defaultdict(Cuts)
+    begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
+    pictures = read_small_pictures(info.source, begin, info.clock, SMALL_SIDE)
+
+    # Frames are shrunk in the thread that decodes: it is ahead, and has time for it.
+    with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in pictures), num_ahead(info))) as small:
+        for here, following in with_following(small):
+            if here.time >= stop:
+                break
+            progress("cuts", int(here.time), int(info.duration_s))
+
+            own = int(here.time // _STRETCH_S) * _STRETCH_S
+            for start in range(max(own - _STRETCH_S, 0), ceil((following or here).time + _LEAD_S), _STRETCH_S):
+                end = start + _STRETCH_S + _LEAD_S
+                if start in open_ones and here.time < end:
+                    after = following if following is not None and following.time < end else here
+                    if finders[start].is_cut(here.small, after.small) and start == own:
+                        open_ones[start].append(float(here.time))
+            for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
+                yield start, tuple(open_ones.pop(start))
+
+    for start, times in open_ones.items():
+        yield start, tuple(times)
+
+
+def num_ahead(info: MediaInfo) -> int:
+    """Return how many of a video's frames are decoded ahead of a search."""
+    return min(pictures_ahead(info.width, info.height), _AHEAD)
+
+
+def with_following(pictures: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
+    """Yield each frame with the next one, None after the last."""
+    for here, following in pairwise(chain(pictures, [None])):
+        assert here is not None  # None comes last
+        yield here, following
