@@ -1,7 +1,7 @@
 """Work that survives a kill: journals of JSON lines, locks for one run at a time in a folder, and digests of files.
 
-Appended rows are on the disk, a half line never counts, and a damaged line is reported. Every list of finished work is kept this
-way. A row is an object with the keys that its reader needs; any other line is damaged, and its work is done again.
+Appended rows are on the disk, a half line never counts, and a damaged line is reported. A row is an object with the fields that its
+reader needs; any other line is damaged, and its work is done again. `Rows` is how every list of finished work is kept.
 """
 
 import errno
@@ -12,10 +12,10 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from avcore.notes import NoteKind, json_text, report_note
 from avcore.texts import iter_lines, parse_json
 
 Row = dict[str, Any]
+Key = TypeVar("Key")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 """Damaged lines that are reported by their number."""
@@ -65,19 +66,24 @@ def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False) -> None:
-    """Append rows to a journal; they are on the disk before this returns. Raises OutputError when they cannot be written.
+def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False, is_flushed: bool = True) -> None:
+    """Append rows to a journal. Raises OutputError when they cannot be written.
 
     is_sealed: add a checksum to each row, so that a changed digit is noticed too; `read` removes it from the rows.
+    is_flushed: the rows, and all before them, are on the disk before this returns; otherwise only a kill does not lose them.
     """
-    text = "".join(json.dumps({**row, _CHECKSUM: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
+    text = "".join(json_text(_sealed(row) if is_sealed else row) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
-        with _held(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
-            file.write(text.encode())
+        with _held(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            # A process that was killed may have left a half line, which must not take the next row with it.
+            size = file.seek(0, os.SEEK_END)
+            is_torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+            file.write(b"\n" * is_torn + text.encode())
             file.flush()
-            os.fsync(file.fileno())
+            if is_flushed:
+                os.fsync(file.fileno())
         if is_new:
             flush_folder(path.parent)
     except OSError as error:
@@ -85,8 +91,8 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = F
         raise OutputError("the results cannot be written", path=path, found=error.strerror, hint=hint) from error
 
 
-def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
-    """Yield the complete rows of a journal that have `keys`; none when there is no such file. Damaged lines are reported.
+def read(path: Path, *fields: str, again: str = _AGAIN) -> Iterator[Row]:
+    """Yield the complete rows of a journal that have `fields`; none when there is no such file. Damaged lines are reported.
 
     again: words for what happens to the work in them.
     """
@@ -95,7 +101,7 @@ def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
     damaged = []
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            row = _parse(line, keys)
+            row = _parse(line, fields)
             if row is not None:
                 yield row
             elif line.endswith(b"\n"):
@@ -103,7 +109,7 @@ def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
     _name(path, damaged, again)
 
 
-def repair(path: Path, *keys: str) -> bool:
+def repair(path: Path, *fields: str) -> bool:
     """Repair a journal: cut off a half line that a killed run left at the end, and remove damaged lines, which are reported.
 
     Returns whether anything was repaired. Raises OutputError for a link, and when the file cannot be written.
@@ -116,7 +122,7 @@ def repair(path: Path, *keys: str) -> bool:
             for number, line in enumerate(file, 1):
                 is_whole = line.endswith(b"\n")
                 end += len(line) if is_whole else 0
-                if is_whole and _parse(line, keys) is None:
+                if is_whole and _parse(line, fields) is None:
                     damaged.append(number)
 
             is_torn = file.seek(0, os.SEEK_END) > end
@@ -128,7 +134,7 @@ def repair(path: Path, *keys: str) -> bool:
                 _name(path, damaged, _AGAIN)
                 file.seek(0)
                 with atomic_output(path) as temporary, temporary.open("wb") as copy:
-                    copy.writelines(line for line in file if _parse(line, keys) is not None)
+                    copy.writelines(line for line in file if _parse(line, fields) is not None)
     except OSError as error:
         raise OutputError("what was done before cannot be read", path=path, found=error.strerror) from error
     return is_torn or bool(damaged)
@@ -138,7 +144,7 @@ def repair(path: Path, *keys: str) -> bool:
 def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
     """Open a journal for one writer at a time; links are not followed."""
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    with open(handle, "r+b" if flags & os.O_RDWR else "ab") as file:
+    with open(handle, "r+b") as file:
         with suppress(OSError):  # no locks here
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield file
@@ -151,22 +157,87 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
     report_note((_LINES if len(damaged) > 1 else _LINE)(lines=numbers, again=again), path)
 
 
-def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
+def _parse(line: bytes, fields: Iterable[str]) -> Row | None:
     """Return a row; None for a line that is incomplete or damaged."""
     if not line.endswith(b"\n"):
         return None
     try:
         row = json.loads(line)
-        if not isinstance(row, dict) or not all(key in row for key in keys):
+        if not isinstance(row, dict) or not all(name in row for name in fields):
             return None
         checksum = row.pop(_CHECKSUM, None)
-        return row if checksum is None or checksum == _checksum(row) else None
+        return row if checksum is None or checksum == _sealed(row)[_CHECKSUM] else None
     except (ValueError, RecursionError):
         return None
 
 
-def _checksum(row: Mapping[str, Any]) -> str:
-    return f"{zlib.crc32(json.dumps(row, ensure_ascii=False).encode()):08x}"
+def _sealed(row: Mapping[str, Any]) -> Row:
+    """Return a row with its checksum."""
+    return {**row, _CHECKSUM: f"{zlib.crc32(json_text(row).encode()):08x}"}
+
+
+class Rows(Mapping[Key, Row]):
+    """Finished work by key: the rows of a journal, which are read when they are first asked for.
+
+    A later row of a key replaces an earlier one. Several processes may add to one journal; each then sees its own rows, and those
+    that were there when it read them.
+
+    path: the journal. key: the field that names the work, or several, whose values are a tuple. fields: others that a row needs.
+    is_sealed: each row has a checksum.
+    """
+
+    def __init__(self, path: Path, key: str | tuple[str, ...], *fields: str, is_sealed: bool = False) -> None:
+        self.path, self._key, self._is_sealed = path, key, is_sealed
+        self._fields = (*((key,) if isinstance(key, str) else key), *fields)
+        self._known: dict[Key, Row] | None = None
+
+    def __getitem__(self, key: Key) -> Row:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def repair(self) -> bool:
+        """Repair the journal at the beginning of a run that writes, see `repair`; returns whether anything was repaired."""
+        self.refresh()
+        return repair(self.path, *self._fields)
+
+    def refresh(self) -> None:
+        """Forget what was read, so that rows of other processes are seen."""
+        self._known = None
+
+    def add(self, rows: Iterable[Mapping[str, Any]], *, is_flushed: bool = True) -> None:
+        """Append rows, see `append`. None need be read for that. Raises OutputError when they cannot be written."""
+        rows = list(rows)
+        append(self.path, rows, is_sealed=self._is_sealed, is_flushed=is_flushed)
+        if self._known is not None:
+            self._known |= self._by_key(json.loads(json_text(row)) for row in rows)
+
+    def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write these rows in place of all others, whole or not at all; where there are none, there is no journal."""
+        rows = list(rows)
+        if rows:
+            write_rows(self.path, map(_sealed, rows) if self._is_sealed else rows)
+        else:
+            self.path.unlink(missing_ok=True)
+        self.refresh()
+
+    def forget(self, keys: Container[Key]) -> None:
+        """Take rows away, whole or not at all, so that their work is done again."""
+        self.replace([row for key, row in self.items() if key not in keys])
+
+    def _all(self) -> dict[Key, Row]:
+        if self._known is None:
+            self._known = self._by_key(read(self.path, *self._fields))
+        return self._known
+
+    def _by_key(self, rows: Iterable[Row]) -> dict[Key, Row]:
+        if isinstance(self._key, str):
+            return {cast(Key, row[self._key]): row for row in rows}
+        return {cast(Key, tuple(row[name] for name in self._key)): row for row in rows}
 
 
 _BLOCK = 1 << 20

@@ -57,7 +57,7 @@ def _work(options: TrainDemoOptions) -> None:
             LOG.info("%-18s %s", step.name, f"done, {done['seconds'] / 3600:.1f} h" if done else "to do")
         return
 
-    is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
+    is_made = {step: runner.record(step) is not None for step in ("data", "voices")}
     require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
     with folder_lock(folder):

@@ -39,12 +39,12 @@ from avcore.media.pictures import Span
 from avcore.notes import several
 from avcore.texts import parse_json
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
-from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
+from avdata.prepare.clips import ClipRequest, ClipSettings, FacePlace, Footage
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
 from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import ClipOptions, clips_of, draw_contact_sheet, make_clip, video_frames
-from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace, read_journal
+from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
 UNCLEAR = "X"
 """Marks a place in the text that the transcriber could not understand."""
@@ -288,7 +288,7 @@ class LipCorpus(SourceCorpus):
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet, and log the order of the boxes."""
         draw_contact_sheet(place)
-        rows = (record.rows.get(MANIFEST, {}) for record in read_journal(place.journal).values())
+        rows = (record.rows.get(MANIFEST, {}) for record in place.journal.records().values())
         orders = {str(row["source"]): str(row["box_order"]) for row in rows if "box_order" in row}
         for order, count in Counter(orders.values()).items():
             videos = several(count, "video")

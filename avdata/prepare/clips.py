@@ -40,13 +40,12 @@ from avcore.units import fingerprint
 from avdata.manifest import Entry
 from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
 from avdata.prepare.sources import CorpusFile
-from avdata.prepare.workplace import ItemRecord
+from avdata.prepare.workplace import MANIFEST, ItemRecord
 
 _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 _MARGIN = 0.3
 """Margin on each side of the face, as a share of the size of all its boxes together: for hair, chin and a wide-open mouth."""
-MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
 FacePlace = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""

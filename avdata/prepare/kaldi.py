@@ -22,11 +22,10 @@ from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import store_speech
 from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import ItemRecord, Journal, Workplace
+from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
-MANIFEST = "manifest"
 
 
 @dataclass

@@ -12,10 +12,9 @@ from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
 from avcore.notes import several
-from avdata.prepare.clips import MANIFEST
 from avdata.prepare.running import SourceCorpus
 from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
-from avdata.prepare.workplace import ItemRecord, PrepareResult, Workplace, read_journal
+from avdata.prepare.workplace import MANIFEST, ItemRecord, PrepareResult, Workplace
 
 REPORT = "report.json"
 _NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "train"}
@@ -111,7 +110,7 @@ def report_of(records: Iterable[ItemRecord]) -> dict[str, Any]:
 
 def write_report(place: Workplace, outcome: PrepareResult, left_out: int, problems: Mapping[str, str]) -> None:
     """Write `report.json` and log its main figures. left_out: number of clips in no split."""
-    report = report_of(read_journal(place.journal).values()) | {"left_out": left_out}
+    report = report_of(place.journal.records().values()) | {"left_out": left_out}
     report["failed"] |= dict(sorted(problems.items()))
     path: Path = place.out / REPORT
     write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

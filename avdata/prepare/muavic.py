@@ -34,9 +34,8 @@ from avcore.units import normalise_language
 from avdata.corpus import CorpusClip, read_corpus
 from avdata.manifest import Entry, read_manifest
 from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
+from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
-MANIFEST = "manifest"
 LIPS, SQUEEZED, NO_PICTURE = "lips", "squeezed", "none"
 _LOOKS = 5
 """Frames of a clip in which a face is searched. A detector finds none in mouth crops."""

@@ -14,7 +14,7 @@ from avcore.timeline import samples_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus
 from avdata.prepare.sources import CorpusFile
-from avdata.prepare.workplace import ItemRecord, Journal, Workplace
+from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, Workplace
 
 MIN_SECONDS = 0.1
 SILENT_DBFS = -70.0
@@ -50,9 +50,6 @@ def store_speech(speech: NDArray[np.float32], out: Path, name: str, source: str)
         raise MediaError("it is silent", path=source, expected=f"{SILENT_DBFS:g} dBFS or more", found=f"{level:.0f} dBFS")
     write_speech(out / name, speech)
     return StoredSound(name, len(speech))
-
-
-MANIFEST = "manifest"
 
 
 @dataclass(frozen=True)

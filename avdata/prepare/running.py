@@ -52,14 +52,13 @@ class ItemWorker(ABC):
 
 
 def process_items(
-    pieces: Iterable[CorpusItem], worker: ItemWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
+    pieces: Iterable[CorpusItem], worker: ItemWorker, journal: Journal, known: Iterable[str], num_workers: int, progress: Progress
 ) -> None:
     """Process all pieces except those that are known.
 
-    folder: folder of the journal. known: keys of pieces that are done. Follow-ups are processed first, so that few pieces are half
+    known: keys of pieces that are done. Follow-ups are processed first, so that few pieces are half
     done at a time. A piece that raises or kills its process is recorded as failed. Raises OutputError if results cannot be written.
     """
-    journal = Journal(folder)
     plan = _Plan(pieces, worker, journal, set(known), progress)
     with ProcessPool[CorpusItem, CorpusItem](_Doer, (worker, journal), num_workers) as pool:
         for outcome in pool.run(plan):

@@ -1,11 +1,7 @@
-"""The folder that a corpus is prepared into: the results, and a journal from which a killed run resumes.
-
-Each process writes a journal file of its own, a line for each piece that is done.
-"""
+"""The folder that a corpus is prepared into: the results, and a journal from which a killed run resumes."""
 
 import json
 import logging
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,19 +9,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
-from avcore import journal
 from avcore.errors import InputError, UsageError
-from avcore.files import flush, remove_temporary, write_text
-from avcore.journal import differing, folder_lock, write_rows
-from avcore.notes import json_text, several, shown
+from avcore.files import remove_temporary, write_text
+from avcore.journal import Rows, differing, folder_lock, write_rows
+from avcore.notes import several, shown
 from avcore.texts import read_json
 
 Status = Literal["kept", "rejected", "failed", "done"]
-_COMPACT = "journal.jsonl"
 LOG = logging.getLogger("netflips")
 
+MANIFEST = "manifest"
+"""Name of the manifest of a corpus that has one."""
 FAILED, REJECTED, ALONE = "failed.jsonl", "rejected.jsonl", "alone.jsonl"
 _WORK, _RUNNING = ".work", "running"
 
@@ -49,58 +44,42 @@ class ItemRecord:
     """measurements"""
 
 
-_KEYS = ("key", "status")
 _FIELDS = frozenset(one.name for one in fields(ItemRecord))
 
 
 class Journal:
-    """Appends records to a file of the process's own. Each line is written in one call, so that a kill leaves whole lines."""
+    """Records of pieces by key, which all processes of a run append to."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._run = folder, uuid4().hex[:8]
+        self._rows = Rows[str](folder / "journal.jsonl", "key", "status")
 
     def add(self, record: ItemRecord) -> None:
-        """Append a record. Before `done`, all journals are flushed to disk, so that the records of the follow-ups are there."""
-        if record.status == "done":
-            for path in self._folder.glob("journal-*.jsonl"):
-                flush(path)
+        """Append a record. With `done`, the records of the follow-ups are on the disk, too."""
         row = {name: value for name, value in asdict(record).items() if value}
-        with (self._folder / f"journal-{os.getpid()}-{self._run}.jsonl").open("ab", buffering=0) as file:
-            file.write((json_text(row) + "\n").encode())
+        self._rows.add([row], is_flushed=record.status == "done")
 
+    def records(self) -> dict[str, ItemRecord]:
+        """Return the records of all processes so far; a later one replaces an earlier one."""
+        found = {
+            key: ItemRecord(**{name: value for name, value in row.items() if name in _FIELDS}) for key, row in self._rows.items()
+        }
+        self._rows.refresh()
+        return found
 
-def read_journal(folder: Path) -> dict[str, ItemRecord]:
-    """Return the records of all processes by key. A later record replaces an earlier one; a torn last line is skipped."""
-    records: dict[str, ItemRecord] = {}
-    for path in _journals(folder):
-        for row in journal.read(path, *_KEYS):
-            records[row["key"]] = ItemRecord(**{name: value for name, value in row.items() if name in _FIELDS})
-    return records
+    def recover(self, retry_failed: bool = False) -> dict[str, ItemRecord]:
+        """Repair the journal at the beginning of a run, and return the records whose pieces are not processed again.
 
-
-def recover_journal(folder: Path) -> dict[str, ItemRecord]:
-    """Repair the journals at the beginning of a run, and read them.
-
-    If one was damaged, pieces with status `done` are processed again, because the record of a follow-up may be lost.
-    """
-    is_damaged = [journal.repair(path, *_KEYS) for path in _journals(folder)]
-    records = read_journal(folder)
-    if any(is_damaged):
-        records = {key: record for key, record in records.items() if record.status != "done"}
-    return records
-
-
-def _journals(folder: Path) -> list[Path]:
-    """Return all journals, the last modified at the end."""
-    return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
-
-
-def compact_journal(folder: Path, records: Mapping[str, ItemRecord]) -> None:
-    """Write the records into one file, and delete the other journals."""
-    others = list(folder.glob("journal-*.jsonl"))
-    write_rows(folder / _COMPACT, (asdict(record) for record in records.values()))
-    for path in others:
-        path.unlink()
+        If it was damaged, pieces with status `done` are, because the record of a follow-up may be lost. retry_failed: those that
+        failed are, too.
+        """
+        is_damaged = self._rows.repair()
+        records = self.records()
+        left = {key: record for key, record in records.items() if not (is_damaged and record.status == "done")}
+        if retry_failed:
+            left = without_failures(left)
+        if len(left) < len(records):
+            self._rows.forget(records.keys() - left.keys())
+        return left
 
 
 def without_failures(records: Mapping[str, ItemRecord]) -> dict[str, ItemRecord]:
@@ -144,9 +123,9 @@ class Workplace:
     """An output folder in use. Its folder `temporary` is for files that are not kept, and is emptied when work begins."""
 
     def __init__(self, out: Path) -> None:
-        self.out = out
-        self.journal = out / _WORK
-        self.temporary = out / _WORK / "tmp"
+        self.out, self._work = out, out / _WORK
+        self.journal = Journal(self._work)
+        self.temporary = self._work / "tmp"
 
     @contextmanager
     def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, ItemRecord]]:
@@ -155,21 +134,19 @@ class Workplace:
         settings: values that must not change from one run to the next; a value None = not stated this time. Raises UsageError if
         they changed, OutputError if the folder cannot be written or another process works in it.
         """
-        with folder_lock(self.journal):
+        running = self._work / _RUNNING
+        with folder_lock(self._work):
             self._check_settings(settings)
             # A killed run leaves half-made files.
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir(parents=True)
-            if (self.journal / _RUNNING).exists():
+            if running.exists():
                 LOG.info("%s: an earlier run was broken off; going on", self.out)
                 remove_temporary(self.out, below=True)
-            records = recover_journal(self.journal)
-            if retry_failed:
-                records = without_failures(records)
-            compact_journal(self.journal, records)
-            (self.journal / _RUNNING).touch()
+            records = self.journal.recover(retry_failed)
+            running.touch()
             yield records
-            (self.journal / _RUNNING).unlink()
+            running.unlink()
             shutil.rmtree(self.temporary, ignore_errors=True)
 
     def write_results(self, problems: Mapping[str, str], paired: tuple[str, ...] = ()) -> PrepareResult:
@@ -177,8 +154,7 @@ class Workplace:
 
         problems: reasons by name for what could not become a piece. paired: manifests that get equal ids, if none is empty.
         """
-        records = dict(sorted(read_journal(self.journal).items()))
-        compact_journal(self.journal, records)
+        records = dict(sorted(self.journal.records().items()))
         manifests: dict[str, list[Mapping[str, Any]]] = {}
         for record in records.values():
             for name, row in record.rows.items():
@@ -189,15 +165,16 @@ class Workplace:
             common = set.intersection(*({row["id"] for row in manifests[name]} for name in paired))
             alone = [row for name in paired for row in manifests[name] if row["id"] not in common]
             manifests |= {name: [row for row in manifests[name] if row["id"] in common] for name in paired}
-        self._write_list(ALONE, alone)
+        Rows[str](self.out / ALONE, "id").replace(alone)
         for name, rows in manifests.items():
             write_rows(self.out / f"{name}.jsonl", rows)
 
         rejected = [record for record in records.values() if record.status == "rejected"]
         failed = [{"id": record.key, "reason": record.detail} for record in records.values() if record.status == "failed"]
         failed += [{"id": name, "reason": shown(reason)} for name, reason in sorted(problems.items())]
-        self._write_list(REJECTED, [{"id": r.key, "reason": r.reason, "detail": r.detail, **r.figures} for r in rejected])
-        self._write_list(FAILED, failed)
+        why = ({"id": one.key, "reason": one.reason, "detail": one.detail, **one.figures} for one in rejected)
+        Rows[str](self.out / REJECTED, "id").replace(why)
+        Rows[str](self.out / FAILED, "id").replace(failed)
         return PrepareResult(
             entries={name: len(rows) for name, rows in manifests.items()},
             seconds={name: sum(row.get("duration_s", 0.0) for row in rows) for name, rows in manifests.items()},
@@ -207,15 +184,8 @@ class Workplace:
             num_wordless={name: sum(not row.get("text") for row in rows) for name, rows in manifests.items() if _has_texts(rows)},
         )
 
-    def _write_list(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        rows = list(rows)
-        if rows:
-            write_rows(self.out / name, rows)
-        else:
-            (self.out / name).unlink(missing_ok=True)
-
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        path = self.journal / "settings.json"
+        path = self._work / "settings.json"
         wanted = json.loads(json.dumps(settings))
         before = _read_settings(path) if path.exists() else wanted
         changed = differing(before, wanted, is_unsaid_fitting=True)

@@ -9,21 +9,19 @@ The output folder records which videos are dubbed, and which were set aside:
 import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from avcore import journal
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
 from avcore.compute.inference import resolve_device
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import EXIT_FAILED, NetflipsError
 from avcore.files import remove_temporary, write_text
-from avcore.journal import Seldom, checksum_of, file_digest, fits, folder_lock, key_of
+from avcore.journal import Rows, Seldom, checksum_of, file_digest, fits, folder_lock, key_of
 from avcore.notes import report_note, several
 from avcore.pool import Finished, Lost, PoolTask, WorkerPool
 from avcore.processes import Crew
@@ -44,9 +42,6 @@ from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
 from netflips.script.types import Script
 from unit2av.speaker import encoder_fingerprint
 
-_DONE_KEYS = ("output", "key", "file", "report")
-_FAILED_KEYS = ("id", "reason")
-
 
 @dataclass(frozen=True)
 class VideoToDub:
@@ -58,24 +53,16 @@ class VideoToDub:
     """the dub"""
 
 
-@dataclass
 class DubRecord:
     """The record of an output folder; it is stored in the folder as it grows."""
 
-    out_dir: Path
-    done: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """rows of dubs.jsonl, by name of the dub"""
-    failures: dict[str, str] = field(default_factory=dict)
-    """reasons, by source"""
-
-    @classmethod
-    def read(cls, out_dir: Path) -> "DubRecord":
-        """Read the record that earlier runs left in a folder."""
-        dubs, failed = out_dir / "dubs.jsonl", out_dir / "failed.jsonl"
-        journal.repair(dubs, *_DONE_KEYS)
-        journal.repair(failed, *_FAILED_KEYS)
-        done = {row["output"]: row for row in journal.read(dubs, *_DONE_KEYS)}
-        return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
+    def __init__(self, out_dir: Path) -> None:
+        self.done = Rows[str](out_dir / "dubs.jsonl", "output", "key", "file", "report")
+        """complete dubs, by name"""
+        self.failed = Rows[str](out_dir / "failed.jsonl", "id", "reason")
+        """videos that were set aside, by path"""
+        self.done.repair()
+        self.failed.repair()
 
     def is_done(self, job: VideoToDub, key: str) -> bool:
         """Return whether a dub was made with these settings, and is unchanged."""
@@ -91,18 +78,7 @@ class DubRecord:
         """Record a complete dub, with the key of its settings. deaths: the reason of each time that it was tried again."""
         again = {"tried_again": list(deaths)} if deaths else {}
         row = {"output": job.target.name, "key": key, "file": checksum_of(job.target), **again, "report": script_json(report)}
-        journal.append(self.out_dir / "dubs.jsonl", [row])
-        self.done[job.target.name] = json.loads(json.dumps(row))
-
-    def reject(self, rejected: Rejected) -> None:
-        """Record a video that cannot be dubbed."""
-        journal.append(self.out_dir / "failed.jsonl", [{"id": rejected.id, "reason": rejected.reason}])
-        self.failures[rejected.id] = rejected.reason
-
-    def clear_failures(self) -> None:
-        """Forget the videos that were set aside, so that they are tried again."""
-        self.failures = {}
-        (self.out_dir / "failed.jsonl").unlink(missing_ok=True)
+        self.done.add([row])
 
     def write_report(self, path: Path, jobs: Iterable[VideoToDub]) -> None:
         """Write the reports of all finished dubs, in the form of `netflips.report.write_reports`.
@@ -112,8 +88,12 @@ class DubRecord:
         """
         rows = {job: self.done[job.target.name] for job in jobs if job.target.name in self.done}
         again = {str(job.source): row["tried_again"] for job, row in rows.items() if "tried_again" in row}
-        content = {"dubs": [row["report"] for row in rows.values()], "failures": self.failures, "tried_again": again}
+        content = {"dubs": [row["report"] for row in rows.values()], "failures": self.failures(), "tried_again": again}
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
+
+    def failures(self) -> dict[str, str]:
+        """Return the reasons why videos were set aside, by path."""
+        return {name: row["reason"] for name, row in self.failed.items()}
 
 
 @dataclass(frozen=True)
@@ -194,11 +174,11 @@ def dub_side_by_side(
     out_dir = jobs[0].target.parent
     with folder_lock(out_dir):
         remove_temporary(out_dir)
-        record = DubRecord.read(out_dir)
+        record = DubRecord(out_dir)
         if retry_failed:
-            record.clear_failures()
+            record.failed.replace([])
 
-        left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
+        left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failed]
         if len(left) < len(jobs):
             LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
 
@@ -213,7 +193,7 @@ def dub_side_by_side(
             told.now()
             remove_temporary(out_dir)
 
-        failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
+        failed = [str(job.source) for job in jobs if str(job.source) in record.failed]
 
     if not failed:
         return None
@@ -252,7 +232,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     job, result = outcome.job, outcome.result
     if isinstance(result, Rejected):
         LOG.error("failed: %s", result.reason)
-        record.reject(result)
+        record.failed.add([{"id": result.id, "reason": result.reason}])
         return
     if outcome.deaths:
         report_note(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)

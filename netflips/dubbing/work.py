@@ -100,14 +100,14 @@ def _dub_side_by_side(
         options.quiet,
     )
 
-    record = DubRecord.read(options.out_dir)
+    record = DubRecord(options.out_dir)
     for path in data[1:]:
         record.write_report(path, batch)
     for job in batch:
         if job.target.name in record.done:
             report.add(script_from(record.done[job.target.name]["report"]))
-        elif str(job.source) in record.failures:
-            report.fail(job.source, record.failures[str(job.source)])
+        elif str(job.source) in record.failed:
+            report.fail(job.source, record.failed[str(job.source)]["reason"])
     with bars(options.quiet, "report: ") as progress:
         report.write_pages(progress)
     return code

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from avcore import journal
 from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputError
-from avcore.journal import file_digest, key_of
+from avcore.journal import Rows, file_digest, key_of
 from avcore.pool import Finished, Pool, PoolTask, ProcessPool
 from avcore.progress import Progress, silent
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
@@ -26,7 +25,6 @@ from netflips.evaluate.metric import Measured, Metric, Missing, all_metrics, mea
 
 LOG = logging.getLogger("netflips")
 RECORDS = "records.jsonl"
-_KEYS = ("id", "subject", "measure", "key")
 _FORMAT = "4"
 """Changes whenever figures of an older NetfLips must not be used any more."""
 _LISTENERS = ("recognizer", "published")
@@ -72,22 +70,18 @@ class Record:
 
     def to_row(self) -> dict[str, Any]:
         """Return the record as a JSON object without its empty fields."""
-        return {name: value for name, value in vars(self).items() if value or name in _KEYS}
+        return {name: value for name, value in vars(self).items() if value or name in ("id", "subject", "measure", "key")}
 
 
-def add(folder: Path, records: Iterable[Record]) -> None:
-    """Save records; they are on the disk when this returns. Raises OutputError."""
-    journal.append(folder / RECORDS, (one.to_row() for one in records), is_sealed=True)
+def record_rows(folder: Path) -> Rows[Place]:
+    """Return the rows of the records in a folder, by place."""
+    return Rows(folder / RECORDS, ("id", "subject", "measure"), "key", is_sealed=True)
 
 
-def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
-    """Read the records of a folder, the last of each place. is_repaired: incomplete and damaged lines are cut out and reported."""
-    path = folder / RECORDS
-    if is_repaired:
-        journal.repair(path, *_KEYS)
+def read_records(folder: Path) -> dict[Place, Record]:
+    """Read the records of a folder, the last of each place."""
     known = vars(Record("", "", "", "")).keys()  # a line may have been written by hand
-    rows = (Record(**row) for row in journal.read(path, *_KEYS) if row.keys() <= known)
-    return {one.place: one for one in rows}
+    return {place: Record(**row) for place, row in record_rows(folder).items() if row.keys() <= known}
 
 
 def run_left(
@@ -251,7 +245,9 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
     is in its record.
     """
     keys, numbers = keys_of(work), {case.id: number for number, case in enumerate(work.cases)}
-    kept = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if place in keys}
+    rows = record_rows(out_dir)
+    rows.repair()
+    kept = {place: one for place, one in read_records(out_dir).items() if place in keys}
     known = {place: one for place, one in kept.items() if keys[place] == one.key}
     if len(known) < len(kept):
         LOG.info("%d records are of other files or models, or of an older version: measured again", len(kept) - len(known))
@@ -266,8 +262,12 @@ def completed(work: Suite, out_dir: Path, progress: Progress) -> dict[Place, Rec
     for place, key in keys.items():
         if place not in known:
             left.setdefault(numbers[place[0]], []).append((*place[1:], key))
+
+    def keep(found: Sequence[Record]) -> None:
+        rows.add(one.to_row() for one in found)
+
     pool = ProcessPool[Job, int](Measurer, (work,), work.options.jobs)
-    for found in run_left(left, len(numbers), pool, lost, partial(add, out_dir), "measure", progress):
+    for found in run_left(left, len(numbers), pool, lost, keep, "measure", progress):
         known |= {one.place: one for one in found}
         for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED):
             LOG.warning("%s: failed: %s", found[0].id, reason)

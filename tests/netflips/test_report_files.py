@@ -15,7 +15,6 @@ import pytest
 from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
-from netflips.bulk.records import Rejected
 from netflips.dubbing import command as dub_command
 from netflips.report import material, pace_of, page
 from netflips.report.files import ReportFiles
@@ -90,10 +89,10 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
 
     def dub_side_by_side(jobs: list[VideoToDub], *arguments: Any) -> int:
         """Take a finished report for the first video and set the second aside, without Ray."""
-        record = DubRecord.read(out_dir)
+        record = DubRecord(out_dir)
         jobs[0].target.write_bytes(b"a dub")
         record.add(jobs[0], "key", told.script)
-        record.reject(Rejected(str(jobs[1].source), "no <face>"))
+        record.failed.add([{"id": str(jobs[1].source), "reason": "no <face>"}])
         record.write_report(arguments[4], jobs)
         return 1
 

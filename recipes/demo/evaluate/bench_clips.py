@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 import netflips
-from avcore import journal
 from avcore.arrays import Pixels, Samples
 from avcore.files import private_folder, write_text
+from avcore.journal import Rows, write_rows
 from avcore.media import VideoWriter, write_speech
 from avcore.progress import Progress, track
 from avcore.speech.audio import resample
@@ -55,13 +55,12 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
     """Make the clips that a folder does not have yet, each with Korean subtitles; then write their manifest."""
     require_synthesisers(with_flite=False, with_natural=True)
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
-    path = folder / CLIPS / "made.jsonl"
-    journal.repair(path, "id", "source")
-    known = {line["id"] for line in journal.read(path, "id", "source")}
+    made = Rows[str](folder / CLIPS / "made.jsonl", "id", "source")
+    made.repair()
     for number in track(range(count), "making clips", progress, count):
         kind = KINDS[number % len(KINDS)]
         name = f"{kind}_{number + 1}"
-        if name not in known:
+        if name not in made:
             turns = _make(folder / CLIPS / f"{name}.mp4", kind, number)
             write_text(
                 folder / CLIPS / f"{name}.ko.srt", srt_text(Cue(one.start_s, one.end_s, (one.pair.korean,)) for one in turns)
@@ -70,8 +69,8 @@ def make_clips(folder: Path, count: int, progress: Progress) -> None:
             said = [(one.pair.korean, *(text for _, text in one.pair.forms)) for one in turns]
             first, *others = map(" ".join, product(*said))  # with all forms of each sentence, also the shorter and longer ones
             text = " ".join(one.pair.english for one in turns)
-            journal.append(path, [{**line, "text": text, "reference_text": first, "other_texts": others}])
-    journal.write_rows(folder / MANIFEST, list(journal.read(path, "id", "source"))[:count])
+            made.add([{**line, "text": text, "reference_text": first, "other_texts": others}])
+    write_rows(folder / MANIFEST, list(made.values())[:count])
 
 
 def _make(path: Path, kind: str, number: int) -> list[Turn]:

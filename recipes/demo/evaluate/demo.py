@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +18,11 @@ import numpy as np
 from av2unit import modality_selection
 from av2unit.sources import lips_of_video
 from av2unit.stage import UNIT_ENCODER
-from avcore import journal
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
 from avcore.errors import NetflipsError, UsageError
 from avcore.files import keep_apart, require_place
+from avcore.journal import Rows
 from avcore.media import read_speech, write_speech
 from avcore.notes import print_text, several
 from avcore.pool import ProcessPool, WorkersFailError
@@ -65,7 +65,6 @@ from unit2unit.translator import UnitTranslator
 MANIFEST = "manifest.jsonl"
 _CLIPS = "clips"
 _SILENCE_S = 1.0
-_KEYS = ("id", "group", "dub")
 
 Line = dict[str, Any]
 """A line of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
@@ -94,25 +93,25 @@ class ExamPlace:
     """side of frames, in pixels"""
 
 
-def made_lines(folder: Path) -> list[Line]:
-    """Return the lines of an exam's manifest."""
-    return list(journal.read(folder / MANIFEST, *_KEYS))
+def made_lines(folder: Path) -> Rows[str]:
+    """Return the lines of an exam's manifest, by id of the clip."""
+    return Rows(folder / MANIFEST, "id", "group", "dub")
 
 
 def make_clips(place: ExamPlace, number: int, groups: Sequence[Group], processes: int, progress: Progress) -> list[Line]:
     """Make the missing clips of groups; returns their lines of the manifest. Raises NetflipsError for errors that concern all
     clips."""
-    journal.repair(place.folder / MANIFEST, *_KEYS)
-    known = {line["id"]: line for line in made_lines(place.folder)}
+    made = made_lines(place.folder)
+    made.repair()
     wanted = [(one, group) for group in groups for one in range(min(number, group.most))]
     left: dict[int, list[Group]] = {}
     for number, group in wanted:
-        if group.clip(number) not in known:
+        if group.clip(number) not in made:
             left.setdefault(number, []).append(group)
-    pool, keep = ProcessPool[Job, int](ExamMaker, (place,), processes), partial(journal.append, place.folder / MANIFEST)
-    for lines in run_left(left, len(dict(wanted)), pool, _lost, keep, "making clips", progress):
-        known |= {line["id"]: line for line in lines}
-    return [known[group.clip(number)] for number, group in wanted]
+    pool = ProcessPool[Job, int](ExamMaker, (place,), processes)
+    for _ in run_left(left, len(dict(wanted)), pool, _lost, made.add, "making clips", progress):
+        pass
+    return [made[group.clip(number)] for number, group in wanted]
 
 
 def _lost(job: Job, reason: str) -> NoReturn:

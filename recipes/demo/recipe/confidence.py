@@ -21,10 +21,10 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from av2unit.training.noise import Degradation, coloured_noise, mix_in, pass_through
-from avcore import journal
 from avcore.arrays import Samples
 from avcore.command import LOG
 from avcore.flags import Command, QuietOptions, flag, positional
+from avcore.journal import Rows
 from avcore.progress import Progress, bars, track
 from avcore.timeline import seconds_to_samples
 from avcore.units import edit_distance
@@ -213,14 +213,12 @@ class ConfidenceOptions(QuietOptions):
 
 def take_rows(options: ConfidenceOptions, progress: Progress) -> list[Row]:
     """Return the rows of all recordings; those that are in the folder already are not made again."""
-    path, made = options.folder / _ROWS, Recordings(options.bundle_dir)
-    journal.repair(path, "number")
-    rows = list(journal.read(path, "number"))
-    missing = sorted({*range(options.count)} - {row["number"] for row in rows})
+    rows, recordings = Rows[int](options.folder / _ROWS, "number"), Recordings(options.bundle_dir)
+    rows.repair()
+    missing = sorted({*range(options.count)} - rows.keys())
     for number in track(missing, "recordings", progress, len(missing)):
-        rows.append(made.row(number))
-        journal.append(path, rows[-1:])
-    return rows
+        rows.add([recordings.row(number)])
+    return list(rows.values())
 
 
 def _work(options: ConfidenceOptions) -> None:

@@ -1,21 +1,18 @@
 """Steps that depend on one another: run in parallel where possible, and never twice."""
 
-import json
 import math
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avcore.command import LOG, Terminated, stopped_by_sigterm
 from avcore.errors import InputError
-from avcore.files import atomic_output
-from avcore.texts import read_json
+from avcore.journal import Row, Rows
 
 _STOP_S = 60.0
 
@@ -31,13 +28,15 @@ class Step:
 
 
 class StepRunner:
-    """Runs steps in a folder: logs/<step>.log has the output of a step, steps/<step>.json records that it is done, and its seconds.
+    """Runs steps in a folder: logs/<step>.log has the output of a step, steps.jsonl the seconds of each, and its commands once it
+    is done.
 
     Seconds are the sum over all runs of a step, except runs that were killed.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._folder, self._threads = folder, threads
+        self._rows = Rows[str](folder / "steps.jsonl", "step", "seconds")
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_stopped, self._starting = False, threading.Lock()
 
@@ -47,8 +46,8 @@ class StepRunner:
         minutes: time after which running steps are stopped, to go on next time; 0 = no limit. Raises InputError naming the step
         that failed; the others are stopped then, too.
         """
-        for name in ("logs", "steps"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        (self._folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._rows.repair()
         self._is_stopped = False
         end = time.monotonic() + minutes * 60 if minutes else math.inf
         done = {step.name for step in steps if self.record(step.name)}
@@ -72,40 +71,24 @@ class StepRunner:
                 self._stop()
         return True
 
-    def record(self, name: str) -> dict[str, Any] | None:
-        """Return the record of a finished step, its commands and seconds; None for another step, or a damaged record."""
-        path = self._place(name)
-        if not path.is_file():
-            return None
-        try:
-            content = read_json(path, "the note of a step")
-        except InputError as error:
-            LOG.warning("%s; it counts as none", error)
-            return None
-        return content if isinstance(content, dict) else None
+    def record(self, name: str) -> Row | None:
+        """Return the record of a finished step, its commands and seconds; None for another step."""
+        row = self._rows.get(name, {})
+        return row if "commands" in row else None
 
     def _do(self, step: Step) -> None:
         log, start = self._folder / "logs" / f"{step.name}.log", time.monotonic()
-        stopped = f"{step.name}.stopped"
-        before = float((self.record(stopped) or {}).get("seconds", 0))
+        before = float(self._rows.get(step.name, {}).get("seconds", 0))
         LOG.info("%s: begins (%s)", step.name, log)
         try:
             for command in step.commands:
                 self._call(step, command, log)
         except BaseException:
-            self._note(stopped, {"seconds": round(before + time.monotonic() - start, 1)})
+            self._rows.add([{"step": step.name, "seconds": round(before + time.monotonic() - start, 1)}])
             raise
         seconds = before + time.monotonic() - start
-        self._note(step.name, {"seconds": round(seconds, 1), "commands": step.commands})
-        self._place(stopped).unlink(missing_ok=True)
+        self._rows.add([{"step": step.name, "seconds": round(seconds, 1), "commands": step.commands}])
         LOG.info("%s: done in %.0f s", step.name, seconds)
-
-    def _note(self, name: str, content: Mapping[str, Any]) -> None:
-        with atomic_output(self._place(name)) as path:
-            path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-    def _place(self, name: str) -> Path:
-        return self._folder / "steps" / f"{name}.json"
 
     def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}

@@ -9,7 +9,7 @@ import pytest
 from avcore.errors import InputError, OutputError
 from avcore.progress import silent
 from avdata.prepare.running import CorpusItem, process_items
-from avdata.prepare.workplace import ItemRecord, Journal, compact_journal, read_journal, recover_journal, without_failures
+from avdata.prepare.workplace import ItemRecord, Journal, without_failures
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Counting:
 
 
 def _run(folder: Path, pieces: list[CorpusItem], workers: int = 1, known: Iterable[str] = ()) -> dict[str, ItemRecord]:
-    process_items(pieces, Counting(folder), folder, known, workers, silent)
-    return read_journal(folder)
+    process_items(pieces, Counting(folder), Journal(folder), known, workers, silent)
+    return Journal(folder).records()
 
 
 def _done(folder: Path) -> list[str]:
@@ -60,7 +60,7 @@ def test_follow_ups_come_before_new_tasks_and_finish_their_parent(tmp_path: Path
     def progress(stage: str, done: int, total: int | None) -> None:
         steps.append((done, total))
 
-    process_items([CorpusItem("a", 2), CorpusItem("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
+    process_items([CorpusItem("a", 2), CorpusItem("b", 1)], Noting(tmp_path), Journal(tmp_path), (), 1, progress)
     assert order == ["a", "a/0", "a/1", "b", "b/0"]
     assert steps[-1] == (5, 5)
     (tmp_path / "again").mkdir()
@@ -89,7 +89,7 @@ def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_run(tmp_path: Path, work: str, words: str) -> None:
     with pytest.raises(OutputError, match=words):
         _run(tmp_path, [CorpusItem("a", work), CorpusItem("b", "leaf")])
-    assert "b" not in read_journal(tmp_path)
+    assert "b" not in Journal(tmp_path).records()
 
 
 def test_several_processes_and_one_that_dies(tmp_path: Path) -> None:
@@ -108,23 +108,23 @@ def test_a_torn_line_does_not_count(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.add(ItemRecord("가", "kept", rows={"manifest": {"id": "가"}}))
     journal.add(ItemRecord("b", "rejected", reason="blur", figures={"sharpness": 1.0}))
-    path = next(tmp_path.glob("journal-*.jsonl"))
+    path = tmp_path / "journal.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
-    assert list(read_journal(tmp_path)) == ["가"]
-    compact_journal(tmp_path, read_journal(tmp_path))
-    assert [file.name for file in tmp_path.iterdir()] == ["journal.jsonl"]
-    assert read_journal(tmp_path) == {"가": ItemRecord("가", "kept", rows={"manifest": {"id": "가"}})}
+    Journal(tmp_path).add(ItemRecord("c", "done"))  # as if another process of the run had been killed in the middle of a line
+    assert list(journal.records()) == ["가", "c"]
+    assert journal.recover() == {"가": ItemRecord("가", "kept", rows={"manifest": {"id": "가"}})}
+    assert journal.recover().keys() == journal.records().keys() == {"가"}
 
 
 @pytest.mark.parametrize("bad", [b"{bad", b"{}", b'{"key": "a/0"}', b""])
 def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
     whole = _run(tmp_path, [CorpusItem("a", 3), CorpusItem("b", "leaf")])
-    assert recover_journal(tmp_path) == whole
-    (path,) = tmp_path.glob("journal-*.jsonl")
+    journal, path = Journal(tmp_path), tmp_path / "journal.jsonl"
+    assert journal.recover() == whole
     lines = path.read_bytes().splitlines(keepends=True)
     assert b'"a/0"' in lines[0]
     path.write_bytes(b"".join([bad + b"\n", *lines[1:]]))
-    records = recover_journal(tmp_path)
+    records = journal.recover()
     assert f"{path}: warning: line 1 is damaged" in caplog.text
     assert set(records) == {"a/1", "a/2", "b"}  # that all of a is done is not believed either
     for did in tmp_path.glob("did-*"):

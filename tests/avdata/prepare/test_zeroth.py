@@ -115,4 +115,4 @@ def test_killed_and_resumed_as_if_unbroken(tmp_path: Path) -> None:
 
 
 def _lines(out: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in (out / ".work").glob("journal-*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in (out / ".work").glob("journal.jsonl"))

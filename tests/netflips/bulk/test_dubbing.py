@@ -52,7 +52,7 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, capsys: pytes
     assert len(json.loads((tmp_path / "report.json").read_text())["dubs"]) == 3
     assert not (out / "failed.jsonl").exists()
 
-    record, job = DubRecord.read(out), VideoToDub(tmp_path / "in" / "a.mp4", out / "a_ko.mp4")
+    record, job = DubRecord(out), VideoToDub(tmp_path / "in" / "a.mp4", out / "a_ko.mp4")
     key = record.done["a_ko.mp4"]["key"]
     assert record.is_done(job, key)
     assert not record.is_done(job, key + "of other settings")
@@ -66,7 +66,7 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, capsys: pytes
 
     lines = (out / "dubs.jsonl").read_bytes().splitlines(keepends=True)
     (out / "dubs.jsonl").write_bytes(b"".join([lines[0], b"{bad\n", *lines[1:]]))
-    assert DubRecord.read(out) == record
+    assert DubRecord(out).done == record.done
 
 
 def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,10 @@ WANTED = ("a long way to go", "it is cold today", "they come home late", "the tr
 WRONG = ("a way to go", "it was cold", "they come", "the rain is here")
 
 
+def save(folder: Path, found: Iterable[Record]) -> None:
+    records.record_rows(folder).add(one.to_row() for one in found)
+
+
 def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED, by: str = "whisper") -> Path:
     """Twelve clips with a unit sync and a duration ratio, four of them with texts."""
     noise = np.random.default_rng(0).normal(0, 0.05, 12)
@@ -37,7 +41,7 @@ def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED,
         likeness = {"chrf": 50.0, "bleu_char": 50.0, "bleu_13a": 50.0}
         found += [Record(f"c{n}", "dub", "wer", "", figures, texts=said), Record(f"c{n}", "dub", "chrf", "", likeness, texts=said)]
     folder.mkdir()
-    records.add(folder, found)
+    save(folder, found)
     return folder
 
 
@@ -75,8 +79,8 @@ def test_other_recognizers_are_not_compared(tmp_path: Path) -> None:
 
 def test_clips_of_one_run_only_and_failures_of_one_only_are_told(tmp_path: Path) -> None:
     first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b")
-    records.add(first, [Record("more", "dub", "unit_sync", "", {"unit_sync": 0.1})])
-    records.add(second, [Record("c3", "dub", "unit_sync", "", failed="no face")])
+    save(first, [Record("more", "dub", "unit_sync", "", {"unit_sync": 0.1})])
+    save(second, [Record("c3", "dub", "unit_sync", "", failed="no face")])
     found, notes = compare(first, second)
     sync = next(one for one in found if one.name == "unit_sync")
     assert (sync.difference.n, sync.failed) == (11, (0, 1))
@@ -89,7 +93,7 @@ def test_what_has_nothing_to_compare_is_refused(tmp_path: Path, second: str, sai
     first = write_run(tmp_path / "a")
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()
-    records.add(tmp_path / "other", [Record("z", "dub", "unit_sync", "", {"unit_sync": 0.1})])
+    save(tmp_path / "other", [Record("z", "dub", "unit_sync", "", {"unit_sync": 0.1})])
     assert main(["compare", str(first), str(tmp_path / second)]) == 2
     assert said in capsys.readouterr().err
 
