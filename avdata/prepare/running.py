@@ -4,7 +4,6 @@ The pieces of a corpus are processed in parallel. A piece may have follow-ups; o
 """
 
 import errno
-import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from avcore.files import keep_folder_apart, why_missing
 from avcore.flags import QuietOptions, flag
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
+from avcore.processes import num_cores
 from avcore.progress import Progress, bars
 from avdata.prepare.workplace import ItemRecord, Journal, PrepareResult, Workplace
 
@@ -178,17 +178,13 @@ class SourceCorpus(ABC):
         """Log or draw more about the result."""
 
 
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions(QuietOptions):
     """Options that all preparations share."""
 
     out_dir: Path = flag(metavar="DIR", group="running")
     """folder for the manifest and its files"""
-    workers: int = flag(factory=_num_cores)
+    workers: int = flag(factory=num_cores)
     """processes (default: one for each core)"""
     limit: int = flag(default=0)
     """only the first N of the corpus, to try it out"""

@@ -26,10 +26,9 @@ from avcore.notes import report_note, several
 from avcore.pool import Finished, Lost, PoolTask, WorkerPool
 from avcore.processes import Crew
 from avcore.words import user_language
-from netflips.bulk.place import place_at, with_full_paths
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
-from netflips.bulk.spread import Spread, file_size
+from netflips.bulk.spread import Spread, file_size, place_at, with_full_paths
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.preflight import inputs_of

@@ -22,19 +22,19 @@ from avcore.command import LOG
 from avcore.compute.inference import resolve_device
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
+from avcore.journal import write_rows
 from avcore.media.opening import open_media
 from avcore.notes import several
 from avcore.pool import Lost, PoolTask, WorkerPool
-from avcore.processes import Crew, PoolSize
+from avcore.processes import Crew, PoolSize, num_cores
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names
-from netflips.bulk.place import place_at, resources_here, with_full_paths
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
-from netflips.bulk.run_folder import ShardFiles, require_same
+from netflips.bulk.run_folder import require_same
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
-from netflips.bulk.spread import Spread, file_size, num_cores
+from netflips.bulk.spread import Spread, file_size, place_at, resources_here, with_full_paths
 from netflips.bulk.store import ResultStore, ShardWork, open_store
 from netflips.bulk.worker import ModelWorker, read_part
 from unit2av.speaker import encoder_fingerprint
@@ -186,7 +186,7 @@ def estimate(
             result = worker.process(read_part(tried, [source]))
             if number:
                 made, rejected, costs = made + result.made, rejected + result.rejected, costs + result.costs
-        ShardFiles(folder, settings.layout).write(0, [one.row for one in made])
+        write_rows(folder / "shard.jsonl", (one.row for one in made))
         bytes_made = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
     mean_s = costs.media_s / len(made) if made else 0.0
@@ -280,8 +280,8 @@ def extract(
             progress.close()
             store.tidy()
 
-        ids = (entry.id for entry in manifest.entries) if store.failures else ()
-        failures = {name: store.failures[name] for name in ids if name in store.failures}
+        ids = (entry.id for entry in manifest.entries) if store.failed else ()
+        failures = {name: store.failed[name]["reason"] for name in ids if name in store.failed}
         return Summary(len(manifest), num_before, progress, failures)
 
 

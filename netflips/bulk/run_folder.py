@@ -3,10 +3,10 @@
 Nothing else is mixed in. The plan is made once, kept with the results, and only ever extended. A finished shard is JSON lines, one
 row an utterance; it is complete as soon as it has its name.
 
-The content of a closed shard is recorded, so that it is used only while it is unchanged: `closed.jsonl` has a line for each shard,
-written before the shard has its name. The line holds the length and digest of the shard's file, the planned utterances without a
-row in it, and the sizes and checksums of the files beside its rows. So a corpus is checked by reading its shards and files once,
-without parsing any. Features, which are a thousand times as large, are checked by their sizes.
+The content of a closed shard is recorded, so that it is used only while it is unchanged: `closed.jsonl` has a row for it, written
+before the shard has its name. The row holds the digest of the shard's file, the planned utterances without a row in it, and the
+sizes and checksums of the files beside its rows. So a corpus is checked by reading its shards and files once, without parsing any.
+Features, which are a thousand times as large, are checked by their sizes.
 """
 
 import json
@@ -14,16 +14,16 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, keep_folder_apart, remove_temporary, write_text
-from avcore.journal import Row, checksum_of, differing, fits, iter_rows, put_rows, write_rows
+from avcore.journal import Row, Rows, differing, file_digest, iter_rows, put_rows, write_rows
 from avcore.notes import several
 from avcore.texts import read_json
 from avdata.manifest import Packed
@@ -31,16 +31,15 @@ from netflips.bulk.records import Source
 from netflips.bulk.settings import ShardLayout
 
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")
-_FOLDERS = ("shards", "index", "work", *SIDE_FOLDERS)
+_FOLDERS = ("shards", "index", *SIDE_FOLDERS)
 _RUN = "run.json"
-_FILES = ("plan.jsonl", "failed.jsonl", "closed.jsonl", _RUN)  # run.json last: without it, the rest is not recognised as ours
+_FILES = ("plan.jsonl", "work.jsonl", "failed.jsonl", "closed.jsonl", _RUN)
+"""Deleted in this order: without run.json, the rest is not recognised as ours."""
 _FORMAT = "netflips-extract-1"
 WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 _DIGEST_DIGITS = 16
 _NO_FILE = -1
 LOG = logging.getLogger("netflips")
-CLOSED = "closed.jsonl"
-CLOSED_KEYS = ("shard", "plan", "left_out", "beside", "bytes", "sha256")
 _UNITS = "units/{}.unit"
 _BESIDE = {
     "features": "features/{}.npy",
@@ -181,22 +180,20 @@ def _size(path: Path | None) -> int:
 
 
 class ShardFiles:
-    """The shards of an output folder, by number. In the layout `files`, shards are in `index` and hold everything but the units."""
+    """The complete shards of an output folder, by number, and what each of them held when it was closed.
+
+    In the layout `files`, shards are in `index` and hold everything but the units.
+    """
 
     def __init__(self, out_dir: Path, layout: ShardLayout) -> None:
-        self.has_unit_files = layout == "files"
+        self._out_dir, self._has_unit_files = out_dir, layout == "files"
         self.folder = out_dir / ("index" if layout == "files" else "shards")
+        self.closed = Rows[tuple[int, str]](out_dir / "closed.jsonl", ("shard", "sha256"), "plan", "left_out", "beside")
+        """by number and digest: a shard may have been closed several times"""
 
     def path(self, number: int) -> Path:
         """Return the file of a shard."""
         return self.folder / f"{number:05d}.jsonl"
-
-    def write(self, number: int, rows: Sequence[Mapping[str, Any]], see: Callable[[Path], None] | None = None) -> None:
-        """Write a shard, whole or not at all. `see` gets the file before it has its name."""
-        with atomic_output(self.path(number)) as temporary:
-            put_rows(temporary, rows)
-            if see is not None:
-                see(temporary)
 
     def read(self, number: int) -> Iterator[Row]:
         """Yield the rows of a shard; none when there is no such file, or all its utterances were set aside."""
@@ -204,49 +201,40 @@ class ShardFiles:
         if path.exists() and path.stat().st_size:
             yield from (row for _, row in iter_rows(path))
 
-
-class ClosedShards:
-    """Records shards as they are closed, and checks them when a run begins."""
-
-    def __init__(self, out_dir: Path, files: ShardFiles) -> None:
-        self._out_dir, self._path, self._files = out_dir, out_dir / CLOSED, files
-        self._notes: dict[int, list[Row]] = {}
-        for row in journal.read(self._path, *CLOSED_KEYS):
-            self._notes.setdefault(row["shard"], []).append(row)
-
-    def write(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
+    def close(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
         """Record the content of a shard, then write it, whole or not at all."""
-
-        def note(temporary: Path) -> None:
-            told = self._note(shard, {row["id"]: row for row in rows}, temporary)
-            journal.append(self._path, [told])
-            self._notes.setdefault(shard.number, []).append(told)
-
-        self._files.write(shard.number, rows, note)
+        with atomic_output(self.path(shard.number)) as temporary:
+            put_rows(temporary, rows)
+            self.closed.add([self._record(shard, {row["id"]: row for row in rows}, file_digest(temporary))])
 
     def look(self, shard: Shard, is_open: bool) -> tuple[ShardState, frozenset[str]]:
         """Check a shard's file; returns its state, and the ids whose rows and files are intact.
 
         is_open: its utterances were being made.
         """
-        path, notes = self._files.path(shard.number), self._notes.get(shard.number, ())
+        path = self.path(shard.number)
         if not path.exists() and not path.is_symlink():
-            if notes and not is_open:
+            if shard.number in self._numbers and not is_open:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
             return "gone", frozenset()
-        for note in reversed(notes):  # rows may be the same where only a file beside them was made again
-            if note["plan"] == _name(shard) and fits(path, note):
-                return "whole", self._complete(shard, note)
-        LOG.warning("%s is damaged; its utterances are made again", path)
-        return "damaged", frozenset()
+        record = None if path.is_symlink() or not path.is_file() else self.closed.get((shard.number, file_digest(path)))
+        if record is None or record["plan"] != _name(shard):
+            LOG.warning("%s is damaged; its utterances are made again", path)
+            return "damaged", frozenset()
+        return "whole", self._complete(shard, record)
 
-    def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
+    @cached_property
+    def _numbers(self) -> frozenset[int]:
+        """Numbers of the shards that earlier runs closed."""
+        return frozenset(number for number, _ in self.closed)
+
+    def _complete(self, shard: Shard, record: Row) -> frozenset[str]:
         """Return the ids of the rows whose files are there and unchanged."""
-        left_out, lost = set(note["left_out"]), set()
+        left_out, lost = set(record["left_out"]), set()
         names = [name for name in shard.ids if name not in left_out]
-        for kind, sizes in note["beside"].items():
+        for kind, sizes in record["beside"].items():
             known = ((name, size) for name, size in zip(names, sizes, strict=False) if size is not None)
-            lost |= {name for name, size in known if not self._is_as_noted(kind, name, size)}
+            lost |= {name for name, size in known if not self._is_as_recorded(kind, name, size)}
         if lost:
             LOG.warning(
                 "%s: files of %s of shard %d are missing or damaged, as %s; they are made again",
@@ -257,24 +245,24 @@ class ClosedShards:
             )
         return frozenset(names) - lost
 
-    def _note(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], file: Path) -> Row:
+    def _record(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], digest: str) -> Row:
         names = [name for name in shard.ids if name in rows]
         beside = {
             kind: [self._size(kind, name) if rows[name].get(field) else None for name in names] for field, kind in _BESIDE.items()
         }
-        if self._files.has_unit_files:
+        if self._has_unit_files:
             beside[_UNITS] = [self._size(_UNITS, name) for name in names]
-        told = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
+        beside = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
         left_out = [name for name in shard.ids if name not in rows]
-        return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **checksum_of(file)}
+        return {"shard": shard.number, "sha256": digest, "plan": _name(shard), "left_out": left_out, "beside": beside}
 
-    def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
-        if noted <= 0:
+    def _is_as_recorded(self, kind: str, name: str, recorded: int) -> bool:
+        if recorded <= 0:
             return False
         if kind not in _LARGE:
-            return self._size(kind, name) == noted
+            return self._size(kind, name) == recorded
         try:
-            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == noted >> _SIZE_BITS
+            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == recorded >> _SIZE_BITS
         except (OSError, ValueError):
             return False
 

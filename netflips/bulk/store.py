@@ -2,13 +2,13 @@
 
     run.json              what the results were made with
     plan.jsonl            which utterance goes into which shard
-    work/00012.jsonl      finished rows of a shard that is not complete yet
+    work.jsonl            finished rows of shards that are not complete yet
     shards/00012.jsonl    a complete shard, in the order of the plan
-    closed.jsonl          length and digest of each complete shard, see `run_folder`
+    closed.jsonl          digest of each complete shard, see `run_folder`
     failed.jsonl          utterances that were set aside, with the reason
 
-A shard is closed when it has a file and no work file. Its file is used while it is unchanged. Utterances that are neither in it nor
-in its work file nor set aside are left to do, and reopen the shard.
+The file of a shard is used while it is unchanged. Utterances that are neither in it nor in `work.jsonl` nor set aside are left to
+do, and reopen the shard.
 """
 
 import logging
@@ -21,33 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore import journal
-from avcore.errors import InputError, OutputError
-from avcore.journal import folder_lock, write_rows
+from avcore.errors import InputError
+from avcore.journal import Rows, folder_lock
 from avcore.notes import several
 from avdata.manifest import Manifest
 from netflips.bulk.records import MadeFile, Rejected, Source
-from netflips.bulk.run_folder import (
-    CLOSED,
-    CLOSED_KEYS,
-    WAY_OUT,
-    ClosedShards,
-    Shard,
-    ShardFiles,
-    digest,
-    packed_shards,
-    prepare_folder,
-    read_plan,
-    write_plan,
-)
+from netflips.bulk.run_folder import WAY_OUT, Shard, ShardFiles, digest, packed_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import ShardLayout
 
-_FAILED, _WORK = "failed.jsonl", "work"
-_FAILED_KEYS = ("id", "reason")
-
 LOG = logging.getLogger("netflips")
-
-
 _NOWHERE = -1
 
 
@@ -89,28 +71,31 @@ def open_store(
     """
     with folder_lock(out_dir):
         prepare_folder(out_dir, key, overwrite)
-        journal.repair(out_dir / _FAILED, *_FAILED_KEYS)
-        journal.repair(out_dir / CLOSED, *CLOSED_KEYS)
-        for path in sorted((out_dir / _WORK).glob("*.jsonl")):
-            journal.repair(path, "id")
-        yield ResultStore(out_dir, layout, shard_size)
+        store = ResultStore(out_dir, layout, shard_size)
+        store.repair()
+        yield store
 
 
 class ResultStore:
     """What is planned, done and set aside in an output folder. `open_store` makes one that may be written to."""
 
     def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int) -> None:
-        self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
-        self._work_dir, self._shard_size = out_dir / _WORK, shard_size
+        self._plan_path, self._shard_size = out_dir / "plan.jsonl", shard_size
         self.files = ShardFiles(out_dir, layout)
-        self._closed = ClosedShards(out_dir, self.files)
+        self.failed = Rows[str](out_dir / "failed.jsonl", "id", "reason")
+        """utterances that were set aside"""
+        self._work = Rows[str](out_dir / "work.jsonl", "id", is_sealed=True)
         self._shards: Sequence[Shard] = ()
         self._done: dict[int, set[str]] = {}
-        self._reopened: set[int] = set()
+        self._whole: set[int] = set()
         self._num_unlisted = 0
         self.num_done = 0
         """Number of utterances of the input that were finished when it was planned."""
-        self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
+
+    def repair(self) -> None:
+        """Repair the lists at the beginning of a run that writes."""
+        for rows in (self.failed, self._work, self.files.closed):
+            rows.repair()
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
         """Return the pending work, shard by shard. New utterances are added to the plan.
@@ -123,79 +108,63 @@ class ResultStore:
         self._done = {shard.number: self._done_in(shard, is_trial) for shard in before}
         if self._num_unlisted:
             what = "%s: %s neither in a finished shard nor set aside, made again"
-            LOG.warning(what, self._failed_path, several(self._num_unlisted, "utterance"))
+            LOG.warning(what, self.failed.path, several(self._num_unlisted, "utterance"))
 
         of_shards = list[NDArray[np.int32]]()
         self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
         if not is_trial:
             write_plan(self._plan_path, self._shards)
 
-        if retry_failed:
-            self._clear_failures(self.failures.keys() & places.keys(), is_trial)
-        self.num_done = 0
-        works = (self._work(shard, its, manifest) for shard, its in zip(self._shards, of_shards, strict=True))
+        again = self.failed.keys() & places.keys() if retry_failed else set()
+        if again and not is_trial:
+            self.failed.forget(again)
+        self.num_done, failed = 0, self.failed.keys() - again
+        works = (self._left(shard, its, manifest, failed) for shard, its in zip(self._shards, of_shards, strict=True))
         return [work for work in works if work is not None]
 
-    def add(self, shard: int, made: Iterable[MadeFile]) -> None:
+    def add(self, shard: int, made: Sequence[MadeFile]) -> None:
         """Store finished utterances of a shard."""
-        made = list(made)
-        journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
+        self._work.add(one.row for one in made)
         self._done[shard].update(one.id for one in made)
 
     def reject(self, shard: int, rejected: Iterable[Rejected]) -> None:
         """Record utterances that cannot be used."""
-        rejected = list(rejected)
-        journal.append(self._failed_path, [{"id": one.id, "reason": one.reason, "shard": shard} for one in rejected])
-        self.failures.update({one.id: one.reason for one in rejected})
+        self.failed.add({"id": one.id, "reason": one.reason, "shard": shard} for one in rejected)
 
     def close(self, shard: int) -> None:
-        """Write a shard to its place. It stays open while any of its utterances is neither done nor set aside.
-
-        Raises OutputError when stored rows are missing.
-        """
+        """Write a shard to its place. It stays open while any of its utterances is neither done nor set aside."""
         ids, done = self._shards[shard].ids, self._done[shard]
-        if any(name not in done and name not in self.failures for name in ids):
-            return
-        rows = {row["id"]: row for row in (*self.files.read(shard), *journal.read(self._work_path(shard), "id"))}
-        lost = [name for name in ids if name in done and name not in rows]
-        if lost:
-            what = f"{several(len(lost), 'finished utterance is', 'finished utterances are')} not in it any more, as {lost[0]!r}"
-            raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
-        self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
-        self._work_path(shard).unlink(missing_ok=True)
+        if all(name in done or name in self.failed for name in ids):
+            rows = {row["id"]: row for row in self.files.read(shard)}
+            rows |= {name: self._work[name] for name in ids if name in self._work}
+            self.files.close(self._shards[shard], [rows[name] for name in ids if name in done])
+            self._work.forget(frozenset(ids))
 
     def tidy(self) -> None:
         """Sort the list of what was set aside in the order of the plan."""
-        if not self.failures:
-            self._failed_path.unlink(missing_ok=True)
-            return
-        known = ((name, shard.number) for shard in self._shards for name in shard.ids if name in self.failures)
-        write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": number} for name, number in known))
+        shards = self._shards if self.failed else ()
+        known = ((name, shard.number) for shard in shards for name in shard.ids if name in self.failed)
+        self.failed.replace([{"id": name, "reason": self.failed[name]["reason"], "shard": number} for name, number in known])
 
     def _read_plan(self) -> Iterable[Shard]:
         """Return the plan. Raises InputError when it is damaged, or when there are results without one."""
-        has_results = any(self.files.folder.glob("[0-9]*")) or any(self._work_dir.glob("[0-9]*"))
         if self._plan_path.exists() and self._plan_path.stat().st_size:
             return read_plan(self._plan_path)
-        if has_results:
+        if self._work or any(self.files.folder.glob("[0-9]*")):
             raise InputError("the plan of these results is missing or empty", path=self._plan_path, hint=WAY_OUT)
         return []
 
     def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
-        """Return the utterances of a shard whose rows can be used. The shard is reopened where others must be made again."""
-        number, work = shard.number, self._work_path(shard.number)
-        is_open = work.exists()
-        state, ids = self._closed.look(shard, is_open)
-        lost = {name for name in shard.ids if name not in ids and name not in self.failures}
-        if state == "whole" and not is_open:
-            self._num_unlisted += len(lost)
-        if state == "damaged" or (state == "whole" and lost):
-            self._reopened.add(number)
-            if not is_trial:
-                journal.append(work, ())
-        if state == "damaged" and not is_trial:
-            self.files.path(number).unlink()
-        return {*ids} | {row["id"] for row in journal.read(work, "id")}
+        """Return the utterances of a shard whose rows can be used. A damaged shard is deleted."""
+        at_work = {name for name in shard.ids if name in self._work}
+        state, ids = self.files.look(shard, bool(at_work))
+        if state == "whole":
+            self._whole.add(shard.number)
+            if not at_work:
+                self._num_unlisted += sum(name not in ids and name not in self.failed for name in shard.ids)
+        elif state == "damaged" and not is_trial:
+            self.files.path(shard.number).unlink()
+        return at_work | ids
 
     def _renewed(
         self, before: Iterable[Shard], manifest: Manifest, places: Mapping[str, int], of_shards: list[NDArray[np.int32]]
@@ -230,30 +199,18 @@ class ResultStore:
                 )
         return replace(shard, digests=tuple(after or before for before, after in zip(shard.digests, now, strict=True)))
 
-    def _clear_failures(self, again: Set[str], is_trial: bool) -> None:
-        """Reopen the shards of failed utterances, then take these off the list. In this order, none is ever lost."""
-        opened = {shard.number for shard in self._shards if not again.isdisjoint(shard.ids)}
-        self._reopened |= opened
-        for number in () if is_trial else opened:
-            journal.append(self._work_path(number), [])
-        kept = [row for row in journal.read(self._failed_path, *_FAILED_KEYS) if row["id"] not in again]
-        if not is_trial:
-            write_rows(self._failed_path, kept)
-        self.failures = {row["id"]: row["reason"] for row in kept}
-
-    def _work(self, shard: Shard, places: NDArray[np.int32], manifest: Manifest) -> ShardWork | None:
+    def _left(self, shard: Shard, places: NDArray[np.int32], manifest: Manifest, failed: Set[str]) -> ShardWork | None:
+        """Return the pending work of a shard; None for a complete one. failed: utterances that stay set aside."""
         number, done = shard.number, self._done[shard.number]
         is_there = places != _NOWHERE
         planned = [name for name, is_here in zip(shard.ids, is_there.tolist(), strict=True) if is_here]
         self.num_done += sum(name in done for name in planned)
-        is_closed = self.files.path(number).exists() and not self._work_path(number).exists()
-        if is_closed and number not in self._reopened:
-            return None
-        is_left = (name not in done and name not in self.failures for name in planned)
-        return ShardWork(number, manifest, places[is_there], np.fromiter(is_left, bool, len(planned)))
 
-    def _work_path(self, shard: int) -> Path:
-        return self._work_dir / f"{shard:05d}.jsonl"
+        is_over = number in self._whole and all(name in done or name in failed for name in shard.ids)
+        if is_over and not any(name in self._work for name in shard.ids):
+            return None
+        is_left = (name not in done and name not in failed for name in planned)
+        return ShardWork(number, manifest, places[is_there], np.fromiter(is_left, bool, len(planned)))
 
 
 def _source(manifest: Manifest, place: int) -> Source:

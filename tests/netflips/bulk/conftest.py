@@ -55,7 +55,7 @@ class HereProcesses(Processes):
 
 @pytest.fixture
 def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netflips.bulk.place.LocalProcesses", lambda crew, size, is_silent: HereProcesses(crew, size))
+    monkeypatch.setattr("netflips.bulk.spread.LocalProcesses", lambda crew, size, is_silent: HereProcesses(crew, size))
 
 
 @pytest.fixture(scope="session")

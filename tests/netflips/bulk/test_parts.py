@@ -11,15 +11,14 @@ import pytest
 from av2unit.extractor import UnitExtractor
 from avcore.compute.kernels import PackedLinear
 from avcore.errors import InputError, UsageError
-from avcore.processes import PoolSize
+from avcore.processes import PoolSize, num_cores
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.dubbing import DubModels
 from netflips.bulk.inputs import read_inputs, require_file_names
-from netflips.bulk.place import with_full_paths
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import Costs, Source, by_length
 from netflips.bulk.settings import CPU_PADDING_S, ExtractModels, ExtractSettings
-from netflips.bulk.spread import Spread, default_workers, num_cores
+from netflips.bulk.spread import Spread, default_workers, with_full_paths
 from netflips.bulk.worker import ModelWorker, read_part
 from netflips.model_paths import ModelPaths, RunOptions
 

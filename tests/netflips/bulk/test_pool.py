@@ -12,7 +12,7 @@ import pytest
 from avcore.errors import CheckpointError, UsageError
 from avcore.pool import Finished, Lost, PoolTask, Processes, WorkerPool, WorkersFailError
 from avcore.processes import Crew, LocalProcesses, PoolSize
-from netflips.bulk.place import place_at
+from netflips.bulk.spread import place_at
 from tests.netflips.bulk.words import ModellessWorker, NeverWorker, WordWorker, read_words
 
 Make = Callable[[Crew, PoolSize], Processes]
@@ -127,7 +127,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(address: str) -> None:
 
 def test_this_machine_needs_no_ray_and_a_cluster_without_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ImportError('no module named ray')")
-    code = "import netflips.bulk.place as p\nwith p.place_at({}) as place: print(place.resources['CPU'] > 0)"
+    code = "import netflips.bulk.spread as p\nwith p.place_at({}) as place: print(place.resources['CPU'] > 0)"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}
     for address, said in ((None, "True"), ("auto", "--address needs Ray")):
         command = [sys.executable, "-c", code.format(repr(address))]
