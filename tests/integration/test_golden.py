@@ -11,6 +11,8 @@ import pytest
 from netflips import cli
 from tests import golden
 
+pytestmark = pytest.mark.usefixtures("each_picture_is_searched_once")
+
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

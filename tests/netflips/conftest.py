@@ -24,6 +24,11 @@ def no_recogniser_here() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _faces_are_searched_for_once(each_picture_is_searched_once: None) -> None:
+    """In all tests of the product."""
+
+
 def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     """A picture that differs from frame to frame and has no face in it: uint8 [height, width, 3]."""
     rows, columns = np.mgrid[:height, :width]

@@ -355,7 +355,7 @@ def test_discriminators_take_what_is_real_for_real(trainer: Contract) -> None:
     if trainer.opponents is None:
         return
     task = trainer.task()
-    engine, batch = OneStep(task, lr=2e-3), batch_of(task, range(4))
+    engine, batch = OneStep(task, lr=2e-3), batch_of(task, range(2))
     for name in engine.optimizers.keys() - {"discriminators", "quality"}:
         engine.optimizers[name].param_groups[0]["lr"] = 0.0  # what is made stays as bad as it is
     for _ in range(12):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,17 @@ def uneven_times(seconds: float) -> list[Fraction]:
 
 def head_pictures(times: Sequence[Fraction], seed: int = 3) -> list[np.ndarray]:
     """One head in all pictures, talking all the time; drawn at 12.5 Hz to be quick, each drawing shown again."""
-    head, drawings = Head(seed), {}
-    poses = motion(seed, 64, Pose(scale=0.42))
-    for time in times:
-        step = int(time * 12.5) % 64
-        if step not in drawings:
-            drawings[step] = draw(head, poses[step], MouthShape(0.4 - 0.4 * float(np.cos(step))), SIZE)
-    return [drawings[int(time * 12.5) % 64] for time in times]
+    return [_drawing(seed, int(time * 12.5) % 64) for time in times]
+
+
+@cache
+def _drawing(seed: int, step: int) -> np.ndarray:
+    pose = motion(seed, 64, Pose(scale=0.42))[step]
+    drawn: np.ndarray = draw(_head(seed), pose, MouthShape(0.4 - 0.4 * float(np.cos(step))), SIZE)
+    return drawn
+
+
+_head = cache(Head)
 
 
 def plain_pictures(times: Sequence[Fraction]) -> list[np.ndarray]:
