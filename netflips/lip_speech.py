@@ -4,9 +4,12 @@ the person or of somebody else."""
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +17,14 @@ from numpy.typing import NDArray
 
 from av2unit.sources import VIDEO
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Samples
+from avcore.arrays import Doubles, Samples
 from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
 from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UsageError
-from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.footage import select_tracks
-from avcore.faces.select import MIN_VARIATION, FaceChoice, parse_face_choice
+from avcore.faces.select import MIN_VARIATION, FaceChoice, choose_tracks, parse_face_choice
 from avcore.files import atomic_output, private_folder
 from avcore.media import (
     AnySource,
@@ -51,11 +53,15 @@ from avcore.timeline import (
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.clock import StageClock
+from netflips.dubbing.detect_speech import kept_sound
+from netflips.dubbing.encode import as_units
 from netflips.dubbing.frame import Frame, speech_as_it_is
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_as_json
 from netflips.dubbing.segmentation import Span, cut_utterances
-from netflips.dubbing.sound import stored_sound
+from netflips.dubbing.shots import kept_shots
+from netflips.dubbing.store import Store, work_beside
+from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Watched
 from netflips.model_paths import paths_asked
 from netflips.models import Models, models_when_asked
 from netflips.options import LipSpeechOptions
@@ -81,7 +87,7 @@ from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
 
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
 """Options that the script records."""
-_MEL, _STORED, _SPOKEN = ".npz", (".npy", ".npz"), "speech.wav"
+_MEL, _STORED, _SPOKEN, _SPOKEN_LIPS = ".npz", (".npy", ".npz"), "speech.wav", "spoken_lips"
 _ENOUGH, _LEAST = seconds_to_samples(20), seconds_to_samples(1)
 """Samples of speech that a voice is taken from, and the least it needs."""
 _WINDOW = frame_at(0.6)
@@ -123,18 +129,23 @@ def speak_video(options: LipSpeechOptions) -> Script:
     clock, checkpoint = StageClock(), open_renderer_checkpoint(paths.unit2av)
     language = _language(options.source, checkpoint)
     models = models_when_asked(paths, options, language)
-    vocoder = models.vocoder
-    voice, whose = _voice(options, info, models)
-    LOG.info("voice: %s", whose)
+    vocoder, units = models.vocoder, list[UnitList]()
 
-    heard = list[Units]()
+    with (
+        bars(options.quiet) as progress,
+        private_folder() as folder,
+        work_beside(options.out, options.work_dir, info.duration_s) as store,
+    ):
+        digest = digest_of(info)
+        voice, whose = _voice(options, info, models, store, digest)
+        LOG.info("voice: %s", whose)
 
-    with bars(options.quiet) as progress, private_folder() as folder:
         spoken = folder / _SPOKEN  # it is read again, which an output that is a pipe cannot be
         with clock.stage("faces"):
-            face, utterances = see_lips(info.source, parse_face_choice(options.face), progress)
+            lips = see_lips(info, parse_face_choice(options.face), KeptFaces(store, digest), progress)
         with clock.stage("speech"):
-            pieces = speech_pieces(face, utterances, models.extractor, vocoder, voice, progress, heard.append)
+            made_of = (*models.fingerprints.values(), models.arithmetic)
+            pieces = speech_pieces(lips, models.extractor, vocoder, voice, units.append, progress, made_of)
             samples = write_speech_pieces(spoken, pieces)
             with atomic_output(options.out) as temporary:
                 shutil.copyfile(spoken, temporary)
@@ -145,15 +156,15 @@ def speak_video(options: LipSpeechOptions) -> Script:
             _write_video(source, options.out_vid_path, spoken, checkpoint.source.fingerprint, progress)
 
     seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(utterances), "utterance"), vocoder.language)
+    LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(units), "utterance"), vocoder.language)
     return Script(
         source=language,
         target=language,
         schedule="sound" if options.out_vid_path is None else "own",
-        media=media_of(info, digest_of(info)),
-        cuts=tuple(float(frames_to_seconds(cut)) for cut in face.cuts),
+        media=media_of(info, digest),
+        cuts=lips.cuts,
         speakers=(SpeakerOf(SPEAKER, "own" if options.voice is None else VoiceFile(str(options.voice)), options.face),),
-        utterances=tuple(_utterance(*one) for one in enumerate(zip(utterances, heard, strict=True), 1)),
+        utterances=tuple(_utterance(k, *one) for k, one in enumerate(zip(lips.utterances, units, strict=True), 1)),
         made=Made(
             version=__version__,
             output=str(options.out),
@@ -166,19 +177,17 @@ def speak_video(options: LipSpeechOptions) -> Script:
     )
 
 
-def _utterance(number: int, said: tuple[Stretch, Units]) -> Utterance:
+def _utterance(number: int, frames: Stretch, units: UnitList) -> Utterance:
     """Return the utterance of a stretch of frames with its units, as it is spoken."""
-    (first, last), units = said
-    place = TimeSpan(*(float(frames_to_seconds(edge)) for edge in (first, last)))
-    listed = UnitList.of(units)
+    place = TimeSpan(*map(_seconds, frames))
     return Utterance(
         number=number,
         place=place,
         speaker=SPEAKER,
-        source_units=SourceUnits(listed, VIDEO),
-        target=GivenUnits(listed, by="source"),
-        units=listed,
-        fit=TimeFit(place, len(units), place.seconds, place.seconds, durations=listed.durations or ()),
+        source_units=SourceUnits(units, VIDEO),
+        target=GivenUnits(units, by="source"),
+        units=units,
+        fit=TimeFit(place, len(units.ids), place.seconds, place.seconds, durations=units.durations or ()),
     )
 
 
@@ -195,7 +204,7 @@ def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
     return learnt[0]
 
 
-def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models) -> tuple[SpeakerVoice, str]:
+def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models, store: Store, digest: str) -> tuple[SpeakerVoice, str]:
     """Return the voice to speak in, and its origin in words: from --voice, else from the video's own sound, else neutral.
 
     Raises what `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.
@@ -209,9 +218,8 @@ def _voice(options: LipSpeechOptions, info: MediaInfo, models: Models) -> tuple[
         return read_voice(given, lambda: models.speaker_encoder), f"that of {given}"
     if not info.has_audio:
         return neutral_voice(dim), "neutral, as the video has no sound and no --voice is given"
-    with private_folder() as folder:
-        sound = stored_sound(iter_speech_blocks(info.source), folder / "sound.f32")
-        spoken = np.concatenate([np.zeros(0, np.float32), *(sound.between(*one) for one in sound.regions)])[:_ENOUGH]
+    sound = kept_sound(info.source, digest, store, silent)
+    spoken = np.concatenate([np.zeros(0, np.float32), *(sound.between(*one) for one in sound.regions)])[:_ENOUGH]
     if len(spoken) < _LEAST:
         return neutral_voice(dim), "neutral, as the video's sound has too little speech and no --voice is given"
     seconds = float(samples_to_seconds(len(spoken)))
@@ -230,6 +238,45 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
 # Lips to units to speech
 
 
+@dataclass(frozen=True, eq=False)
+class ReadLips:
+    """The lips that are read, frame by frame at 25 fps, and when they speak."""
+
+    kept: KeptFaces
+    """where the lips are"""
+    watch: Watched
+    """all its frames"""
+    face: tuple[Face, ...]
+    """the tracks of the face, which do not overlap in time"""
+    cuts: tuple[float, ...] = ()
+    """times (s) of the frames that begin a new shot"""
+
+    @cached_property
+    def track_numbers(self) -> list[int | None]:
+        """The track of each frame's face, None where it is not in the frame."""
+        numbers: list[int | None] = [None] * self.watch.length
+        for one in self.face:
+            numbers[one.first : one.last + 1] = [one.number] * len(one.boxes)
+        return numbers
+
+    @cached_property
+    def openings(self) -> Doubles:
+        """The opening of the mouth in each frame, float64 [T]; NaN where the face is not in the frame."""
+        openings = np.full(self.watch.length, np.nan)
+        for one in self.face:
+            openings[one.first : one.last + 1] = one.openings
+        return openings
+
+    @cached_property
+    def utterances(self) -> list[Stretch]:
+        """The stretches in which the lips speak."""
+        return spoken_stretches(self.openings, self.track_numbers)
+
+    def between(self, first: int, last: int) -> NDArray[np.uint8]:
+        """Return the lips of frames `first` to `last` - 1, uint8 [T, 96, 96]."""
+        return self.kept.lips(self.watch, self.face, first, last)
+
+
 def speak_lips(
     video: AnySource,
     vocoder: Voice,
@@ -244,34 +291,37 @@ def speak_lips(
     utterances with their durations, without the pauses between them. Raises MediaError, NoFaceError or NoSpeechError as `see_lips`
     does.
     """
-    seen, utterances = see_lips(video, face, progress)
-    said = list[Units]()
-    pieces = list(speech_pieces(seen, utterances, extractor, vocoder, speaker, progress, said.append))
-    frames = np.concatenate([one.frames() for one in said])
-    return Speech(np.concatenate(pieces), Units.from_frames(frames, said[0].language, said[0].vocabulary))
+    info, said = require_moving_lips(video), list[UnitList]()
+    with private_folder() as folder:
+        lips = see_lips(info, face, KeptFaces(Store(folder), digest_of(info)), progress)
+        pieces = list(speech_pieces(lips, extractor, vocoder, speaker, said.append, progress))
+    frames = np.concatenate([as_units(one, vocoder.language).frames() for one in said])
+    return Speech(np.concatenate(pieces), Units.from_frames(frames, vocoder.language, said[0].vocabulary))
 
 
-def see_lips(video: AnySource, face: FaceChoice = "auto", progress: Progress = silent) -> tuple[SpeakerFace, list[Stretch]]:
-    """Return the face whose lips are read, and its utterances. The sound is not used.
+def see_lips(info: MediaInfo, face: FaceChoice, kept: KeptFaces, progress: Progress = silent) -> ReadLips:
+    """Return the lips that are read, and when they speak. The sound is not used.
 
-    Raises MediaError for a file without frames, InputError for a still picture, NoFaceError, and NoSpeechError for lips at rest.
+    Raises NoFaceError, and NoSpeechError for lips at rest.
     """
-    info = require_moving_lips(video)
-    pictures = PictureSource(info.source)
-    try:
-        seen = find_faces(pictures, face, None, progress, len(pictures), info.path, info.pixel_aspect)
-    except NoFaceError as error:
-        hint = "there must be a face whose lips can be read" if not isinstance(face, int) else "try --face auto"
-        raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
-    utterances = spoken_stretches(seen)
-    if not utterances:
+    total = len(PictureSource(info.source))
+    watch, shots = Watched(0, total, total), kept_shots(info, info.duration_s, kept.store, kept.digest, progress)
+    (seen,) = FaceSearch(info, total, shots, None, kept).found({1: watch}, (1,), progress).values()
+    chosen = choose_tracks(list(seen.faces), face)
+    if not chosen:
+        what = f"there is no face number {face} in any shot" if seen.faces else "no face was found in any picture"
+        hint = "try --face auto" if seen.faces else "there must be a face whose lips can be read"
+        raise NoFaceError(what, path=info.path, found=several(total, "picture"), hint=hint)
+
+    lips = ReadLips(kept, watch, tuple(chosen), tuple(shots.cuts))
+    if not lips.utterances:
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",
             path=info.path,
-            found=f"{several(seen.num_found, 'picture')} with the face",
+            found=f"{several(sum(len(one.boxes) for one in chosen), 'picture')} with the face",
             hint="--face N chooses another face",
         )
-    return seen, utterances
+    return lips
 
 
 def require_moving_lips(video: AnySource) -> MediaInfo:
@@ -284,32 +334,43 @@ def require_moving_lips(video: AnySource) -> MediaInfo:
     return info
 
 
+class _Spoken(NamedTuple):
+    units: UnitList
+    samples: Samples
+
+
 def speech_pieces(
-    face: SpeakerFace,
-    utterances: Sequence[Stretch],
+    lips: ReadLips,
     extractor: Extractor,
     vocoder: Voice,
     speaker: SpeakerVoice | Samples,
+    take: Callable[[UnitList], object],
     progress: Progress = silent,
-    heard: Callable[[Units], object] | None = None,
+    made_of: tuple[str, ...] = (),
 ) -> Iterator[Samples]:
     """Yield the speech of a face in pieces, float32 [n] at 16 kHz, together 640 samples for each frame.
 
-    One utterance is held in memory. heard: called with the units of each utterance. Raises VocabularyError where the vocoder does
-    not know the encoder's units.
+    One utterance is held in memory. take: called with the units of each utterance. made_of: what utterances depend on beside lips
+    and voice, under which they are kept. Raises VocabularyError where the vocoder does not know the encoder's units.
     """
     at = 0
-    for first, last in track(utterances, "speech", progress, len(utterances)):
+    voice = (speaker.vector, str(speaker.pitch)) if isinstance(speaker, SpeakerVoice) else (speaker,)
+    for first, last in track(lips.utterances, "speech", progress, len(lips.utterances)):
+        crops, steps = lips.between(first, last), frames_to_units(last - first)
+
+        def speak(crops: NDArray[np.uint8] = crops, steps: int = steps) -> _Spoken:
+            units = extractor.extract(None, crops)
+            frames = units.frames()[:steps]
+            every = np.append(frames, np.full(steps - len(frames), frames[-1]))
+            timed = Units.from_frames(every, units.language, units.vocabulary)
+            return _Spoken(UnitList.of(timed), np.concatenate(list(vocoder.iter_synthesize(timed, speaker))))
+
+        found = lips.kept.store.kept(_Spoken, _SPOKEN_LIPS, (crops, *voice, *made_of), speak)
+        take(found.units)
         yield from _silence(first - at)
-        steps = frames_to_units(last - first)
-        units = extractor.extract(None, face.lips_between(first, last))
-        frames = units.frames()[:steps]
-        filled = Units.from_frames(np.append(frames, np.full(steps - len(frames), frames[-1])), units.language, units.vocabulary)
-        if heard is not None:
-            heard(filled)
-        yield from vocoder.iter_synthesize(filled, speaker)
+        yield found.samples
         at = last
-    yield from _silence(len(face.frames) - at)
+    yield from _silence(lips.watch.length - at)
 
 
 def _silence(num_frames: int) -> Iterator[Samples]:
@@ -317,14 +378,16 @@ def _silence(num_frames: int) -> Iterator[Samples]:
         yield np.zeros(units_to_samples(frames_to_units(min(_PIECE_FRAMES, num_frames - start))), np.float32)
 
 
-def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
-    """Return the utterances of a face, in order and without overlap, none longer than suits the models (12 s)."""
-    total = len(face.frames)
+def spoken_stretches(openings: Doubles, track_numbers: Sequence[int | None]) -> list[Stretch]:
+    """Return the utterances of a face, in order and without overlap, none longer than suits the models (12 s).
+
+    openings: of the mouth in each frame at 25 fps, float64 [T]. track_numbers: of the face in each frame; None = not in the frame.
+    """
+    total = len(openings)
     movement = np.zeros(total)
     spans, borders = list[Span](), list[float]()
-    for first, last in _runs(face.track_numbers):
-        openings = np.array([frame.opening for frame in face.frames[first:last] if frame is not None])
-        mean, square = _mean(openings), _mean(np.square(openings))
+    for first, last in _runs(track_numbers):
+        mean, square = _mean(openings[first:last]), _mean(np.square(openings[first:last]))
         movement[first:last] = np.sqrt(np.maximum(square - np.square(mean), 0))  # standard deviation around each frame
         borders.append(_seconds(first))
         moving = [None if moved < _LEAST_MOVING else 0 for moved in movement[first:last]]
@@ -346,7 +409,7 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
     return found
 
 
-def _runs(values: list[int | None]) -> Iterator[Stretch]:
+def _runs(values: Sequence[int | None]) -> Iterator[Stretch]:
     """Yield the stretches of one value other than None; some are adjacent."""
     changes = [0, *(place + 1 for place, (one, other) in enumerate(pairwise(values)) if one != other), len(values)]
     yield from ((first, last) for first, last in pairwise(changes) if first < last and values[first] is not None)

@@ -268,6 +268,9 @@ class LipSpeechOptions(CommonOptions):
     """the video with this speech (.mp4, .m4v, .mov or .mkv)"""
     save_mel: Path | None = flag(default=None, file=Output("the mel spectrogram"), metavar="NPZ")
     """its mel spectrogram, an array `mel` [80, T], 100 columns a second"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: beside the speech until it is written, if the video
+    is longer than 20 s)"""
     source: str | None = flag("--from", group="speech", default=None, metavar="LANG")
     """language that is spoken, as ko (default: the renderer's if it has one, else the bundle's)"""
     voice: Path | None = voice_flag()
@@ -303,6 +306,9 @@ class TranscribeOptions(CommonOptions):
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
     """for several: a folder for <stem>.<format>"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: beside the transcript until it is written, if the file
+    is longer than 20 s)"""
     format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
     """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
     modalities: str = flag(default=AUTO, metavar="WHICH")

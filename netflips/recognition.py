@@ -1,8 +1,8 @@
 """Transcribe whole recordings: a script of their utterances with the texts of the source, and nothing of a translation."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,24 @@ from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, optional_
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, SpeechRecognizer, Transcript
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
-from avcore.faces.find import SpeakerFace, find_faces, with_shots
-from avcore.faces.select import FaceChoice
+from avcore.faces.select import FaceChoice, choose_tracks, loudness
 from avcore.files import private_folder
-from avcore.media import MediaInfo, MediaSource, PictureSource, iter_speech_blocks, probe
+from avcore.media import MediaSource, PictureSource, probe
+from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.voice_activity import SpeechActivity
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds
+from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
+from netflips.dubbing.detect_speech import kept_sound
+from netflips.dubbing.encode import CachingRecognizer
+from netflips.dubbing.job import digest_of
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
+from netflips.dubbing.shots import Shots, kept_shots
 from netflips.dubbing.sound import Sound, stored_sound
+from netflips.dubbing.store import Store
+from netflips.dubbing.track_faces import Face, FaceSearch, KeptFaces, Lips, Watched, watched_frames
 from netflips.quality_estimation import QualityEstimate, is_loop, of_hearing, of_recording, recognition
 from netflips.recognizers.language import AUTO
 from netflips.script.types import Media, Script, Text, TimeSpan, Utterance, WrittenBy
@@ -38,7 +44,7 @@ from unit2text.unit_reader import UnitReader
 if TYPE_CHECKING:
     from netflips.options import AvatarOptions, TranscribeOptions
 
-_SOUND_FILE = "sound.f32"
+_SOUND_FILE, _READ = "sound.f32", "transcripts"
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,23 @@ class ListenSettings:
     """whether to use the modalities that are there, and for each utterance the reliable ones, as in a dub"""
 
 
+class Reading(NamedTuple):
+    """What an utterance says."""
+
+    text: Transcript
+    """with times from its beginning"""
+    quality: QualityEstimate
+    """how likely the words are right"""
+
+
 class UnitRecognizer:
     """A unit-to-text model, with the unit encoder if the model reads units."""
 
     by: WrittenBy = "reader"
 
-    def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
-        self.reader, self.extractor = reader, extractor
+    def __init__(self, reader: UnitReader, extractor: Extractor | None, arithmetic: str = "") -> None:
+        """arithmetic: device and precision, on which the last digits of kept work depend."""
+        self.reader, self.extractor, self.arithmetic = reader, extractor, arithmetic
         packed = confidence_of(bundle_of(reader.path))
         self.known = None if packed is None else packed.reading
 
@@ -80,11 +96,9 @@ class UnitRecognizer:
         can_compare = self.extractor is not None and self.extractor.agreement is not None
         return ListenSettings(frozenset({AUDIO, VIDEO}) if can_compare else frozenset({AUDIO}), known, face, read, can_compare)
 
-    def read(
-        self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
-    ) -> tuple[Transcript, QualityEstimate]:
-        """Return the transcript of an utterance, by its units or its lips, and its quality estimate. speech: float32 [S] at 16 kHz;
-        lips: uint8 [T, 96, 96] at 25 fps; at least one of them is needed."""
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Reading:
+        """Return what an utterance says, by its units or its lips. speech: float32 [S] at 16 kHz; lips: uint8 [T, 96, 96] at 25
+        fps; at least one of them is needed."""
         if self.extractor is not None:
             bound = self.extractor.agreement if settings.is_auto else None
             found = select_units(self.extractor, speech, lips, bound).extraction
@@ -94,7 +108,14 @@ class UnitRecognizer:
             read = self.reader.read(lips, settings.language, settings.read)
         if is_loop(read.text):
             read = Transcript("", read.language, has_loop=True)
-        return read, of_hearing(read, self.known)
+        return Reading(read, of_hearing(read, self.known))
+
+    def made_of(self, settings: ListenSettings) -> tuple[object, ...]:
+        """Return what a text depends on beside sound and lips."""
+        encoder = self.extractor
+        units = () if encoder is None else (encoder.fingerprint, str(encoder.decoding), str(encoder.domain), str(encoder.agreement))
+        how = settings.language, str(settings.read), settings.is_auto, str(self.known)
+        return self.reader.fingerprint, *units, self.arithmetic, *how
 
 
 class RecordingRecognizer:
@@ -102,8 +123,9 @@ class RecordingRecognizer:
 
     by: WrittenBy = "recognizer"
 
-    def __init__(self, recognizer: SpeechRecognizer) -> None:
-        self.recognizer = recognizer
+    def __init__(self, recognizer: SpeechRecognizer, made_of: tuple[str, ...] = ()) -> None:
+        """made_of: what its transcripts depend on beside the sound and its language."""
+        self.recognizer, self.made_of = recognizer, made_of
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Return the settings for what a user asks for. Raises UsageError or LanguageError where the recognizer cannot do it."""
@@ -113,12 +135,15 @@ class RecordingRecognizer:
         name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
         return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
 
-    def utterances(self, sound: Sound, spans: Sequence[Span], settings: ListenSettings) -> Iterator[Utterance]:
+    def utterances(
+        self, sound: Sound, spans: Sequence[Span], settings: ListenSettings, store: Store | None = None
+    ) -> Iterator[Utterance]:
         """Yield the utterances of a recording with their texts, recognised in windows; in its own language if none was given.
 
-        An utterance may come again with a better text; the last one counts.
+        An utterance may come again with a better text; the last one counts. store: keeps what was recognised; None = nothing is.
         """
-        speech = RecognisedSpeech(sound, self.recognizer, settings.language or "", settings.language is not None)
+        recognizer = self.recognizer if store is None else CachingRecognizer(self.recognizer, store, self.made_of)
+        speech = RecognisedSpeech(sound, recognizer, settings.language or "", settings.language is not None)
         said = dict[int, RecognisedText]()
         for number, span in enumerate(spans):
             said |= speech.said_in(spans, [number])
@@ -144,26 +169,36 @@ def open_recognizer(options: "TranscribeOptions | AvatarOptions") -> AnyRecogniz
 
     Raises InputError, CheckpointError, or UsageError for a model that reads units of pre-training, which no encoder of ours makes.
     """
+    arithmetic = f"{options.device} {options.precision}"
     if options.recognizer is not None:
+        from netflips.recognizers.outside import recognizer_fingerprint
         from netflips.recognizers.whisper import open_whisper
 
-        return RecordingRecognizer(open_whisper(options.recognizer, options.device, options.precision))
+        whisper = open_whisper(options.recognizer, options.device, options.precision)
+        return RecordingRecognizer(whisper, (recognizer_fingerprint(options.recognizer), arithmetic))
     how = Running(options.device, options.precision)
     reader = load_unit_to_text(optional_or_bundle(options.unit2text_path, UNIT2TEXT), how)
     if reader.takes == LIPS:
-        return UnitRecognizer(reader, None)
+        return UnitRecognizer(reader, None, arithmetic)
     if reader.takes != UNITS:
         what, hint = "this unit-to-text model knows the units of its pre-training only", "give finetuned.pt, or one of your own"
         raise UsageError(what, found=reader.path, hint=hint)
-    return UnitRecognizer(reader, load_unit_encoder(checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), how))
+    return UnitRecognizer(reader, load_unit_encoder(checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), how), arithmetic)
 
 
-def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenSettings, progress: Progress = silent) -> Script:
+def transcribe(
+    source: MediaSource,
+    recognizer: AnyRecognizer,
+    settings: ListenSettings,
+    progress: Progress = silent,
+    store: Store | None = None,
+) -> Script:
     """Return the script of a recording of any length, with the text of each utterance.
 
-    Sound and frames of one utterance at a time are held in memory. Raises MediaError, NoSpeechError or NoFaceError.
+    store: where finished work is kept, so that a stopped transcription goes on; None = nowhere. Sound and frames of one utterance
+    at a time are held in memory. Raises MediaError, NoSpeechError or NoFaceError.
     """
-    path, info, spans = source.path, probe(source), list[Span]()
+    path, info = source.path, probe(source)
     uses_audio, uses_video = AUDIO in settings.modalities, VIDEO in settings.modalities
     if settings.is_auto:
         uses_audio, uses_video = info.has_audio, info.has_video
@@ -174,22 +209,28 @@ def transcribe(source: MediaSource, recognizer: AnyRecognizer, settings: ListenS
         hint = "use --modalities video to read the lips alone"
         raise MediaError("it has no sound track", path=path, expected="sound", hint=hint)
 
-    with private_folder() as folder:
-        sound, duration_s = None, float(info.duration_s)
-        if info.has_audio:
-            sound = stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE)
-            spans = _cut(sound.activity, duration_s)
+    with private_folder() as scratch:
+        store, digest = store or Store(scratch), digest_of(info)
+        sound = kept_sound(source, digest, store, progress) if info.has_audio else None
+        spans = [] if sound is None else _cut(sound.activity, float(info.duration_s))
         if uses_audio and not spans:
             hint = "use --modalities video to read the lips alone"
             raise NoSpeechError("no speech was found in it", path=path, hint=hint)
-        spans = spans or [(0.0, duration_s)]  # lips are read of all of it
-        face = _face(info, settings, sound, progress) if uses_video else None
-        said = _utterances(spans, recognizer, settings, sound if uses_audio else None, face, progress)
+        spans = spans or [(0.0, float(info.duration_s))]  # lips are read of all of it
 
-    shots = () if not info.has_video else _cuts(source) if face is None else face.cuts
+        total = len(PictureSource(source)) if uses_video else 0
+        shots = kept_shots(info, info.duration_s, store, digest, progress) if info.has_video else Shots(())
+        search = FaceSearch(info, total, shots, sound, KeptFaces(store, digest))
+        faces = _faces(search, spans, settings, progress) if uses_video else {}
+
+        def lips_of(number: int) -> Lips | None:
+            return search.kept.lips(*faces[number]) if number in faces else None
+
+        said = _utterances(spans, recognizer, settings, sound if uses_audio else None, lips_of, store, progress)
+
     whole = of_recording((one.quality or QualityEstimate(), one.place.seconds) for one in said)
-    cuts, media = tuple(float(frames_to_seconds(cut)) for cut in shots), Media(str(path), duration_s=duration_s)
-    return Script(media=media, cuts=cuts, utterances=said, quality=whole)
+    media = Media(str(path), duration_s=float(info.duration_s))
+    return Script(media=media, cuts=tuple(shots.cuts), utterances=said, quality=whole)
 
 
 def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: ListenSettings) -> Transcript:
@@ -197,7 +238,7 @@ def transcribe_speech(speech: Samples, recognizer: AnyRecognizer, settings: List
     with private_folder() as folder:
         sound = stored_sound([speech], folder / _SOUND_FILE)
         spans = _cut(sound.activity, sound.activity.seconds)
-        return as_one(transcript_of(_utterances(spans, recognizer, settings, sound, None)), settings.language or "")
+        return as_one(transcript_of(_utterances(spans, recognizer, settings, sound)), settings.language or "")
 
 
 def transcript_of(utterances: Iterable[Utterance]) -> list[Transcript]:
@@ -213,71 +254,71 @@ def as_one(said: Sequence[Transcript], language: str = "") -> Transcript:
 
 
 def _utterances(
-    spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None,
-    progress: Progress = silent,
+    spans: Sequence[Span], recognizer: AnyRecognizer, settings: ListenSettings, sound: Sound | None,
+    lips_of: Callable[[int], Lips | None] = lambda _: None, store: Store | None = None, progress: Progress = silent,
 ) -> tuple[Utterance, ...]:  # fmt: skip
-    """Return the utterances with their texts; sound or lips alone suffice."""
+    """Return the utterances with their texts; sound or lips alone suffice. lips_of: lips by the utterance's number."""
     told: Iterator[Utterance]
     if isinstance(recognizer, UnitRecognizer):
-        told = (_read(number, span, recognizer, settings, sound, face) for number, span in enumerate(spans, 1))
+        told = (
+            _read(Utterance(number, TimeSpan(*span)), recognizer, settings, sound, lips_of(number), store)
+            for number, span in enumerate(spans, 1)
+        )
     else:
         assert sound is not None  # as the settings say
-        told = recognizer.utterances(sound, spans, settings) if spans else iter(())
+        told = recognizer.utterances(sound, spans, settings, store) if spans else iter(())
     found = {one.number: one for one in track(told, "transcribe", progress, len(spans))}  # the last of a number holds
     return tuple(found[number] for number in sorted(found))
 
 
 def _read(
-    number: int, span: Span, recognizer: UnitRecognizer, settings: ListenSettings, sound: Sound | None, face: SpeakerFace | None
+    one: Utterance,
+    recognizer: UnitRecognizer,
+    settings: ListenSettings,
+    sound: Sound | None,
+    lips: Lips | None,
+    store: Store | None,
 ) -> Utterance:
-    """Return an utterance with its text, recognised from its units or its lips."""
-    (start, end), place, speech, lips = span, TimeSpan(*span), None, None
-    if sound is not None:
-        speech = sound.between(start, end)
-    if face is not None and frame_at(start) < len(face.frames):  # else the video track has ended
-        lips = face.lips_between(frame_at(start), max(frames_covering(end), frame_at(start) + 1))
-    if speech is None and lips is None:
-        return Utterance(number, place, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())
-    found, quality = recognizer.read(speech, lips, settings)
-    words = (word._replace(end_s=min(word.end_s, end - start)) for word in found.words if word.start_s <= end - start)
-    text = Text(found.text, found.language, recognizer.by, tuple(words), found.has_loop)
-    return Utterance(number, place, text=text, quality=quality)
+    """Return an utterance with its text, recognised from its units or its lips, or kept."""
+    place, speech = one.place, None if sound is None else sound.between(one.place.start_s, one.place.end_s)
+    if speech is None and lips is None:  # the video track has ended
+        return replace(one, text=Text("", settings.language or "", recognizer.by), quality=QualityEstimate())
+
+    def read() -> Reading:
+        return recognizer.read(speech, lips, settings)
+
+    found = read() if store is None else store.kept(Reading, _READ, (speech, lips, *recognizer.made_of(settings)), read)
+    words = (word._replace(end_s=min(word.end_s, place.seconds)) for word in found.text.words if word.start_s <= place.seconds)
+    text = Text(found.text.text, found.text.language, recognizer.by, tuple(words), found.text.has_loop)
+    return replace(one, text=text, quality=found.quality)
 
 
-def _face(info: MediaInfo, settings: ListenSettings, sound: Sound | None, progress: Progress) -> SpeakerFace | None:
-    """Return the face whose lips are read; None where there is none and the sound suffices. Raises NoFaceError."""
-    pictures, speech = PictureSource(info.source), None if sound is None or not sound.activity.num_samples else sound.samples
-    try:
-        return find_faces(pictures, settings.face, speech, progress, len(pictures), info.path, info.pixel_aspect)
-    except NoFaceError as error:
-        if settings.is_auto and speech is not None and not isinstance(error, NoSuchFaceError):
-            return None
-        raise
+def _faces(
+    search: FaceSearch, spans: Sequence[Span], settings: ListenSettings, progress: Progress
+) -> dict[int, tuple[Watched, list[Face]]]:
+    """Return the tracks of the face whose lips are read, by utterance, and the frames of the utterance; empty where none is seen
+    and the sound suffices.
 
-
-def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
-    """Return the language of most of the longest windows of a recording, or the only one that the recognizer knows.
-
-    Raises NoSpeechError where it cannot be recognised.
+    Raises NoFaceError where no utterance has such a face.
     """
-    if len(recognizer.languages) == 1:
-        return next(iter(recognizer.languages))
-    with private_folder() as folder:
-        found = RecognisedSpeech(stored_sound(iter_speech_blocks(source), folder / _SOUND_FILE), recognizer).usual
-    if not found:
-        raise NoSpeechError("its language cannot be told", path=source.path, hint="name it: --from en")
-    return found
+    watches = {number: watched_frames(TimeSpan(*span), search.num_pictures) for number, span in enumerate(spans, 1)}
+    sound = search.sound if search.sound is not None and search.sound.activity.num_samples else None
+    found, chosen = search.found(watches, watches, progress), dict[int, tuple[Watched, list[Face]]]()
+    for number, seen in found.items():
+        edges = [units_to_samples(frames_to_units(edge)) for edge in (seen.watch.first, seen.watch.stop)]
+        levels = None if sound is None else loudness(sound.read(*edges))
+        if tracks := choose_tracks(list(seen.faces), settings.face, levels):
+            chosen[number] = seen.watch, tracks
+
+    has_faces, path, hint = any(seen.faces for seen in found.values()), search.info.path, "use --modalities audio"
+    if chosen or (settings.is_auto and sound is not None and not has_faces):
+        return chosen
+    if has_faces:
+        raise NoSuchFaceError(f"there is no face number {settings.face} in any shot", path=path, hint=f"try --face auto, or {hint}")
+    frames = several(sum(one.length for one in watches.values()), "picture")
+    raise NoFaceError("no face was found in any picture", path=path, found=frames, hint=hint)
 
 
 def _cut(activity: SpeechActivity, duration_s: float) -> list[Span]:
     """Return the utterances of a sound."""
     return cut_utterances(activity.regions(), duration_s, (), LENGTH, activity.quietest_s)
-
-
-def _cuts(source: MediaSource) -> Iterator[int]:
-    """Yield the numbers of the frames that begin a new shot."""
-    before = 0
-    for number, (_, shot) in enumerate(with_shots(PictureSource(source))):
-        if shot != before:
-            before = shot
-            yield number

@@ -35,8 +35,9 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     if options.out_dir is not None:
         check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
-        from avcore.media import require_media
+        from avcore.media import probe, require_media
         from avcore.media.tracks import select_audio_track
+        from netflips.dubbing.store import work_beside
         from netflips.recognition import as_one, open_recognizer, transcribe, transcript_of
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
@@ -48,14 +49,14 @@ def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = 
     for path, out in outputs.items():
         try:
             source = select_audio_track(path, options.audio_track)
-            with run_bar(options.quiet) as progress:
-                script = transcribe(source, ear, asked, progress)
-
-            report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
-            if found is not None:
-                found.append(script)
-            if found is None or out is not None:
-                _write(out, _text(options.format or _form_of(out), script), is_named=options.out is not None)
+            with work_beside(out, options.work_dir, probe(source).duration_s) as store:
+                with run_bar(options.quiet) as progress:
+                    script = transcribe(source, ear, asked, progress, store)
+                report_quality(script.quality or QualityEstimate(), path, options.strict, options.verdict)
+                if found is not None:
+                    found.append(script)
+                if found is None or out is not None:
+                    _write(out, _text(options.format or _form_of(out), script), is_named=options.out is not None)
         except NetflipsError as error:
             if len(outputs) == 1:
                 raise

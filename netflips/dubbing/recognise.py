@@ -15,8 +15,11 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.contracts import SpeechRecognizer, Transcript, Word, of_words
+from avcore.errors import NoSpeechError
+from avcore.files import private_folder
+from avcore.media import MediaSource, iter_speech_blocks
 from netflips.dubbing.segmentation import Span, cut_stretch
-from netflips.dubbing.sound import Sound
+from netflips.dubbing.sound import Sound, stored_sound
 from netflips.recognizers.language import (
     LEAST_S,
     LONGEST,
@@ -282,6 +285,20 @@ class RecognisedSpeech:
             return middle
         _, one, other = min(close, key=lambda row: row[0])
         return (_middle(one) + _middle(other)) / 2
+
+
+def spoken_language(source: MediaSource, recognizer: SpeechRecognizer) -> str:
+    """Return the language of most of the longest windows of a recording, or the only one that the recognizer knows.
+
+    Raises NoSpeechError where it cannot be recognised.
+    """
+    if len(recognizer.languages) == 1:
+        return next(iter(recognizer.languages))
+    with private_folder() as folder:
+        found = RecognisedSpeech(stored_sound(iter_speech_blocks(source), folder / "sound.f32"), recognizer).usual
+    if not found:
+        raise NoSpeechError("its language cannot be told", path=source.path, hint="name it: --from en")
+    return found
 
 
 def _take_from_neighbours(texts: list[Transcript], number: int) -> None:

@@ -16,6 +16,7 @@ from avcore.media.pictures import read_small_pictures
 from avcore.progress import Progress
 from avcore.timeline import Seconds, exact
 from netflips.dubbing.job import Job
+from netflips.dubbing.store import Store
 from netflips.script.types import Script
 
 _STRETCH_S, _LEAD_S = 60, 1
@@ -49,13 +50,18 @@ def detect_shots(job: Job, script: Script) -> Shots:
         length_s = min(length_s, exact(options.end) + exact(2 * options.utterance_length[1]))
 
     with job.clock.stage("faces"):
-        whole = range(0, max(int(job.info.duration_s), 1), _STRETCH_S)
-        starts = [start for start in whole if start < length_s]
-        found = {start: job.store.find(tuple[float, ...], _SCENES, (job.digest, start)) for start in starts}
-        for run in _runs_of([start for start in starts if found[start] is None]):
-            for start, cuts in _cuts_in(job.info, run, run[-1] == whole[-1], job.progress):
-                found[start] = job.store.keep(_SCENES, (job.digest, start), cuts)
-        return Shots([cut for start in starts for cut in found[start] or ()])
+        return kept_shots(job.info, length_s, job.store, job.digest, job.progress)
+
+
+def kept_shots(info: MediaInfo, length_s: Seconds, store: Store, digest: str, progress: Progress) -> Shots:
+    """Return the shots of the beginning of a video, found or kept. digest: of the video, see `digest_of`."""
+    whole = range(0, max(int(info.duration_s), 1), _STRETCH_S)
+    starts = [start for start in whole if start < length_s]
+    found = {start: store.find(tuple[float, ...], _SCENES, (digest, start)) for start in starts}
+    for run in _runs_of([start for start in starts if found[start] is None]):
+        for start, cuts in _cuts_in(info, run, run[-1] == whole[-1], progress):
+            found[start] = store.keep(_SCENES, (digest, start), cuts)
+    return Shots([cut for start in starts for cut in found[start] or ()])
 
 
 def _runs_of(starts: Sequence[int]) -> list[list[int]]:

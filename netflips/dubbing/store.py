@@ -7,11 +7,12 @@ import json
 import logging
 import os
 import re
+import shutil
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 
 from avcore import journal
 from avcore.errors import OutputError
-from avcore.files import atomic_output, remove_temporary, write_text
+from avcore.files import atomic_output, private_folder, remove_temporary, write_text
 from avcore.journal import Checksum, checksum_of, fits, key_of, locked
 from avcore.notes import NoteKind, report_note, several
+from avcore.timeline import Seconds
 
 LOG = logging.getLogger("netflips")
 T = TypeVar("T")
@@ -34,6 +36,8 @@ _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _PATIENCE_S = 2.0
+_SHORT_S = 20
+"""Of an input up to this length (s) nothing is kept, unless a folder is named."""
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 
 _DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
@@ -257,6 +261,28 @@ def require_work_folder(folder: Path) -> Path:
     for name in (_KEPT, _RUNS, *_LARGE):
         _require_no_link(folder / name)
     return folder
+
+
+@contextmanager
+def work_beside(out: Path | None, named: Path | None, seconds: Seconds) -> Iterator[Store]:
+    """Yield where a command keeps finished work: in the folder that a user named, else beside a long output until it is written.
+
+    out: None = there is no file to lie beside. seconds: length of the input. A run that was stopped finds its work again; of a
+    short one nothing is kept. Raises OutputError for a folder that cannot be used.
+    """
+    if named is None and (out is None or seconds <= _SHORT_S):
+        with private_folder() as scratch:
+            yield Store(scratch)
+        return
+
+    folder = named or Path(f"{out}.work")
+    goes = named is None and (not folder.exists() or (folder / _KEPT).is_file())
+    with closing(Store(require_work_folder(folder))) as store:
+        if out is not None:
+            store.hold(out)
+        yield store
+    if goes:
+        shutil.rmtree(folder)
 
 
 def _require_no_link(path: Path) -> Path:

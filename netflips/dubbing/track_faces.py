@@ -1,6 +1,6 @@
 """Face tracks of each utterance, with the evidence that a face speaks it (active speaker detection), and its lips."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -156,12 +156,18 @@ class KeptFaces:
                     file.write(one.tobytes())
         return self.store.keep(_FACES, made_of, found)
 
-    def lips(self, watch: Watched) -> Lips:
-        """Return the lips of all faces in some frames, uint8 [rows, 96, 96], mapped from the disk; they must be kept."""
+    def lips(self, watch: Watched, chosen: Sequence[Face], start: int = 0, stop: int | None = None) -> Lips:
+        """Return the lips of a face in frames `start` to `stop` - 1 of those of `watch`, uint8 [T, 96, 96]; they must be kept.
+
+        chosen: tracks that do not overlap in time. A frame without the face gets the crop nearest in time: a still mouth adds no
+        speech.
+        """
+        rows = np.full(watch.length, -1)
+        for face in chosen:
+            rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
         path = self.store.find_file(_LIPS, key_of(*self.made_of(watch)), ".npy")
         assert path is not None  # it was kept with the faces
-        crops: Lips = np.load(path, mmap_mode="r")
-        return crops
+        return np.asarray(np.load(path, mmap_mode="r")[nearest_rows(rows)[start:stop]], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -192,10 +198,7 @@ class Faces:
         return self.chosen(one) if self.boxes is None else _given_faces(self.watches[one.number], self.boxes, self.size)
 
     def lips(self, one: Utterance) -> Lips | None:
-        """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones.
-
-        A frame without the face gets the crop nearest in time: a still mouth adds no speech.
-        """
+        """Return the speaker's lips in each of the utterance's own frames, uint8 [T, 96, 96]; None if there are no usable ones."""
         start, stop = frames_of(one.place)
         if self.side_lips is not None:
             crops = self.side_lips[start:stop]
@@ -203,11 +206,7 @@ class Faces:
             chosen = self.chosen(one)
             if all(face.evidence == UNJUDGED for face in chosen):
                 return None  # no face, or one in a freeze frame
-            watch = self.seen[one.number].watch
-            rows = np.full(watch.length, -1)
-            for face in chosen:
-                rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
-            crops = self.kept.lips(watch)[nearest_rows(rows)[: stop - start]]
+            crops = self.kept.lips(self.seen[one.number].watch, chosen, 0, stop - start)
         if not len(crops):
             return None
         return np.pad(crops, ((0, stop - start - len(crops)), (0, 0), (0, 0)), mode="edge")
@@ -227,29 +226,23 @@ def track_faces(job: Job, script: Script, sound: Sound | None) -> Faces:
     options, info, kept = job.options, job.info, KeptFaces(job.store, job.digest)
     boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
     lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
-    watches = _watches(script, job.part.slack, len(job.source))
+    total, slack = len(job.source), job.part.slack
+    watches = {one.number: watched_frames(one.place, total, slack[one.number]) for one in script.utterances}
     faces = Faces(kept, watches, {}, boxes, lips, None if options.hard_paste else (info.height, info.width))
 
     is_blind = boxes is not None and (lips is not None or not options.uses_video)
     if is_blind or (options.is_draft and not options.uses_video):
         return faces
     with job.clock.stage("faces"):
-        seen = {number: found for number, one in watches.items() if (found := kept.find(one)) is not None}
-        missing = {number: one for number, one in watches.items() if number in job.part.numbers and number not in seen}
-        search = FaceSearch(info, len(job.source), Shots(script.cuts), sound, kept)
-        new = {one.watch: one for one in search.in_threads(list(missing.values()), job.progress)}
-        seen |= {number: new.get(one, InSight(one)) for number, one in missing.items()}
-    return replace(faces, seen={number: seen[number] for number in watches if number in seen})
+        search = FaceSearch(info, total, Shots(script.cuts), sound, kept)
+        return replace(faces, seen=search.found(watches, job.part.numbers, job.progress))
 
 
-def _watches(script: Script, slack: Mapping[int, Fraction], total: int) -> dict[int, Watched]:
-    """Return the frames of each utterance and of the pause that it may take; of a clip, all. total: frames of the video."""
-    watches = {}
-    for one in script.utterances:
-        first, own_stop = frames_of(one.place)
-        stop = min(frames_covering(exact(one.place.end_s) + slack[one.number]), total)
-        watches[one.number] = Watched(first, min(own_stop, stop) - first, stop)
-    return watches
+def watched_frames(place: TimeSpan, total: int, slack_s: Fraction = Fraction(0)) -> Watched:
+    """Return the frames of an utterance and of the pause that it may take. total: frames of the video."""
+    first, own_stop = frames_of(place)
+    stop = min(frames_covering(exact(place.end_s) + slack_s), total)
+    return Watched(first, min(own_stop, stop) - first, stop)
 
 
 @dataclass(frozen=True)
@@ -264,6 +257,14 @@ class FaceSearch:
     sound: Sound | None
     """what is heard meanwhile; None: nothing"""
     kept: KeptFaces
+
+    def found(self, watches: Mapping[int, Watched], wanted: Collection[int], progress: Progress) -> dict[int, InSight]:
+        """Return the faces of utterances by number, which are found and kept where they are wanted, and else those kept before."""
+        seen = {number: found for number, one in watches.items() if (found := self.kept.find(one)) is not None}
+        missing = {number: one for number, one in watches.items() if number in wanted and number not in seen}
+        new = {one.watch: one for one in self.in_threads(list(missing.values()), progress)}
+        seen |= {number: new.get(one, InSight(one)) for number, one in missing.items()}
+        return {number: seen[number] for number in watches if number in seen}
 
     def in_threads(self, watches: Sequence[Watched], progress: Progress) -> list[InSight]:
         """Track the faces of utterances in several threads: the faces of one do not depend on another."""

@@ -14,13 +14,13 @@ from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.faces.find import SpeakerFace
-from avcore.faces.geometry import HeadAngles
-from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
-from netflips.lip_speech import HOP, MELS, see_lips, speak_lips, spoken_stretches, write_mel
+from netflips.dubbing.job import digest_of
+from netflips.dubbing.store import Store
+from netflips.dubbing.track_faces import KeptFaces
+from netflips.lip_speech import HOP, MELS, require_moving_lips, see_lips, speak_lips, spoken_stretches, write_mel
 from netflips.options import lip2speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
@@ -62,9 +62,11 @@ def models(parity_dir: Path) -> list[str]:
     return ["--av2unit-path", str(parity_dir / "mavhubert.pt"), "--unit2av-path", str(parity_dir / "unit2av_renderer.pt"), "--cpu"]
 
 
-def test_a_silent_video_speaks_by_lips(silent: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_silent_video_speaks_by_lips(
+    silent: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     wav, video, mel = tmp_path / "x.wav", tmp_path / "x.mkv", tmp_path / "new" / "x.npz"
-    more = ["--from", "ko", "--out-video", str(video), "--save-mel", str(mel)]
+    more = ["--from", "ko", "--out-video", str(video), "--save-mel", str(mel), "--work-dir", str(tmp_path / "work")]
     assert netflips(["lip2speech", str(silent), "--out", str(wav), *more, *models]) == 0
     told = capsys.readouterr().err
     lines = [line for line in told.splitlines() if "voice:" in line]
@@ -82,6 +84,7 @@ def test_a_silent_video_speaks_by_lips(silent: Path, models: list[str], tmp_path
     assert "->speech" in info.comment
     assert (info.frame_rate, info.num_frames, info.has_audio) == (RATE, round(LASTS * RATE), True)
 
+    monkeypatch.delattr(UnitExtractor, "extract")  # all was kept
     pipe, shown = tmp_path / "p.wav", mel.read_bytes()  # which cannot be read again for the other two
     os.mkfifo(pipe)
     reader = Reader(pipe)
@@ -90,16 +93,17 @@ def test_a_silent_video_speaks_by_lips(silent: Path, models: list[str], tmp_path
     assert np.array_equal(np.load(mel)["mel"], np.load(io.BytesIO(shown))["mel"])
 
 
-def test_units_of_the_lips_keep_their_durations(silent: Path, parity_dir: Path) -> None:
+def test_units_of_the_lips_keep_their_durations(silent: Path, parity_dir: Path, tmp_path: Path) -> None:
     extractor = UnitExtractor.from_checkpoint(parity_dir / "mavhubert.pt")
     vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
     voice = np.full(256, 1 / 16, np.float32)
     said = speak_lips(silent, vocoder, extractor, voice)
-    face, utterances = see_lips(silent)
-    expected = [extractor.extract(None, face.lips_between(*one)).frames() for one in utterances]
+    info = require_moving_lips(silent)
+    lips = see_lips(info, "auto", KeptFaces(Store(tmp_path), digest_of(info)))
+    expected = [extractor.extract(None, lips.between(*one)).frames() for one in lips.utterances]
     assert said.units.frames().tolist() == np.concatenate(expected).tolist()
-    (first, last), _ = utterances
-    alone = vocoder.synthesize(extractor.extract(None, face.lips_between(first, last)), voice).samples
+    (first, last), _ = lips.utterances
+    alone = vocoder.synthesize(extractor.extract(None, lips.between(first, last)), voice).samples
     np.testing.assert_array_equal(said.samples[first * 640 : last * 640], alone)
 
 
@@ -168,32 +172,30 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
     np.testing.assert_allclose(mel[:, 700], np.log(np.maximum(filters @ column, 1e-5)), atol=1e-2)
 
 
-def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
-    box, pose = np.zeros(4, np.float32), HeadAngles(0.0, 0.0, 0.0)
-    frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
-    return SpeakerFace(frames, list(tracks), 1, (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
+def stretches(openings: Sequence[float | None], tracks: Sequence[int | None]) -> list[tuple[int, int]]:
+    return spoken_stretches(np.array([np.nan if one is None else one for one in openings]), tracks)
 
 
 def test_utterances_follow_the_lips() -> None:
     talks = [0.1 + 0.05 * float(np.sin(k)) for k in range(25 * 30)]
-    long = spoken_stretches(_face(list(talks), [0] * len(talks)))
+    long = stretches(list(talks), [0] * len(talks))
     assert (long[0][0], long[-1][1]) == (0, len(talks))
     assert all(one[1] == other[0] for one, other in pairwise(long))
     assert max(last - first for first, last in long) <= 12 * 25
     away: list[float | None] = [*talks[:100], *[None] * 50, *talks[:100]]
-    assert spoken_stretches(_face(away, [0] * 100 + [None] * 50 + [1] * 100)) == [(0, 100), (150, 250)]
-    assert spoken_stretches(_face(list(talks[:200]), [0] * 100 + [1] * 100)) == [(0, 100), (100, 200)]
+    assert stretches(away, [0] * 100 + [None] * 50 + [1] * 100) == [(0, 100), (150, 250)]
+    assert stretches(list(talks[:200]), [0] * 100 + [1] * 100) == [(0, 100), (100, 200)]
     rest = [0.1] * 100
-    assert spoken_stretches(_face([*rest, *talks[:50], *rest, *rest, *talks[:50]], [0] * 400)) == [(69, 182), (319, 400)]
+    assert stretches([*rest, *talks[:50], *rest, *rest, *talks[:50]], [0] * 400) == [(69, 182), (319, 400)]
     softly = [0.1 + 0.003 * float(np.sin(k)) for k in range(20)]  # a word that hardly moves the mouth, before others and after
-    assert spoken_stretches(_face([*softly, *talks[:50], *softly], [0] * 90)) == [(0, 90)]
-    assert spoken_stretches(_face([*talks[:50], *rest[:40], *talks[:50]], [0] * 140)) == [(0, 140)]  # a pause of 1.6 s
+    assert stretches([*softly, *talks[:50], *softly], [0] * 90) == [(0, 90)]
+    assert stretches([*talks[:50], *rest[:40], *talks[:50]], [0] * 140) == [(0, 140)]  # a pause of 1.6 s
     rests = [0.1] * 200
-    assert spoken_stretches(_face(list(rests), [0] * 200)) == []
+    assert stretches(list(rests), [0] * 200) == []
     rests[100] = 0.2
-    assert spoken_stretches(_face(list(rests), [0] * 200)) == []
+    assert stretches(list(rests), [0] * 200) == []
     talks, rest = talks[:12], [0.1] * 16
-    assert spoken_stretches(_face([*talks, *rest], [0] * 28)) == [(0, 28)]
-    assert spoken_stretches(_face([*rest, *talks], [0] * 28)) == [(0, 28)]
+    assert stretches([*talks, *rest], [0] * 28) == [(0, 28)]
+    assert stretches([*rest, *talks], [0] * 28) == [(0, 28)]
     twitch = talks[:5]
-    assert spoken_stretches(_face([*twitch, *rest, *rest], [0] * 37)) == []
+    assert stretches([*twitch, *rest, *rest], [0] * 37) == []

@@ -2,7 +2,11 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +14,7 @@ from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
 from netflips.dubbing import recognise
 from netflips.options import transcribe
+from netflips.recognition import Reading, UnitRecognizer
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 
@@ -109,3 +114,50 @@ def test_a_recogniser_of_sound_takes_the_readers_place(
         assert main([*asked, *wrong]) == EXIT_BAD_INPUT
     assert main([*asked[:3], "--recognizer", str(tmp_path), *asked[5:]]) == EXIT_BAD_INPUT
     assert not out.exists()
+
+
+_KILLED = """
+import os, signal, sys
+from netflips.dubbing.store import Store
+from netflips.options import transcribe
+kept, keep = [], Store.keep
+
+def deadly_keep(self, step, made_of, value):
+    found = keep(self, step, made_of, value)
+    kept.extend([step] if step == "transcripts" else [])
+    if len(kept) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+Store.keep = deadly_keep
+transcribe.main(sys.argv[1:])
+"""
+
+
+def test_a_transcription_that_is_killed_goes_on(
+    reader: Path, parity_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run reads only what the first did not, and its transcript is that of a run that nobody killed."""
+    (tmp_path / "whole").mkdir()
+    clip = write_clip(tmp_path / "talk.mp4", talk([0.5, 3.0, 1.5, 3.5, 1.5, 3.0, 1.5, 3.5, 1.5, 3.0]), num_pictures=575)
+    whole, out = tmp_path / "whole" / "talk.json", tmp_path / "talk.json"
+    assert main(words(reader, parity_dir, clip, "--out", whole)) == 0
+    assert [path.name for path in whole.parent.iterdir()] == ["talk.json"]  # finished work goes with the end of a run
+
+    asked = words(reader, parity_dir, clip, "--out", out)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *asked], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not out.exists()
+    assert len([*(tmp_path / "talk.json.work" / "transcripts").iterdir()]) == 2
+
+    read, found = UnitRecognizer.read, list[Reading]()
+
+    def counted(self: UnitRecognizer, *given: Any) -> Reading:
+        found.append(read(self, *given))
+        return found[-1]
+
+    monkeypatch.setattr(UnitRecognizer, "read", counted)
+    assert main(asked) == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert len(found) == len(json.loads(out.read_text(encoding="utf-8"))["utterances"]) - 2 == 3
+    assert not (tmp_path / "talk.json.work").exists()
