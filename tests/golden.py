@@ -253,7 +253,7 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
     logging.getLogger("netflips").handlers.clear()
     with ExitStack() as changed:
         changed.enter_context(
-            patch("netflips.dubbing.check_recognizer.recognizer_folders", lambda job: [])
+            patch("netflips.dubbing.check_recognizer.recognizer_folders", lambda asked: [])
         )  # whatever recognizer is here
         if "--cascade" in argv:
             from tests.netflips.recognizers.tiny import by_pauses  # a tiny Whisper says one sentence of any window

@@ -111,8 +111,8 @@ MUTANTS = (
     # a dub: places, wordings, kept work, the mix, stems, loudness
     Mutant("netflips.dubbing.fit", "slot = max(frame_at(length, UNIT_RATE), 1)", "slot = frame_at(length, UNIT_RATE) + 1",
         f"{_TIMING}an_utterance_gets_the_steps_of_its_place"),
-    Mutant("netflips.dubbing.fit", "max(min(round(total * duration_scale(script, job, one.speaker)), slot), total)",
-        "max(round(total * duration_scale(script, job, one.speaker)), total)", f"{_TIMING}who_speaks_slowly_fills_the_place"
+    Mutant("netflips.dubbing.fit", "max(min(round(total * scale), slot), total)",
+        "max(round(total * scale), total)", f"{_TIMING}who_speaks_slowly_fills_the_place"
         "_and_does_not_run_over_it"),
     Mutant("netflips.dubbing.part", "GUARD_S = Fraction(1, 10)", "GUARD_S = Fraction(0)",
         f"{_TIMING}slack_ends_before_the_next_utterance_and_the_end"),
@@ -129,7 +129,7 @@ MUTANTS = (
         "netflips/dubbing/test_turns.py::test_turns_are_read_and_part_what_is_said"),
     Mutant("netflips.dubbing.candidates", "return fitting[0] if fitting", "return fitting[-1] if fitting",
         f"{_CANDIDATES}the_best_of_those_that_fit_is_spoken"),
-    Mutant("netflips.dubbing.candidates", "self.engines.fingerprints[\"text translator\"], ", "",
+    Mutant("netflips.dubbing.translators", "(text, source, target, *self._made_of)", "(text, source, target)",
         f"{_CANDIDATES}another_translator_is_asked_though_one_before_has_answered"),
     Mutant("netflips.dubbing.candidates", "lost_numbers(source, termed.text),", "(),",
         f"{_CANDIDATES}what_will_not_do_is_asked_again_with_the_reason"),

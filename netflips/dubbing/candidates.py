@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from avcore.contracts import Voice
 from avcore.errors import InputError
-from avcore.notes import Note
+from avcore.notes import Note, Notes
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
 from avcore.words import KOREAN
@@ -31,15 +32,15 @@ from netflips.cascade.adequacy import (
     why_again,
 )
 from netflips.cascade.chat import ChatTranslator
-from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
-from netflips.cascade.translator import TextTranslation
-from netflips.dubbing.job import Job
+from netflips.dubbing.part import Part
 from netflips.dubbing.rhythm import duration_scale
 from netflips.dubbing.sentences import WholeSentence, shared_out
-from netflips.dubbing.target_units import seconds_of_text, syllable_s
+from netflips.dubbing.store import Store
+from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit
 from netflips.dubbing.timing import comfortable_s
+from netflips.dubbing.translators import AnyTranslator, CachingTranslator, shown_by
 from netflips.quality_estimation import Cause, translation_fault
 from netflips.script.notes import (
     ECHOED,
@@ -54,6 +55,7 @@ from netflips.script.notes import (
     TERMS_MISSED,
 )
 from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
+from text2unit.script import as_pronounced
 
 AGAIN = 3
 """Times that a sentence is asked for again."""
@@ -112,16 +114,13 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, available_s))))
 
 
-def shown_by(translator: ProgramTranslator | ChatTranslator | None) -> dict[str, str]:
-    """Return the source sentence of each example in a language model's prompt, by the example's letters."""
-    shown = translator.examples if isinstance(translator, ChatTranslator) else {}
-    return {as_compared(text): line for text, line in shown.items()}
-
-
-def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
+def with_best_units(
+    one: Utterance, candidates: Sequence[TranslatedUnits], voice: Voice, slack_s: float, scale: float
+) -> Utterance:  # fmt: skip
     """Return an utterance with its target: of the unit translator's candidates, the best first, the one that fits its time.
 
-    The others are kept as alternatives. A single candidate is taken as it is.
+    The others are kept as alternatives. A single candidate is taken as it is. voice: predicts durations. slack_s: how far the
+    utterance may go into the pause after it. scale: of its speaker's durations.
     """
     if len(candidates) == 1:
         return replace(one, target=candidates[0])
@@ -130,15 +129,13 @@ def with_best_units(one: Utterance, candidates: Sequence[TranslatedUnits], scrip
         score = 0.0 if made.score is None else made.score
         if (timed and score < (timed[0][0].score or 0.0) - _MUCH_WORSE) or not made.units.ids:
             continue
-        units = Units(np.array(made.units.ids, np.int64), None, job.languages[1], made.units.vocabulary)
-        spoken = job.models.vocoder.predict_durations(units)
+        spoken = voice.predict_durations(Units(np.array(made.units.ids, np.int64), None, voice.language, made.units.vocabulary))
         seconds = float(units_to_seconds(spoken.num_steps))
         timed.append((TranslationCandidate("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
         return replace(one, target=candidates[0])
 
-    times = one.place.seconds, comfortable_s(one.place.seconds, float(job.part.slack[one.number]))
-    scale = duration_scale(script, job, one.speaker)
+    times = one.place.seconds, comfortable_s(one.place.seconds, slack_s)
     best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for candidate, units in timed if candidate is not best)[:_MOST_TAKES]
     return replace(one, target=next(units for candidate, units in timed if candidate is best), alternatives=others)
@@ -149,12 +146,19 @@ class SentenceTranslator:
     """Translates the sentences of a script."""
 
     script: Script
-    job: Job
-    engines: Engines
-    translator: ProgramTranslator | ChatTranslator | None
-    """a program or a language model, None = the engines' model"""
-    glossary: Mapping[str, str]
+    part: Part
+    """the part that is dubbed"""
+    translator: AnyTranslator
+    texts: TextToUnit | ProgramSpeech
+    """speaks the translations, so it knows how long each takes"""
+    store: Store
+    notes: Notes
+    glossary: Mapping[str, str] = field(default_factory=dict)
     """translations of terms, by the word of the original"""
+    title: str = ""
+    """name of the video, for a language model"""
+    keep_sound: bool = False
+    """whether a program's speech keeps its sound, and so its rate"""
     anew: Mapping[int, str] = field(default_factory=dict)
     """a key for the request of each utterance that is to be translated once more, by its number"""
     said: dict[int, str] = field(default_factory=dict)
@@ -173,12 +177,16 @@ class SentenceTranslator:
 
     def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
         """Return the utterances of sentences, by number, with their targets; a note says why one has none."""
-        done, program = dict[int, Utterance](), self.translator
-        made = [self._by_model(one) for one in sentences] if program is None else self._by_program(program, sentences)
+        done, translator = dict[int, Utterance](), self.translator
+        if isinstance(translator, CachingTranslator):
+            made = [self._by_model(translator, one) for one in sentences]
+        else:
+            made = self._by_program(translator, sentences)
+
         for sentence, found in zip(sentences, made, strict=True):
             if isinstance(found, Note):
                 for one in sentence.pieces:
-                    self.job.notes.add(found, one.number)
+                    self.notes.add(found, one.number)
                 continue
 
             best = best_candidate(found, *self._times(sentence))
@@ -189,11 +197,11 @@ class SentenceTranslator:
                 continue
 
             if best.missed:
-                self.job.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
+                self.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
             if best.lost:
-                self.job.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
+                self.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
             if best.is_statement:
-                self.job.notes.add(QUESTION_LOST(), sentence.number)
+                self.notes.add(QUESTION_LOST(), sentence.number)
 
             self._note(sentence, best.text)
             takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
@@ -211,23 +219,20 @@ class SentenceTranslator:
         if parts is None:
             return None
         puts = [{term: korean for term, korean in candidate.put.items() if korean in part} for part in parts]
-        return [
-            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, candidate.score, put), seconds=self._seconds(part))
-            for part, put in zip(parts, puts, strict=True)
-        ]
+        made = [TranslatedFrom(sentence.text, part, candidate.score, put) for part, put in zip(parts, puts, strict=True)]
+        return [WrittenText(one.text, "cascade", one, seconds=self.texts.seconds_of(one.text)) for one in made]
 
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
         """Return how long a sentence is in the original (s), and how long it may be before it is made faster.
 
         Both are divided by the speaker's duration scale: less natural speech fits for who speaks slowly.
         """
-        slack = self.job.part.slack
+        slack, scale = self.part.slack, self._scale(sentence.pieces[0].speaker)
         easy = (comfortable_s(one.place.seconds, float(slack[one.number])) for one in sentence.pieces)
-        scale = duration_scale(self.script, self.job, sentence.pieces[0].speaker)
         return sentence.seconds / scale, sum(easy) / scale
 
-    def _seconds(self, text: str) -> float | None:
-        return seconds_of_text(self.script, self.job, text)
+    def _scale(self, speaker: str) -> float:
+        return duration_scale(self.script.speaker(speaker).rate, self.keep_sound)
 
     def _judged(
         self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]], others: Mapping[str, str] = MappingProxyType({})
@@ -237,12 +242,14 @@ class SentenceTranslator:
         others: answers for other sentences, in the form of `sources`. The same answer for another sentence is a fault.
         """
         terms, found, fault = terms_in(sentence.text, self.glossary), list[TranslationCandidate](), None
-        source, target, program = sentence.text, self.script.target, self.translator
-        alone = None if program is not None else lambda other: self._texts(other)[0].text
+        source, target, translator = sentence.text, self.script.target, self.translator
+        # A model may translate a term by itself otherwise than within a sentence; a program got the glossary with its request.
+        model = translator if isinstance(translator, CachingTranslator) else None
+        alone = None if model is None else lambda other: model.candidates(other, self.script.source, target)[0].text
 
         for text, score in texts:
             wrong: Cause | Fault | None = None
-            if program is not None:
+            if model is None:
                 text = cleaned(text, source, sentence.pieces[0].speaker)
                 wrong = fault_in(text, source, target, {**self.sources, **others}, self._examples)
                 if wrong == "same":
@@ -259,9 +266,9 @@ class SentenceTranslator:
                     termed.put,
                     termed.missed,
                     lost_numbers(source, termed.text),
-                    names_spelt_out(self.job.with_readings(termed.text), target) if program is not None else (),
+                    names_spelt_out(as_pronounced(termed.text, self.texts.readings), target) if model is None else (),
                     is_no_question(source, termed.text) if target == KOREAN else False,
-                    self._seconds(termed.text),
+                    self.texts.seconds_of(termed.text),
                 )
             )
         return found, fault
@@ -272,15 +279,8 @@ class SentenceTranslator:
 
     # By a model of a folder
 
-    def _texts(self, text: str) -> tuple[TextTranslation, ...]:
-        translator, (source, target) = self.engines.translator, self.job.languages
-        assert translator is not None  # else a program translates
-        made_of = (text, source, target, self.engines.fingerprints["text translator"], self.job.models.arithmetic)
-        kind = tuple[TextTranslation, ...]
-        return self.job.store.kept(kind, "translated", made_of, lambda: tuple(translator.candidates(text, source, target)))
-
-    def _by_model(self, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
-        texts = self._texts(sentence.text)
+    def _by_model(self, model: CachingTranslator, sentence: WholeSentence) -> list[TranslationCandidate] | Note:
+        texts = model.candidates(sentence.text, self.script.source, self.script.target)
         found, fault = self._judged(sentence, (one for one in texts if one.score >= texts[0].score - _MUCH_WORSE))
         return found or self._why(fault)
 
@@ -365,25 +365,25 @@ class SentenceTranslator:
 
     @cached_property
     def _speakers(self) -> list[str]:
-        return list(dict.fromkeys(one.speaker for one in self.job.part.utterances(self.script)))
+        return list(dict.fromkeys(one.speaker for one in self.part.utterances(self.script)))
 
     @cached_property
     def _context(self) -> list[dict[str, Any]]:
         """The whole recording's text, as context of each request."""
-        spoken = self.job.part.utterances(self.script)
+        spoken = self.part.utterances(self.script)
         return [{"number": one.number, "speaker": one.speaker, "text": one.text.text} for one in spoken if one.text is not None]
 
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request for a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
-        level, second = self.script.speaker(speaker).level, syllable_s(self.job) * duration_scale(self.script, self.job, speaker)
+        level, second = self.script.speaker(speaker).level, self.texts.syllable_s * self._scale(speaker)
         others = [one for one in self._speakers if one != speaker]
         return {
             "number": sentence.number,
             "pieces": [one.number for one in sentence.pieces],
             "text": sentence.text,
-            "source": self.job.languages[0],
-            "target": self.job.languages[1],
+            "source": self.script.source,
+            "target": self.script.target,
             "speaker": speaker,
             "to": ", ".join(others),
             "level": level if isinstance(self.translator, ChatTranslator) else _LEVELS.get(level, level),
@@ -405,16 +405,16 @@ class SentenceTranslator:
             anew = {self.anew[number] for number in one["pieces"] if number in self.anew}
             keys[one["number"]] = translator.key, {name: value for name, value in one.items() if name not in around}, *anew
 
-        kept = {number: self.job.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
+        kept = {number: self.store.find(tuple[str, ...], "translated", key) for number, key in keys.items()}
         found = {number: list(texts) for number, texts in kept.items() if texts is not None}
         new = [one for one in requests if one["number"] not in found]
         if new:
-            more = {"title": self.job.source.path.stem, "context": self._context}
+            more = {"title": self.title, "context": self._context}
             try:
                 made = translator.candidates([{**one, **more} for one in new])
             except InputError as error:
                 return error
             for number, texts in made.items():
-                self.job.store.keep("translated", keys[number], tuple(texts))
+                self.store.keep("translated", keys[number], tuple(texts))
             found |= made
         return {one["number"]: found.get(one["number"], []) for one in requests}

@@ -6,48 +6,46 @@ Quality estimation (`quality.py`) predicts; this measures. An installed recogniz
 sampling, so that it writes the same when a dub is resumed. If the check itself fails, that is reported and the dub goes on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from avcore.arrays import Floats, Samples
+from avcore.arrays import Samples
 from avcore.contracts import SpeakerVoice, Transcript
-from avcore.errors import NetflipsError, NoSpeechError, reason
+from avcore.errors import NetflipsError
 from avcore.notes import Note, Notes
-from avcore.progress import silent
+from avcore.progress import Progress, silent
 from avcore.speech.audio import resample
-from avcore.speech.figures import count_clicks, is_spoken, leak
+from avcore.speech.figures import is_spoken, leak
 from avcore.speech.voice_activity import STEP_RATE
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
-from netflips.aligned import phonemes_in
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
-from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
+from netflips.dubbing.encode import CachingRecognizer
+from netflips.dubbing.fit import Fitter, OutputClock, fitted, fitter_of, with_outputs
 from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
 from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, speak_one
 from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_target
-from netflips.dubbing.target_units import target_units_of
+from netflips.dubbing.target_units import TargetEncoder, target_encoder
+from netflips.dubbing.text_speech import ProgramSpeech
 from netflips.dubbing.voices import voice_for
-from netflips.recognizers.windows import WindowPart, packed, recognised_together
+from netflips.recognizers.windows import packed
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
-from netflips.script.types import FAULTS, Attempt, Fault, Script, Target, TimeFit, Utterance, WrittenText
+from netflips.script.types import Attempt, Fault, Script, Target, TimeFit, Utterance, WrittenText
 from unit2av.lipsync.backend import table_of
 
-if TYPE_CHECKING:
-    from unit2av.lipsync.mesh.table import MouthTable
-
-How = Literal["candidate", "alternative", "slower"]
 _WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
 _HELPED: Mapping[How, frozenset[Fault]] = {
     "candidate": _WORDS | {"hurried", "slow"},
@@ -57,40 +55,33 @@ _HELPED: Mapping[How, frozenset[Fault]] = {
 """The faults that each way to speak an utterance otherwise may remove, in the order in which the ways are tried."""
 _MOST_MORE, _SHARE_MORE = 2, 0.5
 """Further attempts at one utterance at most, and at all of them, as a share of their number."""
-_SLOW = 0.9
-"""Pace below which speech is noticeably slower than natural."""
-_SURE_S = 1.6
-"""A window of the speaker encoder: in shorter speech a voice is not recognised."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
 """An utterance is in another's voice below this cosine to the same speaker's other utterances in the dub, or if another speaker is
 nearer by this much. The bundle's voices reach 0.8 and more to themselves, 0.6 to 0.79 to most others."""
-_CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
-"""Clicks from which on they are a fault. The bundle's lowest voices have 1.6 a second, most have none."""
 _LEAK = 0.3
 """Share of the original's level (-10 dB) from which on it leaks, beyond the background that plays anyway."""
-_OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
-"""Lips are closed if the mouth table's opening is below the first, or its pressing above the second, within these seconds of a b,
-m or p."""
 _LEAST_OPEN = 2
 """Open lips are a fault from so many b, m and p on."""
-_APART_S, _PEAK = 1.0, 0.5
-"""Silence in seconds between two utterances that are transcribed together, and the peak that each is scaled to."""
-_CLOSING = "bmp"
 
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in the attempts of each utterance: its transcript and measurements. What fails is spoken otherwise, in mode "repair"."""
-    mode = job.options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(job) else "off")
+    options, asked = job.options, job.options.cascade_models
+    mode = options.check or ("repair" if script.is_source_timed and check_recognizer.recognizer_folders(asked) else "off")
     if mode == "off":
         return script
 
-    checker = _Checker(script, job, sound)
     # The recognizer is opened here, before the clock of the step runs, as all models are.
-    if checker.recognizer is None and job.options.check is not None:
+    measurer = _measurer(script, job, sound)
+    if measurer.recognizer is None and options.check is not None:
         job.notes.add(NOT_RECOGNISED(language=script.target))
+    checker = _Checker(
+        script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
+        lambda one: read_target(script, job, one), targets_given(options.script, options.retranslate), job.notes, job.progress,
+    )  # fmt: skip
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")
-        script = with_outputs(with_more(script, found), job)
+        script = with_outputs(with_more(script, found), job.part, job.info.frame_rate)
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
 
     taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
@@ -101,6 +92,34 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, recognised, again, len(taken), len(faults))
     job.notes.add_each(faults)
     return script
+
+
+def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
+    """Return what measures the job's utterances."""
+    found = check_recognizer.check_recognizer(job.models, job.options.cascade_models, script.target)
+    recognizer = None
+    if found is not None:
+        # "check": the cascade's own transcripts may be of the same Whisper with other settings.
+        recognizer = CachingRecognizer(found.recognizer, job.store, (found.fingerprint, job.models.arithmetic, "check"))
+
+    mouth = None
+    if job.lips.name == "mesh" and (table := table_of(job.lips, job.renderer)) is not None:
+        from unit2av.lipsync.mesh.table import MouthTable  # with what draws it, for which other backends need not wait
+
+        mouth = MouthTable.load(table)
+
+    voices = dict[str, SpeakerVoice]()
+
+    def spoken(one: Utterance) -> Samples:
+        if one.speaker not in voices:
+            voices[one.speaker] = voice_for(script, job, sound, one.speaker)
+        samples = speak_one(script, job, sound, one, voices[one.speaker]).samples
+        return resample(samples, job.sound_rate(script), SAMPLE_RATE)
+
+    has_times = found is not None and found.has_times
+    return Measurer(
+        spoken, recognizer, has_times, lambda: job.models.likeness_encoder, job.store, mouth, script.target, job.readings
+    )
 
 
 # All utterances
@@ -135,39 +154,24 @@ def _meaning(one: Utterance) -> str:
     return "" if not isinstance(one.target, WrittenText) or one.target.translation is None else one.target.translation.of
 
 
-@dataclass(frozen=True, eq=False)
-class _Spoken:
-    """An utterance that was spoken, and what was measured."""
-
-    one: Utterance
-    attempt: Attempt
-    voice: Floats | None
-    """its speaker embedding, float32 [E]; None = it is too short"""
-    lips: tuple[int, int] = (0, 0)
-    """number of b, m and p at which the lips close, and at which they do not"""
-    notes: Sequence[Note] = ()
-    """messages about its place in time"""
-
-
 @dataclass(eq=False)
 class _Checker:
+    """Measures all utterances, and speaks those otherwise that fail."""
+
     script: Script
-    job: Job
-    sound: Sound | None
-    spoken: dict[int, _Spoken] = field(default_factory=dict)
+    measurer: Measurer
+    encoder: TargetEncoder
+    fitter: Fitter
+    read: Callable[[Utterance], Utterance]
+    """fills in the target text that a model can read"""
+    given: frozenset[int]
+    """numbers of the utterances whose target a person gave"""
+    notes: Notes
+    progress: Progress = silent
+    spoken: dict[int, Spoken] = field(default_factory=dict)
     """first attempts, by number of the utterance"""
-    voices: dict[str, SpeakerVoice] = field(default_factory=dict)
-    """by name of the speaker"""
     repeats_itself: bool = False
     """whether the program that speaks made the same sound when it was asked again"""
-
-    @cached_property
-    def recognizer(self) -> check_recognizer.CheckRecognizer | None:
-        return check_recognizer.check_recognizer(self.job, self.script.target)
-
-    @cached_property
-    def given(self) -> frozenset[int]:
-        return targets_given(self.job.options.script, self.job.options.retranslate)
 
     @cached_property
     def terms(self) -> dict[str, str]:
@@ -180,14 +184,14 @@ class _Checker:
         ranks = {number: rank for rank, number in enumerate(placed, 1)}
         for numbers in packs_of(self.script.utterances):
             pack = [placed[number] for number in numbers if number in placed]
-            for one, transcript in zip(pack, self._transcribe_together(pack), strict=True):
+            for one, transcript in zip(pack, self.measurer.transcribe_together(pack), strict=True):
                 found = self._measured(one, "first", transcript)
                 if transcript is not None and found is not None and _WORDS & set(found.attempt.faults):
                     found = self._measured(one, "first")  # by itself: its neighbours may have confused the recognizer
                 if found is not None:
                     self.spoken[one.number] = found
             if pack:
-                self.job.progress("check", ranks[pack[-1].number], len(placed))
+                self.progress("check", ranks[pack[-1].number], len(placed))
 
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         firsts = [replace(first, attempt=self._among_others(first)) for first in self.spoken.values()]
@@ -199,39 +203,37 @@ class _Checker:
                 attempts, left = [*attempts, replace(other, attempt=self._among_others(other))], left - 1
                 best = attempts[taken_of([one.attempt for one in attempts], _meaning(first.one), self.terms)]
             if best is not first:
-                # The notes on its place are those of another attempt by now.
-                before = self.job.notes.of.get(number, [])
-                self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
-                for note in best.notes:
-                    self.job.notes.add(note, number)
+                # The note on its place is that of another attempt by now.
+                before = self.notes.of.get(number, [])
+                self.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
+                if best.note is not None:
+                    self.notes.add(best.note, number)
             checked = tuple(one.attempt._replace(is_taken=one is best) for one in attempts)
             known[number] = replace(best.one, attempts=checked)
         return known
 
-    def _others(self, first: _Spoken) -> Iterator[_Spoken]:
+    def _others(self, first: Spoken) -> Iterator[Spoken]:
         """Yield further attempts at an utterance that may remove its faults. Each is spoken only when it is asked for."""
         one, faults = first.one, set(first.attempt.faults)
-        ways: list[tuple[How, Utterance, bool]] = []
+        ways: list[tuple[How, Utterance]] = []
         for take in self._candidates(one):  # the translation of before becomes an alternative
             takes = (*([] if one.target is None else [one.target]), *(other for other in one.alternatives if other is not take))
-            ways.append(("candidate", replace(one, target=take, alternatives=takes), False))
-        if isinstance(one.target, WrittenText) and self.job.speaking is not None:
+            ways.append(("candidate", replace(one, target=take, alternatives=takes)))
+        if isinstance(one.target, WrittenText) and isinstance(self.encoder.texts, ProgramSpeech):
             again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
-            ways += [("alternative", replace(one, target=target), False) for target in again]
+            ways += [("alternative", replace(one, target=target)) for target in again]
         if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
-            ways.append(("slower", one, True))
+            ways.append(("slower", one))
 
-        for how, other, is_slow in ways:
+        for how, other in ways:
             if not faults & _HELPED[how] or (how == "alternative" and self.repeats_itself):
                 continue
-            quiet = replace(self.job, notes=Notes(is_quiet=True))
             try:
-                ready = other if is_slow else target_units_of(self.script, quiet, other, self.sound)
-                if ready is None:
-                    continue
-                placed = read_target(self.script, quiet, fit_one(self.script, quiet, ready, self.sound, is_slow=is_slow))
+                placed, note = self._placed(other, is_slow=how == "slower")
             except NetflipsError:  # what cannot be spoken is no way out; a bug of ours is not hidden
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
+                continue
+            if placed is None:
                 continue
 
             # Spoken at the same length with the same units it would only sound the same.
@@ -243,7 +245,31 @@ class _Checker:
                 continue
             found = self._measured(placed, how)
             if found is not None:
-                yield replace(found, notes=quiet.notes.of.get(one.number, ()))
+                yield replace(found, note=note)
+
+    def _placed(self, one: Utterance, is_slow: bool) -> tuple[Utterance | None, Note | None]:
+        """Return an utterance that is to be spoken otherwise in its place, and the note on that; None where nothing can be spoken.
+
+        is_slow: the same units, slower. Raises NetflipsError.
+        """
+        if is_slow and one.units is not None:
+            ready, units = one, one.units
+        else:
+            encoded = self.encoder.encode(one)
+            if isinstance(encoded, Note):
+                return None, None
+            ready, units = encoded
+        time_fit, note = self.fitter.fit(ready, units, is_slow=is_slow)
+        return self.read(replace(ready, units=units, fit=time_fit)), note
+
+    def _measured(self, one: Utterance, how: Literal["first"] | How, transcript: Transcript | None = None) -> Spoken | None:
+        """Speak and measure an utterance; None, with a note, where that fails. transcript: if it is known."""
+        try:
+            return self.measurer.measured(one, how, transcript)
+        except NetflipsError as error:
+            LOG.debug("check of utterance %d", one.number, exc_info=True)
+            self.notes.add(NOT_CHECKED(error=error.what), one.number)
+            return None
 
     def _candidates(self, one: Utterance) -> list[Target]:
         """Return other translations that the dub may take by itself.
@@ -267,119 +293,7 @@ class _Checker:
         written = (take for take in one.alternatives if isinstance(take, WrittenText))
         return [take for take in written if not loses_more(of, target.text, take.text, self.terms)]
 
-    # One attempt
-
-    def _speech(self, one: Utterance) -> Samples:
-        if one.speaker not in self.voices:
-            self.voices[one.speaker] = voice_for(self.script, self.job, self.sound, one.speaker)
-        samples = speak_one(self.script, self.job, self.sound, one, self.voices[one.speaker]).samples
-        return resample(samples, self.job.sound_rate(self.script), SAMPLE_RATE)
-
-    def _measured(self, one: Utterance, how: Literal["first"] | How, transcript: Transcript | None = None) -> _Spoken | None:
-        """Speak an utterance, transcribe and measure it; None, with a note, where that fails. transcript: if it is known."""
-        job = self.job
-        try:
-            speech, text = self._speech(one), "" if one.said is None else job.with_readings(one.said.text)
-            transcript = (transcript or self._transcript(speech)) if text else None
-            right: float | None = None
-            faults = set[Fault]()
-            if transcript is not None:
-                right, faults = check_recognizer.compared(transcript, text, self.script.target, len(speech))
-
-            clicks, closed = count_clicks(speech), self._closed(one, speech, text)
-            if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
-                faults.add("clicks")
-            assert one.fit is not None  # it has its place
-            if one.fit.is_hurried or one.fit.cut_s:
-                faults.add("hurried")
-            if is_too_slow(one.fit.pace):
-                faults.add("slow")
-
-            share = closed[0] / sum(closed) if any(closed) else None
-            attempt = Attempt(
-                how=how,
-                text=text,
-                transcript=None if transcript is None else transcript.text,
-                right=_rounded(right),
-                pace=_rounded(one.fit.pace),
-                clicks=clicks,
-                closed=_rounded(share),
-                faults=_in_order(faults),
-            )
-            return _Spoken(one, attempt, self._voice_of(speech), closed)
-        except Exception as error:  # recognizers and encoders are others' libraries: whatever they fail at, the dub goes on
-            LOG.debug("check of utterance %d", one.number, exc_info=True)
-            job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)), one.number)
-            return None
-
-    def _transcript(self, speech: Samples) -> Transcript | None:
-        return None if self.recognizer is None else self._recognised(speech)
-
-    def _recognised(self, speech: Samples) -> Transcript:
-        """Return the recognizer's transcript, made or found; there must be a recognizer."""
-        recognizer, language = self.recognizer, self.script.target
-        assert recognizer is not None
-        made_of = (speech, language, recognizer.fingerprint, self.job.models.arithmetic, "check")
-        return self.job.store.kept(Transcript, "heard", made_of, lambda: recognizer.recognizer.transcribe(speech, language))
-
-    def _transcribe_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
-        """Return the transcripts of utterances that together fill half a minute; None where each is to be transcribed by itself.
-
-        A window of Whisper takes as long for one utterance as for several.
-        """
-        if self.recognizer is None or not self.recognizer.has_times or len(pack) < 2:
-            return [None] * len(pack)
-        around = np.zeros(seconds_to_samples(_APART_S / 2), np.float32)
-        try:
-            pieces = list[WindowPart]()
-            for one in pack:
-                speech = self._speech(one)
-                level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
-                pieces.append(WindowPart(np.concatenate([around, speech * level, around]), -_APART_S / 2))
-            return [*recognised_together(pieces, self._recognised)]
-        except Exception:  # each is transcribed by itself then, where what fails is reported
-            LOG.debug("check of several utterances", exc_info=True)
-            return [None] * len(pack)
-
-    def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int]:
-        """Return at how many b, m and p the lips will close, and at how many not.
-
-        Both are 0 where that is not known before frames are drawn, or the times of the phonemes are not known.
-        """
-        table = self._mouth
-        units = said(one, self.script.target)
-        if table is None or not text or not len(units) or not len(speech):
-            return 0, 0
-        try:
-            spoken = phonemes_in(speech, text, self.script.target)
-        except NetflipsError:  # espeak-ng cannot say it
-            return 0, 0
-        moves = table.parameters(units)
-        times = (np.arange(len(moves)) + 0.5) / FRAME_RATE
-        near = [moves[(times > start - _REACH_S) & (times < end + _REACH_S)] for name, start, end in spoken if name[0] in _CLOSING]
-        closes = [rows[:, 0].min() < _OPEN or rows[:, 2].max() > _PRESSED for rows in near if len(rows)]
-        count = int(np.sum(closes))
-        return count, len(closes) - count
-
-    @cached_property
-    def _mouth(self) -> "MouthTable | None":
-        from unit2av.lipsync.mesh.table import MouthTable
-
-        path = table_of(self.job.lips, self.job.renderer) if self.job.lips.name == "mesh" else None
-        return None if path is None else MouthTable.load(path)
-
-    # Voices
-
-    def _voice_of(self, speech: Samples) -> Floats | None:
-        if samples_to_seconds(len(speech)) < _SURE_S:
-            return None
-        encoder = self.job.models.likeness_encoder
-        try:
-            return self.job.store.kept(np.ndarray, "voices", (speech, encoder.fingerprint), lambda: encoder.embed(speech))
-        except NoSpeechError:
-            return None
-
-    def _among_others(self, spoken: _Spoken) -> Attempt:
+    def _among_others(self, spoken: Spoken) -> Attempt:
         """Return an attempt with the faults that show only beside the rest of the dub: open lips, and another's voice.
 
         Lips must stay open more than once, or as all do. A voice is compared with the dub, not with the original: a vocoder changes
@@ -390,13 +304,13 @@ class _Checker:
             faults.add("open_lips")
         own = self._likeness(spoken, spoken.one.speaker)
         if own is None:
-            return spoken.attempt._replace(faults=_in_order(faults))
+            return spoken.attempt._replace(faults=in_order(faults))
         names = (name for name in self._speakers if name != spoken.one.speaker)
         others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
         other = max(others, default=None)
         if own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY):
             faults.add("voice")
-        return spoken.attempt._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=_in_order(faults))
+        return spoken.attempt._replace(own_voice=rounded(own), other_voice=rounded(other), faults=in_order(faults))
 
     @cached_property
     def _speakers(self) -> tuple[str, ...]:
@@ -409,7 +323,7 @@ class _Checker:
         shut, stay = (sum(one.lips[place] for one in self.spoken.values()) for place in (0, 1))
         return stay >= max(shut, _LEAST_OPEN)
 
-    def _likeness(self, spoken: _Spoken, speaker: str) -> float | None:
+    def _likeness(self, spoken: Spoken, speaker: str) -> float | None:
         """Return how like a speaker's other utterances an utterance sounds: the cosine that most of them reach.
 
         None where there are fewer than two others, or it is too short.
@@ -430,21 +344,8 @@ def packs_of(utterances: Sequence[Utterance]) -> Iterator[list[int]]:
     They are packed by their times in the original, so that another text of one, or none, leaves all others in their packs: their
     transcripts are found again.
     """
-    for pack in packed([one.place.seconds + _APART_S for one in utterances]):
+    for pack in packed([one.place.seconds + APART_S for one in utterances]):
         yield [utterances[k].number for k in pack]
-
-
-def is_too_slow(pace: float | None) -> bool:
-    """Return whether speech is noticeably slower than natural."""
-    return pace is not None and round(pace, 3) < _SLOW
-
-
-def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:
-    return tuple(one for one in FAULTS if one in faults)
-
-
-def _rounded(figure: float | None) -> float | None:
-    return None if figure is None else round(figure, 3)
 
 
 # The original under the dub
@@ -458,10 +359,12 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
     is_mute = job.options.background == "mute" and background_of(job) is None
     if sound is None or not script.is_source_timed or is_mute or job.options.under:
         return script
-    quiet = replace(job, notes=Notes(is_quiet=True), progress=silent)
+    quiet, rate = replace(job, notes=Notes(is_quiet=True), progress=silent), job.sound_rate(script)
     try:
         behind = _background_share(sound)
-        found = {number: leak(made, sound.between(*place)) for number, place, made in _mixed_pieces(script, quiet, sound)}
+        mixed = (new + rest for new, rest in parts_of_sound(script, quiet, speak(script, quiet, sound), sound))
+        pieces = _mixed_pieces(script, OutputClock(script, job.part, job.info.frame_rate), mixed, rate)
+        found = {number: leak(made, sound.between(*place)) for number, place, made in pieces}
     except NetflipsError as error:  # the same sound is mixed when it is written, and what is wrong is reported there
         LOG.debug("leak", exc_info=True)
         job.notes.add(NOT_CHECKED(error=error.what))
@@ -472,7 +375,7 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
         taken = one.checked
         if taken is not None and one.number in found:
             more: tuple[Fault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
-            faults = _in_order({*taken.faults, *more})
+            faults = in_order({*taken.faults, *more})
             with_it = taken._replace(leak=round(found[one.number], 3), faults=faults, is_dry=mutes and bool(more))
             known[one.number] = replace(one, attempts=tuple(with_it if attempt is taken else attempt for attempt in one.attempts))
     return with_more(script, known)
@@ -488,14 +391,18 @@ def _background_share(sound: Sound) -> float:
     return float(np.sqrt(powers[~spoken].mean() / max(powers[spoken].mean(), 1e-12)))
 
 
-def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int, tuple[float, float], Samples]]:
-    """Yield each utterance's number, place in the recording (s) and mixed sound, float32 [S] at 16 kHz."""
-    rate, clock = job.sound_rate(script), OutputClock(script, job)
+def _mixed_pieces(
+    script: Script, clock: OutputClock, mixed: Iterable[Samples], rate: int
+) -> Iterator[tuple[int, tuple[float, float], Samples]]:
+    """Yield each utterance's number, place in the recording (s) and mixed sound, float32 [S] at 16 kHz.
+
+    mixed: sound of the output in blocks, float32 [time, channel] at `rate` Hz.
+    """
     places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
     wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
-    held, first, speech = np.zeros(0, np.float32), 0, speak(script, job, sound)
-    for new, rest in parts_of_sound(script, job, speech, sound):
-        held = np.concatenate([held, (new + rest).mean(axis=1, dtype=np.float32)])
+    held, first = np.zeros(0, np.float32), 0
+    for block in mixed:
+        held = np.concatenate([held, block.mean(axis=1, dtype=np.float32)])
         while wanted:
             number, place, start = wanted[0]
             stop = start + seconds_to_samples(place[1] - place[0], rate)

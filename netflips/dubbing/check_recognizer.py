@@ -4,13 +4,16 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 
 from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, reason
 from avcore.timeline import SAMPLE_RATE
 from netflips.cascade.engines import recognizer_of
-from netflips.dubbing.job import LOG, Job
+from netflips.cascade.options import CascadeModels
+from netflips.dubbing.job import LOG
+from netflips.models import Models
 from netflips.published.store import usual_model
 from netflips.quality_estimation import as_read, errors_in, is_loop
 from netflips.recognizers.folders import folder_fingerprint
@@ -37,35 +40,37 @@ class CheckRecognizer:
     """whether its transcripts have the times of words"""
 
 
-def recognizer_folders(job: Job) -> list[Path]:
+def recognizer_folders(asked: CascadeModels | None) -> list[Path]:
     """Return the folders of installed recognizers: the cascade's, the one that was fetched, and that of `make judges`."""
-    asked, fetched = job.options.cascade_models, None
+    fetched = None
     with suppress(NetflipsError):  # a damaged one is reported where it is asked for
         fetched = usual_model("--recognizer")
     found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
     return [path for path in dict.fromkeys(found) if path is not None]
 
 
-def check_recognizer(job: Job, language: str) -> CheckRecognizer | None:
-    """Return the first installed recognizer that knows a language, None = there is none. It is opened on first use."""
-    for folder in recognizer_folders(job):
+def check_recognizer(models: Models, asked: CascadeModels | None, language: str) -> CheckRecognizer | None:
+    """Return the first installed recognizer that knows a language, None = there is none. It is opened on first use.
+
+    asked: the models of the cascade, None = it is none.
+    """
+
+    def opened(folder: Path) -> CheckRecognizer:
+        if asked is not None and asked.recognizer == folder:
+            recognizer = recognizer_of(models, asked)
+        else:
+            recognizer = open_whisper(folder, models.how.device, models.how.precision)
+        return CheckRecognizer(as_published(recognizer), folder_fingerprint(folder), has_times=True)
+
+    for folder in recognizer_folders(asked):
         try:
-            recognizer = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
-        except Exception as error:  # as of a library that is another than it was
+            found = models.kept(("check", folder), partial(opened, folder))
+        except (NetflipsError, OSError) as error:  # whatever is wrong with one that nobody asked for, the dub goes on
             LOG.warning("%s: %s", folder, reason(error))
             continue
-        if language in recognizer.recognizer.languages:
-            return recognizer
+        if language in found.recognizer.languages:
+            return found
     return None
-
-
-def _opened(job: Job, folder: Path) -> CheckRecognizer:
-    asked = job.options.cascade_models
-    if asked is not None and asked.recognizer == folder:
-        recognizer = recognizer_of(job.models, asked)
-    else:
-        recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
-    return CheckRecognizer(as_published(recognizer), folder_fingerprint(folder), has_times=True)
 
 
 def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:

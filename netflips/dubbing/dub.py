@@ -56,7 +56,7 @@ def dub(
         script = assign_speakers(script, job, sound, faces)  # .speaker, .seen; speakers and their voices
         script = encode_utterances(script, job, sound, faces)  # .source_units by the unit encoder, or .text by a recognizer
         script = measure_rates(script, sound)  # how fast each speaker speaks, where the text is known
-        script = translate(script, job)  # .target: units or text, unless a person gave it
+        script = translate(script, job, sound)  # .target: units or text, unless a person gave it
         script = estimate_quality(script, job, sound)  # .quality, of each and of all
         decide(script.quality or QualityEstimate())  # reported before anything is spoken; may stop
         script = fill_target_units(script, job, sound)  # .units of every kind of target, with natural durations

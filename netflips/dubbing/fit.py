@@ -4,14 +4,15 @@ Used in this order: a part of the pause, a faster pace, the rest of the pause, a
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from avcore.errors import UnitError
+from avcore.notes import Note
 from avcore.timeline import (
     UNIT_RATE,
     Seconds,
@@ -25,10 +26,11 @@ from avcore.timeline import (
 from avcore.units import Units
 from netflips.dubbing.given import keeps_its_sound
 from netflips.dubbing.job import GivenAudio, Job
-from netflips.dubbing.part import with_more
+from netflips.dubbing.part import Part, with_more
 from netflips.dubbing.rhythm import duration_scale, pauses_in
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.target_units import silence_of, with_target_units
+from netflips.dubbing.target_units import with_target_units
+from netflips.dubbing.text_speech import TextToUnit
 from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
@@ -39,27 +41,26 @@ def fit(script: Script, job: Job, sound: Sound | None) -> Script:
 
     sound: sound of the original, whose pauses the dub keeps; None: there is none.
     """
+    placed, fitter = dict[int, Utterance](), fitter_of(script, job, sound)
     with job.clock.stage("speech"):
-        placed = {one.number: fit_one(script, job, one, sound) for one, _ in with_target_units(script)}
+        for one, units in with_target_units(script):
+            time_fit, note = (_along(job.track, units), None) if job.track is not None else fitter.fit(one, units)
+            placed[one.number] = replace(one, fit=time_fit)
+            if note is not None:
+                job.notes.add(note, one.number)
     if not placed and not job.options.is_draft:  # in a draft, the user can still write the texts
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
-    return with_outputs(with_more(script, placed), job)
+    return with_outputs(with_more(script, placed), job.part, job.info.frame_rate)
 
 
-def with_outputs(script: Script, job: Job) -> Script:
-    """Fill in the place of each utterance in the output."""
-    clock, placed = OutputClock(script, job), dict[int, Utterance]()
+def with_outputs(script: Script, part: Part, rate: Fraction) -> Script:
+    """Fill in the place of each utterance in the output. rate: frames per second of the recording."""
+    clock, placed = OutputClock(script, part, rate), dict[int, Utterance]()
     for one, time_fit in fitted(script):
         begin = float(clock.at(one.place.start_s))
         placed[one.number] = replace(one, fit=replace(time_fit, output=TimeSpan(begin, begin + time_fit.spoken_s)))
     return with_more(script, placed)
-
-
-def fit_one(script: Script, job: Job, one: Utterance, sound: Sound | None, *, is_slow: bool = False) -> Utterance:
-    """Return an utterance with durations that fit its place. is_slow: it takes all the available time that the pace allows."""
-    assert one.units is not None  # it is spoken
-    return replace(one, fit=_fitted(script, job, one, one.units, sound, is_slow))
 
 
 def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
@@ -67,47 +68,92 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
     return ((one, one.fit) for one in script.utterances if one.fit is not None)
 
 
-def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, sound: Sound | None, is_slow: bool) -> TimeFit:
-    if job.track is not None:
-        return _along(job.track, units)
-    natural, options = np.array(units.durations, np.int64), job.options
-    total, count = int(natural.sum()), len(units.ids)
-    if not script.is_source_timed:  # it takes as long as it takes
-        return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist()))
+# One utterance
 
-    length, slack, is_kept = exact(one.place.seconds), job.part.slack[one.number], keeps_its_sound(job, one)
-    slot = max(frame_at(length, UNIT_RATE), 1)
-    pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
 
-    # Spare time goes into pauses at first, so that the dub rests where the original rests; only then is speech made slower.
-    if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
-        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=pauses_in(sound, one.place))
-        total = int(natural.sum())
-    if not is_kept and total < slot:  # a slow speaker stays slow, but only within the slot, so that nothing has to be hurried
-        total = max(min(round(total * duration_scale(script, job, one.speaker)), slot), total)
-        natural = scale_durations(natural, total)
+@dataclass(frozen=True)
+class Limits:
+    """How far speech may be changed, and what happens where it still does not fit."""
 
-    fitting = fit_as_it_is if is_kept else fit_durations
-    own, behind = (slot + pause, 0) if is_slow else (slot, pause)
-    fitted = fitting(natural, own, behind, options.pace, options.hold_picture)
-    cut = 0 if is_kept else fitted.cut  # speech that keeps its sound is made faster; only units of the lips are left out
-    if cut:
-        job.notes.add(CUT(units=cut), one.number)
-    elif fitted.overrun and not options.hold_picture:
-        job.notes.add(HURRIED(factor=fitted.steps / total), one.number)
+    pace: tuple[float, float]
+    """factors of the shortest and the longest duration"""
+    holds_frame: bool
+    """whether the last frame is held; otherwise speech is hurried"""
+    frame_rate: Fraction
+    """frames per second of the recording"""
+    keep_sound: bool
+    """whether a program's speech keeps its sound"""
 
-    held = frames_covering(units_to_seconds(fitted.overrun), job.info.frame_rate) if options.hold_picture else 0
-    return TimeFit(
-        output=TimeSpan(0.0, 0.0),
-        units=count,
-        natural_s=_s(total),
-        spoken_s=_s(fitted.steps),
-        overrun_s=_s(fitted.overrun),
-        held_s=float(frames_to_seconds(held, job.info.frame_rate)),
-        cut_s=_s(cut),
-        slot=Slot(_s(slot), float(slack)),
-        durations=tuple(fitted.durations.tolist()),
-    )
+
+def fitter_of(script: Script, job: Job, sound: Sound | None) -> "Fitter":
+    """Return what fits utterances of the job. sound: as in `fit`."""
+    options = job.options
+    limits = Limits(options.pace, options.hold_picture, job.info.frame_rate, options.keep_sound)
+    text_to_unit = TextToUnit(job.models, job.languages[1], job.readings, job.store)
+    return Fitter(script, job.part.slack, limits, text_to_unit.silence, sound)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitter:
+    """Fits utterances into their slots."""
+
+    script: Script
+    """with the rates of its speakers"""
+    slack: Mapping[int, Fraction]
+    """how far each utterance may go into the pause after it (s), by number"""
+    limits: Limits
+    silence: Callable[[str], int | None]
+    """returns the unit of silence of a vocabulary, None: it is not known"""
+    sound: Sound | None
+    """sound of the original, whose pauses are kept"""
+
+    def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, Note | None]:
+        """Return durations that fit an utterance's place, and a note where its speech is hurried or cut.
+
+        units: what is spoken, with natural durations. is_slow: it takes all the available time that the pace allows.
+        """
+        natural, limits = np.array(units.durations, np.int64), self.limits
+        total, count = int(natural.sum()), len(units.ids)
+        if not self.script.is_source_timed:  # it takes as long as it takes
+            return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist())), None
+
+        length, slack = exact(one.place.seconds), self.slack[one.number]
+        slot = max(frame_at(length, UNIT_RATE), 1)
+        pause = max(frame_at(length + slack, UNIT_RATE) - slot, 0)
+        is_kept = keeps_its_sound(one, limits.keep_sound)
+
+        # Spare time goes into pauses at first, so that the dub rests where the original rests; only then is speech made slower.
+        if not is_kept and (silence := self.silence(units.vocabulary)) is not None:
+            is_silent, original = np.array(units.ids) == silence, pauses_in(self.sound, one.place)
+            natural = rest_at_pauses(natural, is_silent, slot - total, original=original)
+            total = int(natural.sum())
+        if not is_kept and total < slot:  # a slow speaker stays slow, but only within the slot, so that nothing has to be hurried
+            scale = duration_scale(self.script.speaker(one.speaker).rate, limits.keep_sound)
+            total = max(min(round(total * scale), slot), total)
+            natural = scale_durations(natural, total)
+
+        fitting = fit_as_it_is if is_kept else fit_durations
+        own, behind = (slot + pause, 0) if is_slow else (slot, pause)
+        fitted = fitting(natural, own, behind, limits.pace, limits.holds_frame)
+        # Speech that keeps its sound is made faster as it is: only units of the lips are left out.
+        cut = 0 if is_kept else fitted.cut
+        note = CUT(units=cut) if cut else None
+        if not cut and fitted.overrun and not limits.holds_frame:
+            note = HURRIED(factor=fitted.steps / total)
+
+        held = frames_covering(units_to_seconds(fitted.overrun), limits.frame_rate) if limits.holds_frame else 0
+        found = TimeFit(
+            output=TimeSpan(0.0, 0.0),
+            units=count,
+            natural_s=_s(total),
+            spoken_s=_s(fitted.steps),
+            overrun_s=_s(fitted.overrun),
+            held_s=float(frames_to_seconds(held, limits.frame_rate)),
+            cut_s=_s(cut),
+            slot=Slot(_s(slot), float(slack)),
+            durations=tuple(fitted.durations.tolist()),
+        )
+        return found, note
 
 
 def _along(track: GivenAudio, units: UnitList) -> TimeFit:
@@ -155,11 +201,10 @@ class OutputClock:
     They are later by all holds before them, and earlier by what is left out before the part that is dubbed.
     """
 
-    def __init__(self, script: Script, job: Job) -> None:
-        self.part = job.part
-        places = (
-            [exact_place(one, time_fit, job.info.frame_rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
-        )
+    def __init__(self, script: Script, part: Part, rate: Fraction) -> None:
+        """rate: frames per second of the recording."""
+        self.part = part
+        places = [exact_place(one, time_fit, rate) for one, time_fit in fitted(script)] if script.is_source_timed else []
         self.holds = [(one.end, one.held) for one in places if one.held]
         self._ends = [end for end, _ in self.holds]
         self._sums = [Fraction(0)]

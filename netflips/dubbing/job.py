@@ -209,13 +209,14 @@ class Job:
         return terms_of_script(self.options.script, self.languages[1], self.options.script_in)
 
     @cached_property
-    def _readings(self) -> dict[str, str]:
+    def readings(self) -> dict[str, str]:
+        """Readings of words, of --pronounce and of the script's terms."""
         path = self.options.pronounce
         return self.term_readings | ({} if path is None else read_readings(path, self.languages[1]))
 
     def with_readings(self, text: str) -> str:
         """Return a text in which words are replaced by the readings of --pronounce and of the script's terms."""
-        return as_pronounced(text, self._readings)
+        return as_pronounced(text, self.readings)
 
     @property
     def is_certainly_recording(self) -> bool:

@@ -235,7 +235,7 @@ def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
 def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
     """Yield the segments of a recording: its frames at their own times, held where the new speech takes longer."""
     script, job = scene.script, scene.job
-    clock, drawn_by, rate = OutputClock(script, job), drawing(job), job.info.frame_rate
+    clock, drawn_by, rate = OutputClock(script, job.part, job.info.frame_rate), drawing(job), job.info.frame_rate
     part, spoken = job.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
     borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from avcore.speech.figures import syllables
 from avcore.timeline import seconds_to_units
-from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.timing import SAME_PLACE, Pause
 from netflips.script.types import Script, TimeSpan
@@ -48,13 +47,12 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
     return replace(script, speakers=tuple(speakers))
 
 
-def duration_scale(script: Script, job: Job, speaker: str) -> float:
+def duration_scale(rate: float | None, keep_sound: bool) -> float:
     """Return the scale of a speaker's natural durations, above 1 = slower.
 
-    It is 1 where no rate is known, or where speech that was given keeps its sound.
+    rate: of the speaker; None: it is not known. keep_sound: speech keeps its sound, and with it its own rate.
     """
-    rate = script.speaker(speaker).rate
-    return 1.0 if rate is None or job.options.keep_sound else 1 / rate
+    return 1.0 if rate is None or keep_sound else 1 / rate
 
 
 def pauses_in(sound: Sound | None, place: TimeSpan) -> list[Pause]:

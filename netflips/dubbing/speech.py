@@ -22,9 +22,10 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from netflips.dubbing.fit import fitted, said
-from netflips.dubbing.given import keeps_its_sound, kept_sound
+from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script, Utterance, WrittenText
 from unit2av.voice.bandwidth import WIDE_RATE
@@ -93,9 +94,8 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
     units, rate = said(one, script.target), job.sound_rate(script)
     assert one.fit is not None  # it has its place
 
-    if keeps_its_sound(job, one):
-        length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
-        samples = kept_sound(script, job, one, length)
+    length, files = seconds_to_samples(units_to_seconds(units.num_steps), rate), SpeechFiles.of(job.options, job.store, rate)
+    if (samples := kept_sound(one, length, files, text_speech(script, job, sound))) is not None:
         if isinstance(one.target, WrittenText) and sound is not None:  # how loud a program speaks is an accident
             original = sound.between(one.place.start_s, one.place.end_s)
             samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)

@@ -100,7 +100,7 @@ def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
 
 def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
     """Return the subtitles of a side of the dub, in the time of the output; None if its texts are unknown."""
-    clock = OutputClock(script, job)
+    clock = OutputClock(script, job.part, job.info.frame_rate)
     texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script))
     if None in texts:
         return None

@@ -1,44 +1,38 @@
 """Titles of the video and of its chapters in the target language: from a person's script, or from the translator of the texts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.media.passthrough import titles_in
 from netflips.cascade.adequacy import as_compared, ask_for_hangul_names, cleaned, fault_in, names_spelt_out, why_again
 from netflips.cascade.chat import ChatTranslator
-from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in
 from netflips.cascade.program import ProgramTranslator, lone_request
-from netflips.cascade.translator import TextTranslation
-from netflips.dubbing.candidates import AGAIN, shown_by
-from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.candidates import AGAIN
+from netflips.dubbing.job import LOG
+from netflips.dubbing.store import Store
+from netflips.dubbing.translators import CachingTranslator, shown_by
 from netflips.quality_estimation import translation_fault
+from text2unit.script import as_pronounced
 
+_STEP = "titles"
+"""Step of the store."""
 _CHARACTERS_A_SECOND = 14
 """Letters of English speech a second. Translations are judged by the time of the sentence, and a title needs one too."""
 _LONGEST = 200
 """Letters of the longest title; a longer one is a description, and stays as it is."""
 
 
-def titles_given(job: Job) -> dict[str, str]:
-    """Return the titles of a person's script, by those of the video."""
-    return {} if job.options.script is None else dict(job.options.script.titles)
+def translated_titles(titles: Iterable[str], given: Mapping[str, str], asked: "TitlesByModel | TitlesByProgram") -> dict[str, str]:
+    """Return translated titles of a video and its chapters, by the original ones.
 
-
-def translated_titles(
-    job: Job, engines: Engines, translator: ProgramTranslator | ChatTranslator | None, glossary: Mapping[str, str]
-) -> dict[str, str]:
-    """Return translated titles of the video and its chapters, by the original ones; those of a person's script stay.
-
-    translator: a program or a language model, None = the engines' model. Titles without a usable translation are left out.
+    given: those of a person's script, which stay. asked: translates the others. Titles without a usable translation are left out.
     """
-    given, target = titles_given(job), job.languages[1]
-    asked = _ByModel(job, engines) if translator is None else _ByProgram(job, translator, glossary)
-    titles = (one for one in titles_in(job.info.source, job.part.start, job.part.stop) if one not in given and len(one) <= _LONGEST)
+    new, target = (one for one in titles if one not in given and len(one) <= _LONGEST), asked.languages[1]
+    # A title that passes for a translation is in the target language already.
     todo = {
-        title: number for number, title in enumerate(titles, 1) if translation_fault(title, "", target, _seconds(title)) is not None
-    }  # the others are in the target language already
+        title: number for number, title in enumerate(new, 1) if translation_fault(title, "", target, _seconds(title)) is not None
+    }
 
     found = dict[str, str]()
     try:
@@ -48,37 +42,40 @@ def translated_titles(
             found[title] = asked.of(todo[title], title)
     except InputError:  # the translator no longer answers: titles are not worth a failure
         LOG.debug("titles", exc_info=True)
-    return given | {title: text for title, text in found.items() if text and title not in asked.doubtful}
+    return {**given, **{title: text for title, text in found.items() if text and title not in asked.doubtful}}
 
 
 def _seconds(title: str) -> float:
     return len(title) / _CHARACTERS_A_SECOND
 
 
-class _ByModel:
+class TitlesByModel:
     """Translates titles with the model of a folder."""
 
     doubtful: frozenset[str] = frozenset()
 
-    def __init__(self, job: Job, engines: Engines) -> None:
-        self._job, self._engines = job, engines
+    def __init__(self, translator: CachingTranslator, languages: tuple[str, str]) -> None:
+        """languages: of the titles, and of their translations."""
+        self._translator, self.languages = translator, languages
 
     def of(self, _: int, title: str) -> str:
         """Return a translated title, "" if there is none."""
-        job, translator, (source, target) = self._job, self._engines.translator, self._job.languages
-        assert translator is not None  # else a program translates
-        made_of = (title, source, target, self._engines.fingerprints["text translator"], job.models.arithmetic)
-        kind = tuple[TextTranslation, ...]
-        made = job.store.kept(kind, "titles", made_of, lambda: tuple(translator.candidates(title, source, target)))
+        source, target = self.languages
+        made = self._translator.candidates(title, source, target, _STEP)
         text = made[0].text if made else ""
         return "" if translation_fault(text, title, target, _seconds(title)) else text
 
 
-class _ByProgram:
+class TitlesByProgram:
     """Translates titles with a program or a language model; as with sentences, a faulty translation is asked for again."""
 
-    def __init__(self, job: Job, translator: ProgramTranslator | ChatTranslator, glossary: Mapping[str, str]) -> None:
-        self._job, self._translator, self._glossary = job, translator, glossary
+    def __init__(
+        self, translator: ProgramTranslator | ChatTranslator, languages: tuple[str, str], store: Store, video: str,
+        glossary: Mapping[str, str], readings: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        """video: its name, for a language model. glossary, readings: translations of terms, and how words are read."""
+        self._translator, self.languages, self._store, self._video = translator, languages, store, video
+        self._glossary, self._readings = glossary, readings
         self._used: dict[str, str] = {}
         """titles by their translations, as compared"""
         self._shared: set[str] = set()
@@ -87,10 +84,9 @@ class _ByProgram:
 
     def of(self, number: int, title: str) -> str:
         """Return a translated title, "" if none may be shown. Raises InputError if the translator does not answer."""
-        job, (source, target) = self._job, self._job.languages
-        shown = shown_by(self._translator)
+        (source, target), shown = self.languages, shown_by(self._translator)
         terms = terms_in(title, self._glossary)
-        request = lone_request(number, title, source, target, glossary=terms, title=job.info.path.stem)
+        request = lone_request(number, title, source, target, glossary=terms, title=self._video)
         if title in self.doubtful:
             request["again"] = {"reason": why_again("same", target)}
 
@@ -104,7 +100,7 @@ class _ByProgram:
                     self._shared.add(key)
                     self.doubtful.add(self._used.pop(key))
                 fault = "same" if key in self._shared else fault
-                names = () if fault else names_spelt_out(job.with_readings(text), target)
+                names = () if fault else names_spelt_out(as_pronounced(text, self._readings), target)
                 if not fault and not names:
                     self._used[key] = title
                     self.doubtful.discard(title)
@@ -116,9 +112,9 @@ class _ByProgram:
 
     def _answer(self, number: int, request: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the candidates for a title, from the work folder or the translator."""
-        job, made_of = self._job, (self._translator.key, request)
-        made = job.store.find(tuple[str, ...], "titles", made_of)
+        made_of = (self._translator.key, request)
+        made = self._store.find(tuple[str, ...], _STEP, made_of)
         if made is None:
             texts = self._translator.candidates([request])
-            made = job.store.keep("titles", made_of, tuple(texts.get(number, ())))
+            made = self._store.keep(_STEP, made_of, tuple(texts.get(number, ())))
         return made

@@ -1,9 +1,11 @@
 """The target of each utterance: units from the unit translator, or in the cascade a text."""
 
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from avcore.compute.inference import resolve_device
 from avcore.journal import file_digest
+from avcore.media.passthrough import titles_in
 from netflips.cascade.chat import open_translator
 from netflips.cascade.engines import engines_of
 from netflips.cascade.glossary import read_glossary
@@ -15,9 +17,14 @@ from netflips.dubbing.encode import as_units
 from netflips.dubbing.final_texts import keep_texts
 from netflips.dubbing.given import with_given_speech
 from netflips.dubbing.job import Job
+from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import with_more
+from netflips.dubbing.rhythm import duration_scale
 from netflips.dubbing.sentences import sentences_in
-from netflips.dubbing.titles import titles_given, translated_titles
+from netflips.dubbing.sound import Sound
+from netflips.dubbing.text_speech import text_speech
+from netflips.dubbing.titles import TitlesByModel, TitlesByProgram, translated_titles
+from netflips.dubbing.translators import AnyTranslator, CachingTranslator
 from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.terms import find_terms
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
@@ -25,24 +32,22 @@ from unit2unit.inference import search_settings
 
 _GROUP, _GROUP_ON_GPU = 8, 64
 """Utterances in a batch, on a CPU and on a GPU. The translations of a batch are kept when it is done."""
+_Candidates = tuple[TranslatedUnits, ...]
+"""Candidates of the unit translator for an utterance, the best first; several if the translator can vary the length."""
 
 
-def translate(script: Script, job: Job) -> Script:
-    """Fill in the target of each utterance, unless a person gave it."""
-    script = replace(with_given_speech(script, job), titles=titles_given(job))
+def translate(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Fill in the target of each utterance, unless a person gave it.
+
+    sound: sound of the original, by which a program that speaks the texts imitates its voices.
+    """
+    script = replace(with_given_speech(script, job), titles={} if job.options.script is None else dict(job.options.script.titles))
     if job.options.cascade_models is not None:
-        script = _texts(script, job, job.options.cascade_models)
-        keep_texts(script, job)
+        script = _texts(script, job, sound, job.options.cascade_models)
+        keep_texts(script, job.store, job.texts_file)
     elif job.models.paths.utut is not None:
         script = _units(script, job)
     return script
-
-
-# Units
-
-
-_SentenceTranslator = tuple[TranslatedUnits, ...]
-"""Candidates of the unit translator for an utterance, the best first; several if the translator can vary the length."""
 
 
 def _units(script: Script, job: Job) -> Script:
@@ -64,70 +69,79 @@ def _units(script: Script, job: Job) -> Script:
         for start in range(0, len(todo), size):
             group = todo[start : start + size]
             made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
-            found = {number: job.store.find(_SentenceTranslator, "translations", key) for number, key in made_of.items()}
+            kept = {number: job.store.find(_Candidates, "translations", key) for number, key in made_of.items()}
+            found = {number: candidates for number, candidates in kept.items() if candidates is not None}
 
-            new = [(one.number, units) for one, units in group if found[one.number] is None]
+            new = [(one.number, units) for one, units in group if one.number not in found]
             if new:
                 sequences = [as_units(units, source) for _, units in new]
                 made = models.translator.translate_batch(sequences, source, target, search)
                 for (number, _), best in zip(new, made, strict=True):
-                    all_of_it = (
+                    candidates = tuple(
                         TranslatedUnits(UnitList.of(one.units), one.score, one.truncated, one.weakest)
                         for one in (best, *best.others)
                     )
-                    found[number] = job.store.keep("translations", made_of[number], tuple(all_of_it))
+                    found[number] = job.store.keep("translations", made_of[number], candidates)
 
-            for utterance, _ in group:
-                candidates = found[utterance.number]
-                assert candidates is not None  # those that were not kept were made
-                translated[utterance.number] = with_best_units(utterance, candidates, script, job)
+            for one, _ in group:
+                slack_s = float(job.part.slack[one.number])
+                scale = duration_scale(script.speaker(one.speaker).rate, options.keep_sound)
+                translated[one.number] = with_best_units(one, found[one.number], models.vocoder, slack_s, scale)
             job.progress("translate", len(translated), len(todo))
         models.done_with(models.translator)
     return with_more(script, translated)
 
 
-# Texts
-
-
-def _texts(script: Script, job: Job, models: CascadeModels) -> Script:
+def _texts(script: Script, job: Job, sound: Sound | None, asked: CascadeModels) -> Script:
     """Translate texts with a folder's model, a program or a language model, and a glossary. Each translation is kept."""
-    engines = engines_of(job.models, models, *job.languages)
-    glossary = job.term_readings | ({} if models.glossary is None else read_glossary(models.glossary))
-    with_text = [one for one in job.part.utterances(script) if one.text is not None and one.text.text]
-    done = dict[int, Utterance]()
-    for one in with_text:
-        if one.text is not None and one.text.language != script.source and one.target is None:
-            job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=one.text.language), one.number)
-    own = [one for one in with_text if one.text is not None and one.text.language == script.source]
-
+    engines = engines_of(job.models, asked, *job.languages)
+    glossary = job.term_readings | ({} if asked.glossary is None else read_glossary(asked.glossary))
+    with_text = [(one, one.text) for one in job.part.utterances(script) if one.text is not None and one.text.text]
+    for one, text in with_text:
+        if text.language != script.source and one.target is None:
+            job.notes.add(LEFT_ALONE(reason=FOREIGN.code, language=text.language), one.number)
+    own = [one for one, text in with_text if text.language == script.source]
     todo = [one for one in sentences_in(own) if any(piece.target is None for piece in one.pieces)]
-    translator = open_translator(models.program, models.chat_model, models.speech_level) if models.program else None
-    together = 1 if translator is None else translator.together
-    with job.clock.stage("text"):
-        try:
-            candidates = SentenceTranslator(script, job, engines, translator, glossary, _anew(job))
-            for start in range(0, len(todo), together):
-                done |= candidates.of(todo[start : start + together])
-                job.progress("translate", min(start + together, len(todo)), len(todo))
-            script = with_more(script, done)
-            if job.options.check_translation:
-                numbers = {one.number for one in own}
-                made = sentences_in([one for one in script.utterances if one.number in numbers])
-                script = with_more(script, translated_back(script, job, engines, translator, made))
-            titles = translated_titles(job, engines, translator, glossary)
-        finally:
-            if translator is not None:
-                translator.close()
-    script = replace(script, titles=titles)
+
+    with ExitStack() as opened, job.clock.stage("text"):
+        translator: AnyTranslator
+        if asked.program or engines.translator is None:
+            translator = opened.enter_context(closing(open_translator(asked.program, asked.chat_model, asked.speech_level)))
+        else:
+            made_of = engines.fingerprints["text translator"], job.models.arithmetic
+            translator = CachingTranslator(engines.translator, job.store, made_of)
+
+        texts, done = text_speech(script, job, sound), dict[int, Utterance]()
+        candidates = SentenceTranslator(
+            script, job.part, translator, texts, job.store, job.notes, glossary, job.source.path.stem,
+            job.options.keep_sound, _anew(job.options),
+        )  # fmt: skip
+        for start in range(0, len(todo), translator.together):
+            done |= candidates.of(todo[start : start + translator.together])
+            job.progress("translate", min(start + translator.together, len(todo)), len(todo))
+        script = with_more(script, done)
+
+        if job.options.check_translation:
+            numbers = {one.number for one in own}
+            made = sentences_in([one for one in script.utterances if one.number in numbers])
+            script = with_more(script, translated_back(made, job.languages, translator, job.store, job.notes, job.progress))
+
+        titles: TitlesByModel | TitlesByProgram
+        if isinstance(translator, CachingTranslator):
+            titles = TitlesByModel(translator, job.languages)
+        else:
+            titles = TitlesByProgram(translator, job.languages, job.store, job.source.path.stem, glossary, job.readings)
+        there = titles_in(job.info.source, job.part.start, job.part.stop)
+        script = replace(script, titles=translated_titles(there, script.titles, titles))
     return replace(script, terms=find_terms(script))
 
 
-def _anew(job: Job) -> dict[int, str]:
+def _anew(options: DubOptions) -> dict[int, str]:
     """Return the utterances that are to be translated once more, by number, with the digest of the script that asks for it.
 
     The digest is a part of the key of the new translation: a stopped dub resumes with it, and another script gets another one.
     """
-    script, path = job.options.script, job.options.script_in
+    script, path = options.script, options.script_in
     if script is None or path is None:
         return {}
-    return dict.fromkeys(asked_anew(script, job.options.retranslate), file_digest(path))
+    return dict.fromkeys(asked_anew(script, options.retranslate), file_digest(path))

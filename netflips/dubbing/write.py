@@ -37,7 +37,7 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
-    clock, is_own, track = OutputClock(script, job), script.is_source_timed, job.track
+    clock, is_own, track = OutputClock(script, job.part, job.info.frame_rate), script.is_source_timed, job.track
     end = clock.at(clock.part.stop)
 
     with job.clock.stage("write"):

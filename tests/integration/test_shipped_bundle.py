@@ -22,7 +22,7 @@ from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import Reference, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.target_units import natural_units
+from netflips.dubbing.text_speech import natural_units
 from netflips.loaded import Loaded
 from netflips.model_paths import RunOptions, bundle_paths
 from netflips.models import Models, load_models

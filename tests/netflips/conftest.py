@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 160, 120
 def no_recogniser_here() -> Iterator[None]:
     """Dubs are not checked where nothing is asked for, whether or not `make judges` was run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netflips.dubbing.check_recognizer.recognizer_folders", lambda job: [])
+        patch.setattr("netflips.dubbing.check_recognizer.recognizer_folders", lambda asked: [])
         yield
 
 

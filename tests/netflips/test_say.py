@@ -19,7 +19,7 @@ from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
-from netflips.dubbing.target_units import natural_units
+from netflips.dubbing.text_speech import natural_units
 from netflips.loaded import load as netflips_load
 from netflips.options import say
 from netflips.text_voice import END_S

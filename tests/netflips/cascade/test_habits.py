@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +13,11 @@ import pytest
 from avcore.notes import Note
 from netflips.cascade.adequacy import cleaned, is_no_question, meaning_of, names_spelt_out
 from netflips.cascade.chat import ChatTranslator
-from netflips.cascade.engines import Engines
-from netflips.dubbing import candidates as module
 from netflips.dubbing.candidates import SentenceTranslator
+from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in
 from netflips.dubbing.store import Store
-from netflips.dubbing.titles import translated_titles
+from netflips.dubbing.titles import TitlesByProgram, translated_titles
 from netflips.script.types import Script, Text, TimeSpan, Utterance
 
 TALK = {
@@ -106,22 +106,15 @@ def server() -> Iterator[tuple[str, Any]]:
 @pytest.fixture
 def translate(server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Translates the talk by the server; returns what is said of each line, and the codes of notes."""
-    monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 2.0)
-    monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
+    texts: Any = SimpleNamespace(seconds_of=lambda text: 2.0, syllable_s=0.1, readings={})
     monkeypatch.setattr(SentenceTranslator, "_times", lambda self, sentence: (2.0, 2.2))
     said = [Utterance(k, TimeSpan(3 * k, 3 * k + 2), "Ann", text=Text(line, "en")) for k, line in enumerate(TALK, 1)]
     script, notes = Script("en", "ko", utterances=tuple(said)), list[Note]()
 
     def run() -> tuple[dict[str, str], list[Note]]:
-        job: Any = SimpleNamespace(
-            languages=("en", "ko"), notes=SimpleNamespace(add=lambda note, number: notes.append(note)),
-            store=Store(tmp_path / "work"),
-            source=SimpleNamespace(path=tmp_path / "talk.mp4"), info=SimpleNamespace(path=tmp_path / "talk.mp4"),
-            part=SimpleNamespace(utterances=lambda script: list(script.utterances)), with_readings=lambda text: text,
-            options=SimpleNamespace(keep_sound=False),
-        )  # fmt: skip
-        engines: Any = Engines(None, None, {})  # type: ignore[arg-type]
-        done = SentenceTranslator(script, job, engines, ChatTranslator(server[0], "x"), {}).of(sentences_in(said))
+        tell: Any = SimpleNamespace(add=lambda note, number: notes.append(note))
+        part, store = part_of(script, Fraction(3 * len(said) + 3)), Store(tmp_path / "work")
+        done = SentenceTranslator(script, part, ChatTranslator(server[0], "x"), texts, store, tell).of(sentences_in(said))
         return {said[number - 1].text.text: one.target.text for number, one in done.items()}, notes  # type: ignore[union-attr]
 
     return run
@@ -168,23 +161,21 @@ def test_no_bad_habit_is_a_title(
     server: Any, tmp_path: Any, habit: str, is_stubborn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chapters of a video, which nobody looks at before it is published."""
-    monkeypatch.setattr("netflips.dubbing.titles.titles_in", lambda *_: [*TITLES, "한국어 제목"])
     monkeypatch.setitem(globals(), "TALK", TALK | TITLES)
     server[1].answer = staticmethod(lambda body: _answer({"lines": _rows(habit, _asked(body), is_stubborn)}))
-    job: Any = SimpleNamespace(
-        languages=("en", "ko"), options=SimpleNamespace(script=None), store=Store(tmp_path / "work"),
-        with_readings=lambda text: text,
-        info=SimpleNamespace(source=None, path=tmp_path / "talk.mp4"), part=SimpleNamespace(start=0, stop=1),
-    )  # fmt: skip
-    engines: Any = Engines(None, None, {})  # type: ignore[arg-type]
-    found = translated_titles(job, engines, ChatTranslator(server[0], "x"), {})
+    titles, store = [*TITLES, "한국어 제목"], Store(tmp_path / "work")
+
+    def translated() -> dict[str, str]:
+        asked = TitlesByProgram(ChatTranslator(server[0], "x"), ("en", "ko"), store, "talk", {}, {})
+        return translated_titles(titles, {}, asked)
+
+    found = translated()
     assert not [text for text in found.values() if any(word in text for word in BAD_WORDS)]
     if is_stubborn:
         assert set(found.items()) <= set(TITLES.items())
     else:
         assert found == TITLES
-    again = translated_titles(job, engines, ChatTranslator(server[0], "x"), {})
-    assert again == found
+    assert translated() == found
     assert len(server[1].bodies) <= 3 * (1 + 3)  # and nothing is asked for twice
 
 

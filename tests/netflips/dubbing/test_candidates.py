@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 
 from avcore.contracts import Transcript
-from avcore.notes import Note
+from avcore.notes import Note, Notes
 from avcore.units import Units
 from netflips.cascade.adequacy import lost_numbers
-from netflips.cascade.engines import Engines
 from netflips.cascade.translator import TextTranslation
-from netflips.dubbing import candidates as module
 from netflips.dubbing.candidates import SentenceTranslator, TranslationCandidate, best_candidate, with_best_units
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.options import DubOptions
@@ -24,6 +22,7 @@ from netflips.dubbing.part import part_of
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import read_units_as_text
+from netflips.dubbing.translators import CachingTranslator
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script, Slot, Text, TimeFit, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 
@@ -68,19 +67,18 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     """Each unit lasts 5 steps; what is much less probable is not looked at, and a single wording is taken as it is."""
     scores = ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
     made = [TranslatedUnits(UnitList(tuple(range(units))), score) for units, score in scores]
-    voice = SimpleNamespace(predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
+    voice: Any = SimpleNamespace(language="ko", predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
     one = Utterance(1, TimeSpan(0, slot_s), "Ann")
     script = Script("en", "ko", "ping_pong", utterances=(one,))  # a clip: no pause behind it
     part = part_of(script, Fraction(slot_s))
-    job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice), part=part)
-    found = with_best_units(one, made, script, job)
+    found = with_best_units(one, made, voice, 0.0, 1.0)
     assert isinstance(found.target, TranslatedUnits)
     lengths = [len(target.units.ids) for target in (found.target, *found.alternatives) if isinstance(target, TranslatedUnits)]
     assert lengths == [4 + 4 * chosen, *(4 + 4 * number for number in range(3) if number != chosen)]
     assert sum(found.target.units.durations or ()) == round(slot_s / 0.02)
     write_script(tmp_path / "script.json", Script("en", "ko", utterances=(found,)))
     assert read_script(tmp_path / "script.json").utterances[0].alternatives == found.alternatives
-    assert with_best_units(one, made[1:2], script, job) == replace(one, target=made[1])
+    assert with_best_units(one, made[1:2], voice, 0.0, 1.0) == replace(one, target=made[1])
 
     reader = SimpleNamespace(languages=("ko",), fingerprint="", read=lambda units, to: Transcript(f"{len(units)} units", to))
     store = SimpleNamespace(kept=lambda kind, step, made_of, make: make())
@@ -185,23 +183,18 @@ class _Model:
 
 
 @pytest.fixture
-def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def translating(tmp_path: Any) -> Any:
     """Makes what translates two sentences, the second in two pieces; a letter lasts 0.1 s."""
     said = _said((0, 2, "Ann", "This is 1609."), (3, 4, "Ann", "If you go to"), (5, 6, "Ann", "the bus stop, tell me."))
-    monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 0.1 * sum(map(str.isalnum, text)))
-    monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
+    texts: Any = SimpleNamespace(seconds_of=lambda text: 0.1 * sum(map(str.isalnum, text)), syllable_s=0.1, readings={})
 
     def make(model: _Model) -> tuple[Any, Any, Any]:
         notes: dict[int, list[Note]] = {}
-        tell = SimpleNamespace(add=lambda note, number: notes.setdefault(number, []).append(note))
-        source = SimpleNamespace(path=tmp_path / "talk.mp4")
+        tell: Any = SimpleNamespace(add=lambda note, number: notes.setdefault(number, []).append(note))
         script = Script("en", "ko", utterances=Counted(said))
         part = replace(part_of(script, Fraction(7)), slack=dict.fromkeys((1, 2, 3), Fraction(0)))
-        job = SimpleNamespace(
-            with_readings=str, languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source, part=part
-        )
         translating: Any = model
-        made = SentenceTranslator(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
+        made = SentenceTranslator(script, part, translating, texts, Store(tmp_path / "work"), tell, {"bus": "버스"}, "talk")
         return made.of(sentences_in(said)), notes, made
 
     return make
@@ -264,18 +257,12 @@ def test_a_text_of_a_person_stays_and_its_neighbour_keeps_its_part(translating: 
     assert (found.number, found.target.text) == (2, "버스 정류장에 가시면,")
 
 
-def test_another_translator_is_asked_though_one_before_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_translator_is_asked_though_one_before_has_answered(tmp_path: Path) -> None:
     """Both keep their work in one folder."""
-    monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 2.0)
+    texts: Any = SimpleNamespace(seconds_of=lambda text: 2.0, syllable_s=0.1, readings={})
     (said,) = _said((0, 2, "Ann", "Hello there."))
     script = Script("en", "ko", utterances=(said,))
-    job: Any = SimpleNamespace(
-        languages=("en", "ko"),
-        store=Store(tmp_path),
-        models=SimpleNamespace(arithmetic="float32"),
-        options=SimpleNamespace(keep_sound=False),
-        part=part_of(script, Fraction(3)),
-    )
+    store, part = Store(tmp_path), part_of(script, Fraction(3))
     answers = {"one": "안녕하세요 여러분", "other": "여러분 반갑습니다"}
     asked = list[str]()
 
@@ -285,8 +272,8 @@ def test_another_translator_is_asked_though_one_before_has_answered(tmp_path: Pa
             return (TextTranslation(answers[name], -0.1),)
 
         translator: Any = SimpleNamespace(candidates=candidates)
-        engines = Engines(None, translator, {"text translator": name})  # type: ignore[arg-type]
-        (found,) = SentenceTranslator(script, job, engines, None, {}).of(sentences_in([said])).values()
+        caching = CachingTranslator(translator, store, (name, "float32"))
+        (found,) = SentenceTranslator(script, part, caching, texts, store, Notes()).of(sentences_in([said])).values()
         assert isinstance(found.target, WrittenText)
         return found.target.text
 

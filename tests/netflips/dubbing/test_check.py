@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,16 +16,15 @@ from avcore.contracts import Transcript, Word
 from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
 from avcore.notes import KINDS, Notes
-from avcore.progress import silent
 from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.dubbing import check_recognizer
-from netflips.dubbing.check import _Checker, _Spoken, packs_of, taken_of
+from netflips.dubbing.check import _Checker, packs_of, taken_of
 from netflips.dubbing.check_recognizer import CheckRecognizer, compared, longest_gaps
 from netflips.dubbing.dub import dub
+from netflips.dubbing.measures import Measurer, Spoken
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.types import (
@@ -71,7 +70,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
     def make(*answers: str | Exception) -> _Listener:
         listener: Any = _Listener(*answers)
         name = f"stand-in {answers}"  # another one hears anew
-        monkeypatch.setattr(check_recognizer, "check_recognizer", lambda job, language: CheckRecognizer(listener, name))
+        monkeypatch.setattr(check_recognizer, "check_recognizer", lambda *_: CheckRecognizer(listener, name))
         return listener  # type: ignore[no-any-return]
 
     return make
@@ -178,8 +177,8 @@ def test_the_original_voice_that_is_left_in_is_told_or_taken_out(
     assert left < 0.1 if is_dry else left > 0.5
 
 
-def _spoken(number: int, speaker: str, voice: Any) -> _Spoken:
-    return _Spoken(Utterance(number, speaker=speaker), Attempt(), np.array(voice, np.float32) / np.linalg.norm(voice))
+def _spoken(number: int, speaker: str, voice: Any) -> Spoken:
+    return Spoken(Utterance(number, speaker=speaker), Attempt(), np.array(voice, np.float32) / np.linalg.norm(voice))
 
 
 @pytest.mark.parametrize(
@@ -214,17 +213,30 @@ def test_no_try_is_taken_in_which_a_short_name_of_the_talk_is_lost() -> None:
     assert taken_of(attempts, "Leo spoke.", {"Leo": "레오"}) == 0
 
 
-@dataclass
-class _Job:
-    """What a check asks of a dub that a text-to-unit model speaks."""
+class _Voices:
+    """Speaks each text as long as it takes by itself; what stands in for a dub that a text-to-unit model speaks."""
 
-    notes: Notes
-    options: Any = field(default_factory=lambda: SimpleNamespace(script=None, retranslate=False))
-    speaking: None = None
-    progress: Any = silent
+    texts = None
 
-    def with_readings(self, text: str) -> str:
-        return text
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def encode(self, one: Utterance) -> tuple[Utterance, UnitList]:
+        if self.error is not None:
+            raise self.error
+        return one, UnitList((round(10 * one.target.seconds),), (125,))  # type: ignore[union-attr]
+
+    def fit(self, one: Utterance, units: UnitList, *, is_slow: bool = False) -> tuple[TimeFit, None]:
+        natural_s = one.target.seconds  # type: ignore[union-attr]
+        overrun_s = 0.2 if natural_s > 3 else 0.0
+        return TimeFit(TimeSpan(0, 2.5), 1, natural_s, 2.5, overrun_s, slot=Slot(2.5), durations=(125,)), None
+
+
+def _checker(script: Script, voices: Any = None, **measures: Any) -> Any:
+    silent: Any = {"recognizer": None, "has_times": False, "encoder": None, "store": None, "mouth": None, "readings": {}}
+    speak = {"speak": lambda one: np.full(16_000, 0.1, np.float32), "language": "ko"}
+    measurer = Measurer(**{**silent, **speak, **measures})
+    return _Checker(script, measurer, voices, voices, lambda one: one, frozenset(), Notes(is_quiet=True))
 
 
 def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
@@ -236,14 +248,8 @@ def _placed(number: int, seconds: float, takes: dict[str, float]) -> Utterance:
     made = Utterance(
         number, TimeSpan(3.0 * number, 3.0 * number + 2.5), text=Text("I see Emily."), target=target, alternatives=(*others,)
     )
-    return _fit_to_place(Script(), None, made, None)
-
-
-def _fit_to_place(script: Any, job: Any, one: Utterance, sound: Any, *, is_slow: bool = False) -> Utterance:
-    natural_s = one.target.seconds  # type: ignore[union-attr]
-    overrun_s = 0.2 if natural_s > 3 else 0.0
-    place = TimeFit(TimeSpan(0, 2.5), 1, natural_s, 2.5, overrun_s, slot=Slot(2.5), durations=(125,))
-    return replace(one, units=UnitList((round(10 * natural_s),), (125,)), fit=place)
+    ready, units = _Voices().encode(made)
+    return replace(ready, units=units, fit=_Voices().fit(ready, units)[0])
 
 
 @pytest.mark.parametrize(
@@ -258,28 +264,16 @@ def _fit_to_place(script: Any, job: Any, one: Utterance, sound: Any, *, is_slow:
         ),
     ],
 )
-def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(
-    placed: list[Utterance], said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("netflips.dubbing.check.target_units_of", lambda script, job, one, sound: one)
-    monkeypatch.setattr("netflips.dubbing.check.fit_one", _fit_to_place)
-    monkeypatch.setattr("netflips.dubbing.check.read_target", lambda script, job, one: one)
-    checker: Any = _Checker(Script("en", "ko", utterances=tuple(placed)), _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
-    checker.__dict__ |= {"recognizer": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
-    found = checker.all(repairs=True)
+def test_what_is_slow_is_said_in_a_longer_wording_that_has_its_names(placed: list[Utterance], said: list[str]) -> None:
+    found = _checker(Script("en", "ko", utterances=tuple(placed)), _Voices()).all(repairs=True)
     assert [found[number].target.text for number in sorted(found)] == said
     assert found[1].attempts[0].faults == (("slow",) if placed[0].fit.pace < 0.9 else ())  # type: ignore[union-attr, operator]
 
 
 @pytest.mark.parametrize("error", [InputError("it cannot be spoken"), ZeroDivisionError()])
-def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> Utterance:
-        raise error
-
-    monkeypatch.setattr("netflips.dubbing.check.target_units_of", fail)
+def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Exception) -> None:
     script = Script("en", "ko", utterances=(_placed(1, 2.0, {"저기 에밀리가 보여요.": 2.6}),))
-    checker: Any = _Checker(script, _Job(Notes(is_quiet=True)), None)  # type: ignore[arg-type]
-    checker.__dict__ |= {"recognizer": None, "_mouth": None, "_speech": lambda one: np.full(16_000, 0.1, np.float32)}
+    checker = _checker(script, _Voices(error))
     if isinstance(error, InputError):
         assert len(checker.all(repairs=True)[1].attempts) == 1
     else:
@@ -287,8 +281,22 @@ def test_what_cannot_be_spoken_otherwise_is_passed_over_but_no_bug(error: Except
             checker.all(repairs=True)
 
 
+@pytest.mark.parametrize("error", [InputError("it was not recognised"), ZeroDivisionError()])
+def test_what_cannot_be_measured_is_reported_but_no_bug(error: Exception) -> None:
+    def speak(one: Utterance) -> np.ndarray:
+        raise error
+
+    checker = _checker(Script("en", "ko", utterances=(_placed(1, 2.0, {}),)), _Voices(), speak=speak)
+    if isinstance(error, InputError):
+        assert checker.all(repairs=True) == {}
+        assert [note.code for note in checker.notes.of[1]] == ["not_checked"]
+    else:
+        with pytest.raises(ZeroDivisionError):
+            checker.all(repairs=True)
+
+
 def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
-    checker: Any = _Checker(Script(), SimpleNamespace(), None)  # type: ignore[arg-type]
+    checker = _checker(Script())
     voices = [1, 0.1, 0], [1, 0, 0.1], [1, 0.2, 0], [0, 1, 0.1], [0.1, 1, 0], [0, 1, 0]
     speakers = "Ann", "Ann", "Ann", "Bob", "Bob", "Ann"
     checker.spoken = {k: _spoken(k, *one) for k, one in enumerate(zip(speakers, voices, strict=True), 1)}
@@ -304,11 +312,10 @@ def test_lips_that_stay_open_where_they_are_to_close_are_found(opening: float, c
     text = "밥 먹고 바람 맞으며 봄비를 봐요"
     said = espeak_speech(text, EspeakVoice("ko"))
     speech = resample(said.samples, said.rate, 16_000)
-    checker: Any = _Checker(Script("en", "ko"), SimpleNamespace(), None)  # type: ignore[arg-type]
     count = len(speech) // 640 + 1
-    checker.__dict__["_mouth"] = SimpleNamespace(parameters=lambda units: np.tile([opening, 0.0, 0.0], (count, 1)))
+    mouth = SimpleNamespace(parameters=lambda units: np.tile([opening, 0.0, 0.0], (count, 1)))
     one = Utterance(1, TimeSpan(0, 3), units=UnitList((1, 2), (5, 5)), fit=TimeFit(TimeSpan(0, 3), durations=(5, 5)))
-    shut, stay = checker._closed(one, speech, text)
+    shut, stay = _checker(Script("en", "ko"), mouth=mouth).measurer.closed(one, speech, text)
     assert shut + stay >= 6
     assert (stay == 0) == closed
     assert (shut == 0) != closed
@@ -347,12 +354,14 @@ def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(
     assert [*packs_of([])] == []
     words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))
     listener: Any = SimpleNamespace(transcribe=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))
-    job: Any = SimpleNamespace(store=Store(tmp_path), models=SimpleNamespace(arithmetic=""))
-    checker: Any = _Checker(Script("en", "ko"), job, None)
-    checker.recognizer = CheckRecognizer(listener, "stand-in", has_times=True)
-    checker._speech = lambda one: np.full(2 * 16_000, 0.1, np.float32)
-    heard = checker._transcribe_together(placed[:3])  # 2 s each, a second apart, from half a second on
+    speaks = {"has_times": True, "speak": lambda one: np.full(2 * 16_000, 0.1, np.float32)}
+    measurer = _checker(Script("en", "ko"), recognizer=listener, **speaks).measurer
+    heard = measurer.transcribe_together(placed[:3])  # 2 s each, a second apart, from half a second on
     assert [one.text for one in heard] == ["가 나", "다", ""]
-    assert checker._transcribe_together(placed[:1]) == [None]
-    checker._speech = None  # whatever fails, each is heard by itself
-    assert checker._transcribe_together(placed[:2]) == [None, None]
+    assert measurer.transcribe_together(placed[:1]) == [None]
+
+    def fail(speech: np.ndarray, language: str) -> Transcript:
+        raise InputError("the recognizer failed")
+
+    listener.transcribe = fail  # then each is transcribed by itself
+    assert measurer.transcribe_together(placed[:2]) == [None, None]

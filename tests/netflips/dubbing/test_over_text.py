@@ -455,7 +455,7 @@ def test_the_texts_in_the_work_folder_are_those_that_were_said_in_the_end(
         return Transcript(said, "ko")
 
     listener: Any = SimpleNamespace(transcribe=hear, languages=("ko",), name="stand-in")
-    monkeypatch.setattr(check_recognizer, "check_recognizer", lambda job, language: CheckRecognizer(listener, "stand-in"))
+    monkeypatch.setattr(check_recognizer, "check_recognizer", lambda *_: CheckRecognizer(listener, "stand-in"))
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     answer = f"print(json.dumps({{'ok': True, 'texts': ['그러면 우리 가요', {said!r}]}}), flush=True)"
     code = f"import json, sys\nfor line in sys.stdin: {answer}"

@@ -70,7 +70,7 @@ def test_only_the_utterance_with_a_text_changes(
     assert np.abs(new[begin:end] - old[begin:end]).max() > 0.02
     assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.002
 
-    monkeypatch.setattr("netflips.dubbing.target_units.READING", 10_000)  # read by other rules, the same text may be other words
+    monkeypatch.setattr("netflips.dubbing.text_speech.READING", 10_000)  # read by other rules, the same text may be other words
     assert work_made(dub(recording, after, spelling, replace(settings, script_in=times))) == {"texts": 1}
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,23 +13,19 @@ import pytest
 from avcore.errors import UsageError
 from avcore.speech.voice_activity import Region, SpeechActivity, detect_activity
 from avcore.timeline import exact
-from netflips.dubbing import target_units
-from netflips.dubbing.fit import OutputClock, exact_place, fit_one
+from netflips.dubbing.fit import Fitter, Limits, OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of, slack_of
 from netflips.dubbing.rhythm import duration_scale, measure_rates, parted, pauses_in, spoken_in
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.store import Store
+from netflips.dubbing.text_speech import TextToUnit
 from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.types import Script, SpeakerOf, Text, TimeFit, TimeSpan, UnitList, Utterance
 from tests.avcore.made_speech import talk
 
 PACE = (0.8, 1.25)
-
-
-def job(script: Script, duration_s: float, rate: Fraction = Fraction(25), **asked: Any) -> Any:
-    info = SimpleNamespace(duration_s=Fraction(duration_s), frame_rate=rate)
-    return SimpleNamespace(info=info, part=part_of(script, info.duration_s, **asked))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -144,7 +139,7 @@ def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     place = exact_place(one, fit, rate)
     assert (place.end, place.held) == (Fraction(11, 5), 12 / rate)  # 0.4 s are 11.99 pictures
     script = Script(utterances=(one,))
-    clock = OutputClock(script, job(script, 5, rate, start=0.5))
+    clock = OutputClock(script, part_of(script, Fraction(5), 0.5), rate)
     assert clock.at(Fraction(2)) == Fraction(3, 2)
     assert clock.at(place.end) == place.end - Fraction(1, 2) + place.held
 
@@ -155,11 +150,8 @@ def placed(place: TimeSpan, natural: int, *, rate: float | None = None, followin
     one = Utterance(1, place, "Ann", units=UnitList(tuple(range(20)), tuple(durations.tolist())))
     others = () if following_s is None else (Utterance(2, TimeSpan(following_s, following_s + 1), "Ann"),)
     script = Script("en", "ko", "own", speakers=(SpeakerOf("Ann", rate=rate),), utterances=(one, *others))
-    paths, notes = SimpleNamespace(other=lambda *_: None), SimpleNamespace(add=lambda *_: None)
-    made = SimpleNamespace(**vars(job(script, 60)), options=DubOptions(), track=None, notes=notes, languages=("en", "ko"))
-    made.models = SimpleNamespace(paths=paths)
-    fit = fit_one(script, made, one, None).fit
-    assert fit is not None
+    limits = Limits(PACE, holds_frame=False, frame_rate=Fraction(25), keep_sound=False)
+    fit, _ = Fitter(script, slack_of(script, Fraction(60)), limits, lambda _: None, None).fit(one, one.units or UnitList())
     assert fit.spoken_s == pytest.approx(sum(fit.durations) * 0.02)
     return fit
 
@@ -219,11 +211,10 @@ def test_the_rate_of_each_speaker_is_measured_where_there_is_enough_speech(sound
 
 def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
     script = script_of(SpeakerOf("A", rate=0.8), SpeakerOf("B"))
-    job = SimpleNamespace(options=SimpleNamespace(keep_sound=False))
-    assert duration_scale(script, job, "A") == pytest.approx(1.25)  # type: ignore[arg-type]
-    assert duration_scale(script, job, "B") == 1.0  # type: ignore[arg-type]
-    job.options.keep_sound = True
-    assert duration_scale(script, job, "A") == 1.0  # type: ignore[arg-type]
+    slow, unknown = (script.speaker(name).rate for name in ("A", "B"))
+    assert duration_scale(slow, keep_sound=False) == pytest.approx(1.25)
+    assert duration_scale(unknown, keep_sound=False) == 1.0
+    assert duration_scale(slow, keep_sound=True) == 1.0
 
 
 def test_stretches_of_speech_are_cut_at_the_place_and_pauses_told(sound: Sound) -> None:
@@ -244,10 +235,10 @@ def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
 
 def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"가, 나": ((1, 2), (5, 5)), "가,": ((1,), (5,)), "나": ((2,), (5,)), "다, 라": ((1, 0, 2, 0), (5, 9, 5, 9))}
-    monkeypatch.setattr(target_units, "silence_of", lambda job, vocabulary: 0)
-    monkeypatch.setattr(target_units, "units_of_text", lambda job, text: UnitList(*known[text]))
-    job = SimpleNamespace(models=SimpleNamespace(vocoder=SimpleNamespace(vocabulary="")))
-    with_pauses = partial(target_units._with_pauses, job)
+    monkeypatch.setattr(TextToUnit, "silence", lambda self, vocabulary: 0)
+    monkeypatch.setattr(TextToUnit, "units_of", lambda self, text: UnitList(*known[text]))
+    models: Any = SimpleNamespace(vocoder=SimpleNamespace(vocabulary=""))
+    with_pauses = TextToUnit(models, "ko", {}, Store(Path("nowhere"))).units_with_pauses
     assert with_pauses("가, 나", []) == UnitList((1, 2), (5, 5))
     assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 13, 5))
     known["가,"] = (1, 0), (5, 7)
