@@ -21,7 +21,7 @@ def approved_targets(script: Script) -> frozenset[int]:
             continue
         if not isinstance(target, WrittenText) or not target.is_translated or not target.text.strip():
             continue
-        if target.translation is None or one.text is None:
+        if target.translation is None or one.text is None:  # nothing says that its source text was corrected
             found.add(one.number)
             continue
 

@@ -109,6 +109,7 @@ def best_candidate(candidates: Sequence[TranslationCandidate], slot_s: float, av
     rest = [one for one in candidates if one.seconds] or list(candidates)
     least = min(one.lacks for one in rest)
     rest = [one for one in rest if one.lacks == least]
+
     # The pause behind the original is used only if no candidate fits without it.
     fitting = [one for limit_s in (slot_s, available_s) for one in rest if one.fits(slot_s, limit_s)]
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, available_s))))
@@ -135,6 +136,7 @@ def with_best_units(
     if not timed:
         return replace(one, target=candidates[0])
 
+    # Who speaks slowly needs less natural speech for the same time.
     times = one.place.seconds, comfortable_s(one.place.seconds, slack_s)
     best = best_candidate([candidate for candidate, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for candidate, units in timed if candidate is not best)[:_MOST_TAKES]

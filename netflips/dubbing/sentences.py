@@ -111,11 +111,13 @@ def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:
     signs = [sum(map(str.isalnum, word)) for word in words]
     ends, wanted = [sum(signs[: place + 1]) / max(sum(signs), 1) for place in range(len(words))], 0.0
 
+    # best: by the number of words so far, the lowest cost and where its parts end. A part ends near its share of the letters, which
+    # stand for time, and at the end of a phrase rather than within one: listeners hear the pause there.
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for part, length in enumerate(lengths[:-1], 1):
         wanted += length / total
         following: dict[int, tuple[float, tuple[int, ...]]] = {}
-        for place in range(part, len(words) - len(lengths) + part + 1):
+        for place in range(part, len(words) - len(lengths) + part + 1):  # each part after this one needs a word, too
             boundary = next((price for ending, price in _ENDINGS if re.search(ending, words[place - 1])), _WITHIN_PHRASE)
             price = abs(ends[place - 1] - wanted) + boundary
             cost, cuts = min((cost, cuts) for before, (cost, cuts) in best.items() if before < place)

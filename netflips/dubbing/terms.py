@@ -22,37 +22,37 @@ def with_script_terms(
     before = {one.word.lower(): one.proposed for one in script.terms}
     lost = set[int]()
     for group in _sentences(script, stands):
-        terms = terms_in(_translated_of(group[0]).of, said)
-        for word, wanted in terms.items():
-            if any(wanted in _translated_of(found[one.number]).text for one in group):
+        for word, wanted in terms_in(group[0][1].of, said).items():
+            if any(wanted in _translated_text(found[number]) for number, _ in group):
                 continue
-            for one in group:
-                earlier = _translated_of(one).glossary.get(word, "")
-                found[one.number] = _with_term(found[one.number], word, wanted, [earlier, before.get(word, "")])
-            if can_ask and not any(wanted in _translated_of(found[one.number]).text for one in group):
-                lost |= {one.number for one in group}
+            for number, made in group:
+                found[number] = _with_term(found[number], word, wanted, [made.glossary.get(word, ""), before.get(word, "")])
+            # Neither the proposal nor the earlier term was in it: only another translation can have the term.
+            if can_ask and not any(wanted in _translated_text(found[number]) for number, _ in group):
+                lost |= {number for number, _ in group}
     return replace(script, utterances=tuple(found.values())), stands - lost
 
 
-def _sentences(script: Script, stands: frozenset[int]) -> list[list[Utterance]]:
-    """Return the sentences whose translation stands, each as its utterances."""
-    found = list[list[Utterance]]()
+def _sentences(script: Script, stands: frozenset[int]) -> list[list[tuple[int, TranslatedFrom]]]:
+    """Return the sentences whose translation stands: the numbers of their utterances, each with its translation."""
+    found = list[list[tuple[int, TranslatedFrom]]]()
     for one in script.utterances:
         if one.number not in stands or not isinstance(one.target, WrittenText) or one.target.translation is None:
             continue
-        last, of = found[-1][-1] if found else None, one.target.translation.of
-        is_whole = one.text is None or one.text.text.split() == of.split()
-        if last is not None and not is_whole and last.number + 1 == one.number and _translated_of(last).of == of:
-            found[-1].append(one)
+        made = one.target.translation
+        is_whole = one.text is None or one.text.text.split() == made.of.split()
+        # Utterances next to each other that are translated from the same longer text are pieces of one sentence.
+        number, last = found[-1][-1] if found else (0, None)
+        if last is not None and not is_whole and number + 1 == one.number and last.of == made.of:
+            found[-1].append((one.number, made))
         else:
-            found.append([one])
+            found.append([(one.number, made)])
     return found
 
 
-def _translated_of(one: Utterance) -> TranslatedFrom:
-    assert isinstance(one.target, WrittenText)  # as `_sentences` has them
-    assert one.target.translation is not None
-    return one.target.translation
+def _translated_text(one: Utterance) -> str:
+    """Return the machine translation of an utterance, "" = there is none."""
+    return "" if not isinstance(one.target, WrittenText) or one.target.translation is None else one.target.translation.text
 
 
 def _with_term(one: Utterance, word: str, wanted: str, before: Sequence[str]) -> Utterance:

@@ -40,6 +40,7 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     faster than the pace allows. If there is less than one step a unit, the last units are left out.
     """
     total, available = int(natural.sum()), slot + pause
+    # Products of decimals may be a hair above a whole number: 100 * 0.55 is 55.00000000000001, and 55 steps are within the pace.
     shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
     longest = max(floor(total * pace[1] + 1e-9), shortest)
     steps = min(max(slot, min(total, int(comfortable_s(slot, pause))), shortest), longest)
@@ -47,6 +48,7 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     if not overrun or may_hold:
         return Fitted(scale_durations(natural, steps), overrun)
 
+    # Faster than the pace allows, but never less than a step a unit: what is left over falls off the end.
     steps = max(available, 1)
     kept = natural[:steps]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
@@ -77,6 +79,7 @@ def rest_at_pauses(
     for place, steps in _matched(natural, is_silent, places, original).items():
         wanted[place] = max(wanted[place], steps)
 
+    # Where the slack is not enough for all, each pause gets the same share of what it lacks.
     missing = np.zeros(len(natural), np.int64)
     missing[places] = np.maximum(wanted - natural[places], 0)
     share = min(max(room, 0) / max(int(missing.sum()), 1), 1.0)
@@ -86,6 +89,7 @@ def rest_at_pauses(
 def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: Sequence[Pause]) -> dict[int, int]:
     """Match pauses of the translation (indices of `places`) to those of the original, the nearest first; returns the length of the
     original's pause in steps for each that has one."""
+    # Places are compared as shares of the speech without its pauses: the translation pauses at other lengths.
     spoken = np.where(is_silent, 0, natural)
     shares = np.cumsum(spoken)[places] / max(int(spoken.sum()), 1)
     near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(shares) for own, pause in enumerate(original))
