@@ -50,13 +50,8 @@ class CommonVoiceCorpus(RecordedCorpus):
         if not self.all_validated:
             tables.pop("validated", None)
         if not tables or not clips:
-            raise InputError(
-                "this is not the layout of Common Voice",
-                path=self.root,
-                expected=_LAYOUT,
-                found=f"{len(tables)} tables and {len(clips)} clips",
-                hint="unpack it, and name the folder of one language",
-            )
+            found, hint = f"{len(tables)} tables and {len(clips)} clips", "unpack it, and name the folder of one language"
+            raise self.other_layout("Common Voice", _LAYOUT, found, hint)
         seen = set[str]()
         for name, split in _TABLES.items():
             if name in tables:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avcore.texts import iter_lines
 from avcore.units import normalise_language
@@ -48,9 +47,7 @@ class CvssCorpus(RecordedCorpus):
         clips = {file.stem: file for file in list_files(self.common_voice).with_suffix(".mp3", ".wav", ".flac")}
         tables = {name: self.root / f"{name}.tsv" for name in _SPLITS if (self.root / f"{name}.tsv").is_file()}
         if not tables or not spoken:
-            raise InputError(
-                "this is not the layout of CVSS", path=self.root, expected="test.tsv and test/*.mp3.wav", hint="unpack it"
-            )
+            raise self.other_layout("CVSS", "test.tsv and test/*.mp3.wav", hint="unpack it")
 
         said = self._transcripts()
         for split, table in tables.items():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import UsageError
 from avcore.flags import Command, flag
 from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
@@ -91,12 +91,7 @@ class GridCorpus(ListedCorpus):
             else:
                 self.left_out += 1
         if not seen:
-            raise InputError(
-                "this is not the layout of GRID",
-                path=self.root,
-                expected="s1/video/bbaf2n.mpg",
-                found=several(len(self.problems), "other"),
-            )
+            raise self.other_layout("GRID", "s1/video/bbaf2n.mpg", several(len(self.problems), "other"))
 
 
 @dataclass(frozen=True, kw_only=True)

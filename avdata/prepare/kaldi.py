@@ -4,32 +4,26 @@
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avcore.errors import InputError
 from avcore.flags import Command, flag
-from avcore.media import read_speech
-from avcore.timeline import seconds_to_samples
 from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.recordings import store_speech
-from avdata.prepare.running import CorpusItem, ItemWorker, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, Workplace
+from avdata.prepare.recordings import CorpusRecording, RecordedCorpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
+from avdata.prepare.sources import CorpusFile
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
 
 
 @dataclass
-class KaldiCorpus(SourceCorpus):
+class KaldiCorpus(RecordedCorpus):
     """A data folder."""
 
     language: str
@@ -53,46 +47,22 @@ class KaldiCorpus(SourceCorpus):
         if not found.utterances:
             shown = next((f"{name}: {reason}" for name, reason in found.problems.items()), "empty tables")
             raise InputError("no utterance of the folder can be used", path=self.root, found=shown)
-        return (CorpusItem(one.id, one) for one in found.utterances)
-
-    def worker(self, place: Workplace) -> "KaldiWorker":
-        """Return the worker that converts sounds."""
-        return KaldiWorker(place.out, self.language)
+        return (piece_of(one, self.language) for one in found.utterances)
 
 
-@dataclass(frozen=True)
-class KaldiWorker(ItemWorker):
-    """Writes an utterance's sound as 16 kHz wav."""
-
-    out: Path
-    language: str
-
-    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Convert one utterance."""
-        one: KaldiUtterance = piece.work
-        speech = _recording(one.path)
-        if one.start_s is not None and one.end_s is not None:
-            speech = speech[seconds_to_samples(one.start_s) : seconds_to_samples(one.end_s)]
-        stored = store_speech(speech, self.out, f"audio/{one.id}.wav", f"{one.path.name}: {one.id}")
-        entry = Entry(
-            id=one.id,
-            audio=stored.name,
-            duration_s=stored.seconds,
-            samples=stored.samples,
-            language=self.language,
-            speaker=one.speaker,
-            text=one.text,
-            translation=one.translation,
-            extra={"split": one.split} if one.split else {},
-        )
-        journal.add(ItemRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
-        return ()
-
-
-@lru_cache(maxsize=1)
-def _recording(path: Path) -> NDArray[np.float32]:
-    """Return a recording, float32 [S]. Its utterances come one after another, so that it is decoded once for them."""
-    return read_speech(path)
+def piece_of(one: KaldiUtterance, language: str) -> CorpusItem:
+    """Return an utterance as a piece of work."""
+    entry = Entry(
+        id=one.id,
+        audio=f"audio/{one.id}.wav",
+        language=language,
+        speaker=one.speaker,
+        text=one.text,
+        translation=one.translation,
+        extra={"split": one.split} if one.split else {},
+    )
+    part_s = None if one.start_s is None or one.end_s is None else (one.start_s, one.end_s)
+    return CorpusRecording(CorpusFile(one.path.name, (one.path,)), entry, part_s=part_s).piece()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,11 +115,10 @@ class KoxCorpus(SourceCorpus):
         sounds = find_recordings(listing, self.layout, self.root, self.english_root)
         labels, english_labels = self._sorted_labels(listing.with_suffix(".json"))
         if not sounds.korean or not (labels or sounds.english):
-            raise InputError(
-                "this is not the layout of Ko-X",
-                path=self.root,
-                expected="recordings, with JSON labels or English partners",
-                found=f"{several(len(sounds.korean), 'Korean recording')}, {several(len(labels), 'label')}, "
+            raise self.other_layout(
+                "Ko-X",
+                "recordings, with JSON labels or English partners",
+                f"{several(len(sounds.korean), 'Korean recording')}, {several(len(labels), 'label')}, "
                 f"{several(len(sounds.english) + len(sounds.alone), 'English recording')}",
             )
 

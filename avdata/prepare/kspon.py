@@ -46,12 +46,7 @@ class KsponCorpus(RecordedCorpus):
         lists = {file.stem: file for file in listing.files if file.name.endswith(".trn") and file.stem in _SPLITS}
         texts = [file for file in listing.with_suffix(".txt") if file.stem in sounds]
         if not sounds or not (lists or texts):
-            raise InputError(
-                "this is not the layout of KsponSpeech",
-                path=self.root,
-                expected=_LAYOUT,
-                found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
-            )
+            raise self.other_layout("KsponSpeech", _LAYOUT, listing.first_names())
 
         for name, split, line in chain(self._listed(lists), self._beside(file for file in texts if file.stem in sounds)):
             # A sound is removed with its first text: lists come first, so that a .txt counts only if no list has one.

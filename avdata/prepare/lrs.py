@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avcore.units import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
@@ -66,9 +65,7 @@ class LrsCorpus(ListedCorpus):
                 self.left_out += 1
 
         if not seen:
-            raise InputError(
-                "this is not the layout of LRS2 or LRS3", path=self.root, expected="main/ID/00001.mp4 or trainval/ID/00001.mp4"
-            )
+            raise self.other_layout("LRS2 or LRS3", "main/ID/00001.mp4 or trainval/ID/00001.mp4")
 
     def _own_lists(self) -> dict[str, str]:
         """Return the splits in the lists beside the clips of LRS2."""

@@ -16,17 +16,17 @@ from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avcore.texts import iter_lines
 from avcore.units import normalise_language
-from avdata.prepare.kaldi import KaldiWorker
+from avdata.prepare.kaldi import piece_of
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.running import CorpusItem, PrepareOptions, SourceCorpus, prepare_corpus
-from avdata.prepare.workplace import Workplace
+from avdata.prepare.recordings import RecordedCorpus
+from avdata.prepare.running import CorpusItem, PrepareOptions, prepare_corpus
 from avdata.published.kaldi import KaldiUtterance, read_segments
 
 _SPLITS = ("train", "valid", "test")
 
 
 @dataclass
-class MtedxCorpus(SourceCorpus):
+class MtedxCorpus(RecordedCorpus):
     """A pair of languages of the corpus."""
 
     source: str
@@ -57,7 +57,7 @@ class MtedxCorpus(SourceCorpus):
                     self.problems[name] = NOTHING_SAID if sound.is_file() else f"there is no file {sound}"
                     continue
                 one = KaldiUtterance(name, sound, talk, text, start_s, end_s, translated.get(name, ""), split)
-                yield CorpusItem(name, one)
+                yield piece_of(one, self.source)
 
     def _lines(self, folder: Path, split: str, language: str, names: list[str]) -> dict[str, str]:
         """Return the line of a text file for each line of segments. Raises InputError if they are not equally many."""
@@ -66,10 +66,6 @@ class MtedxCorpus(SourceCorpus):
         if len(lines) != len(names):
             raise InputError("texts and segments are not as many", path=path, expected=f"{len(names)} lines", found=len(lines))
         return dict(zip(names, lines, strict=True))
-
-    def worker(self, place: Workplace) -> KaldiWorker:
-        """Return the worker that cuts talks."""
-        return KaldiWorker(place.out, self.source)
 
 
 @dataclass(frozen=True, kw_only=True)

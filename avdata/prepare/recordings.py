@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from avcore.errors import MediaError
 from avcore.media import read_speech, write_speech
 from avcore.speech.audio import level_dbfs
-from avcore.timeline import samples_to_seconds
+from avcore.timeline import samples_to_seconds, seconds_to_samples
 from avdata.manifest import Entry
 from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus
 from avdata.prepare.sources import CorpusFile
@@ -61,6 +62,8 @@ class CorpusRecording:
     """its entry without lengths; `audio` is the path for its wav"""
     manifest: str = MANIFEST
     """name of the manifest that the entry goes to"""
+    part_s: tuple[float, float] | None = None
+    """begin and end (s) in the sound, None = all of it"""
 
     def piece(self) -> CorpusItem:
         """Return the recording as a piece of work."""
@@ -78,14 +81,24 @@ class RecordingWorker(ItemWorker):
         """Convert one recording."""
         one: CorpusRecording = piece.work
         with one.sound.on_disk(self.temporary) as path:
-            stored = store_sound(path, self.out, one.entry.audio)
+            if one.part_s is None:
+                stored = store_sound(path, self.out, one.entry.audio)
+            else:
+                start, stop = map(seconds_to_samples, one.part_s)
+                stored = store_speech(_whole(path)[start:stop], self.out, one.entry.audio, f"{path.name}: {one.entry.id}")
         entry = replace(one.entry, duration_s=stored.seconds, samples=stored.samples)
         journal.add(ItemRecord(piece.key, "kept", rows={one.manifest: entry.to_row()}))
         return ()
 
 
+@lru_cache(maxsize=1)
+def _whole(path: Path) -> NDArray[np.float32]:
+    """Return a recording, float32 [S]. Its parts come one after another, so that it is decoded once for them."""
+    return read_speech(path)
+
+
 class RecordedCorpus(SourceCorpus):
-    """A corpus whose pieces are whole recordings."""
+    """A corpus whose pieces are recordings, or parts of them."""
 
     def worker(self, place: Workplace) -> RecordingWorker:
         """Return the worker that converts sounds."""

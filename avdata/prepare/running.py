@@ -170,6 +170,10 @@ class SourceCorpus(ABC):
     def items(self) -> Iterator[CorpusItem]:
         """Return all pieces. Raises InputError for another layout."""
 
+    def other_layout(self, name: str, expected: str, found: object = None, hint: str | None = None) -> InputError:
+        """Return the error for a folder that does not hold the corpus of this name."""
+        return InputError(f"this is not the layout of {name}", path=self.root, expected=expected, found=found, hint=hint)
+
     @abstractmethod
     def worker(self, place: Workplace) -> ItemWorker:
         """Return the worker that processes them."""

@@ -227,6 +227,10 @@ class Listing:
         """Return the files with one of the suffixes."""
         return [file for file in self.files if file.suffix in suffixes]
 
+    def first_names(self) -> str:
+        """Return the names of some files, for messages."""
+        return ", ".join(file.name for file in self.files[:3]) or "nothing that can be read"
+
     def videos(self) -> list[CorpusFile]:
         """Return the videos, except lip videos that were cut out of others."""
         return [file for file in self.with_suffix(*VIDEO_SUFFIXES) if not file.name.lower().endswith(LIP_ENDING)]
@@ -244,7 +248,7 @@ def list_files(root: str | Path) -> Listing:
     if _COMPRESSED_TAR.match(root.name) and root.is_file():
         raise InputError("a compressed tar cannot be read in place", path=root, hint=f"unpack it: tar xf {root.name}")
     listing = Listing()
-    paths = sorted(_walk(root)) if root.is_dir() else [root]
+    paths = sorted(path for path in walk(root) if path.is_file()) if root.is_dir() else [root]
     folder = root if root.is_dir() else root.parent
 
     archives, plain = _sorted_out(path for path in paths if not path.name.startswith("."))
@@ -273,8 +277,8 @@ def _is_archive(name: str) -> bool:
     return bool(_PART.match(name)) or PurePosixPath(name).suffix.lower() in (".zip", ".tar")
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield all files below a folder. Links are followed, but no folder is visited twice."""
+def walk(root: Path) -> Iterator[Path]:
+    """Yield all names below a folder that are no folders. Links are followed, but no folder is visited twice."""
     seen: set[str] = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
@@ -282,7 +286,7 @@ def _walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        yield from (Path(place, name) for name in names if os.path.isfile(os.path.join(place, name)))
+        yield from (Path(place, name) for name in names)
 
 
 def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list[Path]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from avcore.errors import InputError
 from avcore.flags import Command, flag
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
@@ -40,13 +39,8 @@ class ZerothCorpus(RecordedCorpus):
         sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav", ".pcm")}
         transcripts = [file for file in listing.files if file.name.endswith(_TRANSCRIPT)]
         if not transcripts or not sounds:
-            raise InputError(
-                "this is not the layout of Zeroth Korean",
-                path=self.root,
-                expected=_LAYOUT,
-                found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
-                hint="unpack it first: tar xzf zeroth_korean.tar.gz",
-            )
+            hint = "unpack it first: tar xzf zeroth_korean.tar.gz"
+            raise self.other_layout("Zeroth Korean", _LAYOUT, listing.first_names(), hint)
 
         for transcript in transcripts:
             # Sounds with a sentence are removed from `sounds`; the others are problems in the end.

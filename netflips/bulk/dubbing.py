@@ -23,7 +23,7 @@ from avcore.errors import EXIT_FAILED, NetflipsError
 from avcore.files import remove_temporary, write_text
 from avcore.journal import Rows, Seldom, checksum_of, file_digest, fits, folder_lock, key_of
 from avcore.notes import report_note, several
-from avcore.pool import Finished, Lost, PoolTask, WorkerPool
+from avcore.pool import Lost, PoolTask, WorkerPool
 from avcore.processes import Crew
 from avcore.words import user_language
 from netflips.bulk.progress import RunProgress
@@ -185,8 +185,8 @@ def dub_side_by_side(
         left.sort(key=sizes.__getitem__, reverse=True)
         try:
             with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
-                for outcome in outcomes:
-                    _keep(record, outcome, keys[outcome.job])
+                for job, result, deaths in outcomes:
+                    _keep(record, job, keys[job], result, deaths)
                     told.maybe()
         finally:
             told.now()
@@ -214,33 +214,24 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
     return key_of(options.asked, models.languages, *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """The outcome for a video."""
-
-    job: VideoToDub
-    """the video"""
-    result: Script | Rejected
-    """its script, or why it was rejected"""
-    deaths: tuple[str, ...] = ()
-    """the reason of each time that it was tried again"""
-
-
-def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
+def _keep(record: DubRecord, job: VideoToDub, key: str, result: Script | Rejected, deaths: Sequence[str]) -> None:
     """Record the outcome for a video, and report it."""
-    job, result = outcome.job, outcome.result
     if isinstance(result, Rejected):
         LOG.error("failed: %s", result.reason)
-        record.failed.add([{"id": result.id, "reason": result.reason}])
+        record.failed.add([{"id": str(job.source), "reason": result.reason}])
         return
-    if outcome.deaths:
-        report_note(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
+    if deaths:
+        report_note(TRIED_AGAIN(deaths="; ".join(deaths)), job.source)
     for told in result.grouped_notes:
         report_note(told, job.source)
     if result.quality is not None:
         LOG.info("%s: %s", job.source, result.quality.text(user_language()))
     LOG.info("%s", summary_of(result))
-    record.add(job, key, result, outcome.deaths)
+    record.add(job, key, result, deaths)
+
+
+_Outcome = tuple[VideoToDub, Script | Rejected, tuple[str, ...]]
+"""A video, its script or why it was rejected, and the reason of each time that it was tried again."""
 
 
 def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool) -> Generator[_Outcome]:
@@ -257,22 +248,12 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
             pool.start()
             progress.start()
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
-                outcome = _outcome_of(finished)
-                result, num_again = outcome.result, len(outcome.deaths)
+                job, deaths = finished.label, () if isinstance(finished, Lost) else finished.task.deaths
+                result = Rejected(str(job.source), finished.reason) if isinstance(finished, Lost) else finished.result[0]
                 if isinstance(result, Script):
-                    progress.add(1, 0, result.input_s, num_again=num_again)
+                    progress.add(1, 0, result.input_s, num_again=len(deaths))
                 else:
-                    progress.add(0, 1, 0.0, num_again=num_again)
-                yield outcome
+                    progress.add(0, 1, 0.0, num_again=len(deaths))
+                yield job, result, deaths
             progress.close()
     LOG.info("%s", progress.table())
-
-
-def _outcome_of(finished: Finished[VideoToDub, VideoToDub] | Lost[VideoToDub, VideoToDub]) -> _Outcome:
-    job = finished.label
-    if isinstance(finished, Lost):
-        return _Outcome(job, Rejected(str(job.source), finished.reason))
-    (result,) = finished.result
-    if isinstance(result, Rejected):
-        return _Outcome(job, Rejected(str(job.source), result.reason), finished.task.deaths)
-    return _Outcome(job, result, finished.task.deaths)

@@ -1,7 +1,6 @@
 """The inputs of a bulk run: a manifest, a folder, a glob or one file, all as one manifest."""
 
 import glob
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
@@ -11,6 +10,7 @@ from avcore.errors import InputError
 from avcore.files import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.notes import require_utf8
 from avdata.manifest import Entry, Manifest, packed_entries, read_manifest
+from avdata.prepare.sources import walk
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 _SUFFIXES = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
@@ -31,7 +31,7 @@ def read_inputs(what: str, root: Path | None = None, language: str = "") -> Mani
     elif path.is_file():
         manifest = _of_files([path], path.parent, language)
     elif path.is_dir():
-        manifest = _of_files(_media_in(path), path, language)
+        manifest = _of_files(filter(_is_media, walk(path)), path, language)
     elif glob.has_magic(what):
         found = (Path(name) for name in glob.iglob(what, recursive=True))
         media = (one for one in found if _is_media(one) and one.is_file())
@@ -76,18 +76,6 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
         else:
             lips = relative.with_suffix(LIP_ENDING).as_posix() if file.with_suffix(LIP_ENDING).is_file() else ""
             yield Entry(name, video=relative.as_posix(), lips=lips)
-
-
-def _media_in(folder: Path) -> Iterator[Path]:
-    """Yield the media below a folder. Links to folders are followed, and each folder is read once."""
-    seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (path for name in names if _is_media(path := Path(place, name)))
 
 
 def _is_media(path: Path) -> bool:

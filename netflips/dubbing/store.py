@@ -21,10 +21,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore import journal
 from avcore.errors import OutputError
 from avcore.files import atomic_output, private_folder, remove_temporary, write_text
-from avcore.journal import Checksum, checksum_of, fits, key_of, locked
+from avcore.journal import Rows, checksum_of, file_digest, key_of, locked
 from avcore.notes import NoteKind, report_note, several
 from avcore.timeline import Seconds
 
@@ -38,7 +37,7 @@ _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _PATIENCE_S = 2.0
 _SHORT_S = 20
 """Of an input up to this length (s) nothing is kept, unless a folder is named."""
-_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
+_KEPT = "kept.jsonl"
 
 _DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
 _NOTE_DAMAGED = NoteKind(
@@ -64,7 +63,8 @@ class Store:
         """pieces of each step that were there before this run; each counts once"""
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
-        self._checksums: dict[str, list[Checksum]] | None = None
+        self._checksums = Rows[tuple[str, str]](self.folder / _KEPT, ("name", "sha256"), "bytes")
+        self._is_repaired = False
         self._noting = RLock()  # several threads may keep work
         self._lock: int | None = None
 
@@ -173,8 +173,7 @@ class Store:
 
     def has_written(self, path: Path) -> bool:
         """Return whether a file beside the output is unchanged since a run with this folder wrote it."""
-        with self._noting:
-            return any(fits(path, checksum) for checksum in self._known().get(_name_beside(path), []))
+        return self._is_noted(_name_beside(path), path)
 
     def note_written(self, path: Path) -> None:
         """Record the content of a file that was written beside the output."""
@@ -218,31 +217,31 @@ class Store:
         """Return whether the content of a piece matches its checksum."""
         if path.is_symlink() or not path.is_file():
             return False
-        name = str(path.relative_to(self.folder))
-        with self._noting:
-            checksums = self._known().get(name)
-            if not checksums:  # another run may have made it since
-                self._checksums = None
-                checksums = self._known().get(name)
-        is_whole = any(fits(path, checksum) for checksum in checksums or ())
+        is_whole = self._is_noted(str(path.relative_to(self.folder)), path)
         if not is_whole:
             report_note(_DAMAGED(), path)
         return is_whole
 
-    def _note(self, name: str, path: Path) -> None:
-        """Record the checksum of a file. It may have several valid ones, if two runs made it at once."""
-        row = {"name": name} | checksum_of(path)
+    def _is_noted(self, name: str, path: Path) -> bool:
+        """Return whether a file has content that was recorded under a name. There may be several, if two runs made it at once."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        try:
+            key = name, file_digest(path)
+        except OSError:
+            return False
         with self._noting:
-            self._known().setdefault(name, []).append(row)
-            journal.append(self.folder / _KEPT, [row])
+            if not self._is_repaired:
+                self._checksums.repair()
+                self._is_repaired = True
+            if key not in self._checksums:  # another run may have made it since
+                self._checksums.refresh()
+            return key in self._checksums
 
-    def _known(self) -> dict[str, list[Checksum]]:
-        if self._checksums is None:
-            self._checksums = {}
-            journal.repair(self.folder / _KEPT, *_KEPT_KEYS)
-            for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
-                self._checksums.setdefault(str(row["name"]), []).append(row)
-        return self._checksums
+    def _note(self, name: str, path: Path) -> None:
+        """Record the checksum of a file."""
+        with self._noting:
+            self._checksums.add([{"name": name} | checksum_of(path)])
 
 
 def _name_beside(path: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from avcore import journal
 from avcore.errors import OutputError
-from avcore.journal import Seldom, folder_lock
+from avcore.journal import Rows, Seldom, folder_lock
 from tests.damage import damaged
 
 
@@ -69,6 +69,48 @@ def test_a_digit_that_became_another_is_noticed_in_rows_with_a_checksum(path: Pa
     assert journal.repair(path, "id")
     assert "line 2 is damaged" in caplog.text
     assert [row["id"] for row in journal.read(path)] == ["a", "c", "d"]
+
+
+def rows_in(folder: Path) -> Rows[str]:
+    return Rows(folder / "rows.jsonl", "id", "share", is_sealed=True)
+
+
+def test_rows_are_found_by_their_key_and_the_last_of_a_key_counts(tmp_path: Path) -> None:
+    made = rows_in(tmp_path)
+    assert not made
+    made.add([{"id": "a", "share": 0.1}, {"id": "b", "share": 0.2, "parts": (1, 2)}])
+    made.add([{"id": "a", "share": 0.3}])
+    assert made == rows_in(tmp_path) == {"a": {"id": "a", "share": 0.3}, "b": {"id": "b", "share": 0.2, "parts": [1, 2]}}
+    by_two = Rows[tuple[str, float]](made.path, ("id", "share"))
+    assert list(by_two) == [("a", 0.1), ("b", 0.2), ("a", 0.3)]
+
+
+def test_rows_that_are_forgotten_are_gone_and_an_empty_list_is_no_file(tmp_path: Path) -> None:
+    made = rows_in(tmp_path)
+    made.add({"id": name, "share": 0.5} for name in "abc")
+    made.forget({"b", "x"})
+    assert list(made) == list(rows_in(tmp_path)) == ["a", "c"]
+    made.path.write_text(made.path.read_text().replace("0.5", "0.6", 1))
+    assert list(rows_in(tmp_path)) == ["c"]  # what was written anew has its checksums, too
+    made.replace([])
+    assert not made
+    assert not made.path.exists()
+
+
+def test_rows_of_another_process_are_seen_and_its_half_line_takes_no_other_with_it(tmp_path: Path) -> None:
+    mine, other = rows_in(tmp_path), rows_in(tmp_path)
+    assert not mine
+    other.add([{"id": "a", "share": 0.1}, {"id": "b", "share": 0.2}], is_flushed=False)
+    assert not mine
+    mine.refresh()
+    assert list(mine) == ["a", "b"]
+    other.path.write_bytes(other.path.read_bytes()[:-9])  # as if it had been killed while it wrote
+    mine.add([{"id": "c", "share": 0.3}])
+    with other.path.open("ab") as file:
+        file.write(b'{"id": "d"}\n')
+    assert mine.repair()
+    assert list(mine) == ["a", "c"]
+    assert not mine.repair()
 
 
 def test_it_takes_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from avcore.arrays import load_arrays
 from avcore.contracts import Speaker
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
-from avcore.journal import Row, append, iter_rows, read, repair
+from avcore.journal import Row, Rows, iter_rows
 from avcore.media import read_speech
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
@@ -31,7 +31,8 @@ LOG = logging.getLogger("netflips.train")
 VOICES_FILE = "speakers.jsonl"
 PITCH_FILE = "pitch.jsonl"
 """Files in a run's folder with results that are computed once."""
-_TRACK = "id", "audio", "tenths_of_hz"
+_PLACE = "id", "audio"
+_TRACK = "tenths_of_hz"
 _PER_HZ = 10
 """Pitch tracks are stored in whole tenths of a hertz."""
 
@@ -172,23 +173,17 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
     again. Utterances without enough sound are left out and logged. Raises UsageError in one of several processes: a single one
     must compute the voices beforehand.
     """
-    cache, lacking = Path(run_dir) / VOICES_FILE, [one for one in utterances if one.voice is None]
+    lacking = [one for one in utterances if one.voice is None]
     made_by = encoder_fingerprint(encoder or None) if lacking else ""
-    rows = read_cache(cache, "id", "audio", VOICE_FIELD)
-    known = dict(_stored(row, cache) for row in rows if row.get(ENCODER_FIELD, made_by) == made_by)
-    todo = [one for one in lacking if (one.id, str(one.audio)) not in known]
-    known |= dict(_stored(row, cache) for row in _compute_voices(todo, cache, encoder, progress))
-    filled = [replace(one, **known[one.id, str(one.audio)]._asdict()) if one.voice is None else one for one in utterances]
+    rows = Rows[tuple[str, ...]](Path(run_dir) / VOICES_FILE, (*_PLACE, ENCODER_FIELD), VOICE_FIELD, is_sealed=True)
+    rows.repair()
+    if todo := [one for one in lacking if (*_place(one), made_by) not in rows]:
+        LOG.info("computing the voices of %s", several(len(todo), "utterance"))
+        network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))  # opened after all checks
+        _extend(rows, todo, lambda one: _voice_row(one, network()), "voice", progress)
+    own = {_place(one): _stored(rows[*_place(one), made_by], rows.path) for one in lacking}
+    filled = [replace(one, **own[_place(one)]._asdict()) if one.voice is None else one for one in utterances]
     return [one for one in filled if one.voice is not None]
-
-
-def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
-    """Compute the voices of recordings. The encoder is only loaded if there are any."""
-    if not todo:
-        return ()
-    LOG.info("computing the voices of %s", several(len(todo), "utterance"))
-    network = functools.cache(lambda: open_speaker_encoder(encoder or None, "auto"))
-    return extend_cache(cache, todo, lambda one: _voice_row(one, network()), "voice", progress)
 
 
 def _voice_row(utterance: VoiceClip, network: Speaker) -> Row:
@@ -207,10 +202,9 @@ def _embed(utterance: VoiceClip, network: Speaker) -> tuple[Vector | None, str]:
         return None, str(error)
 
 
-def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Measured]:
+def _stored(row: Row, path: Path) -> Measured:
     values = row[VOICE_FIELD]
-    voice = None if values is None else as_voice(values, path)
-    return (str(row["id"]), str(row["audio"])), Measured(voice, str(row.get(ENCODER_FIELD, "")))
+    return Measured(None if values is None else as_voice(values, path), str(row[ENCODER_FIELD]))
 
 
 # Pitch: computed once
@@ -222,17 +216,16 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     measured: such a file of another run, "" = none. Recordings that cannot be read get no track. Raises InputError where `measured`
     does not exist, UsageError in one of several processes: a single one must compute the tracks beforehand.
     """
-    cache = Path(run_dir) / PITCH_FILE
-    others = read(require_file(measured, "the tracks of pitch"), *_TRACK) if measured else ()
-    known = {(str(row["id"]), str(row["audio"])): row for row in (*others, *read_cache(cache, *_TRACK))}
-    todo = list({one.id: one for one in utterances if (one.id, str(one.audio)) not in known}.values())
-    if todo:
+    rows = Rows[tuple[str, ...]](Path(run_dir) / PITCH_FILE, _PLACE, _TRACK, is_sealed=True)
+    rows.repair()
+    others = Rows[tuple[str, ...]](require_file(measured, "the tracks of pitch"), _PLACE, _TRACK) if measured else {}
+    missing = (one for one in utterances if _place(one) not in rows and _place(one) not in others)
+    if todo := list({one.id: one for one in missing}.values()):
         LOG.info("computing the pitch of %s", several(len(todo), "utterance"))
-    for row in extend_cache(cache, todo, _pitch_row, "pitch track", progress):
-        known[str(row["id"]), str(row["audio"])] = row
-    kept = {one.id: known[one.id, str(one.audio)] for one in utterances}
-    found = {name: row["tenths_of_hz"] for name, row in kept.items() if row["tenths_of_hz"] is not None}
-    return {name: np.asarray(tenths, np.float32) / _PER_HZ for name, tenths in found.items()}
+        _extend(rows, todo, _pitch_row, "pitch track", progress)
+    known = {**others, **rows}
+    found = {one.id: known[_place(one)][_TRACK] for one in utterances}
+    return {name: np.asarray(tenths, np.float32) / _PER_HZ for name, tenths in found.items() if tenths is not None}
 
 
 def voices_and_pitches(utterances: Sequence[VoiceClip], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
@@ -249,33 +242,28 @@ def _pitch_row(utterance: VoiceClip) -> Row:
     except NetflipsError as error:
         LOG.warning("%s has no pitch: %s", utterance.id, error)
         values = None
-    return {"id": utterance.id, "audio": str(utterance.audio), "tenths_of_hz": values}
+    return {"id": utterance.id, "audio": str(utterance.audio), _TRACK: values}
 
 
 # Rows that a run computes once, one a line, so that a run that was stopped resumes there
 
 
-def read_cache(path: Path, *keys: str) -> list[Row]:
-    """Return the rows of a file that have `keys`; none if there is no file. Incomplete lines are removed."""
-    repair(path, *keys)
-    return list(read(path, *keys))
+def _place(utterance: VoiceClip) -> tuple[str, str]:
+    return utterance.id, str(utterance.audio)
 
 
-def extend_cache(
-    path: Path, items: list[VoiceClip], compute: Callable[[VoiceClip], Row], what: str, progress: Progress
-) -> Iterable[Row]:
-    """Yield a row for each item, and append each to the file as soon as it is computed.
+def _extend(
+    rows: Rows[tuple[str, ...]], items: list[VoiceClip], compute: Callable[[VoiceClip], Row], what: str, progress: Progress
+) -> None:
+    """Compute a row for each item, and keep each as soon as it is there.
 
     what: the name of a row in messages. Raises UsageError in one of several processes: a single one must do it beforehand.
     """
-    if items and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(
             f"no {what} yet of {several(len(items), 'utterance')}, which several processes cannot compute together",
             hint="run the same command once without the launcher and with check_only=true",
         )
-    if items:
-        require_writable(path, f"the file of {what}s")
-        for item in track(items, f"{what}s", progress, len(items)):
-            row = compute(item)
-            append(path, [row], is_sealed=True)
-            yield row
+    require_writable(rows.path, f"the file of {what}s")
+    for item in track(items, f"{what}s", progress, len(items)):
+        rows.add([compute(item)])
