@@ -20,18 +20,22 @@ _SLOW = (
     "test_losing_cluster.py", "test_data_pages.py", "test_recipes.py", "test_other_pages.py", "test_python_pages.py",
     "test_notebook.py", "test_wheel.py", "test_slurm_scripts.py", "test_fuzz.py", "test_device_path.py",
     "test_exam.py", "test_bench_clips.py", "test_small_model.py", "test_material.py", "test_phrasebook.py", "test_head.py",
+    "test_trained_chain.py",
 )  # fmt: skip
-"""Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files: not each time."""
+"""Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files, all trainings in a row: not each
+time."""
 _LONGEST = (
-    *_SLOW, "test_contract.py", "test_utut_runs.py", "test_resume.py", "test_evaluation.py", "test_browser.py",
-    "test_extraction.py", "test_trained_chain.py", "test_recordings.py", "test_spoken.py",
+    *_SLOW, "test_contract.py", "test_utut_runs.py", "test_golden.py", "test_resume.py", "test_browser.py",
+    "test_extraction.py", "test_recordings.py", "test_spoken.py", "test_over_text.py", "test_loop.py", "test_scripts.py",
 )  # fmt: skip
-"""Modules of more than a minute: they begin first, so that no process is left with one at the end."""
+"""Modules that take longest: they begin first, so that no process is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest modules first, and mark those of the slow ones."""
-    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+    """Put the longest modules first, those of many lines before others of which no more is known, and mark the slow ones."""
+    place = {name: number for number, name in enumerate(_LONGEST)}
+    size = {path: path.stat().st_size for path in {item.path for item in items}}
+    items.sort(key=lambda item: (place.get(item.path.name, len(place)), -size[item.path], item.path))
     for item in items:
         if item.path.name in _SLOW:
             item.add_marker(pytest.mark.slow)

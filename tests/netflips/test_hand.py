@@ -34,7 +34,7 @@ import sys
 from importlib import import_module
 from netflips.cli import COMMANDS, main
 calls = [(main, [name]) for name in COMMANDS] + [(import_module(name).main, []) for name in {MODULES!r}]
-heavy = {{"torch", "cv2", "av", "mediapipe", "scipy", "hydra", "ray", "soundfile"}}
+heavy = {{"torch", "cv2", "av", "mediapipe", "scipy", "hydra", "ray", "soundfile", "jinja2"}}
 for command, words in calls:
     for last in ("--help", "--no-such-option"):
         try:

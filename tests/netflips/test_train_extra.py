@@ -37,27 +37,18 @@ TRAINERS = {
 }
 
 
-def _python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder, env=environment)
-
-
-def test_everything_but_training_does_without(tmp_path: Path) -> None:
-    done = _python(WITHOUT + ALL_BUT_TRAINING, tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def test_a_training_without_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
-    code = f"""{WITHOUT}
+def test_everything_but_training_does_without_and_a_training_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
+    code = f"""{WITHOUT}{ALL_BUT_TRAINING}
 from contextlib import suppress
-from importlib import import_module
 for name, words in {TRAINERS!r}.items():
     main = import_module(name).main
     with suppress(SystemExit):
         main([*words[: words[0] == "fit"], "--help"])
     assert main(words) == 2, name
 """
-    done = _python(code, tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("usage:") == len(TRAINERS)
     lines = done.stderr.splitlines()

@@ -43,6 +43,7 @@ def test_held_out_songs_are_said_better_and_what_was_heard_and_seen_is_in_the_lo
     assert (image.height, image.width) == (2 * 81 * 3, 3 * (60 * 320 // 256))
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(tones: TonesCorpus, tmp_path: Path) -> None:
     """Each weight must take part in each step, before the discriminators start and after, or the processes would wait."""
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]

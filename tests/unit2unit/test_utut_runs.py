@@ -394,6 +394,7 @@ def _ended(sign: signal.Signals, process: BaseProcess, is_so: Callable[[], bool]
     return process.exitcode
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run_and_end_together(finetuned: Stage, tmp_path: Path) -> None:
     """By torchrun on the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint.
 
