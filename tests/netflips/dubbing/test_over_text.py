@@ -221,12 +221,26 @@ DRAFTED = ["그 버스가 섭니다.", "버스가 서요.", "버스는 여기 �
 
 
 @pytest.fixture
-def draft(recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path) -> Path:
+def there(work: Path, tmp_path: Path) -> Path:
+    """Another machine's folder of work, in which faces and sound are kept as in `work`."""
+    return shutil.copytree(work, tmp_path / "there")
+
+
+_DRAFTS: dict[Path, bytes] = {}
+"""What was drafted of each recording: once for all tests."""
+
+
+@pytest.fixture
+def draft(recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path) -> Path:
     """A draft of one machine, with its own translator and folder of work."""
-    given = {name: path for name, path in folders.items() if name != "--text-translator"}
-    with_program = ["--translate-with", _program(f"{DRAFTED}[number - 1]"), "--work-dir", tmp_path / "there"]
-    assert dub(recording, tmp_path / "there.mp4", *with_program, "--draft", tmp_path / "draft.json", given=given) == 0
-    return tmp_path / "draft.json"
+    out = tmp_path / "draft.json"
+    if recording not in _DRAFTS:
+        given = {name: path for name, path in folders.items() if name != "--text-translator"}
+        with_program = ["--translate-with", _program(f"{DRAFTED}[number - 1]"), "--work-dir", there]
+        assert dub(recording, tmp_path / "there.mp4", *with_program, "--draft", out, given=given) == 0
+        _DRAFTS[recording] = out.read_bytes()
+    out.write_bytes(_DRAFTS[recording])
+    return out
 
 
 def _changed(draft: Path, change: Callable[[dict[str, Any]], None]) -> Path:
@@ -272,10 +286,11 @@ def test_what_was_approved_is_what_is_said_whoever_translates_here(
 ) -> None:  # fmt: skip
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     asked = f"open({str(tmp_path / 'log')!r}, 'a').write(f'{{number}} ') and {OTHER!r}"
-    with_program = ["--translate-with", _program(asked), "--script-in", _changed(draft, change), "--report", tmp_path / "r.json"]
-    assert dub(recording, tmp_path / "here.mp4", *with_program, *more, given=given) == 0
+    with_program = ["--translate-with", _program(asked), "--script-in", _changed(draft, change)]
+    told = "--draft" if OTHER in said else "--report"
+    assert dub(recording, tmp_path / "here.mp4", *with_program, told, tmp_path / "r.json", *more, given=given) == 0
     report = _told(tmp_path / "r.json")
-    assert [one.said.text for one in report.processed if one.said] == said
+    assert [one.said.text for one in report.utterances if one.said] == said
     asked_for = set((tmp_path / "log").read_text().split()) if (tmp_path / "log").exists() else set()
     assert asked_for == {str(number) for number, text in enumerate(said, 1) if text == OTHER}
     if OTHER not in said:
@@ -308,7 +323,7 @@ STRANGE = [3, 1, 2, 9, 4]
 
 
 def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here(
-    recording: Path, dub: Callable[..., int], over_units: Callable[..., int], tmp_path: Path
+    recording: Path, dub: Callable[..., int], over_units: Callable[..., int], there: Path, tmp_path: Path
 ) -> None:
     assert over_units(tmp_path / "x.mp4", "--draft", tmp_path / "draft.json") == 0
     drafted = [one.target.units.ids for one in read_script(tmp_path / "draft.json").utterances]
@@ -337,7 +352,7 @@ def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here
 
     approved = [drafted[0], tuple(STRANGE), drafted[2]]
     assert said(over_units, strange, "x.mp4") == approved
-    assert said(over_units, strange, "other.mp4", "--work-dir", tmp_path / "elsewhere") == approved
+    assert said(over_units, strange, "other.mp4", "--work-dir", there) == approved
     assert said(over_text, strange, "text.mp4") == approved
     assert said(over_units, strange, "x.mp4", "--retranslate") == drafted
     assert said(over_units, _taken_out, "x.mp4") == drafted
@@ -345,12 +360,12 @@ def test_units_that_were_approved_are_said_unit_for_unit_whoever_translates_here
 
 
 def test_a_term_is_corrected_once_for_what_was_approved_the_translator_and_the_voice(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path
 ) -> None:
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     given["--recognizer"] = write_whisper(tmp_path / "small.en", "we saw Marchetti here")
     drafted = "['마체티를 봤어요 네', '마체티를 여기서요', '그분이 저기 계세요'][number - 1]"
-    asked = ["--translate-with", _program(drafted), "--draft", tmp_path / "draft.json", "--work-dir", tmp_path / "there"]
+    asked = ["--translate-with", _program(drafted), "--draft", tmp_path / "draft.json", "--work-dir", there]
     assert dub(recording, tmp_path / "x.mp4", *asked, given=given) == 0
     assert read_script(tmp_path / "draft.json").terms == (Term("Marchetti", "", "마체티"),)
 
@@ -386,13 +401,13 @@ BACK = "['The bus stops there', 'The bus stops here', 'We are going to smile'][t
     ids=["answers", "answers in Korean", "fails"],
 )
 def test_what_says_something_else_translated_back_is_told_and_the_verdict_judges_it(
-    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    back: str, causes: list[tuple[str, ...]], said_back: str | None, told: str,
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], there: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], back: str, causes: list[tuple[str, ...]], said_back: str | None, told: str,
 ) -> None:  # fmt: skip
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     given["--recognizer"] = write_whisper(tmp_path / "small.en", "the bus stops there")
     program = f"{ROUND}[number - 1] if asked['target'] == 'ko' else (lambda there: {back})({ROUND})"
-    asked = ["--translate-with", _program(program), "--work-dir", tmp_path / "work", "--check-translation"]
+    asked = ["--translate-with", _program(program), "--work-dir", there, "--check-translation"]
     drafted = tmp_path / "draft.json"
     assert dub(recording, tmp_path / "x.mp4", *asked, "--draft", drafted, given=given) == 0
     script = script_from(json.loads(drafted.read_text(encoding="utf-8")))
@@ -416,7 +431,7 @@ def test_a_model_of_a_folder_translates_back_too(
     recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
 ) -> None:
     both = write_translator(tmp_path / "nllb", WORDS | {said: heard for heard, said in WORDS.items()})
-    asked = ["--check-translation", "--work-dir", tmp_path / "work", "--draft", tmp_path / "draft.json"]
+    asked = ["--check-translation", "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "x.mp4", *asked, given=folders | {"--text-translator": both}) == 0
     script = script_from(json.loads((tmp_path / "draft.json").read_text(encoding="utf-8")))
     assert {(one.said.text, one.target.translation.back) for one in script.utterances if one.said} == {(SAID, HEARD)}
