@@ -19,7 +19,8 @@ from unit2av.stage import RENDERER
 from unit2av.train_unit2v import export_face, main
 
 MOUTH = (slice(None), slice(52, 92), slice(16, 80))
-STEPS = 120
+STEPS, LONG = 4, 120
+"""Of a run that is exported, and of one that learns."""
 SEEDS = (1337, 1338, 1339)
 """So small a renderer does not come to heed its units from every start: of six seeds one missed the bound on the average mouth
 below (1.19; the others 0.52 to 0.72). Another CPU's rounding makes of a seed another start, so there are three."""
@@ -27,26 +28,28 @@ below (1.19; the others 0.52 to 0.72). Another CPU's rounding makes of a seed an
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops: Path) -> Path:
-    """The folder of a run by the debug config; what it measured is looked at here, since it takes a while."""
+    """The folder of a short run."""
+    folder, few = tmp_path_factory.mktemp("face"), {"loop__max_steps": STEPS, "loop__validate_every": STEPS}
+    train_face(face_config(drawn, crops, folder, **few, loop__num_workers=0, data__max_valid_windows=2, batch__batch_size=4))
+    return folder
+
+
+@pytest.fixture
+def learnt(tmp_path: Path, drawn: DrawnCorpus, crops: Path) -> LipRenderer:
+    """What a run by the debug config learns; what it measured is looked at here, too."""
     for seed in SEEDS:
-        folder = tmp_path_factory.mktemp("face")
-        result = train_face(face_config(drawn, crops, folder, loop__seed=seed, loop__max_steps=STEPS, loop__validate_every=STEPS))
+        folder = tmp_path / str(seed)
+        result = train_face(face_config(drawn, crops, folder, loop__seed=seed, loop__max_steps=LONG, loop__validate_every=LONG))
         losses = list(history(result, "train", "l1").values())
         assert losses[-1] < 0.4 * losses[0]
         mouth, average, others = (
-            history(result, "valid", name)[STEPS] for name in ("mouth_l1", "average_mouth_l1", "other_units_mouth_l1")
+            history(result, "valid", name)[LONG] for name in ("mouth_l1", "average_mouth_l1", "other_units_mouth_l1")
         )
         if mouth < 0.85 * average:
             break
     assert mouth < 0.85 * average
     assert mouth < 0.75 * others
-    return folder
-
-
-@pytest.fixture(scope="module")
-def renderer(run: Path) -> LipRenderer:
-    path = export_face(run / "checkpoints" / "best.pt", run / "face.safetensors")
-    return LipRenderer.from_checkpoint(path)
+    return LipRenderer.from_checkpoint(export_face(folder / "checkpoints" / "best.pt", folder / "face.safetensors"))
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +57,16 @@ def held_out(drawn: DrawnCorpus) -> tuple[LipClip, ...]:
     return read_clips(LipDataConfig(train=str(drawn.manifest), units=str(drawn.units), hold_out=4), 20, 1337).valid
 
 
+@pytest.mark.slow
 def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
-    renderer: LipRenderer, held_out: tuple[LipClip, ...], crops: Path
+    learnt: LipRenderer, held_out: tuple[LipClip, ...], crops: Path
 ) -> None:
     """As in dubbing: the pictures of one clip are drawn anew with the units of another."""
     darkness, openings, distance, shuffled = [], [], [], []
     footage = held_out[0]
     pictures = CropCache(crops).faces(footage.footage).pictures
     for clip in held_out[1:]:
-        drawn = np.concatenate(list(renderer.render(clip.units, list(pictures))))
+        drawn = np.concatenate(list(learnt.render(clip.units, list(pictures))))
         truth = CropCache(crops).faces(clip.footage).pictures
         darkness.append((drawn[MOUTH].mean(axis=-1) < 110).mean(axis=(1, 2)))
         openings.append(mouths(clip.units)[:, 0])
