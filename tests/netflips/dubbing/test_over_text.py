@@ -48,7 +48,7 @@ WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go":
 
 @pytest.fixture(autouse=True)
 def one_utterance_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows of several utterances are tested in test_recognise.py, and that a folder is tried in another process with the folders."""
+    """Windows of several utterances are tested in test_recognise.py; that a folder is tried apart, with recognizers."""
     monkeypatch.setattr(recognise, "packed", by_pauses)
     for module in ("recognizers.whisper", "cascade.translator"):
         monkeypatch.setattr(f"netflips.{module}.try_apart", lambda *_: None)
