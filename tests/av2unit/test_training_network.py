@@ -114,15 +114,6 @@ def test_label_smoothing_and_class_weights_reach_the_loss() -> None:
     assert values[1] == pytest.approx(0.9 * values[0] + 0.1 * uniform, rel=1e-5)
 
 
-def test_every_parameter_learns() -> None:
-    network = _network().train()
-    network(_batch())["loss"].backward()
-    norms = {name: 0.0 if part.grad is None else part.grad.norm().item() for name, part in network.named_parameters()}
-    still = [name for name, norm in norms.items() if norm < 1e-4]
-    # A query compares keys with each other only: what is added to all of them makes no difference.
-    assert still == [f"model.encoder.layers.{number}.self_attn.k_proj.bias" for number in range(2)]
-
-
 def _gradients(network: MaskedPrediction) -> dict[str, Tensor]:
     network(_batch())["loss"].backward()
     return {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}

@@ -34,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: ModelPaths, read
         "dub": [*dub, "-o", "OUT"],
         "report": [*dub, "-o", "o.mp4", "--report", "OUT"],
         "draft": [*dub, "--draft", "OUT"],
-        "verdict": [*dub, "-o", "o.mp4", "--verdict", "OUT"],
+        "verdict": [*dub, "--draft", "d.json", "--verdict", "OUT"],
     }
     return lambda what, out: cli.main([str(out) if word == "OUT" else word for word in words[what]])
 

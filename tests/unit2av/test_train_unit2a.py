@@ -129,14 +129,6 @@ def test_the_state_dict_has_the_published_names(parity_dir: Path) -> None:
     )
 
 
-def test_damaged_recordings_are_skipped_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    corpus = sing_corpus(tmp_path / "tones", utterances=12, steps=60)
-    (tmp_path / "tones" / "wav" / "tones_0003.wav").write_bytes(b"RIFF damaged")
-    config = config_of(corpus, tmp_path / "run", "loop.max_steps=6", "data.hold_out=0", "loop.max_bad_share=0.3")
-    result = Trainer(make_task(config), config).train()
-    assert list(result.bad_items) == ["tones_0003"]
-
-
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [

@@ -1,11 +1,9 @@
 """Training of the face renderer on drawn lips: one step, resuming, the sync loss, and everything checked beforehand."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -186,16 +184,3 @@ def test_pictures_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus,
     torch.save({"about": {"kind": "face renderer"}}, tmp_path / "face.pt")
     with pytest.raises(CheckpointError, match="no checkpoint of a sync expert's training"):
         make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=tmp_path / "face.pt"))
-
-
-def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    shutil.copytree(drawn.manifest.parent, own)
-    task = make_task(face_config(drawn, crops, tmp_path))
-    bad = task.train.name(0)
-    (own / f"{bad}.mp4").write_bytes(b"no video")
-    corpus = DrawnCorpus(own / "manifest.jsonl", own / "units.jsonl")
-    settings = {**QUICK, "loop__max_steps": 10, "loop__max_bad_share": 0.5}
-    result = train_face(face_config(corpus, tmp_path / "own_crops", tmp_path / "run", **settings))
-    assert list(result.bad_items) == [bad]
-    assert np.isfinite(list(history(result, "train", "loss").values())).all()
