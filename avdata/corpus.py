@@ -74,7 +74,14 @@ def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
     """
     path = require_file(path, "the manifest")
     if path.suffix == ".tsv":
-        return Corpus(path, _read_tsv(path, root))
+        # As published: the folder of the videos, then lines of id, video, audio, video frames, audio samples.
+        lines = iter_lines(path, "the manifest")
+        _, first = next(lines)
+        folder = Path(first.strip()) if root is None else Path(root)
+        clips = tuple(_tsv_clip(line.rstrip("\n"), number, path, folder) for number, line in lines if line.strip())
+        if not clips:
+            raise InputError("the manifest holds no clips", path=path, expected="a root folder, then one line a clip")
+        return Corpus(path, clips)
     manifest = read_manifest(path, root)
     return Corpus(path, tuple(_clip_of(entry, manifest.root) for entry in manifest.entries))
 
@@ -84,17 +91,6 @@ def _clip_of(entry: Entry, root: Path) -> CorpusClip:
     audio, lips = (str(root / name) if name else "" for name in (entry.audio, entry.lips))
     samples = entry.samples or seconds_to_samples(entry.duration_s)
     return CorpusClip(entry.id, audio, lips, entry.frames, samples, repeat, entry.sentence)
-
-
-def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:
-    """Read a `.tsv`: the folder of the videos, then lines of id, video, audio, video frames, audio samples."""
-    lines = iter_lines(path, "the manifest")
-    _, first = next(lines)
-    folder = Path(first.strip()) if root is None else Path(root)
-    clips = tuple(_tsv_clip(line.rstrip("\n"), number, path, folder) for number, line in lines if line.strip())
-    if not clips:
-        raise InputError("the manifest holds no clips", path=path, expected="a root folder, then one line a clip")
-    return clips
 
 
 def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:

@@ -186,16 +186,12 @@ def read_manifest(
     if not entries:
         raise InputError("the manifest holds no entries", path=path)
     if len(np.unique(hashes)) < len(hashes):
-        _require_unique(path)
+        seen: dict[str, int] = {}
+        for number, entry in iter_entries(path):
+            if entry.id in seen:
+                raise InputError(f"the id {entry.id!r} stands on lines {seen[entry.id]} and {number}", path=path)
+            seen[entry.id] = number
     return Manifest(path.parent if root is None else Path(root), entries)
-
-
-def _require_unique(path: Path) -> None:
-    seen: dict[str, int] = {}
-    for number, entry in iter_entries(path):
-        if entry.id in seen:
-            raise InputError(f"the id {entry.id!r} stands on lines {seen[entry.id]} and {number}", path=path)
-        seen[entry.id] = number
 
 
 def packed_entries(entries: Iterable[Entry]) -> Packed[Entry]:

@@ -83,14 +83,12 @@ class RunFolder:
             most = max(most, needed + size)
             needed += size - (path.stat().st_size if path.exists() else 0)
         self._folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(self._folder).free < most:
+        free = shutil.disk_usage(self._folder).free
+        if free < most:
             raise OutputError(
-                "there is no room for a checkpoint", path=self._folder, expected=f"{most / 1e6:,.0f} MB", found=self._room(),
-                hint="make room there, or lower loop.keep",
+                "there is no room for a checkpoint", path=self._folder, expected=f"{most / 1e6:,.0f} MB",
+                found=f"{free / 1e6:,.0f} MB free", hint="make room there, or lower loop.keep",
             )  # fmt: skip
-
-    def _room(self) -> str:
-        return f"{shutil.disk_usage(self._folder).free / 1e6:,.0f} MB free"
 
     def find(self, resume: str) -> Found | None:
         """Return the checkpoint to go on from, None for none. resume: `auto`, `never` or the path that a run begins from.

@@ -83,7 +83,9 @@ class Trainer:
             for name, module in self._plain.items()
             if any(parameter.requires_grad for parameter in module.parameters())
         }
-        self._move_frozen()
+        for name, module in self._plain.items():
+            if name not in self._modules:
+                module.to(self._accelerator.device).eval()
         self._optimizers = {
             name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, [name]), config))
             for name, config in task.optim.items()
@@ -106,7 +108,10 @@ class Trainer:
         is_resumed = self._resume()
         self._marked = self._at.step, self._at.seconds
         log_processes(self._accelerator, self._loop)
-        self._log = self._open_log(is_resumed)
+        folder = Path(self._config.run_dir)
+        if self.is_main:
+            note_start(self._config, folder, is_resumed, self._accelerator.num_processes)
+        self._log = RunLog(folder, self._at.step, self.is_main, self._loop.wandb_project, asdict(self._config))
 
     @property
     def is_main(self) -> bool:
@@ -194,7 +199,10 @@ class Trainer:
             if not self._is_over():
                 with reading(make_loader(items, self._task.collate, batches, self._loop.num_workers)) as stream:
                     self._run(batches, stream)
-                self._warn_of_minutes_ended()
+                at, loop = self._at, self._loop
+                if 0 < 60 * loop.max_minutes <= at.seconds and not 0 < loop.max_steps <= at.step and self.is_main:
+                    warmup = max((config.warmup_steps for config in self._task.optim.values()), default=0)
+                    warn_of_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -224,12 +232,6 @@ class Trainer:
                 if self._after_update():
                     return
                 mark = time.monotonic()
-
-    def _warn_of_minutes_ended(self) -> None:
-        at, loop = self._at, self._loop
-        if 0 < 60 * loop.max_minutes <= at.seconds and not 0 < loop.max_steps <= at.step and self.is_main:
-            warmup = max((config.warmup_steps for config in self._task.optim.values()), default=0)
-            warn_of_minutes_ended("loop.max_minutes", at.step, loop.max_steps, warmup, at.seconds)
 
     def _replace_lost(self, content: Any) -> Any:
         """Return the content, or an earlier one if it is None and there are several processes: all must take each step."""
@@ -403,12 +405,6 @@ class Trainer:
             self._accelerator.scaler.load_state_dict(state["scaler"])
         LOG.info("going on from %s at step %d", path, self._at.step)
 
-    def _open_log(self, is_resumed: bool) -> RunLog:
-        folder = Path(self._config.run_dir)
-        if self.is_main:
-            note_start(self._config, folder, is_resumed, self._accelerator.num_processes)
-        return RunLog(folder, self._at.step, self.is_main, self._loop.wandb_project, asdict(self._config))
-
     def _batches(self, items: Any) -> LengthBatches:
         if not len(items):
             raise InputError("there is nothing to train on", expected="1 item or more", found="0 items")
@@ -437,11 +433,6 @@ class Trainer:
             left = now.items - skipped
             LOG.info("epoch %d goes on with the %d items that it has not seen with other settings", self._at.epoch, left)
         return EndlessBatches(batches, self._at.epoch, self._at.batch)
-
-    def _move_frozen(self) -> None:
-        for name, module in self._plain.items():
-            if name not in self._modules:
-                module.to(self._accelerator.device).eval()
 
 
 def run_task(task: Task, config: RunConfig) -> int | None:

@@ -22,7 +22,20 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
     Raises UsageError if such a part has none that learn.
     """
     learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    by_muon = _matrices_of(learning, config.muon)
+    by_muon: dict[str, nn.Parameter] = {}
+    for part in config.muon:
+        below = {
+            name: parameter
+            for name, parameter in learning.items()
+            if name.startswith(f"{part}.") and parameter.ndim >= _MATRIX_DIMS
+        }
+        if not below:
+            raise UsageError(
+                "optim.muon names a part without matrices that learn",
+                found=part,
+                expected=f"the beginning of a name such as {next(iter(learning), '')}",
+            )
+        by_muon |= below
     others = [parameter for name, parameter in learning.items() if name not in by_muon]
     return join_muon(by_muon.values(), others, config) if by_muon else _adamw(others, config)
 
@@ -52,25 +65,6 @@ def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.Ada
         weight_decay=config.weight_decay,
         fused=True,
     )
-
-
-def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
-    """Return the matrices and kernels of the parts, by name. Raises UsageError for a part without any."""
-    found: dict[str, nn.Parameter] = {}
-    for part in parts:
-        below = {
-            name: parameter
-            for name, parameter in parameters.items()
-            if name.startswith(f"{part}.") and parameter.ndim >= _MATRIX_DIMS
-        }
-        if not below:
-            raise UsageError(
-                "optim.muon names a part without matrices that learn",
-                found=part,
-                expected=f"the beginning of a name such as {next(iter(parameters), '')}",
-            )
-        found |= below
-    return found
 
 
 class Muon(torch.optim.Optimizer):

@@ -44,7 +44,10 @@ class ClipOptions(QuietOptions):
 
 
 def _work(options: ClipOptions) -> None:
-    pair, voice = _held_out_pair(options.text), _held_out_voice(options.voice, options.speed)
+    voices = cast().unheard_styles
+    if not 0 <= options.voice < len(voices):
+        raise UsageError("there is no such natural voice that is held out", found=options.voice, expected=f"0..{len(voices) - 1}")
+    pair, voice = _held_out_pair(options.text), NaturalVoice(voices[options.voice], options.speed)
     seed = cast().unheard_head(options.head)
     around = Pose(yaw=-0.12, shift=options.shift, scale=0.36)
     speech = between_pauses(natural_speech(pair.english, voice), options.pause)
@@ -68,13 +71,6 @@ def _held_out_pair(text: str) -> SentencePair:
         if pair.english == text and text in held_out_english():
             return pair
     raise UsageError("this sentence is trained on, or in no phrasebook", found=text, expected="a line of held_out.txt")
-
-
-def _held_out_voice(number: int, speed: float) -> NaturalVoice:
-    voices = cast().unheard_styles
-    if not 0 <= number < len(voices):
-        raise UsageError("there is no such natural voice that is held out", found=number, expected=f"0..{len(voices) - 1}")
-    return NaturalVoice(voices[number], speed)
 
 
 _COMMAND = Command(ClipOptions, "make_demo_clip", _work)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import crop_face
-from avcore.faces.geometry import Box, steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.files import Input, Output, atomic_output, require_file, write_text
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import PictureSource
@@ -96,7 +96,14 @@ class CropCache:
             source = PictureSource(footage.video)
             boxes = steady_boxes(read_boxes_for(source, footage.boxes), footage.steady)
             with atomic_output(pictures) as temporary:
-                _write_crops(temporary, source, boxes)
+                # It is filled as it is decoded, so that memory does not grow with the clip.
+                shape = (len(source), FACE_SIZE, FACE_SIZE, 3)
+                stored = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+                for picture in source:
+                    box = boxes[picture.index]
+                    if box is not None:
+                        stored[picture.index] = crop_face(picture.rgb, box, FACE_SIZE)
+                stored.flush()
                 with atomic_output(seen) as beside:  # has its name before the pictures, so that they never stand alone
                     np.save(beside, np.array([box is not None for box in boxes]))
         except InputError as problem:
@@ -117,17 +124,6 @@ def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
     state = fingerprint(name.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *settings)
     readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[-_LONGEST_NAME:]
     return f"{readable}-{state.rpartition(':')[2]}"
-
-
-def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None]) -> None:
-    """Write uint8 [N, 96, 96, 3] as an .npy file that is filled as it is decoded: memory does not grow with the clip."""
-    shape = (len(source), FACE_SIZE, FACE_SIZE, 3)
-    stored = np.lib.format.open_memmap(path, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
-    for picture in source:
-        box = boxes[picture.index]
-        if box is not None:
-            stored[picture.index] = crop_face(picture.rgb, box, FACE_SIZE)
-    stored.flush()
 
 
 def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True, steady: int = 0) -> dict[str, str]:

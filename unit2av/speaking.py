@@ -8,7 +8,7 @@ from typing import Any
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.compute.threads import pictures_at_once
-from avcore.contracts import SpeakerVoice, Voice
+from avcore.contracts import Voice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import find_faces
@@ -120,7 +120,12 @@ def speak_and_draw(options: RenderOptions) -> None:
     )  # fmt: skip
 
     units = timed_units(options, models.vocoder)
-    speaker = _voice(options, source, models.vocoder)
+    if options.voice is None and not source.info.has_audio:
+        raise NoSpeechError(
+            "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
+        )
+    given = options.voice or source.info.source
+    speaker = read_voice(given, lambda: encoder_for(models.vocoder, options.speaker_encoder_path, options.device))
     order = ping_pong_indices(source, units)
     total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
@@ -160,16 +165,6 @@ def timed_units(options: RenderOptions, vocoder: Voice) -> Units:
         if not options.durations:
             return Units.from_frames(codes[codes >= 0], vocoder.language)
         return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
-
-
-def _voice(options: RenderOptions, source: PictureSource, vocoder: Voice) -> SpeakerVoice:
-    """Return the voice that was given, or that of the video."""
-    if options.voice is None and not source.info.has_audio:
-        raise NoSpeechError(
-            "the video has no sound to take the voice from", path=source.path, hint="give a voice with --voice x.wav or x.npy"
-        )
-    given = options.voice or source.info.source
-    return read_voice(given, lambda: encoder_for(vocoder, options.speaker_encoder_path, options.device))
 
 
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:

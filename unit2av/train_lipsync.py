@@ -48,7 +48,15 @@ def start_generator(model: SoundModelConfig, init: SoundInitConfig, seed: int) -
     torch.manual_seed(seed)
     if init.checkpoint:
         return deepcopy(load_wav2lip(init.checkpoint)).requires_grad_(True)  # a copy: the file's tensors may be mapped from it
-    return Wav2Lip(_divided(model))
+    whole = Wav2LipSize()
+    drawing: DrawingSize = replace(
+        whole.drawing,
+        code_width=_thin(model, (whole.drawing.code_width,))[0],
+        encoder_widths=_thin(model, whole.drawing.encoder_widths),
+        decoder_widths=_thin(model, whole.drawing.decoder_widths),
+        output_width=_thin(model, (whole.drawing.output_width,))[0],
+    )
+    return Wav2Lip(Wav2LipSize(_thin(model, whole.sound_widths), drawing))
 
 
 def start_quality(model: SoundModelConfig, init: SoundInitConfig, seed: int) -> QualityDiscriminator:
@@ -73,18 +81,6 @@ def load_expert(path: str) -> SyncNetColor:
     """Read `lipsync_expert.pth`, frozen. Raises InputError or CheckpointError for another file."""
     stored = read_state_dict(path, "sync expert (lipsync_expert.pth)", "face_encoder.0.conv_block.0.weight")
     return stored.into(SyncNetColor.sized_as)
-
-
-def _divided(model: SoundModelConfig) -> Wav2LipSize:
-    whole = Wav2LipSize()
-    drawing: DrawingSize = replace(
-        whole.drawing,
-        code_width=_thin(model, (whole.drawing.code_width,))[0],
-        encoder_widths=_thin(model, whole.drawing.encoder_widths),
-        decoder_widths=_thin(model, whole.drawing.decoder_widths),
-        output_width=_thin(model, (whole.drawing.output_width,))[0],
-    )
-    return Wav2LipSize(_thin(model, whole.sound_widths), drawing)
 
 
 def _thin(model: SoundModelConfig, widths: tuple[int, ...]) -> tuple[int, ...]:

@@ -85,12 +85,16 @@ def export_vocoder(
     run_checkpoint = read_run_checkpoint(checkpoint)
     language = normalise_language(language or run_checkpoint.language)
     base = read_checkpoint(into, RENDERER) if into is not None else None
-    config = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
+    config: dict[str, Any] = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
     if not allow_other_vocabulary:
         require_same_vocabulary(run_checkpoint.vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
     tensors = with_vocoder({} if base is None else base.tensors, language, run_checkpoint.tensors)
     edge = {} if edge_unit is None else {"edge_unit": _known(edge_unit, run_checkpoint)}
-    path = write_checkpoint(out_path, RENDERER, _with_voice(config, language, run_checkpoint, edge), tensors)
+    # The settings are what the tensors of the voice cannot tell; our tables start with unit 0.
+    settings = {**run_checkpoint.settings, **edge, "vocabulary": run_checkpoint.vocabulary, "trained_steps": run_checkpoint.step}
+    offsets = {**config.get("unit_offsets", {}), language: 0}
+    config = {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
+    path = write_checkpoint(out_path, RENDERER, config, tensors)
     UnitVocoder.from_checkpoint(path, language)  # proof that it can be read and fits
     return path
 
@@ -108,13 +112,6 @@ def _known(unit: int, voice: RunCheckpoint) -> int:
     if not 0 <= unit < rows:
         raise UsageError("--edge-unit is no unit of this vocoder", expected=f"0..{rows - 1}", found=unit)
     return unit
-
-
-def _with_voice(config: dict[str, Any], language: str, voice: RunCheckpoint, changed: dict[str, Any]) -> dict[str, Any]:
-    """A renderer's configuration with what the tensors of the voice can't tell; our tables start with unit 0."""
-    settings = {**voice.settings, **changed, "vocabulary": voice.vocabulary, "trained_steps": voice.step}
-    offsets = {**config.get("unit_offsets", {}), language: 0}
-    return {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
 
 
 if __name__ == "__main__":

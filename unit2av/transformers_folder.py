@@ -51,7 +51,14 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     if is_harmonic(tensors) or is_vocos(tensors):
         raise CheckpointError("transformers has no class for a voice with a pitch", path=path, expected="a unit HiFi-GAN")
     config = vocoder_config(tensors, settings, path)
-    _require_fit(config, path)
+    sizes = {
+        "the first convolution's kernel": (_KERNEL, config.pre_kernel),
+        "the last convolution's kernel": (_KERNEL, config.post_kernel),
+        "the duration predictor's width": (config.unit_dim, config.duration_dim),
+    }
+    for what, (there, here) in sizes.items():
+        if there != here:
+            raise CheckpointError(f"{CLASS} cannot hold this vocoder: {what}", path=path, expected=there, found=here)
     network = UnitHifiGan(config)
     load_strict(network, tensors, renderer.source)
     offset = resolve_unit_offset("auto", language, tensors["dict.weight"], renderer.unit_offsets)
@@ -70,18 +77,6 @@ def write_transformers(renderer: RendererCheckpoint, folder: Path, language: str
     write_text(folder / "config.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     card = _card(language, settings, list(named), content["unit_hifi_gan_vocab_size"] - 1)
     write_text(folder / "README.md", card)
-
-
-def _require_fit(config: VocoderConfig, path: Path) -> None:
-    """Raise CheckpointError for sizes that are fixed there and free here."""
-    sizes = {
-        "the first convolution's kernel": (_KERNEL, config.pre_kernel),
-        "the last convolution's kernel": (_KERNEL, config.post_kernel),
-        "the duration predictor's width": (config.unit_dim, config.duration_dim),
-    }
-    for what, (there, here) in sizes.items():
-        if there != here:
-            raise CheckpointError(f"{CLASS} cannot hold this vocoder: {what}", path=path, expected=there, found=here)
 
 
 def _voices(path: Path, size: int) -> dict[str, SpeakerVoice]:

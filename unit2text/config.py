@@ -127,12 +127,14 @@ class UnitToTextConfig:
             )
         languages, starts = _languages(checkpoint, num_rows)
         has_sound = "speech_unit_embedding.weight" in checkpoint.tensors
+        heads = read_setting(settings, "encoder_heads", UNIT_ENCODER_HEADS, OWNER, checkpoint.path, (1, _MOST))
+        is_norm_first = read_setting(settings, "encoder_norm_first", False, OWNER, checkpoint.path)
         return cls(
             takes=str(takes),
             num_rows=num_rows,
             languages=languages,
             starts=starts,
-            encoder=_encoder(checkpoint, prefix, dim, settings),
+            encoder=_stack(checkpoint, prefix, dim, heads, is_norm_first),
             decoder=_decoder(checkpoint, dim, settings),
             unit_rows=0 if takes == LIPS else shape_of(checkpoint, "lip_unit_embedding.weight", 2)[0],
             sound_rows=shape_of(checkpoint, "speech_unit_embedding.weight", 2)[0] if has_sound else 0,
@@ -198,13 +200,6 @@ def _languages(checkpoint: Checkpoint, num_rows: int) -> tuple[tuple[str, ...], 
 def _num_layers(checkpoint: Checkpoint, prefix: str) -> int:
     start = f"{prefix}.layers."
     return len({key.removeprefix(start).split(".")[0] for key in checkpoint.tensors if key.startswith(start)})
-
-
-def _encoder(checkpoint: Checkpoint, prefix: str, dim: int, settings: Mapping[str, Any]) -> EncoderConfig:
-    """Return the unit encoder: post-norm with 16 heads as published, unless our own settings say otherwise."""
-    heads = read_setting(settings, "encoder_heads", UNIT_ENCODER_HEADS, OWNER, checkpoint.path, (1, _MOST))
-    is_norm_first = read_setting(settings, "encoder_norm_first", False, OWNER, checkpoint.path)
-    return _stack(checkpoint, prefix, dim, heads, is_norm_first)
 
 
 def _stack(checkpoint: Checkpoint, prefix: str, dim: int, heads: int, is_norm_first: bool) -> EncoderConfig:

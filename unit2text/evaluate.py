@@ -96,7 +96,11 @@ def _work(options: EvaluateOptions) -> None:
                 "confidence": round(found.confidence, 4), "words": words, "characters": characters,
             })  # fmt: skip
     measured = figures(rows)
-    print_text(_table(measured))
+    lines = [("language", "utterances", "WER", "CER")]
+    for name, part in measured.items():
+        wer, cer = (_cell(part.get(measure)) for measure in ("wer", "cer"))
+        lines.append((name, str(max((one.n for one in part.values()), default=0)), wer, cer))
+    print_text(aligned(lines).rstrip("\n"))
     if options.texts is not None:
         write_rows(options.texts, [row | {part: row[part]._asdict() for part in ("words", "characters")} for row in rows])
     if options.out is not None:
@@ -137,14 +141,6 @@ def _lips_of(manifest: Manifest, entry: Entry) -> Any:
     path = manifest.path(entry, "lips")
     assert path is not None  # as was looked for
     return lambda: read_gray_video(path)
-
-
-def _table(measured: dict[str, dict[str, Figure]]) -> str:
-    lines = [("language", "utterances", "WER", "CER")]
-    for name, part in measured.items():
-        wer, cer = (_cell(part.get(measure)) for measure in ("wer", "cer"))
-        lines.append((name, str(max((one.n for one in part.values()), default=0)), wer, cer))
-    return aligned(lines).rstrip("\n")
 
 
 def _cell(figure: Figure | None) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,11 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
             for name, logits, wanted in clip_scores(network, move(clip, device)):
                 for penalty, score in scores.items():
                     score.add(name, decode(logits, decoding_of(penalty)), wanted)
-    return decoding_of(_best({penalty: score.metrics() for penalty, score in scores.items()}))
+    measured = {penalty: score.metrics() for penalty, score in scores.items()}
+    for penalty, metrics in measured.items():
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("uer"))
+        LOG.info("duration penalty %g: %s", penalty, shown)
+    return decoding_of(min(measured, key=lambda penalty: measured[penalty]["uer"]))
 
 
 def decoding_of(penalty: float) -> Decoding:
@@ -72,13 +76,6 @@ def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBa
             continue
         if isinstance(pair, ValidationPair):
             yield collate([pair.whole], config.model.audio_feat_dim, config.model.image_crop_size)
-
-
-def _best(measured: Mapping[float, Mapping[str, float]]) -> float:
-    for penalty, metrics in measured.items():
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("uer"))
-        LOG.info("duration penalty %g: %s", penalty, shown)
-    return min(measured, key=lambda penalty: measured[penalty]["uer"])
 
 
 def calibrate_agreement(path: Path, config: TrainConfig, device: str, max_clips: int) -> AgreementThreshold | None:

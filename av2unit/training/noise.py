@@ -62,16 +62,13 @@ def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[
         resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
         pieces = [part.to_ndarray()[0] for frame in heard.decode(audio=0) for part in resampler.resample(frame)]
         pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    return _in_place(np.concatenate(pieces or [np.zeros(0, np.float32)]), samples)
-
-
-def _in_place(sound: NDArray[np.float32], original: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Align a sound with the original by cross-correlation, and give it the same length."""
-    length = 1 << int(len(sound) + len(original)).bit_length()
-    likeness = np.fft.irfft(np.fft.rfft(sound, length) * np.conj(np.fft.rfft(original, length)), length)
+    # Not all containers state a codec's delay, so the sound is placed where it correlates best with the original.
+    sound = np.concatenate(pieces or [np.zeros(0, np.float32)])
+    length = 1 << int(len(sound) + len(samples)).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(sound, length) * np.conj(np.fft.rfft(samples, length)), length)
     shift = int(np.argmax(likeness[:_MAX_DELAY]))
-    placed = np.zeros(len(original), np.float32)
-    kept = sound[shift : shift + len(original)]
+    placed = np.zeros(len(samples), np.float32)
+    kept = sound[shift : shift + len(samples)]
     placed[: len(kept)] = kept
     return placed
 

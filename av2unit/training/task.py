@@ -63,21 +63,18 @@ class MaskedPrediction(nn.Module):
         loss_of_step = torch.stack([self._cross_entropy(*head) for head in zip(logits, targets, strict=True)]).sum(0)
         is_right = torch.stack([head.argmax(-1) == wanted for head, wanted in zip(logits, targets, strict=True)], -1)
         masked, unmasked = is_real & batch.mask, is_real & ~batch.mask
+        # The weighted sum is divided by the steps of parts with a weight, and counts both heads once, as published.
+        parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
+        total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
+        loss = total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
         return {
-            "loss": self._weighted(loss_of_step, masked, unmasked) + self._loss.feature_penalty * penalty,
+            "loss": loss + self._loss.feature_penalty * penalty,
             "masked_loss": _mean(loss_of_step, masked),
             "unmasked_loss": _mean(loss_of_step, unmasked),
             "feature_penalty": penalty.detach(),
             "masked_accuracy": _mean(is_right.float().mean(-1), masked),
             "unmasked_accuracy": _mean(is_right.float().mean(-1), unmasked),
         }
-
-    def _weighted(self, loss_of_step: Tensor, masked: Tensor, unmasked: Tensor) -> Tensor:
-        """Return the weighted sum divided by the number of steps, which leaves out parts of weight 0 and counts both heads once, as
-        published."""
-        parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
-        total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
-        return total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
 
     def front_ends(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
         """Return the features of both modalities, [batch, time, dim], zeros where a clip lacks one; None if no clip has lips."""

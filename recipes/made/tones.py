@@ -104,7 +104,8 @@ def sing(units: Units, singer: Singer, generator: np.random.Generator, rate: int
     ends = np.round(np.cumsum([num_samples for _, num_samples in parts])).astype(int)
     sound = np.zeros(ends[-1], dtype=np.float32)
     for (unit, _), start, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
-        sound[start:end] = _one(unit, end - start, singer, generator, rate) * _fade(end - start)
+        ramp = np.arange(1, end - start + 1) / _FADE
+        sound[start:end] = _one(unit, end - start, singer, generator, rate) * np.minimum(1.0, np.minimum(ramp, ramp[::-1]))
     return 0.4 * sound
 
 
@@ -115,11 +116,6 @@ def _one(unit: int, length: int, singer: Singer, generator: np.random.Generator,
     hz = _LOWEST_HZ * singer.pitch * 2 ** ((unit - _NUM_HISSES) / _UNITS_PER_OCTAVE)
     phase = 2 * np.pi * hz * np.array([float(samples_to_seconds(1, rate))]) * np.arange(length)
     return np.asarray(sum(np.sin(phase * harmonic) * singer.brightness ** (harmonic - 1) for harmonic in (1, 2, 3)) / 2)
-
-
-def _fade(length: int) -> NDArray[np.float64]:
-    ramp = np.arange(1, length + 1) / _FADE
-    return np.minimum(1.0, np.minimum(ramp, ramp[::-1]))
 
 
 @dataclass(frozen=True, kw_only=True)

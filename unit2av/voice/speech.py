@@ -193,7 +193,12 @@ class UnitVocoder:
         load_strict(network, tensors, checkpoint.source)
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], checkpoint.unit_offsets)
         network = vocoder_for_inference(network, place, dtype)
-        edge = _edge_unit(settings, network.config.num_units - offset, checkpoint.source.path)
+        num_units = network.config.num_units - offset
+        edge = settings.get("edge_unit")
+        if edge is not None and (not isinstance(edge, int) or not 0 <= edge < num_units):
+            raise CheckpointError(
+                '"edge_unit" is no unit of the vocoder', path=checkpoint.source.path, expected=f"0..{num_units - 1}", found=edge
+            )
         made_by = str(settings.get("speaker_encoder", ""))
         return cls(network, language, offset, settings.get("vocabulary", ""), edge, made_by)
 
@@ -410,14 +415,6 @@ def _row_of_numbers(speaker: object) -> Samples:
         return np.array(speaker, dtype=np.float32).reshape(-1)
     except (TypeError, ValueError) as error:
         raise InputError("this is no voice", expected="a row of numbers", found=kind_of(speaker)) from error
-
-
-def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:
-    """Read "edge_unit" from a vocoder's settings. Raises CheckpointError if it is not one of its units."""
-    unit = settings.get("edge_unit")
-    if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
-        raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)
-    return unit
 
 
 _CONTRACT: type[Voice] = UnitVocoder

@@ -108,18 +108,15 @@ def write_published(
 
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in checkpoint.tensors.items()}
     shared = dict.fromkeys(SHARED_TABLES, tensors[SHARED_TABLES[0]])
-    _write(cfg, {**_marks(), **tensors, **shared}, path)
+    # Entries that fairseq writes and our networks lack; without the version, fairseq removes norms.
+    marks = {"version": [3.0], "embed_positions._float_tensor": [0.0]}
+    entries = {f"{side}.{name}": torch.tensor(mark) for side in ("encoder", "decoder") for name, mark in marks.items()}
+    _write(cfg, {**entries, **tensors, **shared}, path)
 
 
 def dictionaries(path: Path, program: str, languages: Sequence[str]) -> list[Path]:
     """Return the files beside a published checkpoint that list the units."""
     return [path.parent / (f"dict.{name}.txt" if name else "dict.txt") for name in (languages if program == FAIRSEQ else [""])]
-
-
-def _marks() -> dict[str, Tensor]:
-    """Return entries that fairseq writes and our networks lack; without the version, fairseq removes norms."""
-    names = [f"{side}.{name}" for side in ("encoder", "decoder") for name in ("version", "embed_positions._float_tensor")]
-    return {name: torch.tensor([3.0] if name.endswith("version") else [0.0]) for name in names}
 
 
 def _fairseq_sections(generation: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,8 +130,17 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     known = _actions(parser)
     flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
     args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data_dir, *chosen, *flags])
-    _check_taken(args, wanted)
-    _set_generation(args, run.generation)
+    # A switch without an opposite cannot undo what the architecture chose.
+    for name, value in wanted.items():
+        if isinstance(value, bool) and getattr(args, name, value) is not value:
+            raise UsageError(
+                f"the architecture decides '{name}'", expected=getattr(args, name), found=value, hint="choose another arch"
+            )
+    # fairseq's trainer has no options for its section `generation`.
+    unknown = run.generation.keys() - GenerationConfig.__dataclass_fields__.keys()
+    if unknown:
+        raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
+    vars(args).update({name: value for name, value in run.generation.items() if value is not None})
     repair_fairseq()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hydra warns about the way fairseq uses it
@@ -185,20 +194,3 @@ def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[
     if isinstance(value, list) and known[name].type is str:
         value = ",".join(map(str, value))
     return [f"{flag}={value}"]
-
-
-def _set_generation(args: argparse.Namespace, settings: Mapping[str, Any]) -> None:
-    """Set the values that fairseq's section `generation` is read from; its trainer has no options for them."""
-    unknown = settings.keys() - GenerationConfig.__dataclass_fields__.keys()
-    if unknown:
-        raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
-    vars(args).update({name: value for name, value in settings.items() if value is not None})
-
-
-def _check_taken(args: argparse.Namespace, wanted: Mapping[str, Any]) -> None:
-    """Raise UsageError for an option that the architecture overrides: a switch without an opposite cannot undo its choice."""
-    for name, value in wanted.items():
-        if isinstance(value, bool) and getattr(args, name, value) is not value:
-            raise UsageError(
-                f"the architecture decides '{name}'", expected=getattr(args, name), found=value, hint="choose another arch"
-            )

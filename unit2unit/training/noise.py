@@ -66,7 +66,11 @@ def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator
     """Draw span lengths with the sum `budget`, int64 [spans]. The last one is trimmed, spans of length 0 are dropped."""
     if budget <= 0:
         return np.zeros(0, dtype=np.int64)
-    probabilities = _poisson(poisson_lambda)
+    # Of the lengths 0, 1, 2, ..., up to where the tail is cut; they add up to 1.
+    shares = [exp(-poisson_lambda)]
+    while len(shares) <= poisson_lambda or shares[-1] >= _LEAST_PROBABILITY:
+        shares.append(shares[-1] * poisson_lambda / len(shares))
+    probabilities = np.array([share / sum(shares) for share in shares])
     drawn = np.zeros(0, dtype=np.int64)
     while drawn.sum() < budget:
         drawn = np.append(drawn, random.choice(len(probabilities), size=budget, p=probabilities))
@@ -75,15 +79,6 @@ def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator
     lengths = drawn[:used]
     lengths[-1] -= ends[used - 1] - budget
     return lengths[lengths > 0]
-
-
-def _poisson(poisson_lambda: float) -> NDArray[np.float64]:
-    """Probabilities of the lengths 0, 1, 2, ..., float64 [lengths], up to where the tail is cut; they add up to 1."""
-    probabilities = [exp(-poisson_lambda)]
-    while len(probabilities) <= poisson_lambda or probabilities[-1] >= _LEAST_PROBABILITY:
-        probabilities.append(probabilities[-1] * poisson_lambda / len(probabilities))
-    total = sum(probabilities)
-    return np.array([probability / total for probability in probabilities])
 
 
 @dataclass(frozen=True)

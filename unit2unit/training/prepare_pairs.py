@@ -2,7 +2,6 @@
 
 import argparse
 import struct
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +102,8 @@ def prepare(options: argparse.Namespace) -> None:
         lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
         raise InputError("no pairs are left", path=options.splits or options.source, found=lost)
     left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
-    texts = {} if options.texts is None else _read_texts(options.texts)
+    entries = () if options.texts is None else iter_entries(options.texts)
+    texts = {entry.id: " ".join(entry.text.split()) for _, entry in entries}  # entries are in composed form (NFC)
     splits = {split: one.pairs for split, one in found.items()}
     if not options.splits:
         splits = _divide(found[_ALL].pairs, plan, options.manifest, texts)
@@ -127,7 +127,14 @@ def prepare(options: argparse.Namespace) -> None:
         LOG.warning("%s on one side only, as where a recording failed", several(len(unpaired), "utterance is", "utterances are"))
     if left_out:
         LOG.warning("%d left out, named in %s", len(left_out), options.out / LEFT_OUT)
-    _warn_of_monotone(splits, languages)
+    for split, pairs in splits.items():
+        for side, language in enumerate(languages):
+            odd = [name for name, pair in pairs.items() if is_monotone(pair[side])]
+            if odd:
+                LOG.warning(
+                    "%s.%s: one unit makes up most of %s (%s ...): look at what they were extracted from",
+                    split, language, several(len(odd), "sentence"), ", ".join(odd[:3]),
+                )  # fmt: skip
 
 
 def _divide(
@@ -153,17 +160,6 @@ def _divide(
         LOG.warning("%s: it holds nothing out; --valid and --test do", manifest)
     divided = divide_speakers(contents, plan)
     return {split: {name: pairs[name] for name in names} for split, names in divided.items()}
-
-
-def _warn_of_monotone(splits: Mapping[str, Mapping[str, Pair]], languages: tuple[str, str]) -> None:
-    for split, pairs in splits.items():
-        for side, language in enumerate(languages):
-            odd = [name for name, pair in pairs.items() if is_monotone(pair[side])]
-            if odd:
-                LOG.warning(
-                    "%s.%s: one unit makes up most of %s (%s ...): look at what they were extracted from",
-                    split, language, several(len(odd), "sentence"), ", ".join(odd[:3]),
-                )  # fmt: skip
 
 
 def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
@@ -226,11 +222,6 @@ def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mappin
             _write_indexed(stem, lines, NUM_SPECIALS + num_units)
     for split, pairs in splits.items():
         (text / f"{split}.ids").write_text("".join(f"{name}\n" for name in pairs), encoding="utf-8")
-
-
-def _read_texts(path: Path) -> dict[str, str]:
-    """Return the texts of targets by id, in composed form (NFC) with single blanks."""
-    return {entry.id: unicodedata.normalize("NFC", " ".join(entry.text.split())) for _, entry in iter_entries(path)}
 
 
 def _write_transcripts(folder: Path, splits: Mapping[str, Mapping[str, Pair]], spoken: Mapping[str, str], path: Path) -> None:

@@ -93,7 +93,21 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
         return run
     tags = list(start.config.vocabulary.languages)
     if is_stated("langs", stated):
-        _check_languages(_names(run.option("langs")), tags, start.path)
+        wanted = _names(run.option("langs"))
+        missing = [name for name in wanted if name not in tags]
+        if missing:
+            raise LanguageError(
+                f"{start.path}: the checkpoint lacks languages of the run",
+                expected=", ".join(wanted),
+                found=f"no {', '.join(missing)}",
+                hint=ADD_LANGUAGE,
+            )
+        if wanted != tags:
+            raise LanguageError(
+                f"{start.path}: the run must list the checkpoint's languages in their order, or leave langs out",
+                expected=",".join(tags),
+                found=",".join(wanted),
+            )
     sizes = sizes_of(start.config)
     for name, size in sizes.items():
         if is_stated(name, stated) and run.option(name) != size:
@@ -108,23 +122,6 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
             ",".join(tags),
         )
     return run.changed("task", {"langs": tags}).changed("model", sizes)
-
-
-def _check_languages(wanted: list[str], stored: list[str], path: Path) -> None:
-    missing = [name for name in wanted if name not in stored]
-    if missing:
-        raise LanguageError(
-            f"{path}: the checkpoint lacks languages of the run",
-            expected=", ".join(wanted),
-            found=f"no {', '.join(missing)}",
-            hint=ADD_LANGUAGE,
-        )
-    if wanted != stored:
-        raise LanguageError(
-            f"{path}: the run must list the checkpoint's languages in their order, or leave langs out",
-            expected=",".join(stored),
-            found=",".join(wanted),
-        )
 
 
 def _names(tags: Any) -> list[str]:

@@ -229,14 +229,11 @@ class Watch:
             found = self.train(cfg, trainer, task, epoch_itr)
         finally:
             trainer.train_step = released
-        self._warn_of_minutes_ended(cfg, trainer)
-        return found
-
-    def _warn_of_minutes_ended(self, cfg: DictConfig, trainer: Any) -> None:
         limit, until = 3600 * cfg.optimization.stop_time_hours, cfg.optimization.max_update or 0
         done, seconds = trainer.get_num_updates(), trainer.cumulative_training_time()
         if 0 < limit < seconds and not 0 < until <= done and trainer.is_data_parallel_master:
             warn_of_minutes_ended("max_minutes", done, until, getattr(cfg.lr_scheduler, "warmup_updates", 0), seconds)
+        return found
 
     def _tell(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
         """Say how fast the run is, and when it ends."""

@@ -53,7 +53,11 @@ def prepare_tables(options: argparse.Namespace) -> None:
         vocabulary = common_vocabulary(corpora.values(), options.units_vocabulary)
         problems = [line for corpus in corpora.values() for line in corpus.problems]
         report_problems(problems, options.skip_bad)
-        divided = divide_speakers(_contents(corpora), plan)
+        contents: dict[str, list[bytes]] = {}
+        for language, corpus in corpora.items():
+            for name, units in corpus.units.items():
+                contents.setdefault(name, []).append(language.encode() + units.tobytes())
+        divided = divide_speakers(contents, plan)
         with new_folder(options.out) as folder:
             files = [(language, name) for language, corpus in corpora.items() for name in corpus.units]
             for language, name in track(files, "writing", progress, len(files)):
@@ -76,14 +80,6 @@ def _places(given: Iterable[str]) -> dict[str, str]:
             raise UsageError("--units takes each language once", expected="LANG=PATH ...", found=text)
         places[language] = path
     return places
-
-
-def _contents(corpora: Corpora) -> dict[str, list[bytes]]:
-    contents: dict[str, list[bytes]] = {}
-    for language, corpus in corpora.items():
-        for name, units in corpus.units.items():
-            contents.setdefault(name, []).append(language.encode() + units.tobytes())
-    return contents
 
 
 def _unit_file(folder: Path, language: str, name: str) -> Path:

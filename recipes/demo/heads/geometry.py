@@ -73,7 +73,11 @@ def neutral_mesh() -> Mesh:
     first = np.array(OVAL)
     for number in range(len(rings)):
         second = NUM_FACE_VERTICES + number * len(OVAL) + np.arange(len(OVAL))
-        triangles = np.concatenate([triangles, _strip(first, second)])
+        # Triangles between two closed rings of vertices, the second outside the first.
+        next_first, next_second = np.roll(first, -1), np.roll(second, -1)
+        one = np.stack([first, next_first, second], axis=1)
+        other = np.stack([next_first, next_second, second], axis=1)
+        triangles = np.concatenate([triangles, one, other])
         first = second
     inside = inside_mouth(face[INNER_UPPER[4], 1])
     uv = np.concatenate([flat, *flat_rings, np.zeros((len(inside), 2))]) / (2 * UV_REACH) + 0.5
@@ -98,14 +102,6 @@ def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     return np.asarray(skull + (under - skull) * is_jaw, dtype=np.float64)
 
 
-def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return triangles [2 n, 3] between two closed rings of n vertices, the second outside the first."""
-    next_first, next_second = np.roll(first, -1), np.roll(second, -1)
-    one = np.stack([first, next_first, second], axis=1)
-    other = np.stack([next_first, next_second, second], axis=1)
-    return np.concatenate([one, other])
-
-
 @dataclass(frozen=True)
 class HeadShape:
     """A head at rest and its movements, each float32 [n, 3]."""
@@ -127,7 +123,10 @@ class HeadShape:
 def make_shape(rng: np.random.Generator) -> HeadShape:
     """Make a random head from the neutral one."""
     rest = _shape_rest(neutral_mesh().vertices.astype(np.float64), rng)
-    moves = (opening(rest, _jaw_weights(rest)), wide(rest), rounded(rest), blink(rest))
+    weights = jaw_weights(rest)
+    for part, weight in zip((UPPER_TEETH, LOWER_TEETH, TONGUE), TEETH_WEIGHTS, strict=True):
+        weights[part] = weight
+    moves = (opening(rest, weights), wide(rest), rounded(rest), blink(rest))
     return HeadShape(*(np.asarray(part, dtype=np.float32) for part in (rest, *moves)))
 
 
@@ -159,20 +158,9 @@ def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArr
     line = mouth_line(neutral)
     x *= 1 + vary(0.06) * bump(neutral, (0, line), 0.13)
     y += vary(0.12) * (y - mouth_line(vertices)) * bump(neutral, (0, line), 0.09)
-    _raise_hair(vertices, volume=float(rng.uniform(0.02, 0.10)))
-    return vertices
-
-
-def _raise_hair(vertices: NDArray[np.float64], volume: float) -> None:
-    """Move the skull outwards where hair grows, more behind the hairline than at it."""
+    # Where hair grows, the skull moves outwards, more behind the hairline than at it.
     skull = vertices[NUM_FACE_VERTICES:NUM_HEAD_VERTICES].reshape(-1, len(OVAL), 3)
+    volume = float(rng.uniform(0.02, 0.10))
     growth = volume * np.clip(np.arange(len(skull)) / 2 + 0.3, 0, 1)[:, None] * np.clip((0.1 - skull[..., 1]) / 0.3, 0, 1)
     skull += (skull - SKULL_CENTRE) * growth[..., None]
-
-
-def _jaw_weights(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each vertex's share in the jaw's turn, including the inside of the mouth: [n]."""
-    weights = jaw_weights(rest)
-    for part, weight in zip((UPPER_TEETH, LOWER_TEETH, TONGUE), TEETH_WEIGHTS, strict=True):
-        weights[part] = weight
-    return weights
+    return vertices

@@ -72,7 +72,9 @@ class Eyes:
         self._lashes = floats(looks.hair * 0.35)
         axis = ((np.arange(_EYE_SIDE, dtype=np.float32) + 0.5) / _EYE_SIDE - 0.5) * (2 * _EYE_REACH)
         x, y = np.meshgrid(axis, axis)
-        self._white, self._iris = Sprite(_paint_white(x, y)), Sprite(_paint_iris(x, y, looks, rng))
+        shade = 1 - 0.45 * np.clip(np.abs(x) / _EYE_REACH, 0, 1) ** 2 - 0.35 * np.clip((-y - 0.012) / 0.03, 0, 1)
+        self._white = Sprite(floats(np.concatenate([_WHITE * shade[..., None], np.ones_like(x)[..., None]], axis=-1)))
+        self._iris = Sprite(_paint_iris(x, y, looks, rng))
 
     def draw(self, picture: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
         """Draw both eyes within their lids.
@@ -142,11 +144,6 @@ def _eye_transform(across: Floats, along: Floats, middle: Floats) -> Floats:
     turn = np.stack([across, along], axis=1) * (2 * _EYE_REACH / _EYE_SIDE)
     start = middle - turn @ floats([(_EYE_SIDE - 1) / 2] * 2)
     return floats(np.concatenate([turn, start[:, None]], axis=1))
-
-
-def _paint_white(x: Floats, y: Floats) -> Floats:
-    shade = 1 - 0.45 * np.clip(np.abs(x) / _EYE_REACH, 0, 1) ** 2 - 0.35 * np.clip((-y - 0.012) / 0.03, 0, 1)
-    return floats(np.concatenate([_WHITE * shade[..., None], np.ones_like(x)[..., None]], axis=-1))
 
 
 def _paint_iris(x: Floats, y: Floats, looks: Looks, rng: np.random.Generator) -> Floats:

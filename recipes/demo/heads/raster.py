@@ -60,7 +60,9 @@ def draw_mesh(
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     which = np.maximum(numbers, 1).astype(np.intp) - 1
     channels = [along_x[which] * x + along_y[which] * y + start[which] for along_x, along_y, start in planes]
-    return Surface(top, left, floats(cv2.merge(channels)), _soft_mask(numbers > 0))
+    # The outline is softened inwards, so that no colour from outside is needed.
+    blurred = cv2.GaussianBlur((numbers > 0).astype(np.float32), (3, 3), 0)
+    return Surface(top, left, floats(cv2.merge(channels)), floats(np.clip(2 * blurred - 1, 0, 1)))
 
 
 def _planes(corners: Floats, values: Floats) -> Floats:
@@ -72,12 +74,6 @@ def _planes(corners: Floats, values: Floats) -> Floats:
     along_y = (other_rise * side[:, :1] - rise * other[:, :1]) / area
     start = values[:, 0] - along_x * corners[:, 0, :1] - along_y * corners[:, 0, 1:]
     return np.ascontiguousarray(np.stack([along_x.T, along_y.T, start.T], axis=1), dtype=np.float32)
-
-
-def _soft_mask(is_inside: NDArray[np.bool_]) -> Floats:
-    """Soften the outline of a mask [h, w] inwards, so that no colour from outside is needed."""
-    blurred = cv2.GaussianBlur(is_inside.astype(np.float32), (3, 3), 0)
-    return floats(np.clip(2 * blurred - 1, 0, 1))
 
 
 def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[int, int, int, int] | None:

@@ -196,7 +196,9 @@ def stroke(points: list[tuple[float, float]], width: float) -> Floats:
 
 def _paint_lips(skin: Floats, looks: Looks, rng: np.random.Generator) -> Floats:
     outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
-    cover = floats(cv2.GaussianBlur(_polygon(outline), (0, 0), 2.0))
+    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    cv2.fillPoly(drawn, [_pixels(floats([canvas_place(index) for index in outline]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+    cover = floats(cv2.GaussianBlur(drawn, (0, 0), 2.0))
     creases = 1 + 0.10 * cv2.resize(0.5 * rng.standard_normal((6, 160), dtype=np.float32), (SIDE, SIDE))
     skin = _mix(skin, looks.lips * np.clip(creases, 0.8, 1.15)[..., None], 0.9 * cover)
     seam = [MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]]
@@ -227,12 +229,6 @@ def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generato
             drawn, [_pixels(floats(np.stack([root, tip])))], False, float(rng.uniform(0.6, 1)), 1, cv2.LINE_8, SUBPIXEL_BITS
         )
     return floats(np.clip(1.5 * cv2.GaussianBlur(drawn, (0, 0), 1.0), 0, 0.92))
-
-
-def _polygon(indices: list[int]) -> Floats:
-    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
-    cv2.fillPoly(drawn, [_pixels(floats([canvas_place(index) for index in indices]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
-    return drawn
 
 
 def _line(indices: list[int], width: int, blur: float, shift: tuple[float, float] = (0, 0)) -> Floats:
@@ -278,7 +274,9 @@ def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Genera
     ]
     strands = floats(0.6 * layers[0] + 0.4 * layers[1])
 
-    line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * _beside_parting(canvas, looks)
+    # At the parting the forehead reaches higher.
+    parted = floats(np.exp(-np.square((canvas.angle - 0.5 * looks.parting) / 0.3)))
+    line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * parted
     end = 1.9 if looks.has_long_hair else _EAR
     away = np.clip((np.abs(canvas.angle) - (end - 0.45)) / 0.45, 0, 1)
     line = line + away * (1.02 - line) + 2.0 * np.clip((np.abs(canvas.angle) - end) / 0.25, 0, 1)
@@ -306,8 +304,3 @@ def paint_long_hair(looks: Looks, rng: np.random.Generator) -> Floats:
     depth = 0.55 + 0.45 * np.clip(np.abs(x) * 1.4 - 0.35, 0, 1)
     colour = looks.hair * ((0.5 + 0.8 * bend) * depth)[..., None]
     return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
-
-
-def _beside_parting(canvas: Canvas, looks: Looks) -> Floats:
-    """Return 1 at the parting, where the forehead reaches higher, falling to 0 away from it: float32 [560, 560]."""
-    return floats(np.exp(-np.square((canvas.angle - 0.5 * looks.parting) / 0.3)))

@@ -110,7 +110,8 @@ class Recordings:
 
     def says(self, read: str, wanted: str) -> bool:
         """Return whether a text of the unit-to-text model is a sentence: at most two strokes differ, and it has the same words."""
-        one, other = (np.array([ord(sign) for sign in _strokes(text)]) for text in (read, wanted))
+        strokes = (unicodedata.normalize("NFD", re.sub(r"\W", "", text)) for text in (read, wanted))
+        one, other = (np.array([ord(sign) for sign in text]) for text in strokes)
         return edit_distance(one, other) <= _MOST_MISREAD and self.words.words_in(read) == self.words.words_in(wanted)
 
 
@@ -144,10 +145,6 @@ def is_heard(found: str, text: str) -> bool:
     normal = EnglishTextNormalizer()
     errors, length = errors_in(normal(found), normal(text))
     return errors <= _MOST_WRONG * length
-
-
-def _strokes(text: str) -> str:
-    return unicodedata.normalize("NFD", re.sub(r"\W", "", text))
 
 
 # The fit

@@ -42,9 +42,9 @@ class SyncExpert(nn.Module):
         for _ in range(_HALVINGS):
             steps = _halved(steps)
         self.unit_out = nn.Linear(steps * config.unit_width, config.embedding)
-        self.face_convs = nn.Sequential(
-            *(_conv2d(before, after) for before, after in pairwise((3 * config.frames, *config.face_widths))), nn.Flatten()
-        )
+        widths = pairwise((3 * config.frames, *config.face_widths))
+        convs = [nn.Sequential(nn.Conv2d(before, after, 5, 2, 2), _norm(after), nn.ReLU()) for before, after in widths]
+        self.face_convs = nn.Sequential(*convs, nn.Flatten())
         height, width = FACE_SIZE // 2, FACE_SIZE
         for _ in config.face_widths:
             height, width = _halved(height), _halved(width)
@@ -100,10 +100,6 @@ def _halved(length: int) -> int:
 
 def _conv1d(width: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv1d(width, width, 3, stride, 1), _norm(width), nn.ReLU())
-
-
-def _conv2d(before: int, after: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(before, after, 5, 2, 2), _norm(after), nn.ReLU())
 
 
 def _norm(width: int) -> nn.Module:

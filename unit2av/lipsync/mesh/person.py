@@ -135,7 +135,14 @@ def acquaint(heads: Sequence[Points]) -> Person:
     range_ = _range(gaps, _opening(rest))
     posed = 1 - float(smoothstep(range_ / _LEAST_RANGE - 1))
     rest = _without_smile(rest, posed)
-    _place_inside(rest)
+    # Teeth and tongue of the neutral head lie between the person's lips.
+    neutral = neutral_head()
+    corners = [78, 308]
+    share = np.ptp(rest[corners, 0]) / np.ptp(neutral[corners, 0])
+    inside = neutral[NUM_FACE:].copy()
+    inside[:, 0] = inside[:, 0] * np.clip(share, 0.85, 1.05) + rest[corners, 0].mean()
+    inside[:, 1] += rest[INNER_UPPER[4], 1] - neutral[INNER_UPPER[4], 1]
+    rest[NUM_FACE:] = inside
     smile = max(0.0, float(_widths(rest)) - _SMILE_WIDTH)
     return Person(rest, _opening(rest), _amount(gaps, range_), float(gaps[closed].mean()), smile, posed)
 
@@ -253,17 +260,6 @@ def _skin() -> tuple[_Skin, _Skin]:
         return _Skin(points, distance.argmin(axis=1), np.exp(-np.square(distance.min(axis=1) / _SKIN_REACH)))
 
     return beside(around[is_above], OUTER_UPPER), beside(around[~is_above], OUTER_LOWER)
-
-
-def _place_inside(rest: Points) -> None:
-    """Put teeth and tongue of the neutral head between the person's lips."""
-    neutral = neutral_head()
-    corners = [78, 308]
-    share = np.ptp(rest[corners, 0]) / np.ptp(neutral[corners, 0])
-    inside = neutral[NUM_FACE:].copy()
-    inside[:, 0] = inside[:, 0] * np.clip(share, 0.85, 1.05) + rest[corners, 0].mean()
-    inside[:, 1] += rest[INNER_UPPER[4], 1] - neutral[INNER_UPPER[4], 1]
-    rest[NUM_FACE:] = inside
 
 
 @cache

@@ -187,19 +187,12 @@ def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encode
 
 
 def _voice_row(utterance: VoiceClip, network: Speaker) -> Row:
-    voice, reason = _embed(utterance, network)
-    values = None if voice is None else [float(value) for value in voice]
-    row = {"id": utterance.id, "audio": str(utterance.audio), VOICE_FIELD: values, ENCODER_FIELD: network.fingerprint}
-    return row | ({"left_out": reason} if reason else {})
-
-
-def _embed(utterance: VoiceClip, network: Speaker) -> tuple[Vector | None, str]:
-    """Return the voice of a recording, or None and the reason."""
+    row: Row = {"id": utterance.id, "audio": str(utterance.audio), VOICE_FIELD: None, ENCODER_FIELD: network.fingerprint}
     try:
-        return network.embed(read_speech(utterance.audio)), ""
+        return row | {VOICE_FIELD: [float(value) for value in network.embed(read_speech(utterance.audio))]}
     except NetflipsError as error:
         LOG.warning("left out %s: %s", utterance.id, error)
-        return None, str(error)
+        return row | {"left_out": str(error)}
 
 
 def _stored(row: Row, path: Path) -> Measured:

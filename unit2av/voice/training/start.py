@@ -144,7 +144,10 @@ def start_vocoder(
     """
     if init.checkpoint:
         checkpoint = _open(init, model)
-        _require_encoder(checkpoint, init.language, encoder)
+        stated = str(checkpoint.vocoder_settings(init.language).get("speaker_encoder", ""))
+        if stated and encoder not in ("", stated):
+            what, hint = "the vocoder to start from learnt with another speaker encoder", "give data.speaker_encoder"
+            raise InputError(what, path=checkpoint.source.path, expected=stated, found=encoder, hint=hint)
         network = _from_checkpoint(checkpoint, model, init, vocabulary, seed)
     elif model.kind != HIFIGAN:
         network = fresh_pitched(model.pitched, seed)
@@ -159,14 +162,6 @@ def start_vocoder(
             hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
         )
     return network
-
-
-def _require_encoder(checkpoint: RendererCheckpoint, language: str, encoder: str) -> None:
-    """Raise InputError if the voices are known to come from another speaker encoder than those of the vocoder to start from."""
-    stated = str(checkpoint.vocoder_settings(language).get("speaker_encoder", ""))
-    if stated and encoder not in ("", stated):
-        what, hint = "the vocoder to start from learnt with another speaker encoder", "give data.speaker_encoder"
-        raise InputError(what, path=checkpoint.source.path, expected=stated, found=encoder, hint=hint)
 
 
 def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
