@@ -1,7 +1,9 @@
 """Corpora to train on, read from the published .tsv form or from NetfLips' JSON lines into one list of clips; the settings that
 the corpora of all trainers share, and the choice of held-out clips."""
 
-from collections.abc import Callable, Collection, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
@@ -13,9 +15,14 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file
 from avcore.texts import iter_lines
 from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.units import Units
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import UnitRow, iter_units, timed_units
 
+LOG = logging.getLogger("netflips.train")
+
+MOST_COMMON = "auto"
+"""The setting of a unit of silence that looks for it; see `unit_of_silence`."""
 _TSV_COLUMNS = 5
 _MOST_DIGITS = 12
 T = TypeVar("T")
@@ -192,3 +199,15 @@ class UnitCorpusConfig(CorpusConfig):
 def by_lot(names: "Sequence[str] | set[str]", count: int, seed: int) -> list[str]:
     """Return `count` of some names. The rank of a name depends on the name and the seed alone, not on the other names."""
     return sorted(names, key=lambda name: (blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), name))[:count]
+
+
+def unit_of_silence(setting: str, utterances: Iterable[Units]) -> int | None:
+    """Return the unit that a setting names: a number, `auto` for the most common one at the ends of utterances, "" for none."""
+    if setting != MOST_COMMON:
+        return int(setting) if setting else None
+    ends = Counter(int(units.ids[at]) for units in utterances for at in (0, -1) if len(units))
+    if not ends:
+        return None
+    unit, times = ends.most_common(1)[0]
+    LOG.info("silence is unit %d: at %.0f %% of the ends of utterances", unit, 100 * times / ends.total())
+    return unit

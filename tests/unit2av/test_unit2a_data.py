@@ -14,14 +14,14 @@ import torch
 from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.corpus import UnitCorpusConfig
+from avdata.corpus import UnitCorpusConfig, unit_of_silence
 from avdata.published.unit2a import check_range, read_generator, read_unit_item, read_utterances
 from avdata.unit_store import UnitRow, write_units
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.speaker import encoder_fingerprint
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
-from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus
+from unit2av.voice.training.corpus import VoiceCorpus, read_voice_corpus
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate_speech, normalise_peak
 
 
@@ -139,16 +139,14 @@ def test_missing_recordings_are_named_and_held_out_utterances_not_trained_on(son
         read_voice_corpus(settings(songs, tmp_path, hold_out=8))
 
 
-def test_the_edge_unit_is_the_most_frequent_end(songs: TonesCorpus, tmp_path: Path) -> None:
-    first, second, *_ = read_voice_corpus(settings(songs, tmp_path)).train
-    utterances = [
-        replace(first, units=Units(np.array(ids), np.full(len(ids), 2))) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])
-    ]
-    assert edge_unit("auto", utterances) == 9
-    assert edge_unit("auto", [*utterances, *[replace(second, units=Units(np.array([4]), np.array([8])))] * 2]) == 4
-    assert edge_unit("3", utterances) == 3
-    assert edge_unit("0", utterances) == 0
-    assert edge_unit("", utterances) is None
+def test_the_unit_of_silence_is_the_most_frequent_end() -> None:
+    utterances = [Units(np.array(ids), np.full(len(ids), 2)) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])]
+    assert unit_of_silence("auto", utterances) == 9
+    assert unit_of_silence("auto", [*utterances, *[Units(np.array([4]), np.array([8]))] * 2]) == 4
+    assert unit_of_silence("3", utterances) == 3
+    assert unit_of_silence("0", utterances) == 0
+    assert unit_of_silence("", utterances) is None
+    assert unit_of_silence("auto", []) is None
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".jsonl"])

@@ -4,11 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require
-from avdata.corpus import UnitCorpusConfig
+from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import TextToUnitConfig
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +21,7 @@ class TextDataConfig(UnitCorpusConfig):
     """language of the text; entries of other languages are left out"""
     speakers: str = ""
     """speakers to use, with commas between; empty = all. In one voice, the units of a sentence are the same each time"""
-    trim: str = AUTO
+    trim: str = MOST_COMMON
     """unit of silence, which is removed from both ends of each recording, because its length there is random: a unit's number,
     "auto" for the most frequent unit at ends, or empty for none"""
     max_letters: Count = 600
@@ -66,5 +64,5 @@ class TextToUnitTrainConfig(RunConfig):
         require(
             not misfit, "these are no sizes of a text-to-unit model", expected="see text2unit.model.TextToUnitConfig", found=misfit
         )
-        is_unit = trim in ("", AUTO) or trim.isdecimal()
-        require(is_unit, "data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=trim)
+        is_unit = trim in ("", MOST_COMMON) or trim.isdecimal()
+        require(is_unit, "data.trim is no unit", expected=f"a number, {MOST_COMMON} or nothing", found=trim)

@@ -11,6 +11,7 @@ from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.notes import several
 from avcore.units import Ids, Units, normalise_language
+from avdata.corpus import unit_of_silence
 from avdata.manifest import read_manifest
 from avdata.unit_store import leave_out, resolve_vocabulary
 from text2unit.english import read_english
@@ -18,7 +19,7 @@ from text2unit.korean.pronunciation import pronounce
 from text2unit.model import CTC, TextToUnitConfig, letters_of
 from text2unit.normalise import written_out
 from text2unit.script import LANGUAGES
-from text2unit.training.config import AUTO, TextDataConfig, TextToUnitTrainConfig
+from text2unit.training.config import TextDataConfig, TextToUnitTrainConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -74,7 +75,7 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         config.loop.seed, lambda one: one.text, "texts",
     )  # fmt: skip
 
-    silence = silence_of(data.trim, train)
+    silence = unit_of_silence(data.trim, (one.units for one in train))
     both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
     kept = [_fitting(part, config.model, data.max_letters) for part in both]
     if not kept[0]:
@@ -89,18 +90,6 @@ def read_text_corpus(config: TextToUnitTrainConfig) -> TextCorpus:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
     LOG.info("%s to train on, %d held out, %d units", several(len(kept[0]), "sentence"), len(kept[1]), num_units)
     return TextCorpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
-
-
-def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
-    """Return the unit of silence by the setting `TextDataConfig.trim`; None = none."""
-    if setting != AUTO:
-        return int(setting) if setting else None
-    ends = Counter(int(one.units.ids[at]) for one in sentences for at in (0, -1) if len(one.units))
-    if not ends:
-        return None
-    unit, times = ends.most_common(1)[0]
-    LOG.info("silence is unit %d: at %.0f %% of the ends of recordings", unit, 100 * times / ends.total())
-    return unit
 
 
 def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:

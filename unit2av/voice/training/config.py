@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, require
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, UNIT_RATE
-from avdata.corpus import UnitCorpusConfig
+from avdata.corpus import MOST_COMMON, UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
@@ -18,7 +18,6 @@ from unit2av.voice.training.losses import DiscriminatorConfig, MelConfig
 from unit2av.voice.vocoder import TimedUnitsConfig, VocoderConfig
 from unit2av.voice.vocos import VocosConfig
 
-EDGE_AUTO = "auto"
 RATES = SAMPLE_RATE, WIDE_RATE
 """Sample rates (Hz) that a voice may be trained at."""
 HIFIGAN, HARMONIC, VOCOS = "hifigan", "harmonic", "vocos"
@@ -225,8 +224,8 @@ class Unit2aConfig(RunConfig):
     def check(self) -> None:
         """Raise UsageError for settings that do not go together; the edge unit is checked once the size of the table is known."""
         data, losses, known = self.data, self.losses, range(self.model.num_units)
-        is_unit = not known or self.edge_unit in ("", EDGE_AUTO, *map(str, known))
-        require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {EDGE_AUTO} or nothing", self.edge_unit)
+        is_unit = not known or self.edge_unit in ("", MOST_COMMON, *map(str, known))
+        require(is_unit, "edge_unit is no unit", f"0..{len(known) - 1}, {MOST_COMMON} or nothing", self.edge_unit)
         longest = max((self.mel.fft, *(losses.stft_sizes if losses.stft else ())))
         require(
             data.segment_units * data.samples_per_unit > longest,

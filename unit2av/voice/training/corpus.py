@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jum
 from avdata.published.unit2a import ENCODER_FIELD, VOICE_FIELD, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import resolve_vocabulary
 from unit2av.speaker import encoder_fingerprint, open_speaker_encoder
-from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig
+from unit2av.voice.training.config import Unit2aConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -61,16 +60,6 @@ class VoiceCorpus:
     speaker_dim: int
     encoder: str = ""
     """fingerprint of the speaker encoder of their voices; "" = unknown"""
-
-
-def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
-    """Return the unit that represents silence around an utterance, by the setting `Unit2aConfig.edge_unit`; None = none."""
-    if setting != EDGE_AUTO:
-        return int(setting) if setting else None
-    ends = Counter(int(one.units.ids[at]) for one in utterances for at in (0, -1))
-    unit, times = ends.most_common(1)[0]
-    LOG.info("edge unit %d: at %.0f %% of the ends of utterances", unit, 100 * times / ends.total())
-    return unit
 
 
 def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> VoiceCorpus:

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
+from avdata.corpus import unit_of_silence
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.task import Engine, Task, Values
 from unit2av.evaluation_encoder import UnitErrors, load_evaluation_encoder, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
-from unit2av.voice.training.corpus import VoiceCorpus, edge_unit
+from unit2av.voice.training.corpus import VoiceCorpus
 from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate_speech
 from unit2av.voice.training.losses import (
     Discriminators,
@@ -51,7 +52,7 @@ class Unit2aTask(Task):
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel, config.data.rate), StftLoss(config.losses.stft_sizes)
-        self._edge_unit = edge_unit(config.edge_unit, corpus.train)
+        self._edge_unit = unit_of_silence(config.edge_unit, (one.units for one in corpus.train))
         parts: dict[str, nn.Module] = {_GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
         optim = {_GENERATOR: config.generator_optim}
         if self._discriminators is not None:
