@@ -53,6 +53,7 @@ def test_failures_are_told_and_the_exit_code_is_1(
     assert json.loads((tmp_path / "out" / "failed.jsonl").read_text())["id"] == "bad"
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([*flags, "--dry-run", "2"]) == 0
     shown = capsys.readouterr().err

@@ -166,6 +166,7 @@ def test_an_utterance_that_workers_die_of_is_set_aside_and_the_others_are_writte
         assert "units" not in row
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_dry_run_estimates_and_leaves_nothing(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_dry_run_estimates_and_leaves_nothing(
     assert "time         about" in found.text()
 
 
+@pytest.mark.usefixtures("in_one_process")
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
