@@ -236,7 +236,11 @@ TRAINERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=TRAINERS)
+_SLOW = ("voice_with_a_pitch", "aligned_speller")
+"""Second networks of a trainer, which tests of their own train, too (unit2av/test_train_harmonic, text2unit/test_train)."""
+
+
+@pytest.fixture(scope="module", params=[pytest.param(one, marks=pytest.mark.slow) if one in _SLOW else one for one in TRAINERS])
 def trainer(request: pytest.FixtureRequest) -> Contract:
     return TRAINERS[request.param]
 

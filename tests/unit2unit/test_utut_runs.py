@@ -348,6 +348,7 @@ def test_a_run_goes_on_with_the_text_it_was_begun_with_and_another_puts_it_aside
     assert sorted(losses(copy)) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(
     finetuned: Stage, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
