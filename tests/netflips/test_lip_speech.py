@@ -23,7 +23,8 @@ from netflips.dubbing.track_faces import KeptFaces
 from netflips.lip_speech import HOP, MELS, require_moving_lips, see_lips, speak_lips, spoken_stretches, write_mel
 from netflips.options import lip2speech
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import talk as made_speech
 from tests.avcore.test_streams import Reader
 from unit2av.speaker import slaney_filters
@@ -43,7 +44,7 @@ def _opening(second: float) -> float:
 
 def write_head(path: Path, speech: np.ndarray | None = None) -> Path:
     """A head of 5.4 s at 20 fps that speaks twice. speech: its sound, float32 [S] at 16 kHz."""
-    head = Head(905)
+    head = head_of(905)
     with VideoWriter(path, SIDE, SIDE, RATE, None if speech is None else SAMPLE_RATE, crf=8, preset="ultrafast") as writer:
         for k in range(round(LASTS * RATE)):
             writer.write_picture(draw(head, Pose(scale=0.6), MouthShape(_opening(k / RATE), 0.0), SIDE))

@@ -19,8 +19,9 @@ from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json
 from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import talk as said
 from tests.unit2av.mouth_samples import open_mouth
 
@@ -34,7 +35,7 @@ LABEL = slice(0, 12), slice(0, 60)
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn head of 1.2 s at 20 fps whose mouth moves, without sound."""
-    path, head = tmp_path_factory.mktemp("talk") / "talk.mp4", Head(905)
+    path, head = tmp_path_factory.mktemp("talk") / "talk.mp4", head_of(905)
     with VideoWriter(path, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
         for k, pose in enumerate(motion(3, PICTURES, Pose(scale=0.6))):
             writer.write_picture(draw(head, pose, MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
@@ -103,7 +104,7 @@ def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
     voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], mouth: str
 ) -> None:
     poses, mouths = motion(3, 10, Pose(scale=0.6)), [MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0) for k in range(10)]
-    pictures = [draw(Head(905), pose, shape, SIDE)[:116] for pose, shape in zip(poses, mouths, strict=True)]
+    pictures = [draw(head_of(905), pose, shape, SIDE)[:116] for pose, shape in zip(poses, mouths, strict=True)]
     with VideoWriter(tmp_path / "cut.mp4", SIDE, 116, 25, crf=8) as writer:
         for picture in pictures:
             writer.write_picture(picture)

@@ -22,7 +22,8 @@ from netflips.provenance.options import VIDEO
 from netflips.script.files import script_from
 from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.netflips.test_say import write_random_text_to_unit
 from tests.unit2av.mouth_samples import open_mouth
 
@@ -36,7 +37,7 @@ REST_S = 0.72
 
 def write_portraits(folder: Path) -> None:
     """A portrait, one from the side, a small one, one that is cut off, two faces, and none."""
-    head, rng = Head(907), np.random.default_rng(0)
+    head, rng = head_of(907), np.random.default_rng(0)
     pictures = {
         "face": draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE),
         "side": draw(head, Pose(scale=0.55, yaw=0.6), MouthShape(0.0, 0.0), SIDE),
@@ -44,7 +45,7 @@ def write_portraits(folder: Path) -> None:
         "none": rng.integers(100, 110, (SIDE, SIDE, 3), dtype=np.uint8),
     }
     pictures["cut"] = draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)[: round(SIDE * 0.68)]
-    pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
+    pictures["two"] = np.concatenate([pictures["face"], draw(head_of(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
     for name, rgb in pictures.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
 

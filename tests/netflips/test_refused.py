@@ -14,7 +14,8 @@ from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.types import FORMAT, Script, Text, TimeSpan, Utterance
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
@@ -280,7 +281,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     for name, opening in (("rests", 0.0), ("moves", 0.5)):
         with VideoWriter(at / f"{name}.mp4", 160, 160, 20, preset="ultrafast") as writer:
             for k in range(20):
-                writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(opening * (k % 5) / 4, 0.0), 160))
+                writer.write_picture(draw(head_of(905), Pose(scale=0.6), MouthShape(opening * (k % 5) / 4, 0.0), 160))
     np.save(at / "voice.npy", np.full(256, 1 / 16, np.float32))
     open_mouth().save(at / "mouth.npz")
     (at / "empty").mkdir()

@@ -15,7 +15,8 @@ from netflips.options import lipsync, portrait
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.netflips.conftest import model_flags
 from tests.netflips.dubbing.made import write_times
 from unit2av.lipsync import backend
@@ -90,13 +91,13 @@ def colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def head() -> np.ndarray:
-    return draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE)
+    return draw(head_of(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE)
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
     """A drawn head whose mouth moves with what it says: a second and a half."""
-    path, face = tmp_path_factory.mktemp("toy") / "clip.mp4", Head(905)
+    path, face = tmp_path_factory.mktemp("toy") / "clip.mp4", head_of(905)
     said = speech[:24320]
     loud = np.abs(said.reshape(38, -1)).max(axis=1) / np.abs(said).max()
     with VideoWriter(path, SIDE, SIDE, 25, 16000, crf=8, preset="ultrafast") as writer:

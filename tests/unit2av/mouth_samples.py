@@ -12,6 +12,7 @@ from avcore.units import Units
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from unit2av.lipsync import Scene, SpokenUnits
 from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.shape import NUM_FACE
@@ -49,9 +50,8 @@ def said(*units: int) -> SpokenUnits:
     return SpokenUnits(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
 
 
-@cache
 def head(seed: int = 901) -> Head:
-    return Head(seed)
+    return head_of(seed)
 
 
 def mesh_of(pose: Pose, mouth: MouthShape, seed: int = 901) -> np.ndarray:

@@ -13,7 +13,8 @@ from avcore.arrays import Pixels
 from avcore.faces.crop import paste_face, paste_face_hard
 from netflips.portraits.still import find_face, read_still
 from recipes.demo.heads.camera import Camera, Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.unit2av.mouth_samples import filmed, said, table, talk
 from unit2av.lipsync import Scene
 from unit2av.lipsync.mesh.follow import MeshFinder
@@ -33,7 +34,7 @@ def face(seed: int) -> tuple[Pixels, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     pose = Pose(scale=float(rng.uniform(0.4, 0.7)), yaw=float(rng.uniform(-0.4, 0.4)))
     mouth = MouthShape(float(rng.choice([0, 0.2, 0.5, 0.9])), float(rng.uniform(-0.9, 0.6)))
-    person, camera = Head(seed), Camera(pose, (SIDE, SIDE))
+    person, camera = head_of(seed), Camera(pose, (SIDE, SIDE))
     positions, depth = camera.project(person.shape.moved(mouth.opening, mouth.width, 0.0))
     mesh = np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)
     return draw(person, pose, mouth, SIDE), mesh

@@ -12,8 +12,9 @@ from avcore.media import VideoWriter
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
 from recipes.demo.heads.camera import Camera, Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.train_mouth import main
 
@@ -26,7 +27,7 @@ OPENINGS = (0.0, 0.35, 0.7, 1.0)
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips of one drawn head whose mouth opens as far as its unit says; one more has no units, and one no file."""
     folder, rng, rows, entries = tmp_path_factory.mktemp("talk"), np.random.default_rng(5), [], []
-    head = Head(903)
+    head = head_of(903)
     for number in range(CLIPS):
         name = f"talk_{number}"
         frames = np.repeat(rng.integers(0, len(OPENINGS), PICTURES), 10)[: 2 * PICTURES]

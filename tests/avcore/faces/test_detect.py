@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from avcore.faces.detect import FaceDetector, without_chatter
 from avcore.faces.geometry import Box
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 
 
 class _Counting(FaceDetector):
@@ -101,7 +102,7 @@ def test_only_chatter_is_dropped_and_all_else_is_passed_on_before_an_error(capfd
 
 
 def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    face = draw(Head(1), Pose(), MouthShape(), 160)
+    face = draw(head_of(1), Pose(), MouthShape(), 160)
     with FaceDetector() as detector:
         assert detector.mesh(np.zeros((64, 64, 3), dtype=np.uint8)) is None
         assert detector.mesh(face) is not None

@@ -14,10 +14,11 @@ from avcore.media import probe, read_pictures
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 
 SLIDE = np.full((96, 160, 3), 230, np.uint8)
-SPEAKER = draw(Head(901), Pose(scale=0.6), MouthShape(0.2, 0.0), 160)
+SPEAKER = draw(head_of(901), Pose(scale=0.6), MouthShape(0.2, 0.0), 160)
 
 
 @pytest.fixture(autouse=True)

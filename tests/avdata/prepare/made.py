@@ -16,8 +16,9 @@ import soundfile
 from avcore.media import VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_covering, samples_to_seconds
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import babble, talk
 
 SIZE = (224, 224)
@@ -92,7 +93,7 @@ def talking_head(
     """A video of a drawn head whose mouth follows its babble. plan: seconds of silence and speech in turn."""
     speech = talk(list(plan))
     seconds = samples_to_seconds(len(speech))
-    head, num_frames = Head(seed), frames_covering(seconds, rate)
+    head, num_frames = head_of(seed), frames_covering(seconds, rate)
     moves = motion(seed, num_frames, pose or Pose(), amount=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     with VideoWriter(path, size[1], size[0], rate, SAMPLE_RATE, preset="ultrafast") as writer:

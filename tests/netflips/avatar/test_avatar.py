@@ -22,7 +22,8 @@ from netflips.quality_estimation import QualityEstimate
 from netflips.recognition import RecordingRecognizer, open_recognizer
 from netflips.text_voice import END_S
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import error_line
 from tests.netflips.test_say import write_random_text_to_unit
@@ -63,7 +64,7 @@ class Echo:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A portrait, a question, silence, replies, a list of words, a voice and small models."""
     folder = tmp_path_factory.mktemp("avatar")
-    Image.fromarray(draw(Head(907), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)).save(folder / "face.png")
+    Image.fromarray(draw(head_of(907), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)).save(folder / "face.png")
     write_speech(folder / "question.wav", talk([0.2, 1.2, 0.3]))
     write_speech(folder / "silence.wav", silence(1.0))
     (folder / "replies.yaml").write_text(REPLIES, encoding="utf-8")

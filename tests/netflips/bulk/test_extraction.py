@@ -18,8 +18,9 @@ from netflips.bulk.extraction import dry_run, extract
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from tests.netflips.bulk.conftest import DEADLY, LENGTHS, rows_of
 from unit2av.speaker import SpeakerEncoder
 
@@ -92,7 +93,7 @@ def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
 
 @pytest.mark.usefixtures("in_one_process")
 def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> None:
-    head, num_frames = Head(3), 30
+    head, num_frames = head_of(3), 30
     with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
         for frame, pose in enumerate(motion(3, num_frames, Pose(scale=0.4))):
             writer.write_picture(draw(head, pose, MouthShape(0.4 - 0.4 * float(np.cos(frame))), 256))

@@ -18,8 +18,9 @@ from netflips.script.files import write_script
 from netflips.script.notes import why_left
 from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
+from tests.avcore.faces.drawn import head_of
 from tests.avcore.made_speech import talk
 
 SIZE = (120, 160)
@@ -63,11 +64,8 @@ def head_pictures(times: Sequence[Fraction], seed: int = 3) -> list[np.ndarray]:
 @cache
 def _drawing(seed: int, step: int) -> np.ndarray:
     pose = motion(seed, 64, Pose(scale=0.42))[step]
-    drawn: np.ndarray = draw(_head(seed), pose, MouthShape(0.4 - 0.4 * float(np.cos(step))), SIZE)
+    drawn: np.ndarray = draw(head_of(seed), pose, MouthShape(0.4 - 0.4 * float(np.cos(step))), SIZE)
     return drawn
-
-
-_head = cache(Head)
 
 
 def plain_pictures(times: Sequence[Fraction]) -> list[np.ndarray]:
