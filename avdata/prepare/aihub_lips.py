@@ -41,9 +41,9 @@ from avcore.texts import parse_json
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.clips import ClipRequest, ClipSettings, FacePlace, Footage
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
-from avdata.prepare.running import CorpusItem, ItemWorker, SourceCorpus, prepare_corpus
+from avdata.prepare.running import CorpusItem, SourceCorpus, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.video import ClipOptions, clips_of, draw_contact_sheet, make_clip, video_frames
+from avdata.prepare.video import ClipOptions, ClipWorker, draw_contact_sheet, video_frames
 from avdata.prepare.workplace import MANIFEST, ItemRecord, Journal, PrepareResult, Workplace
 
 UNCLEAR = "X"
@@ -268,11 +268,10 @@ class LipCorpus(SourceCorpus):
         videos = {file.stem: file for file in listing.with_suffix(*VIDEO_SUFFIXES)}
         both = sorted(labels.keys() & videos.keys())
         if not both:
-            raise InputError(
-                "this is not the layout of AIHub's lip-reading video",
-                path=self.root,
-                expected="videos (TS*.tar) and labels (TL*.tar) of equal names",
-                found=f"{several(len(videos), 'video')}, {several(len(labels), 'label')}",
+            raise self.other_layout(
+                "AIHub's lip-reading video",
+                "videos (TS*.tar) and labels (TL*.tar) of equal names",
+                f"{several(len(videos), 'video')}, {several(len(labels), 'label')}",
             )
         self.problems |= {videos[name].name: "it has no label" for name in videos.keys() - labels.keys()}
         if len(labels) > len(both):
@@ -283,7 +282,7 @@ class LipCorpus(SourceCorpus):
 
     def worker(self, place: Workplace) -> "LipWorker":
         """Return the worker that cuts sentences."""
-        return LipWorker(place.out, place.temporary, self.lips)
+        return LipWorker(place.out, place.temporary, self.lips.clips, self.lips)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet, and log the order of the boxes."""
@@ -300,30 +299,21 @@ class LipCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class LipWorker(ItemWorker):
-    """Reads a video's label and checks its boxes; each sentence then is a piece of its own."""
+class LipWorker(ClipWorker):
+    """Reads a video's label, checks its boxes, and cuts the video into sentences."""
 
-    out: Path
-    temporary: Path
     lips: LipSettings
 
-    def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Prepare a video, or make a clip."""
-        if isinstance(piece.work, ClipRequest):
-            make_clip(piece, self.out, self.lips.clips, journal)
-            return ()
+    def cut(self, piece: CorpusItem, journal: Journal) -> list[CorpusItem]:
+        """Cut a video, unless its camera is not wanted."""
         video: LabelledVideo = piece.work
         label = read_lip_label(video.label)
         if self.lips.angles and label.angle not in self.lips.angles:
-            return ()
-        clips = clips_of(video.source, self.temporary, lambda footage: list(self._requests(piece.key, video, label, footage)))
+            return []
+        clips = self.pieces(video.source, lambda footage: list(self._requests(piece.key, video, label, footage)))
         if not clips:
             journal.add(ItemRecord(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
         return clips
-
-    def finish(self, piece: CorpusItem) -> None:
-        """Remove the footage when all sentences of a video are done."""
-        Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
         own = video_frames(footage.video)

@@ -41,7 +41,7 @@ class ListedCorpus(SourceCorpus):
 
     def worker(self, place: Workplace) -> VideoWorker:
         """Return the worker that makes clips."""
-        return VideoWorker(place.out, place.temporary, self.video)
+        return VideoWorker(place.out, place.temporary, self.video.clips, self.video)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet and write the report."""

@@ -4,6 +4,7 @@
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -194,7 +195,7 @@ class VideoCorpus(SourceCorpus):
 
     def worker(self, place: Workplace) -> "VideoWorker":
         """Return the worker that cuts videos and makes clips."""
-        return VideoWorker(place.out, place.temporary, self.video)
+        return VideoWorker(place.out, place.temporary, self.video.clips, self.video)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet."""
@@ -202,40 +203,72 @@ class VideoCorpus(SourceCorpus):
 
 
 @dataclass(frozen=True)
-class VideoWorker(ItemWorker):
-    """Cuts a video; each clip then is a piece of its own."""
+class ClipWorker(ItemWorker):
+    """Cuts videos; each clip then is a piece of its own."""
 
     out: Path
     temporary: Path
-    video: VideoSettings
+    clips: ClipSettings
+
+    @abstractmethod
+    def cut(self, piece: CorpusItem, journal: Journal) -> list[CorpusItem]:
+        """Return the clips of a video as pieces, or record why there are none."""
 
     def do(self, piece: CorpusItem, journal: Journal) -> Iterable[CorpusItem]:
-        """Cut a recording, or make a clip."""
-        if isinstance(piece.work, ClipRequest):
-            make_clip(piece, self.out, self.video.clips, journal)
-            return ()
-        recording: Recording = piece.work
+        """Cut a video, or make a clip."""
+        if not isinstance(piece.work, ClipRequest):
+            return self.cut(piece, journal)
+        self.make(piece.work, journal)
+        return ()
 
-        def cut(footage: Footage) -> list[ClipRequest]:
-            requests = self._requests(piece.key, recording, footage, journal)
-            if self.video.cut == "none":
-                make_clip(CorpusItem(piece.key, requests.pop()), self.out, self.video.clips, journal)
-            elif not requests:
-                journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
-            return requests
+    def make(self, request: ClipRequest, journal: Journal) -> None:
+        """Make a clip and record the result."""
+        journal.add(ClipMaker(self.out, self.out / _SAMPLES, self.clips).make(request))
 
-        return clips_of(recording.source, self.temporary, cut, self.video.audio_track)
+    def pieces(self, source: CorpusFile, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = "") -> list[CorpusItem]:
+        """Prepare a video's footage and return its clips as pieces. The footage is kept only if there are clips to make."""
+        footage = Footage.of(source, self.temporary)
+        with source.named(footage.video.path):
+            footage = footage.bring(source, audio_track or None)
+            requests = list[ClipRequest]()
+            try:
+                requests = cut(footage)
+            finally:
+                if not requests:
+                    footage.remove()
+        return [CorpusItem(request.id, request) for request in requests]
 
     def finish(self, piece: CorpusItem) -> None:
         """Remove the footage when all clips of a video are done."""
         Footage.of(piece.work.source, self.temporary).remove()
+
+
+@dataclass(frozen=True)
+class VideoWorker(ClipWorker):
+    """Cuts a video at its pauses, or takes it whole."""
+
+    video: VideoSettings
+
+    def cut(self, piece: CorpusItem, journal: Journal) -> list[CorpusItem]:
+        """Cut a recording; if it is one clip, make it at once."""
+        recording: Recording = piece.work
+
+        def requests_of(footage: Footage) -> list[ClipRequest]:
+            requests = self._requests(piece.key, recording, footage, journal)
+            if self.video.cut == "none":
+                self.make(requests.pop(), journal)
+            elif not requests:
+                journal.add(ItemRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+            return requests
+
+        return self.pieces(recording.source, requests_of, self.video.audio_track)
 
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
         own = video_frames(footage.video)
         extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
         text = _text(recording.text) if recording.text is not None else recording.said
         is_whole = self.video.cut == "none"
-        pieces = [(0, _whole(footage, own))] if is_whole else self._pieces(name, footage.listen(), own, journal)
+        pieces = [(0, _whole(footage, own))] if is_whole else self._stretches(name, footage.listen(), own, journal)
         return [
             ClipRequest(
                 id=name if is_whole else f"{name}_{number:04d}",
@@ -250,7 +283,7 @@ class VideoWorker(ItemWorker):
             for number, (first, count) in enumerate(pieces, 1)
         ]
 
-    def _pieces(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
+    def _stretches(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
         """Return the stretches that become clips; those that are too short or have no frames are recorded as rejected."""
         if self.video.cut == "exact":
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
@@ -271,27 +304,6 @@ class VideoWorker(ItemWorker):
             detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
             journal.add(ItemRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
-
-
-def clips_of(
-    source: CorpusFile, temporary: Path, cut: Callable[[Footage], list[ClipRequest]], audio_track: str = ""
-) -> list[CorpusItem]:
-    """Prepare a video's footage and return its clips, each as a piece. The footage is kept only if there are clips to make."""
-    footage = Footage.of(source, temporary)
-    with source.named(footage.video.path):
-        footage = footage.bring(source, audio_track or None)
-        requests = list[ClipRequest]()
-        try:
-            requests = cut(footage)
-        finally:
-            if not requests:
-                footage.remove()
-    return [CorpusItem(request.id, request) for request in requests]
-
-
-def make_clip(piece: CorpusItem, out: Path, settings: ClipSettings, journal: Journal) -> None:
-    """Make a clip and record the result."""
-    journal.add(ClipMaker(out, out / _SAMPLES, settings).make(piece.work))
 
 
 def draw_contact_sheet(place: Workplace) -> None:
