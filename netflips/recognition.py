@@ -24,8 +24,8 @@ from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import require_language
 from netflips.bundles.confidence import confidence_of
+from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.detect_speech import kept_sound
-from netflips.dubbing.encode import CachingRecognizer
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances

@@ -1,10 +1,11 @@
 """The script that a dub begins with: a person's, or made of subtitles, or empty; and whether the dub is source-timed."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from avcore.contracts import Voice
 from avcore.errors import InputError, VocabularyError
 from avcore.media import MediaInfo, iter_sound_blocks
 from avcore.speech.audio import level_dbfs
@@ -13,9 +14,11 @@ from avcore.units import require_same_vocabulary
 from netflips.dubbing.approved import approved_targets
 from netflips.dubbing.background import LOUD_DBFS, background_level, spoken_spans
 from netflips.dubbing.job import Job
+from netflips.dubbing.options import DubOptions
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.terms import with_script_terms
+from netflips.models import Models
 from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.script.types import (
@@ -46,15 +49,21 @@ def begin(job: Job, sound: Sound | None) -> Script:
     Its schedule: own = each utterance keeps its place in the recording; ping_pong = a clip of one utterance, whose frames are a
     ping-pong loop for as long as the speech takes (as published). Raises InputError for impossible times and texts.
     """
-    source, target = job.languages
-    is_own = _is_source_timed(job, sound)
+    is_own = job.is_certainly_recording or (job.options.timing != "free" and _is_recording(job.info, sound, job.options))
     if is_own and not job.keeps_work:
         job.keep_work()
-    speakers, utterances = _asked(job)
-    schedule: Schedule = "own" if is_own else "ping_pong"
+
+    path, speakers, utterances = job.options.script_in, tuple[SpeakerOf, ...](), tuple[Utterance, ...]()
+    if path is not None:
+        texts = TextCheck(path, job.languages[1], job.models, job.with_readings, job.options.speaker is not None)
+        if job.subtitles is not None:
+            utterances = _of_subtitles(job, job.subtitles, texts)
+        elif job.options.script is not None:
+            speakers, utterances = _of_script(job, job.options.script, texts)
     terms = () if job.options.script is None else job.options.script.terms
+    schedule: Schedule = "own" if is_own else "ping_pong"
     media = media_of(job.info, job.digest)
-    return Script(source, target, schedule, media, speakers=speakers, utterances=utterances, terms=terms)
+    return Script(*job.languages, schedule, media, speakers=speakers, utterances=utterances, terms=terms)
 
 
 def begin_with_given_audio(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
@@ -87,57 +96,51 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
     )
 
 
-def _is_source_timed(job: Job, sound: Sound | None) -> bool:
-    """Return whether a video is source-timed: the user asked for it, or it holds more than one clean utterance."""
-    options, duration = job.options, float(job.info.duration_s)
-    if job.is_certainly_recording:
-        return True
-    if options.timing == "free" or sound is None or not sound.regions:
+def _is_recording(info: MediaInfo, sound: Sound | None, options: DubOptions) -> bool:
+    """Return whether a video holds more than one clean utterance, and is source-timed for that."""
+    if sound is None or not sound.regions:
         return False
     # A clip as published would lose a background behind the voice, and the difference between stereo channels.
     level = background_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
     if level is not None and level > LOUD_DBFS:
         return True
-    blocks = iter_sound_blocks(job.info.source) if job.num_channels > 1 else ()
+    blocks = iter_sound_blocks(info.source) if info.audio_channels > 1 else ()
     if any(level_dbfs(block[:, 0] - block[:, 1]) > LOUD_DBFS for block in blocks):
         return True
-    found = cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)
-    return duration > options.utterance_length[0] and len(found) > 1
+
+    duration, length = float(info.duration_s), options.utterance_length
+    found = cut_utterances(sound.regions, duration, (), length, sound.activity.quietest_s)
+    return duration > length[0] and len(found) > 1
 
 
-def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
-    """Return the speakers and utterances of a person's script or subtitles, with what is not to be made anew."""
-    path = job.options.script_in
-    if path is None:
-        return (), ()
-    if job.subtitles is not None:
-        return (), _of_subtitles(job, job.subtitles)
+# A person's script
 
-    script = job.options.script
-    assert script is not None  # a file is either of both
+
+def _of_script(job: Job, script: Script, texts: "TextCheck") -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
+    """Return the speakers and utterances of a person's script, without what is to be made anew."""
+    options, path, duration_s = job.options, texts.path, float(job.info.duration_s)
     if script.media is not None and script.media.digest not in ("", job.digest):
         job.notes.add(OTHER_MEDIA(name=path.name))
     for name in other_files(script, path):
         job.notes.add(OTHER_SOUND(name=name))
     spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
-    _check_times(path, spans, float(job.info.duration_s))
-    places = rounded_places(spans, float(job.info.duration_s))
+    _check_times(path, spans, duration_s)
 
     # Faults of what is spoken as it stands are found here, before any work is done.
-    stands = frozenset[int]() if job.options.retranslate else approved_targets(script)
-    script, stands = with_script_terms(script, stands, job.term_readings, can_ask=job.options.cascade)
+    stands = frozenset[int]() if options.retranslate else approved_targets(script)
+    script, stands = with_script_terms(script, stands, job.term_readings, can_ask=options.cascade)
     approved = [one for one in script.utterances if one.number in stands]
-    if job.options.speaker is None and any(isinstance(one.target, WrittenText) for one in approved):
-        _require_text_to_unit(job, job.languages[1])
-    _require_voice(job, path, approved)
+    if any(isinstance(one.target, WrittenText) for one in approved):
+        texts.require_model()
+    _require_voice(job.models.vocoder, path, approved)
 
     utterances = list[Utterance]()
-    for one, place in zip(script.utterances, places, strict=True):
+    for one, place in zip(script.utterances, rounded_places(spans, duration_s), strict=True):
         if one.number in stands:  # approved as it is: source text, target and alternatives
             approved_target = replace(one.target, spoken_by="") if isinstance(one.target, WrittenText) else one.target
             text, target = one.text, approved_target
         else:
-            text, target = None, _asked_target(job, path, one)
+            text, target = None, _asked_target(one, texts)
         if text is None and one.text is not None and one.text.is_by_person and one.text.text.strip():
             text = one.text if one.text.by == "subtitles" else Text(one.text.text, one.text.language)
         takes = one.alternatives if target else ()
@@ -151,7 +154,26 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     return script.speakers, tuple(utterances)
 
 
-def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
+def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
+    """Return the target that a person gave; None if the utterance is to be translated (again). Raises what `texts` raises."""
+    target = one.target
+    if isinstance(target, TranslatedUnits) and target.reading is not None and target.reading.is_by_person:
+        target = WrittenText(target.reading.text)
+    if isinstance(target, TranslatedUnits) or (isinstance(target, WrittenText) and target.is_translated):
+        return None
+    if not isinstance(target, WrittenText):
+        return target
+    if not target.text.strip():
+        return None
+    texts.require_speakable(one.number, target.text)
+    return WrittenText(" ".join(clean_text(target.text).text.split()), "subtitles" if target.by == "subtitles" else "person")
+
+
+# Subtitles
+
+
+def _of_subtitles(job: Job, given: GivenSubtitles, texts: "TextCheck") -> tuple[Utterance, ...]:
+    """Return an utterance for each cue of a person's subtitles, with its text of the side that they are of."""
     source, target = job.languages
     duration = float(job.info.duration_s)
     inside = given.within(duration)
@@ -169,54 +191,57 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
         if source_text := cue.text if given.side == SOURCE else cue.heard:
             one = replace(one, text=Text(source_text, source, "subtitles"))
         if cue.text and given.side == TARGET:
-            _require_speakable(job, given.path, number, cue.text, target)
+            texts.require_speakable(number, cue.text)
             one = replace(one, target=WrittenText(cue.text, "subtitles"))
         found.append(one)
     return tuple(found)
 
 
-def _asked_target(job: Job, path: Path, one: Utterance) -> Target | None:
-    """Return the target that a person gave; None if the utterance is to be translated (again)."""
-    target = one.target
-    if isinstance(target, TranslatedUnits) and target.reading is not None and target.reading.is_by_person:
-        target = WrittenText(target.reading.text)
-    if isinstance(target, TranslatedUnits) or (isinstance(target, WrittenText) and target.is_translated):
-        return None
-    if not isinstance(target, WrittenText):
-        return target
-    if not target.text.strip():
-        return None
-    _require_speakable(job, path, one.number, target.text, job.languages[1])
-    return WrittenText(" ".join(clean_text(target.text).text.split()), "subtitles" if target.by == "subtitles" else "person")
+# Checks before any work is done
 
 
-def _require_speakable(job: Job, path: Path, number: int, text: str, language: str) -> None:
-    """Raise InputError for a text that cannot be spoken, before any work is done. A program that speaks reads texts by itself."""
-    if job.options.speaker is not None:
-        return
-    _require_text_to_unit(job, language)
-    try:
-        script_of(job.with_readings(text), language)
-    except InputError as error:
-        what = f"the text of utterance {number}: {error.what}"
-        raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+@dataclass(frozen=True)
+class TextCheck:
+    """Checks the texts of a file that are to be spoken."""
+
+    path: Path
+    """the file, for messages"""
+    language: str
+    """the target language"""
+    models: Models
+    readings: Callable[[str], str]
+    """replaces words by readings that a person gave"""
+    is_by_program: bool
+    """whether a program speaks, which reads texts by itself: then nothing is checked"""
+
+    def require_model(self) -> None:
+        """Raise UsageError without a text-to-unit model, VocabularyError for one of other units than the vocoder's."""
+        if not self.is_by_program:
+            text_to_unit = self.models.other(TEXT2UNIT, self.language)
+            require_same_vocabulary(self.models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
+
+    def require_speakable(self, number: int, text: str) -> None:
+        """Raise InputError for a text that cannot be spoken, and what `require_model` raises. number: of its utterance."""
+        if self.is_by_program:
+            return
+        self.require_model()
+        try:
+            script_of(self.readings(text), self.language)
+        except InputError as error:
+            what = f"the text of utterance {number}: {error.what}"
+            raise InputError(what, path=self.path, expected=error.expected, found=error.found, hint=error.hint) from error
 
 
-def _require_voice(job: Job, path: Path, approved: Sequence[Utterance]) -> None:
-    """Raise VocabularyError for target units that the vocoder does not have, before any work is done."""
+def _require_voice(voice: Voice, path: Path, approved: Sequence[Utterance]) -> None:
+    """Raise VocabularyError for target units that the vocoder does not have."""
     rows = [(one.number, one.target.units) for one in approved if isinstance(one.target, TranslatedUnits)]
     for number, units in rows:
-        voice, hint = job.models.vocoder, "--retranslate translates it once more"
         what = f"the translation of utterance {number} is of other units than the voice speaks"
+        hint = "--retranslate translates it once more"
         if units.vocabulary and voice.vocabulary and units.vocabulary != voice.vocabulary:
             raise VocabularyError(what, path=path, expected=voice.vocabulary, found=units.vocabulary, hint=hint)
         if (unit := max(units.ids)) >= voice.num_units:
             raise VocabularyError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit, hint=hint)
-
-
-def _require_text_to_unit(job: Job, language: str) -> None:
-    text_to_unit = job.models.other(TEXT2UNIT, language)
-    require_same_vocabulary(job.models.vocoder.vocabulary, text_to_unit.vocabulary, "the text-to-unit model")
 
 
 def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:

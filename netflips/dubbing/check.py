@@ -28,7 +28,7 @@ from netflips.cascade.adequacy import lost_numbers
 from netflips.cascade.names import lost_names
 from netflips.dubbing import check_recognizer
 from netflips.dubbing.approved import targets_given
-from netflips.dubbing.encode import CachingRecognizer
+from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.fit import Fitter, OutputClock, fitted, fitter_of, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, is_too_slow, rounded
@@ -77,7 +77,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         job.notes.add(NOT_RECOGNISED(language=script.target))
     checker = _Checker(
         script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
-        lambda one: read_target(script, job, one), targets_given(options.script, options.retranslate), job.notes, job.progress,
+        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslate), job.notes, job.progress,
     )  # fmt: skip
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")

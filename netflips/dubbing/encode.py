@@ -1,6 +1,6 @@
 """The source of each utterance: units from its sound and lips, or, in the cascade, text from a speech recognizer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +9,16 @@ from av2unit.modality_selection import AgreementThreshold, SelectedUnits, rest_u
 from avcore.arrays import Samples
 from avcore.compute.inference import resolve_device
 from avcore.compute.threads import map_in_threads, workers_on
-from avcore.contracts import Extraction, Extractor, SpeechRecognizer, Transcript
+from avcore.contracts import Extraction, Extractor, Transcript
 from avcore.notes import Note
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import engines_of
+from netflips.dubbing.caching import CachingRecognizer
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.recognise import RecognisedSpeech, RecognisedText
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.store import Store
 from netflips.dubbing.track_faces import Faces, Lips, frames_of
 from netflips.dubbing.voice_groups import voices_of
 from netflips.recognizers.language import AUTO
@@ -106,29 +106,6 @@ def selected_units(script: Script, found: SourceUnits) -> SelectedUnits:
 
 
 # Text
-
-
-class CachingRecognizer:
-    """A recognizer whose transcripts are kept in a store: the same sound is recognised once."""
-
-    def __init__(self, recognizer: SpeechRecognizer, store: Store, made_of: tuple[str, ...]) -> None:
-        """made_of: what its transcripts depend on beside the sound and its language."""
-        self.name, self.recognizer, self.store, self.made_of = recognizer.name, recognizer, store, made_of
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it recognises."""
-        return self.recognizer.languages
-
-    def transcribe(self, speech: Samples, language: str | None = None) -> Transcript:
-        """Return the transcript of speech, float32 [S], made or found."""
-        made_of = (speech, language, *self.made_of)
-        return self.store.kept(Transcript, "heard", made_of, lambda: self.recognizer.transcribe(speech, language))
-
-    def languages_in(self, speech: Samples) -> Mapping[str, float]:
-        """Return the probability of each language in speech, float32 [S], made or found."""
-        made_of = (speech, *self.made_of)
-        return self.store.kept(dict[str, float], "languages", made_of, lambda: dict(self.recognizer.languages_in(speech)))
 
 
 def recognised_speech(job: Job, sound: Sound) -> RecognisedSpeech:

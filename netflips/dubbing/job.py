@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avcore.contracts import kind_of
 from avcore.errors import OutputError, UsageError
@@ -20,6 +20,7 @@ from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds
 from netflips.cascade.speakers import Speaking, who_speaks
+from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import DubOptions
@@ -48,9 +49,6 @@ from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitle
 from text2unit.script import as_pronounced, read_readings
 from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.stage import RENDERER
-
-if TYPE_CHECKING:
-    from unit2text.unit_reader import UnitReader
 
 LOG = logging.getLogger("netflips")
 
@@ -100,7 +98,7 @@ class Job:
     """the program that speaks; None: the models do"""
     subtitles: GivenSubtitles | None = None
     """subtitles that the user gave"""
-    reader: "UnitReader | None" = None
+    reader: CachingReader | None = None
     """the unit-to-text model for both languages; None: there is none"""
     provenance: Provenance = field(default_factory=Provenance)
     """licences, consent and signature of the output"""
@@ -138,12 +136,13 @@ class Job:
         )
         check_words(models, options)
         provenance = Provenance.of(options, terms_of_dub(models.paths, options, models.languages[1]))
-        lips, reader = checked_lips(models, options), unit_reader(models, options, subtitles)
+        lips, unit_to_text = checked_lips(models, options), unit_reader(models, options, subtitles)
 
         with private_folder() as scratch, closing(Store(scratch)) as store, ExitStack() as resources:
             if options.cascade:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, models.languages[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
+            reader = None if unit_to_text is None else CachingReader(unit_to_text, store, models.arithmetic)
             job = cls(
                 info, out, models, options, digest_of(info), lips, store, scratch, progress, Notes(video), options.asked,
                 speaking, subtitles, reader, provenance, clock,

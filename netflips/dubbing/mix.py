@@ -21,7 +21,7 @@ from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.stems import background_of, with_stems
 from netflips.script.notes import BACKGROUND_ESTIMATED, LOUDNESS_MISSED
-from netflips.script.types import Script, Utterance
+from netflips.script.types import Script
 from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
@@ -39,7 +39,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     """
     if job.track is not None:
         return speech_as_it_is(job.track.source, job.track.length_s, job.track.before_s)
-    rate, is_own = job.sound_rate(script), script.is_source_timed
+    rate, is_own, target = job.sound_rate(script), script.is_source_timed, job.options.loudness
     channels = job.num_channels if is_own else 1
 
     def mixed(files: Sequence[Path] = ()) -> Iterator[Samples]:
@@ -52,29 +52,23 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
         return (new + rest for new, rest in parts)
 
     blocks = mixed(job.options.stem_files(job.out))
-    if job.options.loudness is not None:
-        blocks = _as_loud(job, blocks, mixed, rate, channels, job.options.loudness)
-    return SoundFeed(blocks, rate, channels)
-
-
-def _as_loud(
-    job: Job, blocks: Iterator[Samples], again: Callable[[], Iterable[Samples]], rate: int, channels: int, target: float
-) -> Iterator[Samples]:
-    """Return sound at a target loudness (LUFS). again: yields the same blocks once more, to measure them first."""
+    if target is None:
+        return SoundFeed(blocks, rate, channels)
     from avcore.speech.loudness import gain_to, limited  # with scipy, for which a short clip need not wait
 
-    def with_progress() -> Iterator[Samples]:
+    def measured() -> Iterator[Samples]:
         done, total = 0, int(job.info.duration_s)
-        for block in again():
+        for block in mixed():
             done += len(block)
             job.progress("loudness", done // rate, max(total, done // rate))
             yield block
 
+    # The loudness of a stream is known at its end only, so it is mixed twice: memory stays flat.
     with job.clock.stage("write"):
-        gain = gain_to(target, with_progress, rate, channels)
+        gain = gain_to(target, measured, rate, channels)
     if abs(gain.lufs - target) > _AS_LOUD_LU:
         job.notes.add(LOUDNESS_MISSED(level=gain.lufs, target=target))
-    return limited(blocks, rate, gain.factor)
+    return SoundFeed(limited(blocks, rate, gain.factor), rate, channels)
 
 
 def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:
@@ -85,7 +79,6 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
     own = iter_sound_blocks(job.info.source) if job.info.has_audio else iter(())
 
     effects, background = None, background_of(job)
-    has_background = background is None and job.options.background != "mute" and sound is not None
     if background is not None:
         if probe(background).audio_channels == channels:
             other = iter_sound_at(background, rate)
@@ -93,12 +86,16 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
             other = (block[:, None] for block in iter_speech_blocks(background, rate))
         effects = SoundReader((block for _, block in output_blocks(other, clock, rate, end, cut_at)), channels)
 
-    voices = _voices_in(script, job, sound, rate) if has_background and sound is not None else []
-    if has_background:
+    voices, is_muted = list[Span](), job.options.background == "mute"
+    has_background = background is None and not is_muted and sound is not None
+    if has_background and sound is not None:
+        voices = _voices_in(script, sound, rate)
+        level = background_level(sound, voices, rate)
+        if level is not None and level > LOUD_DBFS:
+            job.notes.add(BACKGROUND_ESTIMATED(level=level))
         own = with_background(own, voices, rate)
 
-    kept = 0.0 if job.options.background == "mute" else 1.0
-    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, kept, job.options.under)
+    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, 0.0 if is_muted else 1.0, job.options.under)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         if has_background and block.shape[1] == 2 * channels:  # silence where a frame is held has one channel
             yield mixer.parts(start, block[:, :channels], block[:, channels:], is_background=True)
@@ -106,37 +103,30 @@ def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | No
             yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
 
-def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
-    """Return the spans of voices that get new speech, in samples of the recording. Adds a note if the background is loud."""
+def _voices_in(script: Script, sound: Sound, rate: int) -> list[Span]:
+    """Return the spans of voices that get new speech, in samples of the recording at `rate` Hz."""
     places = [(seconds_to_samples(one.place.start_s, rate), seconds_to_samples(one.place.end_s, rate)) for one, _ in fitted(script)]
-    spans = [
-        span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)
-    ]
-    level = background_level(sound, spans, rate)
-    if level is not None and level > LOUD_DBFS:
-        job.notes.add(BACKGROUND_ESTIMATED(level=level))
-    return spans
+    return [span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)]
 
 
 def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voices: Sequence[Span]) -> "list[Line]":
+    """Return the new speech of all utterances. voices: where voices were detected, in samples of the recording."""
+
+    def read(number: int, length: int) -> Samples:
+        return speech[number].samples[:length]
+
     lines = []
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
-        read, is_dry = partial(_read, speech, one.number, length), one.checked is not None and one.checked.is_dry
-        lines.append(Line(start, stop, length, read, _is_heard(one, voices, rate), is_dry))
+
+        # An utterance that was not detected as speech for the most part has a voice that cannot be parted from its background.
+        first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
+        detected = sum(max(min(end, last) - max(begin, first), 0) for begin, end in voices)
+        is_dry = one.checked is not None and one.checked.is_dry
+        lines.append(Line(start, stop, length, partial(read, one.number, length), 2 * detected >= last - first, is_dry))
     return lines
-
-
-def _is_heard(one: Utterance, voices: Sequence[Span], rate: int) -> bool:
-    """Return whether most of an utterance was detected as speech. If not, its voice cannot be separated from the background."""
-    first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
-    return 2 * sum(max(min(stop, last) - max(start, first), 0) for start, stop in voices) >= last - first
-
-
-def _read(speech: Speeches, number: int, length: int) -> Samples:
-    return speech[number].samples[:length]
 
 
 @dataclass(frozen=True)

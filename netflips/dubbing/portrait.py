@@ -1,5 +1,6 @@
 """Animate a picture of a face: the steps of a dub with a still schedule, whose one utterance is a given track."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,30 +85,45 @@ def talk(script: Script, job: Job, portrait: Portrait, lip_sync: LipSync | None 
     """
     assert job.track is not None  # a portrait has one
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
-    job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
-    job = job.divided(script)
+    track = replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s)
+    job = replace(job, track=track).divided(script)
     script = fill_target_units(script, job, None)
     script = fit(script, job, None)
     speech = speak(script, job, None)
-    pieces = draw_segments(script, job, partial(portrait_segments, script, job, portrait, speech), lip_sync=lip_sync)
+    rate = job.picture_rate(script)
+    count = num_pictures(script, rate, track.length_s)
+    made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job.lips, job.renderer, job.models.arithmetic)]
+    around_s = resolve_backend(job.lips, job.renderer).around_s
+    schedule = partial(portrait_segments, script, portrait, speech, count, made_of, around_s)
+    pieces = draw_segments(job, rate, count, schedule, lip_sync=lip_sync)
     return write(script, job, pieces, mix(script, job, speech, None))
 
 
-def portrait_segments(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Segment]:
-    """Return the segments of a portrait, whose head moves with its speech all the time."""
+def portrait_segments(
+    script: Script,
+    portrait: Portrait,
+    speech: Speeches,
+    count: int,
+    made_of: Sequence[object],
+    around_s: float,
+    lips: LipSync,
+    frame: Frame,
+) -> list[Segment]:
+    """Return the segments of a portrait, whose head moves with its speech all the time.
+
+    count: number of frames. made_of: what all of them depend on. around_s: as in `constant_rate_segments`.
+    """
     ((one, time_fit),) = fitted(script)
-    units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
+    units, new, choice = said(one, script.target), speech[one.number], portrait.choice
     levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
     shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
-    choice = portrait.choice
-    made_of = [*QUICK.values(), job.digest, job.options.label, MOVING, *drawing(job)]
-    made_of += [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
-    made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
-    assert job.track is not None  # a portrait has one
-    _, *borders = quiet_borders(job.track.sound.activity, count - _BEFORE, frame.rate)
+    facts: list[object] = [choice.face, choice.motion, choice.seed, choice.blinks, choice.size, choice.fill]
+    facts += [*speech.made_of[one.number], units.ids, time_fit.durations]
+
+    assert speech.whole is not None  # a portrait speaks given speech
+    _, *borders = quiet_borders(speech.whole.activity, count - _BEFORE, frame.rate)
     borders = [0, *(border + _BEFORE for border in borders)]
-    around_s = resolve_backend(job.lips, job.renderer).around_s
-    return constant_rate_segments(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of)])
+    return constant_rate_segments(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of, *facts)])
 
 
 def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> SpokenUnits:

@@ -13,7 +13,8 @@ from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
 from netflips.bundles.confidence import confidence_of
 from netflips.cascade.adequacy import meaning_of
 from netflips.cascade.engines import engines_of
-from netflips.dubbing.encode import CachingRecognizer, as_units, selected_units
+from netflips.dubbing.caching import CachingRecognizer
+from netflips.dubbing.encode import as_units, selected_units
 from netflips.dubbing.fit import fitter_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more

@@ -5,12 +5,13 @@ A schedule says which frame is shown when and whose face is in it. Its segments 
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
 from itertools import islice, repeat, takewhile
+from pathlib import Path
 
 from avcore.compute.threads import pictures_at_once
 from avcore.errors import MediaError
@@ -20,20 +21,23 @@ from avcore.media.source import StoredPicture, read_stored
 from avcore.speech.audio import resample
 from avcore.speech.voice_activity import detect_activity
 from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_seconds
+from netflips.cascade.speakers import Speaking
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.job import Job
 from netflips.dubbing.segments import LONGEST_S, Encoded, Segment, SegmentEncoder, constant_rate_segments, quiet_borders
 from netflips.dubbing.shots import Shots
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.track_faces import Faces
+from netflips.models import Models
 from netflips.script.types import Script, TimeFit, Utterance, WrittenText
 from netflips.subtitles.drawing import Painter
 from text2unit.stage import TEXT2UNIT
 from unit2av.lipsync import RENDERING, LipSync, SpokenUnits
-from unit2av.lipsync.backend import resolve_backend
+from unit2av.lipsync.backend import LipSyncChoice, resolve_backend
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import FaceToDraw, OutputFrame, Talk, num_pictures_for, opened_lip_sync
 
@@ -46,81 +50,125 @@ _MOST_READERS = 6
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
     """Draw and encode the frames of a dub in segments; segments that were finished before are reused."""
-    painter = painter_of(script, job)
+    rate, clock = job.picture_rate(script), OutputClock(script, job.part, job.info.frame_rate)
+    if job.track is not None:
+        count = num_pictures(script, rate, job.track.length_s)
+    else:
+        count = num_pictures(script, rate, clock.part.stop - clock.part.start if script.is_source_timed else None)
+    painter, coding = painter_of(script, clock, job.options.subtitling), (job.digest, job.options.label, *QUICK.values())
+    speech_rate = SAMPLE_RATE if job.track is not None else job.sound_rate(script)
+    rests = {one.number: _rest_unit(one, job.models, script.target, job.speaking, speech.whole) for one, _ in fitted(script)}
 
     def schedule(lips: LipSync, frame: Frame) -> Iterable[Segment]:
-        scene = DubbedScene(script, job, shots, faces, speech, lips, frame, painter)
-        return source_timed_segments(scene) if script.is_source_timed else clip(scene)
+        talks = Talks(script.target, shots, faces, speech, speech_rate, rests, lips)
+        look = Look(coding, tuple(drawing(job.lips, job.renderer, job.models.arithmetic)), painter)
+        if script.is_source_timed:
+            return source_timed_segments(script, job.info, clock, talks, look)
+        source = job.source if rate == job.source.rate else PictureSource(job.info.source, rate)
+        around_s = resolve_backend(job.lips, job.renderer).around_s
+        return clip_segments(script, source, count, talks, look, around_s)
 
-    return draw_segments(script, job, schedule, painter)
+    return draw_segments(job, rate, count, schedule, painter)
 
 
 def draw_segments(
-    script: Script,
     job: Job,
+    rate: Fraction,
+    count: int,
     schedule: Callable[[LipSync, Frame], Iterable[Segment]],
     painter: Painter | None = None,
     lip_sync: LipSync | None = None,
 ) -> list[Encoded]:
     """Draw and encode the segments of a schedule; segments that were finished before are reused.
 
-    schedule: returns the segments for a lip-sync backend and a form of frames. painter: draws subtitles; None: there are none.
-    lip_sync: the opened backend; None: the job's is opened for these segments.
+    rate: frames per second of the output. count: about how many frames there are. schedule: returns the segments for a lip-sync
+    backend and a form of frames. painter: draws subtitles; None: there are none. lip_sync: the opened backend; None: the job's is
+    opened for these segments.
     """
-    frame = Frame.of(job.info, job.picture_rate(script))
+    frame, models = Frame.of(job.info, rate), job.models
     batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
-    how, models = (job.models.how.device, job.models.how.precision), job.models
 
     def report(done: int) -> None:
-        job.progress("pictures", done, max(num_pictures(script, job), done))
+        job.progress("pictures", done, max(count, done))
 
     opened: AbstractContextManager[LipSync]
     if lip_sync is not None:
         opened = nullcontext(lip_sync)
     else:
+        how = models.how.device, models.how.precision
         opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
     with opened as lips, job.clock.stage("pictures"):
         return SegmentEncoder(frame, lips, Finish(job.options.label, painter), job.store, report).encode(schedule(lips, frame))
 
 
-def num_pictures(script: Script, job: Job) -> int:
-    """Return the number of frames of a clip, or about how many a recording has."""
-    if job.track is not None:
-        return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
-    if script.is_source_timed:
-        return frames_covering(job.part.stop - job.part.start, job.info.frame_rate)
+def num_pictures(script: Script, rate: Fraction, length_s: Fraction | None) -> int:
+    """Return the number of frames of an output, or about how many a recording has.
+
+    rate: frames per second. length_s: length of the output; None: it lasts as long as its utterance takes.
+    """
+    if length_s is not None:
+        return max(1, frames_covering(length_s, rate))
     return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
 
 
-def drawing(job: Job) -> list[object]:
+def drawing(lips: LipSyncChoice, renderer: Path | None, arithmetic: str) -> list[object]:
     """Return what the keys of segments with a new mouth depend on: the lip-sync backend, its files, and how they are used."""
-    key = resolve_backend(job.lips, job.renderer).key(job.lips, job.renderer, job.models.arithmetic)
-    return [job.lips.name, RENDERING, *key]
+    return [lips.name, RENDERING, *resolve_backend(lips, renderer).key(lips, renderer, arithmetic)]
+
+
+def _rest_unit(one: Utterance, models: Models, language: str, speaking: Speaking | None, whole: Sound | None) -> int | None:
+    """Return the unit of silence: of the source units, else of the model that makes the units. None: it is not known.
+
+    language: of the dub. speaking: the program that speaks texts. whole: speech that is given as a whole.
+    """
+    if one.source_units is not None:
+        return one.source_units.rest
+    if whole is not None:
+        return None
+    if isinstance(one.target, WrittenText) and speaking is None:
+        silence: int | None = models.other(TEXT2UNIT, language).silence
+        return silence
+    agreement = models.extractor.agreement
+    return None if agreement is None else int(agreement.silence)
 
 
 @dataclass(frozen=True)
-class DubbedScene:
-    """Everything that a schedule needs."""
+class Look:
+    """How frames are drawn and encoded."""
 
-    script: Script
-    job: Job
-    shots: Shots
-    faces: Faces
-    speech: Speeches
-    lips: LipSync
-    """the lip-sync backend"""
-    frame: Frame
-    """size and rate of the output's frames"""
+    coding: tuple[object, ...]
+    """what the key of every segment depends on: the video, and how its frames are encoded"""
+    drawn_by: tuple[object, ...]
+    """what the keys of segments with a new mouth depend on, see `drawing`"""
     painter: Painter | None
     """draws subtitles; None: there are none"""
 
-    def talk(self, one: Utterance, fit: TimeFit, begin: Fraction, place: Placed) -> "PlacedTalk":
+    def painted(self, start: Fraction, stop: Fraction | None) -> list[object]:
+        """Return the subtitles that are drawn between two times of the output (s)."""
+        return [] if self.painter is None else list(self.painter.between(start, stop))
+
+
+@dataclass(frozen=True)
+class Talks:
+    """What lips say in each utterance, and where its face is."""
+
+    language: str
+    """of the dub"""
+    shots: Shots
+    faces: Faces
+    speech: Speeches
+    speech_rate: int
+    """of `speech`, in Hz"""
+    rests: Mapping[int, int | None]
+    """the unit of silence by number of the utterance; None: it is not known"""
+    lips: LipSync
+    """the lip-sync backend"""
+
+    def talk(self, one: Utterance, begin: Fraction, place: Placed) -> "PlacedTalk":
         """Return an utterance with its lip codes and the path of its face. begin: when it begins in the output (s)."""
-        new, job = self.speech[one.number], self.job
-        samples, units = None, said(one, self.script.target)
-        if self.lips.needs_sound:
-            samples = new.samples if job.track is not None else resample(new.samples, job.sound_rate(self.script), SAMPLE_RATE)
-        codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rest(one)))
+        new, units = self.speech[one.number], said(one, self.language)
+        samples = resample(new.samples, self.speech_rate, SAMPLE_RATE) if self.lips.needs_sound else None
+        codes = self.lips.codes(SpokenUnits(units if len(units) else None, samples, new.silent, self.rests[one.number]))
         path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
         return PlacedTalk(one.number, begin, codes, place, path)
 
@@ -130,40 +178,18 @@ class DubbedScene:
         new, drawn = self.speech[one.number], self.faces.drawn(one)
         seen = [self.faces.watches[one.number], [[face.first, face.number, face.boxes, face.figures] for face in drawn]]
         sound: list[object] = [new.samples] if self.lips.needs_sound else []
-        if self.job.track is not None:  # a track is too long to be read for a key; what it was made of stands for it
+        if self.speech.whole is not None:  # it is too long to be read for a key; what it was made of stands for it
             sound = [*self.speech.made_of[one.number]]
-        return [one.units.ids, fit.durations, new.silent, self.rest(one), fit.held_s, *seen, *sound]
+        return [one.units.ids, fit.durations, new.silent, self.rests[one.number], fit.held_s, *seen, *sound]
 
-    def rest(self, one: Utterance) -> int | None:
-        """Return the unit of silence: of the source units, else of the model that makes the units. None: it is not known."""
-        if one.source_units is not None:
-            return one.source_units.rest
-        if self.job.track is not None:
-            return None
-        if isinstance(one.target, WrittenText) and self.job.speaking is None:
-            silence: int | None = self.job.models.other(TEXT2UNIT, self.script.target).silence
-            return silence
-        agreement = self.job.models.extractor.agreement
-        return None if agreement is None else int(agreement.silence)
-
-    @property
-    def coding(self) -> list[object]:
-        """What the key of every segment depends on: the video, and how its frames are encoded."""
-        return [self.job.digest, self.job.options.label, *QUICK.values()]
-
-    def borders(self, one: Utterance, count: int) -> list[int]:
+    def borders(self, one: Utterance, count: int, rate: Fraction) -> list[int]:
         """Return the first frames of the segments of a clip of `count` frames: moments where its speech is quiet."""
-        rate, job = self.frame.rate, self.job
-        if job.track is not None:
-            return quiet_borders(job.track.sound.activity, count, rate)
+        if self.speech.whole is not None:
+            return quiet_borders(self.speech.whole.activity, count, rate)
         if count <= frames_covering(LONGEST_S, rate):
             return [0]
-        samples = resample(self.speech[one.number].samples, job.sound_rate(self.script), SAMPLE_RATE)
+        samples = resample(self.speech[one.number].samples, self.speech_rate, SAMPLE_RATE)
         return quiet_borders(detect_activity([samples]), count, rate)
-
-    def painted(self, start: Fraction, stop: Fraction | None) -> list[object]:
-        """Return the subtitles that are drawn between two times of the output (s)."""
-        return [] if self.painter is None else list(self.painter.between(start, stop))
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,28 +220,29 @@ class PlacedTalk(Talk):
 # A clip: its frames at a constant rate while its one utterance is spoken, in segments that end where the speech is quiet
 
 
-def clip(scene: DubbedScene) -> list[Segment]:
-    """Return the segments of a clip, in which somebody always talks: a ping-pong loop (as published), or a held last frame."""
-    script, job, rate = scene.script, scene.job, scene.frame.rate
-    ((one, fit),) = fitted(script)
-    count, is_held = num_pictures(script, job), script.schedule == "hold"
-    source = job.source if rate == job.source.rate else PictureSource(job.info.source, rate)
-    own = source.own if job.track is None else None  # with a track, frames before and after the video's own are shown, too
+def clip_segments(script: Script, source: PictureSource, count: int, talks: Talks, look: Look, around_s: float) -> list[Segment]:
+    """Return the segments of a clip, in which somebody always talks: a ping-pong loop (as published), or a held last frame.
 
-    @cache  # segments of a long track share it
+    count: number of frames. around_s: seconds of frames that the lip-sync backend wants to see before and after a segment.
+    """
+    ((one, fit),) = fitted(script)
+    # With given speech, frames before and after the video's own are shown, too.
+    rate, own = source.rate, source.own if talks.speech.whole is None else None
+
+    @cache  # segments of long speech share it
     def talk() -> PlacedTalk:
-        return scene.talk(one, fit, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
+        return talks.talk(one, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
 
     def shown(start: int, stop: int) -> Iterator[OutputFrame]:
-        shots = dict[tuple[int, int], int]()
+        shots, is_held = dict[tuple[int, int], int](), script.schedule == "hold"
         pictures = _held(source, start, stop - start) if is_held else source.pingpong(stop - start, start, own)
         for number, picture in enumerate(pictures, start):
             at, time = frames_to_seconds(picture.index, rate), frames_to_seconds(number, rate)
             yield OutputFrame(picture, time, talk(), talk().face(at, time, shots, is_open=False))
 
-    around_s = resolve_backend(job.lips, job.renderer).around_s
-    facts = key_of(script.schedule, *scene.coding, *drawing(job), *scene.facts(one, fit), *scene.painted(Fraction(0), None))
-    return constant_rate_segments(shown, scene.borders(one, count), count, rate, around_s, [facts])
+    made_of = [*look.coding, *look.drawn_by, *talks.facts(one, fit), *look.painted(Fraction(0), None)]
+    borders, facts = talks.borders(one, count, rate), key_of(script.schedule, *made_of)
+    return constant_rate_segments(shown, borders, count, rate, around_s, [facts])
 
 
 def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
@@ -232,15 +259,14 @@ def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
 # A recording: its frames at their own times
 
 
-def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
+def source_timed_segments(script: Script, info: MediaInfo, clock: OutputClock, talks: Talks, look: Look) -> Iterator[Segment]:
     """Yield the segments of a recording: its frames at their own times, held where the new speech takes longer."""
-    script, job = scene.script, scene.job
-    clock, drawn_by, rate = OutputClock(script, job.part, job.info.frame_rate), drawing(job), job.info.frame_rate
-    part, spoken = job.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
+    part, rate = clock.part, info.frame_rate
+    spoken = [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + part.slack[one.number]) for one in script.utterances]
     borders = segment_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
 
-    feed, left, cuts = PictureFeed(job.info, part.start), deque(spoken), scene.shots.cuts
+    feed, left, cuts = PictureFeed(info, part.start), deque(spoken), talks.shots.cuts
     for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
         while left and left[0][2].end <= start:  # they end in the order in which they begin
             left.popleft()
@@ -248,18 +274,18 @@ def source_timed_segments(scene: DubbedScene) -> Iterator[Segment]:
         begin = clock.at(start)
 
         # The key holds what is in this segment, and nothing else, so that a corrected sentence leaves all other segments valid.
-        facts: list[object] = [*scene.coding, start == part.start, start, stop]
+        facts: list[object] = [*look.coding, start == part.start, start, stop]
         for one, fit, at in inside:
-            facts += [*scene.facts(one, fit), *at]
+            facts += [*talks.facts(one, fit), *at]
         if inside:
-            facts += drawn_by
+            facts += look.drawn_by
             facts += cuts[bisect_left(cuts, start - 1) : None if stop is None else bisect_right(cuts, stop + 1)]
-        facts += scene.painted(begin, None if stop is None else clock.at(stop))
+        facts += look.painted(begin, None if stop is None else clock.at(stop))
 
-        def talks(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
-            return [scene.talk(one, fit, clock.at(at.start), at) for one, fit, at in inside]
+        def placed(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
+            return [talks.talk(one, clock.at(at.start), at) for one, _, at in inside]
 
-        yield Segment(key_of("own time", *facts), partial(_source_timed, feed, clock, 1 / rate, start, stop, talks), begin)
+        yield Segment(key_of("own time", *facts), partial(_source_timed, feed, clock, 1 / rate, start, stop, placed), begin)
 
 
 def segment_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:

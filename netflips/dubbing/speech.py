@@ -25,6 +25,7 @@ from netflips.dubbing.fit import fitted, said
 from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.store import Store
 from netflips.dubbing.text_speech import text_speech
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script, Utterance, WrittenText
@@ -51,15 +52,16 @@ class NewSpeech:
 class Speeches(Mapping[int, NewSpeech]):
     """The new speech of each utterance by its number; it is read from the disk."""
 
-    job: Job
+    store: Store
     made_of: Mapping[int, tuple[object, ...]]
-    """the key of each utterance's speech in the work folder"""
+    """the key of each utterance's speech in the store"""
+    whole: Sound | None = None
+    """speech that is given as a whole, which stays on the disk; None: each utterance is spoken"""
 
     def __getitem__(self, number: int) -> NewSpeech:
-        if self.job.track is not None:
-            sound = self.job.track.sound  # which stays on the disk
-            return NewSpeech(sound.samples, quiet_moments(sound.activity))
-        return self.job.store.again(NewSpeech, "speech", self.made_of[number])
+        if self.whole is not None:
+            return NewSpeech(self.whole.samples, quiet_moments(self.whole.activity))
+        return self.store.again(NewSpeech, "speech", self.made_of[number])
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.made_of)
@@ -73,14 +75,14 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     spoken = [one for one, _ in fitted(script)]
     if job.track is not None:
         digest = digest_of(probe(job.track.source))
-        return Speeches(job, {one.number: (digest,) for one in spoken})
+        return Speeches(job.store, {one.number: (digest,) for one in spoken}, job.track.sound)
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
         voices = {name: voice_for(script, job, sound, name) for name in dict.fromkeys(one.speaker for one in spoken)}
         for done, one in enumerate(spoken, 1):
             made_of[one.number] = _kept(script, job, sound, one, voices[one.speaker])
             job.progress("speech", done, len(spoken))
-    return Speeches(job, made_of)
+    return Speeches(job.store, made_of)
 
 
 def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice | None = None) -> NewSpeech:

@@ -3,20 +3,22 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from avcore.contracts import Transcript, Word, of_words
 from avcore.files import keep_other, write_text
 from avcore.media import Subtitle, SubtitleTrack
 from avcore.notes import report_note
 from avcore.timeline import units_to_seconds
-from avcore.units import Units
+from netflips.dubbing.caching import CachingReader
 from netflips.dubbing.encode import as_units
 from netflips.dubbing.fit import OutputClock, fitted, said
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
+from netflips.dubbing.store import Store
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
 from netflips.script.types import GivenUnits, Script, SpokenSound, Target, Text, TranslatedUnits, Utterance, WrittenText
-from netflips.subtitles.beside import SOURCE, language_of
+from netflips.subtitles.beside import SOURCE, Subtitling, language_of
 from netflips.subtitles.cues import Cue, make_cues, rules_for, subtitle_text
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
 
@@ -27,65 +29,58 @@ def read_units_as_text(script: Script, job: Job) -> Script:
     Target units are read with their natural durations: the model loses letters of hurried speech. The source text of utterances
     that are left alone is read too, since they are still heard; and in a draft the alternatives, from which a person may choose.
     """
-    if job.reader is None:
+    reader, asked = job.reader, job.options.subtitling
+    if reader is None:
         return script
     with job.clock.stage("texts"):
         read, todo = dict[int, Utterance](), job.part.utterances(script)
-        reads_alternatives = job.options.is_draft and script.target in job.reader.languages
+        is_source_wanted = asked is not None and SOURCE in asked.wanted
         for one in todo:
-            with_text = read_target(script, job, _read_source(script, job, one))
-            if reads_alternatives:
-                alternatives = tuple(_alternative_read(job, target, script.target) for target in with_text.alternatives)
+            with_text = read_target(_read_source(one, reader, script.source, is_source_wanted), reader, script.target)
+            if job.options.is_draft and script.target in reader.languages:
+                alternatives = tuple(_alternative_read(target, reader, script.target) for target in with_text.alternatives)
                 with_text = replace(with_text, alternatives=alternatives)
             read[one.number] = with_text
             job.progress("texts", len(read), len(todo))
         return with_more(script, read)
 
 
-def _read_source(script: Script, job: Job, one: Utterance) -> Utterance:
+def _read_source(one: Utterance, reader: CachingReader, language: str, is_wanted: bool) -> Utterance:
     """Return an utterance with its source text. A text that is there stays; if the model reads the same, it gains times.
 
-    If subtitles give the target text, the source is read only for source subtitles.
+    If subtitles give the target text, the source is read only if source subtitles are wanted.
     """
-    if one.source_units is None or job.reader is None or script.source not in job.reader.languages:
+    if one.source_units is None or language not in reader.languages:
         return one
-    asked = job.options.subtitling
     is_given = isinstance(one.target, WrittenText) and one.target.by == "subtitles"
-    if is_given and one.text is None and (asked is None or SOURCE not in asked.wanted):
+    if is_given and one.text is None and not is_wanted:
         return one
-    read = _read(job, as_units(one.source_units.units, script.source))
+    read = reader.read(as_units(one.source_units.units, language))
     is_other = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
-    return one if is_other else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
+    return one if is_other else replace(one, text=Text(read.text, language, "reader", _rounded(read, 1.0)))
 
 
-def read_target(script: Script, job: Job, one: Utterance) -> Utterance:
+def read_target(one: Utterance, reader: CachingReader | None, language: str) -> Utterance:
     """Fill in the target text of an utterance, if the unit-to-text model can read it."""
     target = one.target
     if one.fit is None or not isinstance(target, TranslatedUnits | GivenUnits | SpokenSound):
         return one
     if target.reading is not None and target.reading.by != "reader":  # an earlier reading is redone: its times are of another fit
         return one
-    if job.reader is None or script.target not in job.reader.languages:
+    if reader is None or language not in reader.languages:
         return one
-    natural = said(one, script.target, is_natural=True)
-    read = _read(job, natural)
+    natural = said(one, language, is_natural=True)
+    read = reader.read(natural)
     words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
-    return replace(one, target=replace(target, reading=Text(read.text, script.target, "reader", words)))
+    return replace(one, target=replace(target, reading=Text(read.text, language, "reader", words)))
 
 
-def _alternative_read(job: Job, target: Target, language: str) -> Target:
+def _alternative_read(target: Target, reader: CachingReader, language: str) -> Target:
     """Return an alternative with its text, if it is units with durations."""
     if not isinstance(target, TranslatedUnits) or target.units.durations is None:
         return target
-    read = _read(job, as_units(target.units, language))
+    read = reader.read(as_units(target.units, language))
     return replace(target, reading=Text(read.text, language, "reader", _rounded(read, 1.0)))
-
-
-def _read(job: Job, units: Units) -> Transcript:
-    reader = job.reader
-    assert reader is not None
-    made_of = (units.ids, units.durations, units.language, reader.fingerprint, job.models.arithmetic)
-    return job.store.kept(Transcript, "readings", made_of, lambda: reader.read(units, units.language))
 
 
 def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
@@ -98,9 +93,8 @@ def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
 # Subtitles
 
 
-def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
+def cues_of(script: Script, clock: OutputClock, side: str) -> list[Cue] | None:
     """Return the subtitles of a side of the dub, in the time of the output; None if its texts are unknown."""
-    clock = OutputClock(script, job.part, job.info.frame_rate)
     texts = list(_source_texts(script, clock) if side == SOURCE else _target_texts(script))
     if None in texts:
         return None
@@ -147,24 +141,22 @@ def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
     return Transcript(text.text, text.language, tuple(words_of))
 
 
-def painter_of(script: Script, job: Job) -> Painter | None:
+def painter_of(script: Script, clock: OutputClock, asked: Subtitling | None) -> Painter | None:
     """Return what draws subtitles into the frames; None if none were asked for."""
-    asked = job.options.subtitling
     if asked is None or not asked.burnt:
         return None
-    font, cues = font_file(asked.font), cues_of(script, job, asked.burnt) or []
+    font, cues = font_file(asked.font), cues_of(script, clock, asked.burnt) or []
     lacking = lacking_letters(font, "".join(line for cue in cues for line in cue.lines))
     if lacking:
         report_note(FONT_LACKS(signs=" ".join(lacking)), font)
     return Painter(cues, font)
 
 
-def tracks_of(script: Script, job: Job) -> list[SubtitleTrack]:
+def tracks_of(script: Script, clock: OutputClock, asked: Subtitling | None) -> list[SubtitleTrack]:
     """Return the subtitle tracks that were asked for, of the sides whose texts are known."""
-    asked = job.options.subtitling
     if asked is None or not asked.is_embedded:
         return []
-    found = {language_of(side, script.source, script.target): cues_of(script, job, side) for side in asked.sides}
+    found = {language_of(side, script.source, script.target): cues_of(script, clock, side) for side in asked.sides}
     return [
         SubtitleTrack(language, [Subtitle(cue.start_s, cue.end_s, "\n".join(cue.lines)) for cue in cues])
         for language, cues in found.items()
@@ -172,22 +164,19 @@ def tracks_of(script: Script, job: Job) -> list[SubtitleTrack]:
     ]
 
 
-def write_subtitles(script: Script, job: Job) -> None:
-    """Write the subtitle files that were asked for, beside the output.
+def write_subtitles(script: Script, clock: OutputClock, asked: Subtitling, out: Path, store: Store) -> None:
+    """Write the subtitle files that were asked for, beside the output `out`.
 
     A side without texts is left out, with a warning. An existing file is kept, unless the work folder knows that we wrote it: a
     person may have corrected it.
     """
-    asked = job.options.subtitling
-    if asked is None:
-        return
-    for side, path in asked.files(job.out, script.source, script.target).items():
-        cues = cues_of(script, job, side)
+    for side, path in asked.files(out, script.source, script.target).items():
+        cues = cues_of(script, clock, side)
         if cues is None:
             report_note(SUBTITLES_LEFT_OUT(language=language_of(side, script.source, script.target)), path)
             continue
         text = subtitle_text(path, cues)
-        if not job.store.has_written(path):
+        if not store.has_written(path):
             keep_other(path, text)
         write_text(path, text)
-        job.store.note_written(path)
+        store.note_written(path)

@@ -11,13 +11,15 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
 from avcore.journal import file_digest
+from avcore.media import MediaSource
 from avcore.media.passthrough import PassthroughMetadata
 from avcore.media.writer import synthetic_comment
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.approved import with_sources
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
-from netflips.dubbing.job import Job
+from netflips.dubbing.job import GivenAudio, Job
+from netflips.dubbing.preflight import Provenance
 from netflips.dubbing.segments import Encoded, join_segments, num_hidden
 from netflips.dubbing.store import Store
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
@@ -37,30 +39,45 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
-    clock, is_own, track = OutputClock(script, job.part, job.info.frame_rate), script.is_source_timed, job.track
-    end = clock.at(clock.part.stop)
+    clock, is_own, track, provenance = (
+        OutputClock(script, job.part, job.info.frame_rate),
+        script.is_source_timed,
+        job.track,
+        job.provenance,
+    )
+    subtitling, generated = job.options.subtitling, _generated(script, is_speech_given=track is not None)
+    models = list(_models(job))
 
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
         if track is not None:
             comment = synthetic_comment("lips" if track.units is None else "speech and lips", [job.lips.name])
         if job.options.operator:
-            comment += f"; {_generated(script, job).notice} {job.options.operator}"
+            comment += f"; {generated.notice} {job.options.operator}"
+        sign = None
+        if provenance.signing is not None:
+            facts = _facts(job.info.path, models, provenance)
+            if job.options.operator:
+                facts |= {"operator": job.options.operator, "notice": generated.notice}
+            actions, languages = _actions(script, generated, is_speech_given=track is not None)
+            sign = provenance.signing.sign(actions, facts | languages, job.out)
+
         writer = Frame.of(job.info, job.picture_rate(script)).joiner(
             job.out,
             sound,
             pieces[0].path,
             comment=comment,
-            subtitles=tracks_of(script, job),
-            carried=_passthrough(script, job, clock, end),
+            subtitles=tracks_of(script, clock, subtitling),
+            carried=_passthrough(script, job.info.source, clock, track),
             language=script.target,
-            sign=None if job.provenance.signing is None else job.provenance.signing.sign(*_manifest(script, job), job.out),
+            sign=sign,
         )
         join_segments(writer, pieces, sound)
 
     if job.keeps_work:
         job.store.record_output(job.out)
-    write_subtitles(script, job)
+    if subtitling is not None:
+        write_subtitles(script, clock, subtitling, job.out, job.store)
 
     counts = _count(pieces)
     utterances = tuple(
@@ -71,7 +88,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
 
     lengths = (fit.output.end_s for _, fit in fitted(script))
-    duration_s = float(end) if is_own else max(lengths) if track is None else float(track.length_s)
+    duration_s = float(clock.at(clock.part.stop)) if is_own else max(lengths) if track is None else float(track.length_s)
     made = Made(
         version=__version__,
         output=str(job.out),
@@ -81,9 +98,9 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         has_grown=writer.grew,
         pictures=sum(len(piece.times) for piece in pieces),
         lips=job.lips.name,
-        models=tuple(_models(job)),
-        may_be_sold=may_be_sold(job.provenance.terms),
-        signed="" if job.provenance.signing is None else job.provenance.signing.by,
+        models=tuple(models),
+        may_be_sold=may_be_sold(provenance.terms),
+        signed="" if provenance.signing is None else provenance.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
         work=work_folder_summary(job.store) if job.keeps_work else None,
@@ -94,21 +111,22 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
     return with_notes(replace(script, utterances=utterances, made=made), job)
 
 
-def _passthrough(script: Script, job: Job, clock: OutputClock, end: Fraction) -> PassthroughMetadata | None:
+def _passthrough(script: Script, source: MediaSource, clock: OutputClock, track: GivenAudio | None) -> PassthroughMetadata | None:
     """Return what the output copies from the video: titles, and chapters and subtitles if times stay the same."""
     if script.schedule == "still":
         return None
     if script.is_source_timed:
-        return PassthroughMetadata(job.info.source, clock.at, end, script.titles)
-    if job.track is None or not job.track.is_audio_given:
-        return PassthroughMetadata(job.info.source, titles=script.titles)
-    return PassthroughMetadata(job.info.source, Fraction, job.track.length_s)
+        return PassthroughMetadata(source, clock.at, clock.at(clock.part.stop), script.titles)
+    if track is None or not track.is_audio_given:
+        return PassthroughMetadata(source, titles=script.titles)
+    return PassthroughMetadata(source, Fraction, track.length_s)
 
 
 def with_notes(script: Script, job: Job) -> Script:
     """Fill in the notes of the dub, the source text of each translation, and consents."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in with_sources(script).utterances)
-    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.provenance.consent)
+    notes = (*job.info.notes, *job.notes.of_all)
+    return replace(script, utterances=utterances, notes=notes, consent=job.provenance.consent)
 
 
 def work_folder_summary(work: Store) -> WorkKept:
@@ -144,7 +162,7 @@ def _models(job: Job) -> Iterator[ModelUsed]:
         if not job.options.is_speech_given:
             fingerprints[TEXT2UNIT.name] = models.other(TEXT2UNIT, job.languages[1]).fingerprint
     if job.reader is not None:
-        fingerprints[UNIT2TEXT.name] = job.reader.fingerprint
+        fingerprints[UNIT2TEXT.name] = job.reader.reader.fingerprint
 
     for part in dict.fromkeys((*fingerprints, *terms)):
         domain, known = domains.get(part), terms.get(part)
@@ -153,26 +171,26 @@ def _models(job: Job) -> Iterator[ModelUsed]:
         yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
 
 
-def _manifest(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
-    """Return the content of the manifest of a dub: C2PA's actions, and our own facts."""
-    models = [
+def _facts(video: Path, models: Sequence[ModelUsed], provenance: Provenance) -> dict[str, Any]:
+    """Return our own facts for the manifest of a dub: the video, the models, what they allow, and who agreed."""
+    rows = [
         {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
-        for one in _models(job)
+        for one in models
     ]
-    facts = {
-        "source": {"sha256": file_digest(job.info.path)},
-        "models": models,
-        "may_be_sold": may_be_sold(job.provenance.terms),
-        "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.provenance.consent],
+    return {
+        "source": {"sha256": file_digest(video)},
+        "models": rows,
+        "may_be_sold": may_be_sold(provenance.terms),
+        "consent": [{name: text for name, text in asdict(one).items() if text} for one in provenance.consent],
     }
-    if job.options.operator:
-        facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}
 
-    if job.track is not None or not script.source:  # nothing was translated
-        done = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": _generated(script, job).done}
-        return [done], facts
+
+def _actions(script: Script, generated: Generated, *, is_speech_given: bool) -> tuple[Actions, dict[str, Any]]:
+    """Return C2PA's actions for the manifest of a dub, and the languages that were translated, if any."""
+    if is_speech_given or not script.source:  # nothing was translated
+        return [{"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": generated.done}], {}
+
     # the actions by which readers of C2PA recognise a dub
-    facts |= {"languages": {"from": script.source, "to": script.target}}
     languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
     lips = {
         "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],
@@ -182,14 +200,14 @@ def _manifest(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": SPEECH_AND_LIPS.done, "changes": [lips]},
     ]
-    return actions, facts
+    return actions, {"languages": {"from": script.source, "to": script.target}}
 
 
-def _generated(script: Script, job: Job) -> Generated:
+def _generated(script: Script, *, is_speech_given: bool) -> Generated:
     """Return which part of the output was generated."""
     if script.schedule == "still":
         return VIDEO
-    return SPEECH_AND_LIPS if job.track is None else LIPS
+    return LIPS if is_speech_given else SPEECH_AND_LIPS
 
 
 def _bundle_of(paths: Iterable[Path]) -> str:

@@ -6,8 +6,6 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
-from types import SimpleNamespace
-from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 from avcore.contracts import Word
 from avcore.errors import LanguageError, UsageError, VocabularyError
 from netflips.dubbing.dub import dub
+from netflips.dubbing.fit import OutputClock
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import part_of
 from netflips.dubbing.store import Store
@@ -177,13 +176,9 @@ def test_sides_that_there_are() -> None:
         Subtitling((), burnt="both")
 
 
-def job(folder: Path, *, keeps_work: bool = True) -> Any:
-    """As much of a job as subtitles need; the video lasts 10 s."""
-    store = Store(Path(mkdtemp(dir=folder)))
-    store.folder = folder / "o.mp4.work" if keeps_work else store.folder
-    info = SimpleNamespace(duration_s=10, frame_rate=25)
-    part = part_of(script(), Fraction(10))
-    return SimpleNamespace(options=DubOptions(subtitles="target"), out=folder / "o.mp4", store=store, info=info, part=part)
+def clock(one: Script) -> OutputClock:
+    """Of a video of 10 s."""
+    return OutputClock(one, part_of(script(), Fraction(10)), Fraction(25))
 
 
 def said(number: int, start_s: float, text: str, words: tuple[Word, ...] = (), seconds: float = 2.0) -> Utterance:
@@ -200,19 +195,22 @@ def script(*utterances: Utterance) -> Script:
 READ = (Word("a", 0.0, 1.0, 1.0), Word("b", 1.0, 2.0, 1.0))
 
 
-def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read(tmp_path: Path) -> None:
-    cues = cues_of(script(said(1, 1.0, "a b", READ), said(2, 5.0, "what the user\nwrote")), job(tmp_path), "target")
+def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read() -> None:
+    spoken = script(said(1, 1.0, "a b", READ), said(2, 5.0, "what the user\nwrote"))
+    cues = cues_of(spoken, clock(spoken), "target")
     assert cues is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.5, 3.5, ("a b",)), (5.5, 7.5, ("what the user wrote",))]
 
 
-def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none(tmp_path: Path) -> None:
-    heard = Utterance(1, TimeSpan(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio"))
-    assert cues_of(script(heard), job(tmp_path), "source") is None
-    cues = cues_of(script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person"))), job(tmp_path), "source")
+def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none() -> None:
+    heard = script(Utterance(1, TimeSpan(1.0, 2.0), source_units=SourceUnits(UnitList((1, 2)), "audio")))
+    assert cues_of(heard, clock(heard), "source") is None
+    written = script(Utterance(1, TimeSpan(1.0, 2.0), text=Text("yes it is", "en", "person")))
+    cues = cues_of(written, clock(written), "source")
     assert cues is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.0, 2.0, ("yes it is",))]
-    cues = cues_of(script(said(1, 1.0, "yes", seconds=0.8), said(2, 1.9, "no", seconds=0.8)), job(tmp_path), "target")
+    both = script(said(1, 1.0, "yes", seconds=0.8), said(2, 1.9, "no", seconds=0.8))
+    cues = cues_of(both, clock(both), "target")
     assert cues is not None
     assert [cue.lines for cue in cues] == [("yes",), ("no",)]
     assert all(one.end_s <= other.start_s for one, other in pairwise(cues))
@@ -220,7 +218,9 @@ def test_a_side_that_was_not_read_has_no_subtitles_and_two_utterances_share_none
 
 def test_a_file_that_somebody_else_wrote_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def write(text: str, *, keeps_work: bool = True) -> dict[str, str]:
-        write_subtitles(script(said(1, 1.0, text)), job(tmp_path, keeps_work=keeps_work))
+        store, spoken = Store(Path(mkdtemp(dir=tmp_path))), script(said(1, 1.0, text))
+        store.folder = tmp_path / "o.mp4.work" if keeps_work else store.folder
+        write_subtitles(spoken, clock(spoken), Subtitling(("target",)), tmp_path / "o.mp4", store)
         found = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("o.ko.*")}
         return {name: content.rstrip().split("\n")[-1] for name, content in found.items()}
 
