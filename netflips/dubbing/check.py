@@ -77,7 +77,8 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         job.notes.add(NOT_RECOGNISED(language=script.target))
     checker = _Checker(
         script, measurer, target_encoder(script, job, sound), fitter_of(script, job, sound),
-        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslate), job.notes, job.progress,
+        lambda one: read_target(one, job.reader, script.target), targets_given(options.script, options.retranslate),
+        job.notes, job.progress,
     )  # fmt: skip
     with job.clock.stage("check"):
         found = checker.all(repairs=mode == "repair")

@@ -167,7 +167,7 @@ class Mixer:
         is_background: `effects` are the background of the old sound.
         """
         stop = start + len(old)
-        kept = np.full(len(old), self._kept, np.float32)
+        kept = np.full(len(old), self._kept, np.float32)  # gain of the old sound
         speech, behind = np.zeros(len(old), np.float32), np.ones(len(old), np.float32)
 
         while self._next < len(self._lines) and self._end(self._lines[self._next]) <= start:
@@ -178,11 +178,14 @@ class Mixer:
             line = self._lines[number]
             if line.start >= stop:
                 break
+            # The old sound comes back where the old speech ends, even if the new goes on: whoever speaks there is not dubbed. As a
+            # voice-over it stays low until the new speech ends, so that both are understood.
             kept *= 1 - (1 - self._under) * self._ramp(line.start, self._end(line) if self._under else line.stop, start, stop)
             if line.is_dry or (is_background and not line.has_background):
                 behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
 
+        # Music and effects fill what the old sound leaves, so that the background is as loud throughout.
         rest = old * kept[:, None]
         if effects is not None:
             rest += effects * ((1 - kept) * behind)[:, None]

@@ -207,6 +207,7 @@ class PlacedTalk(Talk):
         shots: numbers of the shots so far, which this call may add to. is_open: the mouth fades in when the utterance begins, and
         fades out when it ends.
         """
+        # A mouth that changed at once would be seen as a jump, so it goes over from the original's and back.
         box, strength, reason = self.path.at(at)
         share = min(strength, 1.0)
         if is_open:

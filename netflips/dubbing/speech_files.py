@@ -135,8 +135,10 @@ def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> 
     stretches: the speech between the pauses of a track, in seconds; all may be late by one lag. Returns the span of each
     utterance's speech in the track by its number, and the stretches that belong to none.
     """
+    # An interpreter is late all along: without a lag, each stretch would be drawn to the utterance after its own.
     tried = [(cost + _LAG_COST * lag, taken) for lag in _LAGS_S for cost, taken in [_matched(stretches, utterances, lag)]]
     taken = min(tried, key=lambda one: one[0])[1]
+
     used = {place for places in taken.values() for place in places}
     spans = {number: (stretches[places[0]][0], stretches[places[-1]][1]) for number, places in taken.items()}
     return spans, [one for place, one in enumerate(stretches) if place not in used]
@@ -164,7 +166,10 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
         following: _States = {}
         _leave_out(best, stretches, one.place.start_s + lag - _REACH_S)
         for done, (cost, way) in best.items():
-            _better(following, done, cost + one.place.seconds, way)  # this utterance has no speech
+            # An utterance without speech costs as much as it is long: a short one is skipped sooner than a long one.
+            _better(following, done, cost + one.place.seconds, way)
+
+            # It may take several stretches, since people pause within a sentence; the pauses cost, since a long one ends it.
             pauses = 0.0
             for stop in range(done + 1, min(done + _MOST_STRETCHES, len(stretches)) + 1):
                 start_s, end_s = stretches[done][0] - lag, stretches[stop - 1][1] - lag
@@ -176,6 +181,7 @@ def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: fl
                 _better(following, stop, cost + price, _Way(way, one.number, range(done, stop)))
         best = following
 
+    # The path of least cost is read from its end.
     _leave_out(best, stretches, np.inf)
     cost, way = best[len(stretches)]
     taken: dict[int, range] = {}

@@ -153,9 +153,13 @@ class Voices:
         likeness = _cosine(one.mean, other.mean)
         if likeness < _OVER_OTHERS:
             return False
+
+        # Music behind a voice moves its embedding, so less likeness is asked for where the backgrounds differ.
         least = _BOTH_LONG if min(one.seconds, other.seconds) >= _LONG_S else _ONE
         if likeness < least and _difference(self._background(one), self._background(other)) < _OTHER_BACKGROUND_DB:
             return False
+
+        # Such a likeness is not enough by itself: the pitch must agree, too.
         pitches = [pitch_of(np.concatenate([self._pitch(place) for place, _ in group.rows])) for group in (one, other)]
         medians = [pitch.median for pitch in pitches if pitch is not None]
         return len(medians) == len(pitches) and abs(medians[0] - medians[1]) <= _SAME_PITCH

@@ -39,12 +39,8 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 
 def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which appears when it is whole; fill in the drawn frames of each utterance, and `made`."""
-    clock, is_own, track, provenance = (
-        OutputClock(script, job.part, job.info.frame_rate),
-        script.is_source_timed,
-        job.track,
-        job.provenance,
-    )
+    clock = OutputClock(script, job.part, job.info.frame_rate)
+    is_own, track, provenance = script.is_source_timed, job.track, job.provenance
     subtitling, generated = job.options.subtitling, _generated(script, is_speech_given=track is not None)
     models = list(_models(job))
 
