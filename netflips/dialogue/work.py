@@ -20,9 +20,10 @@ from netflips.dialogue.guards import AnswerGuard, WordList
 from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
 from netflips.dubbing.begin import begin_with_given_audio
 from netflips.dubbing.face_path import paste_lower_face
+from netflips.dubbing.given import track_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions, settings_as_json
-from netflips.dubbing.portrait import speak_track, talk
+from netflips.dubbing.portrait import speak_text, talk
 from netflips.model_paths import paths_asked
 from netflips.models import models_when_asked
 from netflips.options import AvatarOptions, duration_scale
@@ -131,7 +132,7 @@ class Avatar:
             with watch.step("speak"):
                 text = script_of(answer.text)
                 warn_of_script(text)
-                job = replace(job, track=speak_track(job, text, self.voice))
+                job = replace(job, track=track_of(job, *speak_text(text, self.voice, job.scratch, job.progress)))
             with watch.step("draw"):
                 script = begin_with_given_audio(job, "still", WrittenText(answer.text, by="person"))
                 asked = Text(answer.heard.text, answer.heard.language, "recognizer", answer.heard.words)

@@ -14,7 +14,7 @@ from avcore.journal import key_of
 from avcore.media import QUICK, MediaSource, probe, require_media, write_speech_pieces
 from avcore.media.tracks import select_audio_track
 from avcore.notes import several
-from avcore.progress import run_bar
+from avcore.progress import Progress, run_bar
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
@@ -159,19 +159,19 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
         return track_of(job, source), given
     scale = duration_scale(options.speed)
     if text is not None:
-        track = speak_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
-        return track, WrittenText(options.text or "")
+        voice = TextVoice.of(job.models, options.to, scale, options.voice)
+        return track_of(job, *speak_text(text, voice, job.scratch, job.progress)), WrittenText(options.text or "")
     assert options.units is not None  # exactly one of the three is given
-    vocoder, voice, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
+    vocoder, speaker, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
     with units_of(options.units):
         codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
         timed = vocoder.predict_durations(codes, scale)
-        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, voice), "speech", job.progress))
+        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, speaker), "speech", job.progress))
     return track_of(job, MediaSource(path), UnitList.of(timed)), GivenUnits(UnitList.of(timed))
 
 
-def speak_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenAudio:
-    """Return a text as speech with its units, spoken sentence by sentence."""
-    speech = voice.tell(text, job.progress)
-    write_speech_pieces(job.scratch / _SPOKEN, speech, speech.rate)
-    return track_of(job, MediaSource(job.scratch / _SPOKEN), UnitList.of(speech.units))
+def speak_text(text: SpokenScript, voice: TextVoice, folder: Path, progress: Progress) -> tuple[MediaSource, UnitList]:
+    """Speak a text sentence by sentence into a file of a folder, and return the file and the units that it was made from."""
+    speech = voice.tell(text, progress)
+    write_speech_pieces(folder / _SPOKEN, speech, speech.rate)
+    return MediaSource(folder / _SPOKEN), UnitList.of(speech.units)

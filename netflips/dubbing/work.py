@@ -34,7 +34,7 @@ from unit2text.stage import UNIT2TEXT
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
-Job = tuple[Path, Path]
+InputOutput = tuple[Path, Path]
 """A video and the file for its dub."""
 
 
@@ -45,12 +45,12 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     """
     paths = given_or_bundle(options)
     languages = choose_languages(options.source, options.to, paths)
-    jobs = _jobs_of(options, languages[1])
-    sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
+    pairs = _pairs_of(options, languages[1])
+    sources, targets = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
     check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
     if options.out is None and options.out_dir is None and options.draft is None:
-        for _, out in jobs:
+        for _, out in pairs:
             if out.exists() and not is_synthetic(out):
                 raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
 
@@ -60,14 +60,14 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
     elif (path := paths.other(UNIT2TEXT)) is not None:
         require_unit_reader(read_checkpoint(path, UNIT2TEXT).config["takes"])
 
-    report = ReportFiles(options.report, jobs, reports)
+    report = ReportFiles(options.report, pairs, reports)
     if options.ray:
-        return _dub_side_by_side(jobs, paths, report, options, languages)
+        return _dub_side_by_side(pairs, paths, report, options, languages)
     suit_threads(paths.all)
-    models = load_models(paths, *languages, replace(_run_options(options), unloads=len(jobs) == 1))
-    if len(jobs) > 1:
-        return _dub_all(jobs, models, report, options)
-    script = _dub_one(*jobs[0], models, options)
+    models = load_models(paths, *languages, replace(_run_options(options), unloads=len(pairs) == 1))
+    if len(pairs) > 1:
+        return _dub_all(pairs, models, report, options)
+    script = _dub_one(*pairs[0], models, options)
     if options.draft is not None:
         _print_draft(options, script)
         if reports is not None:
@@ -79,7 +79,7 @@ def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int 
 
 
 def _dub_side_by_side(
-    jobs: list[Job], paths: ModelPaths, report: ReportFiles, options: DubCommand, languages: tuple[str, str]
+    pairs: list[InputOutput], paths: ModelPaths, report: ReportFiles, options: DubCommand, languages: tuple[str, str]
 ) -> int | None:
     from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
 
@@ -87,9 +87,9 @@ def _dub_side_by_side(
         raise UsageError("--ray dubs into --out-dir")
     if options.ask:
         raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
-    require_utf8([path for job in jobs for path in job], "a video")
+    require_utf8([path for pair in pairs for path in pair], "a video")
 
-    batch, data = [VideoToDub(*job) for job in jobs], report.data_paths
+    batch, data = [VideoToDub(*pair) for pair in pairs], report.data_paths
     code = dub_side_by_side(
         batch,
         DubModels(paths, _run_options(options), languages),
@@ -104,20 +104,20 @@ def _dub_side_by_side(
     for path in data[1:]:
         record.write_report(path, batch)
     for job in batch:
-        if job.target.name in record.done:
-            report.add(script_from(record.done[job.target.name]["report"]))
-        elif str(job.source) in record.failed:
-            report.fail(job.source, record.failed[str(job.source)]["reason"])
+        if pair.target.name in record.done:
+            report.add(script_from(record.done[pair.target.name]["report"]))
+        elif str(pair.source) in record.failed:
+            report.fail(pair.source, record.failed[str(pair.source)]["reason"])
     with bars(options.quiet, "report: ") as progress:
         report.write_pages(progress)
     return code
 
 
-def _dub_all(jobs: list[Job], models: Models, report: ReportFiles, options: DubCommand) -> int | None:
+def _dub_all(pairs: list[InputOutput], models: Models, report: ReportFiles, options: DubCommand) -> int | None:
     failed = []
     written = Seldom(lambda: _write(report, options.quiet))
     try:
-        for source, target in jobs:
+        for source, target in pairs:
             try:
                 report.add(_dub_one(source, target, models, options))
             except NetflipsError as error:
@@ -129,7 +129,7 @@ def _dub_all(jobs: list[Job], models: Models, report: ReportFiles, options: DubC
         written.now()
     if not failed:
         return None
-    LOG.error("%d of %s failed: %s", len(failed), several(len(jobs), "input"), ", ".join(failed))
+    LOG.error("%d of %s failed: %s", len(failed), several(len(pairs), "input"), ", ".join(failed))
     return EXIT_FAILED
 
 
@@ -189,7 +189,7 @@ def _run_options(options: DubCommand) -> RunOptions:
     return RunOptions(options.device, options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
 
 
-def _jobs_of(options: DubCommand, target: str) -> list[Job]:
+def _pairs_of(options: DubCommand, target: str) -> list[InputOutput]:
     """Return inputs with their outputs. Raises UsageError for flags that exclude each other, InputError for an empty folder."""
     inputs = list(options.videos)
     is_one = len(inputs) == 1 and not inputs[0].is_dir()
@@ -202,25 +202,25 @@ def _jobs_of(options: DubCommand, target: str) -> list[Job]:
             raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
         if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
             raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
-    jobs = _named(inputs, options.out_dir, target)
-    require_own_names(jobs)
-    return jobs
+    pairs = _named(inputs, options.out_dir, target)
+    require_own_names(pairs)
+    return pairs
 
 
-def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
+def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[InputOutput]:
     """Return each video with an output of its name. Outputs of earlier runs in an input folder are skipped."""
 
     def output(video: Path) -> Path:
         return (out_dir or video.parent) / f"{video.stem}_{target}.mp4"
 
-    jobs = []
+    pairs = []
     for path in inputs:
         if not path.is_dir():
-            jobs.append((path, output(path)))
+            pairs.append((path, output(path)))
             continue
         videos = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES)
         if not videos:
             raise InputError("there is no video in this folder", path=path, expected=", ".join(VIDEO_SUFFIXES))
         dubs = {output(video).resolve() for video in videos}
-        jobs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
-    return jobs
+        pairs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and is_synthetic(video))]
+    return pairs
