@@ -186,18 +186,25 @@ class SegmentEncoder:
 
     def _encoded(self, piece: Segment, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[Encoded]:
         """Encode and keep the frames of a segment; nothing is returned for one without frames."""
-        written = list[tuple[Fraction, int, int]]()  # time (s), owner, and why it was drawn or not
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
-            if (first := next(shown, None)) is not None:
-                with self.frame.writer(path) as writer:
-                    for one in chain([first], shown):
-                        self.finish.write(writer, one, one.time - first.time)
-                        written.append((one.time, one.owner, int(one.face.reason)))
-                        report(1)
+            written = self._write(path, shown, report)
             # Kept even where no frame begins in the segment: a resumed dub need not decode it to find that out.
             self.work.keep(STAGE, (piece.key,), _Notes.of(piece, written))
         release_freed_memory()  # encoders and threads fragment the memory, more with each file
         return [Encoded(path, *map(list, zip(*written, strict=True)))] if written else []
+
+    def _write(self, path: Path, shown: Iterator[OutputFrame], report: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
+        """Write frames. Returns for each its time (s), its owner, and the reason why it was drawn or not."""
+        written = list[tuple[Fraction, int, int]]()
+        first = next(shown, None)
+        if first is None:
+            return written
+        with self.frame.writer(path) as writer:
+            for one in chain([first], shown):
+                self.finish.write(writer, one, one.time - first.time)
+                written.append((one.time, one.owner, int(one.face.reason)))
+                report(1)
+        return written
 
 
 def num_hidden(pieces: Iterable[Encoded]) -> int:

@@ -9,9 +9,10 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
-from netflips.dubbing import segments, track_faces
+from netflips.dubbing import segments
 from netflips.dubbing.segments import SegmentEncoder
 from netflips.dubbing.speech import quiet_moments
+from netflips.dubbing.track_faces import FaceSearch
 from netflips.evaluate.command import main as evaluate
 from netflips.options import lipsync
 from netflips.provenance.manifest import read_provenance
@@ -173,8 +174,8 @@ def test_a_stopped_run_goes_on_where_it_was(
     monkeypatch.setattr(segments, "LONGEST_S", 1)
     monkeypatch.setattr(segments, "SHORTEST_S", 0.5)
     found = [Path(segments.__file__)]  # counts what is drawn and looked for
-    write, look = SegmentEncoder._write, track_faces._look
-    monkeypatch.setattr(track_faces, "_look", lambda *given: found.append(Path("faces")) or look(*given))
+    write, look = SegmentEncoder._write, FaceSearch.look
+    monkeypatch.setattr(FaceSearch, "look", lambda *given: found.append(Path("faces")) or look(*given))
 
     def stops_at(most: int, studio: SegmentEncoder, path: Path, *given: object) -> object:
         if len([path for path in found if path.suffix == ".mp4"]) == most:
