@@ -103,7 +103,7 @@ def _dub_side_by_side(
     record = DubRecord(options.out_dir)
     for path in data[1:]:
         record.write_report(path, batch)
-    for job in batch:
+    for pair in batch:
         if pair.target.name in record.done:
             report.add(script_from(record.done[pair.target.name]["report"]))
         elif str(pair.source) in record.failed:
