@@ -1,13 +1,14 @@
 """The script that a dub begins with: a person's, or made of subtitles, or empty; and whether the dub is source-timed."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avcore.contracts import Voice
 from avcore.errors import InputError, VocabularyError
 from avcore.media import MediaInfo, iter_sound_blocks
+from avcore.notes import Note
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
@@ -56,8 +57,11 @@ def begin(job: Job, sound: Sound | None) -> Script:
     path, speakers, utterances = job.options.script_in, tuple[SpeakerOf, ...](), tuple[Utterance, ...]()
     if path is not None:
         texts = TextCheck(path, job.languages[1], job.models, job.with_readings, job.options.speaker is not None)
-        if job.subtitles is not None:
-            utterances = _of_subtitles(job, job.subtitles, texts)
+        if (given := job.subtitles) is not None:
+            inside = given.within(float(job.info.duration_s))
+            for note in _notes_on(given, inside, job.languages, can_translate=job.options.cascade):
+                job.notes.add(note)
+            utterances = _of_subtitles(inside, job.languages[0], float(job.info.duration_s), texts)
         elif job.options.script is not None:
             speakers, utterances = _of_script(job, job.options.script, texts)
     terms = () if job.options.script is None else job.options.script.terms
@@ -172,29 +176,32 @@ def _asked_target(one: Utterance, texts: "TextCheck") -> Target | None:
 # Subtitles
 
 
-def _of_subtitles(job: Job, given: GivenSubtitles, texts: "TextCheck") -> tuple[Utterance, ...]:
-    """Return an utterance for each cue of a person's subtitles, with its text of the side that they are of."""
-    source, target = job.languages
-    duration = float(job.info.duration_s)
-    inside = given.within(duration)
-    if inside.note is not None:
-        job.notes.add(inside.note)
-    if not given.side and any(one.text for one in given.cues):
-        job.notes.add(ONLY_TIMES(name=given.path.name, source=source, target=target))
-    elif given.side == SOURCE and not job.options.cascade:
-        job.notes.add(SHOWN_ONLY(name=given.path.name))
+def _of_subtitles(given: GivenSubtitles, language: str, duration_s: float, texts: "TextCheck") -> tuple[Utterance, ...]:
+    """Return an utterance for each cue of a person's subtitles, with its text of the side that they are of.
 
+    language: of the source. duration_s: length of the recording.
+    """
     found = []
-    places = rounded_places([(cue.start_s, cue.end_s) for cue in inside.cues], duration)
-    for number, (cue, place) in enumerate(zip(inside.cues, places, strict=True), 1):
+    places = rounded_places([(cue.start_s, cue.end_s) for cue in given.cues], duration_s)
+    for number, (cue, place) in enumerate(zip(given.cues, places, strict=True), 1):
         one = Utterance(number, TimeSpan(*place), cue.speaker)
         if source_text := cue.text if given.side == SOURCE else cue.heard:
-            one = replace(one, text=Text(source_text, source, "subtitles"))
+            one = replace(one, text=Text(source_text, language, "subtitles"))
         if cue.text and given.side == TARGET:
             texts.require_speakable(number, cue.text)
             one = replace(one, target=WrittenText(cue.text, "subtitles"))
         found.append(one)
     return tuple(found)
+
+
+def _notes_on(given: GivenSubtitles, inside: GivenSubtitles, languages: tuple[str, str], can_translate: bool) -> Iterator[Note]:
+    """Yield what a person should know of their subtitles. inside: those within the recording. can_translate: their source texts."""
+    if inside.note is not None:
+        yield inside.note
+    if not given.side and any(one.text for one in given.cues):
+        yield ONLY_TIMES(name=given.path.name, source=languages[0], target=languages[1])
+    elif given.side == SOURCE and not can_translate:
+        yield SHOWN_ONLY(name=given.path.name)
 
 
 # Checks before any work is done

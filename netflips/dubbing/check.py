@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.contracts import SpeakerVoice, Transcript
+from avcore.contracts import Transcript
 from avcore.errors import NetflipsError
 from avcore.notes import Note, Notes
 from avcore.progress import Progress, silent
@@ -35,12 +35,11 @@ from netflips.dubbing.measures import APART_S, How, Measurer, Spoken, in_order, 
 from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.speech import speak, speak_one
+from netflips.dubbing.speech import speak, synthesizer_of
 from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_target
 from netflips.dubbing.target_units import TargetEncoder, target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech
-from netflips.dubbing.voices import voice_for
 from netflips.recognizers.windows import packed
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_RECOGNISED
 from netflips.script.types import Attempt, Fault, Script, Target, TimeFit, Utterance, WrittenText
@@ -109,13 +108,10 @@ def _measurer(script: Script, job: Job, sound: Sound | None) -> Measurer:
 
         mouth = MouthTable.load(table)
 
-    voices = dict[str, SpeakerVoice]()
+    synthesizer = synthesizer_of(script, job, sound)
 
     def spoken(one: Utterance) -> Samples:
-        if one.speaker not in voices:
-            voices[one.speaker] = voice_for(script, job, sound, one.speaker)
-        samples = speak_one(script, job, sound, one, voices[one.speaker]).samples
-        return resample(samples, job.sound_rate(script), SAMPLE_RATE)
+        return resample(synthesizer.speak(one).samples, synthesizer.rate, SAMPLE_RATE)
 
     has_times = found is not None and found.has_times
     return Measurer(

@@ -19,7 +19,7 @@ from netflips.dubbing.fit import fitter_of
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import with_more
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.speech import speak_one
+from netflips.dubbing.speech import synthesizer_of
 from netflips.dubbing.target_units import target_encoder
 from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.models import Models
@@ -217,7 +217,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tu
         return None
 
     made_of = engines.fingerprints["recognizer"], job.models.arithmetic
-    recognizer, rate = CachingRecognizer(engines.recognizer, job.store, made_of), job.sound_rate(script)
+    recognizer, synthesizer = CachingRecognizer(engines.recognizer, job.store, made_of), synthesizer_of(script, job, sound)
     encoder, fitter, rows = target_encoder(script, job, sound), fitter_of(script, job, sound), []
     longest = sorted(spoken, key=lambda one: (-len(one[1]), one[0].number))[:_SAMPLED]
     for one, written in track(longest, "measure", job.progress, len(longest)):
@@ -228,7 +228,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[tu
         ready, units = encoded
         time_fit, _ = fitter.fit(ready, units)
         fitted = replace(ready, units=units, fit=time_fit)
-        samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
+        samples = resample(synthesizer.speak(fitted).samples, synthesizer.rate, SAMPLE_RATE)
         found = recognizer.transcribe(samples, script.target)
         wanted, text = (as_read(text, script.target) for text in (job.with_readings(written), found.text))
         rows.append((wanted, text, float(samples_to_seconds(len(samples))) / time_fit.natural_s))

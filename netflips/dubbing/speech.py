@@ -1,12 +1,15 @@
 """The new speech of each utterance, kept in the work folder and read when it is needed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
+from avcore.contracts import Voice
 from avcore.media import probe
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
 from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
@@ -26,11 +29,15 @@ from netflips.dubbing.given import SpeechFiles, kept_sound
 from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
-from netflips.dubbing.text_speech import text_speech
+from netflips.dubbing.text_speech import ProgramSpeech, TextToUnit, text_speech
 from netflips.dubbing.voices import voice_for
+from netflips.models import Models
 from netflips.script.types import Script, Utterance, WrittenText
 from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.speech import RENDERING, SpeakerVoice, pieces_at_own_rate, rate_of
+
+if TYPE_CHECKING:
+    from unit2av.voice.bandwidth import BandExtender
 
 _SILENT_RUN = frame_at(0.16)
 """Shorter silences, as before a plosive, count as speech."""
@@ -78,52 +85,79 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
         return Speeches(job.store, {one.number: (digest,) for one in spoken}, job.track.sound)
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
-        voices = {name: voice_for(script, job, sound, name) for name in dict.fromkeys(one.speaker for one in spoken)}
+        synthesizer = synthesizer_of(script, job, sound)
         for done, one in enumerate(spoken, 1):
-            made_of[one.number] = _kept(script, job, sound, one, voices[one.speaker])
+            made_of[one.number] = synthesizer.keep(one)
             job.progress("speech", done, len(spoken))
     return Speeches(job.store, made_of)
 
 
-def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice | None = None) -> NewSpeech:
-    """Speak one fitted utterance before `speak` does, which finds it then. voice: its speaker's, if known."""
-    made_of = _kept(script, job, sound, one, voice or voice_for(script, job, sound, one.speaker))
-    return job.store.again(NewSpeech, "speech", made_of)
+def synthesizer_of(script: Script, job: Job, sound: Sound | None) -> "Synthesizer":
+    """Return what speaks the job's utterances. sound: of the original."""
+    rate = job.sound_rate(script)
+    files, texts = SpeechFiles.of(job.options, job.store, rate), text_speech(script, job, sound)
+    voice_of = cache(partial(voice_for, script, job, sound))
+    return Synthesizer(job.models, job.store, script.target, rate, sound, files, texts, voice_of)
 
 
-def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice) -> tuple[object, ...]:
-    """Speak an utterance unless its speech is kept already; returns its key."""
-    units, rate = said(one, script.target), job.sound_rate(script)
-    assert one.fit is not None  # it has its place
+@dataclass(frozen=True, eq=False)
+class Synthesizer:
+    """Speaks utterances, each once: its speech is kept in the store."""
 
-    length, files = seconds_to_samples(units_to_seconds(units.num_steps), rate), SpeechFiles.of(job.options, job.store, rate)
-    if (samples := kept_sound(one, length, files, text_speech(script, job, sound))) is not None:
-        if isinstance(one.target, WrittenText) and sound is not None:  # how loud a program speaks is an accident
-            original = sound.between(one.place.start_s, one.place.end_s)
-            samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
-        made_of: tuple[object, ...] = (samples, rate)
-        job.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
+    models: Models
+    store: Store
+    language: str
+    """the target language"""
+    rate: int
+    """sample rate of the speech in Hz"""
+    sound: Sound | None
+    """sound of the original, for the loudness; None: there is none"""
+    files: SpeechFiles
+    """of utterances whose speech is given"""
+    texts: TextToUnit | ProgramSpeech
+    """what speaks texts"""
+    voice_of: Callable[[str], SpeakerVoice]
+    """returns a speaker's voice by name"""
+
+    def speak(self, one: Utterance) -> NewSpeech:
+        """Return the speech of a fitted utterance, made or found."""
+        return self.store.again(NewSpeech, "speech", self.keep(one))
+
+    def keep(self, one: Utterance) -> tuple[object, ...]:
+        """Speak a fitted utterance unless its speech is kept already; returns its key in the store."""
+        units, rate = said(one, self.language), self.rate
+        original = None if self.sound is None else self.sound.between(one.place.start_s, one.place.end_s)
+
+        length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
+        if (samples := kept_sound(one, length, self.files, self.texts)) is not None:
+            if isinstance(one.target, WrittenText) and original is not None:  # how loud a program speaks is an accident
+                samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
+            made_of: tuple[object, ...] = (samples, rate)
+            self.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
+            return made_of
+
+        models, vocoder, voice = self.models, self.models.vocoder, self.voice_of(one.speaker)
+        made_by = models.fingerprints["unit2av"], vocoder.language, vocoder.unit_offset, models.arithmetic, RENDERING
+        pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and vocoder.takes_pitch else ()
+        wide = models.band_extension if rate_of(vocoder) == SAMPLE_RATE < rate else None
+        above = () if wide is None else (wide.fingerprint,)
+        made_of = (units.ids, units.durations, voice.vector, original, rate, *made_by, *pitch, *above)
+        self.store.kept(NewSpeech, "speech", made_of, lambda: _vocoded(vocoder, wide, units, voice, original, rate))
         return made_of
 
-    models = job.models
-    reference = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
-    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
-    pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and models.vocoder.takes_pitch else ()
-    wide = models.band_extension if rate_of(models.vocoder) == SAMPLE_RATE < rate else None
-    above = () if wide is None else (wide.fingerprint,)
-    made_of = (units.ids, units.durations, voice.vector, reference, rate, *vocoder, *pitch, *above)
-    job.store.kept(NewSpeech, "speech", made_of, lambda: _spoken(job, units, voice, reference, rate))
-    return made_of
 
+def _vocoded(
+    vocoder: Voice, wide: "BandExtender | None", units: Units, voice: SpeakerVoice, original: Samples | None, rate: int
+) -> NewSpeech:
+    """Return units as speech in a voice, at `rate` Hz.
 
-def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | None, rate: int) -> NewSpeech:
-    """Speak units in a voice at `rate` Hz. reference: the original, float32 [S] at 16 kHz, for the loudness."""
-    own = rate_of(job.models.vocoder)
-    speech = np.concatenate(list(pieces_at_own_rate(job.models.vocoder, units, voice)))
-    if reference is not None:
-        speech = match_loudness(speech, resample(reference, SAMPLE_RATE, own), own)
+    wide: makes the band above 8 kHz; None: there is none. original: float32 [S] at 16 kHz, for the loudness.
+    """
+    own = rate_of(vocoder)
+    speech = np.concatenate(list(pieces_at_own_rate(vocoder, units, voice)))
+    if original is not None:
+        speech = match_loudness(speech, resample(original, SAMPLE_RATE, own), own)
     silent = silent_frames(resample(speech, own, SAMPLE_RATE))
-    wide = job.models.band_extension if own == SAMPLE_RATE < rate else None
     return NewSpeech(resample(speech, own, rate) if wide is None else resample(wide.extend(speech), WIDE_RATE, rate), silent)
 
 
